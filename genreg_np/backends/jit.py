@@ -1,0 +1,59 @@
+"""`kernel`: Numba's njit with a disk cache that notices every edit.
+
+Numba keys its cache by the file of one function and does not see edits in the files that function imports, so the
+cache folder carries a hash of all kernel sources. Where the folder cannot be written, kernels are compiled anew in
+every process, with one warning.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numba
+
+from genreg_np import streams
+from genreg_np.files import user_cache_dir
+
+
+@functools.cache
+def cache_folder() -> Path | None:
+    """Return the folder of compiled kernels, or None where it cannot be written."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")) + [Path(streams.__file__)]:
+        digest.update(source.read_bytes())
+    folder = user_cache_dir() / "kernels" / digest.hexdigest()[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        warnings.warn(
+            f"{folder} cannot be written ({error.strerror}): kernels are compiled anew in every process",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return folder
+
+
+def kernel(**options: Any) -> Any:
+    """Return a decorator that compiles a function on first call: IEEE arithmetic, no fastmath, cached on disk."""
+
+    def decorate(function):
+        folder = cache_folder()
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = os.fspath(folder or "")
+        try:
+            return numba.njit(cache=folder is not None, error_model="numpy", nogil=True, **options)(function)
+        finally:
+            numba.config.CACHE_DIR = before
+
+    return decorate

@@ -1,0 +1,157 @@
+"""The fast CPU path: kernels.py over Numba's threads, one single-threaded BLAS call per genome and layer.
+
+Threads only hand out tiles; which thread takes a tile changes no byte of the result.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends import kernels
+from genreg_np.backends.base import IMAGE_TILE, Backend, Batch, Brood, Gene, Judgement, Score, crossover_runs
+from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.errors import UsageError
+from genreg_np.model import Float32, Network
+from genreg_np.streams import Purpose, gap_table, normal_table
+
+_ONE_AT_A_TIME = threading.Lock()  # the workqueue layer aborts the process when entered by two threads at once
+
+
+class NumbaBackend(Backend):
+    """Population arithmetic in compiled kernels.
+
+    Parameters
+    ----------
+    threads : int or None
+        Threads to use, at most what Numba was started with (NUMBA_NUM_THREADS, by default all processors).
+
+    Raises
+    ------
+    UsageError
+        For a number of threads Numba cannot give.
+    """
+
+    name = "numba"
+
+    def __init__(self, threads: int | None = None) -> None:
+        available = numba.config.NUMBA_NUM_THREADS
+        if threads is not None and not 1 <= threads <= available:
+            raise UsageError(
+                f"threads {threads} must be from 1 to {available}; to allow more, set NUMBA_NUM_THREADS={threads} "
+                "before the program starts"
+            )
+        self.threads = threads or available
+        self.compile_seconds = 0.0  # spent on compiling or loading kernels
+        self._warm = False
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        # The workqueue layer is the one that survives fork() (a user's fitness function may fork) and never spins.
+        with _ONE_AT_A_TIME, single_threaded_blas():
+            layer, threads = numba.config.THREADING_LAYER, numba.get_num_threads()
+            numba.config.THREADING_LAYER = "workqueue"
+            numba.set_num_threads(self.threads)
+            try:
+                yield
+            finally:
+                numba.set_num_threads(threads)
+                numba.config.THREADING_LAYER = layer
+
+    def warm_up(self) -> float:
+        """Compile all kernels, or load them from the cache; return the seconds it took."""
+        if not self._warm:
+            start = time.perf_counter()
+            network = Network.build((2,), (2,), 2)
+            no_parents, two = np.zeros((1, 2), np.int32), np.zeros((2, 2), np.float32)
+            brood = Brood(network, 0, 0, np.empty((0, 12), np.float32), no_parents, Gene.WEIGHT, 0.1, 0.1, 0, 0.5, 0.1)
+            batch = Batch(two, np.zeros(2, np.int64), np.ones(2), Score.REWARD_SAMPLED)
+            self.score(brood, batch)
+            genomes = self.rebuild(brood, np.zeros(1, np.int64))
+            self.mutate(genomes, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0)
+            self.logits(network, genomes[0], two)
+            self._warm, self.compile_seconds = True, time.perf_counter() - start
+        return self.compile_seconds
+
+    def score(self, brood: Brood, batch: Batch) -> Judgement:
+        """Judge every genome of the brood on the batch."""
+        fitness, accuracy = np.empty(brood.size), np.empty(brood.size)
+        with self._running():
+            kernels.score_brood(
+                fitness,
+                accuracy,
+                *_description(brood),
+                np.ascontiguousarray(batch.features.T),
+                batch.labels,
+                batch.weights,
+                int(batch.score),
+                float(batch.reward),
+                float(batch.penalty),
+            )
+        return Judgement(fitness, accuracy)
+
+    def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Float32:
+        """Return the genes of the chosen genomes, (C, D) float32."""
+        genomes = np.empty((len(chosen), brood.network.gene_count), np.float32)
+        with self._running():
+            kernels.rebuild_genomes(genomes, np.asarray(chosen, np.int64), *_description(brood))
+        return genomes
+
+    def mutate(
+        self, genomes: Float32, seed: int, generation: int, purpose: Purpose, rate: float, scale: float, first: int
+    ) -> Float32:
+        """Return a mutated copy of (G, D) genomes; rows before `first` stay unchanged."""
+        mutated = np.array(genomes, np.float32)
+        with self._running():
+            kernels.mutate_genomes(
+                mutated,
+                first,
+                generation,
+                np.uint64(purpose),
+                np.uint64(seed),
+                gap_table(rate),
+                normal_table(),
+                np.float32(scale),
+            )
+        return mutated
+
+    def logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
+        """Return the logits (N, K) of one genome, a fixed number of images per BLAS call."""
+        logits = np.empty((len(features), network.outputs), np.float32)
+        with self._running():
+            kernels.tiled_logits(logits, np.ascontiguousarray(genes), _layers(network), features, IMAGE_TILE)
+        return logits
+
+
+def _layers(network: Network) -> NDArray[np.int64]:
+    return np.array(
+        [
+            (layer.inputs, layer.outputs, weights.start, kernels.ACTIVATION_CODES[layer.activation])
+            for layer, (weights, _) in zip(network.dense, network.weight_slices, strict=True)
+        ],
+        np.int64,
+    )
+
+
+def _description(brood: Brood) -> tuple[object, ...]:
+    """Return the brood as the kernels' arguments, from `survivors` to `scale`."""
+    return (
+        brood.survivors,
+        brood.parents,
+        int(brood.gene),
+        crossover_runs(brood.network, brood.gene),
+        brood.elites,
+        brood.generation,
+        np.uint64(brood.seed),
+        _layers(brood.network),
+        np.array([2 * brood.weight_range, 2 * brood.bias_range], np.float32),
+        gap_table(brood.mutation_rate),
+        normal_table(),
+        np.float32(brood.mutation_scale),
+    )

@@ -1,0 +1,171 @@
+"""Counter-based randomness: every draw is a pure function of (seed, purpose, generation, genome, position).
+
+Nothing here has a state, so any draw can be made again alone: on another thread, backend or machine. The generator is
+Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011): four 32-bit words from
+
+    counter = (block, genome, generation, purpose)      key = (low, high) half of the 64-bit seed
+
+This file is the specification in NumPy; `backends/kernels.py` repeats it in Numba and the CUDA sources in C.
+
+Masked Gaussian mutation (equation: w' = w + m * scale * z, m ~ Bernoulli(rate), z ~ N(0, 1)) walks through the genes
+by geometric gaps instead of drawing a mask: one 32-bit word per *mutated* gene, its low half looked up in the gap table
+(how far to the next mutated gene), its high half in the normal table (z). The walk restarts every SEGMENT genes, so any
+block of genes can be drawn alone. Both look-ups are tables, so no library's `log` or `cos` can change a bit.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.errors import UsageError
+
+SEGMENT = 1024  # genes between two restarts of the mutation walk
+BLOCKS_PER_SEGMENT = SEGMENT // 4  # Philox blocks set aside for one segment: a word per gene at most
+
+MULTIPLIER_0, MULTIPLIER_1 = 0xD2511F53, 0xCD9E8D57
+WEYL_0, WEYL_1 = 0x9E3779B9, 0xBB67AE85
+ROUNDS = 10
+WORD = 0xFFFFFFFF
+
+
+class Purpose(IntEnum):
+    """What a draw is for: the last word of the counter. Numbers are part of the file format; never reuse one."""
+
+    INITIAL = 0  # genes of generation 0
+    CROSSOVER = 1  # one bit per gene group
+    MUTATION = 2  # gaps and deviates of children
+    BASE_MUTATION = 3  # the same, for survivors
+    PREDICTION = 4  # one word per image: the sampled class
+    BATCH = 5  # image indices
+    CLASS_ORDER = 6  # order of the classes within a batch
+    PARENTS = 7  # two parents per child
+    SPLIT = 8  # train, validation, test
+    LETTERS = 9  # size, rotation, offset, colours of rendered letters
+
+
+def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:
+    """Return the four words of each counter.
+
+    Parameters
+    ----------
+    counter : (..., 4) uint32
+        block, genome, generation, purpose.
+    seed : int
+        The key, 0 <= seed < 2**64.
+
+    Returns
+    -------
+    (..., 4) uint32
+    """
+    c0, c1, c2, c3 = (counter[..., i].astype(np.uint64) for i in range(4))
+    k0, k1 = seed & WORD, seed >> 32
+    mask, half = np.uint64(WORD), np.uint64(32)
+    for _ in range(ROUNDS):
+        product_0 = c0 * np.uint64(MULTIPLIER_0)
+        product_1 = c2 * np.uint64(MULTIPLIER_1)
+        c0, c1, c2, c3 = (
+            (product_1 >> half) ^ c1 ^ np.uint64(k0),
+            product_1 & mask,
+            (product_0 >> half) ^ c3 ^ np.uint64(k1),
+            product_0 & mask,
+        )
+        k0, k1 = (k0 + WEYL_0) & WORD, (k1 + WEYL_1) & WORD
+    return np.stack([c0, c1, c2, c3], axis=-1).astype(np.uint32)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """All randomness of one seed.
+
+    Raises
+    ------
+    UsageError
+        For a seed outside 0 .. 2**64 - 1.
+    """
+
+    seed: int  # the Philox key
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 1 << 64:
+            raise UsageError(f"seed {self.seed!r} must be a whole number from 0 to 2**64 - 1")
+
+    def blocks(
+        self, purpose: Purpose, generation: int, genomes: NDArray[np.integer], blocks: NDArray[np.integer]
+    ) -> NDArray[np.uint32]:
+        """Return the words of given blocks of given genomes: genomes and blocks broadcast to (...), words (..., 4)."""
+        genomes, blocks = np.broadcast_arrays(genomes, blocks)
+        counter = np.empty((*blocks.shape, 4), np.uint32)
+        counter[..., 0], counter[..., 1], counter[..., 2], counter[..., 3] = blocks, genomes, generation, purpose
+        return philox(counter, self.seed)
+
+    def words(self, purpose: Purpose, generation: int, genome: int, n: int) -> NDArray[np.uint32]:
+        """Return the first n words of a genome's stream, (n,) uint32."""
+        return self.blocks(purpose, generation, np.int64(genome), np.arange(-(-n // 4))).reshape(-1)[:n]
+
+    def uniform(self, purpose: Purpose, generation: int, genome: int, n: int) -> NDArray[np.float64]:
+        """Return n uniform numbers in [0, 1) with 53 random bits each, (n,) float64."""
+        words = self.words(purpose, generation, genome, 2 * n).reshape(n, 2).astype(np.uint64)
+        bits = (words[:, 0] >> np.uint64(5) << np.uint64(26)) | (words[:, 1] >> np.uint64(6))
+        return bits.astype(np.float64) * 2.0**-53
+
+    def integers(self, purpose: Purpose, generation: int, genome: int, n: int, bound: int) -> NDArray[np.int64]:
+        """Return n whole numbers in [0, bound), (n,) int64; bound <= 2**32, bias at most bound / 2**32."""
+        return scale_words(self.words(purpose, generation, genome, n), np.int64(bound))
+
+    def permutation(self, purpose: Purpose, generation: int, genome: int, n: int) -> NDArray[np.int64]:
+        """Return the numbers 0 .. n-1 in random order, (n,) int64: n words, sorted (ties, if any, by index)."""
+        return np.argsort(self.words(purpose, generation, genome, n), kind="stable")
+
+
+def scale_words(words: NDArray[np.uint32], bound: NDArray[np.integer] | np.integer) -> NDArray[np.int64]:
+    """Map words to whole numbers in [0, bound) by multiplication: floor(word * bound / 2**32)."""
+    return ((words.astype(np.uint64) * np.asarray(bound, np.uint64)) >> np.uint64(32)).astype(np.int64)
+
+
+def unit_floats(words: NDArray[np.uint32]) -> NDArray[np.float32]:
+    """Map words to float32 in [0, 1) by their upper 24 bits, exactly."""
+    return (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+
+
+@functools.lru_cache(maxsize=64)
+def gap_table(rate: float) -> NDArray[np.int32]:
+    """Return the distance to the next mutated gene for each of 65,536 equally likely draws.
+
+    Entry u is the least k >= 1 with 1 - (1 - rate)**k > (u + 1/2) / 65,536: the geometric distribution at its
+    mid-point quantiles, cut at SEGMENT + 1 (past the end of any segment). Powers are made by repeated
+    multiplication, so the table is the same on every machine. Rates below about 2**-16 are quantised.
+
+    Parameters
+    ----------
+    rate : float
+        Probability that a gene mutates, 0 .. 1.
+
+    Returns
+    -------
+    (65536,) int32, read-only
+    """
+    remaining = np.cumprod(np.full(SEGMENT, 1.0 - rate))  # remaining[k-1] = chance of no mutation in k genes
+    quantiles = (np.arange(65536) + 0.5) / 65536
+    gaps = (1 + np.searchsorted(1.0 - remaining, quantiles, side="right")).astype(np.int32)
+    gaps.flags.writeable = False
+    return gaps
+
+
+@functools.cache
+def normal_table() -> NDArray[np.float32]:
+    """Return the standard normal distribution's 65,536 mid-point quantiles, (65536,) float32, read-only.
+
+    |z| <= 4.32; variance 0.99998. The upper half is shipped as a file (a test makes it anew and compares),
+    the lower half is its mirror image.
+    """
+    file = resources.files("genreg_np").joinpath("normal_quantiles.f32")
+    upper = np.frombuffer(file.read_bytes(), "<f4").astype(np.float32)
+    table = np.concatenate([-upper[::-1], upper])
+    table.flags.writeable = False
+    return table
