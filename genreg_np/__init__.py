@@ -1,3 +1,48 @@
-"""Train small neural networks by evolution, without gradients, and run them anywhere."""
+"""Train small neural networks by evolution, without gradients, and run them anywhere.
+
+Public names are imported when first used, so that `import genreg_np` costs nothing but Python.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "Dataset": "genreg_np.data.dataset",
+    "Evolution": "genreg_np.evolution",
+    "GenregError": "genreg_np.errors",
+    "Model": "genreg_np.model",
+    "Network": "genreg_np.model",
+    "TrainConfig": "genreg_np.config",
+    "load": "genreg_np.model",
+    "load_dataset": "genreg_np.data",
+    "resume": "genreg_np.training",
+    "train": "genreg_np.training",
+}
+
+if TYPE_CHECKING:
+    from genreg_np.config import TrainConfig as TrainConfig
+    from genreg_np.data import load_dataset as load_dataset
+    from genreg_np.data.dataset import Dataset as Dataset
+    from genreg_np.errors import GenregError as GenregError
+    from genreg_np.evolution import Evolution as Evolution
+    from genreg_np.model import Model as Model
+    from genreg_np.model import Network as Network
+    from genreg_np.model import load as load
+    from genreg_np.training import resume as resume
+    from genreg_np.training import train as train
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'genreg_np' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -32,7 +32,7 @@ FORMAT_NAME = "genreg-np model"
 FORMAT_VERSION = 1
 CHUNK_BYTES = 16 << 20  # inputs are taken in pieces of about this size, so that any batch fits in memory
 
-PathLike = Union[str, "os.PathLike[str]"]  # noqa: UP007
+PathLike = Union[str, "os.PathLike[str]"]
 
 
 class ModelError(ValueError):
@@ -83,7 +83,9 @@ def read_arrays(path: PathLike, limit_bytes: int = 2 << 30) -> dict[str, np.ndar
             for entry in entries:
                 name = entry.filename[:-4] if entry.filename.endswith(".npy") else ""
                 if not name or name in arrays:
-                    raise ModelError(f"{path}: entry {entry.filename!r} does not belong in an .npz file of plain arrays")
+                    raise ModelError(
+                        f"{path}: entry {entry.filename!r} does not belong in an .npz file of plain arrays"
+                    )
                 with archive.open(entry) as file:
                     arrays[name] = _read_array(file, entry.file_size, f"{path}: array {name!r}")
     except ModelError:
@@ -189,6 +191,9 @@ class Model:
             raise ModelError(f"{len(self.class_names)} class names for {width} outputs")
         self.output_count = width
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.header, dict(self.arrays))
+
     def _layer(self, index: int, layer: dict[str, Any]) -> tuple[int, int, Callable[[np.ndarray], np.ndarray]]:
         """Check one layer's arrays and return (inputs, outputs, function of (n, inputs) float32)."""
         kind = layer["kind"]
@@ -232,7 +237,8 @@ class Model:
         width = math.prod(self.input_shape)
         if array.shape[1:] != self.input_shape and (array.ndim != 2 or array.shape[1] != width):
             raise ModelError(
-                f"inputs have shape {array.shape}, but the model takes {self.input_shape} or (N, {_csv(self.input_shape)})"
+                f"inputs have shape {array.shape}, but the model takes {self.input_shape} or "
+                f"{('N', *self.input_shape)}".replace("'", "")
             )
         array = array.reshape(len(array), width)
         if array.dtype.kind == "f":
@@ -240,8 +246,8 @@ class Model:
                 raise ModelError("inputs hold NaN or infinite values; the model would answer nonsense")
             if self.input_range and array.size and (array.min() < -0.001 or array.max() > 1.001):
                 raise ModelError(
-                    f"float inputs run from {array.min():g} to {array.max():g}, but must lie in 0 .. 1: pass raw values "
-                    f"{self.input_range[0]:g} .. {self.input_range[1]:g} as integers, or map them first"
+                    f"float inputs run from {array.min():g} to {array.max():g}, but must lie in 0 .. 1: "
+                    f"pass raw values {self.input_range[0]:g} .. {self.input_range[1]:g} as integers, or map them first"
                 )
             return np.ascontiguousarray(array, np.float32)
         if not self.input_range:
@@ -278,13 +284,14 @@ class Model:
     def predict(self, inputs: Any) -> np.ndarray:
         """Return the most probable class of each input, (N,) int64; ties go to the lowest class."""
         self._needs_classes()
-        return self.outputs(inputs).argmax(axis=1)
+        classes: np.ndarray = self.outputs(inputs).argmax(axis=1)
+        return classes
 
     def top(self, inputs: Any, k: int = 3) -> list[list[tuple[str, float]]]:
         """Return for each input its k most probable (class name, probability), best first."""
         probabilities = self.predict_proba(inputs)
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, : max(1, k)]
-        return [[(self.class_names[c], float(row[c])) for c in order] for row, order in zip(probabilities, best)]
+        return [[(self.class_names[c], float(row[c])) for c in order] for row, order in zip(probabilities, best)]  # noqa: B905
 
     def _needs_classes(self) -> None:
         if not self.class_names:
@@ -304,7 +311,3 @@ def _input_range(value: Any) -> tuple[float, float] | None:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ModelError(f"input_range {value} is not a range")
     return low, high
-
-
-def _csv(shape: tuple[int, ...]) -> str:
-    return ", ".join(str(extent) for extent in shape)

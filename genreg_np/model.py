@@ -36,9 +36,13 @@ class Dense:
 
     def __post_init__(self) -> None:
         if self.inputs < 1 or self.outputs < 1:
-            raise UsageError(f"a dense layer of {self.inputs} inputs and {self.outputs} outputs: both must be at least 1")
+            raise UsageError(
+                f"a dense layer of {self.inputs} inputs and {self.outputs} outputs: both must be at least 1"
+            )
         if self.activation not in infer.ACTIVATIONS:
-            raise UsageError(f"unknown activation {self.activation!r}" + did_you_mean(self.activation, infer.ACTIVATIONS))
+            raise UsageError(
+                f"unknown activation {self.activation!r}" + did_you_mean(self.activation, infer.ACTIVATIONS)
+            )
 
     @property
     def genes(self) -> int:

@@ -34,7 +34,8 @@ def parent_weights(trust: NDArray[np.float64], scheme: str) -> NDArray[np.float6
     """Return each survivor's weight in the draw of parents, (S,) float64; trust (S,) is sorted, best first."""
     if scheme == "rank":
         return np.arange(len(trust), 0, -1, dtype=np.float64)
-    return trust - trust.min() + 1.0
+    shifted: NDArray[np.float64] = trust - trust.min() + 1.0
+    return shifted
 
 
 def draw_parents(
@@ -58,6 +59,6 @@ def draw_parents(
     wheel = np.cumsum(weights)
     draws = stream.uniform(Purpose.PARENTS, generation, 0, 2 * population_size) * wheel[-1]
     rows = np.minimum(np.searchsorted(wheel, draws, side="right"), len(weights) - 1)
-    parents = rows.astype(np.int32).reshape(population_size, 2)
+    parents: NDArray[np.int32] = rows.astype(np.int32).reshape(population_size, 2)
     parents[:elites] = np.arange(elites, dtype=np.int32)[:, None]
     return parents

@@ -106,7 +106,7 @@ class Stream:
 
     def words(self, purpose: Purpose, generation: int, genome: int, n: int) -> NDArray[np.uint32]:
         """Return the first n words of a genome's stream, (n,) uint32."""
-        return self.blocks(purpose, generation, np.int64(genome), np.arange(-(-n // 4))).reshape(-1)[:n]
+        return self.blocks(purpose, generation, np.array(genome), np.arange(-(-n // 4))).reshape(-1)[:n]
 
     def uniform(self, purpose: Purpose, generation: int, genome: int, n: int) -> NDArray[np.float64]:
         """Return n uniform numbers in [0, 1) with 53 random bits each, (n,) float64."""

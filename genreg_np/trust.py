@@ -39,7 +39,8 @@ def accumulate(
         Sum of the scores, weighted by `image_weights`.
     """
     kept = 1.0 - decay if period == "generation" else float(_powers(count, decay)[count])
-    return trust * kept + fitness
+    after: NDArray[np.float64] = trust * kept + fitness
+    return after
 
 
 def inherit(
@@ -57,11 +58,12 @@ def inherit(
         Whether children have one parent (no crossover).
     """
     first, second = trust[parents[:, 0]], trust[parents[:, 1]]
-    begin = inheritance * (first if one_parent else first + second)
+    begin: NDArray[np.float64] = inheritance * (first if one_parent else first + second)
     begin[:elites] = first[:elites]
     return begin
 
 
 def _powers(count: int, decay: float) -> NDArray[np.float64]:
     """Return (1 - decay)**0 .. (1 - decay)**count."""
-    return np.cumprod(np.concatenate([[1.0], np.full(count, 1.0 - decay)]))
+    powers: NDArray[np.float64] = np.cumprod(np.concatenate([[1.0], np.full(count, 1.0 - decay)]))
+    return powers

@@ -92,6 +92,10 @@ class Backend(ABC):
 
     name: str
 
+    def warm_up(self) -> float:
+        """Do what has to be done once per process (compiling); return the seconds it took."""
+        return 0.0
+
     @abstractmethod
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch."""

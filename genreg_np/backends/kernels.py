@@ -141,7 +141,7 @@ def build_genome(
 
 @kernel(inline="always")
 def tanh(x):
-    """tanh by its continued fraction x/(1 + x^2/(3 + x^2/(5 + ...))) (Lambert, 1761), cut after 12 terms.
+    """Tanh by its continued fraction x/(1 + x^2/(3 + x^2/(5 + ...))) (Lambert, 1761), cut after 12 terms.
 
     All coefficients are positive, so float32 loses nothing to cancellation; |error| < 1e-6. Written out so that the
     compiler can vectorise it, which it cannot do with a library call.

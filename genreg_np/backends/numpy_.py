@@ -110,9 +110,7 @@ def crossover_mask(brood: Brood, stream: Stream, tile: NDArray[np.integer]) -> N
     count = brood.network.gene_count
     runs = crossover_runs(brood.network, brood.gene)
     groups = count if brood.gene is Gene.WEIGHT else int(runs[:, 1].max()) + 1
-    blocks = stream.blocks(
-        Purpose.CROSSOVER, brood.generation, np.asarray(tile)[:, None], np.arange(-(-groups // 128))
-    )
+    blocks = stream.blocks(Purpose.CROSSOVER, brood.generation, np.asarray(tile)[:, None], np.arange(-(-groups // 128)))
     octets = np.ascontiguousarray(blocks.reshape(len(tile), -1), "<u4").view(np.uint8)
     bits = np.unpackbits(octets, axis=1, count=groups, bitorder="little").view(np.bool_)
     if brood.gene is Gene.WEIGHT:

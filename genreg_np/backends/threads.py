@@ -14,10 +14,8 @@ from typing import Any
 @functools.cache
 def _controller() -> Any:
     """Return a controller of all BLAS libraries loaded so far, or None without threadpoolctl."""
-    try:
+    with contextlib.suppress(ImportError):
         import scipy.linalg.blas  # noqa: F401 - Numba's np.dot uses SciPy's BLAS: load it before looking
-    except ImportError:
-        pass
     try:
         import threadpoolctl
     except ImportError:

@@ -81,4 +81,6 @@ class Dataset:
             raise DataError(f"{self.name}: {classes} class; at least two are needed to learn a difference")
         if not counts.all():
             empty = [self.class_names[index] for index in np.flatnonzero(counts == 0)]
-            raise DataError(f"{self.name}: no training sample of class {', '.join(map(repr, empty))}; add some or drop it")
+            raise DataError(
+                f"{self.name}: no training sample of class {', '.join(map(repr, empty))}; add some or drop it"
+            )

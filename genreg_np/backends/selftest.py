@@ -1,0 +1,72 @@
+"""Does a backend agree with the NumPy specification? Used by `doctor --selftest` and by the tests.
+
+Bits, masks, noise, crossover and rebuilt weights must agree to the bit; fitness within FITNESS_BOUND per image, and
+predictions wherever no two classes are closer than that.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from genreg_np.backends.base import Backend, Batch, Brood, Gene, Score
+from genreg_np.backends.numpy_ import NumpyBackend
+from genreg_np.infer import ACTIVATIONS
+from genreg_np.model import Network
+from genreg_np.streams import Purpose, Stream, unit_floats
+
+LOGIT_BOUND = 2e-5  # largest difference of two backends' logits, per unit of the largest logit
+POPULATION, SURVIVORS, IMAGES, ELITES = 11, 5, 21, 2
+
+
+def example(gene: Gene, score: Score, activation: str = "tanh", seed: int = (1 << 63) + 12345) -> tuple[Brood, Batch]:
+    """Return a small generation and batch that reach every path: odd sizes, two hidden layers, elites, a large seed."""
+    network = Network.build((7, 19), (37, 9), 5, activation)
+    stream = Stream(seed)
+
+    def uniform(purpose: Purpose, rows: int, columns: int) -> np.ndarray:
+        words = stream.words(purpose, 1, 0, rows * columns)
+        return (unit_floats(words) - np.float32(0.5)).reshape(rows, columns)
+
+    survivors = uniform(Purpose.INITIAL, SURVIVORS, network.gene_count)
+    parents = stream.integers(Purpose.PARENTS, 1, 0, 2 * POPULATION, SURVIVORS).astype(np.int32).reshape(-1, 2)
+    parents[:ELITES] = np.arange(ELITES, dtype=np.int32)[:, None]
+    brood = Brood(network, seed, 7, survivors, parents, gene, 0.07, 0.1, ELITES, 0.5, 0.1)
+    labels = stream.integers(Purpose.BATCH, 1, 0, IMAGES, network.outputs)
+    features = np.abs(uniform(Purpose.BATCH, IMAGES, network.dense[0].inputs))
+    return brood, Batch(features, labels, np.linspace(1.0, 1.2, IMAGES), score, 10.0, -1.5)
+
+
+def disagreements(backend: Backend) -> list[str]:
+    """Return a line for each way in which the backend differs from the specification; empty is good."""
+    reference, wrong = NumpyBackend(), []
+    everyone = np.arange(POPULATION)
+    for gene, score in itertools.product(Gene, Score):
+        brood, batch = example(gene, score)
+        expected, found = reference.score(brood, batch), backend.score(brood, batch)
+        difference = np.abs(expected.fitness - found.fitness).max()
+        if difference > LOGIT_BOUND * IMAGES * 10 or not np.array_equal(expected.accuracy, found.accuracy):
+            wrong.append(f"score, crossover of {gene.name}, {score.name}: fitness differs by {difference:g}")
+        if not _same_bits(reference.rebuild(brood, everyone), backend.rebuild(brood, everyone)):
+            wrong.append(f"rebuild, crossover of {gene.name}: weights differ")
+    brood, batch = example(Gene.WEIGHT, Score.REWARD_ARGMAX)
+    start = Brood(**{**vars(brood), "survivors": brood.survivors[:0], "generation": 0, "elites": 0})
+    if not _same_bits(reference.rebuild(start, everyone), backend.rebuild(start, everyone)):
+        wrong.append("rebuild, generation 0: weights differ")
+    for rate in (0.0, 0.001, 0.07, 1.0):
+        arguments = (brood.survivors, brood.seed, 3, Purpose.BASE_MUTATION, rate, 0.1, 1)
+        if not _same_bits(reference.mutate(*arguments), backend.mutate(*arguments)):
+            wrong.append(f"mutate at rate {rate:g}: weights differ")
+    for activation in ACTIVATIONS:
+        network = example(Gene.NONE, Score.REWARD_ARGMAX, activation)[0].network
+        genes = reference.rebuild(start, np.arange(1))[0]
+        expected_logits = reference.logits(network, genes, batch.features)
+        off = np.abs(expected_logits - backend.logits(network, genes, batch.features)).max()
+        if off > LOGIT_BOUND * np.abs(expected_logits).max():
+            wrong.append(f"logits with {activation}: differ by {off:g}")
+    return wrong
+
+
+def _same_bits(first: np.ndarray, second: np.ndarray) -> bool:
+    return first.dtype == second.dtype and first.tobytes() == second.tobytes()

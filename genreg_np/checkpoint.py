@@ -1,0 +1,209 @@
+"""The run folder, and checkpoints of any strategy: whole files of plain arrays and one JSON header, never a pickle.
+
+    config.toml       what determines the run (changed settings are listed under [[changes]])
+    run.json          what does not: times, backend, threads, versions, resumes
+    metrics.jsonl     a line per generation
+    checkpoint.npz    the strategy's state
+    model.npz         the network
+
+Every file but metrics.jsonl is replaced as a whole (files.py); metrics.jsonl grows by lines and is cut back to the
+checkpoint when a run goes on. The folder is held by a lock of the operating system, which dies with its process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import tomli_w
+
+from genreg_np import infer
+from genreg_np.config import TrainConfig
+from genreg_np.errors import RunError
+from genreg_np.files import pack_arrays, write_atomic
+
+CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "genreg-np checkpoint", 1
+
+
+def pack_checkpoint(state: Any, header: dict[str, Any]) -> bytes:
+    """Return a checkpoint's bytes: the arrays of a state dataclass, its scalars and `header` as JSON."""
+    values = {item.name: getattr(state, item.name) for item in dataclasses.fields(state)}
+    arrays = {f"state.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)}
+    scalars = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
+    whole = {"format": CHECKPOINT_FORMAT, "version": CHECKPOINT_VERSION, "state": scalars, **header}
+    text = json.dumps(whole, sort_keys=True).encode("utf-8")
+    return pack_arrays({"header": np.frombuffer(text, np.uint8), **arrays})
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a checkpoint's header and its state's fields by name.
+
+    Raises
+    ------
+    RunError
+        If it is missing, damaged or of another version.
+    """
+    try:
+        arrays = infer.read_arrays(path, limit_bytes=64 << 30)
+        header = json.loads(arrays.pop("header").tobytes().decode("utf-8"))
+        if header["format"] != CHECKPOINT_FORMAT or header["version"] != CHECKPOINT_VERSION:
+            raise RunError(f"{path}: is not a checkpoint of this version of genreg-np")
+        fields = dict(header.pop("state"))
+    except infer.ModelError as error:
+        raise RunError(str(error)) from None
+    except (KeyError, ValueError, TypeError, RecursionError):
+        raise RunError(f"{path}: is not a genreg-np checkpoint, or a damaged one") from None
+    # Copies: arrays read from a file are read-only, which compiled kernels take for another type.
+    fields |= {name.removeprefix("state."): array.copy() for name, array in arrays.items()}
+    return header, fields
+
+
+class RunFolder:
+    """A run's files, held by this process until `close`.
+
+    Use `RunFolder.create` for a new run and `RunFolder.open` to go on with one.
+    """
+
+    def __init__(self, path: Path, lock: IO[str]) -> None:
+        self.path = path
+        self._lock = lock
+        self._metrics: IO[str] | None = None
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """Make a new run folder and hold it.
+
+        Raises
+        ------
+        RunError
+            If the folder already holds a run, is in use, or cannot be written.
+        """
+        with _as_run_error(path):
+            path.mkdir(parents=True, exist_ok=True)
+        folder = cls(path, _hold(path))
+        if (path / "config.toml").exists() or (path / "checkpoint.npz").exists() or (path / "model.npz").exists():
+            folder.close()
+            raise RunError(f"{path}: already holds a run: go on with --resume {path}, or choose another --out")
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Hold an existing run folder.
+
+        Raises
+        ------
+        RunError
+            If there is no run, it is in use, or it cannot be written.
+        """
+        if not (path / "config.toml").is_file():
+            raise RunError(f"{path}: holds no run (no config.toml); name the folder that train printed")
+        return cls(path, _hold(path))
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._metrics:
+            self._metrics.close()
+            self._metrics = None
+        self._lock.close()
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace one file as a whole.
+
+        Raises
+        ------
+        RunError
+            If it cannot be written; the file saved before is then untouched.
+        """
+        with _as_run_error(self.path / name):
+            write_atomic(self.path / name, data)
+
+    def write_config(self, config: TrainConfig, changes: list[dict[str, Any]]) -> None:
+        """Write config.toml: the settings in force, and the changes that led to them."""
+        values = config.to_dict() | ({"changes": changes} if changes else {})
+        self.write("config.toml", tomli_w.dumps(values).encode("utf-8"))
+
+    def read_config(self) -> tuple[TrainConfig, list[dict[str, Any]]]:
+        """Return the settings in force, and the changes that led to them."""
+        path = self.path / "config.toml"
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise RunError(f"{path}: cannot be read ({error})") from None
+        changes = values.pop("changes", [])
+        return TrainConfig.from_dict(values, str(path)), changes
+
+    def write_json(self, name: str, values: dict[str, Any]) -> None:
+        """Write a readable JSON file."""
+        self.write(name, (json.dumps(values, indent=1, sort_keys=True) + "\n").encode("utf-8"))
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Return a JSON file's values; an absent or damaged one is empty (nothing in it determines a result)."""
+        try:
+            values = json.loads((self.path / name).read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return values if isinstance(values, dict) else {}
+
+    def record(self, line: dict[str, Any]) -> None:
+        """Add a line to metrics.jsonl."""
+        with _as_run_error(self.path / "metrics.jsonl"):
+            if self._metrics is None:
+                self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
+            self._metrics.write(json.dumps(line) + "\n")
+            self._metrics.flush()
+
+    def cut_metrics(self, generation: int) -> None:
+        """Drop lines of generations past `generation`, and a last line that was cut short."""
+        path = self.path / "metrics.jsonl"
+        kept = []
+        for line in path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []:
+            try:
+                if json.loads(line)["generation"] <= generation:
+                    kept.append(line + "\n")
+            except (ValueError, KeyError, TypeError):
+                continue
+        self.write("metrics.jsonl", "".join(kept).encode("utf-8"))
+
+
+def _hold(path: Path) -> IO[str]:
+    """Lock a run folder for this process."""
+    with _as_run_error(path):
+        file = (path / ".lock").open("a", encoding="utf-8")
+    try:
+        if os.name == "posix":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
+        file.close()
+        raise RunError(
+            f"{path}: another process is working on this run; wait for it, or choose another --out"
+        ) from None
+    return file
+
+
+@contextlib.contextmanager
+def _as_run_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be written ({error.strerror or error}); what was saved before is untouched"
+        ) from None

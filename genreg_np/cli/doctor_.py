@@ -1,0 +1,80 @@
+"""`genreg-np doctor`: what works on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from importlib import metadata
+
+import click
+
+from genreg_np import __version__
+from genreg_np.cli.output import duration
+from genreg_np.errors import GenregError
+
+PACKAGES = {
+    "numpy": "", "click": "", "tomli-w": "", "pillow": "images", "numba": "train", "scipy": "train",
+    "threadpoolctl": "train", "rich": "train", "scikit-learn": "train", "pooch": "train", "matplotlib": "plots",
+}  # fmt: skip
+
+
+@click.command(
+    "doctor",
+    epilog="\b\nExamples:\n  genreg-np doctor\n  genreg-np doctor --selftest   (the backends against each other)",
+)
+@click.option("--selftest", is_flag=True, help="Check that the backends agree, bit for bit where they must.")
+@click.option("--data-dir", help="Where to look for datasets first.")
+def command(selftest: bool, data_dir: str | None) -> int:
+    """Say what works on this machine: versions, backends, threads, data."""
+    click.echo(f"genreg-np {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    click.echo(f"processors: {os.cpu_count()}")
+    click.echo("\npackages")
+    for name, extra in PACKAGES.items():
+        try:
+            click.echo(f"  {name:<14} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            way_out = f"pip install 'genreg-np[{extra}]'" if extra else "pip install genreg-np"
+            click.echo(f"  {name:<14} missing: {way_out}")
+    click.echo("\nbackends")
+    healthy = [_backend(name, selftest) for name in ("numpy", "numba", "cupy")]
+    _threads()
+    click.echo("\ndatasets")
+    from genreg_np.data import describe_datasets
+
+    for info in describe_datasets(data_dir):
+        click.echo(f"  {info.name:<14} {info.where}")
+    return 0 if all(healthy) else 1
+
+
+def _backend(name: str, selftest: bool) -> bool:
+    """Print a line on one backend; return whether it is as it should be (absent is fine)."""
+    from genreg_np import backends
+
+    try:
+        backend = backends.create(name)
+        ready = backend.warm_up()
+    except GenregError as error:
+        click.echo(f"  {name:<7} not here: {error}")
+        return True
+    line = f"  {name:<7} ready" + (f" (kernels in {duration(ready)})" if ready else "")
+    if selftest and name != "numpy":
+        from genreg_np.backends.selftest import disagreements
+
+        wrong = disagreements(backend)
+        click.echo(line + (", agrees with numpy" if not wrong else ", DISAGREES with numpy:"))
+        for problem in wrong:
+            click.echo(f"    {problem}")
+        return not wrong
+    click.echo(line + (", the specification" if name == "numpy" else ""))
+    return True
+
+
+def _threads() -> None:
+    """Print what limits threads here."""
+    if importlib.util.find_spec("numba"):
+        import numba
+
+        click.echo(f"  threads: {numba.config.NUMBA_NUM_THREADS} at most (NUMBA_NUM_THREADS)")
+    if not importlib.util.find_spec("threadpoolctl"):
+        click.echo("  threadpoolctl is missing: BLAS may use several threads, so the same seed may give other bytes")

@@ -1,0 +1,174 @@
+"""`genreg-np infer`: classes of images, by the tiny runtime. Imports NumPy, click and, for image files, Pillow."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np import infer
+from genreg_np.cli.output import percent, print_json
+from genreg_np.errors import BackendError, DataError, UsageError
+
+Inputs = list[tuple[str, NDArray[np.generic]]]  # (name, one input) each
+
+
+@click.command(
+    "infer",
+    epilog="\b\nExamples:\n"
+    "  genreg-np infer model.npz seven.png --top 3\n"
+    "  genreg-np infer model.npz photos/ --resize --invert --json\n"
+    "  genreg-np infer model.npz t10k-images-idx3-ubyte.gz\n"
+    "  cat seven.png | genreg-np infer model.npz",
+)
+@click.argument("model_path", metavar="MODEL", type=click.Path())
+@click.argument("paths", metavar="[IMAGE]...", nargs=-1, type=click.Path())
+@click.option("--top", default=1, show_default=True, type=click.IntRange(min=1), help="How many classes to show.")
+@click.option("--resize", is_flag=True, help="Scale images of another size to the model's.")
+@click.option("--invert", is_flag=True, help="Swap black and white (for dark ink on light paper).")
+@click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one line of JSON: a list of {file, class, probability, top}."
+)
+def command(
+    model_path: str, paths: tuple[str, ...], top: int, resize: bool, invert: bool, backend: str, as_json: bool
+) -> None:
+    """Predict the class of images: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
+
+    NPY and IDX files may hold one input or many. An image of another size is refused unless --resize is given.
+    """
+    check_backend(backend)
+    model = infer.load(model_path)
+    if not paths and sys.stdin.isatty():
+        from genreg_np.cli.info_ import description
+
+        click.echo("\n".join(description(model_path, model)))
+        click.echo(f"\ntry:  genreg-np infer {shlex.quote(model_path)} IMAGE.png --top 3")
+        return
+    inputs = _read_stdin(model, resize) if not paths else _read_all(paths, model, resize)
+    results = []
+    for name, one in inputs:
+        try:
+            results.append(_predict(name, one, model, top, invert))
+        except infer.ModelError as error:
+            raise DataError(f"{name}: {error}") from None
+    if as_json:
+        print_json(results)
+        return
+    width = max((len(str(result["file"])) for result in results), default=0)
+    for result in results:
+        values, best = result.get("values", []), result.get("top", [])
+        answer = "  ".join(
+            [f"{value:g}" for value in values] + [f"{e['class']} {percent(e['probability'])}" for e in best]
+        )
+        click.echo(f"{result['file']:<{width}}  {answer}")
+
+
+def check_backend(name: str) -> None:
+    """Refuse backends that prediction does not use."""
+    if name == "cupy":
+        raise BackendError("the cupy backend is not built yet: use --backend cpu")
+    if name not in ("cpu", "numpy", "auto"):
+        raise UsageError(f"--backend {name!r} must be cpu or cupy: prediction runs on NumPy alone")
+
+
+def _predict(name: str, one: NDArray[np.generic], model: infer.Model, top: int, invert: bool) -> dict[str, Any]:
+    if invert:
+        one = _inverted(one, model)
+    if not model.class_names:
+        return {"file": name, "values": [float(value) for value in model.outputs(one)[0]]}
+    best = model.top(one, top)[0]
+    entries = [{"class": label, "probability": probability} for label, probability in best]
+    return {"file": name, **entries[0], "top": entries}
+
+
+def _inverted(one: NDArray[np.generic], model: infer.Model) -> NDArray[np.generic]:
+    low, high = model.input_range or (0.0, 1.0)
+    if one.dtype.kind == "f":
+        return (1 - one).astype(np.float32)
+    return np.asarray(low + high - one.astype(np.int64), np.int64)
+
+
+def _read_all(paths: tuple[str, ...], model: infer.Model, resize: bool) -> Inputs:
+    inputs: Inputs = []
+    for text in paths:
+        path = Path(text)
+        if path.is_dir():
+            files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+            if not files:
+                raise DataError(f"{path}: holds no files")
+        else:
+            files = [path]
+        for file in files:
+            inputs += _read_file(file, model, resize)
+    return inputs
+
+
+def _read_file(path: Path, model: infer.Model, resize: bool) -> Inputs:
+    """Read one file: an array file may hold many inputs."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    return _decode(str(path), content, model, resize)
+
+
+def _read_stdin(model: infer.Model, resize: bool) -> Inputs:
+    content = sys.stdin.buffer.read()
+    if not content:
+        raise UsageError("no image: name a file, or send one image to stdin")
+    return _decode("-", content, model, resize)
+
+
+def _decode(name: str, content: bytes, model: infer.Model, resize: bool) -> Inputs:
+    if not content:
+        raise DataError(f"{name}: is empty")
+    if content.startswith(b"\x93NUMPY"):
+        return _split(name, _read_npy(name, content), model)
+    if content[:2] == b"\x1f\x8b" or (content[:2] == b"\0\0" and content[3:4] != b"\0"):
+        from genreg_np.data.idx import parse_idx
+
+        return _split(name, parse_idx(io.BytesIO(content), name), model)
+    return [(name, _read_image(name, content, model, resize))]
+
+
+def _read_npy(name: str, content: bytes) -> NDArray[np.generic]:
+    try:
+        return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
+    except (ValueError, EOFError, MemoryError) as error:
+        raise DataError(f"{name}: is not a readable .npy file ({str(error).splitlines()[0]})") from None
+
+
+def _split(name: str, array: NDArray[np.generic], model: infer.Model) -> Inputs:
+    if array.shape == model.input_shape:
+        return [(name, array)]
+    if array.shape[1:] == model.input_shape:
+        return [(f"{name}[{index}]", one) for index, one in enumerate(array)]
+    raise DataError(f"{name}: holds shape {array.shape}, but the model takes {model.input_shape} or many of it")
+
+
+def _read_image(name: str, content: bytes, model: infer.Model, resize: bool) -> NDArray[np.generic]:
+    """Return a gray image as the model takes it, (H, W) uint8 in the model's range."""
+    from genreg_np.data.images import decode_image
+
+    if len(model.input_shape) != 2 or not model.input_range:
+        raise DataError(f"{name}: the model takes inputs of shape {model.input_shape}, not gray images: use .npy")
+    size = model.input_shape if resize else None
+    image = decode_image(io.BytesIO(content), name, size)
+    if image.shape != model.input_shape:
+        height, width = model.input_shape
+        raise DataError(
+            f"{name}: is {image.shape[1]} x {image.shape[0]} pixels, but the model takes {width} x {height}: "
+            "add --resize to scale it"
+        )
+    low, high = model.input_range
+    if (low, high) == (0.0, 255.0):
+        return image
+    scaled: NDArray[np.float32] = image.astype(np.float32) / np.float32(255)
+    return scaled

@@ -1,0 +1,158 @@
+"""What commands print: tables, progress on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from genreg_np.evaluation import Evaluation
+
+PLAIN_LINE_SECONDS = 2.0  # at most one progress line in this time where stdout is not a terminal
+
+
+def percent(fraction: float | None) -> str:
+    """Return e.g. "81.47 %"."""
+    return "-" if fraction is None or fraction != fraction else f"{100 * fraction:.2f} %"
+
+
+def duration(seconds: float) -> str:
+    """Return e.g. "21.6 s", "4 min 05 s"."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on one line."""
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True))
+
+
+def per_class_lines(evaluation: Evaluation, names: Sequence[str]) -> list[str]:
+    """Return a line per class: name, accuracy, a bar, and the classes it is most often taken for."""
+    width = max(5, *(len(name) for name in names))
+    lines = [f"  {'class':<{width}}  accuracy  {'':20}  most often taken for"]
+    for index, (name, accuracy) in enumerate(zip(names, evaluation.per_class, strict=True)):
+        if accuracy is None:
+            continue
+        errors = evaluation.confusion[index].copy()
+        errors[index] = 0
+        worst = [other for other in (-errors).argsort(kind="stable")[:3] if errors[other]]
+        taken = ", ".join(f"{names[other]} ({errors[other]})" for other in worst)
+        lines.append(f"  {name:<{width}}  {100 * accuracy:6.2f} %  {'█' * round(20 * accuracy):<20}  {taken}".rstrip())
+    return lines
+
+
+def confusion_lines(evaluation: Evaluation, names: Sequence[str]) -> list[str]:
+    """Return the confusion matrix as lines: rows true classes, columns predicted ones."""
+    short = [name[:8] for name in names]
+    label = max(4, *(len(name) for name in short))
+    width = max(len(str(evaluation.confusion.max())), *(len(name) for name in short)) + 1
+    lines = [f"  {'true':<{label}} |" + "".join(f"{name:>{width}}" for name in short) + "   (predicted)"]
+    for name, row in zip(short, evaluation.confusion, strict=True):
+        lines.append(f"  {name:<{label}} |" + "".join(f"{count or '.':>{width}}" for count in row))
+    return lines
+
+
+class DownloadLines:
+    """Says which file is being fetched, and how far it is.
+
+    Parameters
+    ----------
+    say : callable
+        Prints a line.
+    live : bool
+        Redraw one line on stderr (a terminal) instead.
+    """
+
+    def __init__(self, say: Callable[[str], None], live: bool = False) -> None:
+        self._say, self._live, self._said = say, live, ""
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        """Take (file name, bytes so far, bytes in all or 0)."""
+        if self._live:
+            share = f"{100 * done // total:3d} %" if total else f"{done >> 10:,} KiB"
+            click.echo(f"\rfetching {name}  {share}", nl=bool(total and done >= total), err=True)
+        elif name != self._said:
+            self._said = name
+            self._say(f"fetching {name}" + (f" ({total / 1e6:.1f} MB)" if total else ""))
+
+
+class Progress:
+    """A run's progress: a live bar with rich on a terminal, otherwise a line now and then.
+
+    Parameters
+    ----------
+    quiet : bool
+        Print nothing.
+    to_stderr : bool
+        Leave stdout to the result (with --json).
+    """
+
+    def __init__(self, quiet: bool, to_stderr: bool) -> None:
+        self._quiet, self._to_stderr = quiet, to_stderr
+        self._total, self._printed_at = 0, 0.0
+        self._accuracy = ""
+        self._bar: Any = None  # a rich Progress
+        self._task: Any = None
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        if self._quiet:
+            return
+        if self._bar is not None:
+            self._bar.console.print(line, highlight=False, markup=False)
+        else:
+            click.echo(line, err=self._to_stderr)
+
+    def start(self, total: int, done: int) -> None:
+        """Begin with `done` of `total` generations."""
+        self._total = total
+        stream = sys.stderr if self._to_stderr else sys.stdout
+        if self._quiet or not stream.isatty():
+            return
+        try:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+        except ImportError:
+            return
+        self._bar = Bar(
+            TextColumn("generation"),
+            MofNCompleteColumn(),
+            BarColumn(),
+            TextColumn("{task.fields[accuracy]}"),
+            TimeElapsedColumn(),
+            TextColumn("eta"),
+            TimeRemainingColumn(),
+            console=Console(stderr=self._to_stderr),
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("", total=total, completed=done, accuracy="")
+
+    def update(self, record: dict[str, Any], total: int) -> None:
+        """Show a generation's record."""
+        generation = record["generation"]
+        if "validation_accuracy" in record:
+            best = max(record["validation_accuracy"], record.get("consensus_validation_accuracy", 0.0))
+            self._accuracy = f"validation {percent(best)}"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=generation, total=total, accuracy=self._accuracy)
+        elif "validation_accuracy" in record:
+            now = time.monotonic()
+            if now - self._printed_at >= PLAIN_LINE_SECONDS or generation == total:
+                self._printed_at = now
+                trust = f"best trust {record['best_trust']:.2f}" if "best_trust" in record else ""
+                self.say(f"generation {generation}/{total}  {self._accuracy}  {trust}  {duration(record['seconds'])}")
+
+    def stop(self) -> None:
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

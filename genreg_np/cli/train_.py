@@ -1,0 +1,292 @@
+"""`genreg-np train`: start a run, or go on with one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from genreg_np.cli.output import DownloadLines, Progress, duration, per_class_lines, percent, print_json
+from genreg_np.config import (
+    TrainConfig,
+    default_preset,
+    parse_assignment,
+    preset_names,
+    read_preset,
+    read_toml,
+    settings,
+)
+from genreg_np.data.dataset import SPLITS
+from genreg_np.errors import UsageError
+from genreg_np.training import Result, Watcher, resume, train
+
+INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
+
+
+def _examples() -> str:
+    lines = [
+        "Examples:",
+        "  genreg-np train                                      MNIST, or digits where it cannot be had",
+        "  genreg-np train --preset seed-mnist-32 --seed 3",
+        "  genreg-np train --dataset photos/ --budget 60s       a folder with a subfolder per class",
+        "  genreg-np train --resume runs/mnist-seed-mnist-64-0 --set child_mutation_rate=0.05",
+        "",
+        "Settings for --set and --config (default):",
+    ]
+    for name, item in settings().items():
+        default = ",".join(map(str, item.default)) if isinstance(item.default, tuple) else item.default
+        lines.append(f"  {name:<22} {item.metadata['help']} ({default})")
+    lines += ["", "Presets: " + ", ".join(preset_names())]
+    return "\b\n" + "\n".join(lines)
+
+
+@click.command("train", epilog=_examples())
+@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz or a .csv.")
+@click.option("--data-dir", help="Where to look for datasets first.")
+@click.option("--label", help="The label column of a .csv.")
+@click.option("--size", help="Resize a folder's images to HxW.")
+@click.option("--strategy", help="How to evolve: genreg.")
+@click.option("--preset", help="A named configuration; by default chosen by the dataset.")
+@click.option("--hidden", help="Units per hidden layer: 64 or 64,32.")
+@click.option("--generations", type=int, help="Generations in all.")
+@click.option("--budget", help="Train for about this long instead: 60s, 5m, 1h.")
+@click.option("--target", type=float, help="Stop at this validation accuracy, as a fraction.")
+@click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]")
+@click.option("--device", type=int, help="Which GPU the cupy backend uses.")
+@click.option("--threads", type=int, help="How many threads; by default all.")
+@click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
+@click.option("--init", "init_model", type=click.Path(), help="Start from mutated copies of a model.")
+@click.option("--out", type=click.Path(), help="The run folder.  [default: runs/DATASET-PRESET-SEED]")
+@click.option("--resume", "resume_run", type=click.Path(), help="Go on with a run.")
+@click.option("--extend", is_flag=True, help="With --resume: let --generations raise the total of an annealed run.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting below; repeatable.")
+@click.option("--config", "config_file", type=click.Path(), help="A TOML file of settings.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--verbose", is_flag=True, help="Print every setting, the backend and its threads.")
+@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
+def command(**options: Any) -> int:
+    """Train a network by evolution.
+
+    Ctrl-C saves the run and says how to go on with it. Nothing that was saved is ever lost.
+    """
+    progress = Progress(options["quiet"], options["as_json"])
+    with _stop_on_signal() as stopped:
+        watcher = _watcher(progress, options, stopped)
+        try:
+            result = _resume(options, watcher) if options["resume_run"] else _start(options, watcher, progress)
+        finally:
+            progress.stop()
+    _report(result, progress, options["as_json"], options["data_dir"])
+    return INTERRUPTED if result.ended == "stopped" else 0
+
+
+def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
+    """Start a new run."""
+    from genreg_np.data import load_dataset
+    from genreg_np.data.images import parse_size
+    from genreg_np.model import load
+
+    if options["extend"]:
+        raise UsageError("--extend goes with --resume")
+    named = ("dataset", "strategy", "hidden", "generations", "target", "seed")
+    settings = read_preset(options["preset"]) if options["preset"] else {}
+    settings |= read_toml(options["config_file"]) if options["config_file"] else {}
+    settings |= {name: options[name] for name in named if options[name] is not None}
+    settings |= dict(parse_assignment(text) for text in options["assignments"])
+    budget = _seconds(options["budget"])
+    size = parse_size(options["size"]) if options["size"] else None
+    _check(settings)  # before a dataset is fetched for it
+    dataset = load_dataset(
+        str(settings.get("dataset", "auto")),
+        data_dir=options["data_dir"],
+        variations=settings.get("variations", 1),
+        label=options["label"],
+        size=size,
+        progress=DownloadLines(progress.say),
+    )
+    preset = options["preset"]
+    if preset is None and not options["config_file"]:
+        preset = default_preset(dataset.name)
+        settings = read_preset(preset) | settings
+    if settings.get("dataset", "auto") == "auto":
+        settings["dataset"] = dataset.name
+    config = TrainConfig.from_dict(settings)
+    initial = load(options["init_model"]) if options["init_model"] else None
+    out = (
+        Path(options["out"]) if options["out"] else _fresh_folder(dataset.name, preset or config.strategy, config.seed)
+    )
+    if dataset.note:
+        progress.say(dataset.note)
+    sizes = ", ".join(f"{len(dataset.split(name)):,} {name}" for name in SPLITS)
+    progress.say(f"dataset {dataset.name}: {sizes}")
+    progress.say(f"strategy {config.strategy}, {f'preset {preset}' if preset else 'no preset'}, seed {config.seed}")
+    return train(
+        config,
+        dataset,
+        out,
+        backend=options["backend"] or "auto",
+        threads=options["threads"],
+        budget_seconds=budget,
+        initial=initial,
+        provenance={"preset": preset, "data_dir": options["data_dir"], "label": options["label"], "size": size},
+        watcher=watcher,
+    )
+
+
+def _check(settings: dict[str, Any]) -> None:
+    """Refuse unknown settings and bad values early."""
+    TrainConfig.from_dict(settings, "--set or --config")
+
+
+def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
+    """Go on with a run."""
+    fixed = (
+        "dataset",
+        "label",
+        "size",
+        "strategy",
+        "preset",
+        "hidden",
+        "budget",
+        "seed",
+        "init_model",
+        "out",
+        "config_file",
+    )
+    for name in fixed:
+        if options[name] is not None:
+            flag = {"init_model": "init", "config_file": "config"}.get(name, name)
+            raise UsageError(
+                f"--{flag} cannot be combined with --resume: the run has its own (change rates with --set)"
+            )
+    changes = dict(parse_assignment(text) for text in options["assignments"])
+    if options["target"] is not None:
+        changes["target"] = options["target"]
+    generations = options["generations"]
+    if generations is None:
+        generations = changes.pop("generations", None)
+    return resume(
+        options["resume_run"],
+        generations=generations,
+        changes=changes,
+        backend=options["backend"],
+        threads=options["threads"],
+        data_dir=options["data_dir"],
+        watcher=watcher,
+    )
+
+
+def _watcher(progress: Progress, options: dict[str, Any], stopped: list[bool]) -> Watcher:
+    started: list[Any] = []
+
+    def on_start(evolution: Any, folder: Any) -> None:
+        started.append(evolution)
+        backend, compiling = evolution.backend, evolution.compile_seconds
+        threads = f", {backend.threads} threads" if hasattr(backend, "threads") else ""
+        ready = f", kernels ready in {duration(compiling)}" if compiling >= 0.05 else ""
+        progress.say(f"network {evolution.network.describe()}; backend {backend.name}{threads}{ready}")
+        progress.say(
+            f"run folder {folder.path}" + (f", from generation {evolution.generation}" if evolution.generation else "")
+        )
+        if options["verbose"]:
+            for name, value in evolution.config.to_dict().items():
+                progress.say(f"  {name} = {value}")
+        progress.start(evolution.config.generations, evolution.generation)
+
+    def on_record(record: dict[str, Any]) -> None:
+        progress.update(record, started[0].config.generations)
+
+    return Watcher(on_start, on_record, lambda: bool(stopped))
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[list[bool]]:
+    """Give a list that fills at Ctrl-C or SIGTERM; a second Ctrl-C ends at once (nothing saved is lost)."""
+    stopped: list[bool] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stopped:
+            raise KeyboardInterrupt
+        stopped.append(True)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _report(result: Result, progress: Progress, as_json: bool, data_dir: str | None) -> None:
+    """Print what the run came to, and the command to try next."""
+    model_path = result.run / "model.npz"
+    if as_json:
+        print_json(
+            {
+                "method": result.model.training["method"],
+                "dataset": result.model.training["config"]["dataset"],
+                "seed": result.model.training["seed"],
+                "generations": result.generations,
+                "seconds": round(result.seconds, 3),
+                "genome": result.genome,
+                "validation_accuracy": result.validation[result.genome],
+                "test_accuracy": result.test_accuracy,
+                "run": str(result.run),
+                "model": str(model_path),
+                "ended": result.ended,
+            }
+        )
+        return
+    if result.ended == "stopped":
+        progress.say(f"stopped and saved after generation {result.generations}. Go on with:")
+        progress.say(f"  genreg-np train --resume {shlex.quote(str(result.run))}")
+        return
+    names = result.model.class_names
+    chosen = result.test[result.genome]
+    progress.say("")
+    progress.say(f"test accuracy {percent(chosen.accuracy)}  ({result.genome}, chosen on validation: " + ", ".join(
+        f"{name} {percent(value)}" for name, value in result.validation.items()) + ")")  # fmt: skip
+    for name, evaluation in result.test.items():
+        if name != result.genome:
+            progress.say(f"  test accuracy of the {name}: {percent(evaluation.accuracy)}")
+    if "consensus" in result.test:
+        progress.say(
+            "  best: GENREG's champion, the most trusted genome. consensus: the survivors' mean weights, our addition."
+        )
+    if len(names) <= 40:
+        for line in per_class_lines(chosen, names):
+            progress.say(line)
+    progress.say(f"{result.generations} generations, {duration(result.seconds)}")
+    progress.say(f"model {model_path}")
+    progress.say("")
+    progress.say("try next:")
+    progress.say(
+        f"  genreg-np eval {shlex.quote(str(model_path))}"
+        + (f" --data-dir {shlex.quote(data_dir)}" if data_dir else "")
+    )
+
+
+def _fresh_folder(dataset: str, preset: str, seed: int) -> Path:
+    """Return runs/DATASET-PRESET-SEED, numbered where that is taken."""
+    stem = re.sub(r"[^\w.-]+", "-", f"{dataset}-{preset}-{seed}").strip("-.") or "run"
+    folder, number = Path("runs") / stem, 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs") / f"{stem}-{number}"
+    return folder
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", text.strip())
+    if not match or float(match[1]) <= 0:
+        raise UsageError(f"--budget {text!r} must look like 60s, 5m or 1h")
+    return float(match[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[match[2]]

@@ -1,0 +1,182 @@
+"""Everything that determines a run: TrainConfig, its presets, TOML in and out, overrides.
+
+A configuration is two frozen dataclasses of settings, the run's and its strategy's, but one flat list of names to the
+user: `child_mutation_rate = 0.07` in a preset, `--set child_mutation_rate=0.05` on the command line. Precedence, least
+first: defaults, preset, configuration file, options.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.infer import ACTIVATIONS
+from genreg_np.settings import Settings, option
+from genreg_np.strategies import strategy_class
+
+
+@dataclass(frozen=True)
+class TrainConfig(Settings):
+    """What determines a run. The strategy's own fields are in `options`, and are read as if they were here.
+
+    Raises
+    ------
+    UsageError
+        For a value of the wrong type or outside its range; the message names both.
+    """
+
+    dataset: str = option("auto", "dataset name or path", fixed="the run was trained on another one")
+    variations: int = option(1, "random views per letter", low=1, high=10_000, fixed="the training data would change")
+    strategy: str = option("genreg", "how to evolve", fixed="its state is that of another method")
+    hidden: tuple[int, ...] = option((64,), "units per hidden layer", low=1, fixed="the genomes have another length")
+    activation: str = option(
+        "tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS), fixed="the genomes mean something else"
+    )
+    generations: int = option(600, "generations in all", low=1, high=2**32 - 1)
+    seed: int = option(0, "seed of all randomness", low=0, high=2**64 - 1, fixed="the random streams would change")
+    validate_every: int = option(10, "generations between looks at the validation split", low=1)
+    target: float = option(0.0, "stop at this validation accuracy (0: never)", low=0, high=1)
+    champion: str = option(
+        "auto", "which genome is saved: auto decides on validation", choices=("auto", "best", "consensus")
+    )
+    options: Any = None  # the strategy's frozen dataclass
+
+    def __post_init__(self) -> None:
+        options = strategy_class(self.strategy).Options
+        if self.options is None:
+            object.__setattr__(self, "options", options())
+        super().__post_init__()
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called for what is not a field of this class: the strategy's fields read as if they were here.
+        if (
+            not name.startswith("_")
+            and (options := self.__dict__.get("options")) is not None
+            and hasattr(options, name)
+        ):
+            return getattr(options, name)
+        raise AttributeError(name)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:
+        """Build from flat names.
+
+        Raises
+        ------
+        UsageError
+            For an unknown name (with the nearest known one) or a bad value.
+        """
+        strategy = values.get("strategy", "genreg")
+        options = strategy_class(strategy).Options
+        own = {item.name for item in dataclasses.fields(cls)} - {"options"}
+        theirs = {item.name for item in dataclasses.fields(options)}
+        for name in values:
+            if name not in own | theirs:
+                raise UsageError(
+                    f"{where}: no setting {name!r} for strategy {strategy}" + did_you_mean(name, own | theirs)
+                )
+        return cls(
+            **{name: value for name, value in values.items() if name in own},
+            options=options(**{name: value for name, value in values.items() if name in theirs}),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return flat names and plain values: what from_dict takes, fit for JSON and TOML."""
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "options"}
+        values |= dataclasses.asdict(self.options)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def replace(self, **changes: Any) -> TrainConfig:
+        """Return a copy with some settings changed."""
+        return self.from_dict(self.to_dict() | changes)
+
+    def changed(self, **changes: Any) -> TrainConfig:
+        """Return a copy for a run that is under way.
+
+        Raises
+        ------
+        UsageError
+            For a setting that cannot apply any more, with the reason.
+        """
+        new = self.replace(**changes)
+        for name in changes:
+            if getattr(new, name) != getattr(self, name) and (reason := settings()[name].metadata["fixed"]):
+                raise UsageError(f"{name} cannot be changed in a run under way: {reason}; start a new run for it")
+        return new
+
+    def to_toml(self) -> str:
+        """Return the configuration as TOML text."""
+        return tomli_w.dumps(self.to_dict())
+
+
+def settings(strategy: str = "genreg") -> dict[str, dataclasses.Field[Any]]:
+    """Return all settings of a strategy by name: the run's, then the strategy's own."""
+    parts = (TrainConfig, strategy_class(strategy).Options)
+    return {item.name: item for part in parts for item in dataclasses.fields(part) if item.name != "options"}
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Parse KEY=VALUE as TOML does; a value that is not TOML is a word.
+
+    Raises
+    ------
+    UsageError
+        Without an equals sign.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"--set {text!r} must look like KEY=VALUE, for example child_mutation_rate=0.05")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value.strip()
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a flat TOML file of settings.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: is not TOML ({error})") from None
+
+
+def preset_names() -> list[str]:
+    """Return the names of all presets."""
+    folder = resources.files("genreg_np").joinpath("presets")
+    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """Return a preset's settings.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name.
+    """
+    if name not in preset_names():
+        raise UsageError(f"unknown preset {name!r}" + did_you_mean(name, preset_names()))
+    return tomllib.loads(resources.files("genreg_np").joinpath("presets", f"{name}.toml").read_text("utf-8"))
+
+
+def default_preset(dataset: str) -> str:
+    """Return the preset used where none is named: the seed's where it applies, else `small`."""
+    return {"mnist": "seed-mnist-64", "fashion-mnist": "seed-mnist-64", "letters": "seed-alphabet"}.get(
+        dataset, "small"
+    )

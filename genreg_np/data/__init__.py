@@ -1,0 +1,241 @@
+"""Datasets by name or path: the registry, and the choices that need no user.
+
+    load_dataset("mnist")        load_dataset("pictures/")        load_dataset("table.csv", label="species")
+
+`auto` is mnist, or digits where mnist is not here and cannot be fetched; a dataset that was named never becomes
+another one. Nothing heavy is imported before a dataset needs it.
+
+Shapes: see `Dataset`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from genreg_np.data import cache
+from genreg_np.data.cache import Progress
+from genreg_np.data.dataset import SPLITS, Dataset, Split
+from genreg_np.data.idx import PathLike
+from genreg_np.data.mnist import MNIST, SOURCES, is_idx_folder, load_idx_folder, load_source
+from genreg_np.errors import DataError, MissingExtraError, UsageError, did_you_mean
+
+__all__ = [
+    "SPLITS",
+    "Dataset",
+    "DatasetInfo",
+    "Progress",
+    "Split",
+    "dataset_names",
+    "describe_datasets",
+    "fetch",
+    "find_auto",
+    "load_dataset",
+]
+
+AUTO = "auto"
+BUILT_IN = {  # name: what it is, the package it needs, the extra that brings it
+    "digits": ("1,797 handwritten digits, 8x8", "sklearn", "train"),
+    "letters": ("the alphabet rendered, 100x100, plain or varied", "PIL", "images"),
+}
+TABLE, ARRAYS, IMAGES, IDX = "a .csv table", "an .npz file", "a folder of images", "a folder of IDX files"
+OPTIONS = {"variations": "letters", "label": TABLE, "size": IMAGES}
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """One line of `data list`."""
+
+    name: str
+    description: str
+    where: str  # a folder, "built in", or how to get it
+    available: bool  # loads without a download or an installation
+
+
+def dataset_names() -> tuple[str, ...]:
+    """Return the names that `load_dataset` knows, in the order of the lists shown to users; without auto."""
+    return (*SOURCES, *BUILT_IN)
+
+
+def describe_datasets(data_dir: PathLike | None = None) -> tuple[DatasetInfo, ...]:
+    """Return what each named dataset is and where it is, without reading or fetching any.
+
+    Parameters
+    ----------
+    data_dir : path-like, optional
+        Where to look first.
+    """
+    infos = []
+    for source in SOURCES.values():
+        folder = cache.find(source, data_dir, tuple(SOURCES.values()))
+        where = str(folder) if folder else f"not here: genreg-np data fetch {source.name}"
+        infos.append(DatasetInfo(source.name, source.description, where, folder is not None))
+    for name, (description, package, extra) in BUILT_IN.items():
+        present = importlib.util.find_spec(package) is not None
+        where = "built in" if present else f"not here: pip install 'genreg-np[{extra}]'"
+        infos.append(DatasetInfo(name, description, where, present))
+    return tuple(infos)
+
+
+def fetch(name: str, data_dir: PathLike | None = None, progress: Progress | None = None) -> Path | None:
+    """Make sure that a named dataset is on this machine, whole.
+
+    Parameters
+    ----------
+    name : str
+        A dataset's name.
+    data_dir : path-like, optional
+        Where to look first, and where a download goes; else the user's cache.
+    progress : callable, optional
+        Called with (file name, bytes so far, bytes in all or 0).
+
+    Returns
+    -------
+    Path or None
+        The folder that has it; None for a dataset that is built in.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name.
+    DataError, MissingExtraError
+        Where it cannot be downloaded.
+    """
+    if name in BUILT_IN:
+        return None
+    if name not in SOURCES:
+        raise UsageError(f"no dataset {name!r} to fetch{did_you_mean(name, dataset_names())}")
+    source = SOURCES[name]
+    target = cache.download_folder(source, data_dir)
+    folder = cache.find(source, data_dir, tuple(SOURCES.values()))
+    if folder and folder != target and cache.is_whole(source, folder):
+        return folder
+    return cache.fetch(source, target, progress)
+
+
+def find_auto(
+    data_dir: PathLike | None = None, download: bool = True, progress: Progress | None = None
+) -> tuple[str, str]:
+    """Choose the dataset for a user who named none.
+
+    Parameters
+    ----------
+    data_dir, download, progress
+        As for `load_dataset`.
+
+    Returns
+    -------
+    tuple of str
+        "mnist" and "", or "digits" and the reason in one line.
+    """
+    if cache.find(MNIST, data_dir, tuple(SOURCES.values())):
+        return MNIST.name, ""
+    if not download:
+        return "digits", "digits instead of mnist: mnist is not here and was not to be downloaded"
+    try:
+        fetch(MNIST.name, data_dir, progress)
+    except (DataError, MissingExtraError) as error:
+        return "digits", f"digits instead of mnist: {error}"
+    return MNIST.name, ""
+
+
+def load_dataset(
+    name_or_path: PathLike,
+    *,
+    data_dir: PathLike | None = None,
+    download: bool = True,
+    progress: Progress | None = None,
+    variations: int = 1,
+    label: str | None = None,
+    size: tuple[int, int] | None = None,
+) -> Dataset:
+    """Load a dataset.
+
+    Parameters
+    ----------
+    name_or_path : str or path-like
+        auto, a name of `dataset_names()`, or a path: a folder of images with a subfolder for each class, a folder with
+        MNIST's four IDX files, a .csv or an .npz file. A folder that is called like a dataset is written ./mnist.
+    data_dir : path-like, optional
+        Where to look for a named dataset first, and where to download it to.
+    download : bool
+        Whether a named dataset that is not here may be downloaded.
+    progress : callable, optional
+        Called with (file name, bytes so far, bytes in all or 0) during a download.
+    variations : int
+        Views per letter, for letters.
+    label : str, optional
+        Label column, for a .csv: its name, or its number from 1.
+    size : tuple of int, optional
+        Height and width to scale to, for a folder of images.
+
+    Returns
+    -------
+    Dataset
+        Its `note` says what the user should know about it.
+
+    Raises
+    ------
+    UsageError
+        For a name or path that is not there, or an option that does not apply to it.
+    DataError
+        For data that cannot be fetched or read.
+    MissingExtraError
+        For a dataset that needs a package which is not installed.
+    """
+    name = os.fspath(name_or_path)
+    kind = _kind(name)
+    given = {"variations": variations != 1, "label": label is not None, "size": size is not None}
+    for option, target in OPTIONS.items():
+        if given[option] and kind != target:
+            raise UsageError(f"{option} applies to {target} only, not to {name}; leave it out")
+    if kind == AUTO:
+        chosen, reason = find_auto(data_dir, download, progress)
+        dataset = load_dataset(chosen, data_dir=data_dir, download=download, progress=progress)
+        return replace(dataset, note="; ".join(filter(None, [reason, dataset.note])))
+    if kind in SOURCES:
+        return load_source(SOURCES[kind], data_dir, download, progress)
+    if kind == "digits":
+        from genreg_np.data.digits import load_digits
+
+        return load_digits()
+    if kind == "letters":
+        from genreg_np.data.letters import load_letters
+
+        return load_letters(variations)
+    if kind == ARRAYS:
+        from genreg_np.data.arrays import load_npz
+
+        return load_npz(name)
+    if kind == TABLE:
+        from genreg_np.data.table import load_csv
+
+        return load_csv(name, label)
+    if kind == IDX:
+        return load_idx_folder(Path(name))
+    from genreg_np.data.folder import load_folder
+
+    return load_folder(name, size)
+
+
+def _kind(name: str) -> str:
+    """Return what a name or path is: auto, a dataset's name, or one of the kinds of files above."""
+    if name == AUTO or name in dataset_names():
+        return name
+    path = Path(name)
+    if path.is_dir():
+        return IDX if is_idx_folder(path) else IMAGES
+    if not path.exists():
+        if os.sep in name or path.suffix:
+            raise UsageError(f"{name}: no such file or folder; check the path")
+        raise UsageError(
+            f"no dataset {name!r}{did_you_mean(name, [AUTO, *dataset_names()])}, and no such file or folder"
+        )
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return TABLE
+    if suffix == ".npz":
+        return ARRAYS
+    raise UsageError(f"{name}: a dataset is a folder, a .csv or an .npz file; convert it to one of them")

@@ -1,0 +1,169 @@
+"""Arrays (.npz): inputs and labels, with or without splits.
+
+Names are taken as Keras, MedMNIST and scikit-learn users write them, in any case, both ways round:
+
+    x, y                                                    split 70/15/15 by class
+    x_train, y_train, x_test, y_test, x_validation, ...     given splits; train_images, train_labels, ... too
+
+with x | images | inputs, y | labels | targets, and validation | valid | val; `class_names` is optional. uint8 inputs
+range over 0 .. 255, other integers over the training data's minimum and maximum, floats are features.
+
+Shapes: inputs (N, *input_shape), labels (N,) or (N, 1) integers or text; (N,) int64 afterwards.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.data.dataset import Dataset, Split
+from genreg_np.data.idx import PathLike
+from genreg_np.data.labels import class_order, encode_labels, label_text
+from genreg_np.data.splits import complete_splits
+from genreg_np.errors import DataError
+from genreg_np.infer import ModelError, read_arrays
+
+LIMIT_BYTES = 8 << 30  # all arrays together
+INPUT_NAMES = ("x", "images", "inputs")
+LABEL_NAMES = ("y", "labels", "targets")
+SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
+
+Array = NDArray[np.generic]
+
+
+def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
+    """Load inputs and labels from an .npz file; pickled objects in it are refused.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    limit_bytes : int
+        What all its arrays may take.
+
+    Returns
+    -------
+    Dataset
+        Classes are `class_names` if given (labels then are 0 .. K-1 or those names), else the distinct labels.
+
+    Raises
+    ------
+    DataError
+        For a file that cannot be read or is not what the names say.
+    """
+    try:
+        stored = read_arrays(path, limit_bytes=limit_bytes)
+    except ModelError as error:
+        raise DataError(str(error)) from None
+    arrays = {name.lower(): array for name, array in stored.items()}
+    pairs = {split: _pair(path, arrays, aliases) for split, aliases in SPLIT_NAMES.items()}
+    if pairs["train"] is None:
+        pairs["train"] = _pair(path, arrays, ("",))
+    given = {split: pair for split, pair in pairs.items() if pair is not None}
+    if "train" not in given:
+        raise DataError(
+            f"{path}: no training data under the names x_train and y_train, or x and y "
+            f"(it has {', '.join(stored) or 'nothing'}); rename the arrays"
+        )
+    labels = {split: pair[1] for split, pair in given.items()}
+    class_names, encoded = _classes(path, arrays.get("class_names"), labels)
+    inputs = {split: _inputs(f"{path}, {split} inputs", pair[0]) for split, pair in given.items()}
+    for split in given:
+        if len(inputs[split]) != len(encoded[split]):
+            raise DataError(
+                f"{path}: {len(inputs[split]):,} {split} inputs, but {len(encoded[split]):,} labels; they must pair up"
+            )
+    splits = {split: Split(inputs[split], encoded[split]) for split in given}
+    return complete_splits(
+        splits["train"],
+        splits.get("validation"),
+        splits.get("test"),
+        class_names,
+        name=Path(path).stem,
+        input_range=_input_range(given["train"][0]),
+    )
+
+
+def _pair(path: PathLike, arrays: dict[str, Array], aliases: tuple[str, ...]) -> tuple[Array, Array] | None:
+    """Return the inputs and labels of one split, or None where the file has neither."""
+
+    def pick(kinds: tuple[str, ...]) -> Array | None:
+        for alias in aliases:
+            for kind in kinds:
+                for name in {f"{kind}_{alias}", f"{alias}_{kind}"} if alias else {kind}:
+                    if name in arrays:
+                        return arrays[name]
+        return None
+
+    inputs, labels = pick(INPUT_NAMES), pick(LABEL_NAMES)
+    if inputs is None and labels is None:
+        return None
+    if inputs is None or labels is None:
+        missing = "inputs" if inputs is None else "labels"
+        split = f"{aliases[0]} data" if aliases[0] else "data"
+        raise DataError(f"{path}: {split} without {missing} (it has {', '.join(arrays)}); add or rename an array")
+    return inputs, labels
+
+
+def _inputs(where: str, array: Array) -> Array:
+    """Return inputs as integers or float32."""
+    if array.ndim < 2 or not array.size:
+        raise DataError(f"{where}: an array of shape {array.shape}; (samples, ...) with something in it is needed")
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8)
+    if array.dtype.kind in "iu":
+        return array
+    if array.dtype.kind != "f":
+        raise DataError(f"{where}: of type {array.dtype}; numbers are needed")
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)  # what overflows is found by Dataset, as infinite
+
+
+def _input_range(array: Array) -> tuple[float, float] | None:
+    """Return the raw range of training inputs as they were stored."""
+    if array.dtype.kind == "f":
+        return None
+    if array.dtype.kind == "b":
+        return 0.0, 1.0
+    if array.dtype == np.uint8:
+        return 0.0, 255.0
+    low, high = float(np.min(array)), float(np.max(array))
+    return low, max(high, low + 1.0)
+
+
+def _classes(
+    path: PathLike, stored_names: Array | None, labels: dict[str, Array]
+) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]]]:
+    """Return the class names, and the class number of each label of each split."""
+    flat = {split: _flat_labels(f"{path}, {split} labels", array) for split, array in labels.items()}
+    texts = {split: [label_text(value) for value in array.tolist()] for split, array in flat.items()}
+    if stored_names is None:
+        class_names = class_order(text for split in texts.values() for text in split)
+    else:
+        class_names = tuple(str(name).strip() for name in stored_names.reshape(-1).tolist())
+        if len(set(class_names)) != len(class_names):
+            raise DataError(f"{path}: a name twice in class_names; give each class its own")
+        if all(array.dtype.kind != "U" for array in flat.values()):  # numbers are positions in class_names
+            return class_names, {split: array.astype(np.int64) for split, array in flat.items()}
+    try:
+        return class_names, {split: encode_labels(values, class_names) for split, values in texts.items()}
+    except KeyError as error:
+        raise DataError(f"{path}: label {error.args[0]!r} is not among class_names; add it there") from None
+
+
+def _flat_labels(where: str, array: Array) -> Array:
+    """Return labels as (N,) integers or text."""
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise DataError(f"{where}: an array of shape {array.shape}; one label a sample, (samples,), is needed")
+    if array.dtype.kind == "f":
+        whole = np.isfinite(array) & (np.rint(array) == array)
+        if not whole.all():
+            raise DataError(f"{where}: not all are whole numbers; classes are integers or text")
+        return array.astype(np.int64)
+    if array.dtype.kind == "b":
+        return array.astype(np.int64)
+    return array

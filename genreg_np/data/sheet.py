@@ -1,0 +1,117 @@
+"""A contact sheet: one picture that shows what a dataset looks like.
+
+A row for each class: its name, then its first samples of the split. Small images are enlarged by whole factors without
+smoothing, so that a pixel stays a pixel; values are spread from the dataset's input range over black to white.
+
+Shapes: image inputs (N, H, W), or (N, H, W, 1).
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.data.dataset import Dataset
+from genreg_np.data.idx import PathLike
+from genreg_np.errors import DataError, UsageError, missing_extra
+from genreg_np.files import write_atomic
+
+TILE = 56  # pixels: images below this are enlarged
+GAP = 3  # pixels between images
+MARGIN = 12  # pixels
+FONT_SIZE = 16  # pixels
+PAPER, INK, EMPTY = 255, 30, 225  # grey levels
+
+
+def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int = 10) -> None:
+    """Write a PNG with a row of samples for each class.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With image inputs.
+    split : str
+        train, validation or test.
+    path : path-like
+        The PNG to write.
+    per_class : int
+        Samples in a row, 1 to 100; a class with fewer shows what it has.
+
+    Raises
+    ------
+    DataError
+        For inputs that are not images, an unknown split, or a path that cannot be written.
+    UsageError
+        For a per_class out of range.
+    MissingExtraError
+        Without Pillow.
+    """
+    if not 1 <= per_class <= 100:
+        raise UsageError(f"per_class = {per_class}: must be 1 to 100")
+    tiles = _pixels(dataset, split)
+    labels = dataset.split(split).labels
+    try:
+        from PIL import Image, ImageDraw, ImageFont
+
+        font = ImageFont.load_default(FONT_SIZE)
+    except ImportError:
+        raise missing_extra("pillow", "images", "draw a contact sheet") from None
+    enlarge = max(1, -(-TILE // max(tiles.shape[1:])))
+    tiles = tiles.repeat(enlarge, axis=1).repeat(enlarge, axis=2)
+    height, width = tiles.shape[1:]
+    names = [_short(name) for name in dataset.class_names]
+    columns = min(per_class, int(np.bincount(labels, minlength=1).max()))
+    gutter = int(max(font.getlength(name) for name in names)) + 2 * MARGIN
+    title = f"{_short(dataset.name)}, {split}: {len(labels):,} samples, {len(names)} classes"
+    top = 2 * MARGIN + FONT_SIZE
+    row_height = max(height, FONT_SIZE + 4) + GAP
+    sheet = Image.new(
+        "L",
+        (
+            max(gutter + columns * (width + GAP), int(font.getlength(title)) + MARGIN) + MARGIN,
+            top + len(names) * row_height + MARGIN,
+        ),
+        PAPER,
+    )
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN, MARGIN), title, INK, font)
+    for row, name in enumerate(names):
+        y = top + row * row_height
+        draw.text((gutter - MARGIN, y + height // 2), name, INK, font, anchor="rm")
+        members = np.flatnonzero(labels == row)[:per_class]
+        for place in range(columns):
+            x = gutter + place * (width + GAP)
+            if place < len(members):
+                sheet.paste(Image.fromarray(tiles[members[place]]), (x, y))
+            else:
+                draw.rectangle((x, y, x + width - 1, y + height - 1), outline=EMPTY)
+    content = io.BytesIO()
+    sheet.save(content, "PNG")
+    try:
+        write_atomic(Path(path), content.getvalue())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}); name another file") from None
+
+
+def _short(name: str) -> str:
+    """Return a class name that fits on one line."""
+    line = " ".join(name.split())
+    return line if len(line) <= 24 else f"{line[:23]}…"
+
+
+def _pixels(dataset: Dataset, split: str) -> NDArray[np.uint8]:
+    """Return the inputs of a split as grey levels, (N, H, W) uint8."""
+    inputs = dataset.split(split).inputs
+    if inputs.ndim == 4 and inputs.shape[3] == 1:
+        inputs = inputs[..., 0]
+    if inputs.ndim != 3:
+        shape = "x".join(map(str, dataset.input_shape))
+        raise DataError(f"{dataset.name}: inputs of shape {shape} are not grey images; only images can be shown")
+    values = inputs.astype(np.float32)
+    low, high = dataset.input_range or (float(values.min(initial=0.0)), float(values.max(initial=1.0)))
+    scaled = (values - low) / (high - low) * 255.0
+    pixels: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return pixels

@@ -1,0 +1,349 @@
+"""The loop: a strategy's step, again and again, with a record of each. Also ask and tell, for a fitness of one's own.
+
+    evolution = Evolution(TrainConfig(...), dataset)        a labelled dataset to score on, or
+    evolution = Evolution(TrainConfig(...), network=net)    a network, and the user's own fitness
+
+    evolution.run()                                         all generations
+    evolution.run(fitness=score, workers=2)                 the same with fitness = score(model)
+    models = evolution.ask(); evolution.tell(numbers)       one generation by hand
+
+Two Evolutions of one seed and configuration are equal after equally many generations, whatever was saved, loaded,
+asked twice or run on more threads in between.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np import backends
+from genreg_np.backends.base import Backend, Brood
+from genreg_np.checkpoint import pack_checkpoint, read_checkpoint
+from genreg_np.config import TrainConfig, read_preset
+from genreg_np.data.dataset import Dataset
+from genreg_np.errors import RunError, UsageError
+from genreg_np.files import write_atomic
+from genreg_np.model import Dense, Model, Network, Standardise
+from genreg_np.strategies import strategy_class
+from genreg_np.strategies.base import Problem
+from genreg_np.streams import Stream
+from genreg_np.workers import FitnessPool
+
+Record = dict[str, Any]
+Fitness = Callable[[Model], float]
+
+
+class Evolution:
+    """A population under way.
+
+    Parameters
+    ----------
+    config : TrainConfig, optional
+        By default the preset `small`.
+    dataset : Dataset, optional
+        Labelled data to score, validate and test on.
+    network : Network, optional
+        The net to evolve; by default built from the dataset and `config.hidden`.
+    backend : str or Backend
+        auto, cpu, numpy, numba, cupy.
+    threads : int, optional
+        How many threads; by default all.
+    initial : Model, optional
+        A model of the same network whose mutated copies are generation 0.
+
+    Attributes
+    ----------
+    generation : int
+        Generations scored so far.
+    seconds : float
+        Time spent so far, including earlier processes of a loaded run.
+
+    Raises
+    ------
+    UsageError
+        If neither a dataset nor a network is given, or settings do not fit together.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig | None = None,
+        dataset: Dataset | None = None,
+        *,
+        network: Network | None = None,
+        backend: str | Backend = "auto",
+        threads: int | None = None,
+        initial: Model | None = None,
+    ) -> None:
+        if dataset is None and network is None:
+            raise UsageError("an evolution needs a dataset, or a network and your own fitness")
+        self.config = config or TrainConfig.from_dict(read_preset("small"))
+        if dataset is None:
+            self.config = self.config.replace(fitness="custom")
+        self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
+        self.compile_seconds = self.backend.warm_up()
+        started = time.perf_counter()
+        self.dataset = dataset
+        self.network = network or network_for(dataset, self.config)  # type: ignore[arg-type]
+        self.strategy = strategy_class(self.config.strategy)
+        self.stream = Stream(self.config.seed)
+        self._problem = Problem(self.network)
+        if dataset is not None:
+            features = self.network.features(dataset.train.inputs, dataset.input_range)
+            self._problem = Problem(self.network, features, dataset.train.labels)
+        self.context = self.strategy.prepare(self._problem, self.config.options, self.backend)
+        self.state = self._start(initial)
+        self._features: dict[str, NDArray[np.float32]] = {}
+        self._asked: Brood | None = None
+        self.seconds = time.perf_counter() - started
+
+    def _start(self, initial: Model | None) -> Any:
+        if initial is None:
+            return self.strategy.start(self.context, self.stream)
+        if initial.network.dense != self.network.dense:
+            raise UsageError(
+                f"the model to start from is {initial.network.describe()}, "
+                f"but this run needs {self.network.describe()}: choose matching --hidden and --set activation=..."
+            )
+        return self.strategy.seeded(initial.genes)
+
+    @property
+    def generation(self) -> int:
+        """Generations scored so far."""
+        return int(self.state.generation)
+
+    def change(self, **settings: Any) -> None:
+        """Change settings of a run under way, such as child_mutation_rate.
+
+        Raises
+        ------
+        UsageError
+            For a setting that cannot apply any more, with the reason.
+        """
+        self.config = self.config.changed(**settings)
+        self.context = self.strategy.prepare(self._problem, self.config.options, self.backend)
+        self._asked = None
+
+    # One generation
+
+    def step(self) -> Record:
+        """Evolve one generation on the dataset and return its record; validates when it is time to."""
+        started = time.perf_counter()
+        self.state = self.strategy.step(self.state, self.context, self.stream)
+        self._asked = None
+        return self._record(started)
+
+    def ask(self) -> list[Model]:
+        """Return the genomes of the next generation as models, P of them; asking again returns the same.
+
+        Raises
+        ------
+        UsageError
+            If the strategy has no population to hand out.
+        """
+        if not hasattr(self.strategy, "breed"):
+            raise UsageError(f"strategy {self.config.strategy} has no genomes to hand out: use genreg for ask and tell")
+        self._asked = self.strategy.breed(self.state, self.context, self.stream)
+        genomes = self.backend.rebuild(self._asked, np.arange(self._asked.size))
+        return [self._model(genes) for genes in genomes]
+
+    def tell(self, fitness: Sequence[float] | NDArray[np.floating]) -> Record:
+        """Take the fitness of the asked genomes, one number each, higher is better; select, and return the record.
+
+        Raises
+        ------
+        UsageError
+            If nothing was asked.
+        FitnessError
+            If there are not P numbers, or none is finite.
+        """
+        if self._asked is None:
+            raise UsageError("tell() without ask(): ask for this generation's genomes first")
+        started = time.perf_counter()
+        self.state = self.strategy.select(self.state, self.context, self._asked, fitness)
+        self._asked = None
+        return self._record(started)
+
+    def _record(self, started: float) -> Record:
+        record: Record = {"generation": self.generation, **self.state.metrics()}
+        last = self.generation >= self.config.generations
+        if self.dataset is not None and (self.generation % self.config.validate_every == 0 or last):
+            accuracies = self.accuracies("validation")
+            record["validation_accuracy"], *others = accuracies.values()
+            record |= {
+                f"{name}_validation_accuracy": value for name, value in zip(list(accuracies)[1:], others, strict=True)
+            }
+        self.seconds += time.perf_counter() - started
+        return record | {"seconds": round(self.seconds, 6)}
+
+    # Many generations
+
+    def run(
+        self,
+        generations: int | None = None,
+        *,
+        fitness: Fitness | None = None,
+        workers: int = 0,
+        on_record: Callable[[Record], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> str:
+        """Evolve until the total number of generations is reached, or the target, or a stop.
+
+        Parameters
+        ----------
+        generations : int, optional
+            The total, counted from generation 0; by default the configuration's.
+        fitness : callable, optional
+            fitness(model) -> number, higher is better. Without it the dataset is scored.
+        workers : int
+            Processes that call `fitness` (0: this one). They are spawned, so the function must be importable.
+        on_record : callable, optional
+            Called with the record of each generation.
+        should_stop : callable, optional
+            Asked before each generation; true ends the run there.
+
+        Returns
+        -------
+        str
+            Why it ended: "generations", "target" or "stopped".
+        """
+        total = self.config.generations if generations is None else generations
+        with FitnessPool(fitness, workers) as pool:
+            while self.generation < total:
+                if should_stop and should_stop():
+                    return "stopped"
+                if fitness is None:
+                    record = self.step()
+                else:
+                    started = time.perf_counter()
+                    numbers = pool.map(self.ask())
+                    self.seconds += time.perf_counter() - started
+                    record = self.tell(numbers)
+                if on_record:
+                    on_record(record)
+                if 0 < self.config.target <= max(record.get(name, 0.0) for name in _ACCURACIES):
+                    return "target"
+        return "generations"
+
+    # Champions
+
+    def champions(self) -> dict[str, Model]:
+        """Return the run's candidates by name: `best`, the most trusted genome of the last generation, and others.
+
+        Raises
+        ------
+        UsageError
+            Before the first generation.
+        """
+        if self.generation == 0:
+            raise UsageError("no generation has been scored yet: run() first")
+        return {name: self._model(genes) for name, genes in self.strategy.champions(self.state).items()}
+
+    def accuracies(self, split: str) -> dict[str, float]:
+        """Return each champion's accuracy on a split of the dataset."""
+        labels = self._dataset().split(split).labels
+        return {name: float(np.mean(self.predict(genes, split) == labels)) for name, genes in self._champion_genes()}
+
+    def _champion_genes(self) -> Sequence[tuple[str, NDArray[np.float32]]]:
+        return list(self.strategy.champions(self.state).items())
+
+    def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[np.int64]:
+        """Return a genome's predicted classes (N,) for a split, the same for any number of threads."""
+        if split not in self._features:
+            dataset = self._dataset()
+            self._features[split] = self.network.features(dataset.split(split).inputs, dataset.input_range)
+        classes: NDArray[np.int64] = self.backend.logits(self.network, genes, self._features[split]).argmax(axis=1)
+        return classes
+
+    def _dataset(self) -> Dataset:
+        if self.dataset is None:
+            raise UsageError("this evolution has no dataset to predict")
+        return self.dataset
+
+    def _model(self, genes: NDArray[np.float32]) -> Model:
+        names = self.dataset.class_names if self.dataset else ()
+        input_range = self.dataset.input_range if self.dataset else None
+        return Model.build(self.network, genes, names, input_range, {"generation": self.generation})
+
+    # Saving
+
+    def pack(self) -> bytes:
+        """Return a checkpoint's bytes."""
+        return pack_checkpoint(
+            self.state,
+            {"config": self.config.to_dict(), "genes": self.network.gene_count, "seconds": round(self.seconds, 6)}
+            | ({} if self.network.fixed else {"network": _network_header(self.network)}),
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a checkpoint, atomically; it may be saved between ask and tell (ask again after loading)."""
+        write_atomic(Path(path), self.pack())
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        dataset: Dataset | None = None,
+        *,
+        config: TrainConfig | None = None,
+        network: Network | None = None,
+        backend: str | Backend = "auto",
+        threads: int | None = None,
+    ) -> Evolution:
+        """Go on from a checkpoint.
+
+        Parameters
+        ----------
+        path : str or path
+            What `save` wrote.
+        dataset : Dataset, optional
+            The dataset it was started with; none if it was started with a network.
+        config : TrainConfig, optional
+            Settings changed since, by default the saved ones.
+        network : Network, optional
+            Needed only if it was started with a network that has fixed layers.
+
+        Raises
+        ------
+        RunError
+            If the checkpoint is missing, damaged, or of another network.
+        """
+        header, fields = read_checkpoint(Path(path))
+        if dataset is None and network is None:
+            if "network" not in header:
+                raise RunError(f"{path}: was saved with a dataset or fixed layers: pass the same dataset or network")
+            described = header["network"]
+            dense = tuple(Dense(*layer) for layer in described["dense"])
+            network = Network(tuple(described["input_shape"]), dense)
+        config = config or TrainConfig.from_dict(header["config"], str(path))
+        evolution = cls(config, dataset, network=network, backend=backend, threads=threads)
+        if header["genes"] != evolution.network.gene_count:
+            raise RunError(
+                f"{path}: holds genomes of {header['genes']:,} genes, but this network "
+                f"({evolution.network.describe()}) has {evolution.network.gene_count:,}: pass what it was started with"
+            )
+        evolution.state = type(evolution.state)(**fields)
+        evolution.seconds += header["seconds"]
+        return evolution
+
+
+_ACCURACIES = ("validation_accuracy", "consensus_validation_accuracy")
+
+
+def _network_header(network: Network) -> dict[str, Any]:
+    return {"input_shape": network.input_shape, "dense": [dataclasses.astuple(layer) for layer in network.dense]}
+
+
+def network_for(dataset: Dataset, config: TrainConfig) -> Network:
+    """Build the network of a configuration for a dataset; float features are standardised by a fixed first layer."""
+    fixed: tuple[Standardise, ...] = ()
+    if dataset.train.inputs.dtype.kind == "f":
+        flat = dataset.train.inputs.reshape(len(dataset.train), -1)
+        fixed = (Standardise.fit(np.ascontiguousarray(flat, np.float32)),)
+    return Network.build(dataset.input_shape, config.hidden, len(dataset.class_names), config.activation, fixed)

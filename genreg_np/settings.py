@@ -1,0 +1,112 @@
+"""Settings that check themselves: a frozen dataclass whose fields say what they mean and what they may be."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from genreg_np.errors import UsageError
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: float | None = None,
+    choices: tuple[str, ...] = (),
+    fixed: str = "",
+) -> Any:
+    """Declare a configuration field with its meaning, its allowed range and whether a resumed run may change it.
+
+    Parameters
+    ----------
+    default : Any
+    help : str
+        What it is, with its unit.
+    low, high : float
+        Smallest and largest value.
+    above : float, optional
+        The value must be greater than this.
+    choices : tuple of str
+        The allowed words.
+    fixed : str
+        Why a resumed run cannot change it; empty if it can.
+    """
+    limits = {"help": help, "low": low, "high": high, "above": above, "choices": choices, "fixed": fixed}
+    return field(default=default, metadata=limits)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of all settings.
+
+    Raises
+    ------
+    UsageError
+        For a value of the wrong type or outside its range; the message names both.
+    """
+
+    def __post_init__(self) -> None:
+        for item in dataclasses.fields(self):
+            if "help" in item.metadata:
+                object.__setattr__(self, item.name, _checked(self, item))
+
+
+def _checked(part: object, item: dataclasses.Field[Any]) -> Any:
+    """Return a field's value as its declared type, or raise naming the field, the value and the allowed range."""
+    value, limits = getattr(part, item.name), item.metadata
+    kind = typing.get_type_hints(type(part))[item.name]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if kind == tuple[int, ...]:
+        value = _widths(value)
+        numbers, fits = value, isinstance(value, tuple)
+    else:
+        numbers, fits = (value,), isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+    if not fits:
+        word = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}.get(
+            kind, "widths like 64 or 64,32"
+        )
+        raise UsageError(f"{item.name} = {value!r} must be {word}")
+    if limits["choices"] and value not in limits["choices"]:
+        raise UsageError(f"{item.name} = {value!r} must be one of {', '.join(limits['choices'])}")
+    if not isinstance(value, str):
+        for number in numbers:
+            if not limits["low"] <= number <= limits["high"] or (
+                limits["above"] is not None and number <= limits["above"]
+            ):
+                raise UsageError(f"{item.name} = {number} must be {_range_words(limits)}")
+    return value
+
+
+def _range_words(limits: Mapping[str, Any]) -> str:
+    words = []
+    if limits["above"] is not None:
+        words.append(f"greater than {limits['above']:g}")
+    if limits["low"] > -math.inf:
+        words.append(f"at least {limits['low']:g}")
+    if limits["high"] < math.inf:
+        words.append(f"at most {limits['high']:g}")
+    return " and ".join(words) or "finite"
+
+
+def _widths(value: Any) -> Any:
+    """Turn 64, "64,32", [64, 32] or "" into a tuple of int, or return it as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
+    if isinstance(value, str):
+        try:
+            return tuple(int(width) for width in value.split(",")) if value.strip() else ()
+        except ValueError:
+            return value
+    if isinstance(value, list | tuple) and all(
+        isinstance(width, int) and not isinstance(width, bool) for width in value
+    ):
+        return tuple(value)
+    return value

@@ -1,0 +1,32 @@
+"""How a population evolves: one file per strategy, one line here.
+
+A strategy is a class with
+    name, Options                               its word on the command line; its frozen dataclass of settings
+    prepare(problem, options, backend)          -> context: what can be recomputed (features, index lists)
+    start(context, stream)                      -> state: a frozen dataclass of arrays and scalars
+    step(state, context, stream)                -> state after one more generation, drawing its own batch
+    champions(state)                            -> {name: genes (D,)}, the faithful one first
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from genreg_np.errors import UsageError, did_you_mean
+
+REGISTRY = {"genreg": "genreg_np.strategies.genreg:Genreg"}
+
+
+def strategy_class(name: str) -> Any:
+    """Return the strategy called `name`.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name.
+    """
+    if name not in REGISTRY:
+        raise UsageError(f"unknown strategy {name!r}" + did_you_mean(str(name), REGISTRY))
+    module, _, attribute = REGISTRY[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,233 @@
+"""GENREG: networks earn trust for right predictions, and the trusted reproduce with mutation.
+
+One generation, P genomes, S survivors, N images (the same for all genomes):
+
+    batch      images_per_class images of each class, in random class order
+    score      each genome's predictions earn reward or penalty                     backends
+    trust      decays and grows by what was earned                                  trust.py
+    selection  the top S survive; two parents for each of the P children            selection.py
+    children   crossover, then masked Gaussian mutation; they replace everyone      backends
+
+Source: the GENREG README and the published training code, which differ: the code has two parents and crossover, samples
+predictions, and decays trust per image. The defaults are the code's mechanism with the README's rates.
+Everything that departs from the code is listed in docs/deviations.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np import fitness as fitnesses
+from genreg_np import selection, trust
+from genreg_np.backends.base import Backend, Batch, Brood, Gene
+from genreg_np.errors import UsageError
+from genreg_np.model import Float32, Network
+from genreg_np.settings import Settings, option
+from genreg_np.strategies.base import Problem
+from genreg_np.streams import Purpose, Stream, scale_words
+
+GENES = {"weight": Gene.WEIGHT, "unit": Gene.UNIT, "layer": Gene.LAYER, "none": Gene.NONE}
+ONLY_AT_START = "only generation 0 draws from it"
+
+
+@dataclass(frozen=True)
+class GenregOptions(Settings):
+    """Settings of GENREG. The seed's names for them are in docs/deviations.md."""
+
+    population_size: int = option(200, "genomes per generation", low=2, high=1_000_000)
+    survival_cutoff: float = option(0.2, "fraction that survives as parents", above=0, high=1)
+    elites: int = option(0, "best survivors kept unchanged, with their trust", low=0)
+    crossover: str = option("weight", "what crossover exchanges as a whole; none: one parent", choices=tuple(GENES))
+    child_mutation_rate: float = option(0.07, "probability that a child's gene mutates", low=0, high=1)
+    base_mutation_rate: float = option(0.0, "the same for survivors, elites excepted", low=0, high=1)
+    mutation_scale: float = option(0.1, "standard deviation of the noise added to a gene", low=0, high=1000)
+    trust_decay: float = option(0.001, "fraction of trust lost per trust_decay_per", low=0, high=1)
+    trust_decay_per: str = option("image", "how often trust decays", choices=trust.DECAY_PERIODS)
+    trust_inheritance: float = option(0.03, "fraction of its parents' summed trust a child begins with", low=0, high=1)
+    fitness: str = option("reward", "what a genome earns", choices=fitnesses.FITNESSES)
+    prediction: str = option("sampled", "how a class is predicted in training", choices=fitnesses.PREDICTIONS)
+    correct_reward: float = option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
+    wrong_penalty: float = option(-1.5, "earned for a wrong prediction", low=-1e6, high=1e6)
+    parent_weights: str = option(
+        "auto", "roulette weights of parents; auto: published for reward, else rank", choices=selection.PARENT_WEIGHTS
+    )
+    images_per_class: int = option(20, "images of each class per generation", low=1, high=100_000)
+    weight_range: float = option(0.5, "first weights are drawn from +- this", low=0, high=1000, fixed=ONLY_AT_START)
+    bias_range: float = option(0.1, "first biases are drawn from +- this", low=0, high=1000, fixed=ONLY_AT_START)
+
+    @property
+    def survivor_count(self) -> int:
+        """S, the number of survivors."""
+        return selection.survivor_count(self.population_size, self.survival_cutoff)
+
+
+@dataclass(frozen=True)
+class GenregContext:
+    """What a run computes once and never saves."""
+
+    options: GenregOptions
+    backend: Backend
+    network: Network
+    features: Float32 | None = field(repr=False)  # (N_train, I), None for the user's own fitness
+    labels: NDArray[np.int64] | None  # (N_train,)
+    by_class: tuple[NDArray[np.int64], ...]  # K arrays of rows of `features`
+
+
+@dataclass(frozen=True)
+class GenregState:
+    """What lives between generations."""
+
+    generation: int  # generations scored so far
+    survivors: Float32  # (S, D) of the last scored generation, most trusted first; S = 0 at the start
+    trust: NDArray[np.float64]  # (S,) their trust
+    mean_trust: float = 0.0  # of the whole last generation
+    mean_accuracy: float | None = None  # fraction of its images the last generation predicted right
+    non_finite: int = 0  # fitness values replaced so far
+
+    def metrics(self) -> dict[str, float]:
+        """Return what is recorded of the last generation."""
+        measured = {"best_trust": float(self.trust[0]), "mean_trust": self.mean_trust}
+        return measured if self.mean_accuracy is None else measured | {"mean_accuracy": self.mean_accuracy}
+
+
+class Genreg:
+    """The strategy `genreg`."""
+
+    name = "genreg"
+    Options = GenregOptions
+
+    @staticmethod
+    def prepare(problem: Problem, options: GenregOptions, backend: Backend) -> GenregContext:
+        """Sort the training images by class.
+
+        Raises
+        ------
+        UsageError
+            For settings that contradict each other.
+        """
+        if options.elites > options.survivor_count:
+            raise UsageError(
+                f"elites = {options.elites} must be at most the {options.survivor_count} survivors "
+                f"(population_size {options.population_size} x survival_cutoff {options.survival_cutoff:g})"
+            )
+        by_class: tuple[NDArray[np.int64], ...] = ()
+        if problem.labels is not None:
+            by_class = tuple(np.flatnonzero(problem.labels == label) for label in range(problem.network.outputs))
+        return GenregContext(options, backend, problem.network, problem.features, problem.labels, by_class)
+
+    @staticmethod
+    def start(context: GenregContext, stream: Stream) -> GenregState:
+        """Return the state before generation 0, whose genomes are drawn from the stream when they are scored."""
+        return GenregState(0, np.empty((0, context.network.gene_count), np.float32), np.empty(0))
+
+    @classmethod
+    def step(cls, state: GenregState, context: GenregContext, stream: Stream) -> GenregState:
+        """Score the next generation on a batch of its own and select from it."""
+        brood = cls.breed(state, context, stream)
+        judged = context.backend.score(brood, draw_batch(context, stream, state.generation))
+        return cls.select(state, context, brood, judged.fitness, float(judged.accuracy.mean()))
+
+    @staticmethod
+    def breed(state: GenregState, context: GenregContext, stream: Stream) -> Brood:
+        """Describe the genomes of the next generation: the survivors' children, or generation 0."""
+        options, size = context.options, context.options.population_size
+        survivors, parents, elites = state.survivors, np.zeros((size, 2), np.int32), 0
+        if len(survivors):
+            elites = min(options.elites, len(survivors))
+            scheme = options.parent_weights
+            if scheme == "auto":
+                scheme = "published" if options.fitness == "reward" else "rank"
+            weights = selection.parent_weights(state.trust, scheme)
+            parents = selection.draw_parents(weights, size, elites, stream, state.generation)
+            if options.base_mutation_rate:
+                survivors = context.backend.mutate(
+                    survivors,
+                    stream.seed,
+                    state.generation,
+                    Purpose.BASE_MUTATION,
+                    options.base_mutation_rate,
+                    options.mutation_scale,
+                    first=elites,
+                )
+        return Brood(
+            context.network,
+            stream.seed,
+            state.generation,
+            survivors,
+            parents,
+            GENES[options.crossover],
+            options.child_mutation_rate,
+            options.mutation_scale,
+            elites,
+            options.weight_range,
+            options.bias_range,
+        )
+
+    @staticmethod
+    def select(
+        state: GenregState,
+        context: GenregContext,
+        brood: Brood,
+        fitness: Sequence[float] | NDArray[np.float64],
+        accuracy: float | None = None,
+    ) -> GenregState:
+        """Turn the fitness (P,) of a brood into trust, and keep its most trusted genomes."""
+        options = context.options
+        earned, replaced = fitnesses.replace_non_finite(fitness, brood.size)
+        before = np.zeros(brood.size)
+        if len(state.survivors):
+            one_parent = options.crossover == "none"
+            before = trust.inherit(state.trust, brood.parents, options.trust_inheritance, brood.elites, one_parent)
+        images = options.images_per_class * len(context.by_class) or 1
+        after = trust.accumulate(before, earned, images, options.trust_decay, options.trust_decay_per)
+        chosen = selection.survivors(after, options.survivor_count)
+        return GenregState(
+            state.generation + 1,
+            context.backend.rebuild(brood, chosen),
+            after[chosen],
+            float(after.mean()),
+            accuracy,
+            state.non_finite + replaced,
+        )
+
+    @staticmethod
+    def seeded(genes: Float32) -> GenregState:
+        """Return a start whose first generation are the mutated copies of one genome (D,)."""
+        return GenregState(0, np.array(genes[None], np.float32), np.zeros(1))
+
+    @staticmethod
+    def champions(state: GenregState) -> dict[str, Float32]:
+        """Return `best`, the most trusted genome of the last generation, and `consensus`, the survivors' mean.
+
+        The consensus is ours, not GENREG's.
+        """
+        # deviation: consensus
+        consensus = state.survivors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return {"best": state.survivors[0], "consensus": consensus}
+
+
+def draw_batch(context: GenregContext, stream: Stream, generation: int) -> Batch:
+    """Draw images_per_class images of each class, with replacement, class after class in random order.
+
+    Returns
+    -------
+    Batch
+        N = K * images_per_class images; each counts by its place in the episode (trust.image_weights).
+    """
+    if context.features is None or context.labels is None:
+        raise UsageError("there is no dataset to score on: use ask() and tell(), or run(fitness=...)")
+    options, classes = context.options, len(context.by_class)
+    order = stream.permutation(Purpose.CLASS_ORDER, generation, 0, classes)
+    words = stream.words(Purpose.BATCH, generation, 0, classes * options.images_per_class).reshape(classes, -1)
+    sizes = np.array([len(context.by_class[label]) for label in order])
+    picks = scale_words(words, sizes[:, None])
+    rows = np.concatenate([context.by_class[label][pick] for label, pick in zip(order, picks, strict=True)])
+    score, reward, penalty = fitnesses.scoring(
+        options.fitness, options.prediction, options.correct_reward, options.wrong_penalty
+    )
+    weights = trust.image_weights(len(rows), options.trust_decay, options.trust_decay_per)
+    return Batch(context.features[rows], context.labels[rows], weights, score, reward, penalty)

@@ -1,0 +1,104 @@
+"""A user's fitness function over a population, here or in processes of its own, results always in order."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from genreg_np.errors import FitnessError, UsageError
+
+
+class FitnessPool:
+    """Calls `fitness` on many models.
+
+    Processes are spawned, never forked: a forked copy of a process with running threads may hang.
+
+    Parameters
+    ----------
+    fitness : callable or None
+        fitness(model) -> number.
+    workers : int
+        Processes; 0 calls it in this one.
+
+    Raises
+    ------
+    UsageError
+        If the function cannot be sent to another process.
+    """
+
+    def __init__(self, fitness: Callable[[Any], float] | None, workers: int = 0) -> None:
+        if workers < 0:
+            raise UsageError(f"workers {workers} must be 0 (this process) or more")
+        self._fitness = fitness
+        self._pool = None
+        if fitness is not None and workers:
+            _check_importable(fitness)
+            context = multiprocessing.get_context("spawn")
+            self._pool = context.Pool(workers, initializer=_begin, initargs=(fitness,))
+        self._workers = max(1, workers)
+
+    def __enter__(self) -> FitnessPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool:
+            self._pool.terminate()
+            self._pool.join()
+
+    def map(self, models: Sequence[Any]) -> list[float]:
+        """Return fitness(model) for each model, in their order.
+
+        Raises
+        ------
+        FitnessError
+            If the function raises in a worker; the message names the genome and the error.
+        """
+        assert self._fitness is not None
+        if self._pool is None:
+            return [self._fitness(model) for model in models]
+        chunk = -(-len(models) // (4 * self._workers))
+        numbers = []
+        for index, (number, problem) in enumerate(self._pool.imap(_call, models, chunk)):
+            if problem:
+                raise FitnessError(f"the fitness function failed on genome {index}: {problem}")
+            numbers.append(number)
+        return numbers
+
+
+_fitness_here: Callable[[Any], float] | None = None  # set once in each worker process
+
+
+def _begin(fitness: Callable[[Any], float]) -> None:
+    """Set up a worker: its function, and one BLAS thread, since the workers share the processors."""
+    global _fitness_here
+    _fitness_here = fitness
+    try:
+        import threadpoolctl
+    except ImportError:
+        return
+    threadpoolctl.threadpool_limits(1)
+
+
+def _call(model: Any) -> tuple[float, str]:
+    assert _fitness_here is not None
+    try:
+        return float(_fitness_here(model)), ""
+    except Exception as error:  # whatever the user's function raises is the user's to read
+        return float("nan"), f"{type(error).__name__}: {error}"
+
+
+def _check_importable(fitness: Callable[[Any], float]) -> None:
+    name = getattr(fitness, "__qualname__", "")
+    if "<lambda>" in name or "<locals>" in name:
+        raise UsageError(
+            f"fitness {name} cannot be sent to worker processes: define it at the top level of a module, "
+            "or use workers=0"
+        )
+    main = __import__("__main__")
+    if getattr(fitness, "__module__", "") == "__main__" and not os.path.exists(getattr(main, "__file__", "") or ""):
+        raise UsageError(
+            "fitness was defined interactively and cannot be sent to worker processes: move it to a file, "
+            "or use workers=0"
+        )

@@ -1,0 +1,132 @@
+"""CSV tables: header or not, any label column, and a line number for every fault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from genreg_np.data.dataset import SPLITS, Dataset
+from genreg_np.data.table import load_csv
+from genreg_np.errors import DataError, UsageError
+from tests.data.conftest import outcome
+
+ROWS = [(f"{index}", f"{-index / 2}", "ab"[index % 2]) for index in range(12)]
+
+
+def write(path: Path, rows: list[tuple[str, ...]], header: tuple[str, ...] | None = None, separator: str = ",") -> Path:
+    lines = [separator.join(row) for row in ([header] if header else []) + rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def samples(dataset: Dataset) -> set[tuple[float, ...]]:
+    return {
+        (*map(float, inputs), float(label))
+        for name in SPLITS
+        for inputs, label in zip(dataset.split(name).inputs, dataset.split(name).labels, strict=True)
+    }
+
+
+EXPECTED = {(float(index), -index / 2, float(index % 2)) for index in range(12)}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", ", "])
+@pytest.mark.parametrize("header", [None, ("x", "y", "kind"), ("x", "y", "Class")])
+def test_all_rows_are_read_whatever_separates_them(
+    tmp_path: Path, separator: str, header: tuple[str, ...] | None
+) -> None:
+    dataset = load_csv(write(tmp_path / "t.csv", ROWS, header, separator))
+    assert samples(dataset) == EXPECTED
+    assert dataset.class_names == ("a", "b")
+    assert dataset.train.inputs.dtype == np.float32
+    assert dataset.input_range is None
+
+
+def test_the_label_column_is_found_by_name_argument_or_place(tmp_path: Path) -> None:
+    moved = [(label, x, y) for x, y, label in ROWS]
+    named = write(tmp_path / "named.csv", moved, ("Label", "x", "y"))
+    assert samples(load_csv(named)) == EXPECTED
+    other = write(tmp_path / "other.csv", moved, ("species", "x", "y"))
+    assert samples(load_csv(other, "species")) == EXPECTED
+    assert samples(load_csv(write(tmp_path / "bare.csv", moved), "1")) == EXPECTED
+    with pytest.raises(UsageError, match="did you mean 'species'"):
+        load_csv(other, "specie")
+    with pytest.raises(UsageError, match="a number from 1 to 3"):
+        load_csv(tmp_path / "bare.csv", "4")
+
+
+def test_a_header_of_numbers_is_told_by_its_label(tmp_path: Path) -> None:
+    rows = [(f"{index % 3}", f"{index}") for index in range(12)]
+    dataset = load_csv(write(tmp_path / "mnist.csv", rows, ("label", "0")))
+    assert sum(len(dataset.split(name)) for name in SPLITS) == 12
+
+
+def test_numeric_labels_sort_by_value(tmp_path: Path) -> None:
+    rows = [(f"{index}", f"{9 + index % 2}.0") for index in range(12)]
+    assert load_csv(write(tmp_path / "t.csv", rows)).class_names == ("9", "10")
+
+
+def test_blank_lines_quotes_and_a_byte_order_mark_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    lines = [f'"{x}",{y},"class, {label}"' for x, y, label in ROWS]
+    path.write_bytes(b"\xef\xbb\xbfx,y,z\r\n\r\n" + "\r\n".join(lines).encode())
+    dataset = load_csv(path)
+    assert samples(dataset) == EXPECTED
+    assert dataset.class_names == ("class, a", "class, b")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("1,x,a", r"line 4, column 'y': 'x' is not a finite number"),
+        ("1,,a", r"line 4, column 'y': '' is not a finite number"),
+        ("nan,2,a", r"line 4, column 'x': 'nan'"),
+        ("1,inf,a", r"line 4, column 'y': 'inf'"),
+        ("1,1e39,a", r"line 4, column 'y': '1e39'"),
+        ("1,2", r"line 4: 2 fields, but 3"),
+        ("1,2,3,a", r"line 4: 4 fields, but 3"),
+        ("1,2,", r"line 4: no label in column 'class'"),
+        ("1,2,NaN", r"line 4: no label in column 'class'"),
+    ],
+)
+def test_each_fault_has_its_line(tmp_path: Path, row: str, words: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"x,y,class\n1,2,a\n3,4,b\n{row}\n5,6,a\n")
+    with pytest.raises(DataError, match=rf"t\.csv, {words}"):
+        load_csv(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"\n\n", "empty"),
+        (b"x,y,class\n", "no rows"),
+        (b"1\n2\n", "one column"),
+        (b"1,2,\xff\xfe\n", "UTF-8"),
+        (b'1,2,"' + b"a" * 200_000 + b'"\n', "not readable as CSV"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        load_csv(tmp_path / "t.csv")
+
+
+def test_a_missing_file_and_a_column_of_ids_are_explained(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        load_csv(tmp_path / "nowhere.csv")
+    with pytest.raises(DataError, match="too few samples"):
+        load_csv(write(tmp_path / "ids.csv", [("1", f"id{index}") for index in range(9)]))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.one_of(st.binary(max_size=80), st.text('0123456789.,;\n"ab- ', max_size=80).map(str.encode)))
+def test_random_tables_give_a_dataset_or_a_data_error(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    result = outcome(lambda: load_csv(tmp_path / "t.csv"))
+    assert isinstance(result, DataError | Dataset)
