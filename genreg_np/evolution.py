@@ -57,6 +57,10 @@ class Evolution:
         How many threads; by default all.
     initial : Model, optional
         A model of the same network whose mutated copies are generation 0.
+    class_names : tuple of str, optional
+        What a network without a dataset tells apart; none where its outputs are values.
+    input_range : tuple of float, optional
+        Smallest and largest raw value of a network's integer inputs; None where inputs are features.
 
     Attributes
     ----------
@@ -80,6 +84,8 @@ class Evolution:
         backend: str | Backend = "auto",
         threads: int | None = None,
         initial: Model | None = None,
+        class_names: Sequence[str] = (),
+        input_range: tuple[float, float] | None = None,
     ) -> None:
         if dataset is None and network is None:
             raise UsageError("an evolution needs a dataset, or a network and your own fitness")
@@ -90,6 +96,8 @@ class Evolution:
         self.compile_seconds = self.backend.warm_up()
         started = time.perf_counter()
         self.dataset = dataset
+        self.class_names = dataset.class_names if dataset else tuple(class_names)
+        self.input_range = dataset.input_range if dataset else input_range
         self.network = network or network_for(dataset, self.config)  # type: ignore[arg-type]
         self.strategy = strategy_class(self.config.strategy)
         self.stream = Stream(self.config.seed)
@@ -149,6 +157,8 @@ class Evolution:
         """
         if not hasattr(self.strategy, "breed"):
             raise UsageError(f"strategy {self.config.strategy} has no genomes to hand out: use genreg for ask and tell")
+        if self.config.fitness != "custom":
+            self.change(fitness="custom")
         self._asked = self.strategy.breed(self.state, self.context, self.stream)
         genomes = self.backend.rebuild(self._asked, np.arange(self._asked.size))
         return [self._model(genes) for genes in genomes]
@@ -267,9 +277,7 @@ class Evolution:
         return self.dataset
 
     def _model(self, genes: NDArray[np.float32]) -> Model:
-        names = self.dataset.class_names if self.dataset else ()
-        input_range = self.dataset.input_range if self.dataset else None
-        return Model.build(self.network, genes, names, input_range, {"generation": self.generation})
+        return Model.build(self.network, genes, self.class_names, self.input_range, {"generation": self.generation})
 
     # Saving
 
@@ -278,6 +286,7 @@ class Evolution:
         return pack_checkpoint(
             self.state,
             {"config": self.config.to_dict(), "genes": self.network.gene_count, "seconds": round(self.seconds, 6)}
+            | {"class_names": self.class_names, "input_range": self.input_range}
             | ({} if self.network.fixed else {"network": _network_header(self.network)}),
         )
 
@@ -322,7 +331,16 @@ class Evolution:
             dense = tuple(Dense(*layer) for layer in described["dense"])
             network = Network(tuple(described["input_shape"]), dense)
         config = config or TrainConfig.from_dict(header["config"], str(path))
-        evolution = cls(config, dataset, network=network, backend=backend, threads=threads)
+        names, input_range = tuple(header["class_names"]), header["input_range"]
+        evolution = cls(
+            config,
+            dataset,
+            network=network,
+            backend=backend,
+            threads=threads,
+            class_names=names,
+            input_range=input_range and tuple(input_range),
+        )
         if header["genes"] != evolution.network.gene_count:
             raise RunError(
                 f"{path}: holds genomes of {header['genes']:,} genes, but this network "

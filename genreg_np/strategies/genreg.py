@@ -182,7 +182,7 @@ class Genreg:
         if len(state.survivors):
             one_parent = options.crossover == "none"
             before = trust.inherit(state.trust, brood.parents, options.trust_inheritance, brood.elites, one_parent)
-        images = options.images_per_class * len(context.by_class) or 1
+        images = 1 if options.fitness == "custom" else options.images_per_class * len(context.by_class)
         after = trust.accumulate(before, earned, images, options.trust_decay, options.trust_decay_per)
         chosen = selection.survivors(after, options.survivor_count)
         return GenregState(
@@ -218,8 +218,10 @@ def draw_batch(context: GenregContext, stream: Stream, generation: int) -> Batch
     Batch
         N = K * images_per_class images; each counts by its place in the episode (trust.image_weights).
     """
-    if context.features is None or context.labels is None:
-        raise UsageError("there is no dataset to score on: use ask() and tell(), or run(fitness=...)")
+    if context.features is None or context.labels is None or context.options.fitness == "custom":
+        raise UsageError(
+            "there is no dataset or built-in fitness to score with: use ask() and tell(), or run(fitness=...)"
+        )
     options, classes = context.options, len(context.by_class)
     order = stream.permutation(Purpose.CLASS_ORDER, generation, 0, classes)
     words = stream.words(Purpose.BATCH, generation, 0, classes * options.images_per_class).reshape(classes, -1)

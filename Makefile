@@ -1,0 +1,55 @@
+# Two commands are all one needs: `make train` and `make test`. Both install what they need into .venv the first time,
+# change nothing the second time, and work offline from then on.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: train test lint bench reproduce soak clean
+
+train: $(VENV)/installed-train
+	$(BIN)/genreg-np train $(ARGS)
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# How fast one generation is, backend by backend; minutes. Results in bench/results.
+bench: $(VENV)/installed-dev
+	$(BIN)/python bench/speed.py $(ARGS)
+
+# The accuracies in README, seed by seed; about half an hour on two cores.
+reproduce: $(VENV)/installed-dev
+	$(BIN)/python bench/accuracy.py $(ARGS)
+
+# The tests that take minutes.
+soak: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m soak $(ARGS)
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "genreg-np needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo missing): try make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "this Python cannot make virtual environments: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --upgrade pip || { rm -rf $(VENV); \
+	  echo "packages cannot be fetched: the first run needs a network"; exit 1; }
+
+$(VENV)/installed-train: pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --only-binary numba,llvmlite --editable '.[train]' 2>$(VENV)/pip.log || { \
+	  $(BIN)/python -m pip install --quiet --editable '.[train-pure]' && \
+	  echo "numba cannot be installed for this Python: training goes on with NumPy alone, about five times slower"; } || { \
+	  cat $(VENV)/pip.log; exit 1; }
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml $(VENV)/installed-train
+	@$(BIN)/python -m pip install --quiet --group dev
+	@touch $@

@@ -1,0 +1,21 @@
+"""Real data: tests marked `data` are skipped without GENREG_DATA; with it, a skip is a failure."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("data") and not os.environ.get("GENREG_DATA"):
+        pytest.skip("needs the real MNIST: set GENREG_DATA to its folder")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and item.get_closest_marker("data") and os.environ.get("GENREG_DATA"):
+        report.outcome = "failed"
+        report.longrepr = f"GENREG_DATA is set, so this test may not skip: {report.longrepr}"
