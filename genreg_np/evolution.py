@@ -346,9 +346,23 @@ class Evolution:
                 f"{path}: holds genomes of {header['genes']:,} genes, but this network "
                 f"({evolution.network.describe()}) has {evolution.network.gene_count:,}: pass what it was started with"
             )
-        evolution.state = type(evolution.state)(**fields)
+        evolution.state = _restored(evolution.state, fields, path)
         evolution.seconds += header["seconds"]
         return evolution
+
+
+def _restored(fresh: Any, fields: dict[str, Any], path: str | os.PathLike[str]) -> Any:
+    """Return a state like `fresh` with saved fields, whose arrays must have its types and widths."""
+    for item in dataclasses.fields(fresh):
+        like, saved = getattr(fresh, item.name), fields.get(item.name)
+        if isinstance(like, np.ndarray) and (
+            not isinstance(saved, np.ndarray) or (saved.dtype, saved.shape[1:]) != (like.dtype, like.shape[1:])
+        ):
+            raise RunError(f"{path}: its {item.name} are missing or of another kind; the file is damaged")
+    try:
+        return type(fresh)(**fields)
+    except TypeError:
+        raise RunError(f"{path}: was saved by another version of this strategy, or is damaged") from None
 
 
 _ACCURACIES = ("validation_accuracy", "consensus_validation_accuracy")

@@ -38,7 +38,7 @@ STEP_0, STEP_1 = np.uint64(WEYL_0), np.uint64(WEYL_1)
 GENE_NONE, GENE_WEIGHT = 0, 1  # base.Gene
 REWARD_SAMPLED, REWARD_ARGMAX, LOG_PROBABILITY = 0, 1, 2  # base.Score
 ACTIVATION_CODES = {"linear": 0, "tanh": 1, "relu": 2, "leaky-relu": 3, "sigmoid": 4, "step": 5, "sign": 6}
-GENOME_TILE = 8  # genomes a thread takes at a time
+MIN_ROWS, BLOCK_GENES = 16, 65536  # rows of weights built at a time: at least 16, else about 256 KB, in cache
 
 
 @kernel(inline="always")
@@ -61,82 +61,96 @@ def unit_float(word):
 
 
 @kernel()
-def draw_initial(genes, genome, seed, layers, weight_range, bias_range):
-    """Fill genes (D,) with generation 0's draws."""
+def draw_initial(genes, start, genome, seed, layers, weight_range, bias_range):
+    """Fill genes start .. start + len(genes) with generation 0's draws."""
     words = np.empty(4, np.float32)
-    for layer in range(len(layers)):
-        start = layers[layer, 2]
-        middle = start + layers[layer, 0] * layers[layer, 1]
-        for gene in range(start, middle + layers[layer, 1]):
-            if gene % 4 == 0 or gene == start:
-                w0, w1, w2, w3 = philox(gene // 4, genome, 0, INITIAL, seed)
-                words[0], words[1], words[2], words[3] = unit_float(w0), unit_float(w1), unit_float(w2), unit_float(w3)
-            bound = weight_range if gene < middle else bias_range
-            genes[gene] = (words[gene % 4] - np.float32(0.5)) * bound
+    layer = 0
+    for i in range(len(genes)):
+        gene = start + i
+        if i == 0 or gene % 4 == 0:
+            w0, w1, w2, w3 = philox(gene // 4, genome, 0, INITIAL, seed)
+            words[0], words[1], words[2], words[3] = unit_float(w0), unit_float(w1), unit_float(w2), unit_float(w3)
+        while layer + 1 < len(layers) and gene >= layers[layer + 1, 2]:
+            layer += 1
+        is_weight = gene < layers[layer, 2] + layers[layer, 0] * layers[layer, 1]
+        genes[i] = (words[gene % 4] - np.float32(0.5)) * (weight_range if is_weight else bias_range)
 
 
 @kernel()
-def cross(genes, first, second, gene_kind, runs, genome, generation, seed):
-    """Fill genes (D,) from two parents (D,): group b comes from the second where bit b is 1."""
-    count = len(genes)
-    if gene_kind == GENE_NONE:
-        genes[:] = first
-    elif gene_kind == GENE_WEIGHT:
-        words = np.empty(4, np.uint32)
-        for start in range(0, count, 128):
-            w0, w1, w2, w3 = philox(start // 128, genome, generation, CROSSOVER, seed)
+def cross_weights(genes, start, first, second, genome, generation, seed):
+    """Fill genes start .. start + len(genes) from two parents (D,), weight by weight: bit g for gene g."""
+    stop = start + len(genes)
+    words = np.empty(4, np.uint32)
+    for word in range(start // 32, (stop + 31) // 32):
+        if word % 4 == 0 or word == start // 32:
+            w0, w1, w2, w3 = philox(word // 4, genome, generation, CROSSOVER, seed)
             words[0], words[1], words[2], words[3] = w0, w1, w2, w3
-            for w in range(4):
-                low = start + 32 * w
-                bits = words[w]
-                for j in range(min(32, count - low)):
-                    genes[low + j] = second[low + j] if (bits >> np.uint32(j)) & np.uint32(1) else first[low + j]
-    else:
-        for run in range(len(runs)):
-            start = runs[run, 0]
-            stop = runs[run + 1, 0] if run + 1 < len(runs) else count
-            bit = runs[run, 1]
-            w0, w1, w2, w3 = philox(bit // 128, genome, generation, CROSSOVER, seed)
-            word = (w0, w1, w2, w3)[(bit // 32) % 4]
-            if (word >> np.uint64(bit % 32)) & np.uint64(1):
-                genes[start:stop] = second[start:stop]
-            else:
-                genes[start:stop] = first[start:stop]
+        bits = words[word % 4]
+        low = 32 * word
+        if low >= start and low + 32 <= stop:  # a whole word: a loop of fixed length, which vectorises
+            for j in range(32):
+                gene = low + j
+                genes[gene - start] = second[gene] if (bits >> np.uint32(j)) & np.uint32(1) else first[gene]
+        else:
+            for gene in range(max(low, start), min(low + 32, stop)):
+                genes[gene - start] = second[gene] if (bits >> np.uint32(gene - low)) & np.uint32(1) else first[gene]
 
 
 @kernel()
-def add_mutation(genes, genome, generation, purpose, seed, gaps, normal, scale):
-    """Add scale * z in place at every gene the walk stops at."""
-    count = len(genes)
-    for segment in range((count + SEGMENT - 1) // SEGMENT):
-        start = segment * SEGMENT
-        stop = min(count, start + SEGMENT)
+def cross_groups(genes, start, first, second, runs, genome, generation, seed):
+    """The same for gene groups: every run of genes comes as a whole from the parent its bit names."""
+    stop = start + len(genes)
+    for run in range(len(runs)):
+        low = max(start, runs[run, 0])
+        high = min(stop, runs[run + 1, 0] if run + 1 < len(runs) else stop)
+        if low >= high:
+            continue
+        bit = runs[run, 1]
+        word = philox(bit // 128, genome, generation, CROSSOVER, seed)[(bit // 32) % 4]
+        chosen = second if (word >> np.uint64(bit % 32)) & np.uint64(1) else first
+        genes[low - start : high - start] = chosen[low:high]
+
+
+@kernel()
+def add_mutation(genes, start, genome, generation, purpose, seed, gaps, normal, scale):
+    """Add scale * z in place at every gene of start .. start + len(genes) that the walk stops at.
+
+    A segment that begins before `start` is walked from its beginning, as the walk's definition demands.
+    """
+    stop = start + len(genes)
+    for segment in range(start // SEGMENT, (stop + SEGMENT - 1) // SEGMENT):
+        end = min(stop, (segment + 1) * SEGMENT)
         block = segment * BLOCKS_PER_SEGMENT
-        position = start - 1
-        while position < stop:
+        gene = segment * SEGMENT - 1
+        while gene < end:
             w0, w1, w2, w3 = philox(block, genome, generation, purpose, seed)
             block += 1
             for word in (w0, w1, w2, w3):
-                position += gaps[word & np.uint64(0xFFFF)]
-                if position >= stop:
+                gene += gaps[word & np.uint64(0xFFFF)]
+                if gene >= end:
                     break
-                genes[position] += scale * normal[word >> np.uint64(16)]
+                if gene >= start:
+                    genes[gene - start] += scale * normal[word >> np.uint64(16)]
 
 
 @kernel()
-def build_genome(
-    genes, genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges, gaps, normal, scale
-):
-    """Fill genes (D,) with genome number `genome` of the brood."""
+def build_genes(
+    genes, start, genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges, gaps, normal,
+    scale,
+):  # fmt: skip
+    """Fill genes start .. start + len(genes) of genome number `genome` of the brood."""
     if len(survivors) == 0:
-        draw_initial(genes, genome, seed, layers, ranges[0], ranges[1])
+        draw_initial(genes, start, genome, seed, layers, ranges[0], ranges[1])
         return
     first, second = survivors[parents[genome, 0]], survivors[parents[genome, 1]]
-    if genome < elites:
-        genes[:] = first
-        return
-    cross(genes, first, second, gene_kind, runs, genome, generation, seed)
-    add_mutation(genes, genome, generation, MUTATION, seed, gaps, normal, scale)
+    if gene_kind == GENE_NONE or genome < elites:
+        genes[:] = first[start : start + len(genes)]
+    elif gene_kind == GENE_WEIGHT:
+        cross_weights(genes, start, first, second, genome, generation, seed)
+    else:
+        cross_groups(genes, start, first, second, runs, genome, generation, seed)
+    if genome >= elites:
+        add_mutation(genes, start, genome, generation, MUTATION, seed, gaps, normal, scale)
 
 
 @kernel(inline="always")
@@ -240,25 +254,50 @@ def judge(logits, labels, weights, kind, reward, penalty, genome, generation, se
     return fitness, right
 
 
+@kernel()
+def forward_unbuilt(
+    genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges, gaps, normal, scale, columns
+):
+    """Return the logits (K, N) of a genome that is built a few rows of weights at a time, in cache, and forgotten."""
+    values = columns
+    for layer in range(len(layers)):
+        inputs, outputs, start, code = layers[layer]
+        middle = start + inputs * outputs
+        rows = min(outputs, max(MIN_ROWS, BLOCK_GENES // inputs))
+        weights = np.empty(rows * inputs, np.float32)
+        results = np.empty((outputs, values.shape[1]), np.float32)
+        for row in range(0, outputs, rows):
+            height = min(rows, outputs - row)
+            block = weights[: height * inputs]
+            build_genes(
+                block, start + row * inputs, genome, survivors, parents, gene_kind, runs, elites, generation, seed,
+                layers, ranges, gaps, normal, scale,
+            )  # fmt: skip
+            np.dot(block.reshape(height, inputs), values, results[row : row + height])
+        biases = np.empty(outputs, np.float32)
+        build_genes(
+            biases, middle, genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges,
+            gaps, normal, scale,
+        )  # fmt: skip
+        activate(results, biases, code)
+        values = results
+    return values
+
+
 @kernel(parallel=True)
 def score_brood(
     fitness, accuracy, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges,
     gaps, normal, scale, columns, labels, weights, kind, reward, penalty,
 ):  # fmt: skip
-    """Judge all genomes: fitness and accuracy (P,). Threads share out tiles of genomes; a tile is built in cache."""
-    population = len(parents)
-    count = layers[-1, 2] + (layers[-1, 0] + 1) * layers[-1, 1]
-    for tile in prange((population + GENOME_TILE - 1) // GENOME_TILE):
-        genes = np.empty(count, np.float32)
-        for genome in range(tile * GENOME_TILE, min(population, (tile + 1) * GENOME_TILE)):
-            build_genome(
-                genes, genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges,
-                gaps, normal, scale,
-            )  # fmt: skip
-            logits = forward(genes, layers, columns)
-            fitness[genome], right = judge(
-                logits, labels, weights, kind, reward, penalty, genome, generation, seed)  # fmt: skip
-            accuracy[genome] = right / len(labels)
+    """Judge all genomes: fitness and accuracy (P,). Threads share out genomes; each is built in its thread's cache."""
+    for genome in prange(len(parents)):
+        logits = forward_unbuilt(
+            genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges, gaps, normal, scale,
+            columns,
+        )  # fmt: skip
+        fitness[genome], right = judge(
+            logits, labels, weights, kind, reward, penalty, genome, generation, seed)  # fmt: skip
+        accuracy[genome] = right / len(labels)
 
 
 @kernel(parallel=True)
@@ -267,9 +306,9 @@ def rebuild_genomes(
 ):
     """Fill genomes (C, D) with the chosen genomes."""
     for row in prange(len(chosen)):
-        build_genome(
-            genomes[row], chosen[row], survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges,
-            gaps, normal, scale,
+        build_genes(
+            genomes[row], 0, chosen[row], survivors, parents, gene_kind, runs, elites, generation, seed, layers,
+            ranges, gaps, normal, scale,
         )  # fmt: skip
 
 
@@ -277,7 +316,7 @@ def rebuild_genomes(
 def mutate_genomes(genomes, first, generation, purpose, seed, gaps, normal, scale):
     """Mutate rows of genomes (G, D) from `first` on, in place."""
     for row in prange(first, len(genomes)):
-        add_mutation(genomes[row], row, generation, purpose, seed, gaps, normal, scale)
+        add_mutation(genomes[row], 0, row, generation, purpose, seed, gaps, normal, scale)
 
 
 @kernel(parallel=True)

@@ -1,0 +1,86 @@
+"""What several tests share: small data, small settings, importable fitness functions, fresh interpreters."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from genreg_np.config import TrainConfig
+from genreg_np.data.dataset import Dataset, Split
+from genreg_np.model import Model
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def tiny_dataset(classes: int = 4, per_class: int = 24, kind: str = "u", noise: float = 40.0) -> Dataset:
+    """Return classes that differ by a random 4x4 pattern under noise, as uint8 images or float32 features."""
+    rng = np.random.default_rng(7)
+    patterns = rng.uniform(40, 215, (classes, 4, 4))
+
+    def split(count: int) -> Split:
+        labels = np.arange(count * classes) % classes
+        pixels = np.clip(patterns[labels] + rng.normal(0, noise, (len(labels), 4, 4)), 0, 255)
+        return Split(pixels.astype(np.uint8 if kind == "u" else np.float32), labels.astype(np.int64))
+
+    names = tuple(f"class {k}" for k in range(classes))
+    return Dataset(
+        "tiny", split(per_class), split(per_class), split(8), names, (0.0, 255.0) if kind == "u" else None
+    )
+
+
+def tiny_config(**changes: object) -> TrainConfig:
+    """Return settings of a run that takes milliseconds."""
+    values = {"hidden": [5], "generations": 6, "validate_every": 2, "population_size": 20, "images_per_class": 6}
+    return TrainConfig.from_dict(values | {"survival_cutoff": 0.25, "elites": 1, "seed": 3} | changes)
+
+
+def one_line(error: object) -> str:
+    """Return the message of an error, which must be one line, printable."""
+    text = str(error)
+    assert text == text.strip(), f"blank at an end: {text!r}"
+    assert len(text.splitlines()) == 1, f"not one line: {text!r}"
+    return text
+
+
+def python(code: str, *arguments: object, cwd: Path = ROOT, **environment: str) -> str:
+    """Run code in a fresh interpreter that sees `cwd` and the installed packages; return what it printed."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=cwd,
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# Fitness functions that worker processes can import.
+
+
+def smallness(model: Model) -> float:
+    """Prefer small weights."""
+    return -float(np.abs(model.genes).sum())
+
+
+def raises_above_zero(model: Model) -> float:
+    """Fail on genomes whose first gene is positive."""
+    if model.genes[0] > 0:
+        raise KeyError("too large")
+    return 0.0
+
+
+def not_a_number_above_zero(model: Model) -> float:
+    """Be undefined where the first gene is positive; prefer it large."""
+    return float("nan") if model.genes[0] > 0 else float(model.genes[0])
+
+
+def kills_its_process(model: Model) -> float:
+    """End the process, as a crash in compiled code or a lack of memory would."""
+    os._exit(3)

@@ -1,0 +1,574 @@
+"""Backends: one specification, the same bits wherever a genome is built, whatever the threads and tiles."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from genreg_np import backends
+from genreg_np.backends import numpy_, selftest, threads
+from genreg_np.backends.base import Backend, Batch, Brood, Gene, Score
+from genreg_np.errors import BackendError, GenregError, MissingExtraError, UsageError
+from genreg_np.model import Network
+from genreg_np.streams import SEGMENT, Purpose, Stream
+from tests.helpers import ROOT, one_line, python
+from tests.test_streams import KNOWN_ANSWERS
+
+NETWORK = Network.build((2, 3), (5, 4), 3)
+HAS_NUMBA = bool(importlib.util.find_spec("numba") and importlib.util.find_spec("scipy"))
+needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
+
+
+@pytest.fixture(params=[name for name in backends.NAMES if name not in ("auto", "cpu")])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Every backend that runs on this machine."""
+    try:
+        return backends.create(request.param)
+    except (BackendError, MissingExtraError) as error:
+        pytest.skip(str(error))
+
+
+def brood_of(survivors: np.ndarray, size: int = 8, network: Network = NETWORK, **changes: object) -> Brood:
+    """Return children of survivors 0 and 1 (or of 0 alone), not mutated unless asked."""
+    parents = np.tile(np.array([[0, min(1, max(0, len(survivors) - 1))]], np.int32), (size, 1))
+    plain = Brood(network, 5, 3, survivors.astype(np.float32), parents, Gene.WEIGHT, 0.0, 0.1, 0, 0.5, 0.1)
+    return replace(plain, **changes)
+
+
+def zeros_and_ones(size: int, gene: Gene) -> Brood:
+    """Return children of a parent of zeros and a parent of ones: their genes tell whom they come from."""
+    return brood_of(np.array([np.zeros(NETWORK.gene_count), np.ones(NETWORK.gene_count)]), size, gene=gene)
+
+
+# Agreement with the specification
+
+
+def test_backend_agrees_with_the_specification(backend: Backend) -> None:
+    """The self-test of `doctor` finds no disagreement in bits, weights, fitness or logits."""
+    assert selftest.disagreements(backend) == []
+
+
+def test_selftest_notices_a_backend_that_is_off_by_one_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The self-test itself can fail."""
+
+    class Off(numpy_.NumpyBackend):
+        def rebuild(self, brood: Brood, chosen: np.ndarray) -> np.ndarray:
+            genomes = super().rebuild(brood, chosen)
+            genomes[-1, -1] = np.nextafter(genomes[-1, -1], np.float32(9))
+            return genomes
+
+    assert any("rebuild" in line for line in selftest.disagreements(Off()))
+
+
+@needs_numba
+@pytest.mark.parametrize(("counter", "key", "words"), KNOWN_ANSWERS)
+def test_compiled_philox_gives_the_published_known_answers(
+    counter: tuple[int, ...], key: tuple[int, int], words: tuple[int, ...]
+) -> None:
+    """The kernels' copy of the generator passes the same vectors as streams.py."""
+    from genreg_np.backends import kernels
+
+    found = kernels.philox(*map(np.uint64, counter), np.uint64(key[0] | key[1] << 32))
+    assert tuple(int(word) for word in found) == words
+
+
+# Generation 0
+
+
+def test_first_genomes_lie_within_their_ranges(backend: Backend) -> None:
+    """Weights fill U(-0.5, 0.5) and biases U(-0.1, 0.1), each about zero."""
+    genomes = backend.rebuild(brood_of(np.empty((0, NETWORK.gene_count)), 600), np.arange(600))
+    for weights, biases in NETWORK.weight_slices:
+        for values, bound in ((genomes[:, weights], 0.5), (genomes[:, biases], 0.1)):
+            assert 0.97 * bound < np.abs(values).max() <= bound
+            assert np.abs(values.mean()) < 5 * bound / (3 * values.size) ** 0.5
+            assert values.var() == pytest.approx(bound**2 / 3, rel=0.1)
+    assert len(np.unique(genomes, axis=0)) == 600
+
+
+# Crossover
+
+
+@pytest.mark.parametrize("gene", list(Gene))
+def test_crossover_exchanges_whole_gene_groups_half_the_time(backend: Backend, gene: Gene) -> None:
+    """Genes of one group share a parent, groups do not share their draws, and each parent gives about half."""
+    genomes = backend.rebuild(zeros_and_ones(1000, gene), np.arange(1000))
+    assert np.isin(genomes, (0, 1)).all()
+    groups = []  # (1000,) arrays of which parent a group comes from
+    for weights, biases in NETWORK.unpack(genomes):
+        rows = np.concatenate([weights, biases[..., None]], axis=2)  # a unit's weights with its bias
+        if gene is Gene.UNIT:
+            assert (rows == rows[..., :1]).all()
+            groups += list(rows[..., 0].T)
+        elif gene is Gene.LAYER:
+            assert (rows == rows[:, :1, :1]).all()
+            groups.append(rows[:, 0, 0])
+        else:
+            groups += list(rows.reshape(1000, -1).T)
+    shares = np.array(groups).mean(axis=1)
+    if gene is Gene.NONE:
+        assert not shares.any()
+        return
+    assert np.abs(shares - 0.5).max() < 5 * 0.5 / 1000**0.5
+    agreements = np.corrcoef(np.array(groups))[np.triu_indices(len(groups), 1)]
+    assert np.abs(agreements).max() < 6 / 1000**0.5
+
+
+@pytest.mark.parametrize("gene", list(Gene))
+def test_elites_are_exact_copies_even_where_everything_mutates(backend: Backend, gene: Gene) -> None:
+    """The first genomes of a brood are their first parents, untouched; the others change."""
+    survivors = np.random.default_rng(1).normal(size=(4, NETWORK.gene_count)).astype(np.float32)
+    parents = np.array([[0, 0], [1, 1], [2, 3], [3, 2]], np.int32)
+    brood = brood_of(survivors, gene=gene, parents=parents, elites=2, mutation_rate=1.0)
+    genomes = backend.rebuild(brood, np.arange(4))
+    assert np.array_equal(genomes[:2], survivors[:2])
+    assert (genomes[2:] != survivors[2:]).all()
+
+
+# Building any genome alone
+
+
+def test_rebuilding_some_equals_rows_of_rebuilding_all(backend: Backend) -> None:
+    """A genome's bits depend on its number alone: not on who else is built, in what order, or how often."""
+    brood, _ = selftest.example(Gene.UNIT, Score.REWARD_SAMPLED)
+    everyone = backend.rebuild(brood, np.arange(brood.size))
+    for chosen in ([10], [7, 0, 7, 3], []):
+        rows = backend.rebuild(brood, np.array(chosen, np.int64))
+        assert rows.dtype == np.float32
+        assert rows.tobytes() == everyone[chosen].tobytes()
+
+
+@pytest.mark.parametrize("genomes_per_tile", [1, 3])
+def test_score_does_not_depend_on_tiles(monkeypatch: pytest.MonkeyPatch, genomes_per_tile: int) -> None:
+    """The specification gives the same bytes however few genomes it holds at a time."""
+    brood, batch = selftest.example(Gene.WEIGHT, Score.LOG_PROBABILITY)
+    whole, everyone = numpy_.NumpyBackend().score(brood, batch), np.arange(brood.size)
+    genomes = numpy_.NumpyBackend().rebuild(brood, everyone)
+    monkeypatch.setattr(numpy_, "TILE_GENES", genomes_per_tile * brood.network.gene_count)
+    tiled = numpy_.NumpyBackend().score(brood, batch)
+    assert tiled.fitness.tobytes() == whole.fitness.tobytes()
+    assert tiled.accuracy.tobytes() == whole.accuracy.tobytes()
+    assert numpy_.NumpyBackend().rebuild(brood, everyone).tobytes() == genomes.tobytes()
+
+
+def test_a_brood_is_not_changed_by_scoring_and_rebuilding(backend: Backend) -> None:
+    """Survivors and batch are read, never written."""
+    brood, batch = selftest.example(Gene.WEIGHT, Score.REWARD_SAMPLED)
+    before = [array.tobytes() for array in (brood.survivors, brood.parents, batch.features, batch.labels)]
+    backend.score(brood, batch)
+    backend.rebuild(brood, np.arange(brood.size))
+    assert before == [array.tobytes() for array in (brood.survivors, brood.parents, batch.features, batch.labels)]
+
+
+# Mutation
+
+
+@pytest.mark.parametrize("rate", [0.003, 0.07, 0.5])
+def test_mutation_hits_every_position_at_its_rate(backend: Backend, rate: float) -> None:
+    """Each gene mutates with the given probability, wherever it lies between two restarts of the walk."""
+    count, genomes = 2 * SEGMENT + 300, 1500
+    mutated = backend.mutate(np.zeros((genomes, count), np.float32), 11, 4, Purpose.MUTATION, rate, 0.1, 0)
+    hits = (mutated != 0).sum(axis=0)
+    variance = genomes * rate * (1 - rate)
+    assert (hits.sum() - genomes * rate * count) ** 2 < 25 * variance * count
+    squares = (hits - genomes * rate) ** 2 / variance
+    assert squares.mean() == pytest.approx(1, abs=5 * (3 / count) ** 0.5)
+    edges = [0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT - 1, 2 * SEGMENT, count - 1]
+    assert squares[edges].max() < 25
+    assert squares.max() < 36
+
+
+def test_mutation_noise_is_normal_with_the_given_scale(backend: Backend) -> None:
+    """Added noise has mean 0, standard deviation `scale`, normal tails, and does not depend on the gene before it."""
+    mutated = backend.mutate(np.zeros((300, 2000), np.float32), 11, 4, Purpose.MUTATION, 0.3, 0.25, 0)
+    noise = mutated[mutated != 0].astype(np.float64) / 0.25
+    assert abs(noise.mean()) < 5 / noise.size**0.5
+    assert noise.var() == pytest.approx(1, abs=5 * (2 / noise.size) ** 0.5)
+    assert (noise**4).mean() == pytest.approx(3, abs=0.2)
+    assert abs(np.corrcoef(noise[:-1], noise[1:])[0, 1]) < 5 / noise.size**0.5
+
+
+def test_mutation_adds_to_the_genes_that_were_there(backend: Backend) -> None:
+    """The same noise is added, product and sum rounded separately, to whatever the genes are."""
+    genes = np.random.default_rng(0).normal(size=(3, 1500)).astype(np.float32)
+    noise = backend.mutate(np.zeros_like(genes), 1, 2, Purpose.BASE_MUTATION, 0.2, 0.1, 0)
+    assert np.array_equal(backend.mutate(genes, 1, 2, Purpose.BASE_MUTATION, 0.2, 0.1, 0), genes + noise)
+
+
+@pytest.mark.parametrize("first", [0, 2, 5])
+def test_rows_before_the_first_are_not_mutated(backend: Backend, first: int) -> None:
+    """Rows below `first` stay as they are, the others draw by their own number, the input is not written."""
+    genomes = np.ones((5, 40), np.float32)
+    mutated = backend.mutate(genomes, 1, 2, Purpose.BASE_MUTATION, 1.0, 0.1, first)
+    assert (genomes == 1).all()
+    assert (mutated[:first] == 1).all()
+    assert (mutated[first:] != 1).all()
+    everyone = backend.mutate(genomes, 1, 2, Purpose.BASE_MUTATION, 1.0, 0.1, 0)
+    assert np.array_equal(mutated[first:], everyone[first:])
+
+
+def test_rate_zero_mutates_nothing(backend: Backend) -> None:
+    """A rate of 0 leaves every gene as it is."""
+    genomes = np.ones((3, 3000), np.float32)
+    assert np.array_equal(backend.mutate(genomes, 1, 2, Purpose.MUTATION, 0.0, 0.1, 0), genomes)
+
+
+def test_mutations_differ_between_seeds_generations_purposes_and_genomes(backend: Backend) -> None:
+    """No two of five mutations that differ in one respect are alike."""
+    zeros = np.zeros((2, 200), np.float32)
+    draws = [
+        backend.mutate(zeros, seed, generation, purpose, 0.5, 0.1, 0)
+        for seed, generation, purpose in (
+            (1, 1, Purpose.MUTATION),
+            (2, 1, Purpose.MUTATION),
+            (1, 2, Purpose.MUTATION),
+            (1, 1, Purpose.BASE_MUTATION),
+        )
+    ]
+    assert len({row.tobytes() for draw in draws for row in draw}) == 8
+
+
+# Scoring
+
+
+def softmax_net(probabilities: list[float], images: int, label: int, size: int = 200) -> tuple[Brood, Batch]:
+    """Return genomes that all answer with the same probabilities, whatever the image."""
+    network = Network.build((1,), (), len(probabilities))
+    genes = np.concatenate([np.zeros(len(probabilities)), np.log(probabilities) + 7])
+    batch = Batch(np.ones((images, 1), np.float32), np.full(images, label), np.ones(images), Score.REWARD_SAMPLED, 1.0)
+    return brood_of(genes[None], size, network, gene=Gene.NONE), batch
+
+
+def test_sampled_predictions_follow_softmax(backend: Backend) -> None:
+    """Each class is predicted with its probability, and exactly one class is predicted for each image."""
+    probabilities = [0.6, 0.05, 0.35]
+    found = [backend.score(*softmax_net(probabilities, 61, label)).accuracy for label in range(3)]
+    assert np.sum(found, axis=0) == pytest.approx(1)
+    draws = 61 * 200
+    for share, probability in zip(found, probabilities, strict=True):
+        assert abs(share.mean() - probability) < 5 * (probability * (1 - probability) / draws) ** 0.5
+    assert len(np.unique(found[0])) > 10  # genomes draw for themselves
+
+
+def slow_judgement(brood: Brood, batch: Batch, genomes: np.ndarray) -> tuple[list[float], list[float], float]:
+    """Judge genomes in plain Python; also return the least margin by which any prediction was decided."""
+    fitness, accuracy, margin = [], [], math.inf
+    for number, genes in enumerate(genomes):
+        words = Stream(brood.seed).words(Purpose.PREDICTION, brood.generation, number, len(batch))
+        earned, right = 0.0, 0
+        for i, image in enumerate(batch.features):
+            values = [float(x) for x in image]
+            for layer, (weights, biases) in zip(brood.network.dense, brood.network.unpack(genes), strict=True):
+                sums = [sum(w * x for w, x in zip(row, values, strict=True)) for row in weights.tolist()]
+                values = [s + b for s, b in zip(sums, biases.tolist(), strict=True)]
+                if layer.activation == "tanh":
+                    values = [math.tanh(value) for value in values]
+            exponentials = [math.exp(value) for value in values]
+            if batch.score is Score.REWARD_SAMPLED:
+                draw = (int(words[i]) >> 8) / 2**24 * sum(exponentials)
+                steps = [sum(exponentials[: k + 1]) for k in range(len(values))]
+                predicted = next(k for k, step in enumerate(steps) if draw < step)
+                margin = min(margin, *(abs(draw - step) for step in steps[:-1]))
+            else:
+                predicted = values.index(max(values))
+                margin = min(margin, sorted(values)[-1] - sorted(values)[-2])
+            label = int(batch.labels[i])
+            right += predicted == label
+            if batch.score is Score.LOG_PROBABILITY:
+                score = math.log(exponentials[label] / sum(exponentials))
+            else:
+                score = batch.reward if predicted == label else batch.penalty
+            earned += score * float(batch.weights[i])
+        fitness.append(earned)
+        accuracy.append(right / len(batch))
+    return fitness, accuracy, margin
+
+
+@pytest.mark.parametrize("score", list(Score))
+def test_score_equals_a_slow_reference_in_plain_python(backend: Backend, score: Score) -> None:
+    """Network, softmax, sampling, reward and image weights, written out once more without arrays."""
+    rng = np.random.default_rng(4)
+    brood = brood_of(rng.normal(size=(2, NETWORK.gene_count)), 7, mutation_rate=0.3)
+    features, labels = rng.random((13, 6), np.float32), rng.integers(0, 3, 13)
+    batch = Batch(features, labels, np.linspace(0.5, 1.0, 13), score, 10.0, -1.5)
+    fitness, accuracy, margin = slow_judgement(brood, batch, backend.rebuild(brood, np.arange(7)))
+    assert margin > 1e-5  # so that rounding decides nothing
+    found = backend.score(brood, batch)
+    assert found.fitness.dtype == found.accuracy.dtype == np.float64
+    assert found.fitness == pytest.approx(fitness, rel=1e-5)
+    assert found.accuracy == pytest.approx(accuracy)
+    assert len(set(accuracy)) > 1
+
+
+@pytest.mark.parametrize("score", list(Score))
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_nan_weights_do_not_crash_and_earn_no_more_than_finite_ones(backend: Backend, score: Score) -> None:
+    """A broken genome is scored like any other: NaN log-probability (replaced later), or some class predicted."""
+    survivors = np.zeros((2, NETWORK.gene_count), np.float32)
+    survivors[1] = np.nan
+    brood = brood_of(survivors, 2, gene=Gene.NONE, parents=np.array([[0, 0], [1, 1]], np.int32))
+    batch = Batch(np.ones((6, 6), np.float32), np.arange(6) % 3, np.ones(6), score, 10.0, -1.5)
+    found = backend.score(brood, batch)
+    assert np.isfinite(found.fitness[0])
+    assert ((found.accuracy >= 0) & (found.accuracy <= 1)).all()
+    if score is Score.LOG_PROBABILITY:
+        assert np.isnan(found.fitness[1])
+    else:
+        assert -1.5 * 6 <= found.fitness[1] <= 10 * 6
+    assert np.isnan(backend.logits(NETWORK, survivors[1], batch.features)).all()
+
+
+def test_huge_logits_do_not_overflow(backend: Backend) -> None:
+    """Softmax of logits of 1e30 is 1 for the largest class."""
+    network = Network.build((1,), (), 3)
+    brood = brood_of(np.array([[0, 0, 0, 1e30, -1e30, 0]]), 4, network, gene=Gene.NONE)
+    batch = Batch(np.ones((5, 1), np.float32), np.zeros(5, np.int64), np.ones(5), Score.REWARD_SAMPLED, 10.0, -1.5)
+    assert backend.score(brood, batch).fitness.tolist() == [50.0] * 4
+
+
+@pytest.mark.parametrize("images", [0, 1, 511, 513])
+def test_logits_have_a_row_per_image(backend: Backend, images: int) -> None:
+    """Around the tile size of 512 images, each row is that image's own."""
+    features = np.random.default_rng(0).random((images, 6), np.float32)
+    genes = np.random.default_rng(1).normal(size=NETWORK.gene_count).astype(np.float32)
+    logits = backend.logits(NETWORK, genes, features)
+    assert logits.shape == (images, 3)
+    assert logits.dtype == np.float32
+    values = features.astype(np.float64)
+    for layer, (weights, biases) in zip(NETWORK.dense, NETWORK.unpack(genes), strict=True):
+        values = values @ weights.T + biases
+        values = np.tanh(values) if layer.activation == "tanh" else values
+    assert logits == pytest.approx(values, abs=1e-5)
+
+
+# Threads
+
+DIGEST = """
+import hashlib, sys
+import numpy as np
+from genreg_np.backends.base import Batch, Brood, Gene, Score
+from genreg_np.model import Network
+from genreg_np.streams import Purpose
+
+def digest(backend):
+    rng = np.random.default_rng(2)
+    network = Network.build((300,), (64,), 10)
+    survivors = rng.normal(size=(5, network.gene_count)).astype(np.float32)
+    parents = rng.integers(0, 5, (37, 2)).astype(np.int32)
+    brood = Brood(network, 5, 3, survivors, parents, Gene.UNIT, 0.07, 0.1, 2, 0.5, 0.1)
+    features = rng.random((1100, 300), np.float32)
+    batch = Batch(features[:200], rng.integers(0, 10, 200), np.ones(200), Score.LOG_PROBABILITY)
+    results = [backend.score(brood, batch).fitness, backend.rebuild(brood, np.arange(37))]
+    results += [backend.logits(network, survivors[0], features)]
+    results += [backend.mutate(survivors, 1, 2, Purpose.MUTATION, 0.1, 0.1, 1)]
+    return hashlib.sha256(b"".join(result.tobytes() for result in results)).hexdigest()
+"""
+
+
+def digest(backend: Backend) -> str:
+    """Return a hash of everything a backend computes on an example large enough for threads to matter."""
+    names: dict[str, object] = {}
+    exec(DIGEST, names)
+    return names["digest"](backend)  # type: ignore[operator, no-any-return]
+
+
+@needs_numba
+def test_threads_change_no_byte() -> None:
+    """One, two and three threads give identical fitness, weights and logits."""
+    import numba
+
+    one = digest(backends.create("numba", 1))
+    if numba.config.NUMBA_NUM_THREADS >= 2:
+        assert digest(backends.create("numba", 2)) == one
+    code = DIGEST + "from genreg_np import backends\nprint(digest(backends.create('numba', 3)))"
+    assert python(code, NUMBA_NUM_THREADS="3", OPENBLAS_NUM_THREADS="2").strip() == one
+
+
+def test_blas_threads_change_no_byte(backend: Backend) -> None:
+    """Results do not depend on how many threads the process gives its BLAS."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    with threadpoolctl.threadpool_limits(1):
+        one = digest(backend)
+    with threadpoolctl.threadpool_limits(2):
+        assert digest(backend) == one
+
+
+@needs_numba
+@pytest.mark.parametrize("count", [0, -1, 10_000])
+def test_impossible_numbers_of_threads_are_refused(count: int) -> None:
+    """The error names the variable that allows more threads."""
+    with pytest.raises(UsageError, match="NUMBA_NUM_THREADS") as raised:
+        backends.create("numba", count)
+    assert f"threads {count} " in one_line(raised.value)
+
+
+@needs_numba
+def test_numba_is_left_as_it_was_found() -> None:
+    """A user's own Numba settings survive a call."""
+    import numba
+
+    numba.set_num_threads(1)
+    layer = numba.config.THREADING_LAYER
+    try:
+        backends.create("numba", numba.config.NUMBA_NUM_THREADS).warm_up()
+        assert numba.get_num_threads() == 1
+        assert numba.config.THREADING_LAYER == layer
+    finally:
+        numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+
+
+def blas_threads() -> list[int]:
+    """Return the thread limit of every BLAS library that is loaded."""
+    import threadpoolctl
+
+    return [library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
+
+
+@pytest.fixture
+def two_blas_threads() -> Iterator[None]:
+    """Give every BLAS two threads for one test."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    with threads.single_threaded_blas():
+        pass  # load all libraries first
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        yield
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_blas_limits_are_restored_after_use_and_after_errors() -> None:
+    """Inside, every BLAS has one thread; after the block, and after an error in it, as many as before."""
+    before = blas_threads()
+    assert 2 in before
+    with threads.single_threaded_blas():
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == before
+    with pytest.raises(KeyError), threads.single_threaded_blas():
+        raise KeyError
+    assert blas_threads() == before
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_blas_stays_single_threaded_while_another_thread_still_needs_it() -> None:
+    """Limits are the process's: leaving one of two overlapping blocks must not lift the other's, nor stay for good."""
+    before = blas_threads()
+    first, second = threads.single_threaded_blas(), threads.single_threaded_blas()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    inside = blas_threads()
+    second.__exit__(None, None, None)
+    assert set(inside) == {1}
+    assert blas_threads() == before
+
+
+FORK = """
+import os, signal, sys
+from genreg_np import backends
+backend = backends.create("numba")
+before = digest(backend)
+child = os.fork()
+if child == 0:
+    signal.alarm(60)  # a child that hangs ends itself
+    os._exit(0 if digest(backend) == before else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert digest(backend) == before
+"""
+
+
+@needs_numba
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+def test_a_forked_child_can_go_on_with_the_backend() -> None:
+    """After the parent used its threads, a forked copy neither hangs nor differs."""
+    python(DIGEST + FORK)
+
+
+# The kernel cache
+
+UNCACHED = """
+import sys, warnings
+import numpy as np
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    from genreg_np import backends
+    from genreg_np.streams import Purpose
+    arguments = (np.ones((3, 50), np.float32), 1, 2, Purpose.MUTATION, 0.3, 0.1, 0)
+    found = backends.create("numba").mutate(*arguments)
+assert np.array_equal(found, backends.create("numpy").mutate(*arguments))
+for warning in caught:
+    if "compiled anew" in str(warning.message):
+        print(warning.message)
+"""
+
+
+@needs_numba
+def test_an_unwritable_cache_costs_one_warning_and_nothing_else() -> None:
+    """Kernels are then compiled in the process, with the same results."""
+    a_file = str(ROOT / "pyproject.toml")
+    printed = python(UNCACHED, XDG_CACHE_HOME=a_file, LOCALAPPDATA=a_file, HOME=a_file)
+    assert len(printed.splitlines()) == 1
+    assert "cannot be written" in printed
+
+
+@needs_numba
+def test_the_cache_folder_changes_with_every_edit_of_a_kernel_source(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    """Numba does not see edits in imported files, so the folder's name carries a hash of all sources."""
+    from genreg_np.backends import jit
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    names = {jit.cache_folder.__wrapped__().name}
+    read = jit.Path.read_bytes
+    for edited in ("kernels.py", "jit.py", "streams.py"):
+        monkeypatch.setattr(
+            jit.Path, "read_bytes", lambda path, edited=edited: read(path) + b"#" * (path.name == edited)
+        )
+        names.add(jit.cache_folder.__wrapped__().name)
+    assert len(names) == 4
+
+
+# Choosing one
+
+
+@pytest.mark.parametrize(("name", "near"), [("nunpy", "'numpy'"), ("NUMBA", "known"), ("cupi", "'cupy'"), ("", "auto")])
+def test_an_unknown_backend_is_refused_with_the_nearest_name(name: str, near: str) -> None:
+    """A misspelt name is answered with the one that was probably meant."""
+    with pytest.raises(UsageError) as raised:
+        backends.create(name)
+    assert near in one_line(raised.value)
+
+
+def test_every_named_backend_runs_here_or_says_why_not_in_one_line() -> None:
+    """Without a GPU, cupy is a BackendError or a missing extra; nothing crashes."""
+    for name in backends.NAMES:
+        try:
+            assert backends.create(name).name == backends.resolve(name)
+        except GenregError as error:
+            assert isinstance(error, BackendError | MissingExtraError)
+            one_line(error)
+
+
+def test_without_numba_the_cpu_is_numpy_and_numba_names_its_extra() -> None:
+    """In an interpreter that cannot import numba, training still works and the way to numba is one line."""
+    code = """
+import sys
+sys.modules["numba"] = None
+from genreg_np import backends
+from genreg_np.errors import MissingExtraError
+assert backends.create("cpu").name == backends.create("auto").name == "numpy"
+try:
+    backends.create("numba")
+except MissingExtraError as error:
+    print(error)
+"""
+    printed = python(code)
+    assert "pip install 'genreg-np[train]'" in printed
+    assert len(printed.splitlines()) == 1

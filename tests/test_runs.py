@@ -1,0 +1,250 @@
+"""Runs: stopped, killed, resumed, changed in mid-run, held by a lock; the files are always whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from genreg_np import files
+from genreg_np.checkpoint import RunFolder, read_checkpoint
+from genreg_np.errors import RunError, UsageError
+from genreg_np.infer import load
+from genreg_np.training import Watcher, resume, train
+from tests.helpers import tiny_config, tiny_dataset
+
+BACKENDS = ("numpy", "numba")
+
+
+def finish(folder: Path, backend: str = "numpy", **changes: object) -> bytes:
+    """Train the tiny run to its end and return the model's bytes."""
+    train(tiny_config(**changes), tiny_dataset(), folder, backend=backend)
+    return (folder / "model.npz").read_bytes()
+
+
+def stop_after(generations: int) -> Watcher:
+    """Return a watcher that stops a run after so many generations."""
+    seen: list[object] = []
+    return Watcher(on_record=seen.append, should_stop=lambda: len(seen) >= generations)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("at", [1, 2, 5])
+def test_resume_ends_byte_identical_to_a_run_never_stopped(tmp_path: Path, backend: str, at: int) -> None:
+    whole = finish(tmp_path / "whole", backend)
+    stopped = train(tiny_config(), tiny_dataset(), tmp_path / "run", backend=backend, watcher=stop_after(at))
+    assert stopped.ended == "stopped"
+    assert stopped.test == {}, "a stopped run does not look at the test split"
+    result = resume(tmp_path / "run", dataset=tiny_dataset())
+    assert result.ended == "generations"
+    assert (tmp_path / "run/model.npz").read_bytes() == whole
+
+
+def test_metrics_of_a_resumed_run_are_those_of_a_run_never_stopped(tmp_path: Path) -> None:
+    finish(tmp_path / "whole")
+    train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", watcher=stop_after(3))
+    with (tmp_path / "run/metrics.jsonl").open("a") as file:
+        file.write('{"generation": 4, "lost": true}\n{"generation": 5, "best_tr')
+    resume(tmp_path / "run", dataset=tiny_dataset())
+
+    def lines(name: str) -> list[dict[str, object]]:
+        found = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        return [{key: value for key, value in line.items() if key != "seconds"} for line in found]
+
+    assert lines("run") == lines("whole")
+
+
+def test_seconds_go_on_and_leave_out_the_time_between(tmp_path: Path) -> None:
+    first = train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", watcher=stop_after(3))
+    time.sleep(0.5)
+    second = resume(tmp_path / "run", dataset=tiny_dataset())
+    assert second.seconds > first.seconds - 0.1
+    saved = [json.loads(line)["seconds"] for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert saved == sorted(saved)
+    assert saved[3] - saved[2] < 0.5
+
+
+def test_raising_the_total_goes_on_as_if_it_had_been_the_total(tmp_path: Path) -> None:
+    whole = finish(tmp_path / "whole", generations=9)
+    finish(tmp_path / "run", generations=6)
+    resume(tmp_path / "run", dataset=tiny_dataset(), generations=9)
+    assert (tmp_path / "run/model.npz").read_bytes() == whole
+
+
+def test_a_rate_changed_in_mid_run_is_used_and_logged(tmp_path: Path) -> None:
+    unchanged = finish(tmp_path / "whole")
+    train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", watcher=stop_after(3))
+    resume(tmp_path / "run", dataset=tiny_dataset(), changes={"child_mutation_rate": 0.5})
+    event = {"generation": 3, "setting": "child_mutation_rate", "old": 0.07, "new": 0.5}
+    training = load(tmp_path / "run/model.npz").header["training"]
+    assert training["changes"] == [event]
+    assert training["config"]["child_mutation_rate"] == 0.5
+    assert 'setting = "child_mutation_rate"' in (tmp_path / "run/config.toml").read_text()
+    assert load(tmp_path / "run/model.npz").arrays["layers.0.weight"].tobytes() not in unchanged
+
+
+def test_a_change_survives_a_kill_before_the_next_save(tmp_path: Path) -> None:
+    train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", watcher=stop_after(3))
+
+    def die() -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        resume(
+            tmp_path / "run", dataset=tiny_dataset(), changes={"mutation_scale": 0.3}, watcher=Watcher(should_stop=die)
+        )
+    resume(tmp_path / "run", dataset=tiny_dataset())
+    changes = load(tmp_path / "run/model.npz").header["training"]["changes"]
+    assert [change["setting"] for change in changes] == ["mutation_scale"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("hidden", [9]), ("seed", 4), ("weight_range", 0.1), ("activation", "relu")]
+)
+def test_a_change_that_cannot_apply_is_refused_with_the_reason(tmp_path: Path, name: str, value: object) -> None:
+    train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", watcher=stop_after(2))
+    with pytest.raises(UsageError, match=rf"{name} cannot be changed .*: .+"):
+        resume(tmp_path / "run", dataset=tiny_dataset(), changes={name: value})
+
+
+def test_population_and_batch_may_change_in_mid_run(tmp_path: Path) -> None:
+    train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", watcher=stop_after(2))
+    changes = {"population_size": 12, "images_per_class": 3, "survival_cutoff": 0.5, "elites": 2}
+    result = resume(tmp_path / "run", dataset=tiny_dataset(), changes=changes)
+    assert result.generations == 6
+
+
+def test_fewer_generations_than_done_are_refused(tmp_path: Path) -> None:
+    finish(tmp_path / "run")
+    with pytest.raises(UsageError, match="already done"):
+        resume(tmp_path / "run", dataset=tiny_dataset(), generations=3)
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path / "run") as folder:
+        folder.write_config(tiny_config(), [])
+        with pytest.raises(RunError, match="another process"):
+            RunFolder.create(tmp_path / "run")
+        with pytest.raises(RunError, match="another process"):
+            RunFolder.open(tmp_path / "run")
+    RunFolder.open(tmp_path / "run").close()
+
+
+def test_a_finished_run_is_never_overwritten(tmp_path: Path) -> None:
+    before = finish(tmp_path / "run")
+    with pytest.raises(RunError, match="--resume"):
+        train(tiny_config(seed=9), tiny_dataset(), tmp_path / "run", backend="numpy")
+    assert (tmp_path / "run/model.npz").read_bytes() == before
+
+
+def test_resume_of_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="holds no run"):
+        resume(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "random", "empty", "state"])
+def test_a_damaged_checkpoint_is_one_clear_error(tmp_path: Path, damage: str) -> None:
+    finish(tmp_path / "run")
+    path = tmp_path / "run/checkpoint.npz"
+    content = path.read_bytes()
+    path.write_bytes({
+        "truncated": content[: len(content) // 2], "random": b"\x07" * 999, "empty": b"",
+        "state": content.replace(b"survivors", b"survivers"),
+    }[damage])  # fmt: skip
+    with pytest.raises(RunError) as caught:
+        resume(tmp_path / "run", dataset=tiny_dataset())
+    assert len(str(caught.value).splitlines()) == 1
+    assert "checkpoint.npz" in str(caught.value)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_one_clear_error(tmp_path: Path) -> None:
+    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        with pytest.raises(RunError, match="cannot be written"):
+            train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy")
+    finally:
+        tmp_path.chmod(stat.S_IRWXU)
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RunError, match="cannot be written"):
+        train(tiny_config(), tiny_dataset(), tmp_path / "file" / "run", backend="numpy")
+
+
+@pytest.mark.parametrize("name", ["checkpoint.npz", "model.npz", "run.json"])
+def test_a_full_disk_loses_nothing_that_was_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", watcher=stop_after(3))
+    before = (tmp_path / "run" / name).read_bytes()
+    real = files.os.fsync
+    full = False
+
+    def fsync(descriptor: int) -> None:
+        if full:
+            raise OSError(28, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+
+    def fill(record: object) -> None:
+        nonlocal full
+        full = True
+
+    with pytest.raises(RunError, match="No space left on device"):
+        resume(tmp_path / "run", dataset=tiny_dataset(), watcher=Watcher(on_record=fill))
+    if name != "run.json":  # which was rewritten, whole, when the run went on
+        assert (tmp_path / "run" / name).read_bytes() == before
+    assert not list((tmp_path / "run").glob("*.tmp")) + list((tmp_path / "run").glob(".*.tmp"))
+    full = False
+    resume(tmp_path / "run", dataset=tiny_dataset())
+    assert (tmp_path / "run/model.npz").read_bytes() == finish(tmp_path / "whole")
+
+
+COMMAND = [sys.executable, "-c", "from genreg_np.cli import main; main()"]
+LONG = ["train", "--dataset", "digits", "--generations", "100000", "--backend", "numpy", "--set", "population_size=20",
+        "--out", "run", "--quiet"]  # fmt: skip
+
+
+def start_long_run(folder: Path) -> subprocess.Popen[bytes]:
+    """Start a run that would take minutes, and wait until it has recorded a few generations."""
+    process = subprocess.Popen([*COMMAND, *LONG], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    metrics = folder / "run/metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while not (metrics.exists() and metrics.read_text().count("\n") > 5):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_says_how_to_go_on_and_exits_130(tmp_path: Path, number: signal.Signals) -> None:
+    process = start_long_run(tmp_path)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    header, state = read_checkpoint(tmp_path / "run/checkpoint.npz")
+    lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    assert state["generation"] == len(lines), "nothing recorded is lost"
+    assert header["seconds"] > 0
+    assert load(tmp_path / "run/model.npz").output_count == 10
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_killed_run_can_go_on_and_frees_its_folder(tmp_path: Path) -> None:
+    process = start_long_run(tmp_path)
+    process.kill()
+    process.communicate(timeout=30)
+    again = [*COMMAND, "train", "--resume", "run", "--generations", "12", "--quiet"]
+    done = subprocess.run(again, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert load(tmp_path / "run/model.npz").header["training"]["generations"] == 12
