@@ -88,6 +88,17 @@ class TrainConfig(Settings):
             options=options(**{name: value for name, value in values.items() if name in theirs}),
         )
 
+    @classmethod
+    def from_preset(cls, preset: str, **settings: Any) -> TrainConfig:
+        """Build from a preset and the settings to change in it.
+
+        Raises
+        ------
+        UsageError
+            For an unknown preset or setting, or a bad value.
+        """
+        return cls.from_dict(read_preset(preset) | settings)
+
     def to_dict(self) -> dict[str, Any]:
         """Return flat names and plain values: what from_dict takes, fit for JSON and TOML."""
         values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "options"}

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from genreg_np import backends
 from genreg_np.backends.base import Backend, Brood
+from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.checkpoint import pack_checkpoint, read_checkpoint
-from genreg_np.config import TrainConfig, read_preset
+from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
@@ -89,7 +90,7 @@ class Evolution:
     ) -> None:
         if dataset is None and network is None:
             raise UsageError("an evolution needs a dataset, or a network and your own fitness")
-        self.config = config or TrainConfig.from_dict(read_preset("small"))
+        self.config = config or TrainConfig.from_preset("small")
         if dataset is None:
             self.config = self.config.replace(fitness="custom")
         self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
@@ -232,7 +233,9 @@ class Evolution:
                     record = self.step()
                 else:
                     started = time.perf_counter()
-                    numbers = pool.map(self.ask())
+                    models = self.ask()
+                    with single_threaded_blas():  # as in the workers: the same numbers, and no contention
+                        numbers = pool.map(models)
                     self.seconds += time.perf_counter() - started
                     record = self.tell(numbers)
                 if on_record:

@@ -21,7 +21,7 @@ import numpy as np
 
 from genreg_np import __version__
 from genreg_np.checkpoint import RunFolder, read_checkpoint
-from genreg_np.config import TrainConfig, default_preset, read_preset
+from genreg_np.config import TrainConfig
 from genreg_np.data import load_dataset
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import RunError, UsageError
@@ -59,26 +59,6 @@ class Watcher:
     on_start: Callable[[Evolution, RunFolder], None] = lambda evolution, folder: None
     on_record: Callable[[Record], None] = lambda record: None
     should_stop: Callable[[], bool] = lambda: False
-
-
-def configure(
-    preset: str | None = None, settings: dict[str, Any] | None = None, dataset: str | None = None
-) -> tuple[TrainConfig, str]:
-    """Return the configuration of a preset with some settings replaced, and the name of that preset.
-
-    Without a preset, the dataset decides which one is used; without a dataset either, `auto` does (data room).
-
-    Raises
-    ------
-    UsageError
-        For an unknown preset or setting, or a bad value.
-    """
-    settings = dict(settings or {})
-    if dataset is not None:
-        settings["dataset"] = dataset
-    if preset is None:
-        preset = default_preset(str(settings.get("dataset", "auto")))
-    return TrainConfig.from_dict(read_preset(preset) | settings), preset
 
 
 def train(

@@ -1,0 +1,1 @@
+"""Tests: `make test` runs all but the long ones, `make soak` those."""

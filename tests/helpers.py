@@ -27,9 +27,7 @@ def tiny_dataset(classes: int = 4, per_class: int = 24, kind: str = "u", noise: 
         return Split(pixels.astype(np.uint8 if kind == "u" else np.float32), labels.astype(np.int64))
 
     names = tuple(f"class {k}" for k in range(classes))
-    return Dataset(
-        "tiny", split(per_class), split(per_class), split(8), names, (0.0, 255.0) if kind == "u" else None
-    )
+    return Dataset("tiny", split(per_class), split(per_class), split(8), names, (0.0, 255.0) if kind == "u" else None)
 
 
 def tiny_config(**changes: object) -> TrainConfig:

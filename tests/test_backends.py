@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import math
 import sys
@@ -419,7 +418,7 @@ def test_numba_is_left_as_it_was_found() -> None:
     try:
         backends.create("numba", numba.config.NUMBA_NUM_THREADS).warm_up()
         assert numba.get_num_threads() == 1
-        assert numba.config.THREADING_LAYER == layer
+        assert layer == numba.config.THREADING_LAYER
     finally:
         numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
 

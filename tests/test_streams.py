@@ -89,7 +89,9 @@ def test_words_never_change(purpose: Purpose) -> None:
 
 
 @given(SEEDS, st.integers(0, 2**32 - 1), st.integers(0, 2**20), st.integers(0, 40), st.integers(0, 40))
-def test_a_stream_begins_the_same_however_much_is_drawn(seed: int, generation: int, genome: int, n: int, m: int) -> None:
+def test_a_stream_begins_the_same_however_much_is_drawn(
+    seed: int, generation: int, genome: int, n: int, m: int
+) -> None:
     stream, few, many = Stream(seed), min(n, m), max(n, m)
     long = stream.words(Purpose.MUTATION, generation, genome, many)
     assert len(long) == many

@@ -134,11 +134,8 @@ def add_mutation(genes, start, genome, generation, purpose, seed, gaps, normal, 
 
 
 @kernel()
-def build_genes(
-    genes, start, genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges, gaps, normal,
-    scale,
-):  # fmt: skip
-    """Fill genes start .. start + len(genes) of genome number `genome` of the brood."""
+def inherit(genes, start, genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges):
+    """Fill genes start .. start + len(genes) of a genome as it is before mutation: drawn, copied or crossed."""
     if len(survivors) == 0:
         draw_initial(genes, start, genome, seed, layers, ranges[0], ranges[1])
         return
@@ -149,8 +146,56 @@ def build_genes(
         cross_weights(genes, start, first, second, genome, generation, seed)
     else:
         cross_groups(genes, start, first, second, runs, genome, generation, seed)
-    if genome >= elites:
+
+
+@kernel()
+def build_genes(
+    genes, start, genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges, gaps, normal,
+    scale,
+):  # fmt: skip
+    """Fill genes start .. start + len(genes) of genome number `genome` of the brood."""
+    inherit(genes, start, genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges)
+    if len(survivors) and genome >= elites:
         add_mutation(genes, start, genome, generation, MUTATION, seed, gaps, normal, scale)
+
+
+@kernel()
+def build_lit_rows(
+    block, row, spans, places, genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges,
+    gaps, normal, scale,
+):  # fmt: skip
+    """Fill block (R, W) with the first layer's rows from `row` on, only at the inputs that are lit in the batch.
+
+    `spans` (n, 2) are the runs of lit inputs, `places` (I,) says where an input lies in the block's rows, or -1.
+    """
+    height, inputs = block.shape[0], layers[0, 0]
+    for h in range(height):
+        at = 0
+        for span in range(len(spans)):
+            begin, end = spans[span]
+            inherit(
+                block[h, at : at + end - begin], (row + h) * inputs + begin, genome, survivors, parents, gene_kind,
+                runs, elites, generation, seed, layers, ranges,
+            )  # fmt: skip
+            at += end - begin
+    if len(survivors) == 0 or genome < elites:
+        return
+    start, stop = row * inputs, (row + height) * inputs
+    for segment in range(start // SEGMENT, (stop + SEGMENT - 1) // SEGMENT):
+        end = min(stop, (segment + 1) * SEGMENT)
+        counter = segment * BLOCKS_PER_SEGMENT
+        gene = segment * SEGMENT - 1
+        while gene < end:
+            w0, w1, w2, w3 = philox(counter, genome, generation, MUTATION, seed)
+            counter += 1
+            for word in (w0, w1, w2, w3):
+                gene += gaps[word & np.uint64(0xFFFF)]
+                if gene >= end:
+                    break
+                if gene >= start:
+                    place = places[gene % inputs]
+                    if place >= 0:
+                        block[gene // inputs - row, place] += scale * normal[word >> np.uint64(16)]
 
 
 @kernel(inline="always")
@@ -256,24 +301,35 @@ def judge(logits, labels, weights, kind, reward, penalty, genome, generation, se
 
 @kernel()
 def forward_unbuilt(
-    genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges, gaps, normal, scale, columns
-):
-    """Return the logits (K, N) of a genome that is built a few rows of weights at a time, in cache, and forgotten."""
+    genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges, gaps, normal, scale,
+    columns, spans, places,
+):  # fmt: skip
+    """Return the logits (K, N) of a genome that is built a few rows of weights at a time, in cache, and forgotten.
+
+    `columns` (W, N) are the batch's lit inputs; dark ones add nothing, so their weights are not even built.
+    """
     values = columns
     for layer in range(len(layers)):
         inputs, outputs, start, code = layers[layer]
         middle = start + inputs * outputs
-        rows = min(outputs, max(MIN_ROWS, BLOCK_GENES // inputs))
-        weights = np.empty(rows * inputs, np.float32)
+        width = len(values)
+        rows = min(outputs, max(MIN_ROWS, BLOCK_GENES // width))
+        weights = np.empty(rows * width, np.float32)
         results = np.empty((outputs, values.shape[1]), np.float32)
         for row in range(0, outputs, rows):
             height = min(rows, outputs - row)
-            block = weights[: height * inputs]
-            build_genes(
-                block, start + row * inputs, genome, survivors, parents, gene_kind, runs, elites, generation, seed,
-                layers, ranges, gaps, normal, scale,
-            )  # fmt: skip
-            np.dot(block.reshape(height, inputs), values, results[row : row + height])
+            block = weights[: height * width].reshape(height, width)
+            if layer == 0:
+                build_lit_rows(
+                    block, row, spans, places, genome, survivors, parents, gene_kind, runs, elites, generation, seed,
+                    layers, ranges, gaps, normal, scale,
+                )  # fmt: skip
+            else:
+                build_genes(
+                    weights[: height * width], start + row * inputs, genome, survivors, parents, gene_kind, runs,
+                    elites, generation, seed, layers, ranges, gaps, normal, scale,
+                )  # fmt: skip
+            np.dot(block, values, results[row : row + height])
         biases = np.empty(outputs, np.float32)
         build_genes(
             biases, middle, genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges,
@@ -286,17 +342,16 @@ def forward_unbuilt(
 
 @kernel(parallel=True)
 def score_brood(
-    fitness, accuracy, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges,
-    gaps, normal, scale, columns, labels, weights, kind, reward, penalty,
+    fitness, accuracy, columns, spans, places, labels, weights, kind, reward, penalty,
+    survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges, gaps, normal, scale,
 ):  # fmt: skip
     """Judge all genomes: fitness and accuracy (P,). Threads share out genomes; each is built in its thread's cache."""
     for genome in prange(len(parents)):
         logits = forward_unbuilt(
             genome, survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges, gaps, normal, scale,
-            columns,
+            columns, spans, places,
         )  # fmt: skip
-        fitness[genome], right = judge(
-            logits, labels, weights, kind, reward, penalty, genome, generation, seed)  # fmt: skip
+        fitness[genome], right = judge(logits, labels, weights, kind, reward, penalty, genome, generation, seed)
         accuracy[genome] = right / len(labels)
 
 

@@ -1,0 +1,28 @@
+"""The README's Python runs as printed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+
+def test_the_python_examples_of_the_readme_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert Path("runs/first/model.npz").exists()
+    assert names["parity"](names["best"]) >= 3
+
+
+@pytest.mark.parametrize("path", ["docs/deviations.md", "docs/decisions.md", "docs/embedding.md", "README.md"])
+def test_links_and_files_named_in_the_docs_exist(path: str) -> None:
+    source = README.parent / path
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", source.read_text("utf-8")):
+        assert (source.parent / target).exists(), f"{path} links to {target}"
