@@ -151,7 +151,7 @@ def test_whole_numbers_are_taken_for_floats_but_not_the_reverse() -> None:
     """1 is a rate of 1.0; 1.5 generations are none."""
     rate = TrainConfig.from_dict({"child_mutation_rate": 1}).child_mutation_rate
     assert isinstance(rate, float)
-    with pytest.raises(UsageError, match="generations = 1.5 must be a whole number"):
+    with pytest.raises(UsageError, match=r"generations = 1\.5 must be a whole number"):
         TrainConfig.from_dict({"generations": 1.5})
 
 

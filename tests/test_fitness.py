@@ -19,6 +19,7 @@ ANY_NUMBER = st.floats(allow_nan=True, allow_infinity=True)
 
 @given(st.lists(ANY_NUMBER, min_size=1, max_size=30).filter(lambda numbers: any(map(math.isfinite, numbers))))
 def test_numbers_that_are_not_finite_become_the_worst_finite_one(numbers: list[float]) -> None:
+    """NaN and infinities of either sign are replaced and counted; finite numbers stay."""
     values, replaced = replace_non_finite(numbers, len(numbers))
     finite = [number for number in numbers if math.isfinite(number)]
     assert replaced == len(numbers) - len(finite)
@@ -26,6 +27,7 @@ def test_numbers_that_are_not_finite_become_the_worst_finite_one(numbers: list[f
 
 
 def test_the_given_numbers_are_left_alone() -> None:
+    """A user's array is copied before anything is replaced."""
     given_numbers = np.array([1.0, np.nan])
     replace_non_finite(given_numbers, 2)
     assert np.isnan(given_numbers[1])
@@ -33,6 +35,7 @@ def test_the_given_numbers_are_left_alone() -> None:
 
 @pytest.mark.parametrize("numbers", [[np.nan] * 3, [np.inf, -np.inf, np.nan]])
 def test_a_generation_without_a_finite_number_is_an_error(numbers: list[float]) -> None:
+    """There is nothing to select on, and the line says so."""
     with pytest.raises(FitnessError, match="none of the 3 fitness values is finite"):
         replace_non_finite(numbers, 3)
 
@@ -41,6 +44,7 @@ def test_a_generation_without_a_finite_number_is_an_error(numbers: list[float]) 
     "numbers", [[], [1.0, 2.0], [[1.0], [2.0], [3.0]], 4.0, ["a", "b", "c"], [1.0, [2.0], 3.0], "abc", [1, 2, object()]]
 )
 def test_anything_but_one_number_per_genome_is_refused(numbers: object) -> None:
+    """Wrong counts, shapes and types end in one line."""
     with pytest.raises(FitnessError) as raised:
         replace_non_finite(numbers, 3)  # type: ignore[arg-type]
     one_line(raised.value)
@@ -59,4 +63,5 @@ def test_anything_but_one_number_per_genome_is_refused(numbers: object) -> None:
 def test_each_fitness_scores_images_its_own_way(
     fitness: str, prediction: str, expected: tuple[Score, float, float]
 ) -> None:
+    """Words of the configuration become the score, reward and penalty of a backend."""
     assert scoring(fitness, prediction, 10.0, -1.5) == expected

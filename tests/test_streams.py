@@ -70,6 +70,7 @@ def digest(array: np.ndarray, dtype: str) -> str:
 def test_philox_gives_the_published_known_answers(
     counter: tuple[int, ...], key: tuple[int, int], words: tuple[int, ...]
 ) -> None:
+    """Random123's three vectors come out of the NumPy generator."""
     found = philox(np.array(counter, np.uint32), key[0] | key[1] << 32)
     assert found.dtype == np.uint32
     assert tuple(int(word) for word in found) == words
@@ -84,6 +85,7 @@ def test_streams_lay_out_their_counter_as_documented() -> None:
 
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_words_never_change(purpose: Purpose) -> None:
+    """The words of every purpose hash to what they did when the format was made."""
     words = Stream(0x0123456789ABCDEF).words(purpose, 7, 11, 4099)
     assert digest(words, "<u4") == GOLDEN_WORDS[purpose]
 
@@ -92,6 +94,7 @@ def test_words_never_change(purpose: Purpose) -> None:
 def test_a_stream_begins_the_same_however_much_is_drawn(
     seed: int, generation: int, genome: int, n: int, m: int
 ) -> None:
+    """Drawing more words leaves the first ones as they are, and exactly as many come as were asked for."""
     stream, few, many = Stream(seed), min(n, m), max(n, m)
     long = stream.words(Purpose.MUTATION, generation, genome, many)
     assert len(long) == many
@@ -99,6 +102,7 @@ def test_a_stream_begins_the_same_however_much_is_drawn(
 
 
 def test_any_block_of_any_genome_can_be_drawn_alone() -> None:
+    """Blocks drawn together equal the same blocks drawn one by one."""
     stream, genomes, blocks = Stream(5), np.array([[9], [2]]), np.array([[7, 0, 3]])
     together = stream.blocks(Purpose.CROSSOVER, 4, genomes, blocks)
     assert together.shape == (2, 3, 4)
@@ -109,8 +113,15 @@ def test_any_block_of_any_genome_can_be_drawn_alone() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [(1, Purpose.BATCH, 3, 5), (1 << 32, Purpose.BATCH, 3, 4), (1 << 63, Purpose.BATCH, 3, 4)]
-    + [(0, Purpose.PARENTS, 3, 4), (0, Purpose.BATCH, 2, 4), (0, Purpose.BATCH, 4, 3)],
+    [
+        (1, Purpose.BATCH, 3, 4),
+        (1 << 32, Purpose.BATCH, 3, 4),
+        (1 << 63, Purpose.BATCH, 3, 4),
+        (0, Purpose.PARENTS, 3, 4),
+        (0, Purpose.BATCH, 2, 4),
+        (0, Purpose.BATCH, 3, 5),
+        (0, Purpose.BATCH, 4, 3),
+    ],
 )
 def test_seeds_purposes_generations_and_genomes_have_streams_of_their_own(other: tuple[int, Purpose, int, int]) -> None:
     """No word in a hundred is shared with a stream that differs in one respect (nor with arguments swapped)."""
@@ -121,6 +132,7 @@ def test_seeds_purposes_generations_and_genomes_have_streams_of_their_own(other:
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.0, "1", None])
 def test_a_seed_outside_64_bits_is_refused(seed: object) -> None:
+    """The line names the seed and the range."""
     with pytest.raises(UsageError) as raised:
         Stream(seed)  # type: ignore[arg-type]
     assert repr(seed) in one_line(raised.value)
@@ -128,6 +140,7 @@ def test_a_seed_outside_64_bits_is_refused(seed: object) -> None:
 
 
 def test_uniform_numbers_fill_the_unit_interval() -> None:
+    """Forty thousand of them lie in [0, 1), evenly, and none twice."""
     numbers = Stream(1).uniform(Purpose.PARENTS, 0, 0, 40_000)
     assert numbers.dtype == np.float64
     assert numbers.min() >= 0
@@ -137,6 +150,7 @@ def test_uniform_numbers_fill_the_unit_interval() -> None:
 
 
 def test_uniform_numbers_and_unit_floats_stay_below_one_at_the_largest_words() -> None:
+    """24 bits fit float32 exactly, so nothing rounds up to 1."""
     largest = np.full(4, 0xFFFFFFFF, np.uint32)
     assert unit_floats(largest).max() == np.float32(1 - 2.0**-24)
     assert unit_floats(np.zeros(1, np.uint32))[0] == 0
@@ -145,6 +159,7 @@ def test_uniform_numbers_and_unit_floats_stay_below_one_at_the_largest_words() -
 
 @given(SEEDS, st.one_of(st.integers(1, 2**32), st.sampled_from([1, 2, 2**31, 2**32 - 1, 2**32])))
 def test_integers_lie_below_their_bound(seed: int, bound: int) -> None:
+    """Any bound from 1 to 2**32 holds, for any seed."""
     numbers = Stream(seed).integers(Purpose.BATCH, 0, 0, 64, bound)
     assert numbers.min() >= 0
     assert numbers.max() < bound
@@ -152,11 +167,13 @@ def test_integers_lie_below_their_bound(seed: int, bound: int) -> None:
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2**32))
 def test_words_are_scaled_exactly(word: int, bound: int) -> None:
+    """The mapping is floor(word * bound / 2**32) in whole numbers."""
     assert int(scale_words(np.array([word], np.uint32), np.uint64(bound))[0]) == word * bound >> 32
 
 
 @pytest.mark.parametrize("bound", [2, 3, 7, 10, 26])
 def test_integers_are_equally_likely(bound: int) -> None:
+    """Twenty thousand draws fill every value within five standard deviations."""
     counts = np.bincount(Stream(2).integers(Purpose.BATCH, 0, 0, 20_000, bound), minlength=bound)
     expected = 20_000 / bound
     assert np.abs(counts - expected).max() < 5 * expected**0.5
@@ -164,10 +181,12 @@ def test_integers_are_equally_likely(bound: int) -> None:
 
 @given(SEEDS, st.integers(0, 200))
 def test_a_permutation_holds_every_number_once(seed: int, n: int) -> None:
+    """For any seed and length, none included."""
     assert sorted(Stream(seed).permutation(Purpose.CLASS_ORDER, 0, 0, n)) == list(range(n))
 
 
 def test_permutations_put_every_number_anywhere() -> None:
+    """Over 2,000 generations each number is equally often in each place."""
     places = np.array([Stream(3).permutation(Purpose.CLASS_ORDER, g, 0, 5) for g in range(2000)])
     counts = np.array([np.bincount(column, minlength=5) for column in places.T])
     assert np.abs(counts - 400).max() < 5 * 400**0.5
@@ -193,20 +212,24 @@ def test_gaps_follow_the_geometric_law_exactly(rate: float) -> None:
 
 @pytest.mark.parametrize("rate", [0.01, 0.07, 0.5])
 def test_the_mean_gap_is_the_inverse_of_the_rate(rate: float) -> None:
+    """Discretising to 65,536 quantiles moves the mean by less than a thousandth."""
     assert gap_table(rate).mean() == pytest.approx(1 / rate, rel=1e-3)
 
 
 def test_rate_zero_steps_past_any_segment_and_rate_one_stops_everywhere() -> None:
+    """The two ends of the range are exact."""
     assert gap_table(0.0).min() > SEGMENT
     assert (gap_table(1.0) == 1).all()
 
 
 @pytest.mark.parametrize("rate", list(GOLDEN_GAPS))
 def test_gap_tables_never_change(rate: float) -> None:
+    """Each table hashes to what it did when the format was made."""
     assert digest(gap_table(rate), "<i4") == GOLDEN_GAPS[rate]
 
 
 def test_the_normal_table_never_changes() -> None:
+    """The shipped file hashes to what it did when the format was made."""
     assert digest(normal_table(), "<f4") == GOLDEN_NORMAL
 
 
@@ -219,6 +242,7 @@ def test_the_normal_table_is_the_mid_point_quantiles() -> None:
 
 
 def test_the_normal_table_has_the_moments_of_a_standard_normal() -> None:
+    """Mean 0 exactly, variance 1 and kurtosis 3 nearly, cut at 4.325."""
     z = normal_table().astype(np.float64)
     assert z.mean() == 0
     assert z.var() == pytest.approx(1, abs=1e-4)
@@ -228,5 +252,6 @@ def test_the_normal_table_has_the_moments_of_a_standard_normal() -> None:
 
 @pytest.mark.parametrize("table", [gap_table(0.25), normal_table()])
 def test_tables_cannot_be_written(table: np.ndarray) -> None:
+    """Tables are shared by all callers, so they are read-only."""
     with pytest.raises(ValueError, match="read-only"):
         table[0] = 0
