@@ -6,12 +6,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
+from genreg_np import infer
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset, Split
-from genreg_np.model import Model
+from genreg_np.evolution import Evolution
+from genreg_np.infer import ModelError
+from genreg_np.model import Model, Network, Standardise
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -57,6 +62,56 @@ def python(code: str, *arguments: object, cwd: Path = ROOT, **environment: str) 
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def model_of(network: Network, seed: int = 0, **changes: object) -> Model:
+    """Return a model with random weights."""
+    genes = np.random.default_rng(seed).normal(size=network.gene_count).astype(np.float32)
+    names = tuple("abcdefghijklmnop"[: network.outputs])
+    return Model.build(network, genes, **({"class_names": names, "input_range": (0.0, 255.0)} | changes))
+
+
+DATASET = tiny_dataset()
+NETWORK = Network.build((3,), (4,), 2)
+FIXED = Standardise(np.zeros(6, np.float32), np.ones(6, np.float32))
+STANDARDISED = model_of(Network.build((6,), (4,), 3, fixed=(FIXED,)))
+
+
+def evolution(backend: str = "numpy", **changes: Any) -> Evolution:
+    """Return a small evolution on labelled images."""
+    return Evolution(tiny_config(**changes), DATASET, backend=backend)
+
+
+def own(**changes: Any) -> Evolution:
+    """Return a small evolution for a fitness of one's own."""
+    return Evolution(tiny_config(**changes), network=NETWORK, backend="numpy")
+
+
+def outcome(evolution: Evolution) -> dict[str, bytes]:
+    """Return the champions' files, and the state: what must be equal of equal runs."""
+    champions = {name: model.pack() for name, model in evolution.champions().items()}
+    return champions | {"trust": evolution.state.trust.tobytes(), "survivors": evolution.state.survivors.tobytes()}
+
+
+def refusal(path: Path) -> str:
+    """Return the one line, naming the file, with which a file is refused as a model."""
+    with pytest.raises(ModelError) as raised:
+        infer.load(path)
+    line = one_line(raised.value)
+    assert line.startswith(f"{path}: ")
+    return line
+
+
+def read_or_refuse(path: Path) -> None:
+    """Load a file; whatever is in it, the outcome is a usable model or a ModelError of one line."""
+    try:
+        model = infer.load(path)
+    except ModelError as error:
+        line = one_line(error)
+    else:
+        model.outputs(np.zeros((1, *model.input_shape)))
+        return
+    assert line.startswith(f"{path}: ")
 
 
 # Fitness functions that worker processes can import.

@@ -12,8 +12,7 @@ import pytest
 import genreg_np
 from genreg_np import infer
 from genreg_np.model import Network, Standardise
-from tests.helpers import python
-from tests.test_model import model_of
+from tests.helpers import model_of, python
 
 FOREIGN = (
     "print(*sorted({name.partition('.')[0] for name in sys.modules}"

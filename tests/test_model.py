@@ -14,15 +14,7 @@ from hypothesis import strategies as st
 from genreg_np import infer
 from genreg_np.errors import UsageError
 from genreg_np.model import Dense, Model, Network, Standardise, load
-from tests.helpers import one_line
-
-
-def model_of(network: Network, seed: int = 0, **changes: object) -> Model:
-    """Return a model with random weights."""
-    genes = np.random.default_rng(seed).normal(size=network.gene_count).astype(np.float32)
-    names = tuple("abcdefghijklmnop"[: network.outputs])
-    return Model.build(network, genes, **({"class_names": names, "input_range": (0.0, 255.0)} | changes))
-
+from tests.helpers import model_of, one_line
 
 STANDARDISE = Standardise(np.arange(6, dtype=np.float32), np.full(6, 0.5, np.float32))
 NETWORKS = {

@@ -35,12 +35,12 @@ def test_at_least_one_and_at_most_all_survive(population: int, cutoff: float) ->
 
 
 def test_published_weights_are_trust_above_the_least_plus_one() -> None:
-    """w = trust - min(trust) + 1, as in the published code."""
+    """Weights are trust - min(trust) + 1, as in the published code."""
     assert selection.parent_weights(np.array([7.5, 2.0, -3.0]), "published").tolist() == [11.5, 6.0, 1.0]
 
 
 def test_rank_weights_ignore_the_scale_of_trust() -> None:
-    """w = S - r, however far apart the survivors are."""
+    """Weights are S - r, however far apart the survivors are."""
     assert selection.parent_weights(np.array([1e9, 0.1, 0.0]), "rank").tolist() == [3, 2, 1]
 
 

@@ -14,7 +14,7 @@ NUMBERS = st.floats(-20, 20, allow_nan=False)
 
 @given(NUMBERS, st.lists(NUMBERS, max_size=60), st.floats(0, 1))
 def test_the_closed_form_equals_the_loop_image_after_image(before: float, scores: list[float], decay: float) -> None:
-    """trust <- trust * (1 - decay) + score, one image at a time, for any scores and decay."""
+    """The loop is trust <- trust * (1 - decay) + score, one image at a time, for any scores and decay."""
     slow = before
     for score in scores:
         slow = slow * (1 - decay) + score

@@ -28,6 +28,16 @@ def resolve(name: str) -> str:
     return name
 
 
+def must_compile(name: str) -> bool:
+    """Whether creating this backend begins with compiling kernels, which takes a while; later processes find them."""
+    if resolve(name) != "numba" or not importlib.util.find_spec("numba"):
+        return False
+    from genreg_np.backends.jit import cache_folder
+
+    folder = cache_folder()
+    return folder is None or not any(folder.rglob("*.nbi"))
+
+
 def create(name: str, threads: int | None = None) -> Backend:
     """Create the backend called `name`.
 

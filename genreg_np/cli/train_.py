@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from genreg_np.backends import must_compile
 from genreg_np.cli.output import DownloadLines, Progress, duration, per_class_lines, percent, print_json
 from genreg_np.config import (
     TrainConfig,
@@ -127,11 +128,14 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     sizes = ", ".join(f"{len(dataset.split(name)):,} {name}" for name in SPLITS)
     progress.say(f"dataset {dataset.name}: {sizes}")
     progress.say(f"strategy {config.strategy}, {f'preset {preset}' if preset else 'no preset'}, seed {config.seed}")
+    backend = options["backend"] or "auto"
+    if must_compile(backend):
+        progress.say("compiling kernels, once on this machine (about 20 s) ...")
     return train(
         config,
         dataset,
         out,
-        backend=options["backend"] or "auto",
+        backend=backend,
         threads=options["threads"],
         budget_seconds=budget,
         initial=initial,

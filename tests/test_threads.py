@@ -1,0 +1,205 @@
+"""Threads, forks and the kernel cache: they change how fast results come, never a byte of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from genreg_np import backends
+from genreg_np.backends import threads
+from genreg_np.backends.base import Backend
+from genreg_np.errors import UsageError
+from tests.helpers import ROOT, one_line, python
+
+HAS_NUMBA = bool(importlib.util.find_spec("numba") and importlib.util.find_spec("scipy"))
+needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
+
+
+DIGEST = """
+import hashlib, sys
+import numpy as np
+from genreg_np.backends.base import Batch, Brood, Gene, Score
+from genreg_np.model import Network
+from genreg_np.streams import Purpose
+
+def digest(backend):
+    rng = np.random.default_rng(2)
+    network = Network.build((300,), (64,), 10)
+    survivors = rng.normal(size=(5, network.gene_count)).astype(np.float32)
+    parents = rng.integers(0, 5, (37, 2)).astype(np.int32)
+    brood = Brood(network, 5, 3, survivors, parents, Gene.UNIT, 0.07, 0.1, 2, 0.5, 0.1)
+    features = rng.random((1100, 300), np.float32)
+    batch = Batch(features[:200], rng.integers(0, 10, 200), np.ones(200), Score.LOG_PROBABILITY)
+    results = [backend.score(brood, batch).fitness, backend.rebuild(brood, np.arange(37))]
+    results += [backend.logits(network, survivors[0], features)]
+    results += [backend.mutate(survivors, 1, 2, Purpose.MUTATION, 0.1, 0.1, 1)]
+    return hashlib.sha256(b"".join(result.tobytes() for result in results)).hexdigest()
+"""
+
+
+def digest(backend: Backend) -> str:
+    """Return a hash of everything a backend computes on an example large enough for threads to matter."""
+    names: dict[str, object] = {}
+    exec(DIGEST, names)
+    return names["digest"](backend)  # type: ignore[operator, no-any-return]
+
+
+@needs_numba
+def test_threads_change_no_byte() -> None:
+    """One, two and three threads give identical fitness, weights and logits."""
+    import numba
+
+    one = digest(backends.create("numba", 1))
+    if numba.config.NUMBA_NUM_THREADS >= 2:
+        assert digest(backends.create("numba", 2)) == one
+    code = DIGEST + "from genreg_np import backends\nprint(digest(backends.create('numba', 3)))"
+    assert python(code, NUMBA_NUM_THREADS="3", OPENBLAS_NUM_THREADS="2").strip() == one
+
+
+@pytest.mark.parametrize("name", ["numpy"] + ["numba"] * HAS_NUMBA)
+def test_blas_threads_change_no_byte(name: str) -> None:
+    """Results do not depend on how many threads the process gives its BLAS."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    backend = backends.create(name)
+    with threadpoolctl.threadpool_limits(1):
+        one = digest(backend)
+    with threadpoolctl.threadpool_limits(2):
+        assert digest(backend) == one
+
+
+@needs_numba
+@pytest.mark.parametrize("count", [0, -1, 10_000])
+def test_impossible_numbers_of_threads_are_refused(count: int) -> None:
+    """The error names the variable that allows more threads."""
+    with pytest.raises(UsageError, match="NUMBA_NUM_THREADS") as raised:
+        backends.create("numba", count)
+    assert f"threads {count} " in one_line(raised.value)
+
+
+@needs_numba
+def test_numba_is_left_as_it_was_found() -> None:
+    """A user's own Numba settings survive a call."""
+    import numba
+
+    numba.set_num_threads(1)
+    layer = numba.config.THREADING_LAYER
+    try:
+        backends.create("numba", numba.config.NUMBA_NUM_THREADS).warm_up()
+        assert numba.get_num_threads() == 1
+        assert layer == numba.config.THREADING_LAYER
+    finally:
+        numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+
+
+def blas_threads() -> list[int]:
+    """Return the thread limit of every BLAS library that is loaded."""
+    import threadpoolctl
+
+    return [library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
+
+
+@pytest.fixture
+def two_blas_threads() -> Iterator[None]:
+    """Give every BLAS two threads for one test."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    with threads.single_threaded_blas():
+        pass  # load all libraries first
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        yield
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_blas_limits_are_restored_after_use_and_after_errors() -> None:
+    """Inside, every BLAS has one thread; after the block, and after an error in it, as many as before."""
+    before = blas_threads()
+    assert 2 in before
+    with threads.single_threaded_blas():
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == before
+    with pytest.raises(KeyError), threads.single_threaded_blas():
+        raise KeyError
+    assert blas_threads() == before
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_blas_stays_single_threaded_while_another_thread_still_needs_it() -> None:
+    """Limits are the process's: leaving one of two overlapping blocks must not lift the other's, nor stay for good."""
+    before = blas_threads()
+    first, second = threads.single_threaded_blas(), threads.single_threaded_blas()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    inside = blas_threads()
+    second.__exit__(None, None, None)
+    assert set(inside) == {1}
+    assert blas_threads() == before
+
+
+FORK = """
+import os, signal, sys
+from genreg_np import backends
+backend = backends.create("numba")
+before = digest(backend)
+child = os.fork()
+if child == 0:
+    signal.alarm(60)  # a child that hangs ends itself
+    os._exit(0 if digest(backend) == before else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert digest(backend) == before
+"""
+
+
+@needs_numba
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+def test_a_forked_child_can_go_on_with_the_backend() -> None:
+    """After the parent used its threads, a forked copy neither hangs nor differs."""
+    python(DIGEST + FORK)
+
+
+# The kernel cache
+
+UNCACHED = """
+import sys, warnings
+import numpy as np
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    from genreg_np import backends
+    from genreg_np.streams import Purpose
+    arguments = (np.ones((3, 50), np.float32), 1, 2, Purpose.MUTATION, 0.3, 0.1, 0)
+    found = backends.create("numba").mutate(*arguments)
+assert np.array_equal(found, backends.create("numpy").mutate(*arguments))
+for warning in caught:
+    if "compiled anew" in str(warning.message):
+        print(warning.message)
+"""
+
+
+@needs_numba
+def test_an_unwritable_cache_costs_one_warning_and_nothing_else() -> None:
+    """Kernels are then compiled in the process, with the same results."""
+    a_file = str(ROOT / "pyproject.toml")
+    printed = python(UNCACHED, XDG_CACHE_HOME=a_file, LOCALAPPDATA=a_file, HOME=a_file)
+    assert len(printed.splitlines()) == 1
+    assert "cannot be written" in printed
+
+
+@needs_numba
+def test_the_cache_folder_changes_with_every_edit_of_a_kernel_source(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    """Numba does not see edits in imported files, so the folder's name carries a hash of all sources."""
+    from genreg_np.backends import jit
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    names = {jit.cache_folder.__wrapped__().name}
+    read = jit.Path.read_bytes
+    for edited in ("kernels.py", "jit.py", "streams.py"):
+        monkeypatch.setattr(
+            jit.Path, "read_bytes", lambda path, edited=edited: read(path) + b"#" * (path.name == edited)
+        )
+        names.add(jit.cache_folder.__wrapped__().name)
+    assert len(names) == 4
