@@ -10,15 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
-from genreg_np import infer
+from genreg_np import backends, infer
+from genreg_np.backends.base import Backend
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset, Split
+from genreg_np.errors import BackendError, MissingExtraError
 from genreg_np.evolution import Evolution
 from genreg_np.infer import ModelError
 from genreg_np.model import Model, Network, Standardise
 
 ROOT = Path(__file__).resolve().parents[1]
+
+patient = settings(deadline=None)  # for @given: a busy machine is no failure
 
 
 def tiny_dataset(classes: int = 4, per_class: int = 24, kind: str = "u", noise: float = 40.0) -> Dataset:
@@ -112,6 +117,17 @@ def read_or_refuse(path: Path) -> None:
         model.outputs(np.zeros((1, *model.input_shape)))
         return
     assert line.startswith(f"{path}: ")
+
+
+BACKEND_NAMES = [name for name in backends.NAMES if name not in ("auto", "cpu")]
+
+
+def create_or_skip(name: str) -> Backend:
+    """Return the backend, or skip the test where it cannot run."""
+    try:
+        return backends.create(name)
+    except (BackendError, MissingExtraError) as error:
+        pytest.skip(str(error))
 
 
 # Fitness functions that worker processes can import.

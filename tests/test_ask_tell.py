@@ -106,7 +106,7 @@ def test_class_names_and_range_of_a_network_are_in_its_models(tmp_path: Path) ->
 
 
 def test_telling_without_asking_is_refused() -> None:
-    """Before any ask, after a tell, after a change of settings, and after a step of the dataset's own fitness."""
+    """Before any ask, after a tell, and after a change of settings."""
     run = own()
     runs: list[Callable[[], object]] = [
         lambda: run.tell([0.0] * 20),
@@ -144,6 +144,39 @@ def test_nothing_to_score_on_is_an_error() -> None:
 
 
 # A fitness of one's own
+
+
+def test_running_a_fitness_equals_asking_and_telling() -> None:
+    """run(fitness=...) tells each genome its own number."""
+    run, by_hand = own(), own()
+    run.run(3, fitness=smallness)
+    for _ in range(3):
+        by_hand.tell([smallness(model) for model in by_hand.ask()])
+    assert outcome(run) == outcome(by_hand)
+
+
+def test_a_dataset_does_not_change_how_a_fitness_of_ones_own_is_treated() -> None:
+    """With or without one, trust decays once a generation and parents are weighted by rank."""
+    with_data = evolution(fitness="reward", trust_inheritance=0.5)
+    without = Evolution(
+        tiny_config(fitness="reward", trust_inheritance=0.5), network=with_data.network, backend="numpy"
+    )
+    for run in (with_data, without):
+        run.run(4, fitness=smallness)
+        assert run.config.fitness == "custom"
+    assert with_data.state.survivors.tobytes() == without.state.survivors.tobytes()
+    assert with_data.state.trust.tobytes() == without.state.trust.tobytes()
+
+
+def test_an_elite_keeps_its_trust_and_a_child_inherits_a_share() -> None:
+    """Told 100 once and 0 ever after, an elite's trust only decays; nobody can inherit more than twice the share."""
+    run = own(elites=1, trust_inheritance=0.1, trust_decay=0.2)
+    run.ask()
+    run.tell([100.0 * (index == 4) for index in range(20)])
+    run.ask()
+    run.tell([0.0] * 20)
+    assert run.state.trust[0] == pytest.approx(80)
+    assert run.state.trust[1] == pytest.approx(0.1 * 200 * 0.8)  # a child both of whose parents are the elite
 
 
 @pytest.mark.parametrize("make", [own, evolution])

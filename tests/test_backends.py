@@ -13,9 +13,9 @@ from genreg_np import backends
 from genreg_np.backends import numpy_, selftest
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Score
 from genreg_np.errors import BackendError, MissingExtraError, UsageError
-from genreg_np.model import Network
-from genreg_np.streams import SEGMENT, Purpose, Stream
-from tests.helpers import one_line, python
+from genreg_np.model import Dense, Network
+from genreg_np.streams import Purpose, Stream
+from tests.helpers import BACKEND_NAMES, create_or_skip, one_line, python
 from tests.test_streams import KNOWN_ANSWERS
 
 NETWORK = Network.build((2, 3), (5, 4), 3)
@@ -23,13 +23,10 @@ HAS_NUMBA = bool(importlib.util.find_spec("numba") and importlib.util.find_spec(
 needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
 
 
-@pytest.fixture(params=[name for name in backends.NAMES if name not in ("auto", "cpu")])
+@pytest.fixture(params=BACKEND_NAMES)
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Every backend that runs on this machine."""
-    try:
-        return backends.create(request.param)
-    except (BackendError, MissingExtraError) as error:
-        pytest.skip(str(error))
+    return create_or_skip(request.param)
 
 
 def brood_of(survivors: np.ndarray, size: int = 8, network: Network = NETWORK, **changes: object) -> Brood:
@@ -64,16 +61,13 @@ def test_selftest_notices_a_backend_that_is_off_by_one_bit(monkeypatch: pytest.M
     assert any("rebuild" in line for line in selftest.disagreements(Off()))
 
 
-@needs_numba
-@pytest.mark.parametrize(("counter", "key", "words"), KNOWN_ANSWERS)
-def test_compiled_philox_gives_the_published_known_answers(
-    counter: tuple[int, ...], key: tuple[int, int], words: tuple[int, ...]
-) -> None:
-    """The kernels' copy of the generator passes the same vectors as streams.py."""
-    from genreg_np.backends import kernels
-
-    found = kernels.philox(*map(np.uint64, counter), np.uint64(key[0] | key[1] << 32))
-    assert tuple(int(word) for word in found) == words
+def test_backend_draws_the_published_known_answer(backend: Backend) -> None:
+    """Counter 0 under key 0 is block 0 of genome 0 of generation 0 of seed 0: its first four genes."""
+    brood = brood_of(np.empty((0, NETWORK.gene_count)), 1, seed=0, generation=0, weight_range=0.5)
+    counter, key, words = KNOWN_ANSWERS[0]
+    assert (counter, key) == ((0, 0, 0, 0), (0, 0))
+    expected = [np.float32((word >> 8) / 2**24 - 0.5) for word in words]
+    assert backend.rebuild(brood, np.arange(1))[0, :4].tolist() == expected
 
 
 # Generation 0
@@ -122,7 +116,7 @@ def test_crossover_exchanges_whole_gene_groups_half_the_time(backend: Backend, g
 def test_elites_are_exact_copies_even_where_everything_mutates(backend: Backend, gene: Gene) -> None:
     """The first genomes of a brood are their first parents, untouched; the others change."""
     survivors = np.random.default_rng(1).normal(size=(4, NETWORK.gene_count)).astype(np.float32)
-    parents = np.array([[0, 0], [1, 1], [2, 3], [3, 2]], np.int32)
+    parents = np.array([[0, 3], [1, 2], [2, 3], [3, 2]], np.int32)
     brood = brood_of(survivors, gene=gene, parents=parents, elites=2, mutation_rate=1.0)
     genomes = backend.rebuild(brood, np.arange(4))
     assert np.array_equal(genomes[:2], survivors[:2])
@@ -164,74 +158,6 @@ def test_a_brood_is_not_changed_by_scoring_and_rebuilding(backend: Backend) -> N
     assert before == [array.tobytes() for array in (brood.survivors, brood.parents, batch.features, batch.labels)]
 
 
-# Mutation
-
-
-@pytest.mark.parametrize("rate", [0.003, 0.07, 0.5])
-def test_mutation_hits_every_position_at_its_rate(backend: Backend, rate: float) -> None:
-    """Each gene mutates with the given probability, wherever it lies between two restarts of the walk."""
-    count, genomes = 2 * SEGMENT + 300, 1500
-    mutated = backend.mutate(np.zeros((genomes, count), np.float32), 11, 4, Purpose.MUTATION, rate, 0.1, 0)
-    hits = (mutated != 0).sum(axis=0)
-    variance = genomes * rate * (1 - rate)
-    assert (hits.sum() - genomes * rate * count) ** 2 < 25 * variance * count
-    squares = (hits - genomes * rate) ** 2 / variance
-    assert squares.mean() == pytest.approx(1, abs=5 * (3 / count) ** 0.5)
-    edges = [0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT - 1, 2 * SEGMENT, count - 1]
-    assert squares[edges].max() < 25
-    assert squares.max() < 36
-
-
-def test_mutation_noise_is_normal_with_the_given_scale(backend: Backend) -> None:
-    """Added noise has mean 0, standard deviation `scale`, normal tails, and does not depend on the gene before it."""
-    mutated = backend.mutate(np.zeros((300, 2000), np.float32), 11, 4, Purpose.MUTATION, 0.3, 0.25, 0)
-    noise = mutated[mutated != 0].astype(np.float64) / 0.25
-    assert abs(noise.mean()) < 5 / noise.size**0.5
-    assert noise.var() == pytest.approx(1, abs=5 * (2 / noise.size) ** 0.5)
-    assert (noise**4).mean() == pytest.approx(3, abs=0.2)
-    assert abs(np.corrcoef(noise[:-1], noise[1:])[0, 1]) < 5 / noise.size**0.5
-
-
-def test_mutation_adds_to_the_genes_that_were_there(backend: Backend) -> None:
-    """The same noise is added, product and sum rounded separately, to whatever the genes are."""
-    genes = np.random.default_rng(0).normal(size=(3, 1500)).astype(np.float32)
-    noise = backend.mutate(np.zeros_like(genes), 1, 2, Purpose.BASE_MUTATION, 0.2, 0.1, 0)
-    assert np.array_equal(backend.mutate(genes, 1, 2, Purpose.BASE_MUTATION, 0.2, 0.1, 0), genes + noise)
-
-
-@pytest.mark.parametrize("first", [0, 2, 5])
-def test_rows_before_the_first_are_not_mutated(backend: Backend, first: int) -> None:
-    """Rows below `first` stay as they are, the others draw by their own number, the input is not written."""
-    genomes = np.ones((5, 40), np.float32)
-    mutated = backend.mutate(genomes, 1, 2, Purpose.BASE_MUTATION, 1.0, 0.1, first)
-    assert (genomes == 1).all()
-    assert (mutated[:first] == 1).all()
-    assert (mutated[first:] != 1).all()
-    everyone = backend.mutate(genomes, 1, 2, Purpose.BASE_MUTATION, 1.0, 0.1, 0)
-    assert np.array_equal(mutated[first:], everyone[first:])
-
-
-def test_rate_zero_mutates_nothing(backend: Backend) -> None:
-    """A rate of 0 leaves every gene as it is."""
-    genomes = np.ones((3, 3000), np.float32)
-    assert np.array_equal(backend.mutate(genomes, 1, 2, Purpose.MUTATION, 0.0, 0.1, 0), genomes)
-
-
-def test_mutations_differ_between_seeds_generations_purposes_and_genomes(backend: Backend) -> None:
-    """No two of five mutations that differ in one respect are alike."""
-    zeros = np.zeros((2, 200), np.float32)
-    draws = [
-        backend.mutate(zeros, seed, generation, purpose, 0.5, 0.1, 0)
-        for seed, generation, purpose in (
-            (1, 1, Purpose.MUTATION),
-            (2, 1, Purpose.MUTATION),
-            (1, 2, Purpose.MUTATION),
-            (1, 1, Purpose.BASE_MUTATION),
-        )
-    ]
-    assert len({row.tobytes() for draw in draws for row in draw}) == 8
-
-
 # Scoring
 
 
@@ -252,6 +178,41 @@ def test_sampled_predictions_follow_softmax(backend: Backend) -> None:
     for share, probability in zip(found, probabilities, strict=True):
         assert abs(share.mean() - probability) < 5 * (probability * (1 - probability) / draws) ** 0.5
     assert len(np.unique(found[0])) > 10  # genomes draw for themselves
+
+
+LIT = {
+    "all": np.arange(1500),
+    "none": np.arange(0),
+    "first": np.array([0]),
+    "last": np.array([1499]),
+    "a window": np.arange(700, 1100),
+    "scattered": np.sort(np.random.default_rng(3).choice(1500, 40, replace=False)),
+}
+
+
+@pytest.mark.parametrize("children", [True, False])
+@pytest.mark.parametrize("lit", list(LIT))
+def test_score_is_that_of_the_rebuilt_weights_whichever_inputs_are_dark(
+    backend: Backend, lit: str, children: bool
+) -> None:
+    """Layers too wide for one segment or block, and inputs that are 0 in every image, change no genome's score."""
+    rng = np.random.default_rng(6)
+    network = Network((1500,), (Dense(1500, 60, "linear"), Dense(60, 3, "linear")))
+    features = np.zeros((9, 1500), np.float32)
+    features[:, LIT[lit]] = rng.random((9, len(LIT[lit])))
+    survivors = 0.02 * rng.normal(size=(2 * children, network.gene_count))
+    batch = Batch(features, rng.integers(0, 3, 9), np.ones(9), Score.LOG_PROBABILITY)
+    for gene, rate in ((Gene.WEIGHT, 0.07), (Gene.UNIT, 0.3)):
+        brood = brood_of(survivors, 3, network, gene=gene, mutation_rate=rate, elites=1, weight_range=0.02)
+        found = backend.score(brood, batch).fitness
+        for number, genes in enumerate(backend.rebuild(brood, np.arange(3))):
+            (weights, biases), (last, offsets) = network.unpack(genes.astype(np.float64))
+            logits = (features @ weights.T + biases) @ last.T + offsets
+            shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+            right = shares[np.arange(9), batch.labels] / shares.sum(axis=1)
+            assert found[number] == pytest.approx(np.log(right).sum(), rel=1e-4, abs=1e-4)
+        if not children:
+            break  # generation 0 has neither crossover nor mutation
 
 
 def slow_judgement(brood: Brood, batch: Batch, genomes: np.ndarray) -> tuple[list[float], list[float], float]:

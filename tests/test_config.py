@@ -24,7 +24,7 @@ from genreg_np.config import (
 )
 from genreg_np.errors import UsageError
 from genreg_np.strategies import REGISTRY
-from tests.helpers import one_line
+from tests.helpers import one_line, patient
 
 SETTINGS = [(strategy, name) for strategy in REGISTRY for name in settings(strategy)]
 DEFAULTS = TrainConfig().to_dict()
@@ -83,6 +83,7 @@ def test_toml_round_trip_changes_nothing(name: str, tmp_path: Path) -> None:
     assert again.hidden == ()
 
 
+@patient
 @given(st.text(max_size=20), st.floats(0, 1), st.lists(st.integers(1, 10**6), max_size=4))
 def test_any_word_number_and_widths_survive_toml(dataset: str, rate: float, hidden: list[int]) -> None:
     """Strings with any characters and floats to the last bit come back."""
@@ -278,6 +279,7 @@ def test_an_assignment_without_a_name_or_a_value_is_refused(text: str) -> None:
     one_line(raised.value)
 
 
+@patient
 @given(st.text(max_size=30))
 def test_any_assigned_text_is_a_value(text: str) -> None:
     """No text makes the parser raise anything of its own."""

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genreg_np.backends.base import Batch, Score
+from genreg_np import selection
+from genreg_np.backends.base import Batch, Brood, Judgement, Score
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import UsageError
 from genreg_np.evolution import Evolution, network_for
 from genreg_np.model import Model, Network
 from genreg_np.strategies import REGISTRY
+from genreg_np.strategies.genreg import draw_batch
 from tests.helpers import DATASET, evolution, model_of, one_line, outcome, own, smallness, tiny_config, tiny_dataset
 
 BACKENDS = ["numpy"] + ["numba"] * bool(importlib.util.find_spec("numba") and importlib.util.find_spec("scipy"))
@@ -216,6 +218,81 @@ def test_nan_weights_do_not_spread(backend: str, fitness: str) -> None:
     )
     run.run(3)
     assert np.isfinite(run.state.trust).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_accuracies_are_those_of_the_champions_on_the_named_split(backend: str) -> None:
+    """What a run reports is what its saved models score on the raw images of that split."""
+    run = evolution(backend, **LEARNING["genreg"])
+    run.run()
+    for name in ("train", "validation", "test"):
+        split = DATASET.split(name)
+        expected = {
+            champion: float(np.mean(model.predict(split.inputs) == split.labels))
+            for champion, model in run.champions().items()
+        }
+        assert run.accuracies(name) == expected
+    assert run.accuracies("train") != run.accuracies("validation")
+
+
+class Spy(NumpyBackend):
+    """Remembers what it was asked to score."""
+
+    def __init__(self) -> None:
+        self.scored: list[tuple[Brood, Batch]] = []
+
+    def score(self, brood: Brood, batch: Batch) -> Judgement:
+        self.scored.append((brood, batch))
+        return super().score(brood, batch)
+
+
+def test_every_generation_is_scored_once_on_a_batch_of_its_own() -> None:
+    """Broods are numbered by generation, and no batch is seen twice."""
+    spy = Spy()
+    Evolution(tiny_config(), DATASET, backend=spy).run()
+    assert [brood.generation for brood, _ in spy.scored] == [0, 1, 2, 3, 4, 5]
+    assert len({batch.features.tobytes() for _, batch in spy.scored}) == 6
+
+
+@pytest.mark.parametrize(
+    ("fitness", "scheme", "expected"),
+    [
+        ("reward", "auto", "published"),
+        ("log-probability", "auto", "rank"),
+        ("accuracy", "auto", "rank"),
+        ("reward", "rank", "rank"),
+        ("accuracy", "published", "published"),
+    ],
+)
+def test_parents_are_weighted_as_published_only_for_the_published_reward(
+    fitness: str, scheme: str, expected: str
+) -> None:
+    """On any other fitness's scale the published shift would hardly select."""
+    run = evolution(fitness=fitness, parent_weights=scheme)
+    run.run(2)
+    weights = selection.parent_weights(run.state.trust, expected)
+    brood = run.strategy.breed(run.state, run.context, run.stream)
+    assert np.array_equal(brood.parents, selection.draw_parents(weights, 20, 1, run.stream, 2))
+
+
+def test_batches_are_fresh_balanced_and_in_random_class_order() -> None:
+    """Each generation draws its own training images, equally many of each class, each image equally likely."""
+    run = evolution(images_per_class=6)
+    train = run.network.features(DATASET.train.inputs, DATASET.input_range)
+    rows = {features.tobytes(): row for row, features in enumerate(train)}
+    drawn, orders = [], set()
+    for generation in range(200):
+        batch = draw_batch(run.context, run.stream, generation)
+        drawn.append([rows[features.tobytes()] for features in batch.features])
+        assert np.array_equal(batch.labels, DATASET.train.labels[drawn[-1]])
+        order = batch.labels.reshape(4, 6)[:, 0].tolist()
+        assert np.array_equal(batch.labels, np.repeat(order, 6))
+        assert sorted(order) == [0, 1, 2, 3]
+        orders.add(tuple(order))
+    assert len(orders) == 24
+    assert len({tuple(batch) for batch in drawn}) == 200
+    counts, expected = np.bincount(np.ravel(drawn), minlength=len(train)), 200 * 6 / 24
+    assert np.abs(counts - expected).max() < 5 * expected**0.5
 
 
 # Stopping and changing

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 from genreg_np import files
 from genreg_np.files import pack_arrays, write_atomic
 from genreg_np.infer import read_arrays
+from tests.helpers import patient
 
 DTYPES = st.one_of(
     hnp.boolean_dtypes(), hnp.integer_dtypes(), hnp.unsigned_integer_dtypes(), hnp.floating_dtypes(sizes=(16, 32, 64))
@@ -99,6 +100,7 @@ def test_writing_into_a_missing_folder_is_an_os_error(tmp_path: Path) -> None:
     assert not (tmp_path / "missing").exists()
 
 
+@patient
 @given(st.dictionaries(st.from_regex(r"[a-z_.0-9]{1,12}", fullmatch=True), ARRAYS, max_size=4))
 def test_packed_arrays_come_back_as_they_were(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     """Names, order, types with byte order, shapes (0-dimensional and empty too) and bytes all survive."""

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from genreg_np.backends.base import Score
 from genreg_np.errors import FitnessError
 from genreg_np.fitness import replace_non_finite, scoring
-from tests.helpers import one_line
+from tests.helpers import one_line, patient
 
 ANY_NUMBER = st.floats(allow_nan=True, allow_infinity=True)
 
 
+@patient
 @given(st.lists(ANY_NUMBER, min_size=1, max_size=30).filter(lambda numbers: any(map(math.isfinite, numbers))))
 def test_numbers_that_are_not_finite_become_the_worst_finite_one(numbers: list[float]) -> None:
     """NaN and infinities of either sign are replaced and counted; finite numbers stay."""

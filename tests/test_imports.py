@@ -75,8 +75,16 @@ def test_the_copied_runtime_predicts_on_its_own(tmp_path: Path) -> None:
 def test_every_public_name_can_be_had() -> None:
     """Names listed in __all__ resolve, and dir() shows them with the version."""
     for name in genreg_np.__all__:
-        assert getattr(genreg_np, name).__name__ == name
+        public = getattr(genreg_np, name)
+        assert public.__name__ == name
+        assert public.__module__ == genreg_np._PUBLIC[name]
     assert {*genreg_np.__all__, "__version__"} <= set(dir(genreg_np))
+
+
+def test_load_gives_the_model_that_can_be_saved(tmp_path: Path) -> None:
+    """The package's `load` returns its own Model, not the runtime's."""
+    model_of(Network.build((2,), (), 2)).save(tmp_path / "m.npz")
+    assert type(genreg_np.load(tmp_path / "m.npz")) is genreg_np.Model
 
 
 def test_a_name_that_is_not_public_is_an_attribute_error() -> None:

@@ -104,6 +104,7 @@ def test_one_input_alone_is_a_batch_of_one(shape: tuple[int, ...]) -> None:
     one = np.arange(6, dtype=np.uint8).reshape(shape)
     assert model.outputs(one).shape == (1, 3)
     assert np.array_equal(model.outputs(one), model.outputs(one[None]))
+    assert model.prepare(one).shape == (1, 6)
 
 
 def test_inputs_may_be_flat_rows_or_nested_lists() -> None:

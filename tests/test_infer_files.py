@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from genreg_np import infer
 from genreg_np.infer import ModelError
-from tests.helpers import STANDARDISED, one_line, read_or_refuse, refusal
+from tests.helpers import STANDARDISED, one_line, patient, read_or_refuse, refusal
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,7 @@ def test_a_truncated_model_is_refused(folder: Path, share: float) -> None:
     refusal(path)
 
 
+@patient
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused(folder: Path, data: bytes) -> None:
     """Nothing that is not a model is read as one."""
@@ -53,6 +54,7 @@ def test_random_bytes_are_refused(folder: Path, data: bytes) -> None:
     refusal(folder / "random.npz")
 
 
+@patient
 @given(st.lists(st.tuples(st.integers(0, len(GOOD) - 1), st.integers(0, 255)), min_size=1, max_size=6))
 def test_damaged_bytes_are_refused_or_harmless(folder: Path, damage: list[tuple[int, int]]) -> None:
     """A good file with a few bytes overwritten never raises anything but a ModelError."""
@@ -145,6 +147,7 @@ def test_malformed_array_streams_are_refused(folder: Path, name: str) -> None:
     assert str(path) in one_line(raised.value)
 
 
+@patient
 @given(st.text("(){}[]'\",:-<>fU48 \\n0129TrueFalsdcphotn_", max_size=60), st.booleans())
 def test_any_array_header_is_read_or_refused(folder: Path, text: str, whole: bool) -> None:
     """No header text makes the reader raise anything but a ModelError of one line."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from genreg_np import infer
 from genreg_np.files import pack_arrays
-from tests.helpers import STANDARDISED, read_or_refuse, refusal
+from tests.helpers import STANDARDISED, patient, read_or_refuse, refusal
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +164,7 @@ PLACES = [
 ]
 
 
+@patient
 @given(st.sampled_from(PLACES), JSON_VALUES)
 def test_any_value_anywhere_in_the_header_is_taken_or_refused(folder: Path, place: tuple[Any, ...], value: Any) -> None:
     """The outcome is a model that predicts or one line; never another exception."""

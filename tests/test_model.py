@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from genreg_np import infer
 from genreg_np.errors import UsageError
 from genreg_np.model import Dense, Model, Network, Standardise, load
-from tests.helpers import model_of, one_line
+from tests.helpers import model_of, one_line, patient
 
 STANDARDISE = Standardise(np.arange(6, dtype=np.float32), np.full(6, 0.5, np.float32))
 NETWORKS = {
@@ -27,6 +27,7 @@ NETWORKS = {
 # Networks
 
 
+@patient
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=5), st.integers(1, 3))
 def test_genes_are_each_weight_and_bias_once(widths: list[int], lead: int) -> None:
     """Unpacking views every gene exactly once: weights row by row, then biases, layer after layer."""

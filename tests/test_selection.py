@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from genreg_np import selection
 from genreg_np.streams import Stream
+from tests.helpers import patient
 
 TRUST = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=40).map(np.array)
 
 
+@patient
 @given(TRUST, st.data())
 def test_survivors_are_the_most_trusted_best_first_ties_by_number(trust: np.ndarray, data: st.DataObject) -> None:
     """Equal to sorting by (trust falling, number rising), with many ties."""
@@ -26,6 +28,7 @@ def test_genomes_of_equal_trust_survive_by_number() -> None:
     assert selection.survivors(np.zeros(6), 3).tolist() == [0, 1, 2]
 
 
+@patient
 @given(st.integers(1, 10_000), st.floats(0.0001, 1))
 def test_at_least_one_and_at_most_all_survive(population: int, cutoff: float) -> None:
     """S = max(1, floor(P * cutoff)) for any population and cutoff."""
@@ -44,6 +47,7 @@ def test_rank_weights_ignore_the_scale_of_trust() -> None:
     assert selection.parent_weights(np.array([1e9, 0.1, 0.0]), "rank").tolist() == [3, 2, 1]
 
 
+@patient
 @given(TRUST, st.sampled_from(["published", "rank"]))
 def test_parent_weights_are_positive_and_never_prefer_the_less_trusted(trust: np.ndarray, scheme: str) -> None:
     """True of both schemes, ties and negative trust included."""
@@ -52,6 +56,7 @@ def test_parent_weights_are_positive_and_never_prefer_the_less_trusted(trust: np
     assert (np.diff(weights) <= 0).all()
 
 
+@patient
 @given(
     st.lists(st.floats(1e-3, 1e6), min_size=1, max_size=12),
     st.integers(2, 60),

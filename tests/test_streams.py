@@ -23,7 +23,7 @@ from genreg_np.streams import (
     scale_words,
     unit_floats,
 )
-from tests.helpers import one_line
+from tests.helpers import one_line, patient
 
 SEEDS = st.integers(0, 2**64 - 1)
 
@@ -90,6 +90,7 @@ def test_words_never_change(purpose: Purpose) -> None:
     assert digest(words, "<u4") == GOLDEN_WORDS[purpose]
 
 
+@patient
 @given(SEEDS, st.integers(0, 2**32 - 1), st.integers(0, 2**20), st.integers(0, 40), st.integers(0, 40))
 def test_a_stream_begins_the_same_however_much_is_drawn(
     seed: int, generation: int, genome: int, n: int, m: int
@@ -157,6 +158,7 @@ def test_uniform_numbers_and_unit_floats_stay_below_one_at_the_largest_words() -
     assert unit_floats(largest).dtype == np.float32
 
 
+@patient
 @given(SEEDS, st.one_of(st.integers(1, 2**32), st.sampled_from([1, 2, 2**31, 2**32 - 1, 2**32])))
 def test_integers_lie_below_their_bound(seed: int, bound: int) -> None:
     """Any bound from 1 to 2**32 holds, for any seed."""
@@ -165,6 +167,7 @@ def test_integers_lie_below_their_bound(seed: int, bound: int) -> None:
     assert numbers.max() < bound
 
 
+@patient
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2**32))
 def test_words_are_scaled_exactly(word: int, bound: int) -> None:
     """The mapping is floor(word * bound / 2**32) in whole numbers."""
@@ -179,6 +182,7 @@ def test_integers_are_equally_likely(bound: int) -> None:
     assert np.abs(counts - expected).max() < 5 * expected**0.5
 
 
+@patient
 @given(SEEDS, st.integers(0, 200))
 def test_a_permutation_holds_every_number_once(seed: int, n: int) -> None:
     """For any seed and length, none included."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from genreg_np import backends
+from genreg_np import backends, streams
 from genreg_np.backends import threads
 from genreg_np.backends.base import Backend
 from genreg_np.errors import UsageError
@@ -140,7 +141,7 @@ def test_blas_stays_single_threaded_while_another_thread_still_needs_it() -> Non
 
 FORK = """
 import os, signal, sys
-from genreg_np import backends
+from genreg_np import backends, streams
 backend = backends.create("numba")
 before = digest(backend)
 child = os.fork()
@@ -166,7 +167,7 @@ import sys, warnings
 import numpy as np
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    from genreg_np import backends
+    from genreg_np import backends, streams
     from genreg_np.streams import Purpose
     arguments = (np.ones((3, 50), np.float32), 1, 2, Purpose.MUTATION, 0.3, 0.1, 0)
     found = backends.create("numba").mutate(*arguments)
@@ -188,18 +189,18 @@ def test_an_unwritable_cache_costs_one_warning_and_nothing_else() -> None:
 
 @needs_numba
 def test_the_cache_folder_changes_with_every_edit_of_a_kernel_source(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: object
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Numba does not see edits in imported files, so the folder's name carries a hash of all sources."""
-    from genreg_np.backends import jit
+    from genreg_np.backends.kernels import jit
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
     names = {jit.cache_folder.__wrapped__().name}
-    read = jit.Path.read_bytes
-    for edited in ("kernels.py", "jit.py", "streams.py"):
-        monkeypatch.setattr(
-            jit.Path, "read_bytes", lambda path, edited=edited: read(path) + b"#" * (path.name == edited)
-        )
+    sources = [path for path in Path(jit.__file__).parent.glob("*.py") if path.name != "__init__.py"]
+    sources.append(Path(streams.__file__))
+    read = Path.read_bytes
+    for edited in sources:
+        monkeypatch.setattr(Path, "read_bytes", lambda path, edited=edited: read(path) + b"#" * path.samefile(edited))
         names.add(jit.cache_folder.__wrapped__().name)
-    assert len(names) == 4
+    assert len(names) == 1 + len(sources)

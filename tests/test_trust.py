@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genreg_np import trust
+from tests.helpers import patient
 
 NUMBERS = st.floats(-20, 20, allow_nan=False)
 
 
+@patient
 @given(NUMBERS, st.lists(NUMBERS, max_size=60), st.floats(0, 1))
 def test_the_closed_form_equals_the_loop_image_after_image(before: float, scores: list[float], decay: float) -> None:
     """The loop is trust <- trust * (1 - decay) + score, one image at a time, for any scores and decay."""
@@ -23,6 +25,7 @@ def test_the_closed_form_equals_the_loop_image_after_image(before: float, scores
     assert fast[0] == pytest.approx(slow, rel=1e-9, abs=1e-9)
 
 
+@patient
 @given(NUMBERS, st.lists(NUMBERS, max_size=60), st.floats(0, 1))
 def test_decay_per_generation_decays_once(before: float, scores: list[float], decay: float) -> None:
     """The README's variant: one decay, then the sum of all scores."""

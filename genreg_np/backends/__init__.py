@@ -32,7 +32,7 @@ def must_compile(name: str) -> bool:
     """Whether creating this backend begins with compiling kernels, which takes a while; later processes find them."""
     if resolve(name) != "numba" or not importlib.util.find_spec("numba"):
         return False
-    from genreg_np.backends.jit import cache_folder
+    from genreg_np.backends.kernels.jit import cache_folder
 
     folder = cache_folder()
     return folder is None or not any(folder.rglob("*.nbi"))

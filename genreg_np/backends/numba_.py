@@ -14,13 +14,17 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends import kernels
 from genreg_np.backends.base import IMAGE_TILE, Backend, Batch, Brood, Gene, Judgement, Score, crossover_runs
+from genreg_np.backends.kernels import brood as kernels
+from genreg_np.backends.kernels.network import ACTIVATION_CODES
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
 
+BLOCK_GENES = 1 << 18  # weights built at a time, 1 MB: they must stay in a core's cache
+MIN_ROWS, MOST_GENOMES = 16, 16
+SPARSE_COST = 4.0  # a scattered multiply-add costs this many of a product's
 LONGEST_GAP = 32  # dark inputs between lit ones that are cheaper to compute than to step over
 
 _ONE_AT_A_TIME = threading.Lock()  # the workqueue layer aborts the process when entered by two threads at once
@@ -84,25 +88,23 @@ class NumbaBackend(Backend):
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch."""
         fitness, accuracy = np.empty(brood.size), np.empty(brood.size)
+        columns, spans, places = _lit_inputs(batch.features)
+        what = (columns, spans, places, batch.labels, batch.weights)
+        task = (int(batch.score), float(batch.reward), float(batch.penalty))
+        described, first = _description(brood), brood.network.dense[0]
         with self._running():
-            kernels.score_brood(
-                fitness,
-                accuracy,
-                *_lit_inputs(batch.features),
-                batch.labels,
-                batch.weights,
-                int(batch.score),
-                float(batch.reward),
-                float(batch.penalty),
-                *_description(brood),
-            )
+            if plan(brood) == "inherited":
+                products = kernels.survivor_products(brood.survivors, first.outputs, first.inputs, spans, columns)
+                kernels.score_inherited(fitness, accuracy, what, task, described, products)
+            else:
+                kernels.score_dense(fitness, accuracy, what, task, described, *_tile(first.outputs, len(columns)))
         return Judgement(fitness, accuracy)
 
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Float32:
         """Return the genes of the chosen genomes, (C, D) float32."""
         genomes = np.empty((len(chosen), brood.network.gene_count), np.float32)
         with self._running():
-            kernels.rebuild_genomes(genomes, np.asarray(chosen, np.int64), *_description(brood))
+            kernels.rebuild_genomes(genomes, np.asarray(chosen, np.int64), _description(brood))
         return genomes
 
     def mutate(
@@ -129,6 +131,20 @@ class NumbaBackend(Backend):
         with self._running():
             kernels.tiled_logits(logits, np.ascontiguousarray(genes), _layers(network), features, IMAGE_TILE)
         return logits
+
+
+def plan(brood: Brood) -> str:
+    """Return how a brood is scored: "dense" or "inherited" (kernels/brood.py), by the multiply-adds each needs."""
+    possible = len(brood.survivors) > 0 and brood.gene is not Gene.WEIGHT
+    per_image = len(brood.survivors) / brood.size + SPARSE_COST * brood.mutation_rate
+    return "inherited" if possible and per_image < 1 else "dense"
+
+
+def _tile(hidden: int, width: int) -> tuple[int, int]:
+    """Return how many genomes go into one product, and how many rows of each: about BLOCK_GENES weights."""
+    if hidden * width > BLOCK_GENES:
+        return 1, min(hidden, max(MIN_ROWS, BLOCK_GENES // width))
+    return max(1, min(MOST_GENOMES, BLOCK_GENES // (hidden * width))), hidden
 
 
 def _lit_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArray[np.int64]]:
@@ -158,7 +174,7 @@ def _lit_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArray[
 def _layers(network: Network) -> NDArray[np.int64]:
     return np.array(
         [
-            (layer.inputs, layer.outputs, weights.start, kernels.ACTIVATION_CODES[layer.activation])
+            (layer.inputs, layer.outputs, weights.start, ACTIVATION_CODES[layer.activation])
             for layer, (weights, _) in zip(network.dense, network.weight_slices, strict=True)
         ],
         np.int64,

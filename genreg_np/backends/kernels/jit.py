@@ -27,7 +27,7 @@ from genreg_np.files import user_cache_dir
 def cache_folder() -> Path | None:
     """Return the folder of compiled kernels, or None where it cannot be written."""
     digest = hashlib.sha256()
-    for source in (Path(__file__).with_name("kernels.py"), Path(__file__), Path(streams.__file__)):
+    for source in [*sorted(Path(__file__).parent.glob("*.py")), Path(streams.__file__)]:
         digest.update(source.read_bytes())
     folder = user_cache_dir() / "kernels" / digest.hexdigest()[:16]
     try:

@@ -1,0 +1,161 @@
+"""A whole generation, in parallel. Threads share out tiles of genomes; nothing depends on which thread takes which.
+
+Two plans give the same predictions up to rounding:
+
+dense       build each child's first layer and multiply it with the batch. Always possible.
+inherited   multiply the survivors' first layers with the batch once; a child's units inherit their pre-activations
+            and only mutated weights are added, z += noise * x. Possible where units are inherited whole (crossover of
+            units, of layers, or none).
+
+Shapes: W lit inputs, H units of the first layer, N images.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from genreg_np.backends.kernels.jit import kernel
+from genreg_np.backends.kernels.network import activate, judge
+from genreg_np.backends.kernels.offspring import (
+    GENE_NONE,
+    MUTATION,
+    add_mutation,
+    build_genes,
+    build_lit_rows,
+    second_parent_gives,
+    walk,
+)
+from genreg_np.streams import SEGMENT
+
+
+@kernel()
+def finish_forward(values, genome, brood):
+    """Return the logits (K, N) from the first layer's products (H, N), which lack bias and activation."""
+    layers = brood[7]
+    for layer in range(len(layers)):
+        inputs, outputs, start, code = layers[layer]
+        middle = start + inputs * outputs
+        if layer:
+            weights = np.empty(outputs * inputs, np.float32)
+            build_genes(weights, start, genome, brood)
+            values = np.dot(weights.reshape(outputs, inputs), values)
+        biases = np.empty(outputs, np.float32)
+        build_genes(biases, middle, genome, brood)
+        activate(values, biases, code)
+    return values
+
+
+@kernel(parallel=True)
+def score_dense(fitness, accuracy, batch, task, brood, tile_genomes, tile_rows):
+    """Judge all genomes, fitness and accuracy (P,), `tile_genomes` at a time, or one of them `tile_rows` at a time."""
+    columns, spans, places, labels, weights = batch
+    kind, reward, penalty = task
+    population, generation, seed = len(brood[1]), brood[5], brood[6]
+    hidden, width, images = brood[7][0, 1], columns.shape[0], columns.shape[1]
+    for tile in prange((population + tile_genomes - 1) // tile_genomes):
+        first = tile * tile_genomes
+        count = min(tile_genomes, population - first)
+        products = np.empty((count * hidden, images), np.float32)
+        block = np.empty((count * tile_rows, width), np.float32)
+        for row in range(0, hidden, tile_rows):
+            height = min(tile_rows, hidden - row)
+            for g in range(count):
+                build_lit_rows(block[g * height : (g + 1) * height], row, spans, places, first + g, brood)
+            # Several genomes in one product only where each has all its rows in the block.
+            np.dot(block[: count * height], columns, products[count * row : count * row + count * height])
+        for g in range(count):
+            genome = first + g
+            logits = finish_forward(products[g * hidden : (g + 1) * hidden], genome, brood)
+            fitness[genome], right = judge(logits, labels, weights, kind, reward, penalty, genome, generation, seed)
+            accuracy[genome] = right / images
+
+
+@kernel(parallel=True)
+def survivor_products(survivors, hidden, inputs, spans, columns):
+    """Return the survivors' first layers times the batch, (S, H, N) without bias."""
+    products = np.empty((len(survivors), hidden, columns.shape[1]), np.float32)
+    for s in prange(len(survivors)):
+        lit = np.empty((hidden, len(columns)), np.float32)
+        for h in range(hidden):
+            at = 0
+            for span in range(len(spans)):
+                begin, end = spans[span]
+                lit[h, at : at + end - begin] = survivors[s, h * inputs + begin : h * inputs + end]
+                at += end - begin
+        np.dot(lit, columns, products[s])
+    return products
+
+
+@kernel(parallel=True)
+def score_inherited(fitness, accuracy, batch, task, brood, products):
+    """Judge all genomes from the survivors' products (S, H, N)."""
+    columns, _, places, labels, weights = batch
+    kind, reward, penalty = task
+    _, parents, gene_kind, runs, elites, generation, seed, layers, _, gaps, normal, scale = brood
+    inputs, hidden = layers[0, 0], layers[0, 1]
+    images = columns.shape[1]
+    for genome in prange(len(parents)):
+        values = np.empty((hidden, images), np.float32)
+        run = 0
+        for h in range(hidden):
+            while run + 1 < len(runs) and runs[run + 1, 0] <= h * inputs:
+                run += 1
+            crossed = gene_kind != GENE_NONE and genome >= elites
+            second = crossed and second_parent_gives(runs[run, 1], genome, generation, seed)
+            values[h] = products[parents[genome, 1 if second else 0], h]
+        if genome >= elites:
+            stops, noise = np.empty(SEGMENT, np.int64), np.empty(SEGMENT, np.float32)
+            h, row_end = 0, inputs
+            for begin in range(0, hidden * inputs, SEGMENT):
+                stop = min(hidden * inputs, begin + SEGMENT)
+                count = walk(stops, noise, begin, stop, genome, generation, MUTATION, seed, gaps, normal, scale)
+                for i in range(count):
+                    gene = begin + stops[i]
+                    while gene >= row_end:
+                        h, row_end = h + 1, row_end + inputs
+                    place = places[gene - row_end + inputs]
+                    if place >= 0:
+                        for n in range(images):
+                            values[h, n] += noise[i] * columns[place, n]
+        logits = finish_forward(values, genome, brood)
+        fitness[genome], right = judge(logits, labels, weights, kind, reward, penalty, genome, generation, seed)
+        accuracy[genome] = right / images
+
+
+@kernel(parallel=True)
+def rebuild_genomes(genomes, chosen, brood):
+    """Fill genomes (C, D) with the chosen genomes."""
+    for row in prange(len(chosen)):
+        build_genes(genomes[row], 0, chosen[row], brood)
+
+
+@kernel(parallel=True)
+def mutate_genomes(genomes, first, generation, purpose, seed, gaps, normal, scale):
+    """Mutate rows of genomes (G, D) from `first` on, in place."""
+    for row in prange(first, len(genomes)):
+        add_mutation(genomes[row], 0, row, generation, purpose, seed, gaps, normal, scale)
+
+
+@kernel()
+def forward(genes, layers, columns):
+    """Return the logits (K, N) of one genome (D,) for columns (I, N)."""
+    values = columns
+    for layer in range(len(layers)):
+        inputs, outputs, start, code = layers[layer]
+        middle = start + inputs * outputs
+        values = np.dot(genes[start:middle].reshape(outputs, inputs), values)
+        activate(values, genes[middle : middle + outputs], code)
+    return values
+
+
+@kernel(parallel=True)
+def tiled_logits(logits, genes, layers, features, tile_size):
+    """Fill logits (N, K) of one genome (D,) for features (N, I), `tile_size` images per BLAS call."""
+    images = len(features)
+    for tile in prange((images + tile_size - 1) // tile_size):
+        start = tile * tile_size
+        stop = min(images, start + tile_size)
+        logits[start:stop] = forward(genes, layers, np.ascontiguousarray(features[start:stop].T)).T
