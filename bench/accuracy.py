@@ -24,7 +24,7 @@ from genreg_np.config import TrainConfig, read_preset
 from genreg_np.training import Watcher
 
 RESULTS = Path(__file__).parent / "results"
-PRESETS = ("seed-mnist-64", "seed-mnist-32", "readme-text", "seed-alphabet", "small")
+PRESETS = ("seed-mnist-64", "seed-mnist-32", "readme-text", "seed-alphabet", "alphabet", "small")
 
 
 def measure(preset: str, seed: int, backend: str) -> dict[str, Any]:

@@ -53,6 +53,8 @@ class TrainConfig(Settings):
         options = strategy_class(self.strategy).Options
         if self.options is None:
             object.__setattr__(self, "options", options())
+        if type(self.options) is not options:
+            raise UsageError(f"options of strategy {self.strategy} must be {options.__name__}, not {self.options!r}")
         super().__post_init__()
 
     def __getattr__(self, name: str) -> Any:
@@ -147,7 +149,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise UsageError(f"--set {text!r} must look like KEY=VALUE, for example child_mutation_rate=0.05")
     try:
         return name.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # not TOML, or beyond what its parser takes
         return name.strip(), value.strip()
 
 
@@ -163,7 +165,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         return tomllib.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: is not TOML ({error})") from None
 
 

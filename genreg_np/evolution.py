@@ -135,8 +135,9 @@ class Evolution:
         UsageError
             For a setting that cannot apply any more, with the reason.
         """
-        self.config = self.config.changed(**settings)
-        self.context = self.strategy.prepare(self._problem, self.config.options, self.backend)
+        config = self.config.changed(**settings)
+        self.context = self.strategy.prepare(self._problem, config.options, self.backend)
+        self.config = config
         self._asked = None
 
     # One generation
@@ -150,6 +151,8 @@ class Evolution:
 
     def ask(self) -> list[Model]:
         """Return the genomes of the next generation as models, P of them; asking again returns the same.
+
+        From the first call on the fitness is the user's: `config.fitness` becomes "custom", which `step` cannot score.
 
         Raises
         ------
@@ -327,14 +330,20 @@ class Evolution:
             If the checkpoint is missing, damaged, or of another network.
         """
         header, fields = read_checkpoint(Path(path))
-        if dataset is None and network is None:
-            if "network" not in header:
-                raise RunError(f"{path}: was saved with a dataset or fixed layers: pass the same dataset or network")
-            described = header["network"]
-            dense = tuple(Dense(*layer) for layer in described["dense"])
-            network = Network(tuple(described["input_shape"]), dense)
-        config = config or TrainConfig.from_dict(header["config"], str(path))
-        names, input_range = tuple(header["class_names"]), header["input_range"]
+        if dataset is None and network is None and "network" not in header:
+            raise RunError(f"{path}: was saved with a dataset or fixed layers: pass the same dataset or network")
+        try:
+            if dataset is None and network is None:
+                described = header["network"]
+                dense = tuple(Dense(*layer) for layer in described["dense"])
+                network = Network(tuple(described["input_shape"]), dense)
+            config = config or TrainConfig.from_dict(header["config"], str(path))
+            names, input_range = tuple(header["class_names"]), header["input_range"]
+            genes, seconds = int(header["genes"]), float(header["seconds"])
+        except UsageError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise RunError(f"{path}: its header is incomplete; the file is damaged") from None
         evolution = cls(
             config,
             dataset,
@@ -344,13 +353,13 @@ class Evolution:
             class_names=names,
             input_range=input_range and tuple(input_range),
         )
-        if header["genes"] != evolution.network.gene_count:
+        if genes != evolution.network.gene_count:
             raise RunError(
-                f"{path}: holds genomes of {header['genes']:,} genes, but this network "
+                f"{path}: holds genomes of {genes:,} genes, but this network "
                 f"({evolution.network.describe()}) has {evolution.network.gene_count:,}: pass what it was started with"
             )
         evolution.state = _restored(evolution.state, fields, path)
-        evolution.seconds += header["seconds"]
+        evolution.seconds += seconds
         return evolution
 
 
@@ -364,7 +373,7 @@ def _restored(fresh: Any, fields: dict[str, Any], path: str | os.PathLike[str]) 
             raise RunError(f"{path}: its {item.name} are missing or of another kind; the file is damaged")
     try:
         return type(fresh)(**fields)
-    except TypeError:
+    except (TypeError, ValueError):
         raise RunError(f"{path}: was saved by another version of this strategy, or is damaged") from None
 
 

@@ -37,7 +37,8 @@ def write_atomic(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    sync_folder(path.parent)
+    with contextlib.suppress(OSError):  # the file is whole and in place; only a power cut could still undo the rename
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -60,7 +61,7 @@ def pack_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
             entry.create_system = 3
             entry.external_attr = 0o644 << 16
             content = io.BytesIO()
-            np.lib.format.write_array(content, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+            np.lib.format.write_array(content, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
             archive.writestr(entry, content.getvalue())
     return buffer.getvalue()
 

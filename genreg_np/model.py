@@ -207,7 +207,7 @@ class Model(infer.Model):
         fixed, dense = [], []
         for index, layer in enumerate(self.header["network"]["layers"]):
             if layer["kind"] == "dense":
-                dense.append(Dense(layer["inputs"], layer["outputs"], layer["activation"]))
+                dense.append(Dense(int(layer["inputs"]), int(layer["outputs"]), layer["activation"]))
             else:
                 fixed.append(Standardise(self.arrays[f"layers.{index}.mean"], self.arrays[f"layers.{index}.scale"]))
         return Network(self.input_shape, tuple(dense), tuple(fixed))
@@ -226,7 +226,8 @@ class Model(infer.Model):
     @property
     def training(self) -> dict[str, Any]:
         """What determined the weights: configuration, seed, accuracies."""
-        return dict(self.header.get("training", {}))
+        training = self.header.get("training")
+        return dict(training) if isinstance(training, dict) else {}
 
     def pack(self) -> bytes:
         """Return the bytes of the model file: equal models give equal bytes."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from genreg_np.errors import UsageError
 
@@ -61,12 +64,15 @@ class Settings:
 def _checked(part: object, item: dataclasses.Field[Any]) -> Any:
     """Return a field's value as its declared type, or raise naming the field, the value and the allowed range."""
     value, limits = getattr(part, item.name), item.metadata
+    if isinstance(value, np.generic):
+        value = value.item()
     kind = typing.get_type_hints(type(part))[item.name]
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        with contextlib.suppress(OverflowError):  # stays a whole number, which is refused below
+            value = float(value)
     if kind == tuple[int, ...]:
         value = _widths(value)
-        numbers, fits = value, isinstance(value, tuple)
+        numbers, fits = value, isinstance(value, tuple) and all(type(width) is int for width in value)
     else:
         numbers, fits = (value,), isinstance(value, kind) and not (kind is int and isinstance(value, bool))
     if not fits:

@@ -92,6 +92,8 @@ class Stream:
     seed: int  # the Philox key
 
     def __post_init__(self) -> None:
+        if isinstance(self.seed, np.integer):
+            object.__setattr__(self, "seed", int(self.seed))
         if not isinstance(self.seed, int) or not 0 <= self.seed < 1 << 64:
             raise UsageError(f"seed {self.seed!r} must be a whole number from 0 to 2**64 - 1")
 
@@ -161,7 +163,7 @@ def gap_table(rate: float) -> NDArray[np.int32]:
 def normal_table() -> NDArray[np.float32]:
     """Return the standard normal distribution's 65,536 mid-point quantiles, (65536,) float32, read-only.
 
-    |z| <= 4.32; variance 0.99998. The upper half is shipped as a file (a test makes it anew and compares),
+    |z| < 4.33; variance 0.99998. The upper half is shipped as a file (a test makes it anew and compares),
     the lower half is its mirror image.
     """
     file = resources.files("genreg_np").joinpath("normal_quantiles.f32")

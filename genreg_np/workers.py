@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from genreg_np.errors import FitnessError, UsageError
@@ -36,7 +39,7 @@ class FitnessPool:
         if fitness is not None and workers:
             _check_importable(fitness)
             context = multiprocessing.get_context("spawn")
-            self._pool = context.Pool(workers, initializer=_begin, initargs=(fitness,))
+            self._pool = ProcessPoolExecutor(workers, context, _begin, (fitness,))
         self._workers = max(1, workers)
 
     def __enter__(self) -> FitnessPool:
@@ -44,8 +47,7 @@ class FitnessPool:
 
     def __exit__(self, *_: object) -> None:
         if self._pool:
-            self._pool.terminate()
-            self._pool.join()
+            self._pool.shutdown(cancel_futures=True)
 
     def map(self, models: Sequence[Any]) -> list[float]:
         """Return fitness(model) for each model, in their order.
@@ -60,10 +62,16 @@ class FitnessPool:
             return [self._fitness(model) for model in models]
         chunk = -(-len(models) // (4 * self._workers))
         numbers = []
-        for index, (number, problem) in enumerate(self._pool.imap(_call, models, chunk)):
-            if problem:
-                raise FitnessError(f"the fitness function failed on genome {index}: {problem}")
-            numbers.append(number)
+        try:
+            for index, (number, problem) in enumerate(self._pool.map(_call, models, chunksize=chunk)):
+                if problem:
+                    raise FitnessError(f"the fitness function failed on genome {index}: {problem}")
+                numbers.append(number)
+        except BrokenProcessPool:
+            raise FitnessError(
+                "a worker process died: try workers=0 to see why; a script that uses workers must start its work "
+                "under if __name__ == '__main__':"
+            ) from None
         return numbers
 
 
@@ -96,6 +104,13 @@ def _check_importable(fitness: Callable[[Any], float]) -> None:
             f"fitness {name} cannot be sent to worker processes: define it at the top level of a module, "
             "or use workers=0"
         )
+    try:
+        pickle.dumps(fitness)
+    except Exception as error:
+        raise UsageError(
+            f"fitness cannot be sent to worker processes ({' '.join(str(error).split())}): "
+            "make it a function at the top level of a module, or use workers=0"
+        ) from None
     main = __import__("__main__")
     if getattr(fitness, "__module__", "") == "__main__" and not os.path.exists(getattr(main, "__file__", "") or ""):
         raise UsageError(

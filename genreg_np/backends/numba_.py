@@ -61,13 +61,16 @@ class NumbaBackend(Backend):
     def _running(self) -> Iterator[None]:
         # The workqueue layer is the one that survives fork() (a user's fitness function may fork) and never spins.
         with _ONE_AT_A_TIME, single_threaded_blas():
-            layer, threads = numba.config.THREADING_LAYER, numba.get_num_threads()
-            numba.config.THREADING_LAYER = "workqueue"
-            numba.set_num_threads(self.threads)
+            layer = numba.config.THREADING_LAYER
+            numba.config.THREADING_LAYER = "workqueue"  # first: asking for the number of threads starts them
             try:
-                yield
+                threads = numba.get_num_threads()
+                numba.set_num_threads(self.threads)
+                try:
+                    yield
+                finally:
+                    numba.set_num_threads(threads)
             finally:
-                numba.set_num_threads(threads)
                 numba.config.THREADING_LAYER = layer
 
     def warm_up(self) -> float:
@@ -166,7 +169,7 @@ def _lit_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArray[
     breaks = np.flatnonzero(np.diff(lit) > LONGEST_GAP)
     spans = np.stack([lit[np.r_[0, breaks + 1]], lit[np.r_[breaks, -1]] + 1], axis=1)
     used = np.concatenate([np.arange(begin, end) for begin, end in spans])
-    places = np.full(inputs, -1)
+    places = np.full(inputs, -1, np.int64)
     places[used] = np.arange(len(used))
     return np.ascontiguousarray(features[:, used].T), spans, places
 

@@ -58,12 +58,12 @@ class NumpyBackend(Backend):
 
     def logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
         """Return the logits (N, K) of one genome, a fixed number of images per BLAS call."""
-        pieces = []
+        logits = np.empty((len(features), network.outputs), np.float32)
         with single_threaded_blas():
             for start in range(0, len(features), IMAGE_TILE):
                 columns = np.ascontiguousarray(features[start : start + IMAGE_TILE].T)
-                pieces.append(forward(network, genes[None], columns)[0].T)
-        return np.concatenate(pieces)
+                logits[start : start + IMAGE_TILE] = forward(network, genes[None], columns)[0].T
+        return logits
 
 
 def _tiles(indices: NDArray[np.int64], network: Network) -> list[NDArray[np.int64]]:
@@ -139,6 +139,8 @@ def add_mutation(
     mutable : (T,) bool
         Genomes that mutate at all.
     """
+    if not mutable.any():
+        return
     count = genomes.shape[1]
     gaps, normal = gap_table(rate), normal_table()
     rows, segments = np.flatnonzero(mutable)[:, None, None], np.arange(-(-count // SEGMENT))[None, :, None]
@@ -153,7 +155,7 @@ def add_mutation(
         row, segment, step = np.nonzero((position < SEGMENT) & (gene < count))
         noise = np.float32(scale) * normal[words[row, segment, step] >> np.uint32(16)]
         genomes[rows[row, 0, 0], gene[row, segment, step]] += noise
-        if position.size == 0 or position[..., -1].min() >= SEGMENT - 1:
+        if position[..., -1].min() >= SEGMENT - 1:
             return
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,12 +29,27 @@ def can_limit_blas() -> bool:
     return _controller() is not None
 
 
+_lock = threading.Lock()
+_blocks = 0  # open blocks of this process
+_limits: Any = None  # what to restore after the last of them
+
+
 @contextlib.contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Limit every BLAS to one thread inside the block, and restore it after."""
+    """Limit every BLAS to one thread inside the block, and restore it after the last of overlapping blocks."""
+    global _blocks, _limits
     controller = _controller()
     if controller is None:
         yield
         return
-    with controller.limit(limits=1, user_api="blas"):
+    with _lock:
+        if _blocks == 0:
+            _limits = controller.limit(limits=1, user_api="blas")
+        _blocks += 1
+    try:
         yield
+    finally:
+        with _lock:
+            _blocks -= 1
+            if _blocks == 0:
+                _limits.restore_original_limits()

@@ -26,7 +26,7 @@ def strategy_class(name: str) -> Any:
     UsageError
         For an unknown name.
     """
-    if name not in REGISTRY:
+    if not isinstance(name, str) or name not in REGISTRY:
         raise UsageError(f"unknown strategy {name!r}" + did_you_mean(str(name), REGISTRY))
     module, _, attribute = REGISTRY[name].partition(":")
     return getattr(importlib.import_module(module), attribute)

@@ -88,6 +88,10 @@ class GenregState:
     mean_accuracy: float | None = None  # fraction of its images the last generation predicted right
     non_finite: int = 0  # fitness values replaced so far
 
+    def __post_init__(self) -> None:
+        if len(self.survivors) != len(self.trust):
+            raise ValueError(f"{len(self.survivors)} survivors but {len(self.trust)} values of trust")
+
     def metrics(self) -> dict[str, float]:
         """Return what is recorded of the last generation."""
         measured = {"best_trust": float(self.trust[0]), "mean_trust": self.mean_trust}
