@@ -179,7 +179,7 @@ class RunFolder:
 
 
 def _hold(path: Path) -> IO[str]:
-    """Lock a run folder for this process."""
+    """Lock a run folder for this process, and clear away half-written files of one that was killed."""
     with _as_run_error(path):
         file = (path / ".lock").open("a", encoding="utf-8")
     try:
@@ -196,6 +196,9 @@ def _hold(path: Path) -> IO[str]:
         raise RunError(
             f"{path}: another process is working on this run; wait for it, or choose another --out"
         ) from None
+    for leftover in path.glob(".*.tmp"):  # of a process that was killed in the middle of a save
+        with contextlib.suppress(OSError):
+            leftover.unlink()
     return file
 
 
