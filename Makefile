@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: train test lint bench reproduce soak clean
+.PHONY: train test lint bench reproduce figures soak clean
 
 train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
@@ -26,6 +26,10 @@ bench: $(VENV)/installed-dev
 # The accuracies in README, seed by seed; about half an hour on two cores.
 reproduce: $(VENV)/installed-dev
 	$(BIN)/python bench/accuracy.py $(ARGS)
+
+# README's tables, from the results.
+figures: $(VENV)/installed-dev
+	$(BIN)/python bench/figures.py
 
 # The tests that take minutes.
 soak: $(VENV)/installed-dev

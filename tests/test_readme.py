@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,11 @@ def test_links_and_files_named_in_the_docs_exist(path: str) -> None:
     source = README.parent / path
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", source.read_text("utf-8")):
         assert (source.parent / target).exists(), f"{path} links to {target}"
+
+
+def test_the_tables_of_the_readme_are_what_the_results_say() -> None:
+    script = README.parent / "bench/figures.py"
+    if not (README.parent / "bench/results/speed.json").exists():
+        pytest.skip("the results are not part of the source package")
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
