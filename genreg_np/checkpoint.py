@@ -1,6 +1,6 @@
 """The run folder, and checkpoints of any strategy: whole files of plain arrays and one JSON header, never a pickle.
 
-    config.toml       what determines the run (changed settings are listed under [[changes]])
+    config.toml       what determines the run: settings, [[changes]] made in mid-run, and its [origin]: data, backend
     run.json          what does not: times, backend, threads, versions, resumes
     metrics.jsonl     a line per generation
     checkpoint.npz    the strategy's state
@@ -29,6 +29,7 @@ from genreg_np.config import TrainConfig
 from genreg_np.errors import RunError
 from genreg_np.files import pack_arrays, write_atomic
 
+CHANGES, ORIGIN = "changes", "origin"  # tables of config.toml beside the settings
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "genreg-np checkpoint", 1
 
 
@@ -63,6 +64,26 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     # Copies: arrays read from a file are read-only, which compiled kernels take for another type.
     fields |= {name.removeprefix("state."): array.copy() for name, array in arrays.items()}
     return header, fields
+
+
+def restored(fresh: Any, fields: dict[str, Any], path: Path) -> Any:
+    """Return a state like `fresh` with saved fields, whose arrays must have its types and widths.
+
+    Raises
+    ------
+    RunError
+        If they have not.
+    """
+    for item in dataclasses.fields(fresh):
+        like, saved = getattr(fresh, item.name), fields.get(item.name)
+        if isinstance(like, np.ndarray) and (
+            not isinstance(saved, np.ndarray) or (saved.dtype, saved.shape[1:]) != (like.dtype, like.shape[1:])
+        ):
+            raise RunError(f"{path}: its {item.name} are missing or of another kind; the file is damaged")
+    try:
+        return type(fresh)(**fields)
+    except (TypeError, ValueError):
+        raise RunError(f"{path}: was saved by another version of this strategy, or is damaged") from None
 
 
 class RunFolder:
@@ -106,6 +127,13 @@ class RunFolder:
             raise RunError(f"{path}: holds no run (no config.toml); name the folder that train printed")
         return cls(path, _hold(path))
 
+    def discard(self) -> None:
+        """Take away a folder that nothing was written to, and let go of it."""
+        self.close()
+        with contextlib.suppress(OSError):
+            (self.path / ".lock").unlink()
+            self.path.rmdir()
+
     def close(self) -> None:
         """Let go of the folder."""
         if self._metrics:
@@ -130,20 +158,23 @@ class RunFolder:
         with _as_run_error(self.path / name):
             write_atomic(self.path / name, data)
 
-    def write_config(self, config: TrainConfig, changes: list[dict[str, Any]]) -> None:
-        """Write config.toml: the settings in force, and the changes that led to them."""
-        values = config.to_dict() | ({"changes": changes} if changes else {})
+    def write_config(self, config: TrainConfig, changes: list[dict[str, Any]], origin: dict[str, Any]) -> None:
+        """Write config.toml: the settings in force, the changes that led to them, the origin of data and arithmetic."""
+        values = config.to_dict() | {ORIGIN: {name: value for name, value in origin.items() if value is not None}}
+        values |= {CHANGES: changes} if changes else {}
         self.write("config.toml", tomli_w.dumps(values).encode("utf-8"))
 
-    def read_config(self) -> tuple[TrainConfig, list[dict[str, Any]]]:
-        """Return the settings in force, and the changes that led to them."""
+    def read_config(self) -> tuple[TrainConfig, list[dict[str, Any]], dict[str, Any]]:
+        """Return what write_config wrote."""
         path = self.path / "config.toml"
         try:
             values = tomllib.loads(path.read_text("utf-8"))
         except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise RunError(f"{path}: cannot be read ({error})") from None
-        changes = values.pop("changes", [])
-        return TrainConfig.from_dict(values, str(path)), changes
+        changes, origin = values.pop(CHANGES, []), values.pop(ORIGIN, {})
+        if not isinstance(changes, list) or not isinstance(origin, dict):
+            raise RunError(f"{path}: its {CHANGES} or {ORIGIN} are not tables; restore what train wrote")
+        return TrainConfig.from_dict(values, str(path)), changes, origin
 
     def write_json(self, name: str, values: dict[str, Any]) -> None:
         """Write a readable JSON file."""
@@ -168,8 +199,10 @@ class RunFolder:
     def cut_metrics(self, generation: int) -> None:
         """Drop lines of generations past `generation`, and a last line that was cut short."""
         path = self.path / "metrics.jsonl"
-        kept = []
-        for line in path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []:
+        kept: list[str] = []
+        with _as_run_error(path, "read"):
+            lines = path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []
+        for line in lines:
             try:
                 if json.loads(line)["generation"] <= generation:
                     kept.append(line + "\n")
@@ -203,10 +236,10 @@ def _hold(path: Path) -> IO[str]:
 
 
 @contextlib.contextmanager
-def _as_run_error(path: Path) -> Iterator[None]:
+def _as_run_error(path: Path, doing: str = "written") -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise RunError(
-            f"{path}: cannot be written ({error.strerror or error}); what was saved before is untouched"
+            f"{path}: cannot be {doing} ({error.strerror or error}); what was saved before is untouched"
         ) from None

@@ -8,6 +8,7 @@ first: defaults, preset, configuration file, options.
 from __future__ import annotations
 
 import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -150,7 +151,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     try:
         return name.strip(), tomllib.loads(f"value = {value}")["value"]
     except (ValueError, RecursionError):  # not TOML, or beyond what its parser takes
-        return name.strip(), value.strip()
+        is_number = re.fullmatch(r"\s*[+-]?(\.\d+|\d+\.)\s*", value)  # .05 is no TOML, but meant as a number
+        return name.strip(), float(value) if is_number else value.strip()
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:

@@ -26,14 +26,14 @@ from numpy.typing import NDArray
 from genreg_np import backends
 from genreg_np.backends.base import Backend, Brood
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.checkpoint import pack_checkpoint, read_checkpoint
+from genreg_np.checkpoint import pack_checkpoint, read_checkpoint, restored
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
-from genreg_np.model import Dense, Model, Network, Standardise
+from genreg_np.model import Dense, Model, Network
 from genreg_np.strategies import strategy_class
-from genreg_np.strategies.base import Problem
+from genreg_np.strategies.base import Problem, network_for
 from genreg_np.streams import Stream
 from genreg_np.workers import FitnessPool
 
@@ -73,7 +73,7 @@ class Evolution:
     Raises
     ------
     UsageError
-        If neither a dataset nor a network is given, or settings do not fit together.
+        If neither a dataset nor a network is given, or they or the settings do not fit together.
     """
 
     def __init__(
@@ -99,13 +99,10 @@ class Evolution:
         self.dataset = dataset
         self.class_names = dataset.class_names if dataset else tuple(class_names)
         self.input_range = dataset.input_range if dataset else input_range
-        self.network = network or network_for(dataset, self.config)  # type: ignore[arg-type]
+        self.network = network or network_for(dataset, self.config.hidden, self.config.activation)  # type: ignore[arg-type]
         self.strategy = strategy_class(self.config.strategy)
         self.stream = Stream(self.config.seed)
-        self._problem = Problem(self.network)
-        if dataset is not None:
-            features = self.network.features(dataset.train.inputs, dataset.input_range)
-            self._problem = Problem(self.network, features, dataset.train.labels)
+        self._problem = Problem.of(self.network, dataset)
         self.context = self.strategy.prepare(self._problem, self.config.options, self.backend)
         self.state = self._start(initial)
         self._features: dict[str, NDArray[np.float32]] = {}
@@ -188,11 +185,7 @@ class Evolution:
         record: Record = {"generation": self.generation, **self.state.metrics()}
         last = self.generation >= self.config.generations
         if self.dataset is not None and (self.generation % self.config.validate_every == 0 or last):
-            accuracies = self.accuracies("validation")
-            record["validation_accuracy"], *others = accuracies.values()
-            record |= {
-                f"{name}_validation_accuracy": value for name, value in zip(list(accuracies)[1:], others, strict=True)
-            }
+            record |= self._validation()
         self.seconds += time.perf_counter() - started
         return record | {"seconds": round(self.seconds, 6)}
 
@@ -228,6 +221,8 @@ class Evolution:
             Why it ended: "generations", "target" or "stopped".
         """
         total = self.config.generations if generations is None else generations
+        if self._at_target():
+            return "target"
         with FitnessPool(fitness, workers) as pool:
             while self.generation < total:
                 if should_stop and should_stop():
@@ -243,9 +238,24 @@ class Evolution:
                     record = self.tell(numbers)
                 if on_record:
                     on_record(record)
-                if 0 < self.config.target <= max(record.get(name, 0.0) for name in _ACCURACIES):
+                if _reaches(self.config.target, record):
                     return "target"
         return "generations"
+
+    def _at_target(self) -> bool:
+        """Whether the last generation reached the target: a run that is gone on with must not run past it."""
+        looked = self.generation and self.generation % self.config.validate_every == 0
+        if self.dataset is None or not self.config.target or not looked:
+            return False
+        return _reaches(self.config.target, self._validation())
+
+    def _validation(self) -> Record:
+        """Return the champions' accuracies on the validation split, as a record names them."""
+        accuracies = self.accuracies("validation")
+        first = next(iter(accuracies))
+        return {
+            f"{'' if name == first else name + '_'}validation_accuracy": value for name, value in accuracies.items()
+        }
 
     # Champions
 
@@ -358,36 +368,16 @@ class Evolution:
                 f"{path}: holds genomes of {genes:,} genes, but this network "
                 f"({evolution.network.describe()}) has {evolution.network.gene_count:,}: pass what it was started with"
             )
-        evolution.state = _restored(evolution.state, fields, path)
+        evolution.state = restored(evolution.state, fields, Path(path))
         evolution.seconds += seconds
         return evolution
 
 
-def _restored(fresh: Any, fields: dict[str, Any], path: str | os.PathLike[str]) -> Any:
-    """Return a state like `fresh` with saved fields, whose arrays must have its types and widths."""
-    for item in dataclasses.fields(fresh):
-        like, saved = getattr(fresh, item.name), fields.get(item.name)
-        if isinstance(like, np.ndarray) and (
-            not isinstance(saved, np.ndarray) or (saved.dtype, saved.shape[1:]) != (like.dtype, like.shape[1:])
-        ):
-            raise RunError(f"{path}: its {item.name} are missing or of another kind; the file is damaged")
-    try:
-        return type(fresh)(**fields)
-    except (TypeError, ValueError):
-        raise RunError(f"{path}: was saved by another version of this strategy, or is damaged") from None
-
-
-_ACCURACIES = ("validation_accuracy", "consensus_validation_accuracy")
+def _reaches(target: float, record: Record) -> bool:
+    return (
+        0 < target <= max((value for name, value in record.items() if name.endswith("validation_accuracy")), default=0)
+    )
 
 
 def _network_header(network: Network) -> dict[str, Any]:
     return {"input_shape": network.input_shape, "dense": [dataclasses.astuple(layer) for layer in network.dense]}
-
-
-def network_for(dataset: Dataset, config: TrainConfig) -> Network:
-    """Build the network of a configuration for a dataset; float features are standardised by a fixed first layer."""
-    fixed: tuple[Standardise, ...] = ()
-    if dataset.train.inputs.dtype.kind == "f":
-        flat = dataset.train.inputs.reshape(len(dataset.train), -1)
-        fixed = (Standardise.fit(np.ascontiguousarray(flat, np.float32)),)
-    return Network.build(dataset.input_shape, config.hidden, len(dataset.class_names), config.activation, fixed)

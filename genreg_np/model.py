@@ -35,9 +35,9 @@ class Dense:
     activation: str  # a key of infer.ACTIVATIONS
 
     def __post_init__(self) -> None:
-        if self.inputs < 1 or self.outputs < 1:
+        if type(self.inputs) is not int or type(self.outputs) is not int or self.inputs < 1 or self.outputs < 1:
             raise UsageError(
-                f"a dense layer of {self.inputs} inputs and {self.outputs} outputs: both must be at least 1"
+                f"a dense layer of {self.inputs} inputs and {self.outputs} outputs: both must be whole numbers, at least 1"
             )
         if self.activation not in infer.ACTIVATIONS:
             raise UsageError(

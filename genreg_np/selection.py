@@ -34,6 +34,7 @@ def parent_weights(trust: NDArray[np.float64], scheme: str) -> NDArray[np.float6
     """Return each survivor's weight in the draw of parents, (S,) float64; trust (S,) is sorted, best first."""
     if scheme == "rank":
         return np.arange(len(trust), 0, -1, dtype=np.float64)
+    # deviation: parent weights
     shifted: NDArray[np.float64] = trust - trust.min() + 1.0
     return shifted
 

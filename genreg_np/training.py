@@ -7,6 +7,7 @@ result = resume("runs/mnist-seed-mnist-64-0", child_mutation_rate=0.05)
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import platform
 import sys
@@ -22,12 +23,12 @@ import numpy as np
 from genreg_np import __version__
 from genreg_np.checkpoint import RunFolder, read_checkpoint
 from genreg_np.config import TrainConfig
-from genreg_np.data import load_dataset
-from genreg_np.data.dataset import Dataset
+from genreg_np.data import dataset_names, load_dataset
+from genreg_np.data.dataset import SPLITS, Dataset
 from genreg_np.errors import RunError, UsageError
 from genreg_np.evaluation import Evaluation
 from genreg_np.evolution import Evolution, Record
-from genreg_np.model import Model
+from genreg_np.model import Model, load
 
 SAVE_EVERY_SECONDS = 30.0
 CALIBRATION_GENERATIONS = 10  # timed to turn a time budget into a number of generations
@@ -38,7 +39,7 @@ class Result:
     """What a run came to."""
 
     run: Path  # the run folder
-    model: Model  # the chosen champion, as saved in model.npz
+    model: Model | None  # the chosen champion, as saved in model.npz; None if stopped before the first generation
     genome: str  # which one it is: best or consensus
     generations: int
     seconds: float  # from arrays in memory to the saved model, earlier processes of a resumed run included
@@ -70,7 +71,7 @@ def train(
     threads: int | None = None,
     budget_seconds: float | None = None,
     initial: Model | None = None,
-    provenance: dict[str, Any] | None = None,
+    origin: dict[str, Any] | None = None,
     watcher: Watcher | None = None,
 ) -> Result:
     """Start a run in a new folder.
@@ -87,8 +88,8 @@ def train(
         Turned, after ten timed generations, into the number of generations that fits.
     initial : Model, optional
         A model whose mutated copies are generation 0.
-    provenance : dict, optional
-        What resume needs to load the dataset again, and anything worth noting; goes to run.json.
+    origin : dict, optional
+        What load_dataset was given: `source` (name or path), `data_dir`, `label`, `size`; resume loads it so again.
     watcher : Watcher, optional
 
     Raises
@@ -96,21 +97,29 @@ def train(
     GenregError
         If the folder or the backend cannot be used, or settings do not fit.
     """
-    with RunFolder.create(Path(out)) as folder:
+    if config.fitness == "custom":
+        raise UsageError("fitness = custom is for Evolution.ask and tell: a run on a dataset needs a built-in one")
+    folder = RunFolder.create(Path(out))
+    try:
         evolution = Evolution(config, dataset, backend=backend, threads=threads, initial=initial)
-        folder.write_config(config, [])
-        notes = _run_notes(evolution) | (provenance or {})
+    except BaseException:
+        folder.discard()
+        raise
+    with folder:
+        known = {"source": config.dataset} | (origin or {})
+        known |= {"backend": evolution.backend.name, "data": fingerprint(dataset), "budget_seconds": budget_seconds}
         if initial is not None:
-            notes["initial"] = initial.training
-        return _Run(folder, evolution, [], notes, watcher or Watcher()).go(budget_seconds)
+            folder.write("initial.npz", initial.pack())
+        folder.write_config(config, [], known)
+        return _Run(folder, evolution, [], known, _run_notes(evolution), watcher or Watcher()).go()
 
 
 def resume(
     run: str | os.PathLike[str],
     *,
-    generations: int | None = None,
     changes: dict[str, Any] | None = None,
     dataset: Dataset | None = None,
+    source: str | None = None,
     backend: str | None = None,
     threads: int | None = None,
     data_dir: str | None = None,
@@ -122,12 +131,13 @@ def resume(
     ----------
     run : path
         The run folder.
-    generations : int, optional
-        A new total.
     changes : dict, optional
-        Settings to change from here on; logged in config.toml and in the model.
+        Settings to change from here on; logged in config.toml and in the model. A new total of `generations` is no such
+        change: the run goes on as if it had been the total from the start.
     dataset : Dataset, optional
         By default loaded again as the run did.
+    source : str, optional
+        Where the same data lie now, if they were moved.
     backend : str, optional
         By default the run's own: another one gives another, equally valid, run.
     threads : int, optional
@@ -138,56 +148,74 @@ def resume(
     Raises
     ------
     RunError
-        If there is no run, it is in use, or its files are damaged.
+        If there is no run, it is in use, its files are damaged, or its data have changed.
     UsageError
         For a change that cannot apply any more.
     """
     with RunFolder.open(Path(run)) as folder:
-        config, logged = folder.read_config()
-        notes = folder.read_json("run.json")
-        if dataset is None:
-            dataset = load_dataset(
-                config.dataset,
-                data_dir=data_dir or notes.get("data_dir"),
-                variations=config.variations,
-                label=notes.get("label"),
-                size=tuple(notes["size"]) if notes.get("size") else None,
-            )
+        config, logged, origin = folder.read_config()
         reached = _reached(folder)
         new = config.changed(**(changes or {}))
+        if new.generations < reached:
+            raise UsageError(f"generations {new.generations} is less than the {reached} this run has already done")
         for name in changes or {}:
             old, value = config.to_dict()[name], new.to_dict()[name]
-            if old != value:
+            if old != value and name != "generations":
                 logged = [*logged, {"generation": reached, "setting": name, "old": old, "new": value}]
-        if generations is not None:
-            if generations < reached:
-                raise UsageError(f"generations {generations} is less than the {reached} this run has already done")
-            new = new.replace(generations=generations)
-        chosen = backend or notes.get("backend", "auto")
-        if reached:
-            path = folder.path / "checkpoint.npz"
-            evolution = Evolution.load(path, dataset, config=new, backend=chosen, threads=threads)
-        else:
-            evolution = Evolution(new, dataset, backend=chosen, threads=threads)
-        folder.write_config(new, logged)
+        if source is not None:
+            origin |= {"source": source}
+        if dataset is None:
+            dataset = load_dataset(
+                origin.get("source", config.dataset),
+                data_dir=data_dir or origin.get("data_dir"),
+                variations=config.variations,
+                label=origin.get("label"),
+                size=tuple(origin["size"]) if origin.get("size") else None,
+            )
+        if origin.get("data", fingerprint(dataset)) != fingerprint(dataset):
+            raise RunError(
+                f"{folder.path}: the data of {dataset.name} are not those this run began with: restore them, "
+                "name their place with --dataset, or start a new run"
+            )
+        evolution = _evolution(folder, reached, new, dataset, backend or origin.get("backend", "auto"), threads)
+        origin |= {"backend": evolution.backend.name}
+        folder.write_config(new, logged, origin)
         folder.cut_metrics(reached)
-        resumes = [
-            *notes.get("resumes", []),
-            {"generation": reached, "time": _now(), "backend": evolution.backend.name},
-        ]
-        notes = notes | _run_notes(evolution) | {"started": notes.get("started"), "resumes": resumes}
-        return _Run(folder, evolution, logged, notes, watcher or Watcher()).go(None)
+        before = folder.read_json("run.json")
+        resumes = before.get("resumes")
+        again = [{"generation": reached, "time": _now(), "backend": evolution.backend.name}]
+        again = resumes + again if isinstance(resumes, list) else again
+        notes = _run_notes(evolution) | {"started": before.get("started"), "resumes": again}
+        return _Run(folder, evolution, logged, origin, notes, watcher or Watcher()).go()
 
 
 def _reached(folder: RunFolder) -> int:
     """Return the generation of a run's checkpoint, 0 before its first one."""
     path = folder.path / "checkpoint.npz"
-    if not path.exists():
-        if folder.read_json("run.json").get("initial") is not None:
-            raise RunError(f"{folder.path}: was stopped before its first save, so start it again with its --init model")
-        return 0
-    _, fields = read_checkpoint(path)
-    return int(fields["generation"])
+    return int(read_checkpoint(path)[1]["generation"]) if path.exists() else 0
+
+
+def _evolution(
+    folder: RunFolder, reached: int, config: TrainConfig, dataset: Dataset, backend: str, threads: int | None
+) -> Evolution:
+    """Return the evolution of a run as it was last saved, or as it began."""
+    if reached:
+        path = folder.path / "checkpoint.npz"
+        return Evolution.load(path, dataset, config=config, backend=backend, threads=threads)
+    start = folder.path / "initial.npz"
+    initial = load(start) if start.exists() else None
+    return Evolution(config, dataset, backend=backend, threads=threads, initial=initial)
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Return the SHA-256 of everything in a dataset that can influence a run."""
+    digest = hashlib.sha256(repr((dataset.class_names, dataset.input_range)).encode("utf-8"))
+    for name in SPLITS:
+        part = dataset.split(name)
+        for array in (part.inputs, part.labels):
+            digest.update(f"{array.shape} {array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 @dataclass
@@ -197,26 +225,38 @@ class _Run:
     folder: RunFolder
     evolution: Evolution
     changes: list[dict[str, Any]]
+    origin: dict[str, Any]
     notes: dict[str, Any]
     watcher: Watcher
     saved_at: float = dataclasses.field(default_factory=time.monotonic)
 
-    def go(self, budget_seconds: float | None) -> Result:
+    def go(self) -> Result:
         self.folder.write_json("run.json", self.notes)
         self.watcher.on_start(self.evolution, self.folder)
-        stop = self.watcher.should_stop
-        if budget_seconds is not None:
-            ended = self.evolution.run(CALIBRATION_GENERATIONS, on_record=self._record, should_stop=stop)
-            if ended == "generations":
-                self._calibrate(budget_seconds)
-        ended = self.evolution.run(on_record=self._record, should_stop=stop)
-        return self._finish(ended)
+        if self.origin.get("budget_seconds"):
+            ended = self._calibrate()
+            if ended != "generations":
+                return self._finish(ended)
+        return self._finish(self.evolution.run(on_record=self._record, should_stop=self.watcher.should_stop))
 
-    def _calibrate(self, budget_seconds: float) -> None:
-        per_generation = self.evolution.seconds / self.evolution.generation
-        total = max(self.evolution.generation, int(budget_seconds / per_generation))
-        self.evolution.config = self.evolution.config.replace(generations=total)
-        self.folder.write_config(self.evolution.config, self.changes)
+    def _calibrate(self) -> str:
+        """Turn the time budget into a number of generations, once, from the last of a few timed generations."""
+        seconds = [self.evolution.seconds]
+
+        def timed(record: Record) -> None:
+            seconds.append(self.evolution.seconds)
+            self._record(record)
+
+        until = self.evolution.generation + CALIBRATION_GENERATIONS
+        ended = self.evolution.run(until, on_record=timed, should_stop=self.watcher.should_stop)
+        if ended == "generations":
+            recent = seconds[len(seconds) // 2 :]
+            per_generation = (recent[-1] - recent[0]) / (len(recent) - 1)
+            rest = max(0.0, self.origin.pop("budget_seconds") - seconds[-1])
+            total = self.evolution.generation + int(rest / per_generation)
+            self.evolution.config = self.evolution.config.replace(generations=total)
+            self.folder.write_config(self.evolution.config, self.changes, self.origin)
+        return ended
 
     def _record(self, record: Record) -> None:
         self.folder.record(record)
@@ -230,8 +270,8 @@ class _Run:
 
     def _finish(self, ended: str) -> Result:
         evolution = self.evolution
-        if evolution.generation == 0:
-            raise RunError(f"{self.folder.path}: stopped before the first generation, nothing to save")
+        if evolution.generation == 0:  # stopped before there is anything to save but the configuration
+            return Result(self.folder.path, None, "", 0, evolution.seconds, ended, {}, {})
         self._save()
         started = time.perf_counter()
         validation = evolution.accuracies("validation")
@@ -275,12 +315,30 @@ class _Run:
             "genome": genome,
             "generations": evolution.generation,
             "seed": evolution.config.seed,
-            "config": evolution.config.to_dict() | {"dataset": dataset.name},
+            "config": evolution.config.to_dict() | {"dataset": _display_name(evolution.config.dataset, dataset)},
+            **_background(dataset),
             "changes": self.changes,
             "accuracies": accuracies,
         }
         genes = evolution.strategy.champions(evolution.state)[genome]
         return Model.build(evolution.network, genes, dataset.class_names, dataset.input_range, training)
+
+
+def _display_name(setting: str, dataset: Dataset) -> str:
+    """Return a built-in dataset's name, or a file's or folder's name without the path (a folder's with a slash)."""
+    if setting == "auto" or setting in dataset_names():
+        return dataset.name
+    return Path(setting).name + ("" if Path(setting).suffix else "/")
+
+
+def _background(dataset: Dataset) -> dict[str, float]:
+    """Return how bright the border of training images is, 0 .. 1, so that inverted pictures can be told later."""
+    inputs, value_range = dataset.train.inputs, dataset.input_range
+    if inputs.ndim != 3 or value_range is None:
+        return {}
+    border = np.concatenate([inputs[:, 0], inputs[:, -1], inputs[:, :, 0], inputs[:, :, -1]], axis=1)
+    low, high = value_range
+    return {"background": round(float((border.mean(dtype=np.float64) - low) / (high - low)), 3)}
 
 
 def _run_notes(evolution: Evolution) -> dict[str, Any]:

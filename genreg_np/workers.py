@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -55,24 +55,20 @@ class FitnessPool:
         Raises
         ------
         FitnessError
-            If the function raises in a worker; the message names the genome and the error.
+            If the function returns no number, or raises in a worker; the message names the genome and the error. What
+            it raises in this process passes through.
         """
         assert self._fitness is not None
         if self._pool is None:
-            return [self._fitness(model) for model in models]
+            return _numbers(_number(self._fitness(model)) for model in models)
         chunk = -(-len(models) // (4 * self._workers))
-        numbers = []
         try:
-            for index, (number, problem) in enumerate(self._pool.map(_call, models, chunksize=chunk)):
-                if problem:
-                    raise FitnessError(f"the fitness function failed on genome {index}: {problem}")
-                numbers.append(number)
+            return _numbers(self._pool.map(_call, models, chunksize=chunk))
         except BrokenProcessPool:
             raise FitnessError(
                 "a worker process died: try workers=0 to see why; a script that uses workers must start its work "
                 "under if __name__ == '__main__':"
             ) from None
-        return numbers
 
 
 _fitness_here: Callable[[Any], float] | None = None  # set once in each worker process
@@ -92,9 +88,28 @@ def _begin(fitness: Callable[[Any], float]) -> None:
 def _call(model: Any) -> tuple[float, str]:
     assert _fitness_here is not None
     try:
-        return float(_fitness_here(model)), ""
+        return _number(_fitness_here(model))
     except Exception as error:  # whatever the user's function raises is the user's to read
         return float("nan"), f"{type(error).__name__}: {error}"
+
+
+def _number(value: Any) -> tuple[float, str]:
+    """Return what a fitness function gave as a number, or what is wrong with it."""
+    if value is None or isinstance(value, str | bytes):
+        return float("nan"), f"it returned {value!r}, not a number"
+    try:
+        return float(value), ""
+    except (TypeError, ValueError) as error:
+        return float("nan"), f"it returned {type(value).__name__}, not a number ({error})"
+
+
+def _numbers(results: Iterable[tuple[float, str]]) -> list[float]:
+    numbers = []
+    for index, (number, problem) in enumerate(results):
+        if problem:
+            raise FitnessError(f"the fitness function failed on genome {index}: {problem}")
+        numbers.append(number)
+    return numbers
 
 
 def _check_importable(fitness: Callable[[Any], float]) -> None:

@@ -364,4 +364,4 @@ def test_trains_on_a_folder_of_images(genreg) -> None:
     outcome = genreg("train", "--dataset", "pictures", "--generations", 40, "--out", "run", "--json")
     assert outcome.code == 0, outcome.err
     assert load("run/model.npz").input_shape == (6, 5)
-    assert json.loads(outcome.out)["dataset"] == "pictures"
+    assert json.loads(outcome.out)["dataset"] == "pictures/"

@@ -14,9 +14,10 @@ from genreg_np import selection
 from genreg_np.backends.base import Batch, Brood, Judgement, Score
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import UsageError
-from genreg_np.evolution import Evolution, network_for
+from genreg_np.evolution import Evolution
 from genreg_np.model import Model, Network
 from genreg_np.strategies import REGISTRY
+from genreg_np.strategies.base import network_for
 from genreg_np.strategies.genreg import draw_batch
 from tests.helpers import DATASET, evolution, model_of, one_line, outcome, own, smallness, tiny_config, tiny_dataset
 
@@ -105,7 +106,7 @@ def test_records_say_what_the_contract_promises() -> None:
 
 def test_a_run_may_start_from_a_model() -> None:
     """Generation 0 are its mutated copies; elites are not needed to keep it near."""
-    network = network_for(DATASET, tiny_config())
+    network = network_for(DATASET, tiny_config().hidden, tiny_config().activation)
     start = model_of(network)
     run = Evolution(tiny_config(child_mutation_rate=0.1, mutation_scale=0.01), DATASET, backend="numpy", initial=start)
     genomes = np.array([model.genes for model in run.ask()])
@@ -210,7 +211,7 @@ def test_all_survivors_may_be_elites() -> None:
 @pytest.mark.filterwarnings("ignore:(invalid value|overflow):RuntimeWarning")
 def test_nan_weights_do_not_spread(backend: str, fitness: str) -> None:
     """A population that starts from broken weights ends the run with an error or keeps finite trust."""
-    network = network_for(DATASET, tiny_config())
+    network = network_for(DATASET, tiny_config().hidden, tiny_config().activation)
     broken = model_of(network)
     spoilt = Model.build(network, broken.genes * np.float32(1e19), broken.class_names, broken.input_range)
     run = Evolution(

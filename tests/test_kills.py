@@ -124,7 +124,7 @@ def kill_at_random(folder: Path, generations: int, kills: int, seed: int) -> lis
 
 
 def finish_and_compare(folder: Path, whole: Path, generations: int) -> None:
-    resume(folder, dataset=tiny_dataset(), backend="numpy", generations=generations)
+    resume(folder, dataset=tiny_dataset(), backend="numpy", changes={"generations": generations})
     train(tiny_config(generations=generations), tiny_dataset(), whole, backend="numpy")
     assert (folder / "model.npz").read_bytes() == (whole / "model.npz").read_bytes()
 

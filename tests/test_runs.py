@@ -74,7 +74,7 @@ def test_seconds_go_on_and_leave_out_the_time_between(tmp_path: Path) -> None:
 def test_raising_the_total_goes_on_as_if_it_had_been_the_total(tmp_path: Path) -> None:
     whole = finish(tmp_path / "whole", generations=9)
     finish(tmp_path / "run", generations=6)
-    resume(tmp_path / "run", dataset=tiny_dataset(), generations=9)
+    resume(tmp_path / "run", dataset=tiny_dataset(), changes={"generations": 9})
     assert (tmp_path / "run/model.npz").read_bytes() == whole
 
 
@@ -121,15 +121,69 @@ def test_population_and_batch_may_change_in_mid_run(tmp_path: Path) -> None:
     assert result.generations == 6
 
 
+def test_data_that_changed_since_are_refused(tmp_path: Path) -> None:
+    train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", watcher=stop_after(2))
+    with pytest.raises(RunError, match="not those this run began with"):
+        resume(tmp_path / "run", dataset=tiny_dataset(noise=41.0))
+
+
+def test_a_run_stopped_before_its_first_generation_can_go_on(tmp_path: Path) -> None:
+    whole = finish(tmp_path / "whole")
+    result = train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", watcher=stop_after(0))
+    assert (result.ended, result.generations, result.model) == ("stopped", 0, None)
+    resume(tmp_path / "run", dataset=tiny_dataset())
+    assert (tmp_path / "run/model.npz").read_bytes() == whole
+
+
+def test_a_run_from_a_model_stopped_at_once_still_starts_from_it(tmp_path: Path) -> None:
+    start = train(tiny_config(), tiny_dataset(), tmp_path / "start", backend="numpy").model
+    for name, watcher in (("whole", None), ("run", stop_after(0))):
+        train(tiny_config(), tiny_dataset(), tmp_path / name, backend="numpy", initial=start, watcher=watcher)
+    resume(tmp_path / "run", dataset=tiny_dataset())
+    assert (tmp_path / "run/model.npz").read_bytes() == (tmp_path / "whole/model.npz").read_bytes()
+    assert (tmp_path / "run/model.npz").read_bytes() != finish(tmp_path / "other")
+
+
+def test_a_run_that_reached_its_target_is_not_trained_on(tmp_path: Path) -> None:
+    reached = finish(tmp_path / "run", target=0.4, generations=200)
+    assert load(tmp_path / "run/model.npz").header["training"]["generations"] < 200
+    assert resume(tmp_path / "run", dataset=tiny_dataset()).ended == "target"
+    assert (tmp_path / "run/model.npz").read_bytes() == reached
+
+
+def test_a_budget_survives_a_stop_before_it_was_turned_into_generations(tmp_path: Path) -> None:
+    endless = tiny_config(generations=100_000)
+    watcher = stop_after(4)
+    train(endless, tiny_dataset(), tmp_path / "run", backend="numpy", budget_seconds=0.3, watcher=watcher)
+    result = resume(tmp_path / "run", dataset=tiny_dataset())
+    assert result.ended == "generations"
+    assert 14 <= result.generations < 100_000
+    assert f"generations = {result.generations}\n" in (tmp_path / "run/config.toml").read_text()
+
+
+def test_a_start_that_fails_leaves_no_folder(tmp_path: Path) -> None:
+    for bad in ({"elites": 15}, {"fitness": "custom"}):
+        with pytest.raises(UsageError):
+            train(tiny_config(**bad), tiny_dataset(), tmp_path / "run", backend="numpy")
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_run_remembers_its_backend_and_settings_without_run_json(tmp_path: Path) -> None:
+    train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", watcher=stop_after(2))
+    (tmp_path / "run/run.json").unlink()
+    resume(tmp_path / "run", dataset=tiny_dataset())
+    assert json.loads((tmp_path / "run/run.json").read_text())["backend"] == "numpy"
+
+
 def test_fewer_generations_than_done_are_refused(tmp_path: Path) -> None:
     finish(tmp_path / "run")
     with pytest.raises(UsageError, match="already done"):
-        resume(tmp_path / "run", dataset=tiny_dataset(), generations=3)
+        resume(tmp_path / "run", dataset=tiny_dataset(), changes={"generations": 3})
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
     with RunFolder.create(tmp_path / "run") as folder:
-        folder.write_config(tiny_config(), [])
+        folder.write_config(tiny_config(), [], {})
         with pytest.raises(RunError, match="another process"):
             RunFolder.create(tmp_path / "run")
         with pytest.raises(RunError, match="another process"):

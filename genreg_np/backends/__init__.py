@@ -57,6 +57,8 @@ def create(name: str, threads: int | None = None) -> Backend:
     """
     resolved = resolve(name)
     if resolved == "numpy":
+        if threads not in (None, 1):
+            raise UsageError(f"threads {threads}: the numpy backend runs in one thread; leave it out, or use numba")
         from genreg_np.backends.numpy_ import NumpyBackend
 
         return NumpyBackend()

@@ -5,6 +5,7 @@ Threads only hand out tiles; which thread takes a tile changes no byte of the re
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
@@ -49,10 +50,8 @@ class NumbaBackend(Backend):
     def __init__(self, threads: int | None = None) -> None:
         available = numba.config.NUMBA_NUM_THREADS
         if threads is not None and not 1 <= threads <= available:
-            raise UsageError(
-                f"threads {threads} must be from 1 to {available}; to allow more, set NUMBA_NUM_THREADS={threads} "
-                "before the program starts"
-            )
+            more = f"; to allow more, set NUMBA_NUM_THREADS={threads} before the program starts" if threads > 0 else ""
+            raise UsageError(f"threads {threads} must be from 1 to {available}{more}")
         self.threads = threads or available
         self.compile_seconds = 0.0  # spent on compiling or loading kernels
         self._warm = False
@@ -83,6 +82,7 @@ class NumbaBackend(Backend):
             batch = Batch(two, np.zeros(2, np.int64), np.ones(2), Score.REWARD_SAMPLED)
             self.score(brood, batch)
             genomes = self.rebuild(brood, np.zeros(1, np.int64))
+            self.score(dataclasses.replace(brood, survivors=genomes, gene=Gene.NONE, mutation_rate=0.0), batch)
             self.mutate(genomes, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0)
             self.logits(network, genomes[0], two)
             self._warm, self.compile_seconds = True, time.perf_counter() - start

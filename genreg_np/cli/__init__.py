@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 
 import click
 
@@ -54,6 +55,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
+    warnings.showwarning = lambda message, *_: click.echo(f"warning: {message}", err=True)
     try:
         code = cli.main(arguments, prog_name="genreg-np", standalone_mode=False) or 0
     except click.exceptions.NoArgsIsHelpError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
@@ -14,6 +15,8 @@ from typing import Any
 import click
 
 from genreg_np.backends import must_compile
+from genreg_np.backends.threads import can_limit_blas
+from genreg_np.checkpoint import CHANGES, ORIGIN
 from genreg_np.cli.output import DownloadLines, Progress, duration, per_class_lines, percent, print_json
 from genreg_np.config import (
     TrainConfig,
@@ -24,6 +27,7 @@ from genreg_np.config import (
     read_toml,
     settings,
 )
+from genreg_np.data import dataset_names
 from genreg_np.data.dataset import SPLITS
 from genreg_np.errors import UsageError
 from genreg_np.training import Result, Watcher, resume, train
@@ -39,7 +43,7 @@ def _examples() -> str:
         "  genreg-np train --dataset photos/ --budget 60s       a folder with a subfolder per class",
         "  genreg-np train --resume runs/mnist-seed-mnist-64-0 --set child_mutation_rate=0.05",
         "",
-        "Settings for --set and --config (default):",
+        "Settings for --set and --config (default, where the preset says nothing else):",
     ]
     for name, item in settings().items():
         default = ",".join(map(str, item.default)) if isinstance(item.default, tuple) else item.default
@@ -84,7 +88,7 @@ def command(**options: Any) -> int:
             result = _resume(options, watcher) if options["resume_run"] else _start(options, watcher, progress)
         finally:
             progress.stop()
-    _report(result, progress, options["as_json"], options["data_dir"])
+    _report(result, progress, options)
     return INTERRUPTED if result.ended == "stopped" else 0
 
 
@@ -94,11 +98,17 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     from genreg_np.data.images import parse_size
     from genreg_np.model import load
 
+    _check_device(options)
     if options["extend"]:
         raise UsageError("--extend goes with --resume")
+    if options["budget"] and options["generations"]:
+        raise UsageError("--budget and --generations say the same thing twice: give one of them")
     named = ("dataset", "strategy", "hidden", "generations", "target", "seed")
     settings = read_preset(options["preset"]) if options["preset"] else {}
-    settings |= read_toml(options["config_file"]) if options["config_file"] else {}
+    if options["config_file"]:
+        settings |= {
+            name: value for name, value in read_toml(options["config_file"]).items() if name not in (CHANGES, ORIGIN)
+        }
     settings |= {name: options[name] for name in named if options[name] is not None}
     settings |= dict(parse_assignment(text) for text in options["assignments"])
     budget = _seconds(options["budget"])
@@ -112,22 +122,21 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         size=size,
         progress=DownloadLines(progress.say),
     )
+    source = str(settings.get("dataset", "auto"))
+    source = dataset.name if source == "auto" else source
     preset = options["preset"]
-    if preset is None and not options["config_file"]:
-        preset = default_preset(dataset.name)
+    if preset is None:
+        preset = default_preset(source)
         settings = read_preset(preset) | settings
-    if settings.get("dataset", "auto") == "auto":
-        settings["dataset"] = dataset.name
-    config = TrainConfig.from_dict(settings)
+    config = TrainConfig.from_dict(settings | {"dataset": source})
     initial = load(options["init_model"]) if options["init_model"] else None
-    out = (
-        Path(options["out"]) if options["out"] else _fresh_folder(dataset.name, preset or config.strategy, config.seed)
-    )
-    if dataset.note:
-        progress.say(dataset.note)
+    out = Path(options["out"]) if options["out"] else _fresh_folder(dataset.name, preset, config.seed)
+    for note in dataset.note.split("; "):
+        if note and not note.startswith("split by class"):
+            progress.say(note)
     sizes = ", ".join(f"{len(dataset.split(name)):,} {name}" for name in SPLITS)
     progress.say(f"dataset {dataset.name}: {sizes}")
-    progress.say(f"strategy {config.strategy}, {f'preset {preset}' if preset else 'no preset'}, seed {config.seed}")
+    progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
     backend = options["backend"] or "auto"
     if must_compile(backend):
         progress.say("compiling kernels, once on this machine (about 20 s) ...")
@@ -139,9 +148,19 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         threads=options["threads"],
         budget_seconds=budget,
         initial=initial,
-        provenance={"preset": preset, "data_dir": options["data_dir"], "label": options["label"], "size": size},
+        origin={
+            "source": source if source in dataset_names() else os.path.abspath(source),
+            "data_dir": options["data_dir"] and os.path.abspath(options["data_dir"]),
+            "label": options["label"],
+            "size": size,
+        },
         watcher=watcher,
     )
+
+
+def _check_device(options: dict[str, Any]) -> None:
+    if options["device"] is not None and options["backend"] != "cupy":
+        raise UsageError("--device chooses a GPU: it goes with --backend cupy")
 
 
 def _check(settings: dict[str, Any]) -> None:
@@ -151,8 +170,8 @@ def _check(settings: dict[str, Any]) -> None:
 
 def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
     """Go on with a run."""
+    _check_device(options)
     fixed = (
-        "dataset",
         "label",
         "size",
         "strategy",
@@ -173,13 +192,12 @@ def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
     changes = dict(parse_assignment(text) for text in options["assignments"])
     if options["target"] is not None:
         changes["target"] = options["target"]
-    generations = options["generations"]
-    if generations is None:
-        generations = changes.pop("generations", None)
+    if options["generations"] is not None:
+        changes["generations"] = options["generations"]
     return resume(
         options["resume_run"],
-        generations=generations,
         changes=changes,
+        source=options["dataset"],
         backend=options["backend"],
         threads=options["threads"],
         data_dir=options["data_dir"],
@@ -192,6 +210,10 @@ def _watcher(progress: Progress, options: dict[str, Any], stopped: list[bool]) -
 
     def on_start(evolution: Any, folder: Any) -> None:
         started.append(evolution)
+        if not can_limit_blas():
+            progress.say(
+                "threadpoolctl is missing: BLAS may use several threads, so the same seed may give other bytes"
+            )
         backend, compiling = evolution.backend, evolution.compile_seconds
         threads = f", {backend.threads} threads" if hasattr(backend, "threads") else ""
         ready = f", kernels ready in {duration(compiling)}" if compiling >= 0.05 else ""
@@ -219,6 +241,7 @@ def _stop_on_signal() -> Iterator[list[bool]]:
         if stopped:
             raise KeyboardInterrupt
         stopped.append(True)
+        os.write(2, b"\nstopping after this generation ...\n")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -228,10 +251,15 @@ def _stop_on_signal() -> Iterator[list[bool]]:
             signal.signal(number, handler)
 
 
-def _report(result: Result, progress: Progress, as_json: bool, data_dir: str | None) -> None:
+def _report(result: Result, progress: Progress, options: dict[str, Any]) -> None:
     """Print what the run came to, and the command to try next."""
     model_path = result.run / "model.npz"
-    if as_json:
+    if result.ended == "stopped":
+        progress.say(f"stopped and saved after generation {result.generations}. Go on with:")
+        progress.say(f"  genreg-np train --resume {shlex.quote(str(result.run))}")
+    if result.model is None:
+        return
+    if options["as_json"]:
         print_json(
             {
                 "method": result.model.training["method"],
@@ -249,8 +277,6 @@ def _report(result: Result, progress: Progress, as_json: bool, data_dir: str | N
         )
         return
     if result.ended == "stopped":
-        progress.say(f"stopped and saved after generation {result.generations}. Go on with:")
-        progress.say(f"  genreg-np train --resume {shlex.quote(str(result.run))}")
         return
     names = result.model.class_names
     chosen = result.test[result.genome]
@@ -270,11 +296,13 @@ def _report(result: Result, progress: Progress, as_json: bool, data_dir: str | N
     progress.say(f"{result.generations} generations, {duration(result.seconds)}")
     progress.say(f"model {model_path}")
     progress.say("")
+    command = ["genreg-np", "eval", str(model_path)]
+    if options["dataset"] and options["dataset"] not in dataset_names():
+        command += ["--dataset", options["dataset"]] if options["dataset"] != "auto" else []
+    for name in ("data_dir", "label", "size"):
+        command += [f"--{name.replace('_', '-')}", options[name]] if options[name] else []
     progress.say("try next:")
-    progress.say(
-        f"  genreg-np eval {shlex.quote(str(model_path))}"
-        + (f" --data-dir {shlex.quote(data_dir)}" if data_dir else "")
-    )
+    progress.say(f"  {shlex.join(command)}")
 
 
 def _fresh_folder(dataset: str, preset: str, seed: int) -> Path:

@@ -1,19 +1,51 @@
-"""What a strategy is given to solve."""
+"""What a strategy is given to solve: a network, and labelled features to train it on."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.model import Float32, Network
+from genreg_np.data.dataset import Dataset
+from genreg_np.errors import UsageError
+from genreg_np.model import Float32, Network, Standardise
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A network to train, and labelled features to train it on unless the user brings a fitness."""
+    """A network to train; features and labels are None where the user brings a fitness."""
 
     network: Network
     features: Float32 | None = field(default=None, repr=False)  # (N, I), after the network's fixed layers
     labels: NDArray[np.int64] | None = None  # (N,)
+
+    @classmethod
+    def of(cls, network: Network, dataset: Dataset | None) -> Problem:
+        """Return the problem of training a network on a dataset's train split.
+
+        Raises
+        ------
+        UsageError
+            If the network does not fit the dataset.
+        """
+        if dataset is None:
+            return cls(network)
+        classes = len(dataset.class_names)
+        if math.prod(network.input_shape) != math.prod(dataset.input_shape) or network.outputs != classes:
+            raise UsageError(
+                f"the network takes {network.input_shape} and gives {network.outputs} outputs, but {dataset.name} has "
+                f"inputs of {dataset.input_shape} and {classes} classes: build it to fit, or leave it out"
+            )
+        # deviation: validation split
+        return cls(network, network.features(dataset.train.inputs, dataset.input_range), dataset.train.labels)
+
+
+def network_for(dataset: Dataset, hidden: tuple[int, ...], activation: str) -> Network:
+    """Build the network for a dataset; float features are standardised by a fixed first layer."""
+    fixed: tuple[Standardise, ...] = ()
+    if dataset.train.inputs.dtype.kind == "f":
+        flat = dataset.train.inputs.reshape(len(dataset.train), -1)
+        fixed = (Standardise.fit(np.ascontiguousarray(flat, np.float32)),)
+    return Network.build(dataset.input_shape, hidden, len(dataset.class_names), activation, fixed)

@@ -95,7 +95,9 @@ class GenregState:
     def metrics(self) -> dict[str, float]:
         """Return what is recorded of the last generation."""
         measured = {"best_trust": float(self.trust[0]), "mean_trust": self.mean_trust}
-        return measured if self.mean_accuracy is None else measured | {"mean_accuracy": self.mean_accuracy}
+        if self.mean_accuracy is not None:
+            measured["mean_accuracy"] = self.mean_accuracy
+        return measured | ({"non_finite": self.non_finite} if self.non_finite else {})
 
 
 class Genreg:
@@ -144,6 +146,7 @@ class Genreg:
             elites = min(options.elites, len(survivors))
             scheme = options.parent_weights
             if scheme == "auto":
+                # deviation: rank weights
                 scheme = "published" if options.fitness == "reward" else "rank"
             weights = selection.parent_weights(state.trust, scheme)
             parents = selection.draw_parents(weights, size, elites, stream, state.generation)
