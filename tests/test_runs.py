@@ -145,7 +145,8 @@ def test_a_run_from_a_model_stopped_at_once_still_starts_from_it(tmp_path: Path)
 
 
 def test_a_run_that_reached_its_target_is_not_trained_on(tmp_path: Path) -> None:
-    reached = finish(tmp_path / "run", target=0.4, generations=200)
+    learning = {"fitness": "log-probability", "trust_decay": 1.0, "trust_decay_per": "generation"}
+    reached = finish(tmp_path / "run", target=0.5, generations=200, **learning)
     assert load(tmp_path / "run/model.npz").header["training"]["generations"] < 200
     assert resume(tmp_path / "run", dataset=tiny_dataset()).ended == "target"
     assert (tmp_path / "run/model.npz").read_bytes() == reached
