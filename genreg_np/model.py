@@ -37,7 +37,8 @@ class Dense:
     def __post_init__(self) -> None:
         if type(self.inputs) is not int or type(self.outputs) is not int or self.inputs < 1 or self.outputs < 1:
             raise UsageError(
-                f"a dense layer of {self.inputs} inputs and {self.outputs} outputs: both must be whole numbers, at least 1"
+                f"a dense layer of {self.inputs} inputs and {self.outputs} outputs: "
+                "both must be whole numbers, at least 1"
             )
         if self.activation not in infer.ACTIVATIONS:
             raise UsageError(

@@ -5,7 +5,7 @@ Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 
 
     counter = (block, genome, generation, purpose)      key = (low, high) half of the 64-bit seed
 
-This file is the specification in NumPy; `backends/kernels.py` repeats it in Numba and the CUDA sources in C.
+This file is the specification in NumPy; `backends/kernels/` repeats it in Numba.
 
 Masked Gaussian mutation (equation: w' = w + m * scale * z, m ~ Bernoulli(rate), z ~ N(0, 1)) walks through the genes
 by geometric gaps instead of drawing a mask: one 32-bit word per *mutated* gene, its low half looked up in the gap table

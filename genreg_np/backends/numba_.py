@@ -1,4 +1,4 @@
-"""The fast CPU path: kernels.py over Numba's threads, one single-threaded BLAS call per genome and layer.
+"""The fast CPU path: the kernels of kernels/ over Numba's threads, with single-threaded BLAS calls inside them.
 
 Threads only hand out tiles; which thread takes a tile changes no byte of the result.
 """

@@ -1,7 +1,7 @@
 """Does a backend agree with the NumPy specification? Used by `doctor --selftest` and by the tests.
 
-Bits, masks, noise, crossover and rebuilt weights must agree to the bit; fitness within FITNESS_BOUND per image, and
-predictions wherever no two classes are closer than that.
+Bits, masks, noise, crossover and rebuilt weights must agree to the bit, logits within LOGIT_BOUND. A prediction may
+differ where two classes, or a draw and a class boundary, are closer than that: at most one in an example.
 """
 
 from __future__ import annotations
@@ -45,9 +45,14 @@ def disagreements(backend: Backend) -> list[str]:
     for gene, score in itertools.product(Gene, Score):
         brood, batch = example(gene, score)
         expected, found = reference.score(brood, batch), backend.score(brood, batch)
+        flips = round(np.abs(expected.accuracy - found.accuracy).sum() * IMAGES)
+        allowed = LOGIT_BOUND * IMAGES * 10 + flips * (batch.reward - batch.penalty) * batch.weights.max()
         difference = np.abs(expected.fitness - found.fitness).max()
-        if difference > LOGIT_BOUND * IMAGES * 10 or not np.array_equal(expected.accuracy, found.accuracy):
-            wrong.append(f"score, crossover of {gene.name}, {score.name}: fitness differs by {difference:g}")
+        if difference > allowed or flips > 1:
+            wrong.append(
+                f"score, crossover of {gene.name}, {score.name}: fitness differs by {difference:g}, "
+                f"{flips} predictions differ"
+            )
         if not _same_bits(reference.rebuild(brood, everyone), backend.rebuild(brood, everyone)):
             wrong.append(f"rebuild, crossover of {gene.name}: weights differ")
     brood, batch = example(Gene.WEIGHT, Score.REWARD_ARGMAX)
