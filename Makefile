@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: train test lint bench reproduce figures soak clean
+.PHONY: train test lint bench bench-peers reproduce figures soak clean
 
 train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
@@ -22,6 +22,12 @@ lint: $(VENV)/installed-dev
 # How fast one generation is, backend by backend; minutes. Results in bench/results.
 bench: $(VENV)/installed-dev
 	$(BIN)/python bench/speed.py $(ARGS)
+
+# The same beside evosax, EvoTorch and PyGAD, in an environment of their own; minutes.
+bench-peers: $(VENV)/installed-dev
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --requirement bench/peers/requirements.txt
+	$(BIN)/python bench/peers/compare.py --peers .venv-peers/bin/python $(ARGS)
 
 # The accuracies in README, seed by seed; about half an hour on two cores.
 reproduce: $(VENV)/installed-dev
