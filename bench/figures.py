@@ -1,7 +1,9 @@
-"""Write the tables of README.md from the JSON in bench/results, between the marks `<!-- NAME -->` and `<!-- end -->`.
+"""Write the tables of README.md and docs/benchmarks.md from the JSON in bench/results.
 
-python bench/figures.py            rewrites README.md
-python bench/figures.py --check    only says whether it is up to date
+They stand between the marks `<!-- NAME -->` and `<!-- end -->`.
+
+    python bench/figures.py            rewrites the pages
+    python bench/figures.py --check    only says whether they are up to date
 """
 
 from __future__ import annotations
