@@ -183,16 +183,19 @@ class Model:
     """
 
     def __init__(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        network = header["network"]
+        network = _entry(header, "network", dict)
         self.header = header
         self.arrays = {name: _read_only(array) for name, array in arrays.items()}
-        self.input_shape = tuple(int(extent) for extent in network["input_shape"])
-        self.class_names = tuple(str(name) for name in header["class_names"])
+        self.input_shape = tuple(_whole(extent) for extent in _entry(network, "input_shape", list))
+        self.class_names = tuple(str(name) for name in _entry(header, "class_names", list))
         self.input_range = _input_range(header.get("input_range"))
-        self._layers = [self._layer(index, layer) for index, layer in enumerate(network["layers"])]
+        layers = _entry(network, "layers", list)
+        self._layers = [self._layer(index, layer) for index, layer in enumerate(layers)]
         width = math.prod(self.input_shape)
-        if not self._layers or min(self.input_shape, default=0) < 1:
-            raise ModelError("the network has no layers or no inputs")
+        if min(self.input_shape, default=0) < 1:
+            raise ModelError("the network has no inputs")
+        if not any(layer["kind"] == "dense" for layer in layers):
+            raise ModelError("the network has no layers of weights")
         for index, (inputs, outputs, _) in enumerate(self._layers):
             if inputs != width:
                 raise ModelError(f"layer {index} takes {inputs} inputs, but {width} arrive")
@@ -204,11 +207,21 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.header, dict(self.arrays))
 
+    def trained(self, *path: str) -> Any:
+        """Return what the header says of training, e.g. trained("config", "dataset"); None where it does not say.
+
+        Prediction does not depend on it, so it may be anything: check what comes back.
+        """
+        value = self.header.get("training")
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
     def _layer(self, index: int, layer: dict[str, Any]) -> tuple[int, int, Callable[[np.ndarray], np.ndarray]]:
         """Check one layer's arrays and return (inputs, outputs, function of (n, inputs) float32)."""
         kind = layer["kind"]
         if kind == "dense":
-            inputs, outputs, activation = int(layer["inputs"]), int(layer["outputs"]), layer["activation"]
+            inputs, outputs, activation = _whole(layer["inputs"]), _whole(layer["outputs"]), layer["activation"]
             weight = self._weights(f"layers.{index}.weight", (outputs, inputs))
             bias = self._weights(f"layers.{index}.bias", (outputs,))
             if activation not in ACTIVATIONS:
@@ -216,7 +229,7 @@ class Model:
             activate = ACTIVATIONS[activation]
             return inputs, outputs, lambda x: activate(x @ weight.T + bias)
         if kind == "standardise":
-            inputs = int(layer["inputs"])
+            inputs = _whole(layer["inputs"])
             mean = self._weights(f"layers.{index}.mean", (inputs,))
             scale = self._weights(f"layers.{index}.scale", (inputs,))
             return inputs, inputs, lambda x: (x - mean) * scale
@@ -310,6 +323,19 @@ class Model:
             raise ModelError("this model gives values, not classes: call outputs() instead")
 
 
+def _entry(part: dict[str, Any], key: str, kind: type) -> Any:
+    """Return an entry of the header, which must be a dict or a list."""
+    if not isinstance(part[key], kind):
+        raise ModelError(f"its header is malformed: {key!r} is not a {kind.__name__}")
+    return part[key]
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise ModelError(f"its header is malformed: {str(value)[:40]!r} where a whole number belongs")
+    return value
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
@@ -330,6 +356,8 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 def _input_range(value: Any) -> tuple[float, float] | None:
     if value is None:
         return None
+    if type(value) not in (list, tuple) or any(type(bound) not in (int, float) for bound in value):
+        raise ModelError("its header is malformed: 'input_range' is not two numbers")
     low, high = (float(bound) for bound in value)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ModelError(f"input_range {value} is not a range")

@@ -62,8 +62,10 @@ class Standardise:
     def fit(cls, features: Float32) -> Standardise:
         """Fit to (N, I) float32 features."""
         deviation = features.std(axis=0, dtype=np.float64)
-        scale = np.where(deviation > 0, 1 / np.where(deviation > 0, deviation, 1), 1)
-        return cls(features.mean(axis=0, dtype=np.float64).astype(np.float32), scale.astype(np.float32))
+        with np.errstate(divide="ignore", over="ignore"):
+            scale = (1 / deviation).astype(np.float32)
+        scale[~np.isfinite(scale)] = 1  # constant, or so nearly that 1 / deviation is beyond float32
+        return cls(features.mean(axis=0, dtype=np.float64).astype(np.float32), scale)
 
     def apply(self, features: Float32) -> Float32:
         """Transform (N, I) float32 features as infer.py does."""

@@ -93,6 +93,11 @@ def with_nan(header: dict[str, Any], arrays: dict[str, Any]) -> None:
     arrays["layers.2.weight"] = spoilt
 
 
+def only_standardise(header: dict[str, Any], arrays: dict[str, Any]) -> None:
+    header["network"]["layers"] = header["network"]["layers"][:1]
+    header["class_names"] = []
+
+
 EXTRA = {"kind": "dense", "inputs": 3, "outputs": 3, "activation": "tanh"}
 SPOILT = {
     "unknown version": (at("version", value=2), "reads 1"),
@@ -105,6 +110,16 @@ SPOILT = {
     "negative input shape": (at("network", "input_shape", value=[-2, -3]), "no inputs"),
     "infinite input shape": (at("network", "input_shape", value=[math.inf]), "header is damaged"),
     "other input shape": (at("network", "input_shape", value=[7]), "7 arrive"),
+    "no dense layer": (only_standardise, "no layers of weights"),
+    "outputs of a word": (at("network", "layers", 1, "outputs", value="4"), "whole number"),
+    "inputs of a fraction": (at("network", "layers", 1, "inputs", value=6.0), "whole number"),
+    "fixed inputs of a word": (at("network", "layers", 0, "inputs", value="6"), "whole number"),
+    "input shape of words": (at("network", "input_shape", value=["6"]), "whole number"),
+    "input shape of truth": (at("network", "input_shape", value=[6, True]), "whole number"),
+    "input shape of text": (at("network", "input_shape", value="6"), "not a list"),
+    "class names of text": (at("class_names", value="abc"), "not a list"),
+    "layers of a mapping": (at("network", "layers", value={}), "not a list"),
+    "range of words": (at("input_range", value=["0", "1"]), "malformed"),
     "no layers": (at("network", "layers", value=[]), "no layers"),
     "layers of null": (at("network", "layers", value=[None]), "malformed"),
     "an extra layer": (lambda header, arrays: header["network"]["layers"].append(EXTRA), "layers.3.weight"),
@@ -138,6 +153,16 @@ def test_models_that_contradict_themselves_are_refused(folder: Path, name: str) 
     """The line says which array, layer or entry is wrong."""
     change, words = SPOILT[name]
     assert words in refusal(write_model(folder / "spoilt.npz", change))
+
+
+@pytest.mark.parametrize("training", [None, [], "text", 7, {"config": None}, {"config": {"dataset": "mnist"}}])
+def test_what_a_header_says_of_training_may_be_anything(folder: Path, training: Any) -> None:
+    """Entries that are not there are None, whatever stands in their place."""
+    model = infer.load(write_model(folder / "training.npz", at("training", value=training)))
+    known = training == {"config": {"dataset": "mnist"}}
+    assert model.trained("config", "dataset") == ("mnist" if known else None)
+    assert model.trained("config", "dataset", "deeper") is None
+    assert model.trained("accuracies") is None
 
 
 JSON_VALUES = st.recursive(

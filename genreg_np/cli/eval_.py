@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+import numpy as np
 
 from genreg_np.cli.output import confusion_lines, per_class_lines, percent, print_json
+from genreg_np.data.labels import short_name
 from genreg_np.errors import UsageError
+
+if TYPE_CHECKING:
+    from genreg_np.data.dataset import Dataset
+    from genreg_np.infer import Model
 
 
 @click.command(
@@ -17,7 +25,7 @@ from genreg_np.errors import UsageError
 @click.option("--split", default="test", show_default=True, type=click.Choice(["train", "validation", "test"]))
 @click.option("--data-dir", help="Where to look for datasets first.")
 @click.option("--label", help="The label column of a .csv.")
-@click.option("--size", help="Resize a folder's images to HxW.")
+@click.option("--size", help="Resize a folder's images to HxW; by default to the model's size.")
 @click.option("--variations", type=int, help="Random views per letter (letters only).")
 @click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
@@ -28,25 +36,25 @@ def command(
     """Measure a model's accuracy: overall, per class, and who is taken for whom."""
     from genreg_np import infer
     from genreg_np.cli.infer_ import check_backend
-    from genreg_np.data import load_dataset
+    from genreg_np.data import is_image_folder, load_dataset
     from genreg_np.data.images import parse_size
     from genreg_np.evaluation import Evaluation
 
     check_backend(backend)
     model = infer.load(model_path)
-    trained = model.header.get("training", {}).get("config", {})
-    name = dataset or trained.get("dataset")
-    if not name:
-        raise UsageError(f"{model_path} does not say what it was trained on: name a --dataset")
-    views = variations or (trained.get("variations", 1) if name == trained.get("dataset") else 1)
-    data = load_dataset(name, data_dir=data_dir, variations=views, label=label, size=parse_size(size) if size else None)
-    if data.input_shape != model.input_shape or len(data.class_names) != len(model.class_names):
-        raise UsageError(
-            f"{name} has inputs of shape {data.input_shape} and {len(data.class_names)} classes, the model takes "
-            f"{model.input_shape} and knows {len(model.class_names)}: name its own with --dataset"
-        )
-    part = data.split(split)
-    result = Evaluation.of(model.predict(part.inputs), part.labels, len(data.class_names))
+    name = dataset or _trained_on(model_path, model)
+    views = variations or 1
+    if variations is None and name == model.trained("config", "dataset"):
+        trained_views = model.trained("config", "variations")
+        views = trained_views if type(trained_views) is int else 1
+    shape = parse_size(size) if size else None
+    if shape is None and len(model.input_shape) == 2 and is_image_folder(name):
+        shape = model.input_shape
+    data = load_dataset(name, data_dir=data_dir, variations=views, label=label, size=shape)
+    _check_fit(name, data, model)
+    part, names = data.split(split), model.class_names
+    places = np.array([names.index(class_name) for class_name in data.class_names], np.int64)
+    result = Evaluation.of(model.predict(part.inputs), places[part.labels], len(names))
     if as_json:
         print_json(
             {
@@ -54,7 +62,8 @@ def command(
                 "n": result.n,
                 "dataset": data.name,
                 "split": split,
-                "per_class": dict(zip(data.class_names, result.per_class, strict=True)),
+                "classes": names,  # the order of the confusion matrix
+                "per_class": dict(zip(names, result.per_class, strict=True)),
                 "confusion": result.confusion.tolist(),
             }
         )
@@ -63,6 +72,46 @@ def command(
     if data.note:
         click.echo(data.note)
     click.echo()
-    click.echo("\n".join(per_class_lines(result, data.class_names)))
+    click.echo("\n".join(per_class_lines(result, names)))
     click.echo()
-    click.echo("\n".join(confusion_lines(result, data.class_names)))
+    click.echo("\n".join(confusion_lines(result, names)))
+
+
+def _trained_on(path: str, model: Model) -> str:
+    """Return the built-in dataset that a model was trained on; a header's file name could be any file."""
+    from genreg_np.data import dataset_names
+
+    name = model.trained("config", "dataset")
+    if not isinstance(name, str):
+        raise UsageError(f"{path} does not say what it was trained on: name a --dataset")
+    if name not in dataset_names():
+        raise UsageError(f"{path} was trained on {short_name(name, 60)!r}: say where that is with --dataset PATH")
+    return name
+
+
+def _check_fit(name: str, data: Dataset, model: Model) -> None:
+    """Refuse a dataset of other inputs or classes than the model's."""
+    if data.input_shape != model.input_shape:
+        raise UsageError(
+            f"{name} has inputs of shape {data.input_shape}, the model takes {model.input_shape}: "
+            "name its own with --dataset"
+        )
+    if sorted(data.class_names) != sorted(model.class_names):
+        raise UsageError(
+            f"{name} has the {_listed(data.class_names)}, the model knows the {_listed(model.class_names)}: "
+            "name its own with --dataset"
+        )
+    if data.input_range != model.input_range:
+        raise UsageError(
+            f"{name} has {_described(data.input_range)}, the model takes {_described(model.input_range)}: "
+            "name its own with --dataset, or scale the data as they were in training"
+        )
+
+
+def _listed(names: tuple[str, ...], most: int = 12) -> str:
+    shown = ", ".join(short_name(name) for name in names[:most]) or "none"
+    return f"{len(names)} classes {shown}" + (", ..." if len(names) > most else "")
+
+
+def _described(value_range: tuple[float, float] | None) -> str:
+    return "float features" if value_range is None else "raw values {:g} to {:g}".format(*value_range)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import shlex
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,22 @@ from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
+from genreg_np.data.labels import short_name
 from genreg_np.errors import BackendError, DataError, UsageError
 
 Inputs = list[tuple[str, NDArray[np.generic]]]  # (name, one input) each
+
+DARK, LIGHT = 0.4, 0.6  # mean brightness of a border, 0 .. 1: below and above are other backgrounds
+ARRAY_SUFFIXES = (".npy", ".idx", ".gz", "-ubyte")  # what a folder is searched for, besides images
+
+
+@dataclass(frozen=True)
+class Taking:
+    """How images are taken."""
+
+    resize: bool  # scale images of another size
+    invert: bool  # swap black and white
+    as_is: bool  # do not ask whether black and white are swapped
 
 
 @click.command(
@@ -32,16 +47,17 @@ Inputs = list[tuple[str, NDArray[np.generic]]]  # (name, one input) each
 @click.option("--top", default=1, show_default=True, type=click.IntRange(min=1), help="How many classes to show.")
 @click.option("--resize", is_flag=True, help="Scale images of another size to the model's.")
 @click.option("--invert", is_flag=True, help="Swap black and white (for dark ink on light paper).")
+@click.option("--as-is", is_flag=True, help="Take images that look inverted as they are.")
 @click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one line of JSON: a list of {file, class, probability, top}."
 )
-def command(
-    model_path: str, paths: tuple[str, ...], top: int, resize: bool, invert: bool, backend: str, as_json: bool
-) -> None:
+def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_json: bool, **taking: bool) -> int:
     """Predict the class of images: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
 
     NPY and IDX files may hold one input or many. An image of another size is refused unless --resize is given.
+    A file that cannot be taken is reported on stderr, the others are predicted, and the exit code is 1. In folders,
+    files of other kinds are passed over.
     """
     check_backend(backend)
     model = infer.load(model_path)
@@ -50,22 +66,41 @@ def command(
 
         click.echo("\n".join(description(model_path, model)))
         click.echo(f"\ntry:  genreg-np infer {shlex.quote(model_path)} IMAGE.png --top 3")
-        return
-    inputs = _read_stdin(model, resize) if not paths else _read_all(paths, model, resize)
-    results = []
-    for name, one in inputs:
+        return 0
+    faults: list[DataError] = []
+
+    def attempt(call: Callable[..., list[Any]], *arguments: Any) -> list[Any]:
         try:
-            results.append(_predict(name, one, model, top, invert))
-        except infer.ModelError as error:
-            raise DataError(f"{name}: {error}") from None
+            return call(*arguments)
+        except DataError as error:
+            faults.append(error)
+            click.echo(f"error: {' '.join(str(error).split())}", err=True)
+            return []
+
+    how = Taking(**taking)
+    files = [file for path in paths for file in attempt(_files, Path(path))] if paths else [None]
+    results = [result for file in files for result in attempt(_predict_file, file, model, top, how)]
     if as_json:
         print_json(results)
-        return
+    else:
+        _print_lines(results)
+    return 1 if faults else 0
+
+
+def _predict_file(path: Path | None, model: infer.Model, top: int, how: Taking) -> list[dict[str, Any]]:
+    """Return the predictions for all inputs of one file, or of stdin."""
+    inputs = _read_stdin(model, how) if path is None else _read_file(path, model, how)
+    return [_predict(name, one, model, top, how.invert) for name, one in inputs]
+
+
+def _print_lines(results: list[dict[str, Any]]) -> None:
+    """Print a line for each prediction."""
     width = max((len(str(result["file"])) for result in results), default=0)
     for result in results:
         values, best = result.get("values", []), result.get("top", [])
         answer = "  ".join(
-            [f"{value:g}" for value in values] + [f"{e['class']} {percent(e['probability'])}" for e in best]
+            [f"{value:g}" for value in values]
+            + [f"{short_name(entry['class'])} {percent(entry['probability'])}" for entry in best]
         )
         click.echo(f"{result['file']:<{width}}  {answer}")
 
@@ -81,9 +116,12 @@ def check_backend(name: str) -> None:
 def _predict(name: str, one: NDArray[np.generic], model: infer.Model, top: int, invert: bool) -> dict[str, Any]:
     if invert:
         one = _inverted(one, model)
-    if not model.class_names:
-        return {"file": name, "values": [float(value) for value in model.outputs(one)[0]]}
-    best = model.top(one, top)[0]
+    try:
+        if not model.class_names:
+            return {"file": name, "values": [float(value) for value in model.outputs(one)[0]]}
+        best = model.top(one, top)[0]
+    except infer.ModelError as error:
+        raise DataError(f"{name}: {error}") from None
     entries = [{"class": label, "probability": probability} for label, probability in best]
     return {"file": name, **entries[0], "top": entries}
 
@@ -95,38 +133,40 @@ def _inverted(one: NDArray[np.generic], model: infer.Model) -> NDArray[np.generi
     return np.asarray(low + high - one.astype(np.int64), np.int64)
 
 
-def _read_all(paths: tuple[str, ...], model: infer.Model, resize: bool) -> Inputs:
-    inputs: Inputs = []
-    for text in paths:
-        path = Path(text)
-        if path.is_dir():
-            files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
-            if not files:
-                raise DataError(f"{path}: holds no files")
-        else:
-            files = [path]
-        for file in files:
-            inputs += _read_file(file, model, resize)
-    return inputs
+def _files(path: Path) -> list[Path]:
+    """Return the file, or those of a folder that are readable by their names, sorted."""
+    if not path.is_dir():
+        return [path]
+    from genreg_np.data.images import SUFFIXES
+
+    endings = (*SUFFIXES, *ARRAY_SUFFIXES)
+    try:
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    known = [file for file in files if file.name.lower().endswith(endings)]
+    if not known:
+        raise DataError(f"{path}: no file in it ends in {', '.join(endings)}; name the files, or another folder")
+    return known
 
 
-def _read_file(path: Path, model: infer.Model, resize: bool) -> Inputs:
+def _read_file(path: Path, model: infer.Model, how: Taking) -> Inputs:
     """Read one file: an array file may hold many inputs."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    return _decode(str(path), content, model, resize)
+    return _decode(str(path), content, model, how)
 
 
-def _read_stdin(model: infer.Model, resize: bool) -> Inputs:
+def _read_stdin(model: infer.Model, how: Taking) -> Inputs:
     content = sys.stdin.buffer.read()
     if not content:
         raise UsageError("no image: name a file, or send one image to stdin")
-    return _decode("-", content, model, resize)
+    return _decode("-", content, model, how)
 
 
-def _decode(name: str, content: bytes, model: infer.Model, resize: bool) -> Inputs:
+def _decode(name: str, content: bytes, model: infer.Model, how: Taking) -> Inputs:
     if not content:
         raise DataError(f"{name}: is empty")
     if content.startswith(b"\x93NUMPY"):
@@ -135,7 +175,7 @@ def _decode(name: str, content: bytes, model: infer.Model, resize: bool) -> Inpu
         from genreg_np.data.idx import parse_idx
 
         return _split(name, parse_idx(io.BytesIO(content), name), model)
-    return [(name, _read_image(name, content, model, resize))]
+    return [(name, _read_image(name, content, model, how))]
 
 
 def _read_npy(name: str, content: bytes) -> NDArray[np.generic]:
@@ -153,13 +193,13 @@ def _split(name: str, array: NDArray[np.generic], model: infer.Model) -> Inputs:
     raise DataError(f"{name}: holds shape {array.shape}, but the model takes {model.input_shape} or many of it")
 
 
-def _read_image(name: str, content: bytes, model: infer.Model, resize: bool) -> NDArray[np.generic]:
+def _read_image(name: str, content: bytes, model: infer.Model, how: Taking) -> NDArray[np.generic]:
     """Return a gray image as the model takes it, (H, W) uint8 in the model's range."""
     from genreg_np.data.images import decode_image
 
     if len(model.input_shape) != 2 or not model.input_range:
         raise DataError(f"{name}: the model takes inputs of shape {model.input_shape}, not gray images: use .npy")
-    size = model.input_shape if resize else None
+    size = model.input_shape if how.resize else None
     image = decode_image(io.BytesIO(content), name, size)
     if image.shape != model.input_shape:
         height, width = model.input_shape
@@ -167,8 +207,23 @@ def _read_image(name: str, content: bytes, model: infer.Model, resize: bool) -> 
             f"{name}: is {image.shape[1]} x {image.shape[0]} pixels, but the model takes {width} x {height}: "
             "add --resize to scale it"
         )
+    if not (how.invert or how.as_is):
+        _check_polarity(name, image, model.trained("background"))
     low, high = model.input_range
     if (low, high) == (0.0, 255.0):
         return image
     scaled: NDArray[np.float32] = image.astype(np.float32) / np.float32(255)
     return scaled
+
+
+def _check_polarity(name: str, image: NDArray[np.uint8], background: Any) -> None:
+    """Refuse an image whose border is light where those of training were dark (`background`, 0 .. 1), or dark."""
+    if type(background) not in (int, float):
+        return
+    border = float(np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]).mean()) / 255
+    if (background < DARK and border > LIGHT) or (background > LIGHT and border < DARK):
+        seen, usual = ("light", "dark") if border > LIGHT else ("dark", "light")
+        raise DataError(
+            f"{name}: looks inverted: its border is {seen}, that of the training images was {usual}; "
+            "add --invert to swap black and white, or --as-is to take it as it is"
+        )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
+from genreg_np.data.labels import short_name
 
 
 @click.command("info", epilog="\b\nExample:\n  genreg-np info runs/mnist-seed-mnist-64-0/model.npz")
@@ -36,16 +38,33 @@ def description(path: str, model: infer.Model) -> list[str]:
         f"{path}: {Path(path).stat().st_size:,} bytes",
         f"network      {widths}, {activations}, {genes:,} weights and biases",
         f"input        {model.input_shape}, {raw}",
-        f"classes      {', '.join(model.class_names) or 'none: the outputs are values'}",
+        f"classes      {', '.join(map(short_name, model.class_names)) or 'none: the outputs are values'}",
     ]
-    training = model.header.get("training", {})
-    if "method" in training:
-        lines.append(
-            f"trained by   {training['method']}, {training['genome']} genome, {training['generations']} generations, "
-            f"seed {training['seed']}, on {training['config']['dataset']}"
-        )
-    for split, accuracies in training.get("accuracies", {}).items():
-        lines.append(f"{split:<12} " + ", ".join(f"{name} {percent(value)}" for name, value in accuracies.items()))
-    if "source" in training:
-        lines.append(f"converted    from {training['source']}")
+    facts = [
+        ("{}", model.trained("method")),
+        ("{} genome", model.trained("genome")),
+        ("{} generations", model.trained("generations")),
+        ("seed {}", model.trained("seed")),
+        ("on {}", model.trained("config", "dataset")),
+    ]
+    known = [form.format(_short(value)) for form, value in facts if isinstance(value, str | int)]
+    if model.trained("method") is not None and known:
+        lines.append(f"trained by   {', '.join(known)}")
+    for split in ("validation", "test"):
+        accuracies = model.trained("accuracies", split)
+        if isinstance(accuracies, dict):
+            shown = [f"{_short(name)} {percent(value)}" for name, value in accuracies.items() if _is_fraction(value)]
+            lines += [f"{split:<12} {', '.join(shown)}"] if shown else []
+    source = model.trained("source")
+    if isinstance(source, str):
+        lines.append(f"converted    from {_short(source)}")
     return lines
+
+
+def _short(value: object) -> str:
+    """Return a value of the header, whoever wrote it, as a piece of a line."""
+    return short_name(str(value), 60)
+
+
+def _is_fraction(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from genreg_np.data.labels import short_name
 from genreg_np.evaluation import Evaluation
 
 PLAIN_LINE_SECONDS = 2.0  # at most one progress line in this time where stdout is not a terminal
@@ -36,6 +37,7 @@ def print_json(value: Any) -> None:
 
 def per_class_lines(evaluation: Evaluation, names: Sequence[str]) -> list[str]:
     """Return a line per class: name, accuracy, a bar, and the classes it is most often taken for."""
+    names = [short_name(name) for name in names]
     width = max(5, *(len(name) for name in names))
     lines = [f"  {'class':<{width}}  accuracy  {'':20}  most often taken for"]
     for index, (name, accuracy) in enumerate(zip(names, evaluation.per_class, strict=True)):
@@ -51,7 +53,7 @@ def per_class_lines(evaluation: Evaluation, names: Sequence[str]) -> list[str]:
 
 def confusion_lines(evaluation: Evaluation, names: Sequence[str]) -> list[str]:
     """Return the confusion matrix as lines: rows true classes, columns predicted ones."""
-    short = [name[:8] for name in names]
+    short = [short_name(name, 8) for name in names]
     label = max(4, *(len(name) for name in short))
     width = max(len(str(evaluation.confusion.max())), *(len(name) for name in short)) + 1
     lines = [f"  {'true':<{label}} |" + "".join(f"{name:>{width}}" for name in short) + "   (predicted)"]

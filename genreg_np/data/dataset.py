@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from genreg_np.errors import DataError
 
+LARGEST = float(np.finfo(np.float32).max) / 2  # so that the difference of two features is finite in float32
 SPLITS = ("train", "validation", "test")
 
 
@@ -34,7 +35,7 @@ class Dataset:
     ------
     DataError
         For splits that disagree in shape or type, labels out of range, a class without a training sample, or
-        values that are not finite.
+        values that are not finite or beyond half of float32's range.
     """
 
     name: str
@@ -71,6 +72,11 @@ class Dataset:
                 )
             if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
                 raise DataError(f"{where}: NaN or infinite values among the inputs; clean or drop those rows")
+            if inputs.dtype.kind == "f" and inputs.size and max(-inputs.min(), inputs.max()) > LARGEST:
+                raise DataError(
+                    f"{where}: inputs run from {inputs.min():g} to {inputs.max():g}, beyond +-{LARGEST:g}; "
+                    "rescale that column"
+                )
             if len(labels) and (labels.min() < 0 or labels.max() >= classes):
                 raise DataError(
                     f"{where}: labels run from {labels.min()} to {labels.max()}, but there are {classes} classes "

@@ -39,6 +39,20 @@ def label_text(value: object) -> str:
     return text
 
 
+def short_name(name: str, width: int = 24) -> str:
+    """Return a name as it can be printed on a line: no control characters, at most `width` long.
+
+    Parameters
+    ----------
+    name : str
+        A class name, or any text that a file brought.
+    width : int
+        The longest that may come back, 2 or more.
+    """
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in name).split()) or "?"
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
 def class_order(names: Iterable[str]) -> tuple[str, ...]:
     """Return the distinct names in the order of their classes.
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.idx import PathLike
+from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError, missing_extra
 from genreg_np.files import write_atomic
 
@@ -62,10 +63,10 @@ def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int =
     enlarge = max(1, -(-TILE // max(tiles.shape[1:])))
     tiles = tiles.repeat(enlarge, axis=1).repeat(enlarge, axis=2)
     height, width = tiles.shape[1:]
-    names = [_short(name) for name in dataset.class_names]
+    names = [short_name(name) for name in dataset.class_names]
     columns = min(per_class, int(np.bincount(labels, minlength=1).max()))
     gutter = int(max(font.getlength(name) for name in names)) + 2 * MARGIN
-    title = f"{_short(dataset.name)}, {split}: {len(labels):,} samples, {len(names)} classes"
+    title = f"{short_name(dataset.name)}, {split}: {len(labels):,} samples, {len(names)} classes"
     top = 2 * MARGIN + FONT_SIZE
     row_height = max(height, FONT_SIZE + 4) + GAP
     sheet = Image.new(
@@ -94,12 +95,6 @@ def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int =
         write_atomic(Path(path), content.getvalue())
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}); name another file") from None
-
-
-def _short(name: str) -> str:
-    """Return a class name that fits on one line."""
-    line = " ".join(name.split())
-    return line if len(line) <= 24 else f"{line[:23]}…"
 
 
 def _pixels(dataset: Dataset, split: str) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from genreg_np.data.labels import class_order, encode_labels, label_text
+from genreg_np.data.labels import class_order, encode_labels, label_text, short_name
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,20 @@ def test_encoding_inverts_the_order_and_knows_strangers() -> None:
     assert encode_labels(["b", "a", "b"], ("a", "b")).tolist() == [1, 0, 1]
     with pytest.raises(KeyError, match="c"):
         encode_labels(["c"], ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("Ankle boot", "Ankle boot"),
+        (" a\r\n\tb ", "a b"),
+        ("\x1b[31mred\x07", "[31mred"),
+        ("\x00", "?"),
+        ("", "?"),
+        ("Größe", "Größe"),
+        ("x" * 24, "x" * 24),
+        ("x" * 300, "x" * 23 + "…"),
+    ],
+)
+def test_any_name_fits_on_one_line(name: str, printed: str) -> None:
+    assert short_name(name) == printed

@@ -14,7 +14,7 @@ import pytest
 from genreg_np import data
 from genreg_np.data import cache
 from genreg_np.data.mnist import FASHION_MNIST, FILES, MNIST
-from genreg_np.errors import DataError, UsageError
+from genreg_np.errors import DataError, MissingExtraError, UsageError
 from tests.data.conftest import source_of
 
 
@@ -65,6 +65,8 @@ def test_paths_are_told_by_what_they_are(tmp_path: Path, originals: Path) -> Non
     assert data.load_dataset(tmp_path / "pictures", size=(3, 3)).input_shape == (3, 3)
     assert data.load_dataset(str(tmp_path / "d.npz")).input_shape == (2,)
     assert data.load_dataset(tmp_path / "t.CSV", label="2").input_shape == (1,)
+    assert data.is_image_folder(tmp_path / "pictures")
+    assert not any(map(data.is_image_folder, [tmp_path / "d.npz", originals, "digits", "auto"]))
     own = data.load_dataset(originals)
     assert own.input_shape == (4, 4)
     assert (len(own.train) + len(own.validation), len(own.test)) == (40, 20)
@@ -127,7 +129,27 @@ def test_the_list_says_which_package_is_missing(offline: Path, monkeypatch: pyte
     assert infos["letters"].where == "not here: pip install 'genreg-np[images]'"
 
 
+@pytest.mark.usefixtures("offline")
+def test_auto_says_both_when_neither_mnist_nor_digits_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pooch")
+    for module in ("sklearn", "sklearn.datasets"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=r"mnist cannot be downloaded.*scikit-learn is needed") as error:
+        data.load_dataset("auto")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "module", "extra"), [("digits", "sklearn", "train"), ("letters", "PIL", "images")])
+def test_what_is_built_in_is_not_there_without_its_package(
+    name: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=rf"genreg-np\[{extra}\]"):
+        data.fetch(name)
+
+
 def test_there_is_nothing_to_fetch_of_what_is_built_in() -> None:
+    pytest.importorskip("sklearn")
     assert data.fetch("digits") is None
 
 

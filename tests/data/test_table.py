@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from genreg_np.data.dataset import SPLITS, Dataset
 from genreg_np.data.table import load_csv
 from genreg_np.errors import DataError, UsageError
+from genreg_np.model import Standardise
 from tests.data.conftest import outcome
 
 ROWS = [(f"{index}", f"{-index / 2}", "ab"[index % 2]) for index in range(12)]
@@ -122,6 +124,20 @@ def test_a_missing_file_and_a_column_of_ids_are_explained(tmp_path: Path) -> Non
         load_csv(tmp_path / "nowhere.csv")
     with pytest.raises(DataError, match="too few samples"):
         load_csv(write(tmp_path / "ids.csv", [("1", f"id{index}") for index in range(9)]))
+
+
+def test_columns_at_the_ends_of_float32_are_standardised_or_refused(tmp_path: Path) -> None:
+    """Subnormal values and values of 1e38 give finite features; what could overflow has its line."""
+    rows = [(f"{index % 5}e-42", f"{-1.6e38 if index % 7 else 1.6e38:g}", str(index % 2)) for index in range(40)]
+    features = load_csv(write(tmp_path / "ends.csv", rows)).train.inputs
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer = Standardise.fit(features)
+        assert np.isfinite(layer.apply(features)).all()
+    assert layer.scale[0] == 1
+    assert 0 < layer.scale[1] < 1e-37
+    with pytest.raises(DataError, match=r"to 3e\+38, beyond .*rescale"):
+        load_csv(write(tmp_path / "beyond.csv", [(f"{index % 4}e38", "0", str(index % 2)) for index in range(40)]))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
