@@ -520,3 +520,37 @@ def test_eval_scales_a_folder_to_the_size_the_model_was_trained_at(genreg) -> No
     assert json.loads(genreg("eval", "m.npz", "--dataset", "pictures", "--json").out)["n"] == 2
     line = one_line(genreg("eval", "m.npz", "--dataset", "pictures", "--size", "5x5"), 2)
     assert "(5, 5)" in line
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from genreg_np.cli import main; main()", "train", "--dataset", "digits", *FAST]
+    process = subprocess.Popen([*command, "--out", "run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    process.wait(timeout=60)
+    assert b"Traceback" not in process.stderr.read()
+    assert load("run/model.npz").output_count == 10
+
+
+def test_budget_and_generations_together_are_refused(genreg) -> None:
+    assert "--budget" in one_line(genreg("train", "--dataset", "digits", "--budget", "5s", "--generations", 9), 2)
+
+
+def test_rates_may_be_written_without_a_leading_zero(genreg) -> None:
+    outcome = genreg(
+        "train", "--dataset", "digits", "--out", "run", *FAST, "--set", "child_mutation_rate=.05", "--quiet"
+    )
+    assert outcome.code == 0, outcome.err
+    assert load("run/model.npz").header["training"]["config"]["child_mutation_rate"] == 0.05
+
+
+def test_a_moved_dataset_can_be_named_at_resume_and_another_one_cannot(genreg) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"{centre + rng.normal()},{kind}" for centre, kind in ((0, "a"), (9, "b")) for _ in range(20)]
+    Path("first.csv").write_text("x,kind\n" + "\n".join(rows) + "\n")
+    assert genreg("train", "--dataset", "first.csv", "--out", "run", *FAST, "--quiet").code == 0
+    Path("first.csv").rename("second.csv")
+    assert genreg("train", "--resume", "run", "--dataset", "second.csv", "--generations", 5, "--quiet").code == 0
+    Path("second.csv").write_text("x,kind\n" + "\n".join(rows[1:]) + "\n")
+    assert "not those this run began with" in one_line(
+        genreg("train", "--resume", "run", "--dataset", "second.csv", "--generations", 7), 1
+    )

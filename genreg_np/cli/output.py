@@ -111,7 +111,10 @@ class Progress:
         if self._bar is not None:
             self._bar.console.print(line, highlight=False, markup=False)
         else:
-            click.echo(line, err=self._to_stderr)
+            try:
+                click.echo(line, err=self._to_stderr)
+            except BrokenPipeError:  # the reader (head, less) has gone; the run goes on without it
+                self._quiet = True
 
     def start(self, total: int, done: int) -> None:
         """Begin with `done` of `total` generations."""

@@ -83,6 +83,7 @@ def load_letters(variations: int = 1) -> Dataset:
     )
 
 
+# deviation: letters
 def draw_letter(letter: str, size: int = FONT_SIZE) -> NDArray[np.uint8]:
     """Draw one letter in white on black, its box centred.
 
