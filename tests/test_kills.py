@@ -95,7 +95,7 @@ SCRIPT = """
 import sys
 from genreg_np import training
 from tests.helpers import tiny_config, tiny_dataset
-training.SAVE_EVERY_SECONDS = 0.02
+training.SAVE_EVERY_SECONDS = 0.0
 folder, generations = sys.argv[1], int(sys.argv[2])
 print("ready", flush=True)
 if len(sys.argv) > 3:
