@@ -1,0 +1,212 @@
+"""`genreg-np train`: what scripts rely on, and one clear line for every misuse."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genreg_np.config import preset_names
+from genreg_np.infer import load
+from tests.cli import FAST, one_line
+
+
+def test_train_help_names_every_setting_and_preset(genreg) -> None:
+    out = genreg("train", "--help").out
+    for name in ("child_mutation_rate", "survival_cutoff", "trust_inheritance", *preset_names()):
+        assert name in out
+
+
+def test_train_json_has_the_promised_fields_on_its_last_line(genreg) -> None:
+    outcome = genreg("train", "--dataset", "digits", "--out", "run", *FAST, "--json")
+    result = json.loads(outcome.out.strip().splitlines()[-1])
+    promised = {
+        "method",
+        "dataset",
+        "seed",
+        "generations",
+        "seconds",
+        "validation_accuracy",
+        "test_accuracy",
+        "run",
+        "model",
+    }
+    assert promised <= set(result)
+    assert result["generations"] == 3
+    assert 0 <= result["test_accuracy"] <= 1
+    assert Path(result["model"]).exists()
+    assert len(outcome.out.strip().splitlines()) == 1, "progress must not mix with the result"
+
+
+def test_train_prints_accuracy_classes_model_and_what_to_try_next(genreg) -> None:
+    out = genreg("train", "--dataset", "digits", "--out", "run", *FAST).out
+    assert re.search(r"test accuracy +\d+\.\d\d %", out)
+    assert re.search(r"^ +7 +\d+\.\d\d %", out, re.MULTILINE)
+    assert "run/model.npz" in out
+    assert "genreg-np eval run/model.npz" in out
+
+
+def test_metrics_have_a_line_per_generation_with_the_promised_fields(model: Path) -> None:
+    lines = [json.loads(line) for line in Path("run/metrics.jsonl").read_text().splitlines()]
+    assert [line["generation"] for line in lines] == [1, 2, 3]
+    for line in lines:
+        assert {"seconds", "best_trust", "mean_trust", "mean_accuracy"} <= set(line)
+    assert "validation_accuracy" in lines[-1]
+
+
+def test_options_override_config_file_which_overrides_preset(genreg) -> None:
+    Path("my.toml").write_text('seed = 5\nhidden = [7]\ndataset = "digits"\n')
+    outcome = genreg(
+        "train", "--preset", "small", "--config", "my.toml", "--hidden", "9,8", *FAST, "--out", "run", "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    training = load("run/model.npz").header["training"]
+    assert training["seed"] == 5
+    assert training["config"]["hidden"] == [9, 8]
+    assert training["config"]["elites"] == 4
+
+
+def test_runs_without_out_get_fresh_folders(genreg) -> None:
+    for _ in range(2):
+        assert genreg("train", "--dataset", "digits", *FAST, "--quiet").code == 0
+    assert Path("runs/digits-small-0/model.npz").exists()
+    assert Path("runs/digits-small-0-2/model.npz").exists()
+
+
+def test_init_starts_from_a_model(genreg, model: Path) -> None:
+    outcome = genreg(
+        "train", "--dataset", "digits", "--init", model, "--out", "second", *FAST, "--generations", 1,
+        "--set", "child_mutation_rate=0", "--json",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    first, second = load(model), load("second/model.npz")
+    np.testing.assert_array_equal(first.arrays["layers.0.weight"], second.arrays["layers.0.weight"])
+
+
+def test_init_of_another_shape_is_refused(genreg, model: Path) -> None:
+    line = one_line(genreg("train", "--dataset", "digits", "--init", model, "--hidden", 5, "--out", "b"), 2)
+    assert "--hidden" in line
+
+
+def test_budget_becomes_a_number_of_generations_in_the_config(genreg) -> None:
+    outcome = genreg(
+        "train", "--dataset", "digits", "--budget", "1s", "--set", "population_size=20", "--out", "run", "--json"
+    )
+    assert outcome.code == 0, outcome.err
+    generations = json.loads(outcome.out)["generations"]
+    assert f"generations = {generations}\n" in Path("run/config.toml").read_text()
+
+
+def test_target_ends_the_run(genreg) -> None:
+    outcome = genreg("train", "--dataset", "digits", "--target", "0.3", "--out", "run", "--json")
+    result = json.loads(outcome.out)
+    assert result["ended"] == "target"
+    assert result["generations"] < 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--set", "child_mutation_rat=0.1"], "child_mutation_rate"),
+        (["--set", "child_mutation_rate=2"], "at most 1"),
+        (["--set", "population_size=1"], "at least 2"),
+        (["--set", "survival_cutoff=0"], "greater than 0"),
+        (["--set", "elites=500"], "survivors"),
+        (["--set", "hidden"], "KEY=VALUE"),
+        (["--hidden", "0"], "at least 1"),
+        (["--hidden", "a,b"], "64,32"),
+        (["--preset", "seed-mnist"], "seed-mnist-64"),
+        (["--strategy", "genrg"], "genreg"),
+        (["--dataset", "mnst"], "mnist"),
+        (["--backend", "numpi"], "numpy"),
+        (["--budget", "soon"], "60s"),
+        (["--seed", "-1"], "at least 0"),
+        (["--generations", "0"], "at least 1"),
+        (["--threads", "0"], "from 1 to"),
+        (["--size", "28"], "28x28"),
+        (["--extend"], "--resume"),
+        (["--config", "missing.toml"], "missing.toml"),
+        (["--bogus"], "--bogus"),
+    ],
+)
+def test_usage_errors_are_one_line_with_the_way_out_and_exit_2(genreg, arguments: list[str], expected: str) -> None:
+    defaults = [] if "--dataset" in arguments else ["--dataset", "digits"]
+    line = one_line(genreg("train", *defaults, *arguments, "--out", "x"), 2)
+    assert expected in line
+
+
+def test_config_file_with_unknown_key_suggests_the_nearest(genreg) -> None:
+    Path("my.toml").write_text("mutation_scal = 0.1\n")
+    assert "'mutation_scale'" in one_line(genreg("train", "--dataset", "digits", "--config", "my.toml"), 2)
+
+
+def test_cupy_says_in_one_line_that_it_cannot(genreg) -> None:
+    assert "cupy" in one_line(genreg("train", "--dataset", "digits", "--backend", "cupy", "--out", "x"), 1)
+
+
+def test_trains_on_a_table_and_predicts_from_raw_columns(genreg) -> None:
+    rng = np.random.default_rng(0)
+    rows = ["height,width,kind"]
+    for kind, centre in (("ant", 100.0), ("bee", 400.0), ("wasp", 900.0)):
+        rows += [f"{centre + rng.normal() * 20},{rng.normal() * 0.01},{kind}" for _ in range(40)]
+    Path("insects.csv").write_text("\n".join(rows) + "\n")
+    outcome = genreg("train", "--dataset", "insects.csv", "--generations", 60, "--out", "run", "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["test_accuracy"] > 0.9
+    assert load("run/model.npz").class_names == ("ant", "bee", "wasp")
+    assert load("run/model.npz").predict(np.array([[900.0, 0.0]]))[0] == 2
+    assert json.loads(genreg("eval", "run/model.npz", "--dataset", "insects.csv", "--json").out)["accuracy"] > 0.9
+
+
+def test_trains_on_a_folder_of_images(genreg) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for kind, level in (("dark", 40), ("light", 200)):
+        Path("pictures", kind).mkdir(parents=True)
+        for index in range(12):
+            pixels = np.clip(level + rng.normal(0, 20, (6, 5)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(f"pictures/{kind}/{index}.png")
+    outcome = genreg("train", "--dataset", "pictures", "--generations", 40, "--out", "run", "--json")
+    assert outcome.code == 0, outcome.err
+    assert load("run/model.npz").input_shape == (6, 5)
+    assert json.loads(outcome.out)["dataset"] == "pictures/"
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from genreg_np.cli import main; main()", "train", "--dataset", "digits", *FAST]
+    process = subprocess.Popen([*command, "--out", "run"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    process.wait(timeout=60)
+    assert b"Traceback" not in process.stderr.read()
+    assert load("run/model.npz").output_count == 10
+
+
+def test_budget_and_generations_together_are_refused(genreg) -> None:
+    assert "--budget" in one_line(genreg("train", "--dataset", "digits", "--budget", "5s", "--generations", 9), 2)
+
+
+def test_rates_may_be_written_without_a_leading_zero(genreg) -> None:
+    outcome = genreg(
+        "train", "--dataset", "digits", "--out", "run", *FAST, "--set", "child_mutation_rate=.05", "--quiet"
+    )
+    assert outcome.code == 0, outcome.err
+    assert load("run/model.npz").header["training"]["config"]["child_mutation_rate"] == 0.05
+
+
+def test_a_moved_dataset_can_be_named_at_resume_and_another_one_cannot(genreg) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"{centre + rng.normal()},{kind}" for centre, kind in ((0, "a"), (9, "b")) for _ in range(20)]
+    Path("first.csv").write_text("x,kind\n" + "\n".join(rows) + "\n")
+    assert genreg("train", "--dataset", "first.csv", "--out", "run", *FAST, "--quiet").code == 0
+    Path("first.csv").rename("second.csv")
+    assert genreg("train", "--resume", "run", "--dataset", "second.csv", "--generations", 5, "--quiet").code == 0
+    Path("second.csv").write_text("x,kind\n" + "\n".join(rows[1:]) + "\n")
+    assert "not those this run began with" in one_line(
+        genreg("train", "--resume", "run", "--dataset", "second.csv", "--generations", 7), 1
+    )
