@@ -63,7 +63,7 @@ def description(path: str, model: infer.Model) -> list[str]:
 
 def _short(value: object) -> str:
     """Return a value of the header, whoever wrote it, as a piece of a line."""
-    return short_name(str(value), 60)
+    return short_name(str(value), 160)
 
 
 def _is_fraction(value: Any) -> bool:
