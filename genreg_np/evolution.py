@@ -274,10 +274,8 @@ class Evolution:
     def accuracies(self, split: str) -> dict[str, float]:
         """Return each champion's accuracy on a split of the dataset."""
         labels = self._dataset().split(split).labels
-        return {name: float(np.mean(self.predict(genes, split) == labels)) for name, genes in self._champion_genes()}
-
-    def _champion_genes(self) -> Sequence[tuple[str, NDArray[np.float32]]]:
-        return list(self.strategy.champions(self.state).items())
+        champions = self.strategy.champions(self.state)
+        return {name: float(np.mean(self.predict(genes, split) == labels)) for name, genes in champions.items()}
 
     def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[np.int64]:
         """Return a genome's predicted classes (N,) for a split, the same for any number of threads."""

@@ -172,7 +172,8 @@ def resume(
                 label=origin.get("label"),
                 size=tuple(origin["size"]) if origin.get("size") else None,
             )
-        if origin.get("data", fingerprint(dataset)) != fingerprint(dataset):
+        found = fingerprint(dataset)
+        if origin.get("data", found) != found:
             raise RunError(
                 f"{folder.path}: the data of {dataset.name} are not those this run began with: restore them, "
                 "name their place with --dataset, or start a new run"
