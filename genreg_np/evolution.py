@@ -161,7 +161,7 @@ class Evolution:
         if self.config.fitness != "custom":
             self.change(fitness="custom")
         self._asked = self.strategy.breed(self.state, self.context, self.stream)
-        genomes = self.backend.rebuild(self._asked, np.arange(self._asked.size))
+        genomes = self.backend.to_host(self.backend.rebuild(self._asked, np.arange(self._asked.size)))
         return [self._model(genes) for genes in genomes]
 
     def tell(self, fitness: Sequence[float] | NDArray[np.floating]) -> Record:
@@ -269,19 +269,29 @@ class Evolution:
         """
         if self.generation == 0:
             raise UsageError("no generation has been scored yet: run() first")
-        return {name: self._model(genes) for name, genes in self.strategy.champions(self.state).items()}
+        return {name: self._model(genes) for name, genes in self.champion_genes().items()}
+
+    def champion_genes(self) -> dict[str, NDArray[np.float32]]:
+        """Return each champion's genes (D,)."""
+        champions: dict[str, NDArray[np.float32]] = self.strategy.champions(self._state_on_host())
+        return champions
+
+    def _state_on_host(self) -> Any:
+        values = {item.name: getattr(self.state, item.name) for item in dataclasses.fields(self.state)}
+        return dataclasses.replace(self.state, **{name: self.backend.to_host(value) for name, value in values.items()})
 
     def accuracies(self, split: str) -> dict[str, float]:
         """Return each champion's accuracy on a split of the dataset."""
         labels = self._dataset().split(split).labels
-        champions = self.strategy.champions(self.state)
+        champions = self.champion_genes()
         return {name: float(np.mean(self.predict(genes, split) == labels)) for name, genes in champions.items()}
 
     def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[np.int64]:
         """Return a genome's predicted classes (N,) for a split, the same for any number of threads."""
         if split not in self._features:
             dataset = self._dataset()
-            self._features[split] = self.network.features(dataset.split(split).inputs, dataset.input_range)
+            features = self.network.features(dataset.split(split).inputs, dataset.input_range)
+            self._features[split] = self.backend.to_device(features)
         classes: NDArray[np.int64] = self.backend.logits(self.network, genes, self._features[split]).argmax(axis=1)
         return classes
 
@@ -298,7 +308,7 @@ class Evolution:
     def pack(self) -> bytes:
         """Return a checkpoint's bytes."""
         return pack_checkpoint(
-            self.state,
+            self._state_on_host(),
             {"config": self.config.to_dict(), "genes": self.network.gene_count, "seconds": round(self.seconds, 6)}
             | {"class_names": self.class_names, "input_range": self.input_range}
             | ({} if self.network.fixed else {"network": _network_header(self.network)}),

@@ -298,7 +298,7 @@ class _Run:
     def _test(self) -> dict[str, Evaluation]:
         assert self.evolution.dataset is not None
         labels, classes = self.evolution.dataset.test.labels, len(self.evolution.dataset.class_names)
-        champions = self.evolution.strategy.champions(self.evolution.state)
+        champions = self.evolution.champion_genes()
         return {
             name: Evaluation.of(self.evolution.predict(genes, "test"), labels, classes)
             for name, genes in champions.items()
@@ -321,7 +321,7 @@ class _Run:
             "changes": self.changes,
             "accuracies": accuracies,
         }
-        genes = evolution.strategy.champions(evolution.state)[genome]
+        genes = evolution.champion_genes()[genome]
         return Model.build(evolution.network, genes, dataset.class_names, dataset.input_range, training)
 
 

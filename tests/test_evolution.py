@@ -252,7 +252,7 @@ def test_every_generation_is_scored_once_on_a_batch_of_its_own() -> None:
     spy = Spy()
     Evolution(tiny_config(), DATASET, backend=spy).run()
     assert [brood.generation for brood, _ in spy.scored] == [0, 1, 2, 3, 4, 5]
-    assert len({batch.features.tobytes() for _, batch in spy.scored}) == 6
+    assert len({batch.images.tobytes() for _, batch in spy.scored}) == 6
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_batches_are_fresh_balanced_and_in_random_class_order() -> None:
     drawn, orders = [], set()
     for generation in range(200):
         batch = draw_batch(run.context, run.stream, generation)
-        drawn.append([rows[features.tobytes()] for features in batch.features])
+        drawn.append([rows[features.tobytes()] for features in batch.images])
         assert np.array_equal(batch.labels, DATASET.train.labels[drawn[-1]])
         order = batch.labels.reshape(4, 6)[:, 0].tolist()
         assert np.array_equal(batch.labels, np.repeat(order, 6))

@@ -8,6 +8,9 @@ bit for bit, on any thread or backend:
     genome = genome + mask * scale * z        (streams.py; the first `elites` genomes are left as they are)
 
 In a brood without survivors (generation 0) every gene is drawn uniformly from +-weight_range or +-bias_range.
+
+Large arrays stay where a backend computes: `rebuild` and `mutate` return survivors there, `to_device` takes features
+there, and both are handed back to the backend as they are. On a CPU that place is ordinary memory.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +53,7 @@ class Brood:
     network: Network
     seed: int
     generation: int
-    survivors: Float32  # (S, D); S = 0 for generation 0
+    survivors: Float32  # (S, D), NumPy's or the backend's own; S = 0 for generation 0
     parents: NDArray[np.int32]  # (P, 2) rows of survivors
     gene: Gene
     mutation_rate: float  # probability per gene
@@ -68,12 +72,18 @@ class Brood:
 class Batch:
     """The images all genomes of a generation are judged on, and how."""
 
-    features: Float32 = field(repr=False)  # (N, I) C-contiguous
+    features: Float32 = field(repr=False)  # (N, I) C-contiguous, or (M, I) of which `rows` picks
     labels: NDArray[np.int64]  # (N,)
     weights: NDArray[np.float64]  # (N,) how much each image's score counts
     score: Score
     reward: float = 0.0
     penalty: float = 0.0
+    rows: NDArray[np.int64] | None = field(default=None, repr=False)  # (N,) rows of `features`; None: all, in order
+
+    @property
+    def images(self) -> Float32:
+        """The features judged, (N, I)."""
+        return self.features if self.rows is None else self.features[self.rows]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -96,13 +106,21 @@ class Backend(ABC):
         """Do what has to be done once per process (compiling); return the seconds it took."""
         return 0.0
 
+    def to_device(self, features: Float32) -> Float32:
+        """Return features (M, I) where the backend computes, once for many calls."""
+        return features
+
+    def to_host(self, value: Any) -> Any:
+        """Return an array of the backend as NumPy's, and anything else as it is."""
+        return value
+
     @abstractmethod
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch."""
 
     @abstractmethod
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Float32:
-        """Return the genes of the chosen genomes, (C, D) float32, the same bits in every backend."""
+        """Return the genes of the chosen genomes, (C, D) float32, the same bits in every backend; stays there."""
 
     @abstractmethod
     def mutate(
@@ -112,7 +130,10 @@ class Backend(ABC):
 
     @abstractmethod
     def logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
-        """Return the logits (N, K) of one genome (D,) for features (N, I), the same bytes for any number of threads."""
+        """Return the logits (N, K) of one genome (D,) for features (N, I), the same bytes for any number of threads.
+
+        Genes and logits are NumPy's; features are NumPy's or the backend's own.
+        """
 
 
 def crossover_runs(network: Network, gene: Gene) -> NDArray[np.int64]:

@@ -72,7 +72,7 @@ class GenregContext:
     options: GenregOptions
     backend: Backend
     network: Network
-    features: Float32 | None = field(repr=False)  # (N_train, I), None for the user's own fitness
+    features: Float32 | None = field(repr=False)  # (N_train, I) of the backend, None for the user's own fitness
     labels: NDArray[np.int64] | None  # (N_train,)
     by_class: tuple[NDArray[np.int64], ...]  # K arrays of rows of `features`
 
@@ -82,7 +82,7 @@ class GenregState:
     """What lives between generations."""
 
     generation: int  # generations scored so far
-    survivors: Float32  # (S, D) of the last scored generation, most trusted first; S = 0 at the start
+    survivors: Float32  # (S, D) of the last scored generation, most trusted first, the backend's; S = 0 at the start
     trust: NDArray[np.float64]  # (S,) their trust
     mean_trust: float = 0.0  # of the whole last generation
     mean_accuracy: float | None = None  # fraction of its images the last generation predicted right
@@ -123,7 +123,8 @@ class Genreg:
         by_class: tuple[NDArray[np.int64], ...] = ()
         if problem.labels is not None:
             by_class = tuple(np.flatnonzero(problem.labels == label) for label in range(problem.network.outputs))
-        return GenregContext(options, backend, problem.network, problem.features, problem.labels, by_class)
+        features = None if problem.features is None else backend.to_device(problem.features)
+        return GenregContext(options, backend, problem.network, features, problem.labels, by_class)
 
     @staticmethod
     def start(context: GenregContext, stream: Stream) -> GenregState:
@@ -239,4 +240,4 @@ def draw_batch(context: GenregContext, stream: Stream, generation: int) -> Batch
         options.fitness, options.prediction, options.correct_reward, options.wrong_penalty
     )
     weights = trust.image_weights(len(rows), options.trust_decay, options.trust_decay_per)
-    return Batch(context.features[rows], context.labels[rows], weights, score, reward, penalty)
+    return Batch(context.features, context.labels[rows], weights, score, reward, penalty, rows)
