@@ -271,6 +271,10 @@ class Evolution:
             raise UsageError("no generation has been scored yet: run() first")
         return {name: self._model(genes) for name, genes in self.champion_genes().items()}
 
+    def plan(self) -> str:
+        """Say how a generation is computed, and what memory that takes."""
+        return str(self.strategy.plan(self.context))
+
     def champion_genes(self) -> dict[str, NDArray[np.float32]]:
         """Return each champion's genes (D,)."""
         champions: dict[str, NDArray[np.float32]] = self.strategy.champions(self._state_on_host())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from hypothesis import settings
 
 from genreg_np import backends, infer
 from genreg_np.backends.base import Backend
+from genreg_np.backends.cupy_ import CupyBackend
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.errors import BackendError, MissingExtraError
@@ -119,15 +122,53 @@ def read_or_refuse(path: Path) -> None:
     assert line.startswith(f"{path}: ")
 
 
-BACKEND_NAMES = [name for name in backends.NAMES if name not in ("auto", "cpu")]
+STANDIN = ROOT / "tests" / "standin"  # a folder to import `cupy` from where there is no GPU
+BACKENDS = [
+    *(name for name in backends.NAMES if name not in ("auto", "cpu", "cupy")),
+    "cupy by g++",
+    pytest.param("cupy", marks=pytest.mark.gpu),
+]
 
 
 def create_or_skip(name: str) -> Backend:
     """Return the backend, or skip the test where it cannot run."""
+    if name == "cupy by g++":
+        return emulated_cupy()
     try:
         return backends.create(name)
     except (BackendError, MissingExtraError) as error:
         pytest.skip(str(error))
+
+
+def standin() -> Any:
+    """Return the stand-in for the module cupy."""
+    if not shutil.which("g++"):
+        pytest.skip("needs g++")
+    specification = importlib.util.spec_from_file_location("cupy_standin", STANDIN / "cupy.py")
+    if "cupy_standin" not in sys.modules:
+        module = sys.modules["cupy_standin"] = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(module)
+    return sys.modules["cupy_standin"]
+
+
+def emulated_cupy() -> CupyBackend:
+    """Return the cupy backend over the stand-in."""
+    module = standin()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "cupy", module)
+        return CupyBackend()
+
+
+class OnHost(Backend):
+    """A backend whose genomes are brought to the host, for tests that look at them."""
+
+    def __init__(self, inner: Backend) -> None:
+        self.name = inner.name
+        self.score, self.logits = inner.score, inner.logits
+        self.rebuild = lambda *arguments: inner.to_host(inner.rebuild(*arguments))
+        self.mutate = lambda *arguments: inner.to_host(inner.mutate(*arguments))
+
+    score = rebuild = mutate = logits = None
 
 
 # Fitness functions that worker processes can import.

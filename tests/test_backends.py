@@ -15,7 +15,7 @@ from genreg_np.backends.base import Backend, Batch, Brood, Gene, Score
 from genreg_np.errors import BackendError, MissingExtraError, UsageError
 from genreg_np.model import Dense, Network
 from genreg_np.streams import Purpose, Stream
-from tests.helpers import BACKEND_NAMES, create_or_skip, one_line, python
+from tests.helpers import BACKENDS, OnHost, create_or_skip, one_line, python
 from tests.test_streams import KNOWN_ANSWERS
 
 NETWORK = Network.build((2, 3), (5, 4), 3)
@@ -23,10 +23,10 @@ HAS_NUMBA = bool(importlib.util.find_spec("numba") and importlib.util.find_spec(
 needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
 
 
-@pytest.fixture(params=BACKEND_NAMES)
+@pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Every backend that runs on this machine."""
-    return create_or_skip(request.param)
+    return OnHost(create_or_skip(request.param))
 
 
 def brood_of(survivors: np.ndarray, size: int = 8, network: Network = NETWORK, **changes: object) -> Brood:

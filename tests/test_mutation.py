@@ -7,13 +7,13 @@ import pytest
 
 from genreg_np.backends.base import Backend
 from genreg_np.streams import SEGMENT, Purpose, Stream, gap_table, normal_table
-from tests.helpers import BACKEND_NAMES, create_or_skip
+from tests.helpers import BACKENDS, OnHost, create_or_skip
 
 
-@pytest.fixture(params=BACKEND_NAMES)
+@pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Every backend that runs on this machine."""
-    return create_or_skip(request.param)
+    return OnHost(create_or_skip(request.param))
 
 
 @pytest.mark.parametrize("rate", [0.003, 0.07, 0.5])

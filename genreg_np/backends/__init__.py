@@ -1,6 +1,6 @@
 """Where the heavy arithmetic runs: one contract (base.py), one file per backend, chosen by name.
 
-`cpu` is numba where installed, else numpy; `auto` is the best that answers on this machine.
+`cpu` is numba where installed, else numpy; `auto` is cupy where a GPU answers, else cpu.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 
 from genreg_np.backends.base import Backend
-from genreg_np.errors import BackendError, UsageError, did_you_mean, missing_extra
+from genreg_np.errors import GenregError, UsageError, did_you_mean, missing_extra
 
 NAMES = ("auto", "cpu", "numpy", "numba", "cupy")
 
@@ -21,8 +21,15 @@ def resolve(name: str) -> str:
     UsageError
         For an unknown name.
     """
+    plain, colon, device = name.partition(":")
+    if colon and plain == "cupy":
+        if not device.isdecimal():
+            raise UsageError(f"backend {name!r}: after the colon belongs the number of a GPU, as in cupy:1")
+        return plain
     if name not in NAMES:
         raise UsageError(f"unknown backend {name!r}" + did_you_mean(name, NAMES))
+    if name == "auto" and _gpu_answers():
+        return "cupy"
     if name in ("auto", "cpu"):
         return "numba" if importlib.util.find_spec("numba") and importlib.util.find_spec("scipy") else "numpy"
     return name
@@ -38,13 +45,25 @@ def must_compile(name: str) -> bool:
     return folder is None or not any(folder.rglob("*.nbi"))
 
 
+def _gpu_answers() -> bool:
+    if not importlib.util.find_spec("cupy"):
+        return False
+    from genreg_np.backends.cuda.device import checked_device, import_cupy
+
+    try:
+        checked_device(import_cupy(), 0)
+    except GenregError:
+        return False
+    return True
+
+
 def create(name: str, threads: int | None = None) -> Backend:
     """Create the backend called `name`.
 
     Parameters
     ----------
     name : str
-        auto, cpu, numpy, numba or cupy.
+        auto, cpu, numpy, numba or cupy; cupy:1 is the second GPU.
     threads : int or None
         How many threads; by default all.
 
@@ -56,16 +75,20 @@ def create(name: str, threads: int | None = None) -> Backend:
         If it cannot run here.
     """
     resolved = resolve(name)
+    if resolved == "cupy":
+        if threads is not None:
+            raise UsageError(f"threads {threads}: the cupy backend runs on the GPU; leave it out, or use numba")
+        from genreg_np.backends.cupy_ import CupyBackend
+
+        return CupyBackend(int(name.partition(":")[2] or 0))
     if resolved == "numpy":
         if threads not in (None, 1):
             raise UsageError(f"threads {threads}: the numpy backend runs in one thread; leave it out, or use numba")
         from genreg_np.backends.numpy_ import NumpyBackend
 
         return NumpyBackend()
-    if resolved == "numba":
-        try:
-            from genreg_np.backends.numba_ import NumbaBackend
-        except ImportError as error:
-            raise missing_extra(error.name or "numba", "train", "train with the numba backend") from None
-        return NumbaBackend(threads)
-    raise BackendError("the cupy backend is not built yet: use --backend cpu")
+    try:
+        from genreg_np.backends.numba_ import NumbaBackend
+    except ImportError as error:
+        raise missing_extra(error.name or "numba", "train", "train with the numba backend") from None
+    return NumbaBackend(threads)

@@ -23,10 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.infer import ACTIVATIONS
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose
 
 IMAGE_TILE = 512  # images in one BLAS call when many are judged: a fixed shape, so that bytes never depend on threads
+
+
+ACTIVATION_CODES = {name: code for code, name in enumerate(ACTIVATIONS)}  # what kernels call them
 
 
 class Gene(IntEnum):
@@ -106,6 +110,14 @@ class Backend(ABC):
         """Do what has to be done once per process (compiling); return the seconds it took."""
         return 0.0
 
+    def describe(self) -> str:
+        """Return what it runs on, in a few words."""
+        return "1 thread"
+
+    @abstractmethod
+    def plan(self, brood: Brood, images: int) -> str:
+        """Say how a generation like this one, on N images, is scored, and by what formula that takes memory."""
+
     def to_device(self, features: Float32) -> Float32:
         """Return features (M, I) where the backend computes, once for many calls."""
         return features
@@ -134,6 +146,18 @@ class Backend(ABC):
 
         Genes and logits are NumPy's; features are NumPy's or the backend's own.
         """
+
+
+def memory_line(brood: Brood, beside: str, bytes_beside: int) -> str:
+    """Return the memory of a generation: the survivors' genes, those of the next, and what is beside them."""
+    survivors, genes = len(brood.survivors) or brood.size, brood.network.gene_count
+    megabytes = (8 * survivors * genes + bytes_beside) / 2**20
+    return f"memory 2 x {survivors:,} survivors x {genes:,} genes x 4 bytes + {beside} = {megabytes:,.0f} MB"
+
+
+def genome_bytes(network: Network, images: int) -> int:
+    """Return what a genome built whole and judged on N images takes: its genes, its values layer by layer."""
+    return 4 * (network.gene_count + images * sum(layer.outputs for layer in network.dense))
 
 
 def crossover_runs(network: Network, gene: Gene) -> NDArray[np.int64]:

@@ -15,9 +15,19 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import IMAGE_TILE, Backend, Batch, Brood, Gene, Judgement, Score, crossover_runs
+from genreg_np.backends.base import (
+    ACTIVATION_CODES,
+    IMAGE_TILE,
+    Backend,
+    Batch,
+    Brood,
+    Gene,
+    Judgement,
+    Score,
+    crossover_runs,
+    memory_line,
+)
 from genreg_np.backends.kernels import brood as kernels
-from genreg_np.backends.kernels.network import ACTIVATION_CODES
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
 from genreg_np.model import Float32, Network
@@ -55,6 +65,21 @@ class NumbaBackend(Backend):
         self.threads = threads or available
         self.compile_seconds = 0.0  # spent on compiling or loading kernels
         self._warm = False
+
+    def describe(self) -> str:
+        """Return the number of threads."""
+        return f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+
+    def plan(self, brood: Brood, images: int) -> str:
+        """Say how a generation is scored; inputs that are dark in the whole batch need less."""
+        first, kind = brood.network.dense[0], plan(brood)
+        values = 4 * first.outputs * images
+        if kind == "inherited":
+            beside = f"({len(brood.survivors):,} survivors + {self.threads} threads) x {values:,} bytes"
+            return f"inherited; {memory_line(brood, beside, (len(brood.survivors) + self.threads) * values)}"
+        genomes, rows = _tile(first.outputs, first.inputs)
+        one = genomes * (4 * rows * first.inputs + values)
+        return f"dense; {memory_line(brood, f'{self.threads} threads x {one:,} bytes', self.threads * one)}"
 
     @contextmanager
     def _running(self) -> Iterator[None]:

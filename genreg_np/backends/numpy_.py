@@ -8,7 +8,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import IMAGE_TILE, Backend, Batch, Brood, Gene, Judgement, Score, crossover_runs
+from genreg_np.backends.base import (
+    IMAGE_TILE,
+    Backend,
+    Batch,
+    Brood,
+    Gene,
+    Judgement,
+    Score,
+    crossover_runs,
+    genome_bytes,
+    memory_line,
+)
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.model import Float32, Network
@@ -29,6 +40,12 @@ class NumpyBackend(Backend):
     """Population arithmetic in NumPy."""
 
     name = "numpy"
+
+    def plan(self, brood: Brood, images: int) -> str:
+        """Say how a generation is scored."""
+        tile = min(_tile_size(brood.network), brood.size)
+        one = genome_bytes(brood.network, images)
+        return f"dense; {memory_line(brood, f'{tile:,} genomes at a time x {one:,} bytes', tile * one)}"
 
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch, a tile of genomes at a time."""
@@ -67,8 +84,12 @@ class NumpyBackend(Backend):
 
 
 def _tiles(indices: NDArray[np.int64], network: Network) -> list[NDArray[np.int64]]:
-    size = max(1, TILE_GENES // network.gene_count)
+    size = _tile_size(network)
     return [indices[start : start + size] for start in range(0, len(indices), size)]
+
+
+def _tile_size(network: Network) -> int:
+    return max(1, TILE_GENES // network.gene_count)
 
 
 def build(brood: Brood, tile: NDArray[np.integer]) -> Float32:

@@ -53,15 +53,15 @@ def disagreements(backend: Backend) -> list[str]:
                 f"score, crossover of {gene.name}, {score.name}: fitness differs by {difference:g}, "
                 f"{flips} predictions differ"
             )
-        if not _same_bits(reference.rebuild(brood, everyone), backend.rebuild(brood, everyone)):
+        if not _same_bits(reference.rebuild(brood, everyone), backend.to_host(backend.rebuild(brood, everyone))):
             wrong.append(f"rebuild, crossover of {gene.name}: weights differ")
     brood, batch = example(Gene.WEIGHT, Score.REWARD_ARGMAX)
     start = Brood(**{**vars(brood), "survivors": brood.survivors[:0], "generation": 0, "elites": 0})
-    if not _same_bits(reference.rebuild(start, everyone), backend.rebuild(start, everyone)):
+    if not _same_bits(reference.rebuild(start, everyone), backend.to_host(backend.rebuild(start, everyone))):
         wrong.append("rebuild, generation 0: weights differ")
     for rate in (0.0, 0.001, 0.07, 1.0):
         arguments = (brood.survivors, brood.seed, 3, Purpose.BASE_MUTATION, rate, 0.1, 1)
-        if not _same_bits(reference.mutate(*arguments), backend.mutate(*arguments)):
+        if not _same_bits(reference.mutate(*arguments), backend.to_host(backend.mutate(*arguments))):
             wrong.append(f"mutate at rate {rate:g}: weights differ")
     for activation in ACTIVATIONS:
         network = example(Gene.NONE, Score.REWARD_ARGMAX, activation)[0].network

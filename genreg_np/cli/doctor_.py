@@ -57,7 +57,7 @@ def _backend(name: str, selftest: bool) -> bool:
     except GenregError as error:
         click.echo(f"  {name:<7} not here: {error}")
         return True
-    line = f"  {name:<7} ready" + (f" (kernels in {duration(ready)})" if ready else "")
+    line = f"  {name:<7} ready: {backend.describe()}" + (f" (kernels in {duration(ready)})" if ready else "")
     if selftest and name != "numpy":
         from genreg_np.backends.selftest import disagreements
 

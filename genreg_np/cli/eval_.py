@@ -34,14 +34,12 @@ def command(
     variations: int | None, backend: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure a model's accuracy: overall, per class, and who is taken for whom."""
-    from genreg_np import infer
-    from genreg_np.cli.infer_ import check_backend
+    from genreg_np.cli.infer_ import load_model
     from genreg_np.data import is_image_folder, load_dataset
     from genreg_np.data.images import parse_size
     from genreg_np.evaluation import Evaluation
 
-    check_backend(backend)
-    model = infer.load(model_path)
+    model = load_model(model_path, backend)
     name = dataset or _trained_on(model_path, model)
     views = variations or 1
     if variations is None and name == model.trained("config", "dataset"):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
 from genreg_np.data.labels import short_name
-from genreg_np.errors import BackendError, DataError, UsageError
+from genreg_np.errors import DataError, UsageError
 
 Inputs = list[tuple[str, NDArray[np.generic]]]  # (name, one input) each
 
@@ -59,8 +59,7 @@ def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_
     A file that cannot be taken is reported on stderr, the others are predicted, and the exit code is 1. In folders,
     files of other kinds are passed over.
     """
-    check_backend(backend)
-    model = infer.load(model_path)
+    model = load_model(model_path, backend)
     if not paths and sys.stdin.isatty():
         from genreg_np.cli.info_ import description
 
@@ -105,12 +104,15 @@ def _print_lines(results: list[dict[str, Any]]) -> None:
         click.echo(f"{result['file']:<{width}}  {answer}")
 
 
-def check_backend(name: str) -> None:
-    """Refuse backends that prediction does not use."""
-    if name == "cupy":
-        raise BackendError("the cupy backend is not built yet: use --backend cpu")
-    if name not in ("cpu", "numpy", "auto"):
-        raise UsageError(f"--backend {name!r} must be cpu or cupy: prediction runs on NumPy alone")
+def load_model(path: str, backend: str) -> infer.Model:
+    """Read a model that predicts with NumPy alone, or on a GPU."""
+    if backend == "cupy":
+        from genreg_np.backends.inference import load_on
+
+        return load_on(path, backend)
+    if backend not in ("cpu", "numpy", "auto"):
+        raise UsageError(f"--backend {backend!r} must be cpu (NumPy alone) or cupy")
+    return infer.load(path)
 
 
 def _predict(name: str, one: NDArray[np.generic], model: infer.Model, top: int, invert: bool) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _examples() -> str:
 @click.option("--budget", help="Train for about this long instead: 60s, 5m, 1h.")
 @click.option("--target", type=float, help="Stop at this validation accuracy, as a fraction.")
 @click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]")
-@click.option("--device", type=int, help="Which GPU the cupy backend uses.")
+@click.option("--device", type=click.IntRange(min=0), help="Which GPU the cupy backend uses.")
 @click.option("--threads", type=int, help="How many threads; by default all.")
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
 @click.option("--init", "init_model", type=click.Path(), help="Start from mutated copies of a model.")
@@ -98,7 +98,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     from genreg_np.data.images import parse_size
     from genreg_np.model import load
 
-    _check_device(options)
+    _choose_device(options)
     if options["extend"]:
         raise UsageError("--extend goes with --resume")
     if options["budget"] and options["generations"]:
@@ -158,9 +158,12 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     )
 
 
-def _check_device(options: dict[str, Any]) -> None:
+def _choose_device(options: dict[str, Any]) -> None:
+    """Turn --device into the name of a backend."""
     if options["device"] is not None and options["backend"] != "cupy":
         raise UsageError("--device chooses a GPU: it goes with --backend cupy")
+    if options["device"] is not None:
+        options["backend"] = f"cupy:{options['device']}"
 
 
 def _check(settings: dict[str, Any]) -> None:
@@ -170,7 +173,7 @@ def _check(settings: dict[str, Any]) -> None:
 
 def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
     """Go on with a run."""
-    _check_device(options)
+    _choose_device(options)
     fixed = (
         "label",
         "size",
@@ -215,15 +218,15 @@ def _watcher(progress: Progress, options: dict[str, Any], stopped: list[bool]) -
                 "threadpoolctl is missing: BLAS may use several threads, so the same seed may give other bytes"
             )
         backend, compiling = evolution.backend, evolution.compile_seconds
-        threads = f", {backend.threads} threads" if hasattr(backend, "threads") else ""
         ready = f", kernels ready in {duration(compiling)}" if compiling >= 0.05 else ""
-        progress.say(f"network {evolution.network.describe()}; backend {backend.name}{threads}{ready}")
+        progress.say(f"network {evolution.network.describe()}; backend {backend.name}, {backend.describe()}{ready}")
         progress.say(
             f"run folder {folder.path}" + (f", from generation {evolution.generation}" if evolution.generation else "")
         )
         if options["verbose"]:
             for name, value in evolution.config.to_dict().items():
                 progress.say(f"  {name} = {value}")
+            progress.say(f"plan {evolution.plan()}")
         progress.start(evolution.config.generations, evolution.generation)
 
     def on_record(record: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ A strategy is a class with
     prepare(problem, options, backend)          -> context: what can be recomputed (features, index lists)
     start(context, stream)                      -> state: a frozen dataclass of arrays and scalars
     step(state, context, stream)                -> state after one more generation, drawing its own batch
+    plan(context)                               -> a line: how a generation is computed, and its memory
     champions(state)                            -> {name: genes (D,)}, the faithful one first
 """
 

@@ -203,6 +203,17 @@ class Genreg:
         )
 
     @staticmethod
+    def plan(context: GenregContext) -> str:
+        """Say how the backend scores a generation, and what memory that takes."""
+        options, network = context.options, context.network
+        survivors = np.broadcast_to(np.float32(0), (options.survivor_count, network.gene_count))
+        brood = Brood(
+            network, 0, 1, survivors, np.zeros((options.population_size, 2), np.int32), GENES[options.crossover],
+            options.child_mutation_rate, options.mutation_scale, options.elites, 0.0, 0.0,
+        )  # fmt: skip
+        return context.backend.plan(brood, options.images_per_class * network.outputs)
+
+    @staticmethod
     def seeded(genes: Float32) -> GenregState:
         """Return a start whose first generation are the mutated copies of one genome (D,)."""
         return GenregState(0, np.array(genes[None], np.float32), np.zeros(1))

@@ -17,7 +17,6 @@ from genreg_np.streams import Purpose
 
 PREDICTION = int(Purpose.PREDICTION)
 REWARD_SAMPLED, REWARD_ARGMAX, LOG_PROBABILITY = 0, 1, 2  # base.Score
-ACTIVATION_CODES = {"linear": 0, "tanh": 1, "relu": 2, "leaky-relu": 3, "sigmoid": 4, "step": 5, "sign": 6}
 
 
 @kernel()
@@ -45,7 +44,7 @@ def tanh(x):
 
 @kernel()
 def activate(values, biases, code):
-    """Replace values (O, N) by a(values + biases)."""
+    """Replace values (O, N) by a(values + biases); `code` as in base.ACTIVATION_CODES."""
     for unit in range(values.shape[0]):
         bias = biases[unit]
         row = values[unit]

@@ -1,0 +1,297 @@
+"""The GPU path: CUDA kernels (cuda/*.cu) for offspring and scores, cuBLAS for the products, through CuPy.
+
+Features and survivors stay on the device. A generation sends up its parents, its batch (rows, labels) and the numbers
+of the genomes chosen, and brings down a fitness and an accuracy per genome. Genomes are built a tile at a time:
+
+    bytes on the device = features M I 4 + two sets of survivors 2 S D 4 + a tile T (D + values + logits) 4
+
+Everything runs on one stream, products in float32 (TensorFloat-32 only where the user sets CUPY_TF32=1), sums in a
+fixed order: no atomics. Shapes: T genomes of a tile, O outputs of a layer, N images.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.base import (
+    ACTIVATION_CODES,
+    Backend,
+    Batch,
+    Brood,
+    Gene,
+    Judgement,
+    crossover_runs,
+    genome_bytes,
+    memory_line,
+)
+from genreg_np.backends.cuda.device import checked_device, import_cupy, library_error
+from genreg_np.backends.cuda.source import KERNELS, TYPES, compiler_options, source
+from genreg_np.errors import BackendError
+from genreg_np.model import Float32, Network
+from genreg_np.streams import SEGMENT, Purpose, gap_table, normal_table
+
+TILE_BYTES = 256 << 20  # device memory for the genomes of a tile and what they compute
+MOST_ROWS = 65_535  # a CUDA grid has no more rows
+LOGIT_IMAGES = 8192  # images in one product when one genome judges many
+SCORE_BYTES = 9  # of one image of one genome: its score, and whether it was right
+THREADS = 128  # of a CUDA block
+
+Array = Any  # cupy.ndarray
+
+
+class CupyBackend(Backend):
+    """Population arithmetic on one GPU.
+
+    Parameters
+    ----------
+    device : int
+        Which GPU, counted from 0.
+
+    Raises
+    ------
+    MissingExtraError
+        If CuPy is not installed.
+    BackendError
+        If no GPU, driver or CUDA library answers.
+    """
+
+    name = "cupy"
+
+    def __init__(self, device: int = 0) -> None:
+        self._cupy = import_cupy()
+        self.device = checked_device(self._cupy, device)
+        self._constants: dict[object, Array] = {}
+
+    def warm_up(self) -> float:
+        """Compile the kernels, which CuPy keeps on disk; return 0: this is not worth reporting."""
+        with self._running():
+            _ = self._kernels
+        return 0.0
+
+    def describe(self) -> str:
+        """Return the device's name and memory."""
+        properties = self._cupy.cuda.runtime.getDeviceProperties(self.device)
+        return f"{properties['name'].decode()}, {properties['totalGlobalMem'] / 2**30:.0f} GB"
+
+    # The contract
+
+    def to_device(self, features: Float32) -> Array:
+        """Return features (M, I) on the device."""
+        with self._running():
+            return self._cupy.asarray(features)
+
+    def to_host(self, value: Any) -> Any:
+        """Return an array of the device as NumPy's, and anything else as it is."""
+        return self._cupy.asnumpy(value) if isinstance(value, self._cupy.ndarray) else value
+
+    def score(self, brood: Brood, batch: Batch) -> Judgement:
+        """Judge every genome of the brood on the batch, a tile of genomes at a time."""
+        with self._running(brood, batch):
+            cupy, size = self._cupy, brood.size
+            uploaded = _Uploaded(self, brood)
+            images = cupy.asarray(batch.features)
+            if batch.rows is not None:
+                images = images[cupy.asarray(batch.rows)]
+            labels, weights = cupy.asarray(batch.labels.astype(np.int32)), self._constant(batch.weights)
+            numbers = self._constant(np.arange(size, dtype=np.int32))
+            result = cupy.empty((2, size), np.float64)
+            tile = self._tile(brood.network, len(batch))
+            for first in range(0, size, tile):
+                chosen = numbers[first : first + tile]
+                products, biases = self._products(uploaded, chosen, images)
+                scores = cupy.empty((len(chosen), len(batch)), np.float64)
+                right = cupy.empty((len(chosen), len(batch)), np.uint8)
+                output, count = brood.network.dense[-1], len(chosen)
+                self._launch(
+                    "judge", (len(batch), count), scores, right, products, biases, ACTIVATION_CODES[output.activation],
+                    chosen, labels, weights, output.outputs, len(batch), batch.score, batch.reward, batch.penalty,
+                    brood.generation, brood.seed,
+                )  # fmt: skip
+                self._launch("total", (count, 1), result, size, first, scores, right, count, len(batch))
+            fitness, accuracy = cupy.asnumpy(result)
+        return Judgement(fitness, accuracy)
+
+    def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Array:
+        """Return the genes of the chosen genomes, (C, D) float32, on the device."""
+        with self._running(brood):
+            uploaded = _Uploaded(self, brood)
+            genomes = self._cupy.empty((len(chosen), brood.network.gene_count), np.float32)
+            for first in range(0, len(chosen), MOST_ROWS):
+                numbers = self._cupy.asarray(np.asarray(chosen[first : first + MOST_ROWS], np.int32))
+                for weights, biases in brood.network.weight_slices:
+                    for part, genes_range in ((weights, brood.weight_range), (biases, brood.bias_range)):
+                        self._build(
+                            genomes[first : first + MOST_ROWS, part], part.start, numbers, uploaded, genes_range
+                        )
+        return genomes
+
+    def mutate(
+        self, genomes: Float32, seed: int, generation: int, purpose: Purpose, rate: float, scale: float, first: int
+    ) -> Array:
+        """Return a mutated copy of (G, D) genomes; rows before `first` stay unchanged."""
+        with self._running():
+            mutated = self._cupy.array(genomes)
+            numbers = self._constant(np.arange(len(genomes), dtype=np.int32))
+            for start in range(0, len(genomes), MOST_ROWS):
+                rows = slice(start, start + MOST_ROWS)
+                self._mutate(mutated[rows], 0, numbers[rows], first, generation, purpose, seed, rate, scale)
+        return mutated
+
+    def logits(self, network: Network, genes: Float32, features: Array) -> Float32:
+        """Return the logits (N, K) of one genome, a fixed number of images per product."""
+        with self._running():
+            cupy = self._cupy
+            features, genome = cupy.asarray(features), cupy.asarray(genes)
+            logits = cupy.empty((len(features), network.outputs), np.float32)
+            for start in range(0, len(features), LOGIT_IMAGES):
+                images = features[start : start + LOGIT_IMAGES]
+                values = images.T
+                for layer, (weights, biases) in zip(network.dense, network.unpack(genome), strict=True):
+                    values = cupy.matmul(weights, values)
+                    self._activate(values, biases, layer.activation)
+                logits[start : start + LOGIT_IMAGES] = values.T
+            found: Float32 = cupy.asnumpy(logits)
+        return found
+
+    def plan(self, brood: Brood, images: int) -> str:
+        """Say how a generation is scored; the features lie on the device besides."""
+        return f"dense; {self._memory_line(brood, images)}"
+
+    # Its parts
+
+    def _products(self, uploaded: _Uploaded, numbers: Array, images: Array) -> tuple[Array, Array]:
+        """Return the output layer's products (T, K, N) and biases (T, K) of the genomes numbered."""
+        cupy, network, count = self._cupy, uploaded.brood.network, len(numbers)
+        values, biases, before = images.T, None, ""  # (I, N), then (T, O, N)
+        for layer, (weight_slice, bias_slice) in zip(network.dense, network.weight_slices, strict=True):
+            weights = cupy.empty((count, layer.outputs * layer.inputs), np.float32)
+            self._build(weights, weight_slice.start, numbers, uploaded, uploaded.brood.weight_range)
+            if biases is not None:
+                self._activate(values, biases, before)
+                values = cupy.matmul(weights.reshape(count, layer.outputs, layer.inputs), values)
+            else:  # all genomes in one product
+                values = cupy.matmul(weights.reshape(count * layer.outputs, layer.inputs), values)
+                values = values.reshape(count, layer.outputs, len(images))
+            biases, before = cupy.empty((count, layer.outputs), np.float32), layer.activation
+            self._build(biases, bias_slice.start, numbers, uploaded, uploaded.brood.bias_range)
+        return values, biases
+
+    def _build(self, genes: Array, start: int, numbers: Array, uploaded: _Uploaded, genes_range: float) -> None:
+        """Fill a stretch of genes (T, width), which may be columns of a wider array, from gene `start` on."""
+        brood, width = uploaded.brood, genes.shape[1]
+        where = (genes, genes.strides[0] // 4, start, width, numbers)
+        if uploaded.survivors is None:
+            self._launch("draw_initial", (width, len(numbers)), *where, brood.seed, 2 * genes_range)
+            return
+        self._launch(
+            "inherit", (width, len(numbers)), *where, uploaded.survivors, brood.network.gene_count, uploaded.parents,
+            brood.gene is not Gene.NONE, uploaded.runs, uploaded.run_count, brood.elites, brood.generation, brood.seed,
+        )  # fmt: skip
+        self._mutate(
+            genes, start, numbers, brood.elites, brood.generation, Purpose.MUTATION, brood.seed, brood.mutation_rate,
+            brood.mutation_scale,
+        )  # fmt: skip
+
+    def _mutate(
+        self, genes: Array, start: int, numbers: Array, first_mutable: int, generation: int, purpose: Purpose,
+        seed: int, rate: float, scale: float,
+    ) -> None:  # fmt: skip
+        """Mutate a stretch of genes (T, width) in place, from gene `start` on."""
+        width = genes.shape[1]
+        segments = -(-(start + width) // SEGMENT) - start // SEGMENT
+        self._launch(
+            "mutate", (segments, len(numbers)), genes, genes.strides[0] // 4, start, width, numbers, first_mutable,
+            generation, purpose, seed, self._table("gaps", rate), self._table("normal"), scale,
+        )  # fmt: skip
+
+    def _activate(self, values: Array, biases: Array, activation: str) -> None:
+        """Replace values (..., O, N) by a(values + biases (..., O)), in place."""
+        rows, images = biases.size, values.shape[-1]
+        self._launch("activate", (rows * images, 1), values, biases, rows, images, ACTIVATION_CODES[activation])
+
+    def _launch(self, kernel: str, threads: tuple[int, int], *arguments: Any) -> None:
+        """Run a kernel with (columns, rows) threads; a number is passed as the type the kernel declares."""
+        columns, rows = threads
+        if columns and rows:
+            typed = zip(KERNELS[kernel], arguments, strict=True)
+            passed = tuple(value if kind == "p" else TYPES[kind](value) for kind, value in typed)
+            self._kernels[kernel]((-(-columns // THREADS), rows), (THREADS,), passed)
+
+    @functools.cached_property
+    def _kernels(self) -> dict[str, Any]:
+        module = self._cupy.RawModule(code=source(), options=compiler_options())
+        try:
+            return {name: module.get_function(name) for name in KERNELS}
+        except self._cupy.cuda.compiler.CompileException as error:
+            lines = [line for line in str(error).splitlines() if "error" in line] or str(error).splitlines()
+            raise BackendError(f"the CUDA compiler refused the kernels: {lines[0].strip()}") from None
+        except (RuntimeError, ImportError, OSError) as error:
+            raise library_error(error) from None
+
+    def _table(self, name: str, rate: float = 0.0) -> Array:
+        """Return a look-up table on the device, sent there once."""
+        if (name, rate) not in self._constants:
+            table = gap_table(rate) if name == "gaps" else normal_table()
+            self._constants[name, rate] = self._cupy.asarray(table)
+        return self._constants[name, rate]
+
+    def _constant(self, array: NDArray[Any]) -> Array:
+        """Return a small array that is the same in every generation on the device, sent there once."""
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            if len(self._constants) > 100:
+                self._constants.clear()
+            self._constants[key] = self._cupy.asarray(array)
+        return self._constants[key]
+
+    def _tile(self, network: Network, images: int) -> int:
+        return max(1, min(MOST_ROWS, TILE_BYTES // (genome_bytes(network, images) + SCORE_BYTES * images)))
+
+    def _memory_line(self, brood: Brood, images: int) -> str:
+        tile = min(self._tile(brood.network, images), brood.size)
+        one = genome_bytes(brood.network, images) + SCORE_BYTES * images
+        return memory_line(brood, f"{tile:,} genomes at a time x {one:,} bytes", tile * one)
+
+    @contextmanager
+    def _running(self, brood: Brood | None = None, batch: Batch | None = None) -> Iterator[None]:
+        """Compute on the device; say in one line what does not fit in its memory."""
+        try:
+            with self._cupy.cuda.Device(self.device):
+                yield
+        except self._cupy.cuda.memory.OutOfMemoryError:
+            raise BackendError(self._too_large(brood, batch)) from None
+
+    def _too_large(self, brood: Brood | None, batch: Batch | None) -> str:
+        pool = self._cupy.get_default_memory_pool()
+        free, whole = self._cupy.cuda.runtime.memGetInfo()
+        free += pool.total_bytes() - pool.used_bytes()
+        line = f"out of memory on GPU {self.device}: {free / 2**20:,.0f} of its {whole / 2**20:,.0f} MB are free"
+        if brood is None:
+            return line + ": choose a smaller dataset, or another GPU with --device"
+        images = len(batch) if batch else 0
+        survivors = len(brood.survivors) or brood.size
+        # What is held besides survivors counts as taken; the survivors of this generation could be given back.
+        for_survivors = free + 4 * len(brood.survivors) * brood.network.gene_count - TILE_BYTES
+        fits = int(for_survivors / (8 * brood.network.gene_count) * brood.size / survivors)
+        way_out = f"--set population_size={fits}" if fits > 1 else "a smaller network"
+        need = self._memory_line(brood, images)
+        return f"{line}; a generation of {brood.size:,} needs {need}: about {way_out} would fit"
+
+
+class _Uploaded:
+    """A brood's arrays on the device."""
+
+    def __init__(self, backend: CupyBackend, brood: Brood) -> None:
+        cupy = backend._cupy
+        self.brood = brood
+        self.survivors = cupy.asarray(brood.survivors) if len(brood.survivors) else None
+        self.parents = cupy.asarray(brood.parents)
+        runs = crossover_runs(brood.network, brood.gene)
+        self.run_count = len(runs)
+        self.runs = backend._constant(runs)

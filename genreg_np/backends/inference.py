@@ -1,0 +1,35 @@
+"""A model whose dense layers are computed by a backend: for `infer` and `eval` on a GPU."""
+
+from __future__ import annotations
+
+import os
+
+from genreg_np import backends, model
+from genreg_np.backends.base import Backend
+from genreg_np.model import Float32, Model
+
+
+class BackendModel(Model):
+    """Predicts as any model does, its dense layers by a backend."""
+
+    def __init__(self, loaded: Model, backend: Backend) -> None:
+        super().__init__(loaded.header, loaded.arrays)
+        self._backend, self._net, self._genome = backend, loaded.network, loaded.genes
+
+    def _forward(self, x: Float32) -> Float32:
+        for _, _, function in self._layers[: -len(self._net.dense)]:  # fixed layers
+            x = function(x)
+        return self._backend.logits(self._net, self._genome, x)
+
+
+def load_on(path: str | os.PathLike[str], backend: str) -> BackendModel:
+    """Read a model file and predict with a backend.
+
+    Raises
+    ------
+    infer.ModelError
+        If the file is not a usable model.
+    BackendError
+        If the backend cannot run here.
+    """
+    return BackendModel(model.load(path), backends.create(backend))
