@@ -6,13 +6,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: train test lint bench bench-peers reproduce figures soak clean
+.PHONY: train test test-cuda lint bench bench-peers reproduce figures soak clean
 
 train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# Also compiles the CUDA kernels, which needs NVIDIA's compiler (90 MB) but no GPU.
+test-cuda: $(VENV)/installed-dev
+	@$(BIN)/python -m pip install --quiet --group cuda-compiler
+	$(BIN)/python -m pytest tests/test_cuda.py $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -168,7 +168,7 @@ class OnHost(Backend):
         self.rebuild = lambda *arguments: inner.to_host(inner.rebuild(*arguments))
         self.mutate = lambda *arguments: inner.to_host(inner.mutate(*arguments))
 
-    score = rebuild = mutate = logits = None
+    score = rebuild = mutate = logits = plan = None  # an instance has its own
 
 
 # Fitness functions that worker processes can import.

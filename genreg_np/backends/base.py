@@ -148,11 +148,11 @@ class Backend(ABC):
         """
 
 
-def memory_line(brood: Brood, beside: str, bytes_beside: int) -> str:
-    """Return the memory of a generation: the survivors' genes, those of the next, and what is beside them."""
-    survivors, genes = len(brood.survivors) or brood.size, brood.network.gene_count
-    megabytes = (8 * survivors * genes + bytes_beside) / 2**20
-    return f"memory 2 x {survivors:,} survivors x {genes:,} genes x 4 bytes + {beside} = {megabytes:,.0f} MB"
+def memory_line(survivors: tuple[int, ...], count: int, kind: str, each: int) -> str:
+    """Return the memory of a generation: two sets of survivors (S, D), `count` things of `each` bytes."""
+    size, genes = survivors
+    total = f"{(8 * size * genes + count * each) / 2**20:,.0f} MB"
+    return f"memory 2 x {size:,} survivors x {genes:,} genes x 4 bytes + {count:,} {kind} x {each:,} bytes = {total}"
 
 
 def genome_bytes(network: Network, images: int) -> int:

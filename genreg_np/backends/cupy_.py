@@ -92,7 +92,7 @@ class CupyBackend(Backend):
 
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch, a tile of genomes at a time."""
-        with self._running(brood, batch):
+        with self._running(brood, len(batch)):
             cupy, size = self._cupy, brood.size
             uploaded = _Uploaded(self, brood)
             images = cupy.asarray(batch.features)
@@ -119,7 +119,7 @@ class CupyBackend(Backend):
 
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Array:
         """Return the genes of the chosen genomes, (C, D) float32, on the device."""
-        with self._running(brood):
+        with self._running(brood, kept=len(chosen)):
             uploaded = _Uploaded(self, brood)
             genomes = self._cupy.empty((len(chosen), brood.network.gene_count), np.float32)
             for first in range(0, len(chosen), MOST_ROWS):
@@ -161,7 +161,7 @@ class CupyBackend(Backend):
 
     def plan(self, brood: Brood, images: int) -> str:
         """Say how a generation is scored; the features lie on the device besides."""
-        return f"dense; {self._memory_line(brood, images)}"
+        return f"dense; {self._memory_line(brood, images, len(brood.survivors))}"
 
     # Its parts
 
@@ -229,8 +229,8 @@ class CupyBackend(Backend):
         try:
             return {name: module.get_function(name) for name in KERNELS}
         except self._cupy.cuda.compiler.CompileException as error:
-            lines = [line for line in str(error).splitlines() if "error" in line] or str(error).splitlines()
-            raise BackendError(f"the CUDA compiler refused the kernels: {lines[0].strip()}") from None
+            errors = "; ".join(line.strip() for line in str(error).splitlines() if "error" in line)
+            raise BackendError(f"the CUDA compiler refused the kernels: {errors or error}") from None
         except (RuntimeError, ImportError, OSError) as error:
             raise library_error(error) from None
 
@@ -253,35 +253,33 @@ class CupyBackend(Backend):
     def _tile(self, network: Network, images: int) -> int:
         return max(1, min(MOST_ROWS, TILE_BYTES // (genome_bytes(network, images) + SCORE_BYTES * images)))
 
-    def _memory_line(self, brood: Brood, images: int) -> str:
+    def _memory_line(self, brood: Brood, images: int, survivors: int) -> str:
         tile = min(self._tile(brood.network, images), brood.size)
-        one = genome_bytes(brood.network, images) + SCORE_BYTES * images
-        return memory_line(brood, f"{tile:,} genomes at a time x {one:,} bytes", tile * one)
+        each = genome_bytes(brood.network, images) + SCORE_BYTES * images
+        return memory_line((survivors, brood.network.gene_count), tile, "genomes at a time", each)
 
     @contextmanager
-    def _running(self, brood: Brood | None = None, batch: Batch | None = None) -> Iterator[None]:
-        """Compute on the device; say in one line what does not fit in its memory."""
+    def _running(self, brood: Brood | None = None, images: int = 0, kept: int = 0) -> Iterator[None]:
+        """Compute on the device; say in one line what does not fit in its memory (`kept`: genomes to be rebuilt)."""
         try:
             with self._cupy.cuda.Device(self.device):
                 yield
         except self._cupy.cuda.memory.OutOfMemoryError:
-            raise BackendError(self._too_large(brood, batch)) from None
+            raise BackendError(self._too_large(brood, images, kept)) from None
 
-    def _too_large(self, brood: Brood | None, batch: Batch | None) -> str:
+    def _too_large(self, brood: Brood | None, images: int, kept: int) -> str:
         pool = self._cupy.get_default_memory_pool()
         free, whole = self._cupy.cuda.runtime.memGetInfo()
         free += pool.total_bytes() - pool.used_bytes()
         line = f"out of memory on GPU {self.device}: {free / 2**20:,.0f} of its {whole / 2**20:,.0f} MB are free"
         if brood is None:
             return line + ": choose a smaller dataset, or another GPU with --device"
-        images = len(batch) if batch else 0
-        survivors = len(brood.survivors) or brood.size
-        # What is held besides survivors counts as taken; the survivors of this generation could be given back.
-        for_survivors = free + 4 * len(brood.survivors) * brood.network.gene_count - TILE_BYTES
-        fits = int(for_survivors / (8 * brood.network.gene_count) * brood.size / survivors)
+        genes, survivors = brood.network.gene_count, kept or len(brood.survivors) or brood.size
+        # Each genome of the population costs its share of two sets of survivors; those of today would be given back.
+        share = 8 * genes * survivors / brood.size
+        fits = int((free + 4 * len(brood.survivors) * genes - TILE_BYTES) / share)
         way_out = f"--set population_size={fits}" if fits > 1 else "a smaller network"
-        need = self._memory_line(brood, images)
-        return f"{line}; a generation of {brood.size:,} needs {need}: about {way_out} would fit"
+        return f"{line}; a generation needs {self._memory_line(brood, images, survivors)}: about {way_out} would fit"
 
 
 class _Uploaded:

@@ -75,11 +75,11 @@ class NumbaBackend(Backend):
         first, kind = brood.network.dense[0], plan(brood)
         values = 4 * first.outputs * images
         if kind == "inherited":
-            beside = f"({len(brood.survivors):,} survivors + {self.threads} threads) x {values:,} bytes"
-            return f"inherited; {memory_line(brood, beside, (len(brood.survivors) + self.threads) * values)}"
+            count = len(brood.survivors) + self.threads
+            return "inherited; " + memory_line(brood.survivors.shape, count, "survivors and threads", values)
         genomes, rows = _tile(first.outputs, first.inputs)
-        one = genomes * (4 * rows * first.inputs + values)
-        return f"dense; {memory_line(brood, f'{self.threads} threads x {one:,} bytes', self.threads * one)}"
+        each = genomes * (4 * rows * first.inputs + values)
+        return "dense; " + memory_line(brood.survivors.shape, self.threads, "threads", each)
 
     @contextmanager
     def _running(self) -> Iterator[None]:

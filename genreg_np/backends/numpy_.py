@@ -44,8 +44,8 @@ class NumpyBackend(Backend):
     def plan(self, brood: Brood, images: int) -> str:
         """Say how a generation is scored."""
         tile = min(_tile_size(brood.network), brood.size)
-        one = genome_bytes(brood.network, images)
-        return f"dense; {memory_line(brood, f'{tile:,} genomes at a time x {one:,} bytes', tile * one)}"
+        each = genome_bytes(brood.network, images)
+        return "dense; " + memory_line(brood.survivors.shape, tile, "genomes at a time", each)
 
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch, a tile of genomes at a time."""

@@ -43,16 +43,16 @@ class ndarray:
     __array_ufunc__ = None
 
     def __init__(self, values: np.ndarray, owner: ndarray | None = None) -> None:
-        self._values, self._owner = values, owner
+        self._values, self._owner, self._held = values, owner, 0
         if owner is None:
-            memory.used += values.nbytes
-            memory.most = max(memory.most, memory.used)
-            if memory.used > memory.limit:
+            if memory.used + values.nbytes > memory.limit:
                 raise OutOfMemoryError(f"Out of memory allocating {values.nbytes} bytes")
+            self._held = values.nbytes
+            memory.used += self._held
+            memory.most = max(memory.most, memory.used)
 
     def __del__(self) -> None:
-        if self._owner is None:
-            memory.used -= self._values.nbytes
+        memory.used -= self._held
 
     def __array__(self, *_: object, **__: object) -> np.ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
