@@ -175,7 +175,7 @@ def _tile(hidden: int, width: int) -> tuple[int, int]:
     return max(1, min(MOST_GENOMES, BLOCK_GENES // (hidden * width))), hidden
 
 
-def _lit_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArray[np.int64]]:
+def _lit_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArray[np.int32]]:
     """Return what of a batch (N, I) matters: an input that is dark in every image adds nothing to any sum.
 
     Returns
@@ -184,7 +184,7 @@ def _lit_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArray[
         The lit inputs and the short gaps between them.
     spans : (n, 2) int64
         The runs of inputs they come from.
-    places : (I,) int64
+    places : (I,) int32
         Each input's row of `columns`, or -1.
     """
     inputs = features.shape[1]
@@ -194,7 +194,7 @@ def _lit_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArray[
     breaks = np.flatnonzero(np.diff(lit) > LONGEST_GAP)
     spans = np.stack([lit[np.r_[0, breaks + 1]], lit[np.r_[breaks, -1]] + 1], axis=1)
     used = np.concatenate([np.arange(begin, end) for begin, end in spans])
-    places = np.full(inputs, -1, np.int64)
+    places = np.full(inputs, -1, np.int32)
     places[used] = np.arange(len(used))
     return np.ascontiguousarray(features[:, used].T), spans, places
 

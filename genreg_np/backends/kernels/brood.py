@@ -25,6 +25,7 @@ from genreg_np.backends.kernels.offspring import (
     add_mutation,
     build_genes,
     build_lit_rows,
+    group_words,
     second_parent_gives,
     walk,
 )
@@ -135,12 +136,12 @@ def score_inherited(fitness, accuracy, batch, task, brood, products):
     images = columns.shape[1]
     for genome in prange(len(parents)):
         values = np.empty((hidden, images), np.float32)
-        run = 0
+        crosses, run = gene_kind != GENE_NONE and genome >= elites, 0
+        words = group_words(runs, genome, generation, seed) if crosses else np.empty(0, np.uint32)
         for h in range(hidden):
             while run + 1 < len(runs) and runs[run + 1, 0] <= h * inputs:
                 run += 1
-            crossed = gene_kind != GENE_NONE and genome >= elites
-            second = crossed and second_parent_gives(runs[run, 1], genome, generation, seed)
+            second = crosses and second_parent_gives(words, runs[run, 1])
             values[h] = products[parents[genome, 1 if second else 0], h]
         if genome >= elites:
             add_mutated_inputs(values, genome, columns, places, brood)

@@ -34,41 +34,62 @@ def draw_initial(genes, start, genome, seed, layers, ranges):
 
 
 @kernel()
-def cross_weights(genes, start, first, second, words, first_word):
-    """Fill genes start .. start + len(genes) from two parents (D,), weight by weight: bit g for gene g.
-
-    `words` are the crossover words from number `first_word` on.
-    """
-    stop = start + len(genes)
-    for word in range(start // 32, (stop + 31) // 32):
-        bits = words[word - first_word]
-        low = 32 * word
-        if low >= start and low + 32 <= stop:  # a whole word: a loop of fixed length, which vectorises
-            for j in range(32):
-                gene = low + j
-                genes[gene - start] = second[gene] if (bits >> np.uint32(j)) & np.uint32(1) else first[gene]
-        else:
-            for gene in range(max(low, start), min(low + 32, stop)):
-                genes[gene - start] = second[gene] if (bits >> np.uint32(gene - low)) & np.uint32(1) else first[gene]
+def crossover_words(start, stop, genome, generation, seed):
+    """Return the crossover words of genes start .. stop, a block more, and the number of the first."""
+    block = start // 128
+    words = np.empty(4 * ((stop + 127) // 128 - block + 1), np.uint32)
+    fill_words(words, block, genome, generation, CROSSOVER, seed)
+    return words, 4 * block
 
 
 @kernel()
-def second_parent_gives(bit, genome, generation, seed):
+def cross_weights(target, at, gene, count, first, second, words, first_word):
+    """Fill target[at : at + count] from two parents (D,), weight by weight from `gene` on: bit g for gene g.
+
+    Floats are taken for the words they are, and chosen by masks; 32 genes a time, a loop of fixed length. Both let the
+    compiler use vectors. Up to 31 further places of `target` are overwritten where there is room. `words` are the
+    crossover words from number `first_word` on.
+    """
+    into, one, other = target.view(np.uint32), first.view(np.uint32), second.view(np.uint32)
+    for done in range(0, count, 32):
+        place, source = at + done, gene + done
+        word, shift = source // 32 - first_word, np.uint64(source % 32)
+        pair = np.uint64(words[word]) | (np.uint64(words[word + 1]) << np.uint64(32))
+        bits = np.uint32((pair >> shift) & np.uint64(0xFFFFFFFF))
+        room = min(32, len(into) - place, len(one) - source)
+        genes, kept, taken = into[place : place + room], one[source : source + room], other[source : source + room]
+        if room == 32:
+            for j in range(32):
+                mask = np.uint32(0) - ((bits >> np.uint32(j)) & np.uint32(1))
+                genes[j] = (taken[j] & mask) | (kept[j] & ~mask)
+        else:
+            for j in range(room):
+                mask = np.uint32(0) - ((bits >> np.uint32(j)) & np.uint32(1))
+                genes[j] = (taken[j] & mask) | (kept[j] & ~mask)
+
+
+@kernel()
+def group_words(runs, genome, generation, seed):
+    """Return the crossover words of all gene groups: bit b for group b."""
+    words, _ = crossover_words(0, runs[:, 1].max() + 1, genome, generation, seed)
+    return words
+
+
+@kernel()
+def second_parent_gives(words, bit):
     """Whether gene group `bit` comes from the second parent."""
-    words = np.empty(4, np.uint32)
-    fill_words(words, bit // 128, genome, generation, CROSSOVER, seed)
-    return (words[(bit // 32) % 4] >> np.uint32(bit % 32)) & np.uint32(1) == 1
+    return (words[bit // 32] >> np.uint32(bit % 32)) & np.uint32(1) == 1
 
 
 @kernel()
 def cross_groups(genes, start, first, second, runs, genome, generation, seed):
     """Fill genes from two parents: each run of genes comes as a whole from the parent its group's bit names."""
-    stop = start + len(genes)
+    stop, words = start + len(genes), group_words(runs, genome, generation, seed)
     for run in range(len(runs)):
         low = max(start, runs[run, 0])
         high = min(stop, runs[run + 1, 0] if run + 1 < len(runs) else stop)
         if low < high:
-            chosen = second if second_parent_gives(runs[run, 1], genome, generation, seed) else first
+            chosen = second if second_parent_gives(words, runs[run, 1]) else first
             genes[low - start : high - start] = chosen[low:high]
 
 
@@ -83,10 +104,8 @@ def inherit(genes, start, genome, brood):
     if gene_kind == GENE_NONE or genome < elites:
         genes[:] = first[start : start + len(genes)]
     elif gene_kind == GENE_WEIGHT:
-        block = start // 128
-        words = np.empty(4 * ((start + len(genes) + 127) // 128 - block), np.uint32)
-        fill_words(words, block, genome, generation, CROSSOVER, seed)
-        cross_weights(genes, start, first, second, words, 4 * block)
+        words, first_word = crossover_words(start, start + len(genes), genome, generation, seed)
+        cross_weights(genes, 0, start, len(genes), first, second, words, first_word)
     else:
         cross_groups(genes, start, first, second, runs, genome, generation, seed)
 
@@ -142,44 +161,66 @@ def build_genes(genes, start, genome, brood):
 
 
 @kernel()
+def inherit_lit_rows(block, row, spans, genome, brood):
+    """Fill block (R, W) with the first layer's rows from `row` on, at the spans (n, 2) of inputs, before mutation."""
+    survivors, parents, gene_kind, _, elites, generation, seed, layers, _, _, _, _ = brood
+    height, inputs = block.shape[0], layers[0, 0]
+    if len(survivors) and gene_kind == GENE_WEIGHT and genome >= elites:
+        first, second = survivors[parents[genome, 0]], survivors[parents[genome, 1]]
+        words, first_word = crossover_words(row * inputs, (row + height) * inputs, genome, generation, seed)
+        flat, at = block.reshape(-1), 0
+        for h in range(row, row + height):
+            for span in range(len(spans)):
+                begin, end = spans[span]
+                cross_weights(flat, at, h * inputs + begin, end - begin, first, second, words, first_word)
+                at += end - begin
+        return
+    for h in range(height):
+        at = 0
+        for span in range(len(spans)):
+            begin, end = spans[span]
+            inherit(block[h, at : at + end - begin], (row + h) * inputs + begin, genome, brood)
+            at += end - begin
+
+
+@kernel()
 def build_lit_rows(block, row, spans, places, genome, brood):
     """Fill block (R, W) with the first layer's rows from `row` on, only at the inputs that are lit in the batch.
 
     `spans` (n, 2) are the runs of lit inputs, `places` (I,) says where an input lies in the block's rows, or -1.
     """
-    survivors, parents, gene_kind, _, elites, generation, seed, layers, _, gaps, normal, scale = brood
-    height, inputs = block.shape[0], layers[0, 0]
-    start, end = row * inputs, (row + height) * inputs
-    by_weight = len(survivors) > 0 and gene_kind == GENE_WEIGHT and genome >= elites
-    words, first_word = np.empty(0, np.uint32), 0
-    if by_weight:
-        first_word = 4 * (start // 128)
-        words = np.empty(4 * ((end + 127) // 128) - first_word, np.uint32)
-        fill_words(words, first_word // 4, genome, generation, CROSSOVER, seed)
-    for h in range(height):
-        at = 0
-        for span in range(len(spans)):
-            gene = (row + h) * inputs + spans[span, 0]
-            length = spans[span, 1] - spans[span, 0]
-            piece = block[h, at : at + length]
-            if by_weight:
-                first, second = survivors[parents[genome, 0]], survivors[parents[genome, 1]]
-                cross_weights(piece, gene, first, second, words, first_word)
-            else:
-                inherit(piece, gene, genome, brood)
-            at += length
+    survivors, _, _, _, elites, generation, seed, layers, _, gaps, normal, scale = brood
+    inputs = layers[0, 0]
+    inherit_lit_rows(block, row, spans, genome, brood)
     if len(survivors) == 0 or genome < elites:
         return
     stops, noise = np.empty(SEGMENT, np.int64), np.empty(SEGMENT, np.float32)
-    begin, h, row_end = start, 0, start + inputs
+    begin, end = row * inputs, (row + block.shape[0]) * inputs
+    h, row_end = 0, begin + inputs
     while begin < end:
         stop = min(end, (begin // SEGMENT + 1) * SEGMENT)
-        count = walk(stops, noise, begin, stop, genome, generation, MUTATION, seed, gaps, normal, scale)
-        for i in range(count):
-            gene = begin + stops[i]
-            while gene >= row_end:
-                h, row_end = h + 1, row_end + inputs
-            place = places[gene - row_end + inputs]
-            if place >= 0:
-                block[h, place] += noise[i]
+        while begin >= row_end:
+            h, row_end = h + 1, row_end + inputs
+        if stop > row_end or is_lit(spans, begin - row_end + inputs, stop - row_end + inputs):
+            count = walk(stops, noise, begin, stop, genome, generation, MUTATION, seed, gaps, normal, scale)
+            for i in range(count):
+                gene = begin + stops[i]
+                while gene >= row_end:
+                    h, row_end = h + 1, row_end + inputs
+                place = places[gene - row_end + inputs]
+                if place >= 0:
+                    block[h, place] += noise[i]
         begin = stop
+
+
+@kernel()
+def is_lit(spans, begin, end):
+    """Whether any input from `begin` up to `end` lies in a span."""
+    low, high = 0, len(spans)
+    while low < high:  # the first span that ends after `begin`
+        middle = (low + high) // 2
+        if spans[middle, 1] > begin:
+            high = middle
+        else:
+            low = middle + 1
+    return low < len(spans) and spans[low, 0] < end
