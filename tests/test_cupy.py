@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -268,10 +269,9 @@ def test_the_stand_in_refuses_what_a_gpu_would_not_do(cupy: Any) -> None:
 def genreg(*arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command where `import cupy` finds the stand-in."""
     standin()
-    path = f"{ROOT}:{STANDIN}"
     return subprocess.run(
         [sys.executable, "-m", "genreg_np", *map(str, arguments)],
-        env={"PYTHONPATH": path, "PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "GENREG_DATA": "/nonexistent"},
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{STANDIN}"},
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
