@@ -8,11 +8,14 @@ bit for bit, on any thread or backend:
     genome = genome + mask * scale * z        (streams.py; the first `elites` genomes are left as they are)
 
 In a brood without survivors (generation 0) every gene is drawn uniformly from +-weight_range or +-bias_range.
+
+Node perturbation has one genome and, for each image, mirrored pairs of mutants of its units (`Perturbation`).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -21,6 +24,8 @@ from numpy.typing import NDArray
 
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose
+
+ImageFitness = Callable[[Float32, NDArray[np.int64]], NDArray[np.floating]]  # logits (n, K), labels (n,) -> (n,)
 
 IMAGE_TILE = 512  # images in one BLAS call when many are judged: a fixed shape, so that bytes never depend on threads
 
@@ -35,11 +40,13 @@ class Gene(IntEnum):
 
 
 class Score(IntEnum):
-    """What one genome earns for one image; arguments in `Batch.reward`, `Batch.penalty`."""
+    """What one genome earns for one image; arguments in `Batch.reward`, `Batch.penalty`, `Batch.function`."""
 
     REWARD_SAMPLED = 0  # reward if the class sampled from softmax is right, else penalty
     REWARD_ARGMAX = 1  # reward if the most probable class is right, else penalty
     LOG_PROBABILITY = 2  # log of the right class's probability
+    MARGIN = 3  # how far the right class's logit leads the best other one, at most 1; node perturbation only
+    CUSTOM = 4  # the user's function of the logits; node perturbation only
 
 
 @dataclass(frozen=True)
@@ -74,9 +81,16 @@ class Batch:
     score: Score
     reward: float = 0.0
     penalty: float = 0.0
+    rows: NDArray[np.int64] | None = None  # (N,) rows of `features`, which then are a whole training set
+    function: ImageFitness | None = None  # what Score.CUSTOM calls
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def inputs(self) -> Float32:
+        """The batch's own features, (N, I)."""
+        return self.features if self.rows is None else self.features[self.rows]
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,34 @@ class Judgement:
 
     fitness: NDArray[np.float64]  # (P,) weighted sum of the image scores
     accuracy: NDArray[np.float64]  # (P,) fraction of images predicted right
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Mirrored pairs of mutants for every image, as data.
+
+    Pair k = 0 .. K-1 of layer l's mutants adds +sigma e_k and -sigma e_k to the layer's pre-activations (O,), with
+
+        e_k[u] = H[k, u mod K] * r[u]
+
+    where H (K, K) is Sylvester's Hadamard matrix, H[k, j] = (-1)**popcount(k & j), and r[u] = +-1 is a bit of the
+    image's own words: bit 0 is +1. Pairs of an image are orthogonal where K divides O. Units are numbered through all
+    layers; bit b of genome i's words under Purpose.SIGNS belongs to unit b of the batch's image i.
+    """
+
+    pairs: int  # K, a power of two
+    sigma: float  # in units of the pre-activation
+    seed: int
+    generation: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What `Backend.perturb` returns."""
+
+    change: Float32  # (D,) the direction in which fitness grows, per gene
+    fitness: float  # mean weighted score of the unmutated network
+    accuracy: float  # fraction of images whose most probable class is right
 
 
 class Backend(ABC):
@@ -113,6 +155,19 @@ class Backend(ABC):
     @abstractmethod
     def logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
         """Return the logits (N, K) of one genome (D,) for features (N, I), the same bytes for any number of threads."""
+
+    @abstractmethod
+    def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
+        """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change.
+
+        For each image i, layer l and pair k, with F the batch's score of the mutated network's answer,
+
+            d = (F(+sigma e) - F(-sigma e)) / (2 sigma),      c = mean over k of d e        (O,)
+            change of W = mean over i of c x^T,               change of b = mean over i of c
+
+        where x is the layer's input in the unmutated network. Only units of layer l are mutated in its pairs.
+        With Score.REWARD_SAMPLED word i of genome 0 (Purpose.PREDICTION) plus k 2**32 / K draws image i's class.
+        """
 
 
 def crossover_runs(network: Network, gene: Gene) -> NDArray[np.int64]:

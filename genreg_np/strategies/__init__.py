@@ -15,7 +15,10 @@ from typing import Any
 
 from genreg_np.errors import UsageError, did_you_mean
 
-REGISTRY = {"genreg": "genreg_np.strategies.genreg:Genreg"}
+REGISTRY = {
+    "genreg": "genreg_np.strategies.genreg:Genreg",
+    "node-perturbation": "genreg_np.strategies.node_perturbation:NodePerturbation",
+}
 
 
 def strategy_class(name: str) -> Any:
