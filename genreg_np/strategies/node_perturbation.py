@@ -41,7 +41,7 @@ ONLY_AT_START = "only generation 0 draws from it"
 class NodeOptions(Settings):
     """Settings of node perturbation."""
 
-    pairs: int = option(16, "mirrored pairs of mutants per image and layer, a power of two", low=1, high=1024)
+    pairs: int = option(16, "mirrored pairs of mutants per image and layer", low=1, high=1024)
     sigma: float = option(0.3, "how far a unit's pre-activation is mutated", above=0, high=1000)
     batch_size: int = option(500, "images per generation", low=1, high=1_000_000)
     step_size: float = option(0.005, "first step, about the change of a gene per generation", above=0, high=1000)
@@ -49,6 +49,11 @@ class NodeOptions(Settings):
     weight_decay: float = option(0.0, "pull of weights towards 0, added to the estimate", low=0, high=1000)
     averaging: float = option(0.2, "last fraction of the run whose weights are averaged", low=0, high=1)
     fitness: str = option("log-probability", "what an image's mutants earn", choices=fitnesses.IMAGE_FITNESSES)
+    advantage: str = option(
+        "auto",
+        "relative: an image's advantages are divided by their root mean square; auto: for reward and accuracy",
+        choices=("auto", "plain", "relative"),
+    )
     prediction: str = option("sampled", "how a class is predicted for a reward", choices=fitnesses.PREDICTIONS)
     correct_reward: float = option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
     wrong_penalty: float = option(-1.5, "earned for a wrong prediction", low=-1e6, high=1e6)
@@ -56,10 +61,10 @@ class NodeOptions(Settings):
         1.0, "first weights have this deviation times 1 / sqrt(inputs)", low=0, high=1000, fixed=ONLY_AT_START
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.pairs & (self.pairs - 1):
-            raise UsageError(f"pairs = {self.pairs} must be a power of two: 1, 2, 4, 8, ...")
+    @property
+    def relative(self) -> bool:
+        """Whether all images count alike, however much their mutants differ."""
+        return self.advantage == "relative" or (self.advantage == "auto" and self.fitness in ("reward", "accuracy"))
 
     @property
     def annealed(self) -> bool:
@@ -150,7 +155,7 @@ class NodePerturbation:
             context.network,
             state.genes,
             draw_batch(context.batch, stream, generation),
-            Perturbation(options.pairs, options.sigma, stream.seed, generation),
+            Perturbation(options.pairs, options.sigma, stream.seed, generation, options.relative),
         )
         change = estimate.change - context.decay * state.genes
         mean = state.mean + np.float32(1 - MEMORY) * (change - state.mean)
@@ -159,7 +164,8 @@ class NodePerturbation:
         rate = options.step_size * (max(0.0, 1 - done) if options.annealing == "linear" else 1.0)
         # Both memories begin empty: what they lack, (1 - b^t), is made up for in the rate.
         rate *= (1 - SQUARE_MEMORY ** (generation + 1)) ** 0.5 / (1 - MEMORY ** (generation + 1))
-        genes: Float32 = state.genes + np.float32(rate) * np.divide(mean, np.sqrt(square) + EPSILON)
+        direction: Float32 = np.divide(mean, np.sqrt(square) + EPSILON)
+        genes = state.genes + np.float32(rate) * direction
         averaged = state.averaged + 1 if done >= 1 - options.averaging else 0
         average = state.average
         if averaged:
