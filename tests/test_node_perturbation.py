@@ -43,7 +43,8 @@ def example(score: Score = Score.LOG_PROBABILITY, network: Network = NETWORK) ->
     features = rng.random((2 * IMAGES, network.dense[0].inputs), np.float32)
     labels = rng.integers(0, network.outputs, IMAGES)
     weights = np.linspace(0.5, 1.5, IMAGES)
-    return genes, Batch(features, labels, weights, score, 10.0, -1.5, rows, probability)
+    shifts = rng.integers(0, network.dense[0].inputs, IMAGES)
+    return genes, Batch(features, labels, weights, score, 10.0, -1.5, rows, probability, shifts)
 
 
 def probability(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -89,8 +90,8 @@ def slow_estimate(network: Network, genes: np.ndarray, batch: Batch, perturbatio
     offsets = np.cumsum([0, *(layer.outputs for layer in network.dense)])
     stream, order = Stream(perturbation.seed), perturbation.order
     change = np.zeros(network.gene_count)
-    for image, row in enumerate(batch.rows):  # type: ignore[arg-type]
-        inputs, sums = [batch.features[row].astype(np.float64)], []
+    for image, (row, shift) in enumerate(zip(batch.rows, batch.shifts, strict=True)):  # type: ignore[arg-type]
+        inputs, sums = [np.roll(batch.features[row].astype(np.float64), shift)], []
         for (weights, biases), function in zip(layers, functions, strict=True):
             sums.append(weights @ inputs[-1] + biases)
             inputs.append(function(sums[-1]))
@@ -274,14 +275,38 @@ def test_every_epoch_sees_every_image_once_in_an_order_of_its_own() -> None:
     """The order is a function of seed and epoch alone, so that a resumed run goes on in it."""
     run = nodes(batch_size=16)  # 96 images, 6 generations an epoch
     epochs = [
-        np.concatenate([draw_batch(run.context.batch, run.stream, 6 * epoch + place).rows for place in range(6)])
+        np.concatenate([draw_batch(run.context, run.stream, 6 * epoch + place).rows for place in range(6)])
         for epoch in range(3)
     ]
     for epoch, rows in enumerate(epochs):
         assert np.array_equal(np.sort(rows), np.arange(96))
-        assert np.array_equal(rows, epoch_order(Stream(3), epoch, 96))
+        assert np.array_equal(rows, epoch_order(Stream(3), epoch, 96)[0])
     assert not np.array_equal(epochs[0], epochs[1])
-    assert not np.array_equal(epochs[0], epoch_order(Stream(4), 0, 96))
+    assert not np.array_equal(epochs[0], epoch_order(Stream(4), 0, 96)[0])
+
+
+def test_shifts_move_images_by_pixels_and_roll_them() -> None:
+    """Each image is seen up to a pixel further each way, anew in each epoch; the labels stay its own."""
+    run = nodes(batch_size=96, shift=1)
+    pictures = run.context.batch.features.reshape(-1, 4, 4)
+    moved = {(dy, dx): np.roll(pictures.reshape(-1, 16), 4 * dy + dx, 1) for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
+    seen = []
+    for generation in range(8):
+        batch = draw_batch(run.context, run.stream, generation)
+        assert np.array_equal(batch.labels, run.context.batch.labels[batch.rows])
+        matches = [(batch.inputs == images[batch.rows]).all(axis=1) for images in moved.values()]
+        assert np.sum(matches, axis=0).tolist() == [1] * 96
+        seen.append(np.argmax(matches, axis=0)[np.argsort(batch.rows)])
+    counts = np.bincount(np.ravel(seen), minlength=9)
+    assert counts.min() > 0.6 * 8 * 96 / 9
+    assert not np.array_equal(seen[0], seen[1])
+
+
+def test_features_that_are_no_image_cannot_be_shifted() -> None:
+    """The line names the setting."""
+    with pytest.raises(UsageError, match="shift = 1") as raised:
+        nodes(tiny_dataset(kind="f"), shift=1)
+    one_line(raised.value)
 
 
 def test_the_step_falls_to_nothing_and_the_last_genes_are_averaged() -> None:

@@ -83,6 +83,7 @@ class Batch:
     penalty: float = 0.0
     rows: NDArray[np.int64] | None = None  # (N,) rows of `features`, which then are a whole training set
     function: ImageFitness | None = None  # what Score.CUSTOM calls
+    shifts: NDArray[np.int64] | None = None  # (N,) how many places each input's features are rolled on, 0 .. I-1
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -90,7 +91,11 @@ class Batch:
     @property
     def inputs(self) -> Float32:
         """The batch's own features, (N, I)."""
-        return self.features if self.rows is None else self.features[self.rows]
+        features = self.features if self.rows is None else self.features[self.rows]
+        if self.shifts is None:
+            return features
+        places = (np.arange(features.shape[1]) - self.shifts[:, None]) % features.shape[1]
+        return np.take_along_axis(features, places, axis=1)
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,8 @@ class NumbaBackend(Backend):
         """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
         images = len(batch)
         rows = np.arange(images) if batch.rows is None else batch.rows
-        what = (batch.features, rows, batch.labels, batch.weights)
+        shifts = np.zeros(images, np.int64) if batch.shifts is None else batch.shifts
+        what = (batch.features, rows, shifts, batch.labels, batch.weights)
         net = (np.ascontiguousarray(genes), _layers(network))
         pairs, sigma = perturbation.pairs, np.float32(perturbation.sigma)
         mutation = (

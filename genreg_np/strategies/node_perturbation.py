@@ -44,6 +44,7 @@ class NodeOptions(Settings):
     pairs: int = option(16, "mirrored pairs of mutants per image and layer", low=1, high=1024)
     sigma: float = option(0.3, "how far a unit's pre-activation is mutated", above=0, high=1000)
     batch_size: int = option(500, "images per generation", low=1, high=1_000_000)
+    shift: int = option(0, "pixels by which training images are moved at random, each way", low=0, high=100)
     step_size: float = option(0.005, "first step, about the change of a gene per generation", above=0, high=1000)
     annealing: str = option("linear", "how the step falls to 0 over the run", choices=("linear", "none"))
     weight_decay: float = option(0.0, "pull of weights towards 0, added to the estimate", low=0, high=1000)
@@ -81,6 +82,7 @@ class NodeContext:
     network: Network
     batch: Batch  # the whole training set, of which a generation takes some rows; weights (batch_size,)
     decay: Float32 = field(repr=False)  # (D,) weight decay of weights, 0 of biases
+    offsets: NDArray[np.int64]  # how features may be rolled to move an image
     generations: int  # in all
 
 
@@ -98,14 +100,19 @@ class NodeState:
     accuracy: float = 0.0  # fraction of the last batch predicted right, before its step
 
     def metrics(self) -> dict[str, float]:
-        """Return what is recorded of the last generation; one genome's fitness is both best and mean."""
-        return {"best_trust": self.fitness, "mean_trust": self.fitness, "mean_accuracy": self.accuracy}
+        """Return what is recorded of the last generation; the fitness of one genome is both best and mean."""
+        measured = dict.fromkeys(("fitness", "best_trust", "mean_trust"), self.fitness)
+        return measured | {"mean_accuracy": self.accuracy}
 
 
 class NodePerturbation:
     """The strategy `node-perturbation`."""
 
     name = "node-perturbation"
+    summary = (
+        "mirrored mutants of every unit, judged image by image: no backpropagation and no derivatives, "
+        "but an estimate with a step size"
+    )
     Options = NodeOptions
 
     @staticmethod
@@ -129,7 +136,8 @@ class NodePerturbation:
             *fitnesses.scoring(options.fitness, options.prediction, options.correct_reward, options.wrong_penalty),
             function=problem.image_fitness,
         )
-        return NodeContext(options, backend, problem.network, batch, decay, problem.generations)
+        offsets = flat_offsets(problem.network, options.shift)
+        return NodeContext(options, backend, problem.network, batch, decay, offsets, problem.generations)
 
     @classmethod
     def start(cls, context: NodeContext, stream: Stream) -> NodeState:
@@ -154,7 +162,7 @@ class NodePerturbation:
         estimate = context.backend.perturb(
             context.network,
             state.genes,
-            draw_batch(context.batch, stream, generation),
+            draw_batch(context, stream, generation),
             Perturbation(options.pairs, options.sigma, stream.seed, generation, options.relative),
         )
         change = estimate.change - context.decay * state.genes
@@ -178,20 +186,44 @@ class NodePerturbation:
         return {"best": state.average if state.averaged else state.genes}
 
 
-def draw_batch(whole: Batch, stream: Stream, generation: int) -> Batch:
+def draw_batch(context: NodeContext, stream: Stream, generation: int) -> Batch:
     """Return the images of a generation: every image once in each epoch, in the epoch's own order.
 
     A last batch that would be too small is left out.
     """
+    whole = context.batch
     size, images = len(whole.weights), len(whole.labels)
     epoch, place = divmod(generation, images // size)
-    rows = epoch_order(stream, epoch, images)[place * size : (place + 1) * size].copy()
-    return dataclasses.replace(whole, rows=rows, labels=whole.labels[rows])
+    order, draws = epoch_order(stream, epoch, images)
+    rows = order[place * size : (place + 1) * size].copy()
+    shifts = context.offsets[(draws[rows] * len(context.offsets)) >> 16] if len(context.offsets) > 1 else None
+    return dataclasses.replace(whole, rows=rows, labels=whole.labels[rows], shifts=shifts)
 
 
 @functools.lru_cache(maxsize=2)
-def epoch_order(stream: Stream, epoch: int, images: int) -> NDArray[np.int64]:
-    """Return the order of all images in an epoch, (images,): a pure function, kept because it is dear."""
-    order = stream.permutation(Purpose.EPOCH, epoch, 0, images)
-    order.flags.writeable = False
-    return order
+def epoch_order(stream: Stream, epoch: int, images: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the order of all images in an epoch, and a draw from 0 .. 65,535 for each, both (images,).
+
+    A pure function, kept because it is dear.
+    """
+    words = stream.words(Purpose.EPOCH, epoch, 0, images)
+    return np.argsort(words, kind="stable"), (words & np.uint32(0xFFFF)).astype(np.int64)
+
+
+def flat_offsets(network: Network, shift: int) -> NDArray[np.int64]:
+    """Return by how many places features are rolled to move an image by up to `shift` pixels each way.
+
+    Raises
+    ------
+    UsageError
+        If the network does not see images.
+    """
+    if not shift:
+        return np.zeros(1, np.int64)
+    if len(network.input_shape) < 2 or network.fixed:
+        raise UsageError(f"shift = {shift} moves images, but the network sees features of {network.input_shape}")
+    height, width = network.input_shape[:2]
+    places = network.dense[0].inputs
+    moves = np.arange(-shift, shift + 1)
+    offsets: NDArray[np.int64] = (moves[:, None] * width + moves).ravel() * (places // (height * width)) % places
+    return offsets

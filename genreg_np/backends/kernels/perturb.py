@@ -54,11 +54,14 @@ def transform(values):
 
 
 @kernel()
-def gather(features, rows, start, stop):
-    """Return rows[start:stop] of the features, (T, I) float32."""
-    tile = np.empty((stop - start, features.shape[1]), np.float32)
-    for t in range(stop - start):
-        tile[t] = features[rows[start + t]]
+def gather(features, rows, shifts):
+    """Return rows of the features, each rolled on by its shift, (T, I) float32."""
+    inputs = features.shape[1]
+    tile = np.empty((len(rows), inputs), np.float32)
+    for t in range(len(rows)):
+        row, shift = features[rows[t]], shifts[t]
+        tile[t, shift:] = row[: inputs - shift]
+        tile[t, :shift] = row[inputs - shift :]
     return tile
 
 
@@ -289,11 +292,11 @@ def fold_layers(change, advantages, signs, images, values, layers):
 @kernel()
 def open_tile(tile, size, batch, net, mutation):
     """Return a tile's first image, its images (T, I), and of all units (U, T) activations, m, delta and signs."""
-    features, rows, _, _ = batch
+    features, rows, shifts, _, _ = batch
     genes, layers = net
     _, _, sigma, _, generation, seed = mutation
     start, units = tile * size, layers[:, 1].sum()
-    images = gather(features, rows, start, min(len(rows), start + size))
+    images = gather(features, rows[start : start + size], shifts[start : start + size])
     middle, values = forward_tile(images, genes, layers, units)
     delta, signs = np.empty_like(values), np.empty_like(values)
     fill_signs(delta, start, generation, SIGNS, seed)
@@ -309,10 +312,10 @@ def open_tile(tile, size, batch, net, mutation):
 def perturb_tiles(changes, totals, size, batch, task, net, mutation):
     """Fill each tile's change (tiles, D) and its summed scores and right predictions (tiles, 2).
 
-    batch = features (M, I), rows, labels, weights (N,); task = kind, reward, penalty; net = genes (D,), layers (L, 4);
+    batch = features (M, I), rows, shifts, labels, weights (N,); task = kind, reward, penalty; net = genes (D,), layers;
     mutation = pairs, order, sigma, relative, generation, seed.
     """
-    labels, weights = batch[2], batch[3]
+    labels, weights = batch[3], batch[4]
     kind, reward, penalty = task
     genes, layers = net
     pairs, order, sigma, relative, generation, seed = mutation
@@ -374,7 +377,7 @@ def fold_tiles(changes, advantages, size, batch, net, mutation):
     for tile in prange(len(changes)):
         start, images, values, _, _, signs = open_tile(tile, size, batch, net, mutation)
         own = advantages[:, :, start : start + len(images)].copy()
-        weigh(own, batch[3][start : start + len(images)], sigma, pairs, relative)
+        weigh(own, batch[4][start : start + len(images)], sigma, pairs, relative)
         fold_layers(changes[tile], own, signs, images, values, net[1])
 
 
