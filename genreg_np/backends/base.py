@@ -49,6 +49,9 @@ class Score(IntEnum):
     CUSTOM = 4  # the user's function of the logits; node perturbation only
 
 
+GENOME_SCORES = (Score.REWARD_SAMPLED, Score.REWARD_ARGMAX, Score.LOG_PROBABILITY)  # what Backend.score judges by
+
+
 @dataclass(frozen=True)
 class Brood:
     """All genomes of one generation, as data."""
