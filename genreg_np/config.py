@@ -68,6 +68,11 @@ class TrainConfig(Settings):
             return getattr(options, name)
         raise AttributeError(name)
 
+    @property
+    def annealed(self) -> bool:
+        """Whether a generation depends on how many there are in all."""
+        return bool(self.options.annealed)
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:
         """Build from flat names.
@@ -122,7 +127,9 @@ class TrainConfig(Settings):
         """
         new = self.replace(**changes)
         for name in changes:
-            if getattr(new, name) != getattr(self, name) and (reason := settings()[name].metadata["fixed"]):
+            if getattr(new, name) != getattr(self, name) and (
+                reason := settings(self.strategy)[name].metadata["fixed"]
+            ):
                 raise UsageError(f"{name} cannot be changed in a run under way: {reason}; start a new run for it")
         return new
 
@@ -190,8 +197,11 @@ def read_preset(name: str) -> dict[str, Any]:
     return tomllib.loads(resources.files("genreg_np").joinpath("presets", f"{name}.toml").read_text("utf-8"))
 
 
-def default_preset(dataset: str) -> str:
-    """Return the preset used where none is named: the seed's where it applies, else `small`."""
-    return {"mnist": "seed-mnist-64", "fashion-mnist": "seed-mnist-64", "letters": "seed-alphabet"}.get(
-        dataset, "small"
-    )
+def default_preset(dataset: str, strategy: str | None = None) -> str:
+    """Return the preset used where none is named: the seed's where it applies, else `small`; or the strategy's own."""
+    large = dataset in ("mnist", "fashion-mnist")
+    if strategy == "node-perturbation":
+        return "nodes" if large else "nodes-small"
+    if large:
+        return "seed-mnist-64"
+    return "seed-alphabet" if dataset == "letters" else "small"

@@ -24,11 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import backends
-from genreg_np.backends.base import Backend, Brood
+from genreg_np.backends.base import Backend, Brood, ImageFitness
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.checkpoint import pack_checkpoint, read_checkpoint, restored
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
+from genreg_np.direction import Direction
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
 from genreg_np.model import Dense, Model, Network
@@ -62,6 +63,8 @@ class Evolution:
         What a network without a dataset tells apart; none where its outputs are values.
     input_range : tuple of float, optional
         Smallest and largest raw value of a network's integer inputs; None where inputs are features.
+    image_fitness : callable, optional
+        A fitness of one's own for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
 
     Attributes
     ----------
@@ -87,11 +90,12 @@ class Evolution:
         initial: Model | None = None,
         class_names: Sequence[str] = (),
         input_range: tuple[float, float] | None = None,
+        image_fitness: ImageFitness | None = None,
     ) -> None:
         if dataset is None and network is None:
             raise UsageError("an evolution needs a dataset, or a network and your own fitness")
         self.config = config or TrainConfig.from_preset("small")
-        if dataset is None:
+        if dataset is None or image_fitness is not None:
             self.config = self.config.replace(fitness="custom")
         self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
         self.compile_seconds = self.backend.warm_up()
@@ -102,12 +106,17 @@ class Evolution:
         self.network = network or network_for(dataset, self.config.hidden, self.config.activation)  # type: ignore[arg-type]
         self.strategy = strategy_class(self.config.strategy)
         self.stream = Stream(self.config.seed)
-        self._problem = Problem.of(self.network, dataset)
-        self.context = self.strategy.prepare(self._problem, self.config.options, self.backend)
+        self._problem = dataclasses.replace(Problem.of(self.network, dataset), image_fitness=image_fitness)
+        self.context = self._prepare(self.config)
         self.state = self._start(initial)
         self._features: dict[str, NDArray[np.float32]] = {}
         self._asked: Brood | None = None
+        self._direction = Direction(len(self.class_names), len(dataset.validation)) if dataset else None
         self.seconds = time.perf_counter() - started
+
+    def _prepare(self, config: TrainConfig) -> Any:
+        self._problem = dataclasses.replace(self._problem, generations=config.generations)
+        return self.strategy.prepare(self._problem, config.options, self.backend)
 
     def _start(self, initial: Model | None) -> Any:
         if initial is None:
@@ -133,7 +142,7 @@ class Evolution:
             For a setting that cannot apply any more, with the reason.
         """
         config = self.config.changed(**settings)
-        self.context = self.strategy.prepare(self._problem, config.options, self.backend)
+        self.context = self._prepare(config)
         self.config = config
         self._asked = None
 
@@ -186,6 +195,8 @@ class Evolution:
         last = self.generation >= self.config.generations
         if self.dataset is not None and (self.generation % self.config.validate_every == 0 or last):
             record |= self._validation()
+        if self._direction:
+            self._direction.look(record, self.config.generations)
         self.seconds += time.perf_counter() - started
         return record | {"seconds": round(self.seconds, 6)}
 
@@ -332,6 +343,7 @@ class Evolution:
         network: Network | None = None,
         backend: str | Backend = "auto",
         threads: int | None = None,
+        image_fitness: ImageFitness | None = None,
     ) -> Evolution:
         """Go on from a checkpoint.
 
@@ -345,6 +357,8 @@ class Evolution:
             Settings changed since, by default the saved ones.
         network : Network, optional
             Needed only if it was started with a network that has fixed layers.
+        image_fitness : callable, optional
+            The one it was started with.
 
         Raises
         ------
@@ -374,6 +388,7 @@ class Evolution:
             threads=threads,
             class_names=names,
             input_range=input_range and tuple(input_range),
+            image_fitness=image_fitness,
         )
         if genes != evolution.network.gene_count:
             raise RunError(

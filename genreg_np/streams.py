@@ -47,6 +47,8 @@ class Purpose(IntEnum):
     PARENTS = 7  # two parents per child
     SPLIT = 8  # train, validation, test
     LETTERS = 9  # size, rotation, offset, colours of rendered letters
+    SIGNS = 10  # one bit per unit and image: the sign of node perturbation
+    EPOCH = 11  # one word per training image: its place in an epoch by the whole word, its shift by the low 16 bits
 
 
 def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:

@@ -17,6 +17,8 @@ import pytest
 from genreg_np import backends
 from genreg_np.backends import cupy_, selftest
 from genreg_np.backends.base import Gene, Score
+from genreg_np.backends.cuda import launcher
+from genreg_np.backends.cuda.source import compiler_options, source
 from genreg_np.backends.cupy_ import CupyBackend
 from genreg_np.errors import BackendError, MissingExtraError, UsageError
 from genreg_np.evolution import Evolution
@@ -220,7 +222,7 @@ def test_a_cupy_without_its_libraries_is_explained(monkeypatch: pytest.MonkeyPat
 
 def test_kernels_that_do_not_compile_are_one_line(cupy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What NVRTC objects to is said, without its whole log."""
-    monkeypatch.setattr(cupy_, "source", lambda: 'extern "C" __global__ void total(nonsense x) {}')
+    monkeypatch.setattr(launcher, "source", lambda: 'extern "C" __global__ void total(nonsense x) {}')
     with pytest.raises(BackendError) as raised:
         CupyBackend().warm_up()
     assert "nonsense" in one_line(raised.value)
@@ -254,7 +256,7 @@ def test_the_stand_in_refuses_what_a_gpu_would_not_do(cupy: Any) -> None:
             misuse()
     with pytest.raises(AttributeError):
         _ = cupy.einsum
-    kernel = cupy.RawModule(code=cupy_.source(), options=cupy_.compiler_options()).get_function("activate")
+    kernel = cupy.RawModule(code=source(), options=compiler_options()).get_function("activate")
     for wrong in (3, np.int32(3), 3.0):
         with pytest.raises(TypeError):
             kernel((1, 1), (1,), (array, array, wrong, np.int64(1), np.int32(0)))

@@ -11,11 +11,14 @@ In a brood without survivors (generation 0) every gene is drawn uniformly from +
 
 Large arrays stay where a backend computes: `rebuild` and `mutate` return survivors there, `to_device` takes features
 there, and both are handed back to the backend as they are. On a CPU that place is ordinary memory.
+
+Node perturbation has one genome and, for each image, mirrored pairs of mutants of its units (`Perturbation`).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -26,6 +29,8 @@ from numpy.typing import NDArray
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose
+
+ImageFitness = Callable[[Float32, NDArray[np.int64]], NDArray[np.floating]]  # logits (n, K), labels (n,) -> (n,)
 
 IMAGE_TILE = 512  # images in one BLAS call when many are judged: a fixed shape, so that bytes never depend on threads
 
@@ -43,11 +48,16 @@ class Gene(IntEnum):
 
 
 class Score(IntEnum):
-    """What one genome earns for one image; arguments in `Batch.reward`, `Batch.penalty`."""
+    """What one genome earns for one image; arguments in `Batch.reward`, `Batch.penalty`, `Batch.function`."""
 
     REWARD_SAMPLED = 0  # reward if the class sampled from softmax is right, else penalty
     REWARD_ARGMAX = 1  # reward if the most probable class is right, else penalty
     LOG_PROBABILITY = 2  # log of the right class's probability
+    MARGIN = 3  # how far the right class's logit leads the best other one, at most 1; node perturbation only
+    CUSTOM = 4  # the user's function of the logits; node perturbation only
+
+
+GENOME_SCORES = (Score.REWARD_SAMPLED, Score.REWARD_ARGMAX, Score.LOG_PROBABILITY)  # what Backend.score judges by
 
 
 @dataclass(frozen=True)
@@ -83,14 +93,20 @@ class Batch:
     reward: float = 0.0
     penalty: float = 0.0
     rows: NDArray[np.int64] | None = field(default=None, repr=False)  # (N,) rows of `features`; None: all, in order
-
-    @property
-    def images(self) -> Float32:
-        """The features judged, (N, I)."""
-        return self.features if self.rows is None else self.features[self.rows]
+    function: ImageFitness | None = None  # what Score.CUSTOM calls
+    shifts: NDArray[np.int64] | None = None  # (N,) how many places each input's features are rolled on, 0 .. I-1
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def inputs(self) -> Float32:
+        """The batch's own features, (N, I)."""
+        features = self.features if self.rows is None else self.features[self.rows]
+        if self.shifts is None:
+            return features
+        places = (np.arange(features.shape[1]) - self.shifts[:, None]) % features.shape[1]
+        return np.take_along_axis(features, places, axis=1)
 
 
 @dataclass(frozen=True)
@@ -99,6 +115,41 @@ class Judgement:
 
     fitness: NDArray[np.float64]  # (P,) weighted sum of the image scores
     accuracy: NDArray[np.float64]  # (P,) fraction of images predicted right
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Mirrored pairs of mutants for every image, as data.
+
+    Pair k = 0 .. K-1 of layer l's mutants adds +sigma e_k and -sigma e_k to the layer's pre-activations (O,), with
+
+        e_k[u] = H[k, u mod M] * r[u]
+
+    where M is K rounded up to a power of two, H (M, M) is Sylvester's Hadamard matrix, H[k, j] = (-1)**popcount(k & j),
+    and r[u] = +-1 is a bit of the image's own words: bit 0 is +1. Pairs of an image are orthogonal where M divides O.
+    Units are numbered through all layers; bit b of genome i's words under Purpose.SIGNS belongs to unit b of the
+    batch's image i.
+    """
+
+    pairs: int  # K
+    sigma: float  # in units of the pre-activation
+    seed: int
+    generation: int
+    relative: bool = False  # divide an image's advantages by their root mean square, so that all images count alike
+
+    @property
+    def order(self) -> int:
+        """M, the size of the Hadamard matrix."""
+        return 1 << (self.pairs - 1).bit_length()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What `Backend.perturb` returns."""
+
+    change: Float32  # (D,) the direction in which fitness grows, per gene
+    fitness: float  # mean weighted score of the unmutated network
+    accuracy: float  # fraction of images whose most probable class is right
 
 
 class Backend(ABC):
@@ -145,6 +196,21 @@ class Backend(ABC):
         """Return the logits (N, K) of one genome (D,) for features (N, I), the same bytes for any number of threads.
 
         Genes and logits are NumPy's; features are NumPy's or the backend's own.
+        """
+
+    @abstractmethod
+    def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
+        """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change.
+
+        For each image i, layer l and pair k, with F the batch's score of the mutated network's answer,
+
+            d = (F(+sigma e) - F(-sigma e)) / (2 sigma),      c = weight of i * mean over k of d e        (O,)
+            change of W = mean over i of c x^T,               change of b = mean over i of c
+
+        where x is the layer's input in the unmutated network. Relative advantages are d / sqrt(mean of d^2 over all
+        pairs of all layers), or 0 where all are. Only units of layer l are mutated in its pairs, and a
+        unit whose two mutants have the same value, a(z + sigma) = a(z - sigma), has no part in it: its c is 0.
+        With Score.REWARD_SAMPLED word i of genome 0 (Purpose.PREDICTION) plus floor(k 2**32 / K) draws image i's class.
         """
 
 

@@ -11,7 +11,6 @@ fixed order: no atomics. Shapes: T genomes of a tile, O outputs of a layer, N im
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,29 +19,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.base import (
-    ACTIVATION_CODES,
     Backend,
     Batch,
     Brood,
+    Estimate,
     Gene,
     Judgement,
+    Perturbation,
     crossover_runs,
     genome_bytes,
     memory_line,
 )
-from genreg_np.backends.cuda.device import checked_device, import_cupy, library_error
-from genreg_np.backends.cuda.source import KERNELS, TYPES, compiler_options, source
+from genreg_np.backends.cuda import pairs
+from genreg_np.backends.cuda.device import checked_device, import_cupy
+from genreg_np.backends.cuda.launcher import Array, Launcher
 from genreg_np.errors import BackendError
 from genreg_np.model import Float32, Network
-from genreg_np.streams import SEGMENT, Purpose, gap_table, normal_table
+from genreg_np.streams import SEGMENT, Purpose
 
 TILE_BYTES = 256 << 20  # device memory for the genomes of a tile and what they compute
 MOST_ROWS = 65_535  # a CUDA grid has no more rows
 LOGIT_IMAGES = 8192  # images in one product when one genome judges many
 SCORE_BYTES = 9  # of one image of one genome: its score, and whether it was right
-THREADS = 128  # of a CUDA block
-
-Array = Any  # cupy.ndarray
 
 
 class CupyBackend(Backend):
@@ -66,12 +64,12 @@ class CupyBackend(Backend):
     def __init__(self, device: int = 0) -> None:
         self._cupy = import_cupy()
         self.device = checked_device(self._cupy, device)
-        self._constants: dict[object, Array] = {}
+        self._launcher = Launcher(self._cupy)
 
     def warm_up(self) -> float:
         """Compile the kernels, which CuPy keeps on disk; return 0: this is not worth reporting."""
         with self._running():
-            _ = self._kernels
+            _ = self._launcher.kernels
         return 0.0
 
     def describe(self) -> str:
@@ -98,22 +96,21 @@ class CupyBackend(Backend):
             images = cupy.asarray(batch.features)
             if batch.rows is not None:
                 images = images[cupy.asarray(batch.rows)]
-            labels, weights = cupy.asarray(batch.labels.astype(np.int32)), self._constant(batch.weights)
-            numbers = self._constant(np.arange(size, dtype=np.int32))
+            labels, weights = cupy.asarray(batch.labels.astype(np.int32)), self._launcher.constant(batch.weights)
+            numbers = self._launcher.constant(np.arange(size, dtype=np.int32))
             result = cupy.empty((2, size), np.float64)
             tile = self._tile(brood.network, len(batch))
             for first in range(0, size, tile):
                 chosen = numbers[first : first + tile]
-                products, biases = self._products(uploaded, chosen, images)
+                answers = self._answers(uploaded, chosen, images)
                 scores = cupy.empty((len(chosen), len(batch)), np.float64)
                 right = cupy.empty((len(chosen), len(batch)), np.uint8)
-                output, count = brood.network.dense[-1], len(chosen)
-                self._launch(
-                    "judge", (len(batch), count), scores, right, products, biases, ACTIVATION_CODES[output.activation],
-                    chosen, labels, weights, output.outputs, len(batch), batch.score, batch.reward, batch.penalty,
-                    brood.generation, brood.seed,
+                count, classes = len(chosen), brood.network.outputs
+                self._launcher.launch(
+                    "judge", (len(batch), count), scores, right, answers, chosen, labels, weights, classes, len(batch),
+                    batch.score, batch.reward, batch.penalty, brood.generation, brood.seed,
                 )  # fmt: skip
-                self._launch("total", (count, 1), result, size, first, scores, right, count, len(batch))
+                self._launcher.launch("total", (count, 1), result, size, first, scores, right, count, len(batch))
             fitness, accuracy = cupy.asnumpy(result)
         return Judgement(fitness, accuracy)
 
@@ -137,7 +134,7 @@ class CupyBackend(Backend):
         """Return a mutated copy of (G, D) genomes; rows before `first` stay unchanged."""
         with self._running():
             mutated = self._cupy.array(genomes)
-            numbers = self._constant(np.arange(len(genomes), dtype=np.int32))
+            numbers = self._launcher.constant(np.arange(len(genomes), dtype=np.int32))
             for start in range(0, len(genomes), MOST_ROWS):
                 rows = slice(start, start + MOST_ROWS)
                 self._mutate(mutated[rows], 0, numbers[rows], first, generation, purpose, seed, rate, scale)
@@ -154,10 +151,15 @@ class CupyBackend(Backend):
                 values = images.T
                 for layer, (weights, biases) in zip(network.dense, network.unpack(genome), strict=True):
                     values = cupy.matmul(weights, values)
-                    self._activate(values, biases, layer.activation)
+                    self._launcher.activate(values, biases, layer.activation)
                 logits[start : start + LOGIT_IMAGES] = values.T
             found: Float32 = cupy.asnumpy(logits)
         return found
+
+    def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
+        """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
+        with self._running():
+            return pairs.estimate(self._launcher, network, genes, batch, perturbation, TILE_BYTES)
 
     def plan(self, brood: Brood, images: int) -> str:
         """Say how a generation is scored; the features lie on the device besides."""
@@ -165,31 +167,31 @@ class CupyBackend(Backend):
 
     # Its parts
 
-    def _products(self, uploaded: _Uploaded, numbers: Array, images: Array) -> tuple[Array, Array]:
-        """Return the output layer's products (T, K, N) and biases (T, K) of the genomes numbered."""
+    def _answers(self, uploaded: _Uploaded, numbers: Array, images: Array) -> Array:
+        """Return the logits (T, K, N) of the genomes numbered."""
         cupy, network, count = self._cupy, uploaded.brood.network, len(numbers)
-        values, biases, before = images.T, None, ""  # (I, N), then (T, O, N)
+        values = None
         for layer, (weight_slice, bias_slice) in zip(network.dense, network.weight_slices, strict=True):
             weights = cupy.empty((count, layer.outputs * layer.inputs), np.float32)
             self._build(weights, weight_slice.start, numbers, uploaded, uploaded.brood.weight_range)
-            if biases is not None:
-                self._activate(values, biases, before)
-                values = cupy.matmul(weights.reshape(count, layer.outputs, layer.inputs), values)
-            else:  # all genomes in one product
-                values = cupy.matmul(weights.reshape(count * layer.outputs, layer.inputs), values)
+            if values is None:  # all genomes in one product
+                values = cupy.matmul(weights.reshape(count * layer.outputs, layer.inputs), images.T)
                 values = values.reshape(count, layer.outputs, len(images))
-            biases, before = cupy.empty((count, layer.outputs), np.float32), layer.activation
+            else:
+                values = cupy.matmul(weights.reshape(count, layer.outputs, layer.inputs), values)
+            biases = cupy.empty((count, layer.outputs), np.float32)
             self._build(biases, bias_slice.start, numbers, uploaded, uploaded.brood.bias_range)
-        return values, biases
+            self._launcher.activate(values, biases, layer.activation)
+        return values
 
     def _build(self, genes: Array, start: int, numbers: Array, uploaded: _Uploaded, genes_range: float) -> None:
         """Fill a stretch of genes (T, width), which may be columns of a wider array, from gene `start` on."""
         brood, width = uploaded.brood, genes.shape[1]
         where = (genes, genes.strides[0] // 4, start, width, numbers)
         if uploaded.survivors is None:
-            self._launch("draw_initial", (width, len(numbers)), *where, brood.seed, 2 * genes_range)
+            self._launcher.launch("draw_initial", (width, len(numbers)), *where, brood.seed, 2 * genes_range)
             return
-        self._launch(
+        self._launcher.launch(
             "inherit", (width, len(numbers)), *where, uploaded.survivors, brood.network.gene_count, uploaded.parents,
             brood.gene is not Gene.NONE, uploaded.runs, uploaded.run_count, brood.elites, brood.generation, brood.seed,
         )  # fmt: skip
@@ -205,50 +207,10 @@ class CupyBackend(Backend):
         """Mutate a stretch of genes (T, width) in place, from gene `start` on."""
         width = genes.shape[1]
         segments = -(-(start + width) // SEGMENT) - start // SEGMENT
-        self._launch(
+        self._launcher.launch(
             "mutate", (segments, len(numbers)), genes, genes.strides[0] // 4, start, width, numbers, first_mutable,
-            generation, purpose, seed, self._table("gaps", rate), self._table("normal"), scale,
+            generation, purpose, seed, self._launcher.table("gaps", rate), self._launcher.table("normal"), scale,
         )  # fmt: skip
-
-    def _activate(self, values: Array, biases: Array, activation: str) -> None:
-        """Replace values (..., O, N) by a(values + biases (..., O)), in place."""
-        rows, images = biases.size, values.shape[-1]
-        self._launch("activate", (rows * images, 1), values, biases, rows, images, ACTIVATION_CODES[activation])
-
-    def _launch(self, kernel: str, threads: tuple[int, int], *arguments: Any) -> None:
-        """Run a kernel with (columns, rows) threads; a number is passed as the type the kernel declares."""
-        columns, rows = threads
-        if columns and rows:
-            typed = zip(KERNELS[kernel], arguments, strict=True)
-            passed = tuple(value if kind == "p" else TYPES[kind](value) for kind, value in typed)
-            self._kernels[kernel]((-(-columns // THREADS), rows), (THREADS,), passed)
-
-    @functools.cached_property
-    def _kernels(self) -> dict[str, Any]:
-        module = self._cupy.RawModule(code=source(), options=compiler_options())
-        try:
-            return {name: module.get_function(name) for name in KERNELS}
-        except self._cupy.cuda.compiler.CompileException as error:
-            errors = "; ".join(line.strip() for line in str(error).splitlines() if "error" in line)
-            raise BackendError(f"the CUDA compiler refused the kernels: {errors or error}") from None
-        except (RuntimeError, ImportError, OSError) as error:
-            raise library_error(error) from None
-
-    def _table(self, name: str, rate: float = 0.0) -> Array:
-        """Return a look-up table on the device, sent there once."""
-        if (name, rate) not in self._constants:
-            table = gap_table(rate) if name == "gaps" else normal_table()
-            self._constants[name, rate] = self._cupy.asarray(table)
-        return self._constants[name, rate]
-
-    def _constant(self, array: NDArray[Any]) -> Array:
-        """Return a small array that is the same in every generation on the device, sent there once."""
-        key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self._constants:
-            if len(self._constants) > 100:
-                self._constants.clear()
-            self._constants[key] = self._cupy.asarray(array)
-        return self._constants[key]
 
     def _tile(self, network: Network, images: int) -> int:
         return max(1, min(MOST_ROWS, TILE_BYTES // (genome_bytes(network, images) + SCORE_BYTES * images)))
@@ -292,4 +254,4 @@ class _Uploaded:
         self.parents = cupy.asarray(brood.parents)
         runs = crossover_runs(brood.network, brood.gene)
         self.run_count = len(runs)
-        self.runs = backend._constant(runs)
+        self.runs = backend._launcher.constant(runs)

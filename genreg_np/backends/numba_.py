@@ -21,20 +21,25 @@ from genreg_np.backends.base import (
     Backend,
     Batch,
     Brood,
+    Estimate,
     Gene,
     Judgement,
+    Perturbation,
     Score,
     crossover_runs,
     memory_line,
 )
 from genreg_np.backends.kernels import brood as kernels
+from genreg_np.backends.kernels import perturb as pair_kernels
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
+from genreg_np.fitness import check_image_scores
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
 
 BLOCK_GENES = 1 << 18  # weights built at a time, 1 MB: they must stay in a core's cache
 MIN_ROWS, MOST_GENOMES = 16, 16
+PAIR_TILE = 128  # images whose mutants one thread judges at a time: a fixed shape, as IMAGE_TILE
 SPARSE_COST = 4.0  # a scattered multiply-add costs this many of a product's
 LONGEST_GAP = 32  # dark inputs between lit ones that are cheaper to compute than to step over
 
@@ -110,13 +115,14 @@ class NumbaBackend(Backend):
             self.score(dataclasses.replace(brood, survivors=genomes, gene=Gene.NONE, mutation_rate=0.0), batch)
             self.mutate(genomes, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0)
             self.logits(network, genomes[0], two)
+            self.perturb(network, genomes[0], batch, Perturbation(1, 0.1, 0, 0))
             self._warm, self.compile_seconds = True, time.perf_counter() - start
         return self.compile_seconds
 
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch."""
         fitness, accuracy = np.empty(brood.size), np.empty(brood.size)
-        columns, spans, places = _lit_inputs(batch.images)
+        columns, spans, places = _lit_inputs(batch.inputs)
         what = (columns, spans, places, batch.labels, batch.weights)
         task = (int(batch.score), float(batch.reward), float(batch.penalty))
         described, first = _description(brood), brood.network.dense[0]
@@ -159,6 +165,55 @@ class NumbaBackend(Backend):
         with self._running():
             kernels.tiled_logits(logits, np.ascontiguousarray(genes), _layers(network), features, IMAGE_TILE)
         return logits
+
+    def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
+        """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
+        images = len(batch)
+        rows = np.arange(images) if batch.rows is None else batch.rows
+        shifts = np.zeros(images, np.int64) if batch.shifts is None else batch.shifts
+        what = (batch.features, rows, shifts, batch.labels, batch.weights)
+        net = (np.ascontiguousarray(genes), _layers(network))
+        pairs, sigma = perturbation.pairs, np.float32(perturbation.sigma)
+        mutation = (
+            pairs,
+            perturbation.order,
+            sigma,
+            perturbation.relative,
+            perturbation.generation,
+            np.uint64(perturbation.seed),
+        )
+        changes = np.empty((-(-images // PAIR_TILE), len(genes)), np.float32)
+        totals, change = np.zeros((len(changes), 2)), np.empty_like(genes)
+        if batch.score is Score.CUSTOM:
+            answers = np.empty((len(network.dense), pairs, 2, images, network.outputs), np.float32)
+            logits = np.empty((images, network.outputs), np.float32)
+            with self._running():
+                pair_kernels.answer_tiles(answers, logits, PAIR_TILE, what, net, mutation)
+            advantages, totals[0] = _judge_pairs(answers, logits, batch, perturbation)
+            with self._running():
+                pair_kernels.fold_tiles(changes, advantages, PAIR_TILE, what, net, mutation)
+        else:
+            task = (int(batch.score), np.float32(batch.reward), np.float32(batch.penalty))
+            with self._running():
+                pair_kernels.perturb_tiles(changes, totals, PAIR_TILE, what, task, net, mutation)
+        with self._running():
+            pair_kernels.add_tiles(change, changes, images)
+        fitness, right = totals.sum(axis=0) / images
+        return Estimate(change, float(fitness), float(right))
+
+
+def _judge_pairs(
+    answers: Float32, logits: Float32, batch: Batch, perturbation: Perturbation
+) -> tuple[Float32, tuple[float, float]]:
+    """Return the pairs' differences (L, M, N), summed scores and right predictions, by the user's fitness."""
+    depth, pairs, classes = len(answers), answers.shape[1], answers.shape[-1]
+    labels = np.tile(batch.labels, depth * pairs * 2)
+    scores = check_image_scores(batch.function, answers.reshape(-1, classes), labels).reshape(answers.shape[:-1])
+    advantages = np.zeros((depth, perturbation.order, len(batch)), np.float32)
+    advantages[:, :pairs] = scores[:, :, 0] - scores[:, :, 1]
+    own = check_image_scores(batch.function, logits, batch.labels)
+    totals = float(own @ batch.weights), float((logits.argmax(axis=1) == batch.labels).sum())
+    return advantages, totals
 
 
 def plan(brood: Brood) -> str:

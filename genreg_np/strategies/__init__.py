@@ -1,7 +1,7 @@
 """How a population evolves: one file per strategy, one line here.
 
 A strategy is a class with
-    name, Options                               its word on the command line; its frozen dataclass of settings
+    name, summary, Options                      its word on the command line; what it is, in a line; its settings
     prepare(problem, options, backend)          -> context: what can be recomputed (features, index lists)
     start(context, stream)                      -> state: a frozen dataclass of arrays and scalars
     step(state, context, stream)                -> state after one more generation, drawing its own batch
@@ -16,7 +16,10 @@ from typing import Any
 
 from genreg_np.errors import UsageError, did_you_mean
 
-REGISTRY = {"genreg": "genreg_np.strategies.genreg:Genreg"}
+REGISTRY = {
+    "genreg": "genreg_np.strategies.genreg:Genreg",
+    "node-perturbation": "genreg_np.strategies.node_perturbation:NodePerturbation",
+}
 
 
 def strategy_class(name: str) -> Any:

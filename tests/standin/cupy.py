@@ -76,7 +76,7 @@ class ndarray:
         _plain(key)
         self._values[key] = _values(value)
 
-    def reshape(self, *shape: int) -> ndarray:
+    def reshape(self, *shape: Any) -> ndarray:
         return self._view(self._values.reshape(*shape))
 
     @property

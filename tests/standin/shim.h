@@ -14,6 +14,7 @@ struct Dimensions {
 static thread_local Dimensions gridDim, blockDim, blockIdx, threadIdx;
 
 static unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((unsigned long long)a * b) >> 32); }
+static int __popcll(unsigned long long a) { return __builtin_popcountll(a); }
 static float __fadd_rn(float a, float b) { return a + b; }
 static float __fmul_rn(float a, float b) { return a * b; }
 static double __dadd_rn(double a, double b) { return a + b; }

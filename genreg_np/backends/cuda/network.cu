@@ -18,43 +18,53 @@ extern "C" __global__ void activate(float* values, const float* biases, index_t 
     if (i < rows * images) values[i] = activation(values[i] + biases[i / images], code);
 }
 
-// One thread an image of a genome, which is blockIdx.y: from the output layer's products (T, K, N), which are
-// overwritten, to the image's weighted score and whether it was predicted right, both (T, N).
-//   numbers  (T,) the genomes' numbers      biases  (T, K)      labels, weights  (N,)
-extern "C" __global__ void judge(double* scores, unsigned char* right, float* products, const float* biases, int code,
-                                 const int* numbers, const int* labels, const double* weights, int classes,
-                                 index_t images, int kind, double reward, double penalty, word generation,
-                                 seed_t seed) {
+struct Verdict {
+    double score;
+    bool right;
+};
+
+// What logits z[0], z[stride], ... earn for a label; z is overwritten where the score needs exponentials.
+// `draw` is the word that draws the class of REWARD_SAMPLED.
+__device__ Verdict verdict(float* z, index_t stride, int classes, int label, int kind, double reward, double penalty,
+                           word draw) {
+    int best = 0;
+    for (int k = 1; k < classes; ++k)
+        if (z[k * stride] > z[best * stride]) best = k;
+    const float top = z[best * stride], own = z[label * stride] - top;
+    if (kind == REWARD_ARGMAX) return Verdict{best == label ? reward : penalty, best == label};
+    if (kind == MARGIN) {
+        float other = -3.402823466e38f;  // below any
+        for (int k = 0; k < classes; ++k)
+            if (k != label) other = fmaxf(other, z[k * stride] - top);
+        return Verdict{fminf(own - other, 1.0f), best == label};
+    }
+    float sum = 0;
+    for (int k = 0; k < classes; ++k) {
+        sum += expf(z[k * stride] - top);
+        z[k * stride] = sum;  // e_0 + ... + e_k
+    }
+    if (kind == LOG_PROBABILITY) return Verdict{own - logf(sum), best == label};
+    const float drawn = unit_float(draw) * sum;
+    int sampled = 0;
+    for (int k = 0; k < classes - 1; ++k) sampled += z[k * stride] <= drawn;
+    return Verdict{sampled == label ? reward : penalty, sampled == label};
+}
+
+// From logits (T, K, N), which are overwritten, to weighted scores and right predictions, both (T, N). One thread an
+// image of a genome, which is blockIdx.y.
+//   numbers  (T,) the genomes' numbers      labels, weights  (N,)
+extern "C" __global__ void judge(double* scores, unsigned char* right, float* logits, const int* numbers,
+                                 const int* labels, const double* weights, int classes, index_t images, int kind,
+                                 double reward, double penalty, word generation, seed_t seed) {
     const index_t image = thread_index(), genome = blockIdx.y;
     if (image >= images) return;
-    float* z = products + genome * classes * images + image;
-    int best = 0;
-    float top = 0;
-    for (int k = 0; k < classes; ++k) {
-        const float value = activation(z[k * images] + biases[genome * classes + k], code);
-        z[k * images] = value;
-        if (k == 0 || value > top) best = k, top = value;
-    }
-    const int label = labels[image];
-    double score = 0;
-    if (kind != REWARD_ARGMAX) {
-        const float right_logit = z[label * images];
-        float sum = 0;
-        for (int k = 0; k < classes; ++k) {
-            sum += expf(z[k * images] - top);
-            z[k * images] = sum;  // e_0 + ... + e_k
-        }
-        score = (double)(right_logit - top - logf(sum));
-        if (kind == REWARD_SAMPLED) {
-            const Block block = philox((word)(image / 4), (word)numbers[genome], generation, PREDICTION, seed);
-            const float draw = unit_float(block.words[image % 4]) * sum;
-            best = 0;
-            for (int k = 0; k < classes - 1; ++k) best += z[k * images] <= draw;
-        }
-    }
-    if (kind != LOG_PROBABILITY) score = best == label ? reward : penalty;
-    scores[genome * images + image] = __dmul_rn(score, weights[image]);
-    right[genome * images + image] = best == label;
+    word draw = 0;
+    if (kind == REWARD_SAMPLED)
+        draw = philox((word)(image / 4), (word)numbers[genome], generation, PREDICTION, seed).words[image % 4];
+    const Verdict found = verdict(logits + genome * classes * images + image, images, classes, labels[image], kind,
+                                  reward, penalty, draw);
+    scores[genome * images + image] = __dmul_rn(found.score, weights[image]);
+    right[genome * images + image] = found.right;
 }
 
 // One thread a genome: its image scores summed in the order of the images. result (2, P): fitness, accuracy.

@@ -8,17 +8,25 @@ import numpy as np
 
 from genreg_np import streams
 from genreg_np.backends.base import ACTIVATION_CODES, Score
+from genreg_np.backends.numpy_ import TINY
 from genreg_np.streams import Purpose
 
-SOURCES = ("bits.cu", "offspring.cu", "network.cu")  # compiled as one text, in this order
+SOURCES = ("bits.cu", "offspring.cu", "network.cu", "perturb.cu")  # compiled as one text, in this order
 # A letter per argument of each kernel: p for an array, or the type of a number.
 KERNELS = {
     "draw_initial": "pqqqpQf",
     "inherit": "pqqqppqpipiiIQ",
     "mutate": "pqqqpiIIQppf",
     "activate": "ppqqi",
-    "judge": "ppppipppiqiddIQ",
+    "judge": "ppppppiqiddIQ",
     "total": "pqqppqq",
+    "gather": "ppppqq",
+    "draw_signs": "pqqIQ",
+    "mutate_units": "pppqqqqqfi",
+    "judge_pairs": "pppiqqqqiddIQ",
+    "compare_pairs": "ppqqqf",
+    "weigh": "ppqqi",
+    "credit_units": "ppppqqqqfi",
 }
 TYPES = {"i": np.int32, "I": np.uint32, "q": np.int64, "Q": np.uint64, "f": np.float32, "d": np.float64}
 
@@ -37,4 +45,8 @@ def compiler_options() -> tuple[str, ...]:
     }
     numbers |= {purpose.name: int(purpose) for purpose in Purpose} | {score.name: int(score) for score in Score}
     numbers |= {name.upper().replace("-", "_"): code for name, code in ACTIVATION_CODES.items()}
-    return ("-std=c++14", *(f"-D{name}={value}{'u' if value >> 31 else ''}" for name, value in numbers.items()))
+    return (
+        "-std=c++14",
+        f"-DTINY={TINY:g}f",
+        *(f"-D{name}={value}{'u' if value >> 31 else ''}" for name, value in numbers.items()),
+    )
