@@ -106,7 +106,7 @@ class NumbaBackend(Backend):
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch."""
         fitness, accuracy = np.empty(brood.size), np.empty(brood.size)
-        columns, spans, places = _lit_inputs(batch.features)
+        columns, spans, places = _lit_inputs(batch.inputs)
         what = (columns, spans, places, batch.labels, batch.weights)
         task = (int(batch.score), float(batch.reward), float(batch.penalty))
         described, first = _description(brood), brood.network.dense[0]

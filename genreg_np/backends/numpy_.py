@@ -46,7 +46,7 @@ class NumpyBackend(Backend):
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch, a tile of genomes at a time."""
         fitness, accuracy = np.empty(brood.size), np.empty(brood.size)
-        features = np.ascontiguousarray(batch.features.T)
+        features = np.ascontiguousarray(batch.inputs.T)
         with single_threaded_blas():
             for tile in _tiles(np.arange(brood.size), brood.network):
                 logits = forward(brood.network, build(brood, tile), features)

@@ -11,10 +11,29 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Batch
+from genreg_np.backends.base import Batch, Score
 from genreg_np.errors import UsageError
 from genreg_np.model import Network
+from genreg_np.strategies.base import Problem
 from genreg_np.streams import Purpose, Stream
+
+UNMOVED = np.zeros(1, np.int64)  # the offsets of images that are not moved
+
+
+def training_batch(problem: Problem, batch_size: int, scoring: tuple[Score, float, float]) -> Batch:
+    """Return all labelled features as one batch, with the weights (N,) of the batches to be drawn from it.
+
+    Raises
+    ------
+    UsageError
+        Without labelled data, or the user's fitness where scoring needs it.
+    """
+    if problem.features is None or problem.labels is None:
+        raise UsageError("this strategy judges images: it needs a dataset (genreg takes a fitness of whole models)")
+    if scoring[0] is Score.CUSTOM and problem.image_fitness is None:
+        raise UsageError("fitness = custom needs a function: pass image_fitness= to Evolution, train or resume")
+    weights = np.ones(min(batch_size, len(problem.labels)))
+    return Batch(problem.features, problem.labels, weights, *scoring, function=problem.image_fitness)
 
 
 def draw_batch(whole: Batch, offsets: NDArray[np.int64], stream: Stream, generation: int) -> Batch:
@@ -54,7 +73,7 @@ def flat_offsets(network: Network, shift: int) -> NDArray[np.int64]:
         If the network does not see images.
     """
     if not shift:
-        return np.zeros(1, np.int64)
+        return UNMOVED
     if len(network.input_shape) < 2 or network.fixed:
         raise UsageError(f"shift = {shift} moves images, but the network sees features of {network.input_shape}")
     height, width = network.input_shape[:2]

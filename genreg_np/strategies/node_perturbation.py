@@ -24,12 +24,11 @@ from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Perturbation
-from genreg_np.errors import UsageError
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
 from genreg_np.strategies.base import Problem, first_genes
-from genreg_np.strategies.epochs import draw_batch, flat_offsets
+from genreg_np.strategies.epochs import draw_batch, flat_offsets, training_batch
 from genreg_np.streams import Stream
 
 ONLY_AT_START = "only generation 0 draws from it"
@@ -120,22 +119,14 @@ class NodePerturbation:
         Raises
         ------
         UsageError
-            Without labelled data.
+            Without labelled data, or a function for fitness = custom.
         """
-        if problem.features is None or problem.labels is None:
-            raise UsageError("node-perturbation judges images: it needs a dataset (genreg takes a fitness of models)")
-        batch = Batch(
-            problem.features,
-            problem.labels,
-            np.ones(min(options.batch_size, len(problem.labels))),
-            *fitnesses.scoring(options.fitness, options.prediction, options.correct_reward, options.wrong_penalty),
-            function=problem.image_fitness,
-        )
+        scoring = fitnesses.scoring(options.fitness, options.prediction, options.correct_reward, options.wrong_penalty)
         return NodeContext(
             options,
             backend,
             problem.network,
-            batch,
+            training_batch(problem, options.batch_size, scoring),
             weight_decay(problem.network, options.weight_decay),
             flat_offsets(problem.network, options.shift),
             problem.generations,
