@@ -47,6 +47,8 @@ def tiny_dataset(classes: int = 4, per_class: int = 24, kind: str = "u", noise: 
 TINY: dict[str, dict[str, object]] = {
     "genreg": {"population_size": 20, "images_per_class": 6, "survival_cutoff": 0.25, "elites": 1},
     "node-perturbation": {"pairs": 4, "batch_size": 24},
+    "evolution-strategy": {"population_size": 20, "batch_size": 24},
+    "random-search": {"population_size": 20, "batch_size": 48},
 }
 
 

@@ -16,7 +16,7 @@ from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import UsageError
 from genreg_np.evolution import Evolution
 from genreg_np.model import Model, Network
-from genreg_np.strategies import REGISTRY
+from genreg_np.strategies import REGISTRY, epochs
 from genreg_np.strategies.base import network_for
 from genreg_np.strategies.genreg import draw_batch
 from tests.helpers import DATASET, evolution, model_of, one_line, outcome, own, smallness, tiny_config, tiny_dataset
@@ -152,10 +152,11 @@ LEARNING: dict[str, dict[str, Any]] = {
         "trust_inheritance": 0.0,
     },
     "node-perturbation": {"batch_size": 60, "pairs": 4, "step_size": 0.02},
+    "evolution-strategy": {"population_size": 60, "batch_size": 60, "sigma": 0.05, "step_size": 0.1},
 }
 
 
-@pytest.mark.parametrize("strategy", list(REGISTRY))
+@pytest.mark.parametrize("strategy", [name for name in REGISTRY if name != "random-search"])
 def test_better_than_random_search(strategy: str) -> None:
     """Forty generations beat the best of as many random genomes, chosen by their validation accuracy itself."""
     dataset = tiny_dataset(classes=6, noise=30)
@@ -164,6 +165,17 @@ def test_better_than_random_search(strategy: str) -> None:
     run.run()
     rivals = random_accuracies(dataset, run.network, 40 * 60)
     assert run.accuracies("validation")["best"] > rivals.max() + 0.2
+
+
+def test_random_search_keeps_the_best_of_fresh_genomes() -> None:
+    """Its fitness never falls, is the accuracy on one batch, and is that of its champion."""
+    run, best = evolution(strategy="random-search", population_size=3), []
+    run.run(6, on_record=lambda record: best.append(record["best_trust"]))
+    assert best == sorted(best)
+    assert len(set(best)) > 1
+    batch = epochs.draw_batch(run.context.batch, epochs.UNMOVED, run.stream, 0)
+    predicted = run.backend.logits(run.network, run.state.genes, batch.inputs).argmax(axis=1)
+    assert best[-1] == pytest.approx(np.mean(predicted == batch.labels))
 
 
 def test_evolution_follows_a_fitness_of_ones_own() -> None:

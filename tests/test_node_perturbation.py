@@ -18,7 +18,7 @@ from genreg_np.errors import FitnessError, UsageError
 from genreg_np.evolution import Evolution
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.model import Network
-from genreg_np.strategies.node_perturbation import draw_batch, epoch_order
+from genreg_np.strategies.epochs import draw_batch, epoch_order
 from genreg_np.streams import Purpose, Stream
 from genreg_np.training import resume, train
 from tests.helpers import BACKENDS, DATASET, create_or_skip, one_line, tiny_config, tiny_dataset
@@ -275,7 +275,12 @@ def test_every_epoch_sees_every_image_once_in_an_order_of_its_own() -> None:
     """The order is a function of seed and epoch alone, so that a resumed run goes on in it."""
     run = nodes(batch_size=16)  # 96 images, 6 generations an epoch
     epochs = [
-        np.concatenate([draw_batch(run.context, run.stream, 6 * epoch + place).rows for place in range(6)])
+        np.concatenate(
+            [
+                draw_batch(run.context.batch, run.context.offsets, run.stream, 6 * epoch + place).rows
+                for place in range(6)
+            ]
+        )
         for epoch in range(3)
     ]
     for epoch, rows in enumerate(epochs):
@@ -292,7 +297,7 @@ def test_shifts_move_images_by_pixels_and_roll_them() -> None:
     moved = {(dy, dx): np.roll(pictures.reshape(-1, 16), 4 * dy + dx, 1) for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
     seen = []
     for generation in range(8):
-        batch = draw_batch(run.context, run.stream, generation)
+        batch = draw_batch(run.context.batch, run.context.offsets, run.stream, generation)
         assert np.array_equal(batch.labels, run.context.batch.labels[batch.rows])
         matches = [(batch.inputs == images[batch.rows]).all(axis=1) for images in moved.values()]
         assert np.sum(matches, axis=0).tolist() == [1] * 96

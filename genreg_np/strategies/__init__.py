@@ -19,6 +19,8 @@ from genreg_np.errors import UsageError, did_you_mean
 REGISTRY = {
     "genreg": "genreg_np.strategies.genreg:Genreg",
     "node-perturbation": "genreg_np.strategies.node_perturbation:NodePerturbation",
+    "evolution-strategy": "genreg_np.strategies.evolution_strategy:EvolutionStrategy",
+    "random-search": "genreg_np.strategies.random_search:RandomSearch",
 }
 
 

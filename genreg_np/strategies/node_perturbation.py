@@ -5,21 +5,18 @@ One generation, a batch of N images, K pairs for each image and layer, one genom
     pairs      each unit's pre-activation z becomes z + sigma e and z - sigma e, e = +-1       backends
     advantage  d = (F(z + sigma e) - F(z - sigma e)) / (2 sigma)                               backends
     estimate   g = mean over images and pairs of d e x^T, x the layer's input                  backends
-    step       m += (1 - b1) (g - m),   s += (1 - b2) (g^2 - s)
-               genes += rate m / (sqrt(s) + eps)
+    step       along g, scaled gene by gene                                                    ascent.py
 
 The rate falls linearly to 0; the weights of the last generations are averaged. No derivative is taken, of an activation
 or of the fitness, so both may be steps. This is an estimate of a gradient with a step size, not a population that
 persists; docs/methods.md says how it compares.
 
 Sources: Widrow & Lehr 1990 (MADALINE Rule III), Williams 1992 (REINFORCE), Werfel, Xie & Seung 2005, Zhang et al. 2017
-(mirrored pairs); Kingma & Ba 2015 for the step (their equations 1 - 5, with g an estimate).
+(mirrored pairs).
 """
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,13 +24,13 @@ from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Perturbation
-from genreg_np.errors import UsageError
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem
-from genreg_np.streams import Purpose, Stream, unit_floats
+from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
+from genreg_np.strategies.base import Problem, first_genes
+from genreg_np.strategies.epochs import draw_batch, flat_offsets, training_batch
+from genreg_np.streams import Stream
 
-MEMORY, SQUARE_MEMORY, EPSILON = 0.9, 0.999, np.float32(1e-8)  # b1, b2, eps
 ONLY_AT_START = "only generation 0 draws from it"
 
 
@@ -122,32 +119,23 @@ class NodePerturbation:
         Raises
         ------
         UsageError
-            Without labelled data.
+            Without labelled data, or a function for fitness = custom.
         """
-        if problem.features is None or problem.labels is None:
-            raise UsageError("node-perturbation judges images: it needs a dataset (genreg takes a fitness of models)")
-        decay = np.zeros(problem.network.gene_count, np.float32)
-        for weights, _ in problem.network.weight_slices:
-            decay[weights] = options.weight_decay
-        batch = Batch(
-            problem.features,
-            problem.labels,
-            np.ones(min(options.batch_size, len(problem.labels))),
-            *fitnesses.scoring(options.fitness, options.prediction, options.correct_reward, options.wrong_penalty),
-            function=problem.image_fitness,
+        scoring = fitnesses.scoring(options.fitness, options.prediction, options.correct_reward, options.wrong_penalty)
+        return NodeContext(
+            options,
+            backend,
+            problem.network,
+            training_batch(problem, options.batch_size, scoring),
+            weight_decay(problem.network, options.weight_decay),
+            flat_offsets(problem.network, options.shift),
+            problem.generations,
         )
-        offsets = flat_offsets(problem.network, options.shift)
-        return NodeContext(options, backend, problem.network, batch, decay, offsets, problem.generations)
 
     @classmethod
     def start(cls, context: NodeContext, stream: Stream) -> NodeState:
-        """Draw the first genes: weights from U(+-gain sqrt(3 / I)), so that sums vary as the inputs do; biases 0."""
-        network = context.network
-        genes = unit_floats(stream.words(Purpose.INITIAL, 0, 0, network.gene_count)) * np.float32(2) - np.float32(1)
-        for layer, (weights, biases) in zip(network.dense, network.weight_slices, strict=True):
-            genes[weights] *= np.float32(context.options.initial_gain * (3 / layer.inputs) ** 0.5)
-            genes[biases] = 0
-        return cls.seeded(genes)
+        """Draw the first genes."""
+        return cls.seeded(first_genes(context.network, context.options.initial_gain, stream))
 
     @staticmethod
     def seeded(genes: Float32) -> NodeState:
@@ -162,19 +150,18 @@ class NodePerturbation:
         estimate = context.backend.perturb(
             context.network,
             state.genes,
-            draw_batch(context, stream, generation),
+            draw_batch(context.batch, context.offsets, stream, generation),
             Perturbation(options.pairs, options.sigma, stream.seed, generation, options.relative),
         )
-        change = estimate.change - context.decay * state.genes
-        mean = state.mean + np.float32(1 - MEMORY) * (change - state.mean)
-        square = state.square + np.float32(1 - SQUARE_MEMORY) * (change * change - state.square)
-        done = generation / max(1, context.generations)
-        rate = options.step_size * (max(0.0, 1 - done) if options.annealing == "linear" else 1.0)
-        # Both memories begin empty: what they lack, (1 - b^t), is made up for in the rate.
-        rate *= (1 - SQUARE_MEMORY ** (generation + 1)) ** 0.5 / (1 - MEMORY ** (generation + 1))
-        direction: Float32 = np.divide(mean, np.sqrt(square) + EPSILON)
-        genes = state.genes + np.float32(rate) * direction
-        averaged = state.averaged + 1 if done >= 1 - options.averaging else 0
+        genes, mean, square = ascend(
+            state.genes,
+            state.mean,
+            state.square,
+            estimate.change - context.decay * state.genes,
+            generation,
+            annealed_rate(options.step_size, options.annealing, generation, context.generations),
+        )
+        averaged = state.averaged + 1 if generation >= (1 - options.averaging) * context.generations else 0
         average = state.average
         if averaged:
             average = average + np.float32(1 / averaged) * (genes - average)
@@ -184,46 +171,3 @@ class NodePerturbation:
     def champions(state: NodeState) -> dict[str, Float32]:
         """Return `best`: the average genes once there is one, else the present ones."""
         return {"best": state.average if state.averaged else state.genes}
-
-
-def draw_batch(context: NodeContext, stream: Stream, generation: int) -> Batch:
-    """Return the images of a generation: every image once in each epoch, in the epoch's own order.
-
-    A last batch that would be too small is left out.
-    """
-    whole = context.batch
-    size, images = len(whole.weights), len(whole.labels)
-    epoch, place = divmod(generation, images // size)
-    order, draws = epoch_order(stream, epoch, images)
-    rows = order[place * size : (place + 1) * size].copy()
-    shifts = context.offsets[(draws[rows] * len(context.offsets)) >> 16] if len(context.offsets) > 1 else None
-    return dataclasses.replace(whole, rows=rows, labels=whole.labels[rows], shifts=shifts)
-
-
-@functools.lru_cache(maxsize=2)
-def epoch_order(stream: Stream, epoch: int, images: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the order of all images in an epoch, and a draw from 0 .. 65,535 for each, both (images,).
-
-    A pure function, kept because it is dear.
-    """
-    words = stream.words(Purpose.EPOCH, epoch, 0, images)
-    return np.argsort(words, kind="stable"), (words & np.uint32(0xFFFF)).astype(np.int64)
-
-
-def flat_offsets(network: Network, shift: int) -> NDArray[np.int64]:
-    """Return by how many places features are rolled to move an image by up to `shift` pixels each way.
-
-    Raises
-    ------
-    UsageError
-        If the network does not see images.
-    """
-    if not shift:
-        return np.zeros(1, np.int64)
-    if len(network.input_shape) < 2 or network.fixed:
-        raise UsageError(f"shift = {shift} moves images, but the network sees features of {network.input_shape}")
-    height, width = network.input_shape[:2]
-    places = network.dense[0].inputs
-    moves = np.arange(-shift, shift + 1)
-    offsets: NDArray[np.int64] = (moves[:, None] * width + moves).ravel() * (places // (height * width)) % places
-    return offsets
