@@ -106,7 +106,9 @@ class Evolution:
         self.network = network or network_for(dataset, self.config.hidden, self.config.activation)  # type: ignore[arg-type]
         self.strategy = strategy_class(self.config.strategy)
         self.stream = Stream(self.config.seed)
-        self._problem = dataclasses.replace(Problem.of(self.network, dataset), image_fitness=image_fitness)
+        problem = Problem.of(self.network, dataset)
+        features = None if problem.features is None else self.backend.to_device(problem.features)
+        self._problem = dataclasses.replace(problem, features=features, image_fitness=image_fitness)
         self.context = self._prepare(self.config)
         self.state = self._start(initial)
         self._features: dict[str, NDArray[np.float32]] = {}

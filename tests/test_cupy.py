@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -16,10 +17,11 @@ import pytest
 
 from genreg_np import backends
 from genreg_np.backends import cupy_, selftest
-from genreg_np.backends.base import Gene, Score
+from genreg_np.backends.base import GENOME_SCORES, Gene, Perturbation, Score
 from genreg_np.backends.cuda import launcher
 from genreg_np.backends.cuda.source import compiler_options, source
 from genreg_np.backends.cupy_ import CupyBackend
+from genreg_np.config import TrainConfig
 from genreg_np.errors import BackendError, MissingExtraError, UsageError
 from genreg_np.evolution import Evolution
 from tests.helpers import DATASET, ROOT, STANDIN, one_line, standin, tiny_config
@@ -100,6 +102,43 @@ def test_many_images_are_judged_in_products_of_one_shape(cupy: Any, monkeypatch:
     found = CupyBackend().logits(brood.network, brood.survivors[0], batch.features)
     expected = backends.create("numpy").logits(brood.network, brood.survivors[0], batch.features)
     assert np.abs(found - expected).max() <= selftest.LOGIT_BOUND * np.abs(expected).max()
+
+
+def test_node_perturbation_runs_on_a_gpu(cupy: Any) -> None:
+    """The strategy gets the specification's steps, and sends no features up."""
+    config = TrainConfig.from_dict(
+        {"strategy": "node-perturbation", "hidden": [5], "generations": 9, "pairs": 5, "batch_size": 20}
+    )
+    found, expected = (Evolution(config, DATASET, backend=name) for name in ("cupy", "numpy"))
+    found.step()
+    for counts in cupy.transfers.values():
+        counts.clear()
+    found.step()
+    assert sum(cupy.transfers["up"]) <= 4 * found.network.gene_count + 20 * (8 + 8 + 4)
+    assert sum(cupy.transfers["down"]) == 4 * found.network.gene_count + 2 * 16
+    found.run()
+    expected.run()
+    assert np.abs(found.state.genes - expected.state.genes).max() < 1e-3
+
+
+@pytest.mark.parametrize("score", [*GENOME_SCORES, Score.MARGIN, Score.CUSTOM])
+@pytest.mark.parametrize("relative", [False, True])
+def test_pairs_do_not_depend_on_how_many_are_judged_at_a_time(
+    cupy: Any, monkeypatch: pytest.MonkeyPatch, score: Score, relative: bool
+) -> None:
+    """The change that pairs estimate is the specification's, all pairs in one product or two at a time."""
+    brood, batch = selftest.example(Gene.NONE, score)
+    batch = dataclasses.replace(
+        batch, function=lambda logits, labels: logits[np.arange(len(labels)), labels], shifts=np.arange(len(batch))
+    )
+    perturbation = Perturbation(6, 0.2, 77, 3, relative)
+    expected = backends.create("numpy").perturb(brood.network, brood.survivors[0], batch, perturbation)
+    for tile_bytes in (1, 1 << 20):
+        monkeypatch.setattr(cupy_, "TILE_BYTES", tile_bytes)
+        found = CupyBackend().perturb(brood.network, brood.survivors[0], batch, perturbation)
+        assert np.abs(found.change - expected.change).max() <= selftest.CHANGE_BOUND * np.abs(expected.change).max()
+        assert found.fitness == pytest.approx(expected.fitness, rel=1e-6)
+        assert found.accuracy == expected.accuracy
 
 
 # What fits

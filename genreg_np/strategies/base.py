@@ -20,7 +20,7 @@ class Problem:
     """A network to train; features and labels are None where the user brings a fitness."""
 
     network: Network
-    features: Float32 | None = field(default=None, repr=False)  # (N, I), after the network's fixed layers
+    features: Float32 | None = field(default=None, repr=False)  # (N, I) of the backend, after the fixed layers
     labels: NDArray[np.int64] | None = None  # (N,)
     generations: int = 0  # how many the run has in all: annealed strategies plan by it
     image_fitness: ImageFitness | None = None  # the user's, for fitness = custom

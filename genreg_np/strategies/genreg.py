@@ -124,8 +124,7 @@ class Genreg:
         by_class: tuple[NDArray[np.int64], ...] = ()
         if problem.labels is not None:
             by_class = tuple(np.flatnonzero(problem.labels == label) for label in range(problem.network.outputs))
-        features = None if problem.features is None else backend.to_device(problem.features)
-        return GenregContext(options, backend, problem.network, features, problem.labels, by_class)
+        return GenregContext(options, backend, problem.network, problem.features, problem.labels, by_class)
 
     @staticmethod
     def start(context: GenregContext, stream: Stream) -> GenregState:
