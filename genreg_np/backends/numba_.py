@@ -8,19 +8,23 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import IMAGE_TILE, Backend, Batch, Brood, Gene, Judgement, Score, crossover_runs
+from genreg_np.backends.base import IMAGE_TILE, Backend, Batch, Brood, Gene, Judgement, Score, Warps, crossover_runs
 from genreg_np.backends.kernels import brood as kernels
+from genreg_np.backends.kernels import detectors as image_kernels
+from genreg_np.backends.kernels.detectors import TAPS
 from genreg_np.backends.kernels.network import ACTIVATION_CODES
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
-from genreg_np.model import Float32, Network
+from genreg_np.infer import UNMOVED
+from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Standardise, UInt8
+from genreg_np.model import PIECE, Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
 
 BLOCK_GENES = 1 << 18  # weights built at a time, 1 MB: they must stay in a core's cache
@@ -134,6 +138,56 @@ class NumbaBackend(Backend):
         with self._running():
             kernels.tiled_logits(logits, np.ascontiguousarray(genes), _layers(network), features, IMAGE_TILE)
         return logits
+
+    def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
+        """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
+        if not any(isinstance(layer, Deskew | Detectors | Branches) for layer in layers):
+            return super().levels(layers, levels, warps)
+        outputs = np.empty((len(levels), layers[-1].outputs), np.uint8)
+        with self._running():
+            for start in range(0, len(levels), PIECE):
+                piece = slice(start, start + PIECE)
+                outputs[piece] = _levels(layers, levels[piece], UNMOVED if warps is None else warps[piece])
+        return outputs
+
+    def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
+        """Apply a layer to levels (N, I) uint8: (N, I) float32."""
+        features = np.empty(levels.shape, np.float32)
+        with self._running():
+            image_kernels.standardise_levels(features, levels, layer.mean, layer.scale)
+        return features
+
+
+def _levels(layers: Sequence[FixedLayer], levels: UInt8, warps: Warps) -> UInt8:
+    """Apply layers of levels to one piece of the images."""
+    for layer in layers:
+        if isinstance(layer, Deskew):
+            images = levels.reshape(-1, *layer.shape)
+            levels = np.empty_like(images)
+            image_kernels.deskew_images(levels, images, warps)
+            levels = levels.reshape(len(levels), -1)
+        elif isinstance(layer, Detectors):
+            count, _, size = layer.filters.shape
+            taps = np.zeros((count, -(-size * size // TAPS) * TAPS), np.int16)
+            taps[:, : size * size] = layer.filters.reshape(count, -1)
+            images, signs, grid = levels.reshape(-1, *layer.shape[1:]), 1 + layer.signed, layer.grid
+            levels = np.empty((len(images), count * signs * grid[0] * grid[1]), np.uint8)
+            image_kernels.detect_images(
+                levels,
+                images,
+                taps,
+                size,
+                layer.margin,
+                layer.window,
+                layer.stride,
+                signs,
+                grid,
+                np.float32(layer.gain),
+            )
+            levels = levels.reshape(-1, layer.outputs)
+        elif isinstance(layer, Branches):
+            levels = np.concatenate([_levels(stack, levels, warps) for stack in layer.stacks], axis=1)
+    return levels
 
 
 def plan(brood: Brood) -> str:
