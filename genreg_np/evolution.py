@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import backends
-from genreg_np.backends.base import Backend, Brood
+from genreg_np.backends.base import Backend, Brood, ImageFitness
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.checkpoint import pack_checkpoint, read_checkpoint, restored
 from genreg_np.config import TrainConfig
@@ -62,6 +62,8 @@ class Evolution:
         What a network without a dataset tells apart; none where its outputs are values.
     input_range : tuple of float, optional
         Smallest and largest raw value of a network's integer inputs; None where inputs are features.
+    image_fitness : callable, optional
+        For node-perturbation with fitness = custom: image_fitness(logits (n, K), labels (n,)) -> (n,), higher is better.
 
     Attributes
     ----------
@@ -87,11 +89,12 @@ class Evolution:
         initial: Model | None = None,
         class_names: Sequence[str] = (),
         input_range: tuple[float, float] | None = None,
+        image_fitness: ImageFitness | None = None,
     ) -> None:
         if dataset is None and network is None:
             raise UsageError("an evolution needs a dataset, or a network and your own fitness")
         self.config = config or TrainConfig.from_preset("small")
-        if dataset is None:
+        if dataset is None or image_fitness is not None:
             self.config = self.config.replace(fitness="custom")
         self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
         self.compile_seconds = self.backend.warm_up()
@@ -99,15 +102,27 @@ class Evolution:
         self.dataset = dataset
         self.class_names = dataset.class_names if dataset else tuple(class_names)
         self.input_range = dataset.input_range if dataset else input_range
-        self.network = network or network_for(dataset, self.config.hidden, self.config.activation)  # type: ignore[arg-type]
         self.strategy = strategy_class(self.config.strategy)
         self.stream = Stream(self.config.seed)
-        self._problem = Problem.of(self.network, dataset)
-        self.context = self.strategy.prepare(self._problem, self.config.options, self.backend)
+        problem = self._pose(network)
+        self.network, self._problem = problem.network, dataclasses.replace(problem, image_fitness=image_fitness)
+        self.context = self._prepare(self.config)
         self.state = self._start(initial)
         self._features: dict[str, NDArray[np.float32]] = {}
         self._asked: Brood | None = None
         self.seconds = time.perf_counter() - started
+
+    def _pose(self, network: Network | None) -> Problem:
+        if network is None and hasattr(self.strategy, "problem"):
+            posed: Problem = self.strategy.problem(self.dataset, self.config, self.backend)
+            return posed
+        return Problem.of(
+            network or network_for(self._dataset(), self.config.hidden, self.config.activation), self.dataset
+        )
+
+    def _prepare(self, config: TrainConfig) -> Any:
+        self._problem = dataclasses.replace(self._problem, generations=config.generations)
+        return self.strategy.prepare(self._problem, config.options, self.backend)
 
     def _start(self, initial: Model | None) -> Any:
         if initial is None:
@@ -133,7 +148,7 @@ class Evolution:
             For a setting that cannot apply any more, with the reason.
         """
         config = self.config.changed(**settings)
-        self.context = self.strategy.prepare(self._problem, config.options, self.backend)
+        self.context = self._prepare(config)
         self.config = config
         self._asked = None
 
@@ -281,7 +296,8 @@ class Evolution:
         """Return a genome's predicted classes (N,) for a split, the same for any number of threads."""
         if split not in self._features:
             dataset = self._dataset()
-            self._features[split] = self.network.features(dataset.split(split).inputs, dataset.input_range)
+            inputs = dataset.split(split).inputs
+            self._features[split] = self.backend.features(self.network, inputs, dataset.input_range)
         classes: NDArray[np.int64] = self.backend.logits(self.network, genes, self._features[split]).argmax(axis=1)
         return classes
 

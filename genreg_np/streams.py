@@ -47,6 +47,10 @@ class Purpose(IntEnum):
     PARENTS = 7  # two parents per child
     SPLIT = 8  # train, validation, test
     LETTERS = 9  # size, rotation, offset, colours of rendered letters
+    SIGNS = 10  # one bit per unit and image: the sign of node perturbation
+    EPOCH = 11  # one word per training image: their order in an epoch
+    FILTERS = 12  # taps of detectors, patches to learn them from, their mutations
+    WARPS = 13  # rotation, stretch and shift of a training image's copies
 
 
 def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:

@@ -8,24 +8,25 @@ bit for bit, on any thread or backend:
     genome = genome + mask * scale * z        (streams.py; the first `elites` genomes are left as they are)
 
 In a brood without survivors (generation 0) every gene is drawn uniformly from +-weight_range or +-bias_range.
+
+Node perturbation has one genome and, for each image, mirrored pairs of mutants of its units (`Perturbation`).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import infer
-from genreg_np.layers import Deskew, FixedLayer, Levels, Standardise, UInt8
-from genreg_np.model import PIECE, Float32, Network, mapped
+from genreg_np.backends.images import ImageBackend
+from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose
 
-Warps = NDArray[np.float64]
+ImageFitness = Callable[[Float32, NDArray[np.int64]], NDArray[np.floating]]  # logits (n, K), labels (n,) -> (n,)
 
 IMAGE_TILE = 512  # images in one BLAS call when many are judged: a fixed shape, so that bytes never depend on threads
 
@@ -40,11 +41,13 @@ class Gene(IntEnum):
 
 
 class Score(IntEnum):
-    """What one genome earns for one image; arguments in `Batch.reward`, `Batch.penalty`."""
+    """What one genome earns for one image; arguments in `Batch.reward`, `Batch.penalty`, `Batch.function`."""
 
     REWARD_SAMPLED = 0  # reward if the class sampled from softmax is right, else penalty
     REWARD_ARGMAX = 1  # reward if the most probable class is right, else penalty
     LOG_PROBABILITY = 2  # log of the right class's probability
+    MARGIN = 3  # how far the right class's logit leads the best other one, at most 1; node perturbation only
+    CUSTOM = 4  # the user's function of the logits; node perturbation only
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,16 @@ class Batch:
     score: Score
     reward: float = 0.0
     penalty: float = 0.0
+    rows: NDArray[np.int64] | None = None  # (N,) rows of `features`, which then are a whole training set
+    function: ImageFitness | None = None  # what Score.CUSTOM calls
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def inputs(self) -> Float32:
+        """The batch's own features, (N, I)."""
+        return self.features if self.rows is None else self.features[self.rows]
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,35 @@ class Judgement:
     accuracy: NDArray[np.float64]  # (P,) fraction of images predicted right
 
 
-class Backend(ABC):
+@dataclass(frozen=True)
+class Perturbation:
+    """Mirrored pairs of mutants for every image, as data.
+
+    Pair k = 0 .. K-1 of layer l's mutants adds +sigma e_k and -sigma e_k to the layer's pre-activations (O,), with
+
+        e_k[u] = H[k, u mod K] * r[u]
+
+    where H (K, K) is Sylvester's Hadamard matrix, H[k, j] = (-1)**popcount(k & j), and r[u] = +-1 is a bit of the
+    image's own words: bit 0 is +1. Pairs of an image are orthogonal where K divides O. Units are numbered through all
+    layers; bit b of genome i's words under Purpose.SIGNS belongs to unit b of the batch's image i.
+    """
+
+    pairs: int  # K, a power of two
+    sigma: float  # in units of the pre-activation
+    seed: int
+    generation: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What `Backend.perturb` returns."""
+
+    change: Float32  # (D,) the direction in which fitness grows, per gene
+    fitness: float  # mean weighted score of the unmutated network
+    accuracy: float  # fraction of images whose most probable class is right
+
+
+class Backend(ImageBackend, ABC):
     """Arithmetic over a population. Every backend passes the same tests against `numpy_`, the specification."""
 
     name: str
@@ -119,55 +157,18 @@ class Backend(ABC):
     def logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
         """Return the logits (N, K) of one genome (D,) for features (N, I), the same bytes for any number of threads."""
 
-    def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
-        """Apply layers of levels to levels (N, I) uint8: (N, O) uint8, the same bits in every backend.
+    @abstractmethod
+    def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
+        """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change.
 
-        Parameters
-        ----------
-        warps : (N, 6) float64, optional
-            How each image is moved when it is deskewed (infer.deskew).
+        For each image i, layer l and pair k, with F the batch's score of the mutated network's answer,
+
+            d = (F(+sigma e) - F(-sigma e)) / (2 sigma),      c = mean over k of d e        (O,)
+            change of W = mean over i of c x^T,               change of b = mean over i of c
+
+        where x is the layer's input in the unmutated network. Only units of layer l are mutated in its pairs.
+        With Score.REWARD_SAMPLED word i of genome 0 (Purpose.PREDICTION) plus k 2**32 / K draws image i's class.
         """
-        pieces = []
-        for start in range(0, len(levels), PIECE):
-            values = levels[start : start + PIECE].astype(np.float32)
-            for layer in layers:
-                if isinstance(layer, Deskew) and warps is not None:
-                    values = infer.deskew(values, *layer.shape, warps[start : start + PIECE])
-                else:
-                    values = layer.apply(values)
-            pieces.append(values.astype(np.uint8))
-        return np.concatenate(pieces)
-
-    def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
-        """Apply a layer to levels (N, I) uint8: (N, I) float32, the same bits in every backend."""
-        return layer.apply(levels.astype(np.float32))
-
-    def features(
-        self, network: Network, inputs: NDArray[np.generic], input_range: tuple[float, float] | None
-    ) -> Float32:
-        """Return what the first dense layer sees, (N, I) float32, bit for bit what infer.py computes."""
-        layers = network.fixed
-        if not (layers and isinstance(layers[0], Levels)):
-            return network.features(inputs, input_range)
-        whole = next((index for index, layer in enumerate(layers) if not layer.whole), len(layers))
-        levels = self.levels(layers[1:whole], to_levels(inputs, input_range))
-        if whole < len(layers) and isinstance(layer := layers[whole], Standardise):
-            features, whole = self.standardise(layer, levels), whole + 1
-        else:
-            features = levels.astype(np.float32)
-        for layer in layers[whole:]:
-            features = layer.apply(features)
-        return features
-
-
-def to_levels(inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> UInt8:
-    """Return inputs (N, ...) as levels (N, I) uint8, as the layer Levels makes them."""
-    level = Levels(1)
-    if inputs.dtype != np.uint8 or input_range is None:
-        return level.apply(mapped(inputs, input_range)).astype(np.uint8)
-    table = level.apply(mapped(np.arange(256, dtype=np.uint8), input_range)).astype(np.uint8)[:, 0]
-    flat = inputs.reshape(len(inputs), -1).astype(np.uint8, copy=False)
-    return flat if (table == np.arange(256)).all() else table[flat]
 
 
 def crossover_runs(network: Network, gene: Gene) -> NDArray[np.int64]:

@@ -15,20 +15,33 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import IMAGE_TILE, Backend, Batch, Brood, Gene, Judgement, Score, Warps, crossover_runs
+from genreg_np.backends import numba_images
+from genreg_np.backends.base import (
+    IMAGE_TILE,
+    Backend,
+    Batch,
+    Brood,
+    Estimate,
+    Gene,
+    Judgement,
+    Perturbation,
+    Score,
+    crossover_runs,
+)
+from genreg_np.backends.images import Warps
 from genreg_np.backends.kernels import brood as kernels
-from genreg_np.backends.kernels import detectors as image_kernels
-from genreg_np.backends.kernels.detectors import TAPS
+from genreg_np.backends.kernels import perturb as pair_kernels
 from genreg_np.backends.kernels.network import ACTIVATION_CODES
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
-from genreg_np.infer import UNMOVED
-from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Standardise, UInt8
-from genreg_np.model import PIECE, Float32, Network
+from genreg_np.fitness import check_image_scores
+from genreg_np.layers import Deskew, Detectors, FixedLayer, Standardise, UInt8
+from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
 
 BLOCK_GENES = 1 << 18  # weights built at a time, 1 MB: they must stay in a core's cache
 MIN_ROWS, MOST_GENOMES = 16, 16
+PAIR_TILE = 128  # images whose mutants one thread judges at a time: a fixed shape, as IMAGE_TILE
 SPARSE_COST = 4.0  # a scattered multiply-add costs this many of a product's
 LONGEST_GAP = 32  # dark inputs between lit ones that are cheaper to compute than to step over
 
@@ -89,6 +102,10 @@ class NumbaBackend(Backend):
             self.score(dataclasses.replace(brood, survivors=genomes, gene=Gene.NONE, mutation_rate=0.0), batch)
             self.mutate(genomes, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0)
             self.logits(network, genomes[0], two)
+            self.perturb(network, genomes[0], batch, Perturbation(1, 0.1, 0, 0))
+            dark, filters = np.zeros((1, 1), np.uint8), np.zeros((1, 1, 1), np.int8)
+            dark = self.levels((Deskew((1, 1)), Detectors((1, 1, 1), filters, 0, 1, 1, False, 1.0)), dark)
+            self.standardise(Standardise.fit(dark), dark)
             self._warm, self.compile_seconds = True, time.perf_counter() - start
         return self.compile_seconds
 
@@ -139,55 +156,55 @@ class NumbaBackend(Backend):
             kernels.tiled_logits(logits, np.ascontiguousarray(genes), _layers(network), features, IMAGE_TILE)
         return logits
 
+    def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
+        """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
+        images = len(batch)
+        rows = np.arange(images) if batch.rows is None else batch.rows
+        what = (batch.features, rows, batch.labels, batch.weights)
+        net = (np.ascontiguousarray(genes), _layers(network))
+        pairs, sigma = perturbation.pairs, np.float32(perturbation.sigma)
+        mutation = (pairs, sigma, perturbation.generation, np.uint64(perturbation.seed))
+        changes = np.empty((-(-images // PAIR_TILE), len(genes)), np.float32)
+        totals, change = np.zeros((len(changes), 2)), np.empty_like(genes)
+        if batch.score is Score.CUSTOM:
+            answers = np.empty((len(network.dense), pairs, 2, images, network.outputs), np.float32)
+            logits = np.empty((images, network.outputs), np.float32)
+            with self._running():
+                pair_kernels.answer_tiles(answers, logits, PAIR_TILE, what, net, mutation)
+            advantages, totals[0] = _judge_pairs(answers, logits, batch, sigma)
+            with self._running():
+                pair_kernels.fold_tiles(changes, advantages, PAIR_TILE, what, net, mutation)
+        else:
+            task = (int(batch.score), np.float32(batch.reward), np.float32(batch.penalty))
+            with self._running():
+                pair_kernels.perturb_tiles(changes, totals, PAIR_TILE, what, task, net, mutation)
+        with self._running():
+            pair_kernels.add_tiles(change, changes, images)
+        fitness, right = totals.sum(axis=0) / images
+        return Estimate(change, float(fitness), float(right))
+
     def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
         """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
-        if not any(isinstance(layer, Deskew | Detectors | Branches) for layer in layers):
-            return super().levels(layers, levels, warps)
-        outputs = np.empty((len(levels), layers[-1].outputs), np.uint8)
         with self._running():
-            for start in range(0, len(levels), PIECE):
-                piece = slice(start, start + PIECE)
-                outputs[piece] = _levels(layers, levels[piece], UNMOVED if warps is None else warps[piece])
-        return outputs
+            return numba_images.levels_of(layers, levels, warps)
 
     def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
         """Apply a layer to levels (N, I) uint8: (N, I) float32."""
-        features = np.empty(levels.shape, np.float32)
         with self._running():
-            image_kernels.standardise_levels(features, levels, layer.mean, layer.scale)
-        return features
+            return numba_images.standardised(layer, levels)
 
 
-def _levels(layers: Sequence[FixedLayer], levels: UInt8, warps: Warps) -> UInt8:
-    """Apply layers of levels to one piece of the images."""
-    for layer in layers:
-        if isinstance(layer, Deskew):
-            images = levels.reshape(-1, *layer.shape)
-            levels = np.empty_like(images)
-            image_kernels.deskew_images(levels, images, warps)
-            levels = levels.reshape(len(levels), -1)
-        elif isinstance(layer, Detectors):
-            count, _, size = layer.filters.shape
-            taps = np.zeros((count, -(-size * size // TAPS) * TAPS), np.int16)
-            taps[:, : size * size] = layer.filters.reshape(count, -1)
-            images, signs, grid = levels.reshape(-1, *layer.shape[1:]), 1 + layer.signed, layer.grid
-            levels = np.empty((len(images), count * signs * grid[0] * grid[1]), np.uint8)
-            image_kernels.detect_images(
-                levels,
-                images,
-                taps,
-                size,
-                layer.margin,
-                layer.window,
-                layer.stride,
-                signs,
-                grid,
-                np.float32(layer.gain),
-            )
-            levels = levels.reshape(-1, layer.outputs)
-        elif isinstance(layer, Branches):
-            levels = np.concatenate([_levels(stack, levels, warps) for stack in layer.stacks], axis=1)
-    return levels
+def _judge_pairs(
+    answers: Float32, logits: Float32, batch: Batch, sigma: np.float32
+) -> tuple[Float32, tuple[float, float]]:
+    """Return the advantages (L, K, N), and summed scores and right predictions, by the user's fitness."""
+    depth, pairs, _, images, classes = answers.shape
+    labels = np.tile(batch.labels, depth * pairs * 2)
+    scores = check_image_scores(batch.function, answers.reshape(-1, classes), labels).reshape(answers.shape[:-1])
+    weights = batch.weights.astype(np.float32) / (2 * sigma * np.float32(pairs))
+    own = check_image_scores(batch.function, logits, batch.labels)
+    totals = float(own @ batch.weights), float((logits.argmax(axis=1) == batch.labels).sum())
+    return (scores[:, :, 0] - scores[:, :, 1]) * weights, totals
 
 
 def plan(brood: Brood) -> str:

@@ -8,8 +8,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import IMAGE_TILE, Backend, Batch, Brood, Gene, Judgement, Score, crossover_runs
+from genreg_np.backends.base import (
+    IMAGE_TILE,
+    Backend,
+    Batch,
+    Brood,
+    Estimate,
+    Gene,
+    Judgement,
+    Perturbation,
+    Score,
+    crossover_runs,
+)
 from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.fitness import check_image_scores
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.model import Float32, Network
 from genreg_np.streams import (
@@ -64,6 +76,11 @@ class NumpyBackend(Backend):
                 columns = np.ascontiguousarray(features[start : start + IMAGE_TILE].T)
                 logits[start : start + IMAGE_TILE] = forward(network, genes[None], columns)[0].T
         return logits
+
+    def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
+        """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
+        with single_threaded_blas():
+            return estimate(network, genes, batch, perturbation)
 
 
 def _tiles(indices: NDArray[np.int64], network: Network) -> list[NDArray[np.int64]]:
@@ -178,22 +195,94 @@ def judge(
     logits: Float32, batch: Batch, brood: Brood, tile: NDArray[np.integer]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return fitness and accuracy of the tile's genomes, each (T,) float64, from logits (T, K, N)."""
-    images = np.arange(len(batch))
-    shifted = logits - logits.max(axis=1, keepdims=True)
+    draws = np.empty((len(tile), 0), np.uint32)
     if batch.score is Score.REWARD_SAMPLED:
-        words = Stream(brood.seed).blocks(
-            Purpose.PREDICTION, brood.generation, np.asarray(tile)[:, None], np.arange(-(-len(batch) // 4))
-        )
-        draws = unit_floats(words.reshape(len(tile), -1)[:, : len(batch)])
+        blocks = np.arange(-(-len(batch) // 4))
+        words = Stream(brood.seed).blocks(Purpose.PREDICTION, brood.generation, np.asarray(tile)[:, None], blocks)
+        draws = words.reshape(len(tile), -1)[:, : len(batch)]
+    scores, right = image_scores(logits, batch, draws)
+    fitness = np.cumsum(scores * batch.weights, axis=1, dtype=np.float64)[:, -1]
+    return fitness, right.mean(axis=1)
+
+
+def image_scores(
+    logits: Float32, batch: Batch, draws: NDArray[np.uint32]
+) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    """Return what each network earns for each image, and whether it is right, each (T, N), from logits (T, K, N).
+
+    Sampled classes are drawn by the words `draws` (T, N).
+    """
+    label = batch.labels[None, None]
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    own = np.take_along_axis(shifted, label, axis=1)[:, 0]
+    if batch.score is Score.REWARD_SAMPLED:
         cumulative = np.cumsum(np.exp(shifted), axis=1)
-        passed = cumulative <= draws[:, None, :] * cumulative[:, -1:, :]
+        passed = cumulative <= unit_floats(draws)[:, None, :] * cumulative[:, -1:, :]
         predicted = np.minimum(passed.sum(axis=1), logits.shape[1] - 1)
     else:
         predicted = logits.argmax(axis=1)
     right = predicted == batch.labels
     if batch.score is Score.LOG_PROBABILITY:
-        scores = shifted[:, batch.labels, images] - np.log(np.exp(shifted).sum(axis=1))
-    else:
-        scores = np.where(right, batch.reward, batch.penalty)
-    fitness = np.cumsum(scores * batch.weights, axis=1, dtype=np.float64)[:, -1]
-    return fitness, right.mean(axis=1)
+        return own - np.log(np.exp(shifted).sum(axis=1)), right
+    if batch.score is Score.MARGIN:
+        others = np.where(np.arange(logits.shape[1])[:, None] == batch.labels, -np.inf, shifted)
+        return np.minimum(own - others.max(axis=1), np.float32(1)), right
+    if batch.score is Score.CUSTOM:
+        return np.stack([check_image_scores(batch.function, answer.T, batch.labels) for answer in logits]), right
+    return np.where(right, batch.reward, batch.penalty), right
+
+
+# Node perturbation
+
+
+def hadamard(size: int) -> Float32:
+    """Return Sylvester's matrix of mutually orthogonal rows of +-1, (size, size); size is a power of two."""
+    matrix = np.ones((1, 1), np.float32)
+    while len(matrix) < size:
+        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+    return matrix
+
+
+def unit_signs(network: Network, images: int, perturbation: Perturbation) -> list[Float32]:
+    """Return each layer's random signs r, (O, N) of +-1."""
+    units = sum(layer.outputs for layer in network.dense)
+    blocks = np.arange(-(-units // 128))
+    words = Stream(perturbation.seed).blocks(Purpose.SIGNS, perturbation.generation, np.arange(images)[:, None], blocks)
+    octets = np.ascontiguousarray(words.reshape(images, -1), "<u4").view(np.uint8)
+    bits = np.unpackbits(octets, axis=1, count=units, bitorder="little").T
+    signs = np.float32(1) - np.float32(2) * bits
+    return np.split(signs, np.cumsum([layer.outputs for layer in network.dense])[:-1])
+
+
+def estimate(network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
+    """Do what `Backend.perturb` says, pair by pair."""
+    pairs, sigma, images = perturbation.pairs, np.float32(perturbation.sigma), len(batch)
+    layers = network.unpack(genes)
+    activate = [ACTIVATIONS[layer.activation] for layer in network.dense]
+    words = Stream(perturbation.seed).words(Purpose.PREDICTION, perturbation.generation, 0, images)
+
+    def scores_of(values: Float32, layer: int, pair: int) -> NDArray[np.floating]:
+        values = activate[layer](values)
+        for (weights, biases), activation in zip(layers[layer + 1 :], activate[layer + 1 :], strict=True):
+            values = activation(weights @ values + biases[:, None])
+        draws = words + np.uint32((pair << 32) // pairs)
+        scores, _ = image_scores(values[None], batch, draws[None])
+        return scores[0] * batch.weights
+
+    inputs, sums = [np.ascontiguousarray(batch.inputs.T)], []
+    for (weights, biases), activation in zip(layers, activate, strict=True):
+        sums.append(weights @ inputs[-1] + biases[:, None])
+        inputs.append(activation(sums[-1]))
+    change = np.empty_like(genes)
+    changes, rows = network.unpack(change), hadamard(pairs)
+    for layer, signs in enumerate(unit_signs(network, images, perturbation)):
+        credit = np.zeros_like(signs)
+        for pair in range(pairs):
+            mutation = signs * np.resize(rows[pair], len(signs))[:, None]
+            plus = scores_of(sums[layer] + sigma * mutation, layer, pair)
+            minus = scores_of(sums[layer] - sigma * mutation, layer, pair)
+            credit += ((plus - minus) / (2 * sigma * pairs)).astype(np.float32) * mutation
+        changes[layer][0][...] = credit @ inputs[layer].T / images
+        changes[layer][1][...] = credit.mean(axis=1)
+    right = inputs[-1].argmax(axis=0) == batch.labels
+    return Estimate(change, float(scores_of(sums[-1], len(sums) - 1, 0).mean()), float(right.mean()))

@@ -2,6 +2,7 @@
 
 A strategy is a class with
     name, Options                               its word on the command line; its frozen dataclass of settings
+    problem(dataset, config, backend)           -> Problem, for a strategy that brings its own fixed layers; optional
     prepare(problem, options, backend)          -> context: what can be recomputed (features, index lists)
     start(context, stream)                      -> state: a frozen dataclass of arrays and scalars
     step(state, context, stream)                -> state after one more generation, drawing its own batch
@@ -15,7 +16,11 @@ from typing import Any
 
 from genreg_np.errors import UsageError, did_you_mean
 
-REGISTRY = {"genreg": "genreg_np.strategies.genreg:Genreg"}
+REGISTRY = {
+    "genreg": "genreg_np.strategies.genreg:Genreg",
+    "node-perturbation": "genreg_np.strategies.node_perturbation:NodePerturbation",
+    "detector-bank": "genreg_np.strategies.detector_bank:DetectorBank",
+}
 
 
 def strategy_class(name: str) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.backends.base import ImageFitness
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.model import Float32, Network, Standardise
@@ -20,6 +21,8 @@ class Problem:
     network: Network
     features: Float32 | None = field(default=None, repr=False)  # (N, I), after the network's fixed layers
     labels: NDArray[np.int64] | None = None  # (N,)
+    generations: int = 0  # how many the run has in all: annealed strategies plan by it
+    image_fitness: ImageFitness | None = None  # the user's, for fitness = custom
 
     @classmethod
     def of(cls, network: Network, dataset: Dataset | None) -> Problem:

@@ -15,19 +15,44 @@ STEP_0, STEP_1 = np.uint64(WEYL_0), np.uint64(WEYL_1)
 
 
 @kernel()
+def philox(c0, c1, c2, c3, seed):
+    """Return the four words of a counter (streams.philox), each in 64 bits."""
+    k0, k1 = seed & MASK, seed >> HALF
+    for _ in range(ROUNDS):
+        p0 = FACTOR_0 * c0
+        p1 = FACTOR_1 * c2
+        c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1 & MASK, (p0 >> HALF) ^ c3 ^ k1, p0 & MASK
+        k0, k1 = (k0 + STEP_0) & MASK, (k1 + STEP_1) & MASK
+    return c0, c1, c2, c3
+
+
+@kernel()
 def fill_words(words, first_block, genome, generation, purpose, seed):
     """Fill words (4 n,) uint32 with the blocks from `first_block` on of one genome's stream (streams.philox)."""
     for block in range(len(words) // 4):
-        c0, c1 = np.uint64(first_block + block), np.uint64(genome)
-        c2, c3 = np.uint64(generation), np.uint64(purpose)
-        k0, k1 = seed & MASK, seed >> HALF
-        for _ in range(ROUNDS):
-            p0 = FACTOR_0 * c0
-            p1 = FACTOR_1 * c2
-            c0, c1, c2, c3 = (p1 >> HALF) ^ c1 ^ k0, p1 & MASK, (p0 >> HALF) ^ c3 ^ k1, p0 & MASK
-            k0, k1 = (k0 + STEP_0) & MASK, (k1 + STEP_1) & MASK
+        c0, c1, c2, c3 = philox(
+            np.uint64(first_block + block), np.uint64(genome), np.uint64(generation), np.uint64(purpose), seed
+        )
         words[4 * block], words[4 * block + 1] = c0, c1
         words[4 * block + 2], words[4 * block + 3] = c2, c3
+
+
+@kernel()
+def fill_signs(signs, first_genome, generation, purpose, seed):
+    """Fill signs (U, T) with +-1 by bit u of the words of genome first_genome + t; bit 0 is +1."""
+    units, genomes = signs.shape
+    words = np.empty((4, genomes), np.uint32)
+    for block in range((units + 127) // 128):
+        for t in range(genomes):
+            c0, c1, c2, c3 = philox(
+                np.uint64(block), np.uint64(first_genome + t), np.uint64(generation), np.uint64(purpose), seed
+            )
+            words[0, t], words[1, t], words[2, t], words[3, t] = c0, c1, c2, c3
+        for unit in range(128 * block, min(units, 128 * block + 128)):
+            row, shift = words[unit // 32 % 4], np.uint32(unit % 32)
+            target = signs[unit]
+            for t in range(genomes):
+                target[t] = np.float32(1) - np.float32(2) * np.float32(np.int32((row[t] >> shift) & np.uint32(1)))
 
 
 @kernel()

@@ -1,0 +1,326 @@
+"""Node perturbation of a batch, tile by tile (base.Backend.perturb; the specification is numpy_.estimate).
+
+A mutated unit takes only two values, a(z + sigma r) = m + delta and a(z - sigma r) = m - delta, whichever pair it is
+in. So the next layer's pre-activations of all K pairs come from one product and a fast Walsh-Hadamard transform:
+
+    W a(z + sigma e_k) + b = (W m + b) + v_k,      v_k = sum over j of H[k, j] u_j,
+    u_j = sum over units h = j (mod K) of W[:, h] delta_h                              twin: (W m + b) - v_k
+
+and the credits of all units from another: c_h = r_h / K * sum over k of H[k, h mod K] d_k.
+This costs little more per image than evaluating the network twice, whatever the activation.
+
+Shapes: T images of a tile, one per column; I inputs, U units of all layers, K pairs, C classes.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from genreg_np.backends.kernels.bits import fill_signs, fill_words
+from genreg_np.backends.kernels.jit import kernel
+from genreg_np.backends.kernels.network import (
+    LOG_PROBABILITY,
+    MARGIN,
+    PREDICTION,
+    REWARD_SAMPLED,
+    activate,
+    best_classes,
+    exponential,
+    logarithm,
+    unit_float,
+)
+from genreg_np.streams import Purpose
+
+SIGNS = int(Purpose.SIGNS)
+BLOCK = 4096  # genes whose tiles one thread adds up at a time
+
+
+@kernel()
+def transform(values):
+    """Replace values (K, n) by H values: the Walsh-Hadamard transform over the first axis, K log2 K additions."""
+    size = len(values)
+    half = 1
+    while half < size:
+        for start in range(0, size, 2 * half):
+            for j in range(start, start + half):
+                first, second = values[j], values[j + half]
+                for i in range(len(first)):
+                    a, b = first[i], second[i]
+                    first[i], second[i] = a + b, a - b
+        half *= 2
+
+
+@kernel()
+def gather(features, rows, start, stop):
+    """Return rows[start:stop] of the features, (T, I) float32."""
+    tile = np.empty((stop - start, features.shape[1]), np.float32)
+    for t in range(stop - start):
+        tile[t] = features[rows[start + t]]
+    return tile
+
+
+@kernel()
+def add_biases(values, biases):
+    """Add biases (O,) to values (O, T)."""
+    for unit in range(len(values)):
+        bias, row = biases[unit], values[unit]
+        for t in range(len(row)):
+            row[t] += bias
+
+
+@kernel()
+def layer_of(genes, layers, layer):
+    """Return a layer's weights (O, I) and biases (O,)."""
+    inputs, outputs, start, _ = layers[layer]
+    middle = start + inputs * outputs
+    return genes[start:middle].reshape(outputs, inputs), genes[middle : middle + outputs]
+
+
+@kernel()
+def forward_tile(images, genes, layers, units):
+    """Return pre-activations and activations of all layers, each (U, T), of images (T, I)."""
+    sums, values = np.empty((units, len(images)), np.float32), np.empty((units, len(images)), np.float32)
+    first = 0
+    for layer in range(len(layers)):
+        weights, biases = layer_of(genes, layers, layer)
+        last = first + len(weights)
+        if layer:
+            np.dot(weights, values[first - weights.shape[1] : first], sums[first:last])
+        else:
+            np.dot(weights, images.T, sums[first:last])
+        add_biases(sums[first:last], biases)
+        values[first:last] = sums[first:last]
+        activate(values[first:last], np.zeros_like(biases), layers[layer, 3])
+        first = last
+    return sums, values
+
+
+@kernel()
+def spread(sums, signs, sigma, genes, layers, layer, pairs):
+    """Mutate one layer: what every pair's next pre-activations are.
+
+    Parameters
+    ----------
+    sums, signs : (O, T) float32
+        The layer's pre-activations and random signs.
+
+    Returns
+    -------
+    base : (N, T) float32
+        For the layer after it; the values of the layer itself if it is the last one.
+    spreads : (K, N, T) float32
+        A pair's twins have base + spread and base - spread.
+    """
+    code, width = layers[layer, 3], sums.shape[1]
+    upper, lower = sums + sigma * signs, sums - sigma * signs
+    unbiased = np.zeros(len(sums), np.float32)
+    activate(upper, unbiased, code)
+    activate(lower, unbiased, code)
+    for unit in range(len(sums)):
+        for t in range(width):
+            a, b = upper[unit, t], lower[unit, t]
+            upper[unit, t], lower[unit, t] = np.float32(0.5) * (a + b), np.float32(0.5) * (a - b)
+    if layer + 1 == len(layers):
+        spreads = np.zeros((pairs, len(sums), width), np.float32)
+        for unit in range(len(sums)):
+            spreads[unit % pairs, unit] = lower[unit]
+        base = upper
+    else:
+        weights, biases = layer_of(genes, layers, layer + 1)
+        spreads = np.zeros((pairs, len(weights), width), np.float32)
+        for unit in range(len(sums)):
+            source = lower[unit]
+            for output in range(len(weights)):
+                weight, target = weights[output, unit], spreads[unit % pairs, output]
+                for t in range(width):
+                    target[t] += weight * source[t]
+        base = np.dot(weights, upper)
+        add_biases(base, biases)
+    transform(spreads.reshape(pairs, -1))
+    return base, spreads
+
+
+@kernel()
+def answer(base, spread, sign, genes, layers, layer):
+    """Return the logits (C, T) of one mutant of `layer`, from the pre-activations base + sign * spread after it."""
+    values = base + sign * spread
+    following = layer + 1
+    if following < len(layers):
+        activate(values, np.zeros(len(values), np.float32), layers[following, 3])
+    for later in range(following + 1, len(layers)):
+        weights, biases = layer_of(genes, layers, later)
+        values = np.dot(weights, values)
+        activate(values, biases, layers[later, 3])
+    return values
+
+
+@kernel()
+def score_images(scores, best, logits, labels, kind, reward, penalty, draws, shift):
+    """Fill scores (T,) with what logits (C, T) earn, and best (T,) with the most probable class (numpy_.image_scores).
+
+    The class is drawn by `draws` (T,) + shift, modulo 2**32.
+    """
+    classes, images = logits.shape
+    top = np.empty(images, np.float32)
+    best_classes(logits, best, top)
+    if kind == LOG_PROBABILITY:
+        total = np.zeros(images, np.float32)
+        for c in range(classes):
+            row = logits[c]
+            for t in range(images):
+                total[t] += exponential(max(row[t] - top[t], np.float32(-87)))
+        for t in range(images):
+            scores[t] = logits[labels[t], t] - top[t] - logarithm(total[t])
+    elif kind == MARGIN:
+        for t in range(images):
+            rival = np.float32(-np.inf)
+            for c in range(classes):
+                if c != labels[t]:
+                    rival = max(rival, logits[c, t])
+            scores[t] = min(logits[labels[t], t] - rival, np.float32(1))
+    elif kind == REWARD_SAMPLED:
+        cumulative = np.zeros((classes + 1, images), np.float32)
+        for c in range(classes):
+            for t in range(images):
+                e = exponential(max(logits[c, t] - top[t], np.float32(-87)))
+                cumulative[c + 1, t] = cumulative[c, t] + e
+        for t in range(images):
+            draw = unit_float(np.uint32(draws[t] + shift)) * cumulative[classes, t]
+            drawn = 0
+            for c in range(classes - 1):
+                drawn += cumulative[c + 1, t] <= draw
+            scores[t] = reward if drawn == labels[t] else penalty
+    else:
+        for t in range(images):
+            scores[t] = reward if best[t] == labels[t] else penalty
+
+
+@kernel()
+def fold(change, advantages, signs, inputs, layers, layer):
+    """Write one layer's change from its pairs' advantages d (K, T), which are overwritten: sums, not yet means.
+
+    `inputs` (T, I) are the layer's inputs in the unmutated network.
+    """
+    pairs, images = advantages.shape
+    transform(advantages)
+    credits = np.empty_like(signs)
+    for unit in range(len(signs)):
+        source, target, sign = advantages[unit % pairs], credits[unit], signs[unit]
+        for t in range(images):
+            target[t] = sign[t] * source[t]
+    weights, biases = layer_of(change, layers, layer)
+    np.dot(credits, inputs, weights)
+    np.dot(credits, np.ones(images, np.float32), biases)
+
+
+@kernel()
+def fold_layers(change, advantages, signs, images, values, layers):
+    """Write all layers' changes from advantages (L, K, T)."""
+    first = 0
+    for layer in range(len(layers)):
+        inputs, last = layers[layer, 0], first + layers[layer, 1]
+        if layer:
+            fold(change, advantages[layer], signs[first:last], values[first - inputs : first].T, layers, layer)
+        else:
+            fold(change, advantages[layer], signs[first:last], images, layers, layer)
+        first = last
+
+
+@kernel()
+def open_tile(tile, size, batch, net, mutation):
+    """Return a tile's first image, and its images, pre-activations, activations and signs."""
+    features, rows, _, _ = batch
+    genes, layers = net
+    _, _, generation, seed = mutation
+    start, units = tile * size, layers[:, 1].sum()
+    images = gather(features, rows, start, min(len(rows), start + size))
+    sums, values = forward_tile(images, genes, layers, units)
+    signs = np.empty((units, len(images)), np.float32)
+    fill_signs(signs, start, generation, SIGNS, seed)
+    return start, images, sums, values, signs
+
+
+@kernel(parallel=True)
+def perturb_tiles(changes, totals, size, batch, task, net, mutation):
+    """Fill each tile's change (tiles, D) and its summed scores and right predictions (tiles, 2).
+
+    batch = features (M, I), rows, labels, weights (N,); task = kind, reward, penalty; net = genes (D,), layers (L, 4);
+    mutation = pairs, sigma, generation, seed.
+    """
+    labels, weights = batch[2], batch[3]
+    kind, reward, penalty = task
+    genes, layers = net
+    pairs, sigma, generation, seed = mutation
+    for tile in prange(len(changes)):
+        start, images, sums, values, signs = open_tile(tile, size, batch, net, mutation)
+        count, depth, classes = len(images), len(layers), layers[-1, 1]
+        own, weight = labels[start : start + count], weights[start : start + count]
+        draws = np.empty(4 * ((count + 3) // 4), np.uint32)
+        fill_words(draws, start // 4, 0, generation, PREDICTION, seed)
+        plus, minus, best = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.int32)
+        advantages = np.empty((depth, pairs, count), np.float32)
+        half = np.float32(1 / (2 * pairs)) / sigma
+        first = 0
+        for layer in range(depth):
+            last = first + layers[layer, 1]
+            base, spreads = spread(sums[first:last], signs[first:last], sigma, genes, layers, layer, pairs)
+            for pair in range(pairs):
+                shift = np.uint32((pair << 32) // pairs)
+                upper = answer(base, spreads[pair], np.float32(1), genes, layers, layer)
+                score_images(plus, best, upper, own, kind, reward, penalty, draws, shift)
+                lower = answer(base, spreads[pair], np.float32(-1), genes, layers, layer)
+                score_images(minus, best, lower, own, kind, reward, penalty, draws, shift)
+                target = advantages[layer, pair]
+                for t in range(count):
+                    target[t] = (plus[t] - minus[t]) * (np.float32(weight[t]) * half)
+            first = last
+        fold_layers(changes[tile], advantages, signs, images, values, layers)
+        score_images(plus, best, values[len(values) - classes :], own, kind, reward, penalty, draws, np.uint32(0))
+        for t in range(count):
+            totals[tile, 0] += plus[t] * weight[t]
+            totals[tile, 1] += best[t] == own[t]
+
+
+@kernel(parallel=True)
+def answer_tiles(answers, logits, size, batch, net, mutation):
+    """Fill the logits of all mutants, (L, K, 2, N, C), and of the unmutated network, (N, C): for a user's fitness."""
+    genes, layers = net
+    pairs, sigma, _, _ = mutation
+    for tile in prange((len(logits) + size - 1) // size):
+        start, images, sums, values, signs = open_tile(tile, size, batch, net, mutation)
+        stop, first = start + len(images), 0
+        for layer in range(len(layers)):
+            last = first + layers[layer, 1]
+            base, spreads = spread(sums[first:last], signs[first:last], sigma, genes, layers, layer, pairs)
+            for pair in range(pairs):
+                upper = answer(base, spreads[pair], np.float32(1), genes, layers, layer)
+                answers[layer, pair, 0, start:stop] = upper.T
+                lower = answer(base, spreads[pair], np.float32(-1), genes, layers, layer)
+                answers[layer, pair, 1, start:stop] = lower.T
+            first = last
+        logits[start:stop] = values[len(values) - logits.shape[1] :].T
+
+
+@kernel(parallel=True)
+def fold_tiles(changes, advantages, size, batch, net, mutation):
+    """Fill each tile's change (tiles, D) from advantages (L, K, N) found elsewhere."""
+    for tile in prange(len(changes)):
+        start, images, _, values, signs = open_tile(tile, size, batch, net, mutation)
+        own = advantages[:, :, start : start + len(images)].copy()
+        fold_layers(changes[tile], own, signs, images, values, net[1])
+
+
+@kernel(parallel=True)
+def add_tiles(change, changes, images):
+    """Fill change (D,) with the sum of the tiles' changes, tile by tile, divided by the number of images."""
+    share = np.float32(1) / np.float32(images)
+    for block in prange((len(change) + BLOCK - 1) // BLOCK):
+        start = block * BLOCK
+        target = change[start : start + BLOCK]
+        target[:] = changes[0, start : start + BLOCK]
+        for tile in range(1, len(changes)):
+            target += changes[tile, start : start + BLOCK]
+        target *= share
