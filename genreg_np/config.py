@@ -68,6 +68,11 @@ class TrainConfig(Settings):
             return getattr(options, name)
         raise AttributeError(name)
 
+    @property
+    def annealed(self) -> bool:
+        """Whether a generation depends on how many there are in all."""
+        return bool(self.options.annealed)
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:
         """Build from flat names.

@@ -29,6 +29,7 @@ from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.checkpoint import pack_checkpoint, read_checkpoint, restored
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
+from genreg_np.direction import Direction
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
 from genreg_np.model import Dense, Model, Network
@@ -63,7 +64,7 @@ class Evolution:
     input_range : tuple of float, optional
         Smallest and largest raw value of a network's integer inputs; None where inputs are features.
     image_fitness : callable, optional
-        For node-perturbation with fitness = custom: image_fitness(logits (n, K), labels (n,)) -> (n,), higher is better.
+        A fitness of one's own for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
 
     Attributes
     ----------
@@ -110,6 +111,7 @@ class Evolution:
         self.state = self._start(initial)
         self._features: dict[str, NDArray[np.float32]] = {}
         self._asked: Brood | None = None
+        self._direction = Direction(len(self.class_names), len(dataset.validation)) if dataset else None
         self.seconds = time.perf_counter() - started
 
     def _pose(self, network: Network | None) -> Problem:
@@ -201,6 +203,8 @@ class Evolution:
         last = self.generation >= self.config.generations
         if self.dataset is not None and (self.generation % self.config.validate_every == 0 or last):
             record |= self._validation()
+        if self._direction:
+            self._direction.look(record, self.config.generations)
         self.seconds += time.perf_counter() - started
         return record | {"seconds": round(self.seconds, 6)}
 
@@ -334,6 +338,7 @@ class Evolution:
         network: Network | None = None,
         backend: str | Backend = "auto",
         threads: int | None = None,
+        image_fitness: ImageFitness | None = None,
     ) -> Evolution:
         """Go on from a checkpoint.
 
@@ -347,6 +352,8 @@ class Evolution:
             Settings changed since, by default the saved ones.
         network : Network, optional
             Needed only if it was started with a network that has fixed layers.
+        image_fitness : callable, optional
+            The one it was started with.
 
         Raises
         ------
@@ -376,6 +383,7 @@ class Evolution:
             threads=threads,
             class_names=names,
             input_range=input_range and tuple(input_range),
+            image_fitness=image_fitness,
         )
         if genes != evolution.network.gene_count:
             raise RunError(

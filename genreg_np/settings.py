@@ -60,6 +60,11 @@ class Settings:
             if "help" in item.metadata:
                 object.__setattr__(self, item.name, _checked(self, item))
 
+    @property
+    def annealed(self) -> bool:
+        """Whether a generation depends on how many there are in all."""
+        return False
+
 
 def _checked(part: object, item: dataclasses.Field[Any]) -> Any:
     """Return a field's value as its declared type, or raise naming the field, the value and the allowed range."""

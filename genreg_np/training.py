@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 
 from genreg_np import __version__
+from genreg_np.backends.base import ImageFitness
+from genreg_np.budget import fit_to_budget
 from genreg_np.checkpoint import RunFolder, read_checkpoint
 from genreg_np.config import TrainConfig
 from genreg_np.data import dataset_names, load_dataset
@@ -31,7 +33,6 @@ from genreg_np.evolution import Evolution, Record
 from genreg_np.model import Model, load
 
 SAVE_EVERY_SECONDS = 30.0
-CALIBRATION_GENERATIONS = 10  # timed to turn a time budget into a number of generations
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def train(
     threads: int | None = None,
     budget_seconds: float | None = None,
     initial: Model | None = None,
+    image_fitness: ImageFitness | None = None,
     origin: dict[str, Any] | None = None,
     watcher: Watcher | None = None,
 ) -> Result:
@@ -85,9 +87,11 @@ def train(
     backend, threads
         See backends.create.
     budget_seconds : float, optional
-        Turned, after ten timed generations, into the number of generations that fits.
+        Turned, before the first generation, into the number of generations that fits (budget.py).
     initial : Model, optional
         A model whose mutated copies are generation 0.
+    image_fitness : callable, optional
+        A fitness of one's own for node-perturbation (see Evolution); to be given again to resume.
     origin : dict, optional
         What load_dataset was given: `source` (name or path), `data_dir`, `label`, `size`; resume loads it so again.
     watcher : Watcher, optional
@@ -97,32 +101,40 @@ def train(
     GenregError
         If the folder or the backend cannot be used, or settings do not fit.
     """
-    if config.fitness == "custom":
+    if config.fitness == "custom" and image_fitness is None:
         raise UsageError("fitness = custom is for Evolution.ask and tell: a run on a dataset needs a built-in one")
+    watcher = watcher or Watcher()
     folder = RunFolder.create(Path(out))
     try:
-        evolution = Evolution(config, dataset, backend=backend, threads=threads, initial=initial)
+        evolution = Evolution(
+            config, dataset, backend=backend, threads=threads, initial=initial, image_fitness=image_fitness
+        )
+        if budget_seconds is not None:
+            fit_to_budget(evolution, budget_seconds, watcher.should_stop)
     except BaseException:
         folder.discard()
         raise
     with folder:
         known = {"source": config.dataset} | (origin or {})
-        known |= {"backend": evolution.backend.name, "data": fingerprint(dataset), "budget_seconds": budget_seconds}
+        known |= {"backend": evolution.backend.name, "data": fingerprint(dataset)}
         if initial is not None:
             folder.write("initial.npz", initial.pack())
-        folder.write_config(config, [], known)
-        return _Run(folder, evolution, [], known, _run_notes(evolution), watcher or Watcher()).go()
+        folder.write_config(evolution.config, [], known)
+        notes = _run_notes(evolution) | {"budget_seconds": budget_seconds}
+        return _Run(folder, evolution, [], known, notes, watcher).go()
 
 
 def resume(
     run: str | os.PathLike[str],
     *,
     changes: dict[str, Any] | None = None,
+    extend: bool = False,
     dataset: Dataset | None = None,
     source: str | None = None,
     backend: str | None = None,
     threads: int | None = None,
     data_dir: str | None = None,
+    image_fitness: ImageFitness | None = None,
     watcher: Watcher | None = None,
 ) -> Result:
     """Go on with a run from its checkpoint; ends byte-identical to a run that was never stopped.
@@ -133,7 +145,9 @@ def resume(
         The run folder.
     changes : dict, optional
         Settings to change from here on; logged in config.toml and in the model. A new total of `generations` is no such
-        change: the run goes on as if it had been the total from the start.
+        change: the run goes on as if it had been the total from the start, unless its steps are annealed.
+    extend : bool
+        Allow another total for an annealed run; logged as a change.
     dataset : Dataset, optional
         By default loaded again as the run did.
     source : str, optional
@@ -143,6 +157,8 @@ def resume(
     threads : int, optional
     data_dir : str, optional
         Where to look for the dataset first.
+    image_fitness : callable, optional
+        The one the run was started with.
     watcher : Watcher, optional
 
     Raises
@@ -158,9 +174,15 @@ def resume(
         new = config.changed(**(changes or {}))
         if new.generations < reached:
             raise UsageError(f"generations {new.generations} is less than the {reached} this run has already done")
+        annealed = config.annealed or new.annealed
+        if annealed and new.generations != config.generations and not extend:
+            raise UsageError(
+                f"the steps of this run are planned over {config.generations} generations: another total gives another "
+                "run than one of that length from the start; add --extend to go on so"
+            )
         for name in changes or {}:
             old, value = config.to_dict()[name], new.to_dict()[name]
-            if old != value and name != "generations":
+            if old != value and (name != "generations" or annealed):
                 logged = [*logged, {"generation": reached, "setting": name, "old": old, "new": value}]
         if source is not None:
             origin |= {"source": source}
@@ -178,7 +200,8 @@ def resume(
                 f"{folder.path}: the data of {dataset.name} are not those this run began with: restore them, "
                 "name their place with --dataset, or start a new run"
             )
-        evolution = _evolution(folder, reached, new, dataset, backend or origin.get("backend", "auto"), threads)
+        backend = backend or origin.get("backend", "auto")
+        evolution = _evolution(folder, reached, new, dataset, backend, threads, image_fitness)
         origin |= {"backend": evolution.backend.name}
         folder.write_config(new, logged, origin)
         folder.cut_metrics(reached)
@@ -197,15 +220,23 @@ def _reached(folder: RunFolder) -> int:
 
 
 def _evolution(
-    folder: RunFolder, reached: int, config: TrainConfig, dataset: Dataset, backend: str, threads: int | None
+    folder: RunFolder,
+    reached: int,
+    config: TrainConfig,
+    dataset: Dataset,
+    backend: str,
+    threads: int | None,
+    image_fitness: ImageFitness | None,
 ) -> Evolution:
     """Return the evolution of a run as it was last saved, or as it began."""
     if reached:
         path = folder.path / "checkpoint.npz"
-        return Evolution.load(path, dataset, config=config, backend=backend, threads=threads)
+        return Evolution.load(
+            path, dataset, config=config, backend=backend, threads=threads, image_fitness=image_fitness
+        )
     start = folder.path / "initial.npz"
     initial = load(start) if start.exists() else None
-    return Evolution(config, dataset, backend=backend, threads=threads, initial=initial)
+    return Evolution(config, dataset, backend=backend, threads=threads, initial=initial, image_fitness=image_fitness)
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -234,30 +265,7 @@ class _Run:
     def go(self) -> Result:
         self.folder.write_json("run.json", self.notes)
         self.watcher.on_start(self.evolution, self.folder)
-        if self.origin.get("budget_seconds"):
-            ended = self._calibrate()
-            if ended != "generations":
-                return self._finish(ended)
         return self._finish(self.evolution.run(on_record=self._record, should_stop=self.watcher.should_stop))
-
-    def _calibrate(self) -> str:
-        """Turn the time budget into a number of generations, once, from the last of a few timed generations."""
-        seconds = [self.evolution.seconds]
-
-        def timed(record: Record) -> None:
-            seconds.append(self.evolution.seconds)
-            self._record(record)
-
-        until = self.evolution.generation + CALIBRATION_GENERATIONS
-        ended = self.evolution.run(until, on_record=timed, should_stop=self.watcher.should_stop)
-        if ended == "generations":
-            recent = seconds[len(seconds) // 2 :]
-            per_generation = (recent[-1] - recent[0]) / (len(recent) - 1)
-            rest = max(0.0, self.origin.pop("budget_seconds") - seconds[-1])
-            total = self.evolution.generation + int(rest / per_generation)
-            self.evolution.config = self.evolution.config.replace(generations=total)
-            self.folder.write_config(self.evolution.config, self.changes, self.origin)
-        return ended
 
     def _record(self, record: Record) -> None:
         self.folder.record(record)

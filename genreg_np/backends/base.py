@@ -166,7 +166,8 @@ class Backend(ImageBackend, ABC):
             d = (F(+sigma e) - F(-sigma e)) / (2 sigma),      c = mean over k of d e        (O,)
             change of W = mean over i of c x^T,               change of b = mean over i of c
 
-        where x is the layer's input in the unmutated network. Only units of layer l are mutated in its pairs.
+        where x is the layer's input in the unmutated network. Only units of layer l are mutated in its pairs, and a
+        unit whose two mutants have the same value, a(z + sigma) = a(z - sigma), has no part in it: its c is 0.
         With Score.REWARD_SAMPLED word i of genome 0 (Purpose.PREDICTION) plus k 2**32 / K draws image i's class.
         """
 

@@ -198,7 +198,7 @@ def _judge_pairs(
     answers: Float32, logits: Float32, batch: Batch, sigma: np.float32
 ) -> tuple[Float32, tuple[float, float]]:
     """Return the advantages (L, K, N), and summed scores and right predictions, by the user's fitness."""
-    depth, pairs, _, images, classes = answers.shape
+    depth, pairs, classes = len(answers), answers.shape[1], answers.shape[-1]
     labels = np.tile(batch.labels, depth * pairs * 2)
     scores = check_image_scores(batch.function, answers.reshape(-1, classes), labels).reshape(answers.shape[:-1])
     weights = batch.weights.astype(np.float32) / (2 * sigma * np.float32(pairs))

@@ -267,7 +267,8 @@ def estimate(network: Network, genes: Float32, batch: Batch, perturbation: Pertu
             values = activation(weights @ values + biases[:, None])
         draws = words + np.uint32((pair << 32) // pairs)
         scores, _ = image_scores(values[None], batch, draws[None])
-        return scores[0] * batch.weights
+        weighted: NDArray[np.floating] = scores[0] * batch.weights
+        return weighted
 
     inputs, sums = [np.ascontiguousarray(batch.inputs.T)], []
     for (weights, biases), activation in zip(layers, activate, strict=True):
@@ -276,12 +277,13 @@ def estimate(network: Network, genes: Float32, batch: Batch, perturbation: Pertu
     change = np.empty_like(genes)
     changes, rows = network.unpack(change), hadamard(pairs)
     for layer, signs in enumerate(unit_signs(network, images, perturbation)):
-        credit = np.zeros_like(signs)
+        credit, twins = np.zeros_like(signs), [activate[layer](sums[layer] + sigma * r) for r in (signs, -signs)]
         for pair in range(pairs):
             mutation = signs * np.resize(rows[pair], len(signs))[:, None]
             plus = scores_of(sums[layer] + sigma * mutation, layer, pair)
             minus = scores_of(sums[layer] - sigma * mutation, layer, pair)
             credit += ((plus - minus) / (2 * sigma * pairs)).astype(np.float32) * mutation
+        credit[twins[0] == twins[1]] = 0
         changes[layer][0][...] = credit @ inputs[layer].T / images
         changes[layer][1][...] = credit.mean(axis=1)
     right = inputs[-1].argmax(axis=0) == batch.labels

@@ -197,6 +197,7 @@ def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
     return resume(
         options["resume_run"],
         changes=changes,
+        extend=options["extend"],
         source=options["dataset"],
         backend=options["backend"],
         threads=options["threads"],

@@ -6,7 +6,7 @@ One generation, a batch of N images, K pairs for each image and layer, one genom
     advantage  d = (F(z + sigma e) - F(z - sigma e)) / (2 sigma)                               backends
     estimate   g = mean over images and pairs of d e x^T, x the layer's input                  backends
     step       m += (1 - b1) (g - m),   s += (1 - b2) (g^2 - s)
-               genes += rate (m / (1 - b1^t)) / (sqrt(s / (1 - b2^t)) + eps)
+               genes += rate m / (sqrt(s) + eps)
 
 The rate falls linearly to 0; the weights of the last generations are averaged. No derivative is taken, of an activation
 or of the fitness, so both may be steps. This is an estimate of a gradient with a step size, not a population that
@@ -33,7 +33,7 @@ from genreg_np.settings import Settings, option
 from genreg_np.strategies.base import Problem
 from genreg_np.streams import Purpose, Stream, unit_floats
 
-MEMORY, SQUARE_MEMORY, EPSILON = 0.9, 0.999, 1e-8  # b1, b2, eps
+MEMORY, SQUARE_MEMORY, EPSILON = 0.9, 0.999, np.float32(1e-8)  # b1, b2, eps
 ONLY_AT_START = "only generation 0 draws from it"
 
 
@@ -42,14 +42,14 @@ class NodeOptions(Settings):
     """Settings of node perturbation."""
 
     pairs: int = option(16, "mirrored pairs of mutants per image and layer, a power of two", low=1, high=1024)
-    sigma: float = option(0.1, "how far a unit's pre-activation is mutated", above=0, high=1000)
+    sigma: float = option(0.3, "how far a unit's pre-activation is mutated", above=0, high=1000)
     batch_size: int = option(500, "images per generation", low=1, high=1_000_000)
     step_size: float = option(0.005, "first step, about the change of a gene per generation", above=0, high=1000)
     annealing: str = option("linear", "how the step falls to 0 over the run", choices=("linear", "none"))
     weight_decay: float = option(0.0, "pull of weights towards 0, added to the estimate", low=0, high=1000)
     averaging: float = option(0.2, "last fraction of the run whose weights are averaged", low=0, high=1)
     fitness: str = option("log-probability", "what an image's mutants earn", choices=fitnesses.IMAGE_FITNESSES)
-    prediction: str = option("argmax", "how a class is predicted for a reward", choices=fitnesses.PREDICTIONS)
+    prediction: str = option("sampled", "how a class is predicted for a reward", choices=fitnesses.PREDICTIONS)
     correct_reward: float = option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
     wrong_penalty: float = option(-1.5, "earned for a wrong prediction", low=-1e6, high=1e6)
     initial_gain: float = option(
@@ -153,14 +153,17 @@ class NodePerturbation:
             Perturbation(options.pairs, options.sigma, stream.seed, generation),
         )
         change = estimate.change - context.decay * state.genes
-        mean = state.mean + (1 - MEMORY) * (change - state.mean)
-        square = state.square + (1 - SQUARE_MEMORY) * (change * change - state.square)
+        mean = state.mean + np.float32(1 - MEMORY) * (change - state.mean)
+        square = state.square + np.float32(1 - SQUARE_MEMORY) * (change * change - state.square)
         done = generation / max(1, context.generations)
-        rate = options.step_size * (max(0.0, 1 - done) if options.annealing == "linear" else 1)
-        deviation = np.sqrt(square / (1 - SQUARE_MEMORY ** (generation + 1))) + EPSILON
-        genes = state.genes + (rate / (1 - MEMORY ** (generation + 1))) * mean / deviation
+        rate = options.step_size * (max(0.0, 1 - done) if options.annealing == "linear" else 1.0)
+        # Both memories begin empty: what they lack, (1 - b^t), is made up for in the rate.
+        rate *= (1 - SQUARE_MEMORY ** (generation + 1)) ** 0.5 / (1 - MEMORY ** (generation + 1))
+        genes: Float32 = state.genes + np.float32(rate) * np.divide(mean, np.sqrt(square) + EPSILON)
         averaged = state.averaged + 1 if done >= 1 - options.averaging else 0
-        average = state.average + (genes - state.average) / averaged if averaged else state.average
+        average = state.average
+        if averaged:
+            average = average + np.float32(1 / averaged) * (genes - average)
         return NodeState(generation + 1, genes, mean, square, average, averaged, estimate.fitness, estimate.accuracy)
 
     @staticmethod

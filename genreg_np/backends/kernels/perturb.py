@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from genreg_np.backends.kernels.bits import fill_signs, fill_words
+from genreg_np.backends.kernels.bits import fill_signs, fill_words, unit_float
 from genreg_np.backends.kernels.jit import kernel
 from genreg_np.backends.kernels.network import (
     LOG_PROBABILITY,
@@ -30,7 +30,6 @@ from genreg_np.backends.kernels.network import (
     best_classes,
     exponential,
     logarithm,
-    unit_float,
 )
 from genreg_np.streams import Purpose
 
@@ -99,45 +98,54 @@ def forward_tile(images, genes, layers, units):
 
 
 @kernel()
-def spread(sums, signs, sigma, genes, layers, layer, pairs):
-    """Mutate one layer: what every pair's next pre-activations are.
+def mutate_units(sums, signs, sigma, code):
+    """Turn pre-activations z (O, T) into m and signs into delta, and return the signs, 0 where delta is 0.
 
-    Parameters
-    ----------
-    sums, signs : (O, T) float32
-        The layer's pre-activations and random signs.
-
-    Returns
-    -------
-    base : (N, T) float32
-        For the layer after it; the values of the layer itself if it is the last one.
-    spreads : (K, N, T) float32
-        A pair's twins have base + spread and base - spread.
+    A unit's value is m + delta or m - delta, m = (a(z + sigma r) + a(z - sigma r)) / 2.
     """
-    code, width = layers[layer, 3], sums.shape[1]
-    upper, lower = sums + sigma * signs, sums - sigma * signs
+    upper, lower, kept = sums + sigma * signs, sums - sigma * signs, np.empty_like(signs)
     unbiased = np.zeros(len(sums), np.float32)
     activate(upper, unbiased, code)
     activate(lower, unbiased, code)
     for unit in range(len(sums)):
-        for t in range(width):
-            a, b = upper[unit, t], lower[unit, t]
-            upper[unit, t], lower[unit, t] = np.float32(0.5) * (a + b), np.float32(0.5) * (a - b)
+        for t in range(sums.shape[1]):
+            a, b, sign = upper[unit, t], lower[unit, t], signs[unit, t]
+            kept[unit, t] = sign if a != b else np.float32(0)
+            sums[unit, t], signs[unit, t] = np.float32(0.5) * (a + b), np.float32(0.5) * (a - b)
+    return kept
+
+
+@kernel()
+def spread(middle, delta, genes, layers, layer, pairs):
+    """Return what all mutants of a layer make of the next one's pre-activations; of its own values if it is the last.
+
+    Parameters
+    ----------
+    middle, delta : (O, T) float32
+        m and delta of the layer's units.
+
+    Returns
+    -------
+    base : (N, T) float32
+    spreads : (K, N, T) float32
+        A pair's twins give base + spread and base - spread.
+    """
+    units, width = middle.shape
     if layer + 1 == len(layers):
-        spreads = np.zeros((pairs, len(sums), width), np.float32)
-        for unit in range(len(sums)):
-            spreads[unit % pairs, unit] = lower[unit]
-        base = upper
+        spreads = np.zeros((pairs, units, width), np.float32)
+        for unit in range(units):
+            spreads[unit % pairs, unit] = delta[unit]
+        base = middle.copy()
     else:
         weights, biases = layer_of(genes, layers, layer + 1)
         spreads = np.zeros((pairs, len(weights), width), np.float32)
-        for unit in range(len(sums)):
-            source = lower[unit]
+        for unit in range(units):
+            source = delta[unit]
             for output in range(len(weights)):
                 weight, target = weights[output, unit], spreads[unit % pairs, output]
                 for t in range(width):
                     target[t] += weight * source[t]
-        base = np.dot(weights, upper)
+        base = np.dot(weights, middle)
         add_biases(base, biases)
     transform(spreads.reshape(pairs, -1))
     return base, spreads
@@ -199,6 +207,34 @@ def score_images(scores, best, logits, labels, kind, reward, penalty, draws, shi
 
 
 @kernel()
+def log_advantages(advantages, base, spreads, labels):
+    """Fill advantages (K, T) with the difference of each pair's log-probabilities, from logits base +- spread.
+
+    With p_c = exp(base_c) and q_c = exp(v_c), the twins' normalisers are sum p q and sum p / q: one exponential
+    instead of two. Beyond +-60 a logit's change counts as 60.
+    """
+    classes, images = base.shape
+    odds, top = np.empty_like(base), np.empty(images, np.float32)
+    best_classes(base, np.empty(images, np.int32), top)
+    for c in range(classes):
+        for t in range(images):
+            odds[c, t] = exponential(max(base[c, t] - top[t], np.float32(-87)))
+    upper, lower = np.empty(images, np.float32), np.empty(images, np.float32)
+    for pair in range(len(spreads)):
+        spread, target = spreads[pair], advantages[pair]
+        upper[:] = 0
+        lower[:] = 0
+        for c in range(classes):
+            own, change = odds[c], spread[c]
+            for t in range(images):
+                q = exponential(min(max(change[t], np.float32(-60)), np.float32(60)))
+                upper[t] += own[t] * q
+                lower[t] += own[t] / q
+        for t in range(images):
+            target[t] = np.float32(2) * spread[labels[t], t] - logarithm(upper[t] / lower[t])
+
+
+@kernel()
 def fold(change, advantages, signs, inputs, layers, layer):
     """Write one layer's change from its pairs' advantages d (K, T), which are overwritten: sums, not yet means.
 
@@ -231,16 +267,21 @@ def fold_layers(change, advantages, signs, images, values, layers):
 
 @kernel()
 def open_tile(tile, size, batch, net, mutation):
-    """Return a tile's first image, and its images, pre-activations, activations and signs."""
+    """Return a tile's first image, its images (T, I), and of all units (U, T) activations, m, delta and signs."""
     features, rows, _, _ = batch
     genes, layers = net
-    _, _, generation, seed = mutation
+    _, sigma, generation, seed = mutation
     start, units = tile * size, layers[:, 1].sum()
     images = gather(features, rows, start, min(len(rows), start + size))
-    sums, values = forward_tile(images, genes, layers, units)
-    signs = np.empty((units, len(images)), np.float32)
-    fill_signs(signs, start, generation, SIGNS, seed)
-    return start, images, sums, values, signs
+    middle, values = forward_tile(images, genes, layers, units)
+    delta, signs = np.empty_like(values), np.empty_like(values)
+    fill_signs(delta, start, generation, SIGNS, seed)
+    first = 0
+    for layer in range(len(layers)):
+        last = first + layers[layer, 1]
+        signs[first:last] = mutate_units(middle[first:last], delta[first:last], sigma, layers[layer, 3])
+        first = last
+    return start, images, values, middle, delta, signs
 
 
 @kernel(parallel=True)
@@ -255,7 +296,7 @@ def perturb_tiles(changes, totals, size, batch, task, net, mutation):
     genes, layers = net
     pairs, sigma, generation, seed = mutation
     for tile in prange(len(changes)):
-        start, images, sums, values, signs = open_tile(tile, size, batch, net, mutation)
+        start, images, values, middle, delta, signs = open_tile(tile, size, batch, net, mutation)
         count, depth, classes = len(images), len(layers), layers[-1, 1]
         own, weight = labels[start : start + count], weights[start : start + count]
         draws = np.empty(4 * ((count + 3) // 4), np.uint32)
@@ -266,17 +307,23 @@ def perturb_tiles(changes, totals, size, batch, task, net, mutation):
         first = 0
         for layer in range(depth):
             last = first + layers[layer, 1]
-            base, spreads = spread(sums[first:last], signs[first:last], sigma, genes, layers, layer, pairs)
+            base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, pairs)
+            if kind == LOG_PROBABILITY and (layer + 1 == depth or (layer + 2 == depth and layers[layer + 1, 3] == 0)):
+                log_advantages(advantages[layer], base, spreads, own)
+            else:
+                for pair in range(pairs):
+                    shift = np.uint32((pair << 32) // pairs)
+                    upper = answer(base, spreads[pair], np.float32(1), genes, layers, layer)
+                    score_images(plus, best, upper, own, kind, reward, penalty, draws, shift)
+                    lower = answer(base, spreads[pair], np.float32(-1), genes, layers, layer)
+                    score_images(minus, best, lower, own, kind, reward, penalty, draws, shift)
+                    advantages[layer, pair] = plus - minus
+            first = last
+        for layer in range(depth):
             for pair in range(pairs):
-                shift = np.uint32((pair << 32) // pairs)
-                upper = answer(base, spreads[pair], np.float32(1), genes, layers, layer)
-                score_images(plus, best, upper, own, kind, reward, penalty, draws, shift)
-                lower = answer(base, spreads[pair], np.float32(-1), genes, layers, layer)
-                score_images(minus, best, lower, own, kind, reward, penalty, draws, shift)
                 target = advantages[layer, pair]
                 for t in range(count):
-                    target[t] = (plus[t] - minus[t]) * (np.float32(weight[t]) * half)
-            first = last
+                    target[t] *= np.float32(weight[t]) * half
         fold_layers(changes[tile], advantages, signs, images, values, layers)
         score_images(plus, best, values[len(values) - classes :], own, kind, reward, penalty, draws, np.uint32(0))
         for t in range(count):
@@ -288,13 +335,13 @@ def perturb_tiles(changes, totals, size, batch, task, net, mutation):
 def answer_tiles(answers, logits, size, batch, net, mutation):
     """Fill the logits of all mutants, (L, K, 2, N, C), and of the unmutated network, (N, C): for a user's fitness."""
     genes, layers = net
-    pairs, sigma, _, _ = mutation
+    pairs = mutation[0]
     for tile in prange((len(logits) + size - 1) // size):
-        start, images, sums, values, signs = open_tile(tile, size, batch, net, mutation)
+        start, images, values, middle, delta, _ = open_tile(tile, size, batch, net, mutation)
         stop, first = start + len(images), 0
         for layer in range(len(layers)):
             last = first + layers[layer, 1]
-            base, spreads = spread(sums[first:last], signs[first:last], sigma, genes, layers, layer, pairs)
+            base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, pairs)
             for pair in range(pairs):
                 upper = answer(base, spreads[pair], np.float32(1), genes, layers, layer)
                 answers[layer, pair, 0, start:stop] = upper.T
@@ -308,7 +355,7 @@ def answer_tiles(answers, logits, size, batch, net, mutation):
 def fold_tiles(changes, advantages, size, batch, net, mutation):
     """Fill each tile's change (tiles, D) from advantages (L, K, N) found elsewhere."""
     for tile in prange(len(changes)):
-        start, images, _, values, signs = open_tile(tile, size, batch, net, mutation)
+        start, images, values, _, _, signs = open_tile(tile, size, batch, net, mutation)
         own = advantages[:, :, start : start + len(images)].copy()
         fold_layers(changes[tile], own, signs, images, values, net[1])
 

@@ -1,0 +1,57 @@
+"""A time budget becomes a number of generations, once, before the first of them.
+
+A few generations are run and thrown away. With t seconds for a generation, v for a look at the validation split every
+n generations, and s seconds spent already (preparing, and the generations thrown away),
+
+    generations = (budget - s - end) / (t + v / n)
+
+where `end` is the last look at validation and test, and the saving. The result depends on the number alone, which is
+part of the configuration; that the schedule of an annealed strategy needs it is why these generations are not kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from genreg_np.errors import UsageError
+from genreg_np.evolution import Evolution
+
+REHEARSED = 0.03  # fraction of the budget spent on generations that are thrown away
+FEWEST = 4  # of them; the first ones are slower
+
+
+def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[], bool] = lambda: False) -> None:
+    """Set the number of generations of an evolution that is to take `budget` seconds in all.
+
+    Raises
+    ------
+    UsageError
+        For a budget shorter than one generation and what goes around it.
+    """
+    dataset = evolution.dataset
+    assert dataset is not None
+    started, state, marks = time.perf_counter(), evolution.state, [time.perf_counter()]
+    while not should_stop() and (len(marks) <= FEWEST or marks[-1] - started < REHEARSED * budget):
+        state = evolution.strategy.step(state, evolution.context, evolution.stream)
+        marks.append(time.perf_counter())
+    if len(marks) <= FEWEST:
+        return  # stopped: the run ends before its first generation
+    recent = marks[len(marks) // 2 :]
+    generation = (recent[-1] - recent[0]) / (len(recent) - 1)
+    champions = evolution.strategy.champions(state).values()
+    for _ in range(2):  # the first look prepares features
+        looked = time.perf_counter()
+        for genes in champions:
+            evolution.predict(genes, "validation")
+        look = time.perf_counter() - looked
+    evolution.seconds += time.perf_counter() - started
+    end = look * (2 + len(dataset.test) / len(dataset.validation))
+    rest = budget - evolution.seconds - end
+    count = int(rest / (generation + look / evolution.config.validate_every))
+    if count < 1:
+        raise UsageError(
+            f"a budget of {budget:g} s is too short: preparing took {evolution.seconds:.2g} s, and one generation with "
+            f"its test takes {generation + look + end:.2g} s here; give it more, or choose --generations"
+        )
+    evolution.change(generations=count)
