@@ -127,7 +127,9 @@ class TrainConfig(Settings):
         """
         new = self.replace(**changes)
         for name in changes:
-            if getattr(new, name) != getattr(self, name) and (reason := settings()[name].metadata["fixed"]):
+            if getattr(new, name) != getattr(self, name) and (
+                reason := settings(self.strategy)[name].metadata["fixed"]
+            ):
                 raise UsageError(f"{name} cannot be changed in a run under way: {reason}; start a new run for it")
         return new
 

@@ -50,13 +50,15 @@ def make(source: str, images: UInt8, count: int, size: int, stream: Stream, numb
     Raises
     ------
     UsageError
-        For more principal axes than there are.
+        For more principal axes than there are, or images with nothing on them to learn from.
     """
     if source == "random":
         words = stream.words(Purpose.FILTERS, number, 0, count * size * size)
         taps = normal_table()[words >> np.uint32(16)].astype(np.float64)
     else:
         patches = draw_patches(images, size, stream, number)
+        if len(patches) == 0:
+            raise UsageError(f"filters = {source}: the images are dark or flat all over; use filters = random")
         taps = principal_axes(patches, count) if source == "principal" else cluster_centres(patches, count)
     return quantised(taps.reshape(count, size, size))
 

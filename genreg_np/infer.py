@@ -404,7 +404,7 @@ def deskew(levels: np.ndarray, height: int, width: int, warps: np.ndarray = UNMO
         (np.clip(np.floor(steps / 256), -2, extent).astype(np.int64) + 2, steps % 256)
         for steps, extent in ((np.floor(256 * place + 0.5), extent) for place, extent in zip(places, (width, height)))  # noqa: B905
     )
-    flat, corner = padded.reshape(n, -1), row * (width + 4) + column
+    flat, corner = padded.reshape(n, (height + 4) * (width + 4)), row * (width + 4) + column
     upper, lower = (
         np.take_along_axis(flat, corner + step, 1) * (256 - right)
         + np.take_along_axis(flat, corner + step + 1, 1) * right
@@ -473,12 +473,14 @@ def detect(
     taps = filters.reshape(len(filters), -1).T.astype(np.float32)
     padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin)))
     patches = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
-    response = (patches.reshape(-1, size * size) @ taps).reshape(count, tall, -1)
+    response = (patches.reshape(-1, size * size) @ taps).reshape(count, tall, wide * len(filters))
     pooled = np.empty((count, len(filters), 1 + signed, len(rows), len(columns)), np.float32)
     for sign, half in enumerate((response, -response) if signed else (np.abs(response),)):
-        strips = (rows @ np.maximum(half, 0)).reshape(count * len(rows), wide, -1)
-        pooled[:, :, sign] = (columns @ strips).reshape(count, len(rows), len(columns), -1).transpose(0, 3, 1, 2)
-    return np.minimum(np.floor(np.float32(gain) * np.sqrt(pooled)), np.float32(LEVEL)).reshape(len(levels), -1)
+        strips = (rows @ np.maximum(half, 0)).reshape(count * len(rows), wide, len(filters))
+        sums = (columns @ strips).reshape(count, len(rows), len(columns), len(filters))
+        pooled[:, :, sign] = sums.transpose(0, 3, 1, 2)
+    found = np.minimum(np.floor(np.float32(gain) * np.sqrt(pooled)), np.float32(LEVEL))
+    return found.reshape(len(levels), shape[0] * math.prod(pooled.shape[1:]))
 
 
 def _windows(extent: int, window: int, stride: int) -> np.ndarray:
