@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
 from genreg_np.layers import Int8, UInt8
-from genreg_np.streams import Purpose, Stream, normal_table
+from genreg_np.streams import Purpose, Stream
 
 SOURCES = ("random", "principal", "clusters")
 PATCHES = 20_000
@@ -53,8 +53,7 @@ def make(source: str, images: UInt8, count: int, size: int, stream: Stream, numb
         For more principal axes than there are, or images with nothing on them to learn from.
     """
     if source == "random":
-        words = stream.words(Purpose.FILTERS, number, 0, count * size * size)
-        taps = normal_table()[words >> np.uint32(16)].astype(np.float64)
+        taps = stream.normals(Purpose.FILTERS, number, 0, count * size * size)
     else:
         patches = draw_patches(images, size, stream, number)
         if len(patches) == 0:

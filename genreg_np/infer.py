@@ -12,9 +12,9 @@ Inputs are (N, *input_shape), or one input of shape input_shape. Integers are ra
 `input_range` (0 .. 255 for images) to 0 .. 1; floats are taken as already mapped. Each dense layer computes
 `a(W x + b)` in float32 with W (O, I), b (O,); the last layer's values are the logits. Fixed layers come before them:
 
-    levels        floor(255 x + 1/2)                      deskew, detectors   below, exact in whole numbers 0 .. 255
-    standardise   (x - mean) * scale                      branches            several stacks of one input, end to end
-    project       matrix x
+    levels        floor(255 x + 1/2)       deskew, detectors       below, exact in whole numbers 0 .. 255
+    standardise   (x - mean) * scale       branches                several stacks of one input, end to end
+    project       matrix x                 responses, statistics   below, of levels
 
 Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 """
@@ -369,15 +369,19 @@ def _deskew(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Lay
     height, width = (_whole(extent) for extent in _entry(layer, "shape", list))
     if min(height, width) < 1:
         raise ModelError(f"{name} takes images of {height} x {width} pixels")
-    area = height * width
-    return area, area, lambda x: _in_pieces(lambda piece: deskew(piece, height, width), x, 128 * area)
+    area, centred = height * width, layer["centred"]
+    if type(centred) is not bool:
+        raise ModelError(f"{name} neither centres nor leaves images where they are")
+    return area, area, lambda x: _in_pieces(lambda piece: deskew(piece, height, width, centred), x, 128 * area)
 
 
-def deskew(levels: np.ndarray, height: int, width: int, warps: np.ndarray = UNMOVED) -> np.ndarray:
-    """Shear images upright and centre them: levels (n, height * width), whole numbers, to the same.
+def deskew(
+    levels: np.ndarray, height: int, width: int, centred: bool = True, warps: np.ndarray = UNMOVED
+) -> np.ndarray:
+    """Shear images upright, and centre them if asked: levels (n, height * width), whole numbers, to the same.
 
     With (cx, cy) the centre of brightness, mu11 and mu02 the mixed and the vertical second moment about it, and (u, v)
-    an output pixel seen from the middle of the image,
+    an output pixel seen from the middle of the image (not centred: from the centre of brightness),
 
         slant = mu11 / mu02, cut to -1 .. 1        p = a u + b v + e        q = c u + d v + f
         output(u, v) = input(cx + p + slant q, cy + q)
@@ -394,7 +398,7 @@ def deskew(levels: np.ndarray, height: int, width: int, warps: np.ndarray = UNMO
     tall = lit & (spread > 0)
     slant = np.clip(np.divide(mass * xy - x * y, spread, out=np.zeros_like(mass), where=tall), -1, 1)
     x, y = (np.divide(total, mass, out=np.zeros_like(mass), where=lit) for total in (x, y))
-    u, v = u - (width - 1) / 2, v - (height - 1) / 2
+    u, v = (u - (width - 1) / 2, v - (height - 1) / 2) if centred else (u - x, v - y)
     a, b, c, d, e, f = warps.T[..., None]
     q = (c * u + d * v) + f
     places = (x + ((a * u + b * v) + e)) + slant * q, y + q
@@ -489,6 +493,107 @@ def _windows(extent: int, window: int, stride: int) -> np.ndarray:
     return ((first <= place) & (place < first + window)).astype(np.float32)
 
 
+RESPONSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": ACTIVATIONS["relu"],
+    "abs": np.abs,
+    "sin": np.sin,
+    "cos": np.cos,
+    "gaussian": lambda r: np.exp(-r * r),
+    "leaky-relu": lambda r: np.where(r > 0, r, r * np.float32(0.1)),
+    "square": np.square,
+    "tanh": np.tanh,
+}
+
+
+def _responses(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    height, width = (_whole(extent) for extent in _entry(layer, "shape", list))
+    functions, size = tuple(_entry(layer, "functions", list)), _whole(layer["size"])
+    taps = _weights(arrays, f"{where}.filters", (len(functions), size, size))
+    grids = [tuple(_whole(extent) for extent in grid) for grid in _entry(layer, "grids", list)]
+    if not functions or any(not isinstance(function, str) or function not in RESPONSES for function in functions):
+        raise ModelError(f"{name} has an unknown function; use a newer infer.py")
+    tall, wide = height - size + 1, width - size + 1
+    if size < 1 or not grids or any(not (0 < rows <= tall and 0 < columns <= wide) for rows, columns in grids):
+        raise ModelError(f"{name} has impossible extents")
+    outputs = len(functions) * sum(rows * columns for rows, columns in grids)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        pools = np.concatenate([np.kron(cells(tall, rows), cells(wide, columns)) for rows, columns in grids])
+        found = respond(patches_of(x, height, width, size), taps, functions, pools)
+        return found.reshape(len(x), outputs)
+
+    room = 4 * tall * wide * (size * size + 2 * len(functions))
+    return height * width, outputs, lambda x: _in_pieces(run, x, room)
+
+
+def patches_of(levels: np.ndarray, height: int, width: int, size: int) -> np.ndarray:
+    """Return every size x size patch of levels (n, height * width), as 0 .. 1: (n, places, size * size) float32."""
+    windows = np.lib.stride_tricks.sliding_window_view(levels.reshape(-1, height, width), (size, size), axis=(1, 2))
+    places = (height - size + 1) * (width - size + 1)
+    patches: np.ndarray = windows.reshape(len(levels), places, size * size) / np.float32(LEVEL)
+    return patches
+
+
+def respond(patches: np.ndarray, taps: np.ndarray, functions: tuple[str, ...], pools: np.ndarray) -> np.ndarray:
+    """Return the pooled responses f(filter . patch) of images, (n, F, G) float32.
+
+    Parameters
+    ----------
+    patches : (n, places, T) float32
+    taps : (F, size, size) float32
+        One function of RESPONSES for each.
+    pools : (G, places) float32
+        How much a place counts in a pool.
+    """
+    response = patches @ taps.reshape(len(taps), -1).T
+    for function in set(functions):
+        chosen = [index for index, name in enumerate(functions) if name == function]
+        response[..., chosen] = RESPONSES[function](response[..., chosen])
+    pooled: np.ndarray = (pools @ response).transpose(0, 2, 1)
+    return pooled
+
+
+def cells(extent: int, count: int) -> np.ndarray:
+    """Return how much each of `extent` places counts in the mean of each of `count` cells, (count, extent) float32."""
+    size = extent // count
+    means: np.ndarray = (np.arange(extent) // size == np.arange(count)[:, None]) / np.float32(size)
+    return means.astype(np.float32)
+
+
+def _statistics(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    height, width = (_whole(extent) for extent in _entry(layer, "shape", list))
+    if min(height, width) < 7:
+        raise ModelError(f"{name} takes images of {height} x {width} pixels, but needs 7 x 7")
+    outputs = 9 * (4 * 4 + 7 * 7) + height // 2 + width // 2
+    return (
+        height * width,
+        outputs,
+        lambda x: _in_pieces(lambda piece: statistics(piece, height, width), x, 256 * height * width),
+    )
+
+
+def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return simple statistics of images: levels (n, height * width) to (n, 9 * 65 + height // 2 + width // 2) float32.
+
+    Means of 4 x 4 and 7 x 7 cells; means of pairs of rows and of columns; and histograms of the direction of the
+    brightness' slope, 8 bins over -pi .. pi, in the same cells, weighted by its steepness and divided by their sum.
+    """
+    images = levels.reshape(-1, height, width) / np.float32(LEVEL)
+    grids = [(cells(height, parts), cells(width, parts).T) for parts in (4, 7)]
+    found = [rows @ images @ columns for rows, columns in grids]
+    found += [cells(height, height // 2) @ images.mean(axis=2)[..., None]]
+    found += [cells(width, width // 2) @ images.mean(axis=1)[..., None]]
+    across, down = np.zeros_like(images), np.zeros_like(images)
+    across[:, :, 1:-1], down[:, 1:-1] = (images[:, :, 2:] - images[:, :, :-2]) / 2, (images[:, 2:] - images[:, :-2]) / 2
+    steepness = np.sqrt(across * across + down * down)
+    bins = np.clip((np.arctan2(down, across) + np.pi) * (8 / (2 * np.pi)), 0, 7).astype(np.int8)
+    for rows, columns in grids:
+        sums = [rows @ np.where(bins == direction, steepness, np.float32(0)) @ columns for direction in range(8)]
+        histogram = np.stack(sums, axis=-1).reshape(len(images), -1)
+        found.append(histogram / (histogram.sum(axis=1, keepdims=True) + np.float32(1e-6)))
+    return np.concatenate([part.reshape(len(images), math.prod(part.shape[1:])) for part in found], axis=1)
+
+
 def _branches(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
     inputs = _whole(layer["inputs"])
     branches: List[Layer] = []  # noqa: UP006
@@ -509,6 +614,8 @@ LAYERS: dict[str, Callable[[dict[str, Any], Arrays, str, str], Layer]] = {
     "levels": _levels,
     "deskew": _deskew,
     "detectors": _detectors,
+    "responses": _responses,
+    "statistics": _statistics,
     "branches": _branches,
 }
 

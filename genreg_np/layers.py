@@ -6,6 +6,8 @@ Each is described here and computed by infer.py, the one place of the arithmetic
     Deskew        (H, W) levels     -> (H, W) levels, sheared upright and centred
     Detectors     (C, H, W) levels  -> (C, F, signs, rows, columns) levels
     Branches      (I,)              -> the outputs of several stacks of layers, end to end
+    Responses     (H, W) levels     -> (F, pools) float32, filters with functions of their own
+    Statistics    (H, W) levels     -> float32: means of cells and profiles, directions of slopes
     Standardise   (I,)              -> (I,) float32, mean 0 and deviation 1 in training
     Project       (I,)              -> (O,) float32
 
@@ -42,13 +44,17 @@ class FixedLayer:
     """
 
     kind: ClassVar[str]
-    whole: ClassVar[bool] = False  # whether levels go in and come out
 
     def __post_init__(self) -> None:
         try:
             self._layer  # noqa: B018 - built now, so that a misfit is found now
         except infer.ModelError as error:
             raise UsageError(str(error).replace("layer 0", f"a layer of {self.kind}", 1)) from None
+
+    @property
+    def whole(self) -> bool:
+        """Whether levels come out."""
+        return False
 
     def header(self) -> dict[str, Any]:
         """Return the layer as the model file's header describes it."""
@@ -85,12 +91,16 @@ class Levels(FixedLayer):
     """floor(255 x + 1/2): 0 .. 1 to whole numbers."""
 
     kind: ClassVar[str] = "levels"
-    whole: ClassVar[bool] = True
     width: int  # I
 
     def header(self) -> dict[str, Any]:
         """Return the layer as the model file's header describes it."""
         return {"inputs": self.width}
+
+    @property
+    def whole(self) -> bool:
+        """Whether levels come out."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -98,12 +108,17 @@ class Deskew(FixedLayer):
     """Shear images upright and centre them (infer.deskew)."""
 
     kind: ClassVar[str] = "deskew"
-    whole: ClassVar[bool] = True
     shape: tuple[int, int]  # H, W
+    centred: bool = True  # else sheared only
 
     def header(self) -> dict[str, Any]:
         """Return the layer as the model file's header describes it."""
-        return {"shape": list(self.shape)}
+        return {"shape": list(self.shape), "centred": self.centred}
+
+    @property
+    def whole(self) -> bool:
+        """Whether levels come out."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -111,7 +126,6 @@ class Detectors(FixedLayer):
     """Filters slid over every channel, rectified, pooled, square-rooted (infer.detect)."""
 
     kind: ClassVar[str] = "detectors"
-    whole: ClassVar[bool] = True
     shape: tuple[int, int, int]  # C, H, W
     filters: Int8 = field(compare=False, repr=False)  # (F, size, size)
     margin: int  # dark pixels put around each image
@@ -138,6 +152,11 @@ class Detectors(FixedLayer):
         return {"filters": self.filters}
 
     @property
+    def whole(self) -> bool:
+        """Whether levels come out."""
+        return True
+
+    @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of pools."""
         beyond = 2 * self.margin - self.filters.shape[-1] + 1 - self.window
@@ -154,7 +173,6 @@ class Branches(FixedLayer):
     """Several stacks of layers on the same input, their outputs end to end."""
 
     kind: ClassVar[str] = "branches"
-    whole: ClassVar[bool] = True
     stacks: tuple[tuple[FixedLayer, ...], ...]
 
     def header(self) -> dict[str, Any]:
@@ -170,6 +188,47 @@ class Branches(FixedLayer):
             for index, layer in enumerate(stack)
             for name, array in layer.arrays().items()
         }
+
+    @property
+    def whole(self) -> bool:
+        """Whether levels come out."""
+        return all(layer.whole for stack in self.stacks for layer in stack)
+
+
+@dataclass(frozen=True)
+class Responses(FixedLayer):
+    """Filters, each with a function of its own, pooled by mean over grids of cells (infer.respond)."""
+
+    kind: ClassVar[str] = "responses"
+    shape: tuple[int, int]  # H, W
+    filters: Float32 = field(compare=False, repr=False)  # (F, size, size)
+    functions: tuple[str, ...]  # (F,) keys of infer.RESPONSES
+    grids: tuple[tuple[int, int], ...]  # rows and columns of cells
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {
+            "shape": list(self.shape),
+            "size": self.filters.shape[-1],
+            "functions": list(self.functions),
+            "grids": [list(grid) for grid in self.grids],
+        }
+
+    def arrays(self) -> Arrays:
+        """Return the filters."""
+        return {"filters": self.filters}
+
+
+@dataclass(frozen=True)
+class Statistics(FixedLayer):
+    """Means of cells and profiles, histograms of the direction of slopes (infer.statistics)."""
+
+    kind: ClassVar[str] = "statistics"
+    shape: tuple[int, int]  # H, W
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {"shape": list(self.shape)}
 
 
 @dataclass(frozen=True)
@@ -224,7 +283,7 @@ def from_header(described: dict[str, Any], arrays: Arrays, where: str) -> FixedL
     if kind == "levels":
         return Levels(described["inputs"])
     if kind == "deskew":
-        return Deskew(tuple(described["shape"]))
+        return Deskew(tuple(described["shape"]), described["centred"])
     if kind == "detectors":
         settings = {name: described[name] for name in ("margin", "window", "stride", "signed", "gain")}
         return Detectors(tuple(described["shape"]), arrays[f"{where}.filters"].astype(np.int8), **settings)
@@ -234,6 +293,12 @@ def from_header(described: dict[str, Any], arrays: Arrays, where: str) -> FixedL
             for number, stack in enumerate(described["branches"])
         ]
         return Branches(tuple(stacks))
+    if kind == "responses":
+        grids = tuple((rows, columns) for rows, columns in described["grids"])
+        taps = arrays[f"{where}.filters"].astype(np.float32)
+        return Responses(tuple(described["shape"]), taps, tuple(described["functions"]), grids)
+    if kind == "statistics":
+        return Statistics(tuple(described["shape"]))
     if kind == "project":
         return Project(arrays[f"{where}.matrix"].astype(np.float32))
     return Standardise(arrays[f"{where}.mean"].astype(np.float32), arrays[f"{where}.scale"].astype(np.float32))

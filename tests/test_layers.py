@@ -131,7 +131,7 @@ def slow_deskew(image: np.ndarray, warp: tuple[float, ...]) -> np.ndarray:
 def test_deskew_is_a_shear_about_the_centre(shape: tuple[int, int], warp: tuple[float, ...]) -> None:
     """Every level is within rounding of the definition: half a level, and 1/512 pixel of the steepest slope."""
     levels = drawing(4, *shape).astype(np.float32)
-    found = infer.deskew(levels, *shape, np.array([warp], float))
+    found = infer.deskew(levels, *shape, True, np.array([warp], float))
     expected = np.stack([slow_deskew(image.reshape(shape), warp) for image in levels]).reshape(4, -1)
     assert np.abs(found - expected).max() <= 0.5 + 2 * 255 / 512 + 1e-6
     assert np.array_equal(found, np.floor(found))
@@ -169,6 +169,7 @@ def test_branches_are_their_stacks_end_to_end() -> None:
 
 IMAGE_STACKS: dict[str, tuple[FixedLayer, ...]] = {
     "deskew": (Deskew((9, 12)),),
+    "shear": (Deskew((9, 12), centred=False),),
     "one stage": (Deskew((9, 12)), stage((1, 9, 12))),
     "two stages": (stage((1, 9, 12), 2), stage((4, 9 - 1, 12 - 1), 3, 5, margin=2, signed=False, gain=0.4)),
     "branches": (Deskew((9, 12)), Branches(((stage((1, 9, 12)),), (stage((1, 9, 12), 1), stage((2, 8, 11)))))),

@@ -7,14 +7,17 @@ bits as infer.py, for any number of threads. This file is the specification; num
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer
+from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.layers import Deskew, FixedLayer, Levels, Standardise, UInt8
 from genreg_np.model import PIECE, Float32, Network, mapped
 
+SMALL_PIECE = 256  # images that one thread transforms at a time: a fixed number, as IMAGE_TILE
 Warps = NDArray[np.float64]  # (N, 6): how each image is moved when it is deskewed (infer.deskew)
 
 
@@ -28,7 +31,7 @@ class ImageBackend:
             values = levels[start : start + PIECE].astype(np.float32)
             for layer in layers:
                 if isinstance(layer, Deskew) and warps is not None:
-                    values = infer.deskew(values, *layer.shape, warps[start : start + PIECE])
+                    values = infer.deskew(values, *layer.shape, layer.centred, warps[start : start + PIECE])
                 else:
                     values = layer.apply(values)
             pieces.append(values.astype(np.uint8))
@@ -49,11 +52,20 @@ class ImageBackend:
         levels = self.levels(layers[1:whole], to_levels(inputs, input_range))
         if whole < len(layers) and isinstance(layer := layers[whole], Standardise):
             features, whole = self.standardise(layer, levels), whole + 1
-        else:
-            features = levels.astype(np.float32)
-        for layer in layers[whole:]:
-            features = layer.apply(features)
-        return features
+            return features if whole == len(layers) else self.apply(layers[whole:], features)
+        return self.apply(layers[whole:], levels)
+
+    def apply(self, layers: Sequence[FixedLayer], values: NDArray[np.generic]) -> Float32:
+        """Apply any layers to values (N, I): (N, O) float32, the same bytes for any number of threads."""
+
+        def piece(start: int) -> Float32:
+            features = values[start : start + SMALL_PIECE].astype(np.float32)
+            for layer in layers:
+                features = layer.apply(features)
+            return features
+
+        with single_threaded_blas(), ThreadPoolExecutor(getattr(self, "threads", 1)) as pool:
+            return np.concatenate(list(pool.map(piece, range(0, max(1, len(values)), SMALL_PIECE))))
 
 
 def to_levels(inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> UInt8:

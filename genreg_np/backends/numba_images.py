@@ -35,7 +35,7 @@ def _apply(layers: Sequence[FixedLayer], levels: UInt8, warps: Warps) -> UInt8:
         if isinstance(layer, Deskew):
             images = levels.reshape(-1, *layer.shape)
             deskewed = np.empty_like(images)
-            kernels.deskew_images(deskewed, images, warps)
+            kernels.deskew_images(deskewed, images, layer.centred, warps)
             levels = deskewed.reshape(len(levels), -1)
         elif isinstance(layer, Detectors):
             levels = _detect(layer, levels)

@@ -20,6 +20,7 @@ REGISTRY = {
     "genreg": "genreg_np.strategies.genreg:Genreg",
     "node-perturbation": "genreg_np.strategies.node_perturbation:NodePerturbation",
     "detector-bank": "genreg_np.strategies.detector_bank:DetectorBank",
+    "genreg-2": "genreg_np.strategies.genreg_2:Genreg2",
 }
 
 

@@ -35,7 +35,7 @@ from genreg_np.errors import UsageError
 from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Levels, Standardise, UInt8
 from genreg_np.model import Network
 from genreg_np.settings import option
-from genreg_np.strategies.base import Problem
+from genreg_np.strategies.base import Problem, image_shape
 from genreg_np.strategies.node_perturbation import (
     NodeContext,
     NodeOptions,
@@ -107,7 +107,7 @@ class DetectorBank:
             For inputs that are no images, or smaller than what is laid over them.
         """
         options, stream = config.options, Stream(config.seed)
-        shape = _image_shape(dataset)
+        shape = image_shape(dataset, DetectorBank.name)
         assert dataset is not None
         pixels = to_levels(dataset.train.inputs, dataset.input_range)
         upright: tuple[FixedLayer, ...] = (Deskew(shape),) if options.deskew else ()
@@ -156,17 +156,6 @@ class DetectorBank:
         features = context.head.backend.standardise(context.standardise, context.levels[drawn.rows])
         batch = dataclasses.replace(drawn, features=features, rows=None)
         return NodePerturbation.step(state, dataclasses.replace(context.head, batch=batch), stream)
-
-
-def _image_shape(dataset: Dataset | None) -> tuple[int, int]:
-    if dataset is None:
-        raise UsageError("detector-bank makes its features from a dataset's images: pass a dataset")
-    if len(dataset.input_shape) != 2 or dataset.input_range is None or dataset.train.inputs.dtype.kind == "f":
-        raise UsageError(
-            f"detector-bank needs images of height x width whole-number pixels, but {dataset.name} has inputs of "
-            f"{dataset.input_shape} {dataset.train.inputs.dtype}: choose node-perturbation or genreg for them"
-        )
-    return dataset.input_shape[0], dataset.input_shape[1]
 
 
 def build_bank(

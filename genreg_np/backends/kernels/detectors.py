@@ -66,17 +66,20 @@ def sample(image, row, column, below, right):
 
 
 @kernel()
-def deskew_image(deskewed, image, warp):
-    """Fill deskewed (H, W) uint8 with an image, upright, centred and moved by warp (6,)."""
+def deskew_image(deskewed, image, centred, warp):
+    """Fill deskewed (H, W) uint8 with an image, upright, centred if asked, and moved by warp (6,)."""
     height, width = image.shape
     moments = np.empty(3)
     upright(image, moments)
     x, y, slant = moments
+    middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
+    if not centred:
+        middle_x, middle_y = x, y
     a, b, c, d, e, f = warp
     for row in range(height):
-        v = row - (height - 1) / 2
+        v = row - middle_y
         for column in range(width):
-            u = column - (width - 1) / 2
+            u = column - middle_x
             q = (c * u + d * v) + f
             across = math.floor(256 * ((x + ((a * u + b * v) + e)) + slant * q) + 0.5)
             down = math.floor(256 * (y + q) + 0.5)
@@ -87,10 +90,10 @@ def deskew_image(deskewed, image, warp):
 
 
 @kernel(parallel=True)
-def deskew_images(deskewed, images, warps):
+def deskew_images(deskewed, images, centred, warps):
     """Fill deskewed (M, H, W) uint8 with the upright images; warps are (M, 6) float64, or (1, 6) for all."""
     for i in prange(len(images)):
-        deskew_image(deskewed[i], images[i], warps[np.int64(i) % len(warps)])
+        deskew_image(deskewed[i], images[i], centred, warps[np.int64(i) % len(warps)])
 
 
 @kernel()
