@@ -69,6 +69,10 @@ class Genreg2Options(Settings):
     fitness: str = option("log-probability", "what a head earns for an image", choices=("log-probability",))
 
 
+class Genreg2Problem(Problem):
+    """A linear head to train on whitened features."""
+
+
 @dataclass(frozen=True)
 class Genreg2Context:
     """What a run computes once and never saves."""
@@ -103,14 +107,18 @@ class Genreg2:
     Options = Genreg2Options
 
     @staticmethod
-    def problem(dataset: Dataset | None, config: TrainConfig, backend: Backend) -> Problem:
+    def problem(dataset: Dataset | None, config: TrainConfig, backend: Backend) -> Genreg2Problem:
         """Evolve the filters and make the whitened features.
 
         Raises
         ------
         UsageError
-            For inputs that are no images, or are too small.
+            For inputs that are no images, or are too small, or for hidden layers.
         """
+        if config.hidden:
+            raise UsageError(
+                f"genreg-2 trains one linear layer, but hidden = {list(config.hidden)}: leave hidden empty"
+            )
         shape, options = image_shape(dataset, "genreg-2", smallest=8), config.options
         assert dataset is not None
         labels = dataset.train.labels
@@ -139,7 +147,7 @@ class Genreg2:
         second = Standardise.fit(projected)
         layers: tuple[FixedLayer, ...] = (Levels(images.shape[1]), upright, bank, first, whitening, second)
         network = Network.build(dataset.input_shape, (), len(dataset.class_names), fixed=layers)
-        return Problem(network, second.apply(projected), labels)
+        return Genreg2Problem(network, second.apply(projected), labels)
 
     @staticmethod
     def prepare(problem: Problem, options: Genreg2Options, backend: Backend) -> Genreg2Context:
@@ -148,10 +156,10 @@ class Genreg2:
         Raises
         ------
         UsageError
-            Without labelled data, or with hidden layers.
+            For a network of the user's own.
         """
-        if problem.features is None or problem.labels is None or len(problem.network.dense) != 1:
-            raise UsageError("genreg-2 trains one linear layer on a dataset: leave hidden empty and pass a dataset")
+        if not isinstance(problem, Genreg2Problem) or problem.features is None or problem.labels is None:
+            raise UsageError("genreg-2 builds its own network: leave network out, or choose node-perturbation")
         layer = problem.network.dense[0]
         stacked = Network.build((layer.inputs,), (), options.population_size * layer.outputs)
         count = len(problem.labels)
