@@ -197,8 +197,11 @@ def read_preset(name: str) -> dict[str, Any]:
     return tomllib.loads(resources.files("genreg_np").joinpath("presets", f"{name}.toml").read_text("utf-8"))
 
 
-def default_preset(dataset: str) -> str:
-    """Return the preset used where none is named: the seed's where it applies, else `small`."""
-    return {"mnist": "seed-mnist-64", "fashion-mnist": "seed-mnist-64", "letters": "seed-alphabet"}.get(
-        dataset, "small"
-    )
+def default_preset(dataset: str, strategy: str | None = None) -> str:
+    """Return the preset used where none is named: the seed's where it applies, else `small`; or the strategy's own."""
+    large = dataset in ("mnist", "fashion-mnist")
+    if strategy == "node-perturbation":
+        return "nodes" if large else "nodes-small"
+    if large:
+        return "seed-mnist-64"
+    return "seed-alphabet" if dataset == "letters" else "small"

@@ -1,7 +1,7 @@
 """Does fitness point where accuracy is? A fitness of the wrong sign trains a network to be wrong.
 
 After a tenth of the generations, validation accuracy a on n images of K classes is compared with chance, p = 1 / K:
-where a < p - 2 sqrt(p (1 - p) / n) although fitness has risen, one warning is given.
+where a < p - 4 sqrt(p (1 - p) / n), and training accuracy has fallen although fitness has risen, one warning is given.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ class Direction:
 
     def __init__(self, classes: int, images: int) -> None:
         chance = 1 / max(1, classes)
-        self._lowest = chance - 2 * (chance * (1 - chance) / max(1, images)) ** 0.5
-        self._first: float | None = None  # the first fitness seen
+        self._lowest = chance - 4 * (chance * (1 - chance) / max(1, images)) ** 0.5
+        self._first: dict[str, Any] = {}  # the first record seen
         self._judged = False
 
     def look(self, record: dict[str, Any], generations: int) -> None:
         """Take the record of one of `generations` generations; warns at most once."""
-        if self._first is None:
-            self._first = record["mean_trust"]
+        first = self._first = self._first or record
         accuracy = record.get("validation_accuracy")
         if self._judged or accuracy is None or record["generation"] < generations / 10:
             return
         self._judged = True
-        if accuracy < self._lowest and record["mean_trust"] > self._first:
+        worse = record.get("mean_accuracy", 1.0) < first.get("mean_accuracy", 0.0)
+        if accuracy < self._lowest and worse and record["mean_trust"] > first["mean_trust"]:
             warnings.warn(
                 f"validation accuracy is {100 * accuracy:.1f} %, below chance, although fitness has risen: "
                 "does the fitness (or the reward and the penalty) have the right sign?",

@@ -48,7 +48,7 @@ class Purpose(IntEnum):
     SPLIT = 8  # train, validation, test
     LETTERS = 9  # size, rotation, offset, colours of rendered letters
     SIGNS = 10  # one bit per unit and image: the sign of node perturbation
-    EPOCH = 11  # one word per training image: their order in an epoch
+    EPOCH = 11  # one word per training image: its place in an epoch by the whole word, its shift by the low 16 bits
     FILTERS = 12  # taps of detectors, patches to learn them from, their mutations
     WARPS = 13  # rotation, stretch and shift of a training image's copies
     SELF_ADAPTATION = 14  # mutations of mutation scales, and first choices of functions

@@ -40,10 +40,19 @@ def tiny_dataset(classes: int = 4, per_class: int = 24, kind: str = "u", noise: 
     return Dataset("tiny", split(per_class), split(per_class), split(8), names, (0.0, 255.0) if kind == "u" else None)
 
 
+# Each strategy's own settings for a run that takes milliseconds.
+TINY: dict[str, dict[str, object]] = {
+    "genreg": {"population_size": 20, "images_per_class": 6, "survival_cutoff": 0.25, "elites": 1},
+    "node-perturbation": {"pairs": 4, "batch_size": 24},
+    "evolution-strategy": {"population_size": 20, "batch_size": 24},
+    "random-search": {"population_size": 20, "batch_size": 48},
+}
+
+
 def tiny_config(**changes: object) -> TrainConfig:
     """Return settings of a run that takes milliseconds."""
-    values = {"hidden": [5], "generations": 6, "validate_every": 2, "population_size": 20, "images_per_class": 6}
-    return TrainConfig.from_dict(values | {"survival_cutoff": 0.25, "elites": 1, "seed": 3} | changes)
+    values = {"hidden": [5], "generations": 6, "validate_every": 2, "seed": 3}
+    return TrainConfig.from_dict(values | TINY[str(changes.get("strategy", "genreg"))] | changes)
 
 
 def one_line(error: object) -> str:
@@ -95,7 +104,9 @@ def own(**changes: Any) -> Evolution:
 def outcome(evolution: Evolution) -> dict[str, bytes]:
     """Return the champions' files, and the state: what must be equal of equal runs."""
     champions = {name: model.pack() for name, model in evolution.champions().items()}
-    return champions | {"trust": evolution.state.trust.tobytes(), "survivors": evolution.state.survivors.tobytes()}
+    return champions | {
+        name: value.tobytes() for name, value in vars(evolution.state).items() if isinstance(value, np.ndarray)
+    }
 
 
 def refusal(path: Path) -> str:

@@ -27,12 +27,12 @@ from genreg_np.strategies import REGISTRY
 from tests.helpers import one_line, patient
 
 SETTINGS = [(strategy, name) for strategy in REGISTRY for name in settings(strategy)]
-DEFAULTS = TrainConfig().to_dict()
+DEFAULTS = {strategy: TrainConfig(strategy=strategy).to_dict() for strategy in REGISTRY}
 
 
 def bad_values(strategy: str, name: str) -> list[Any]:
     """Return values a setting must refuse: of another type, outside its range, not among its choices."""
-    limits, good = settings(strategy)[name].metadata, DEFAULTS[name]
+    limits, good = settings(strategy)[name].metadata, DEFAULTS[strategy][name]
     values: list[Any] = [None, {}, math.nan if isinstance(good, float) else object()]
     if isinstance(good, str):
         values += [1, True, ["a"]] + (["no such choice", ""] if limits["choices"] else [])
@@ -132,7 +132,7 @@ def test_values_out_of_range_are_answered_with_the_range(strategy: str, name: st
             continue
         beyond = {"low": limits[limit] - 1, "high": limits[limit] * 2 + 1, "above": limits[limit]}[limit]
         with pytest.raises(UsageError) as raised:
-            TrainConfig.from_dict({name: [beyond] if name == "hidden" else beyond})
+            TrainConfig.from_dict({"strategy": strategy, name: [beyond] if name == "hidden" else beyond})
         assert f"{beyond}" in str(raised.value)
         assert f"{words} {limits[limit]:g}" in one_line(raised.value)
 
@@ -145,7 +145,7 @@ def test_every_setting_takes_its_limits_and_has_a_meaning(strategy: str, name: s
     for limit in (limits["low"], limits["high"]):
         if math.isfinite(limit):
             value = [limit] if name == "hidden" else limit
-            assert TrainConfig.from_dict({name: value}).to_dict()[name] == value
+            assert TrainConfig.from_dict({"strategy": strategy, name: value}).to_dict()[name] == value
 
 
 def test_whole_numbers_are_taken_for_floats_but_not_the_reverse() -> None:

@@ -143,14 +143,14 @@ def test_copies_of_an_image_keep_its_label_and_the_first_is_unchanged() -> None:
 
 def test_warps_stay_within_their_ranges() -> None:
     """Turned, stretched and shifted by at most what was asked; not at all by nothing."""
-    options = BankOptions(rotation=0.2, stretch=0.1, shift=1.5)
+    options = BankOptions(rotation=0.2, stretch=0.1, translation=1.5)
     a, b, c, d, e, f = draw_warps(options, Stream(0), 1, 2000).T
     assert np.abs(np.arctan2(c, d)).max() <= 0.2
     assert np.abs(np.arctan2(-b, a)).max() <= 0.2
     assert np.hypot(a, b) == pytest.approx(1, abs=0.1001)
     assert np.hypot(c, d) == pytest.approx(1, abs=0.1001)
     assert 1.4 < np.abs(np.stack([e, f])).max() <= 1.5
-    still = draw_warps(BankOptions(rotation=0.0, stretch=0.0, shift=0.0), Stream(0), 1, 3)
+    still = draw_warps(BankOptions(rotation=0.0, stretch=0.0, translation=0.0), Stream(0), 1, 3)
     assert np.array_equal(still, np.tile([1, 0, 0, 1, 0, 0], (3, 1)))
 
 

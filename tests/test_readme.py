@@ -23,7 +23,17 @@ def test_the_python_examples_of_the_readme_run_in_order(tmp_path: Path, monkeypa
     assert names["parity"](names["best"]) >= 3
 
 
-@pytest.mark.parametrize("path", ["docs/deviations.md", "docs/decisions.md", "docs/embedding.md", "README.md"])
+def test_the_python_example_of_the_methods_runs() -> None:
+    text = (README.parent / "docs/methods.md").read_text("utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(block, "methods.md", "exec"), names)
+    assert names["evolution"].accuracies("validation")["best"] > 0.9  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "path", ["docs/deviations.md", "docs/methods.md", "docs/decisions.md", "docs/embedding.md", "README.md"]
+)
 def test_links_and_files_named_in_the_docs_exist(path: str) -> None:
     source = README.parent / path
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", source.read_text("utf-8")):

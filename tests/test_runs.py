@@ -17,8 +17,9 @@ from genreg_np import files
 from genreg_np.checkpoint import RunFolder, read_checkpoint
 from genreg_np.errors import RunError, UsageError
 from genreg_np.infer import load
+from genreg_np.strategies import REGISTRY
 from genreg_np.training import Watcher, resume, train
-from tests.helpers import tiny_config, tiny_dataset
+from tests.helpers import one_line, tiny_config, tiny_dataset
 
 BACKENDS = ("numpy", "numba")
 
@@ -37,9 +38,13 @@ def stop_after(generations: int) -> Watcher:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("at", [1, 2, 5])
-def test_resume_ends_byte_identical_to_a_run_never_stopped(tmp_path: Path, backend: str, at: int) -> None:
-    whole = finish(tmp_path / "whole", backend)
-    stopped = train(tiny_config(), tiny_dataset(), tmp_path / "run", backend=backend, watcher=stop_after(at))
+@pytest.mark.parametrize("strategy", list(REGISTRY))
+def test_resume_ends_byte_identical_to_a_run_never_stopped(
+    tmp_path: Path, strategy: str, backend: str, at: int
+) -> None:
+    whole = finish(tmp_path / "whole", backend, strategy=strategy)
+    config = tiny_config(strategy=strategy)
+    stopped = train(config, tiny_dataset(), tmp_path / "run", backend=backend, watcher=stop_after(at))
     assert stopped.ended == "stopped"
     assert stopped.test == {}, "a stopped run does not look at the test split"
     result = resume(tmp_path / "run", dataset=tiny_dataset())
@@ -152,14 +157,46 @@ def test_a_run_that_reached_its_target_is_not_trained_on(tmp_path: Path) -> None
     assert (tmp_path / "run/model.npz").read_bytes() == reached
 
 
-def test_a_budget_survives_a_stop_before_it_was_turned_into_generations(tmp_path: Path) -> None:
-    endless = tiny_config(generations=100_000)
-    watcher = stop_after(4)
-    train(endless, tiny_dataset(), tmp_path / "run", backend="numpy", budget_seconds=0.3, watcher=watcher)
+@pytest.mark.parametrize("strategy", list(REGISTRY))
+def test_a_budget_becomes_a_total_before_the_first_generation(tmp_path: Path, strategy: str) -> None:
+    """A run stopped at once has its number of generations in config.toml, and ends as a run of that number."""
+    config = tiny_config(strategy=strategy, generations=100_000)
+    train(config, tiny_dataset(), tmp_path / "run", backend="numpy", budget_seconds=0.3, watcher=stop_after(1))
     result = resume(tmp_path / "run", dataset=tiny_dataset())
     assert result.ended == "generations"
-    assert 14 <= result.generations < 100_000
+    assert 1 < result.generations < 100_000
     assert f"generations = {result.generations}\n" in (tmp_path / "run/config.toml").read_text()
+    whole = finish(tmp_path / "whole", strategy=strategy, generations=result.generations)
+    assert (tmp_path / "run/model.npz").read_bytes() == whole
+
+
+def test_a_budget_shorter_than_a_generation_is_refused(tmp_path: Path) -> None:
+    """The line says how long a generation takes, and no folder is left."""
+    with pytest.raises(UsageError, match="too short") as raised:
+        train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", budget_seconds=1e-6)
+    one_line(raised.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_stopped_while_its_budget_is_measured_leaves_a_run_to_go_on_with(tmp_path: Path) -> None:
+    """It has the generations of its configuration then."""
+    watcher = stop_after(0)
+    result = train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", budget_seconds=9, watcher=watcher)
+    assert (result.ended, result.generations) == ("stopped", 0)
+    assert resume(tmp_path / "run", dataset=tiny_dataset()).generations == 6
+
+
+def test_another_total_of_an_annealed_run_needs_extend(tmp_path: Path) -> None:
+    """Its steps are planned by the total: without the word it is refused, with it the change is logged."""
+    finish(tmp_path / "run", strategy="node-perturbation")
+    more = {"generations": 9}
+    with pytest.raises(UsageError, match="--extend") as raised:
+        resume(tmp_path / "run", dataset=tiny_dataset(), changes=more)
+    one_line(raised.value)
+    result = resume(tmp_path / "run", dataset=tiny_dataset(), changes=more, extend=True)
+    assert result.generations == 9
+    event = {"generation": 6, "setting": "generations", "old": 6, "new": 9}
+    assert load(tmp_path / "run/model.npz").header["training"]["changes"] == [event]
 
 
 def test_a_start_that_fails_leaves_no_folder(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
 DIGEST = """
 import hashlib, sys
 import numpy as np
-from genreg_np.backends.base import Batch, Brood, Gene, Score
+from genreg_np.backends.base import Batch, Brood, Gene, Perturbation, Score
 from genreg_np.model import Network
 from genreg_np.streams import Purpose
 
@@ -37,6 +37,8 @@ def digest(backend):
     results = [backend.score(brood, batch).fitness, backend.rebuild(brood, np.arange(37))]
     results += [backend.logits(network, survivors[0], features)]
     results += [backend.mutate(survivors, 1, 2, Purpose.MUTATION, 0.1, 0.1, 1)]
+    whole = Batch(features, rng.integers(0, 10, 1100), np.ones(1100), Score.LOG_PROBABILITY)
+    results += [backend.perturb(network, survivors[0], whole, Perturbation(8, 0.1, 5, 3)).change]
     return hashlib.sha256(b"".join(result.tobytes() for result in results)).hexdigest()
 """
 

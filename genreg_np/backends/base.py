@@ -50,6 +50,9 @@ class Score(IntEnum):
     CUSTOM = 4  # the user's function of the logits; node perturbation only
 
 
+GENOME_SCORES = (Score.REWARD_SAMPLED, Score.REWARD_ARGMAX, Score.LOG_PROBABILITY)  # what Backend.score judges by
+
+
 @dataclass(frozen=True)
 class Brood:
     """All genomes of one generation, as data."""
@@ -84,6 +87,7 @@ class Batch:
     penalty: float = 0.0
     rows: NDArray[np.int64] | None = None  # (N,) rows of `features`, which then are a whole training set
     function: ImageFitness | None = None  # what Score.CUSTOM calls
+    shifts: NDArray[np.int64] | None = None  # (N,) how many places each input's features are rolled on, 0 .. I-1
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -91,7 +95,11 @@ class Batch:
     @property
     def inputs(self) -> Float32:
         """The batch's own features, (N, I)."""
-        return self.features if self.rows is None else self.features[self.rows]
+        features = self.features if self.rows is None else self.features[self.rows]
+        if self.shifts is None:
+            return features
+        places = (np.arange(features.shape[1]) - self.shifts[:, None]) % features.shape[1]
+        return np.take_along_axis(features, places, axis=1)
 
 
 @dataclass(frozen=True)
@@ -108,17 +116,24 @@ class Perturbation:
 
     Pair k = 0 .. K-1 of layer l's mutants adds +sigma e_k and -sigma e_k to the layer's pre-activations (O,), with
 
-        e_k[u] = H[k, u mod K] * r[u]
+        e_k[u] = H[k, u mod M] * r[u]
 
-    where H (K, K) is Sylvester's Hadamard matrix, H[k, j] = (-1)**popcount(k & j), and r[u] = +-1 is a bit of the
-    image's own words: bit 0 is +1. Pairs of an image are orthogonal where K divides O. Units are numbered through all
-    layers; bit b of genome i's words under Purpose.SIGNS belongs to unit b of the batch's image i.
+    where M is K rounded up to a power of two, H (M, M) is Sylvester's Hadamard matrix, H[k, j] = (-1)**popcount(k & j),
+    and r[u] = +-1 is a bit of the image's own words: bit 0 is +1. Pairs of an image are orthogonal where M divides O.
+    Units are numbered through all layers; bit b of genome i's words under Purpose.SIGNS belongs to unit b of the
+    batch's image i.
     """
 
-    pairs: int  # K, a power of two
+    pairs: int  # K
     sigma: float  # in units of the pre-activation
     seed: int
     generation: int
+    relative: bool = False  # divide an image's advantages by their root mean square, so that all images count alike
+
+    @property
+    def order(self) -> int:
+        """M, the size of the Hadamard matrix."""
+        return 1 << (self.pairs - 1).bit_length()
 
 
 @dataclass(frozen=True)
@@ -163,12 +178,13 @@ class Backend(ImageBackend, ABC):
 
         For each image i, layer l and pair k, with F the batch's score of the mutated network's answer,
 
-            d = (F(+sigma e) - F(-sigma e)) / (2 sigma),      c = mean over k of d e        (O,)
+            d = (F(+sigma e) - F(-sigma e)) / (2 sigma),      c = weight of i * mean over k of d e        (O,)
             change of W = mean over i of c x^T,               change of b = mean over i of c
 
-        where x is the layer's input in the unmutated network. Only units of layer l are mutated in its pairs, and a
+        where x is the layer's input in the unmutated network. Relative advantages are d / sqrt(mean of d^2 over all
+        pairs of all layers), or 0 where all are. Only units of layer l are mutated in its pairs, and a
         unit whose two mutants have the same value, a(z + sigma) = a(z - sigma), has no part in it: its c is 0.
-        With Score.REWARD_SAMPLED word i of genome 0 (Purpose.PREDICTION) plus k 2**32 / K draws image i's class.
+        With Score.REWARD_SAMPLED word i of genome 0 (Purpose.PREDICTION) plus floor(k 2**32 / K) draws image i's class.
         """
 
 

@@ -112,7 +112,7 @@ class NumbaBackend(Backend):
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch."""
         fitness, accuracy = np.empty(brood.size), np.empty(brood.size)
-        columns, spans, places = _lit_inputs(batch.features)
+        columns, spans, places = _lit_inputs(batch.inputs)
         what = (columns, spans, places, batch.labels, batch.weights)
         task = (int(batch.score), float(batch.reward), float(batch.penalty))
         described, first = _description(brood), brood.network.dense[0]
@@ -160,10 +160,18 @@ class NumbaBackend(Backend):
         """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
         images = len(batch)
         rows = np.arange(images) if batch.rows is None else batch.rows
-        what = (batch.features, rows, batch.labels, batch.weights)
+        shifts = np.zeros(images, np.int64) if batch.shifts is None else batch.shifts
+        what = (batch.features, rows, shifts, batch.labels, batch.weights)
         net = (np.ascontiguousarray(genes), _layers(network))
         pairs, sigma = perturbation.pairs, np.float32(perturbation.sigma)
-        mutation = (pairs, sigma, perturbation.generation, np.uint64(perturbation.seed))
+        mutation = (
+            pairs,
+            perturbation.order,
+            sigma,
+            perturbation.relative,
+            perturbation.generation,
+            np.uint64(perturbation.seed),
+        )
         changes = np.empty((-(-images // PAIR_TILE), len(genes)), np.float32)
         totals, change = np.zeros((len(changes), 2)), np.empty_like(genes)
         if batch.score is Score.CUSTOM:
@@ -171,7 +179,7 @@ class NumbaBackend(Backend):
             logits = np.empty((images, network.outputs), np.float32)
             with self._running():
                 pair_kernels.answer_tiles(answers, logits, PAIR_TILE, what, net, mutation)
-            advantages, totals[0] = _judge_pairs(answers, logits, batch, sigma)
+            advantages, totals[0] = _judge_pairs(answers, logits, batch, perturbation)
             with self._running():
                 pair_kernels.fold_tiles(changes, advantages, PAIR_TILE, what, net, mutation)
         else:
@@ -195,16 +203,17 @@ class NumbaBackend(Backend):
 
 
 def _judge_pairs(
-    answers: Float32, logits: Float32, batch: Batch, sigma: np.float32
+    answers: Float32, logits: Float32, batch: Batch, perturbation: Perturbation
 ) -> tuple[Float32, tuple[float, float]]:
-    """Return the advantages (L, K, N), and summed scores and right predictions, by the user's fitness."""
+    """Return the pairs' differences (L, M, N), summed scores and right predictions, by the user's fitness."""
     depth, pairs, classes = len(answers), answers.shape[1], answers.shape[-1]
     labels = np.tile(batch.labels, depth * pairs * 2)
     scores = check_image_scores(batch.function, answers.reshape(-1, classes), labels).reshape(answers.shape[:-1])
-    weights = batch.weights.astype(np.float32) / (2 * sigma * np.float32(pairs))
+    advantages = np.zeros((depth, perturbation.order, len(batch)), np.float32)
+    advantages[:, :pairs] = scores[:, :, 0] - scores[:, :, 1]
     own = check_image_scores(batch.function, logits, batch.labels)
     totals = float(own @ batch.weights), float((logits.argmax(axis=1) == batch.labels).sum())
-    return (scores[:, :, 0] - scores[:, :, 1]) * weights, totals
+    return advantages, totals
 
 
 def plan(brood: Brood) -> str:

@@ -34,6 +34,7 @@ from genreg_np.streams import (
     unit_floats,
 )
 
+TINY = np.float32(1e-12)  # keeps images without any advantage from a division by 0
 TILE_GENES = 4_000_000  # genes held dense at a time; bounds memory, changes no result
 
 
@@ -45,7 +46,7 @@ class NumpyBackend(Backend):
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch, a tile of genomes at a time."""
         fitness, accuracy = np.empty(brood.size), np.empty(brood.size)
-        features = np.ascontiguousarray(batch.features.T)
+        features = np.ascontiguousarray(batch.inputs.T)
         with single_threaded_blas():
             for tile in _tiles(np.arange(brood.size), brood.network):
                 logits = forward(brood.network, build(brood, tile), features)
@@ -267,24 +268,32 @@ def estimate(network: Network, genes: Float32, batch: Batch, perturbation: Pertu
             values = activation(weights @ values + biases[:, None])
         draws = words + np.uint32((pair << 32) // pairs)
         scores, _ = image_scores(values[None], batch, draws[None])
-        weighted: NDArray[np.floating] = scores[0] * batch.weights
-        return weighted
+        first: NDArray[np.floating] = scores[0]
+        return first
 
     inputs, sums = [np.ascontiguousarray(batch.inputs.T)], []
     for (weights, biases), activation in zip(layers, activate, strict=True):
         sums.append(weights @ inputs[-1] + biases[:, None])
         inputs.append(activation(sums[-1]))
+    signs, rows = unit_signs(network, images, perturbation), hadamard(perturbation.order)[:pairs]
+    mutations = [[r * np.resize(row, len(r))[:, None] for row in rows] for r in signs]  # e, by layer and pair
+    advantages = np.empty((len(layers), pairs, images), np.float32)
+    for layer, pair in np.ndindex(advantages.shape[:2]):
+        mutation = sigma * mutations[layer][pair]
+        plus = scores_of(sums[layer] + mutation, layer, pair)
+        minus = scores_of(sums[layer] - mutation, layer, pair)
+        advantages[layer, pair] = (plus - minus) / (2 * sigma)
+    if perturbation.relative:
+        advantages /= np.maximum(np.sqrt(np.square(advantages).mean(axis=(0, 1))), TINY)
+    advantages *= batch.weights.astype(np.float32)
     change = np.empty_like(genes)
-    changes, rows = network.unpack(change), hadamard(pairs)
-    for layer, signs in enumerate(unit_signs(network, images, perturbation)):
-        credit, twins = np.zeros_like(signs), [activate[layer](sums[layer] + sigma * r) for r in (signs, -signs)]
+    for layer, (weights, biases) in enumerate(network.unpack(change)):
+        credit = np.zeros_like(signs[layer])
         for pair in range(pairs):
-            mutation = signs * np.resize(rows[pair], len(signs))[:, None]
-            plus = scores_of(sums[layer] + sigma * mutation, layer, pair)
-            minus = scores_of(sums[layer] - sigma * mutation, layer, pair)
-            credit += ((plus - minus) / (2 * sigma * pairs)).astype(np.float32) * mutation
+            credit += advantages[layer, pair] / np.float32(pairs) * mutations[layer][pair]
+        twins = [activate[layer](sums[layer] + step * signs[layer]) for step in (sigma, -sigma)]
         credit[twins[0] == twins[1]] = 0
-        changes[layer][0][...] = credit @ inputs[layer].T / images
-        changes[layer][1][...] = credit.mean(axis=1)
-    right = inputs[-1].argmax(axis=0) == batch.labels
-    return Estimate(change, float(scores_of(sums[-1], len(sums) - 1, 0).mean()), float(right.mean()))
+        weights[...] = credit @ inputs[layer].T / images
+        biases[...] = credit.mean(axis=1)
+    fitness = (scores_of(sums[-1], len(sums) - 1, 0) * batch.weights).mean()
+    return Estimate(change, float(fitness), float((inputs[-1].argmax(axis=0) == batch.labels).mean()))

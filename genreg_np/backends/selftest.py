@@ -1,22 +1,25 @@
 """Does a backend agree with the NumPy specification? Used by `doctor --selftest` and by the tests.
 
-Bits, masks, noise, crossover and rebuilt weights must agree to the bit, logits within LOGIT_BOUND. A prediction may
-differ where two classes, or a draw and a class boundary, are closer than that: at most one in an example.
+Bits, masks, noise, crossover and rebuilt weights must agree to the bit, logits within LOGIT_BOUND, the change of node
+perturbation within CHANGE_BOUND. A prediction may differ where two classes, or a draw and a class boundary, are closer
+than that: at most one in an example.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
 
-from genreg_np.backends.base import Backend, Batch, Brood, Gene, Score
+from genreg_np.backends.base import GENOME_SCORES, Backend, Batch, Brood, Gene, Perturbation, Score
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.model import Network
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 LOGIT_BOUND = 2e-5  # largest difference of two backends' logits, per unit of the largest logit
+CHANGE_BOUND = 2e-5  # the same for the change that pairs of mutants estimate
 POPULATION, SURVIVORS, IMAGES, ELITES = 11, 5, 21, 2
 
 
@@ -42,7 +45,7 @@ def disagreements(backend: Backend) -> list[str]:
     """Return a line for each way in which the backend differs from the specification; empty is good."""
     reference, wrong = NumpyBackend(), []
     everyone = np.arange(POPULATION)
-    for gene, score in itertools.product(Gene, Score):
+    for gene, score in itertools.product(Gene, GENOME_SCORES):
         brood, batch = example(gene, score)
         expected, found = reference.score(brood, batch), backend.score(brood, batch)
         flips = round(np.abs(expected.accuracy - found.accuracy).sum() * IMAGES)
@@ -70,6 +73,13 @@ def disagreements(backend: Backend) -> list[str]:
         off = np.abs(expected_logits - backend.logits(network, genes, batch.features)).max()
         if off > LOGIT_BOUND * np.abs(expected_logits).max():
             wrong.append(f"logits with {activation}: differ by {off:g}")
+    pairs = Perturbation(6, 0.2, brood.seed, 3)
+    for score in (*GENOME_SCORES, Score.MARGIN):
+        judged = dataclasses.replace(batch, score=score)
+        change = reference.perturb(brood.network, brood.survivors[0], judged, pairs).change
+        off = np.abs(change - backend.perturb(brood.network, brood.survivors[0], judged, pairs).change).max()
+        if off > CHANGE_BOUND * np.abs(change).max():
+            wrong.append(f"perturb, {score.name}: the change differs by {off:g}")
     return wrong
 
 

@@ -153,8 +153,9 @@ class Progress:
             now = time.monotonic()
             if now - self._printed_at >= PLAIN_LINE_SECONDS or generation == total:
                 self._printed_at = now
-                trust = f"best trust {record['best_trust']:.2f}" if "best_trust" in record else ""
-                self.say(f"generation {generation}/{total}  {self._accuracy}  {trust}  {duration(record['seconds'])}")
+                earned = f"best trust {record['best_trust']:.2f}" if "best_trust" in record else ""
+                earned = f"fitness {record['fitness']:.4f}" if "fitness" in record else earned
+                self.say(f"generation {generation}/{total}  {self._accuracy}  {earned}  {duration(record['seconds'])}")
 
     def stop(self) -> None:
         """End the bar."""

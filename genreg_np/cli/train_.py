@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shlex
@@ -25,11 +26,11 @@ from genreg_np.config import (
     preset_names,
     read_preset,
     read_toml,
-    settings,
 )
 from genreg_np.data import dataset_names
 from genreg_np.data.dataset import SPLITS
 from genreg_np.errors import UsageError
+from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.training import Result, Watcher, resume, train
 
 INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
@@ -40,14 +41,19 @@ def _examples() -> str:
         "Examples:",
         "  genreg-np train                                      MNIST, or digits where it cannot be had",
         "  genreg-np train --preset seed-mnist-32 --seed 3",
+        "  genreg-np train --preset nodes --budget 10s          node perturbation, MNIST",
         "  genreg-np train --dataset photos/ --budget 60s       a folder with a subfolder per class",
         "  genreg-np train --resume runs/mnist-seed-mnist-64-0 --set child_mutation_rate=0.05",
         "",
         "Settings for --set and --config (default, where the preset says nothing else):",
     ]
-    for name, item in settings().items():
-        default = ",".join(map(str, item.default)) if isinstance(item.default, tuple) else item.default
-        lines.append(f"  {name:<22} {item.metadata['help']} ({default})")
+    parts: dict[str, Any] = {"": TrainConfig} | {name: strategy_class(name).Options for name in REGISTRY}
+    for heading, options in parts.items():
+        lines += [f" strategy {heading}:"] if heading else []
+        for item in dataclasses.fields(options):
+            if "help" in item.metadata:
+                default = ",".join(map(str, item.default)) if isinstance(item.default, tuple) else item.default
+                lines.append(f"  {item.name:<22} {item.metadata['help']} ({default})")
     lines += ["", "Presets: " + ", ".join(preset_names())]
     return "\b\n" + "\n".join(lines)
 
@@ -57,7 +63,7 @@ def _examples() -> str:
 @click.option("--data-dir", help="Where to look for datasets first.")
 @click.option("--label", help="The label column of a .csv.")
 @click.option("--size", help="Resize a folder's images to HxW.")
-@click.option("--strategy", help="How to evolve: genreg.")
+@click.option("--strategy", help="How to evolve: " + ", ".join(REGISTRY) + ".")
 @click.option("--preset", help="A named configuration; by default chosen by the dataset.")
 @click.option("--hidden", help="Units per hidden layer: 64 or 64,32.")
 @click.option("--generations", type=int, help="Generations in all.")
@@ -126,7 +132,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     source = dataset.name if source == "auto" else source
     preset = options["preset"]
     if preset is None:
-        preset = default_preset(source)
+        preset = default_preset(source, settings.get("strategy"))
         settings = read_preset(preset) | settings
     config = TrainConfig.from_dict(settings | {"dataset": source})
     initial = load(options["init_model"]) if options["init_model"] else None
@@ -137,6 +143,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     sizes = ", ".join(f"{len(dataset.split(name)):,} {name}" for name in SPLITS)
     progress.say(f"dataset {dataset.name}: {sizes}")
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
+    progress.say(f"  {strategy_class(config.strategy).summary}")
     backend = options["backend"] or "auto"
     if must_compile(backend):
         progress.say("compiling kernels, once on this machine (about 20 s) ...")

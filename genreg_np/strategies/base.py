@@ -1,4 +1,4 @@
-"""What a strategy is given to solve: a network, and labelled features to train it on."""
+"""What a strategy is given to solve: a network, and labelled features to train it on; and one genome to start from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from genreg_np.backends.base import ImageFitness
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.model import Float32, Network, Standardise
+from genreg_np.streams import Purpose, Stream, unit_floats
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,12 @@ def image_shape(dataset: Dataset | None, strategy: str, smallest: int = 1) -> tu
             f"{shape} {kind}: choose node-perturbation or genreg for them"
         )
     return shape[0], shape[1]
+
+
+def first_genes(network: Network, gain: float, stream: Stream) -> Float32:
+    """Draw one genome (D,): weights from U(+-gain sqrt(3 / I)), so that sums vary as the inputs do; biases are 0."""
+    genes = unit_floats(stream.words(Purpose.INITIAL, 0, 0, network.gene_count)) * np.float32(2) - np.float32(1)
+    for layer, (weights, biases) in zip(network.dense, network.weight_slices, strict=True):
+        genes[weights] *= np.float32(gain * (3 / layer.inputs) ** 0.5)
+        genes[biases] = 0
+    return genes

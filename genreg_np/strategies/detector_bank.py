@@ -36,12 +36,12 @@ from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Levels, St
 from genreg_np.model import Network
 from genreg_np.settings import option
 from genreg_np.strategies.base import Problem, image_shape
+from genreg_np.strategies.epochs import draw_batch
 from genreg_np.strategies.node_perturbation import (
     NodeContext,
     NodeOptions,
     NodePerturbation,
     NodeState,
-    draw_batch,
 )
 from genreg_np.streams import Purpose, Stream
 
@@ -72,7 +72,7 @@ class BankOptions(NodeOptions):
     copies: int = option(1, "versions of each training image, the first unchanged", low=1, high=100, fixed=FIXED)
     rotation: float = option(0.1, "copies are turned by at most this, in radians", low=0, high=3.2, fixed=FIXED)
     stretch: float = option(0.06, "and stretched each way by at most this fraction", low=0, high=0.9, fixed=FIXED)
-    shift: float = option(0.6, "and shifted each way by at most this, in pixels", low=0, high=100, fixed=FIXED)
+    translation: float = option(0.6, "and shifted each way by at most this, in pixels", low=0, high=100, fixed=FIXED)
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,10 @@ class DetectorBank:
     """The strategy `detector-bank`."""
 
     name = "detector-bank"
+    summary = (
+        "filters that no gradient has shaped, pooled, and a head by node perturbation: no backpropagation and no "
+        "derivatives, but an estimate with a step size"
+    )
     Options = BankOptions
 
     @staticmethod
@@ -152,7 +156,7 @@ class DetectorBank:
     @staticmethod
     def step(state: NodeState, context: BankContext, stream: Stream) -> NodeState:
         """Draw a batch, make its features, and let the head take a step on them."""
-        drawn = draw_batch(context.head.batch, stream, state.generation)
+        drawn = draw_batch(context.head.batch, context.head.offsets, stream, state.generation)
         features = context.head.backend.standardise(context.standardise, context.levels[drawn.rows])
         batch = dataclasses.replace(drawn, features=features, rows=None)
         return NodePerturbation.step(state, dataclasses.replace(context.head, batch=batch), stream)
@@ -215,5 +219,5 @@ def draw_warps(options: BankOptions, stream: Stream, copy: int, images: int) -> 
     draws: NDArray[np.float64] = 2 * stream.uniform(Purpose.WARPS, copy, 0, 5 * images).reshape(5, images) - 1
     angle, across, down = options.rotation * draws[0], 1 + options.stretch * draws[1], 1 + options.stretch * draws[2]
     cosine, sine = np.cos(angle), np.sin(angle)
-    moved = options.shift * draws[3:]
+    moved = options.translation * draws[3:]
     return np.stack([cosine * across, -sine * across, sine * down, cosine * down, *moved], axis=1)

@@ -104,6 +104,7 @@ class Genreg:
     """The strategy `genreg`."""
 
     name = "genreg"
+    summary = "a population that lives by trust and reproduces with mutation: selection alone"
     Options = GenregOptions
 
     @staticmethod

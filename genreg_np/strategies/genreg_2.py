@@ -68,6 +68,11 @@ class Genreg2Options(Settings):
     shrinkage: float = option(1e-4, "fitness lost per squared weight", low=0, high=1)
     fitness: str = option("log-probability", "what a head earns for an image", choices=("log-probability",))
 
+    @property
+    def annealed(self) -> bool:
+        """Whether a generation depends on how many there are in all."""
+        return False
+
 
 class Genreg2Problem(Problem):
     """A linear head to train on whitened features."""
@@ -104,6 +109,10 @@ class Genreg2:
     """The strategy `genreg-2`."""
 
     name = "genreg-2"
+    summary = (
+        "filters evolved by Fisher separability, and a linear head by a genetic algorithm in whitened space, "
+        "warm-started in closed form from the class means (warm_start = false: from random weights)"
+    )
     Options = Genreg2Options
 
     @staticmethod

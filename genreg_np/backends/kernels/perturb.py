@@ -4,12 +4,12 @@ A mutated unit takes only two values, a(z + sigma r) = m + delta and a(z - sigma
 in. So the next layer's pre-activations of all K pairs come from one product and a fast Walsh-Hadamard transform:
 
     W a(z + sigma e_k) + b = (W m + b) + v_k,      v_k = sum over j of H[k, j] u_j,
-    u_j = sum over units h = j (mod K) of W[:, h] delta_h                              twin: (W m + b) - v_k
+    u_j = sum over units h = j (mod M) of W[:, h] delta_h                              twin: (W m + b) - v_k
 
-and the credits of all units from another: c_h = r_h / K * sum over k of H[k, h mod K] d_k.
+and the credits of all units from another: c_h = r_h / K * sum over k of H[k, h mod M] d_k.
 This costs little more per image than evaluating the network twice, whatever the activation.
 
-Shapes: T images of a tile, one per column; I inputs, U units of all layers, K pairs, C classes.
+Shapes: T images of a tile, one per column; I inputs, U units of all layers, K pairs, M the order of H, C classes.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -34,6 +34,7 @@ from genreg_np.backends.kernels.network import (
 from genreg_np.streams import Purpose
 
 SIGNS = int(Purpose.SIGNS)
+TINY = np.float32(1e-12)  # numpy_.TINY
 BLOCK = 4096  # genes whose tiles one thread adds up at a time
 
 
@@ -53,11 +54,14 @@ def transform(values):
 
 
 @kernel()
-def gather(features, rows, start, stop):
-    """Return rows[start:stop] of the features, (T, I) float32."""
-    tile = np.empty((stop - start, features.shape[1]), np.float32)
-    for t in range(stop - start):
-        tile[t] = features[rows[start + t]]
+def gather(features, rows, shifts):
+    """Return rows of the features, each rolled on by its shift, (T, I) float32."""
+    inputs = features.shape[1]
+    tile = np.empty((len(rows), inputs), np.float32)
+    for t in range(len(rows)):
+        row, shift = features[rows[t]], shifts[t]
+        tile[t, shift:] = row[: inputs - shift]
+        tile[t, :shift] = row[inputs - shift :]
     return tile
 
 
@@ -116,7 +120,7 @@ def mutate_units(sums, signs, sigma, code):
 
 
 @kernel()
-def spread(middle, delta, genes, layers, layer, pairs):
+def spread(middle, delta, genes, layers, layer, order):
     """Return what all mutants of a layer make of the next one's pre-activations; of its own values if it is the last.
 
     Parameters
@@ -127,27 +131,27 @@ def spread(middle, delta, genes, layers, layer, pairs):
     Returns
     -------
     base : (N, T) float32
-    spreads : (K, N, T) float32
-        A pair's twins give base + spread and base - spread.
+    spreads : (M, N, T) float32
+        Pair k's twins give base + spread and base - spread.
     """
     units, width = middle.shape
     if layer + 1 == len(layers):
-        spreads = np.zeros((pairs, units, width), np.float32)
+        spreads = np.zeros((order, units, width), np.float32)
         for unit in range(units):
-            spreads[unit % pairs, unit] = delta[unit]
+            spreads[unit % order, unit] = delta[unit]
         base = middle.copy()
     else:
         weights, biases = layer_of(genes, layers, layer + 1)
-        spreads = np.zeros((pairs, len(weights), width), np.float32)
+        spreads = np.zeros((order, len(weights), width), np.float32)
         for unit in range(units):
             source = delta[unit]
             for output in range(len(weights)):
-                weight, target = weights[output, unit], spreads[unit % pairs, output]
+                weight, target = weights[output, unit], spreads[unit % order, output]
                 for t in range(width):
                     target[t] += weight * source[t]
         base = np.dot(weights, middle)
         add_biases(base, biases)
-    transform(spreads.reshape(pairs, -1))
+    transform(spreads.reshape(order, -1))
     return base, spreads
 
 
@@ -207,8 +211,8 @@ def score_images(scores, best, logits, labels, kind, reward, penalty, draws, shi
 
 
 @kernel()
-def log_advantages(advantages, base, spreads, labels):
-    """Fill advantages (K, T) with the difference of each pair's log-probabilities, from logits base +- spread.
+def log_advantages(advantages, base, spreads, labels, pairs):
+    """Fill the first K advantages (M, T) with the pairs' differences of log-probability, from logits base +- spread.
 
     With p_c = exp(base_c) and q_c = exp(v_c), the twins' normalisers are sum p q and sum p / q: one exponential
     instead of two. Beyond +-60 a logit's change counts as 60.
@@ -220,7 +224,7 @@ def log_advantages(advantages, base, spreads, labels):
         for t in range(images):
             odds[c, t] = exponential(max(base[c, t] - top[t], np.float32(-87)))
     upper, lower = np.empty(images, np.float32), np.empty(images, np.float32)
-    for pair in range(len(spreads)):
+    for pair in range(pairs):
         spread, target = spreads[pair], advantages[pair]
         upper[:] = 0
         lower[:] = 0
@@ -235,16 +239,36 @@ def log_advantages(advantages, base, spreads, labels):
 
 
 @kernel()
+def weigh(advantages, weights, sigma, pairs, relative):
+    """Turn differences of scores (L, M, T) into d / K times the images' weights (T,)."""
+    scale = np.full(len(weights), np.float32(0.5) / sigma, np.float32)
+    if relative:
+        scale[:] = 0
+        for layer in range(len(advantages)):
+            for pair in range(pairs):
+                source = advantages[layer, pair]
+                for t in range(len(weights)):
+                    scale[t] += source[t] * source[t]
+        for t in range(len(weights)):
+            scale[t] = np.float32(1) / max(np.sqrt(scale[t] / np.float32(len(advantages) * pairs)), TINY)
+    for layer in range(len(advantages)):
+        for pair in range(pairs):
+            target = advantages[layer, pair]
+            for t in range(len(weights)):
+                target[t] *= scale[t] * (np.float32(weights[t]) / np.float32(pairs))
+
+
+@kernel()
 def fold(change, advantages, signs, inputs, layers, layer):
-    """Write one layer's change from its pairs' advantages d (K, T), which are overwritten: sums, not yet means.
+    """Write one layer's change from its pairs' advantages d (M, T), which are overwritten: sums, not yet means.
 
     `inputs` (T, I) are the layer's inputs in the unmutated network.
     """
-    pairs, images = advantages.shape
+    order, images = advantages.shape
     transform(advantages)
     credits = np.empty_like(signs)
     for unit in range(len(signs)):
-        source, target, sign = advantages[unit % pairs], credits[unit], signs[unit]
+        source, target, sign = advantages[unit % order], credits[unit], signs[unit]
         for t in range(images):
             target[t] = sign[t] * source[t]
     weights, biases = layer_of(change, layers, layer)
@@ -254,7 +278,7 @@ def fold(change, advantages, signs, inputs, layers, layer):
 
 @kernel()
 def fold_layers(change, advantages, signs, images, values, layers):
-    """Write all layers' changes from advantages (L, K, T)."""
+    """Write all layers' changes from advantages (L, M, T), 0 beyond pair K."""
     first = 0
     for layer in range(len(layers)):
         inputs, last = layers[layer, 0], first + layers[layer, 1]
@@ -268,11 +292,11 @@ def fold_layers(change, advantages, signs, images, values, layers):
 @kernel()
 def open_tile(tile, size, batch, net, mutation):
     """Return a tile's first image, its images (T, I), and of all units (U, T) activations, m, delta and signs."""
-    features, rows, _, _ = batch
+    features, rows, shifts, _, _ = batch
     genes, layers = net
-    _, sigma, generation, seed = mutation
+    _, _, sigma, _, generation, seed = mutation
     start, units = tile * size, layers[:, 1].sum()
-    images = gather(features, rows, start, min(len(rows), start + size))
+    images = gather(features, rows[start : start + size], shifts[start : start + size])
     middle, values = forward_tile(images, genes, layers, units)
     delta, signs = np.empty_like(values), np.empty_like(values)
     fill_signs(delta, start, generation, SIGNS, seed)
@@ -288,13 +312,13 @@ def open_tile(tile, size, batch, net, mutation):
 def perturb_tiles(changes, totals, size, batch, task, net, mutation):
     """Fill each tile's change (tiles, D) and its summed scores and right predictions (tiles, 2).
 
-    batch = features (M, I), rows, labels, weights (N,); task = kind, reward, penalty; net = genes (D,), layers (L, 4);
-    mutation = pairs, sigma, generation, seed.
+    batch = features (M, I), rows, shifts, labels, weights (N,); task = kind, reward, penalty; net = genes (D,), layers;
+    mutation = pairs, order, sigma, relative, generation, seed.
     """
-    labels, weights = batch[2], batch[3]
+    labels, weights = batch[3], batch[4]
     kind, reward, penalty = task
     genes, layers = net
-    pairs, sigma, generation, seed = mutation
+    pairs, order, sigma, relative, generation, seed = mutation
     for tile in prange(len(changes)):
         start, images, values, middle, delta, signs = open_tile(tile, size, batch, net, mutation)
         count, depth, classes = len(images), len(layers), layers[-1, 1]
@@ -302,14 +326,13 @@ def perturb_tiles(changes, totals, size, batch, task, net, mutation):
         draws = np.empty(4 * ((count + 3) // 4), np.uint32)
         fill_words(draws, start // 4, 0, generation, PREDICTION, seed)
         plus, minus, best = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.int32)
-        advantages = np.empty((depth, pairs, count), np.float32)
-        half = np.float32(1 / (2 * pairs)) / sigma
+        advantages = np.zeros((depth, order, count), np.float32)
         first = 0
         for layer in range(depth):
             last = first + layers[layer, 1]
-            base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, pairs)
+            base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, order)
             if kind == LOG_PROBABILITY and (layer + 1 == depth or (layer + 2 == depth and layers[layer + 1, 3] == 0)):
-                log_advantages(advantages[layer], base, spreads, own)
+                log_advantages(advantages[layer], base, spreads, own, pairs)
             else:
                 for pair in range(pairs):
                     shift = np.uint32((pair << 32) // pairs)
@@ -319,11 +342,7 @@ def perturb_tiles(changes, totals, size, batch, task, net, mutation):
                     score_images(minus, best, lower, own, kind, reward, penalty, draws, shift)
                     advantages[layer, pair] = plus - minus
             first = last
-        for layer in range(depth):
-            for pair in range(pairs):
-                target = advantages[layer, pair]
-                for t in range(count):
-                    target[t] *= np.float32(weight[t]) * half
+        weigh(advantages, weight, sigma, pairs, relative)
         fold_layers(changes[tile], advantages, signs, images, values, layers)
         score_images(plus, best, values[len(values) - classes :], own, kind, reward, penalty, draws, np.uint32(0))
         for t in range(count):
@@ -335,13 +354,13 @@ def perturb_tiles(changes, totals, size, batch, task, net, mutation):
 def answer_tiles(answers, logits, size, batch, net, mutation):
     """Fill the logits of all mutants, (L, K, 2, N, C), and of the unmutated network, (N, C): for a user's fitness."""
     genes, layers = net
-    pairs = mutation[0]
+    pairs, order = mutation[0], mutation[1]
     for tile in prange((len(logits) + size - 1) // size):
         start, images, values, middle, delta, _ = open_tile(tile, size, batch, net, mutation)
         stop, first = start + len(images), 0
         for layer in range(len(layers)):
             last = first + layers[layer, 1]
-            base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, pairs)
+            base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, order)
             for pair in range(pairs):
                 upper = answer(base, spreads[pair], np.float32(1), genes, layers, layer)
                 answers[layer, pair, 0, start:stop] = upper.T
@@ -353,10 +372,12 @@ def answer_tiles(answers, logits, size, batch, net, mutation):
 
 @kernel(parallel=True)
 def fold_tiles(changes, advantages, size, batch, net, mutation):
-    """Fill each tile's change (tiles, D) from advantages (L, K, N) found elsewhere."""
+    """Fill each tile's change (tiles, D) from differences of scores (L, M, N) found elsewhere."""
+    pairs, _, sigma, relative, _, _ = mutation
     for tile in prange(len(changes)):
         start, images, values, _, _, signs = open_tile(tile, size, batch, net, mutation)
         own = advantages[:, :, start : start + len(images)].copy()
+        weigh(own, batch[4][start : start + len(images)], sigma, pairs, relative)
         fold_layers(changes[tile], own, signs, images, values, net[1])
 
 

@@ -1,0 +1,51 @@
+"""From an estimate of how genes should change to a step: Adam.
+
+    m += (1 - b1) (g - m),   s += (1 - b2) (g^2 - s)
+    genes += rate sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(s) + eps)
+
+Source: Kingma & Ba 2015, section 2, with g an estimate to be climbed, in generation t = 1, 2, ...
+Shapes: D genes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from genreg_np.model import Float32, Network
+
+MEMORY, SQUARE_MEMORY, EPSILON = 0.9, 0.999, np.float32(1e-8)  # b1, b2, eps
+
+
+def ascend(
+    genes: Float32, mean: Float32, square: Float32, change: Float32, generation: int, rate: float
+) -> tuple[Float32, Float32, Float32]:
+    """Return genes, mean and square after one step.
+
+    Parameters
+    ----------
+    genes, mean, square, change : (D,) float32
+        Genes, m, s and g.
+    generation : int
+        Steps done before, t - 1.
+    rate : float
+        About the change of a gene.
+    """
+    mean = mean + np.float32(1 - MEMORY) * (change - mean)
+    square = square + np.float32(1 - SQUARE_MEMORY) * (change * change - square)
+    # Both memories begin empty: what they lack is made up for in the rate.
+    rate *= (1 - SQUARE_MEMORY ** (generation + 1)) ** 0.5 / (1 - MEMORY ** (generation + 1))
+    direction: Float32 = np.divide(mean, np.sqrt(square) + EPSILON)
+    return genes + np.float32(rate) * direction, mean, square
+
+
+def annealed_rate(rate: float, annealing: str, generation: int, generations: int) -> float:
+    """Return the rate of a generation: falling linearly to 0 over all of them, or the same for annealing = none."""
+    return rate * max(0.0, 1 - generation / max(1, generations)) if annealing == "linear" else rate
+
+
+def weight_decay(network: Network, decay: float) -> Float32:
+    """Return the decay of each gene (D,): biases have none."""
+    decays = np.zeros(network.gene_count, np.float32)
+    for weights, _ in network.weight_slices:
+        decays[weights] = decay
+    return decays

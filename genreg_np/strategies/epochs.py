@@ -1,0 +1,83 @@
+"""Batches that see every training image once in an epoch, in an order that is a pure function of seed and epoch.
+
+Shapes: M training images, N images of a batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.base import Batch, Score
+from genreg_np.errors import UsageError
+from genreg_np.model import Network
+from genreg_np.strategies.base import Problem
+from genreg_np.streams import Purpose, Stream
+
+UNMOVED = np.zeros(1, np.int64)  # the offsets of images that are not moved
+
+
+def training_batch(problem: Problem, batch_size: int, scoring: tuple[Score, float, float]) -> Batch:
+    """Return all labelled features as one batch, with the weights (N,) of the batches to be drawn from it.
+
+    Raises
+    ------
+    UsageError
+        Without labelled data, or the user's fitness where scoring needs it.
+    """
+    if problem.features is None or problem.labels is None:
+        raise UsageError("this strategy judges images: it needs a dataset (genreg takes a fitness of whole models)")
+    if scoring[0] is Score.CUSTOM and problem.image_fitness is None:
+        raise UsageError("fitness = custom needs a function: pass image_fitness= to Evolution, train or resume")
+    weights = np.ones(min(batch_size, len(problem.labels)))
+    return Batch(problem.features, problem.labels, weights, *scoring, function=problem.image_fitness)
+
+
+def draw_batch(whole: Batch, offsets: NDArray[np.int64], stream: Stream, generation: int) -> Batch:
+    """Return a generation's images; a last batch of an epoch that would be too small is left out.
+
+    Parameters
+    ----------
+    whole : Batch
+        All M images and labels, and the weights (N,) of a batch.
+    offsets : (n,) int64
+        By how many places an image's features are rolled, drawn for each image and epoch.
+    """
+    size, images = len(whole.weights), len(whole.labels)
+    epoch, place = divmod(generation, images // size)
+    order, draws = epoch_order(stream, epoch, images)
+    rows = order[place * size : (place + 1) * size].copy()
+    shifts = offsets[(draws[rows] * len(offsets)) >> 16] if len(offsets) > 1 else None
+    return dataclasses.replace(whole, rows=rows, labels=whole.labels[rows], shifts=shifts)
+
+
+@functools.lru_cache(maxsize=2)
+def epoch_order(stream: Stream, epoch: int, images: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the order of all images in an epoch, and a draw from 0 .. 65,535 for each, both (M,).
+
+    A pure function, kept because it is dear.
+    """
+    words = stream.words(Purpose.EPOCH, epoch, 0, images)
+    return np.argsort(words, kind="stable"), (words & np.uint32(0xFFFF)).astype(np.int64)
+
+
+def flat_offsets(network: Network, shift: int) -> NDArray[np.int64]:
+    """Return by how many places features are rolled to move an image by up to `shift` pixels each way.
+
+    Raises
+    ------
+    UsageError
+        If the network does not see images.
+    """
+    if not shift:
+        return UNMOVED
+    if len(network.input_shape) < 2 or network.fixed:
+        raise UsageError(f"shift = {shift} moves images, but the network sees features of {network.input_shape}")
+    height, width = network.input_shape[:2]
+    places = network.dense[0].inputs
+    moves = np.arange(-shift, shift + 1)
+    offsets: NDArray[np.int64] = (moves[:, None] * width + moves).ravel() * (places // (height * width)) % places
+    return offsets

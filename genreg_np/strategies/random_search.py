@@ -1,0 +1,136 @@
+"""Random search: fresh genomes in every generation, and the best one seen is kept. The floor of every comparison.
+
+    genomes    scale z,   z ~ N(0, 1) for each gene,   P of them in each generation
+    kept       the best so far on one batch of training images, the same in all generations
+
+Nothing is inherited: a generation knows of the one before only what it has to beat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from genreg_np import fitness as fitnesses
+from genreg_np.backends.base import Backend, Batch, Brood, Gene
+from genreg_np.model import Float32, Network
+from genreg_np.settings import Settings, option
+from genreg_np.strategies.base import Problem
+from genreg_np.strategies.epochs import UNMOVED, draw_batch, training_batch
+from genreg_np.streams import Stream
+
+
+@dataclass(frozen=True)
+class RandomSearchOptions(Settings):
+    """Settings of random search."""
+
+    population_size: int = option(200, "genomes per generation", low=1, high=1_000_000)
+    scale: float = option(0.1, "standard deviation of a gene", low=0, high=1000)
+    batch_size: int = option(
+        1000, "training images to judge by", low=1, high=1_000_000, fixed="the best so far was judged by others"
+    )
+    fitness: str = option(
+        "accuracy", "what a genome earns", choices=fitnesses.FITNESSES, fixed="the best so far earned another one"
+    )
+    prediction: str = option("argmax", "how a class is predicted for a reward", choices=fitnesses.PREDICTIONS)
+    correct_reward: float = option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
+    wrong_penalty: float = option(-1.5, "earned for a wrong prediction", low=-1e6, high=1e6)
+
+
+@dataclass(frozen=True)
+class RandomSearchContext:
+    """What a run computes once and never saves."""
+
+    options: RandomSearchOptions
+    backend: Backend
+    network: Network
+    batch: Batch  # the whole training set, of which all genomes are judged by the first batch of epoch 0
+
+
+@dataclass(frozen=True)
+class RandomSearchState:
+    """What lives between generations."""
+
+    generation: int  # generations done so far
+    genes: Float32  # (D,) the best so far
+    best_fitness: float = -1e300  # its fitness, a mean over the batch
+    mean_fitness: float = 0.0  # of the last generation
+    mean_accuracy: float = 0.0
+
+    def metrics(self) -> dict[str, float]:
+        """Return what is recorded of the last generation."""
+        return {
+            "best_trust": self.best_fitness,
+            "mean_trust": self.mean_fitness,
+            "mean_accuracy": self.mean_accuracy,
+        }
+
+
+class RandomSearch:
+    """The strategy `random-search`."""
+
+    name = "random-search"
+    summary = "the best of fresh random networks: no inheritance, a floor to compare with"
+    Options = RandomSearchOptions
+
+    @staticmethod
+    def prepare(problem: Problem, options: RandomSearchOptions, backend: Backend) -> RandomSearchContext:
+        """Put together what stays the same.
+
+        Raises
+        ------
+        UsageError
+            Without labelled data.
+        """
+        scoring = fitnesses.scoring(options.fitness, options.prediction, options.correct_reward, options.wrong_penalty)
+        batch = training_batch(problem, options.batch_size, scoring)
+        return RandomSearchContext(options, backend, problem.network, batch)
+
+    @classmethod
+    def start(cls, context: RandomSearchContext, stream: Stream) -> RandomSearchState:
+        """Return the state before the first genomes."""
+        return cls.seeded(np.zeros(context.network.gene_count, np.float32))
+
+    @staticmethod
+    def seeded(genes: Float32) -> RandomSearchState:
+        """Return a start whose genome (D,) is kept until a better one is found, which the first always is."""
+        return RandomSearchState(0, np.array(genes, np.float32))
+
+    @staticmethod
+    def step(state: RandomSearchState, context: RandomSearchContext, stream: Stream) -> RandomSearchState:
+        """Score the next genomes, and keep the best if it is better than all before."""
+        options = context.options
+        parents = np.zeros((options.population_size, 2), np.int32)
+        origin = np.zeros((1, len(state.genes)), np.float32)
+        brood = Brood(
+            context.network,
+            stream.seed,
+            state.generation,
+            origin,
+            parents,
+            Gene.NONE,
+            mutation_rate=1.0,
+            mutation_scale=options.scale,
+            elites=0,
+            weight_range=0.0,
+            bias_range=0.0,
+        )
+        batch = draw_batch(context.batch, UNMOVED, stream, 0)
+        judged = context.backend.score(brood, batch)
+        fitness = fitnesses.replace_non_finite(judged.fitness, brood.size)[0] / len(batch)
+        genes, best = state.genes, int(fitness.argmax())
+        if fitness[best] > state.best_fitness:
+            genes = context.backend.rebuild(brood, np.array([best]))[0]
+        return RandomSearchState(
+            state.generation + 1,
+            genes,
+            max(state.best_fitness, float(fitness[best])),
+            float(fitness.mean()),
+            float(judged.accuracy.mean()),
+        )
+
+    @staticmethod
+    def champions(state: RandomSearchState) -> dict[str, Float32]:
+        """Return `best`, the best genome so far."""
+        return {"best": state.genes}
