@@ -103,11 +103,11 @@ class Evolution:
         self.dataset = dataset
         self.class_names = dataset.class_names if dataset else tuple(class_names)
         self.input_range = dataset.input_range if dataset else input_range
-        self.network = network or network_for(dataset, self.config.hidden, self.config.activation)  # type: ignore[arg-type]
         self.strategy = strategy_class(self.config.strategy)
         self.stream = Stream(self.config.seed)
-        problem = Problem.of(self.network, dataset)
+        problem = self._pose(network)
         features = None if problem.features is None else self.backend.to_device(problem.features)
+        self.network = problem.network
         self._problem = dataclasses.replace(problem, features=features, image_fitness=image_fitness)
         self.context = self._prepare(self.config)
         self.state = self._start(initial)
@@ -115,6 +115,14 @@ class Evolution:
         self._asked: Brood | None = None
         self._direction = Direction(len(self.class_names), len(dataset.validation)) if dataset else None
         self.seconds = time.perf_counter() - started
+
+    def _pose(self, network: Network | None) -> Problem:
+        if network is None and hasattr(self.strategy, "problem"):
+            posed: Problem = self.strategy.problem(self.dataset, self.config, self.backend)
+            return posed
+        return Problem.of(
+            network or network_for(self._dataset(), self.config.hidden, self.config.activation), self.dataset
+        )
 
     def _prepare(self, config: TrainConfig) -> Any:
         self._problem = dataclasses.replace(self._problem, generations=config.generations)
@@ -307,7 +315,7 @@ class Evolution:
         """Return a genome's predicted classes (N,) for a split, the same for any number of threads."""
         if split not in self._features:
             dataset = self._dataset()
-            features = self.network.features(dataset.split(split).inputs, dataset.input_range)
+            features = self.backend.features(self.network, dataset.split(split).inputs, dataset.input_range)
             self._features[split] = self.backend.to_device(features)
         classes: NDArray[np.int64] = self.backend.logits(self.network, genes, self._features[split]).argmax(axis=1)
         return classes

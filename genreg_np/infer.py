@@ -10,7 +10,11 @@ range of raw input values, where the weights came from), the rest are weights. N
 
 Inputs are (N, *input_shape), or one input of shape input_shape. Integers are raw values, mapped from the model's
 `input_range` (0 .. 255 for images) to 0 .. 1; floats are taken as already mapped. Each dense layer computes
-`a(W x + b)` in float32 with W (O, I), b (O,); the last layer's values are the logits.
+`a(W x + b)` in float32 with W (O, I), b (O,); the last layer's values are the logits. Fixed layers come before them:
+
+    levels        floor(255 x + 1/2)       deskew, detectors       below, exact in whole numbers 0 .. 255
+    standardise   (x - mean) * scale       branches                several stacks of one input, end to end
+    project       matrix x                 responses, statistics   below, of levels
 
 Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 """
@@ -21,7 +25,7 @@ import json
 import math
 import os
 import zipfile
-from typing import Any, Callable, Union  # noqa: UP035 - this file also runs on Python 3.9
+from typing import Any, Callable, Dict, List, Tuple, Union  # noqa: UP035 - this file also runs on Python 3.9
 
 import numpy as np
 
@@ -31,8 +35,15 @@ FORMAT_NAME = "genreg-np model"
 FORMAT_VERSION = 1
 MOST_EXPANSION = 1100  # bytes that a byte of a compressed file may become
 CHUNK_BYTES = 16 << 20  # inputs are taken in pieces of about this size, so that any batch fits in memory
+MOST_OUTPUTS = 1 << 22  # of a layer: a small file must not ask for more memory than any real model needs
+LEVEL = 255  # the largest level
+MOST_RESPONSE = 32767  # of a detector: so that 16 bits hold it
+MOST_WINDOW = 22  # MOST_RESPONSE * MOST_WINDOW**2 < 2**24: sums of float32 are then exact in any order
+UNMOVED = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
 
 PathLike = Union[str, "os.PathLike[str]"]
+Arrays = Dict[str, np.ndarray]  # noqa: UP006
+Layer = Tuple[int, int, Callable[[np.ndarray], np.ndarray]]  # noqa: UP006 - inputs, outputs, function of (n, inputs)
 
 
 class ModelError(ValueError):
@@ -190,16 +201,11 @@ class Model:
         self.class_names = tuple(str(name) for name in _entry(header, "class_names", list))
         self.input_range = _input_range(header.get("input_range"))
         layers = _entry(network, "layers", list)
-        self._layers = [self._layer(index, layer) for index, layer in enumerate(layers)]
-        width = math.prod(self.input_shape)
         if min(self.input_shape, default=0) < 1:
             raise ModelError("the network has no inputs")
         if not any(layer["kind"] == "dense" for layer in layers):
             raise ModelError("the network has no layers of weights")
-        for index, (inputs, outputs, _) in enumerate(self._layers):
-            if inputs != width:
-                raise ModelError(f"layer {index} takes {inputs} inputs, but {width} arrive")
-            width = outputs
+        _, width, self._forward = stack(layers, self.arrays, "layers", math.prod(self.input_shape))
         if self.class_names and len(self.class_names) != width:
             raise ModelError(f"{len(self.class_names)} class names for {width} outputs")
         self.output_count = width
@@ -216,33 +222,6 @@ class Model:
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
         return value
-
-    def _layer(self, index: int, layer: dict[str, Any]) -> tuple[int, int, Callable[[np.ndarray], np.ndarray]]:
-        """Check one layer's arrays and return (inputs, outputs, function of (n, inputs) float32)."""
-        kind = layer["kind"]
-        if kind == "dense":
-            inputs, outputs, activation = _whole(layer["inputs"]), _whole(layer["outputs"]), layer["activation"]
-            weight = self._weights(f"layers.{index}.weight", (outputs, inputs))
-            bias = self._weights(f"layers.{index}.bias", (outputs,))
-            if activation not in ACTIVATIONS:
-                raise ModelError(f"layer {index} has the unknown activation {activation!r}; use a newer infer.py")
-            activate = ACTIVATIONS[activation]
-            return inputs, outputs, lambda x: activate(x @ weight.T + bias)
-        if kind == "standardise":
-            inputs = _whole(layer["inputs"])
-            mean = self._weights(f"layers.{index}.mean", (inputs,))
-            scale = self._weights(f"layers.{index}.scale", (inputs,))
-            return inputs, inputs, lambda x: (x - mean) * scale
-        raise ModelError(f"layer {index} is of the unknown kind {kind!r}; use a newer infer.py")
-
-    def _weights(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        array = self.arrays.get(name)
-        if array is None or array.dtype != np.float32 or array.shape != shape:
-            found = "is missing" if array is None else f"is {array.shape} {array.dtype}"
-            raise ModelError(f"array {name!r} {found}, but the network needs {shape} float32")
-        if not np.isfinite(array).all():
-            raise ModelError(f"array {name!r} holds NaN or infinite weights")
-        return array
 
     def prepare(self, inputs: Any) -> np.ndarray:
         """Return inputs as (N, I) float32, integers mapped from `input_range` to 0 .. 1.
@@ -293,11 +272,6 @@ class Model:
         pieces = [self._forward(self.prepare(array[at : at + step])) for at in range(0, max(1, len(array)), step)]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
-    def _forward(self, x: np.ndarray) -> np.ndarray:
-        for _, _, function in self._layers:
-            x = function(x)
-        return x
-
     def predict_proba(self, inputs: Any) -> np.ndarray:
         """Return the probability of each class, (N, K) float32, rows summing to 1."""
         self._needs_classes()
@@ -321,6 +295,344 @@ class Model:
     def _needs_classes(self) -> None:
         if not self.class_names:
             raise ModelError("this model gives values, not classes: call outputs() instead")
+
+
+def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) -> Layer:
+    """Check layers, one after another, and return them as one: (inputs, outputs, function of (n, inputs) float32).
+
+    Parameters
+    ----------
+    layers : list of dict
+        As in a model's header.
+    arrays : dict of str to ndarray
+        The weights of layer 3 of "layers" are "layers.3.weight", "layers.3.bias".
+    where : str
+        What the layers' arrays are called before their number.
+    width : int
+        How many inputs arrive.
+
+    Raises
+    ------
+    ModelError
+        If a layer is malformed, misses its arrays or does not fit the one before it.
+    """
+    functions: List[Callable[[np.ndarray], np.ndarray]] = []  # noqa: UP006
+    first = width
+    for index, layer in enumerate(layers):
+        name = f"layer {index}" if where == "layers" else f"layer {where[7:]}.{index}"
+        if not isinstance(layer["kind"], str) or layer["kind"] not in LAYERS:
+            raise ModelError(f"{name} is of the unknown kind {str(layer['kind'])[:40]!r}; use a newer infer.py")
+        inputs, outputs, function = LAYERS[layer["kind"]](layer, arrays, f"{where}.{index}", name)
+        if inputs != width:
+            raise ModelError(f"{name} takes {inputs} inputs, but {width} arrive")
+        if outputs > MOST_OUTPUTS:
+            raise ModelError(f"{name} gives {outputs:,} outputs, more than the limit of {MOST_OUTPUTS:,}")
+        width = outputs
+        functions.append(function)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        for function in functions:
+            x = function(x)
+        return x
+
+    return first, width, run
+
+
+def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    inputs, outputs, activation = _whole(layer["inputs"]), _whole(layer["outputs"]), layer["activation"]
+    weight = _weights(arrays, f"{where}.weight", (outputs, inputs))
+    bias = _weights(arrays, f"{where}.bias", (outputs,))
+    if activation not in ACTIVATIONS:
+        raise ModelError(f"{name} has the unknown activation {activation!r}; use a newer infer.py")
+    activate = ACTIVATIONS[activation]
+    return inputs, outputs, lambda x: activate(x @ weight.T + bias)
+
+
+def _standardise(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    inputs = _whole(layer["inputs"])
+    mean, scale = (_weights(arrays, f"{where}.{part}", (inputs,)) for part in ("mean", "scale"))
+    return inputs, inputs, lambda x: (x - mean) * scale
+
+
+def _project(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    inputs, outputs = _whole(layer["inputs"]), _whole(layer["outputs"])
+    matrix = _weights(arrays, f"{where}.matrix", (outputs, inputs))
+    return inputs, outputs, lambda x: x @ matrix.T
+
+
+def _levels(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    inputs = _whole(layer["inputs"])
+    return inputs, inputs, lambda x: np.clip(np.floor(x * np.float32(LEVEL) + np.float32(0.5)), 0, LEVEL)
+
+
+def _deskew(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    height, width = (_whole(extent) for extent in _entry(layer, "shape", list))
+    if min(height, width) < 1:
+        raise ModelError(f"{name} takes images of {height} x {width} pixels")
+    area, centred = height * width, layer["centred"]
+    if type(centred) is not bool:
+        raise ModelError(f"{name} neither centres nor leaves images where they are")
+    return area, area, lambda x: _in_pieces(lambda piece: deskew(piece, height, width, centred), x, 128 * area)
+
+
+def deskew(
+    levels: np.ndarray, height: int, width: int, centred: bool = True, warps: np.ndarray = UNMOVED
+) -> np.ndarray:
+    """Shear images upright, and centre them if asked: levels (n, height * width), whole numbers, to the same.
+
+    With (cx, cy) the centre of brightness, mu11 and mu02 the mixed and the vertical second moment about it, and (u, v)
+    an output pixel seen from the middle of the image (not centred: from the centre of brightness),
+
+        slant = mu11 / mu02, cut to -1 .. 1        p = a u + b v + e        q = c u + d v + f
+        output(u, v) = input(cx + p + slant q, cy + q)
+
+    bilinear, in steps of 1/256 pixel, dark outside the image. `warps` (n or 1, 6) float64 are a, b, c, d, e, f: moves
+    of each image for augmentation, by default none.
+    """
+    n, area = len(levels), height * width
+    u, v = np.tile(np.arange(float(width)), height), np.repeat(np.arange(float(height)), width)
+    moments = levels.astype(np.float64) @ np.stack([np.ones(area), u, v, u * v, v * v], axis=1)
+    mass, x, y, xy, yy = moments.T[..., None]  # whole numbers, so exact in any order
+    lit = mass > 0
+    spread = mass * yy - y * y
+    tall = lit & (spread > 0)
+    slant = np.clip(np.divide(mass * xy - x * y, spread, out=np.zeros_like(mass), where=tall), -1, 1)
+    x, y = (np.divide(total, mass, out=np.zeros_like(mass), where=lit) for total in (x, y))
+    u, v = (u - (width - 1) / 2, v - (height - 1) / 2) if centred else (u - x, v - y)
+    a, b, c, d, e, f = warps.T[..., None]
+    q = (c * u + d * v) + f
+    places = (x + ((a * u + b * v) + e)) + slant * q, y + q
+    padded = np.zeros((n, height + 4, width + 4))
+    padded[:, 2:-2, 2:-2] = levels.reshape(n, height, width)
+    (column, right), (row, below) = (
+        (np.clip(np.floor(steps / 256), -2, extent).astype(np.int64) + 2, steps % 256)
+        for steps, extent in ((np.floor(256 * place + 0.5), extent) for place, extent in zip(places, (width, height)))  # noqa: B905
+    )
+    flat, corner = padded.reshape(n, (height + 4) * (width + 4)), row * (width + 4) + column
+    upper, lower = (
+        np.take_along_axis(flat, corner + step, 1) * (256 - right)
+        + np.take_along_axis(flat, corner + step + 1, 1) * right
+        for step in (0, width + 4)
+    )
+    sampled: np.ndarray = np.floor((upper * (256 - below) + lower * below + 32768) / 65536)
+    return sampled.astype(np.float32)
+
+
+def _detectors(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    shape = tuple(_whole(extent) for extent in _entry(layer, "shape", list))
+    size, margin, window, stride = (_whole(layer[key]) for key in ("size", "margin", "window", "stride"))
+    filters = _array_of(arrays, f"{where}.filters", (_whole(layer["filters"]), size, size), np.int8)
+    gain, signed = layer["gain"], layer["signed"]
+    if len(shape) != 3 or min(*shape, len(filters), size, window, stride) < 1 or not 0 <= margin < size:
+        raise ModelError(f"{name} has impossible extents")
+    grid = [(extent + 2 * margin - size + 1 - window) // stride + 1 for extent in shape[1:]]
+    if min(grid) < 1 or window > MOST_WINDOW:
+        raise ModelError(f"{name} pools {window} x {window} responses: more than there are, or than {MOST_WINDOW}")
+    if type(gain) is not float or not 0 < gain < 1e9 or type(signed) is not bool:
+        raise ModelError(f"{name} has an impossible gain or sign")
+    if LEVEL * max(np.maximum(filters, 0).sum((1, 2)).max(), -np.minimum(filters, 0).sum((1, 2)).min()) > MOST_RESPONSE:
+        raise ModelError(f"{name} has filters whose responses are beyond 16 bits")
+    outputs = shape[0] * len(filters) * (1 + signed) * math.prod(grid)
+    inputs, room = math.prod(shape), 4 * math.prod(shape) * (size * size + 2 * len(filters))
+    settings = (shape, filters, margin, window, stride, signed, gain)
+    return inputs, outputs, lambda x: _in_pieces(lambda piece: detect(piece, *settings), x, room)
+
+
+def _in_pieces(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, row_bytes: int) -> np.ndarray:
+    """Return function(x), computed for so many rows at a time that they take about CHUNK_BYTES."""
+    step = max(1, CHUNK_BYTES // row_bytes)
+    return np.concatenate([function(x[start : start + step]) for start in range(0, max(1, len(x)), step)])
+
+
+def detect(
+    levels: np.ndarray,
+    shape: tuple[int, ...],
+    filters: np.ndarray,
+    margin: int,
+    window: int,
+    stride: int,
+    signed: bool,
+    gain: float,
+) -> np.ndarray:
+    """Slide filters over images and pool what they answer; levels to levels, exact whole numbers in float32.
+
+        response r(y, x) = sum over the filter of filter(i, j) * image(y + i - margin, x + j - margin)
+        output = min(255, floor(gain * sqrt(sum over a window of max(r, 0)))), and the same of max(-r, 0) if signed;
+                 of |r| otherwise
+
+    Parameters
+    ----------
+    levels : (n, C * H * W) float32
+        C images each of H x W = shape[1:] pixels; every filter sees every image.
+    filters : (F, size, size) int8
+
+    Returns
+    -------
+    (n, C * F * signs * rows * columns) float32
+    """
+    count, (height, width) = len(levels) * shape[0], shape[1:]
+    images, size = levels.reshape(count, height, width), filters.shape[1]
+    tall, wide = height + 2 * margin - size + 1, width + 2 * margin - size + 1
+    rows, columns = (_windows(extent, window, stride) for extent in (tall, wide))
+    taps = filters.reshape(len(filters), -1).T.astype(np.float32)
+    padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin)))
+    patches = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
+    response = (patches.reshape(-1, size * size) @ taps).reshape(count, tall, wide * len(filters))
+    pooled = np.empty((count, len(filters), 1 + signed, len(rows), len(columns)), np.float32)
+    for sign, half in enumerate((response, -response) if signed else (np.abs(response),)):
+        strips = (rows @ np.maximum(half, 0)).reshape(count * len(rows), wide, len(filters))
+        sums = (columns @ strips).reshape(count, len(rows), len(columns), len(filters))
+        pooled[:, :, sign] = sums.transpose(0, 3, 1, 2)
+    found = np.minimum(np.floor(np.float32(gain) * np.sqrt(pooled)), np.float32(LEVEL))
+    return found.reshape(len(levels), shape[0] * math.prod(pooled.shape[1:]))
+
+
+def _windows(extent: int, window: int, stride: int) -> np.ndarray:
+    """Return which of `extent` places lie in which window, (windows, extent) float32."""
+    first, place = np.arange(0, extent - window + 1, stride)[:, None], np.arange(extent)
+    return ((first <= place) & (place < first + window)).astype(np.float32)
+
+
+RESPONSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": ACTIVATIONS["relu"],
+    "abs": np.abs,
+    "sin": np.sin,
+    "cos": np.cos,
+    "gaussian": lambda r: np.exp(-r * r),
+    "leaky-relu": lambda r: np.where(r > 0, r, r * np.float32(0.1)),
+    "square": np.square,
+    "tanh": np.tanh,
+}
+
+
+def _responses(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    height, width = (_whole(extent) for extent in _entry(layer, "shape", list))
+    functions, size = tuple(_entry(layer, "functions", list)), _whole(layer["size"])
+    taps = _weights(arrays, f"{where}.filters", (len(functions), size, size))
+    grids = [tuple(_whole(extent) for extent in grid) for grid in _entry(layer, "grids", list)]
+    if not functions or any(not isinstance(function, str) or function not in RESPONSES for function in functions):
+        raise ModelError(f"{name} has an unknown function; use a newer infer.py")
+    tall, wide = height - size + 1, width - size + 1
+    if size < 1 or not grids or any(not (0 < rows <= tall and 0 < columns <= wide) for rows, columns in grids):
+        raise ModelError(f"{name} has impossible extents")
+    outputs = len(functions) * sum(rows * columns for rows, columns in grids)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        pools = np.concatenate([np.kron(cells(tall, rows), cells(wide, columns)) for rows, columns in grids])
+        found = respond(patches_of(x, height, width, size), taps, functions, pools)
+        return found.reshape(len(x), outputs)
+
+    room = 4 * tall * wide * (size * size + 2 * len(functions))
+    return height * width, outputs, lambda x: _in_pieces(run, x, room)
+
+
+def patches_of(levels: np.ndarray, height: int, width: int, size: int) -> np.ndarray:
+    """Return every size x size patch of levels (n, height * width), as 0 .. 1: (n, places, size * size) float32."""
+    windows = np.lib.stride_tricks.sliding_window_view(levels.reshape(-1, height, width), (size, size), axis=(1, 2))
+    places = (height - size + 1) * (width - size + 1)
+    patches: np.ndarray = windows.reshape(len(levels), places, size * size) / np.float32(LEVEL)
+    return patches
+
+
+def respond(patches: np.ndarray, taps: np.ndarray, functions: tuple[str, ...], pools: np.ndarray) -> np.ndarray:
+    """Return the pooled responses f(filter . patch) of images, (n, F, G) float32.
+
+    Parameters
+    ----------
+    patches : (n, places, T) float32
+    taps : (F, size, size) float32
+        One function of RESPONSES for each.
+    pools : (G, places) float32
+        How much a place counts in a pool.
+    """
+    response = patches @ taps.reshape(len(taps), -1).T
+    for function in set(functions):
+        chosen = [index for index, name in enumerate(functions) if name == function]
+        response[..., chosen] = RESPONSES[function](response[..., chosen])
+    pooled: np.ndarray = (pools @ response).transpose(0, 2, 1)
+    return pooled
+
+
+def cells(extent: int, count: int) -> np.ndarray:
+    """Return how much each of `extent` places counts in the mean of each of `count` cells, (count, extent) float32."""
+    size = extent // count
+    means: np.ndarray = (np.arange(extent) // size == np.arange(count)[:, None]) / np.float32(size)
+    return means.astype(np.float32)
+
+
+def _statistics(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    height, width = (_whole(extent) for extent in _entry(layer, "shape", list))
+    if min(height, width) < 7:
+        raise ModelError(f"{name} takes images of {height} x {width} pixels, but needs 7 x 7")
+    outputs = 9 * (4 * 4 + 7 * 7) + height // 2 + width // 2
+    return (
+        height * width,
+        outputs,
+        lambda x: _in_pieces(lambda piece: statistics(piece, height, width), x, 256 * height * width),
+    )
+
+
+def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return simple statistics of images: levels (n, height * width) to (n, 9 * 65 + height // 2 + width // 2) float32.
+
+    Means of 4 x 4 and 7 x 7 cells; means of pairs of rows and of columns; and histograms of the direction of the
+    brightness' slope, 8 bins over -pi .. pi, in the same cells, weighted by its steepness and divided by their sum.
+    """
+    images = levels.reshape(-1, height, width) / np.float32(LEVEL)
+    grids = [(cells(height, parts), cells(width, parts).T) for parts in (4, 7)]
+    found = [rows @ images @ columns for rows, columns in grids]
+    found += [cells(height, height // 2) @ images.mean(axis=2)[..., None]]
+    found += [cells(width, width // 2) @ images.mean(axis=1)[..., None]]
+    across, down = np.zeros_like(images), np.zeros_like(images)
+    across[:, :, 1:-1], down[:, 1:-1] = (images[:, :, 2:] - images[:, :, :-2]) / 2, (images[:, 2:] - images[:, :-2]) / 2
+    steepness = np.sqrt(across * across + down * down)
+    bins = np.clip((np.arctan2(down, across) + np.pi) * (8 / (2 * np.pi)), 0, 7).astype(np.int8)
+    for rows, columns in grids:
+        sums = [rows @ np.where(bins == direction, steepness, np.float32(0)) @ columns for direction in range(8)]
+        histogram = np.stack(sums, axis=-1).reshape(len(images), -1)
+        found.append(histogram / (histogram.sum(axis=1, keepdims=True) + np.float32(1e-6)))
+    return np.concatenate([part.reshape(len(images), math.prod(part.shape[1:])) for part in found], axis=1)
+
+
+def _branches(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    inputs = _whole(layer["inputs"])
+    branches: List[Layer] = []  # noqa: UP006
+    for number, branch in enumerate(_entry(layer, "branches", list)):
+        if not isinstance(branch, list) or any(part["kind"] in ("branches", "dense") for part in branch):
+            raise ModelError(f"{name} holds what is no stack of fixed layers")
+        branches.append(stack(branch, arrays, f"{where}.{number}", inputs))
+    if not branches:
+        raise ModelError(f"{name} has no branches")
+    outputs = sum(width for _, width, _ in branches)
+    return inputs, outputs, lambda x: np.concatenate([function(x) for _, _, function in branches], axis=1)
+
+
+LAYERS: dict[str, Callable[[dict[str, Any], Arrays, str, str], Layer]] = {
+    "dense": _dense,
+    "standardise": _standardise,
+    "project": _project,
+    "levels": _levels,
+    "deskew": _deskew,
+    "detectors": _detectors,
+    "responses": _responses,
+    "statistics": _statistics,
+    "branches": _branches,
+}
+
+
+def _weights(arrays: Arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    array = _array_of(arrays, name, shape, np.float32)
+    if not np.isfinite(array).all():
+        raise ModelError(f"array {name!r} holds NaN or infinite weights")
+    return array
+
+
+def _array_of(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    array = arrays.get(name)
+    if array is None or array.dtype != dtype or array.shape != shape:
+        found = "is missing" if array is None else f"is {array.shape} {array.dtype}"
+        raise ModelError(f"array {name!r} {found}, but the network needs {shape} {np.dtype(dtype)}")
+    return array
 
 
 def _entry(part: dict[str, Any], key: str, kind: type) -> Any:

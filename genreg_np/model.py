@@ -12,7 +12,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,11 @@ from numpy.typing import NDArray
 from genreg_np import infer
 from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.files import pack_arrays, write_atomic
+from genreg_np.layers import FixedLayer, Float32, Standardise, from_header
 
-Float32 = NDArray[np.float32]
+__all__ = ["Dense", "FixedLayer", "Float32", "Model", "Network", "Standardise", "load"]
+
+PIECE = 4096  # inputs that fixed layers transform at a time, to save memory
 
 
 @dataclass(frozen=True)
@@ -52,28 +55,6 @@ class Dense:
 
 
 @dataclass(frozen=True)
-class Standardise:
-    """(x - mean) * scale, feature by feature: a fixed layer, computed from the training split."""
-
-    mean: Float32 = field(compare=False)  # (I,)
-    scale: Float32 = field(compare=False)  # (I,) 1 / standard deviation, 1 for a constant feature
-
-    @classmethod
-    def fit(cls, features: Float32) -> Standardise:
-        """Fit to (N, I) float32 features."""
-        deviation = features.std(axis=0, dtype=np.float64)
-        with np.errstate(divide="ignore", over="ignore"):
-            scale = (1 / deviation).astype(np.float32)
-        scale[~np.isfinite(scale)] = 1  # constant, or so nearly that 1 / deviation is beyond float32
-        return cls(features.mean(axis=0, dtype=np.float64).astype(np.float32), scale)
-
-    def apply(self, features: Float32) -> Float32:
-        """Transform (N, I) float32 features as infer.py does."""
-        transformed: Float32 = (features - self.mean) * self.scale
-        return transformed
-
-
-@dataclass(frozen=True)
 class Network:
     """An immutable description: input shape, fixed layers, dense layers.
 
@@ -85,12 +66,16 @@ class Network:
 
     input_shape: tuple[int, ...]
     dense: tuple[Dense, ...]
-    fixed: tuple[Standardise, ...] = ()
+    fixed: tuple[FixedLayer, ...] = ()
 
     def __post_init__(self) -> None:
         width = math.prod(self.input_shape)
         if not self.dense:
             raise UsageError("a network needs at least one dense layer")
+        for number, fixed in enumerate(self.fixed):
+            if fixed.inputs != width:
+                raise UsageError(f"fixed layer {number} ({fixed.kind}) takes {fixed.inputs} inputs, but {width} arrive")
+            width = fixed.outputs
         for index, layer in enumerate(self.dense):
             if layer.inputs != width:
                 raise UsageError(f"dense layer {index} takes {layer.inputs} inputs, but {width} arrive")
@@ -103,10 +88,10 @@ class Network:
         hidden: tuple[int, ...],
         outputs: int,
         activation: str = "tanh",
-        fixed: tuple[Standardise, ...] = (),
+        fixed: tuple[FixedLayer, ...] = (),
     ) -> Network:
         """Build inputs - hidden ... hidden - outputs, the last layer linear (its values are the logits)."""
-        widths = (math.prod(input_shape), *hidden, outputs)
+        widths = (fixed[-1].outputs if fixed else math.prod(input_shape), *hidden, outputs)
         activations = [activation] * len(hidden) + ["linear"]
         dense = tuple(Dense(*shape) for shape in zip(widths[:-1], widths[1:], activations, strict=True))
         return cls(tuple(input_shape), dense, fixed)
@@ -144,12 +129,10 @@ class Network:
 
         The same arithmetic as infer.Model, so that training and prediction see the same numbers.
         """
-        flat = inputs.reshape(len(inputs), -1)
-        if flat.dtype.kind == "f" or input_range is None:
-            features = np.ascontiguousarray(flat, np.float32)
-        else:
-            low, high = np.float32(input_range[0]), np.float32(input_range[1] - input_range[0])
-            features = (flat.astype(np.float32) - low) / high
+        if self.fixed and len(inputs) > PIECE:
+            starts = range(0, len(inputs), PIECE)
+            return np.concatenate([self.features(inputs[start : start + PIECE], input_range) for start in starts])
+        features = mapped(inputs, input_range)
         for layer in self.fixed:
             features = layer.apply(features)
         return features
@@ -159,6 +142,15 @@ class Network:
         widths = "-".join(str(width) for width in (self.dense[0].inputs, *(layer.outputs for layer in self.dense)))
         activations = ", ".join(dict.fromkeys(layer.activation for layer in self.dense[:-1])) or "linear"
         return f"{widths}, {activations}, {self.gene_count:,} weights and biases"
+
+
+def mapped(inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> Float32:
+    """Return inputs as (N, I) float32, integers mapped from their range to 0 .. 1, as infer.Model.prepare does."""
+    flat = inputs.reshape(len(inputs), -1)
+    if flat.dtype.kind == "f" or input_range is None:
+        return np.ascontiguousarray(flat, np.float32)
+    low, high = np.float32(input_range[0]), np.float32(input_range[1] - input_range[0])
+    return (flat.astype(np.float32) - low) / high
 
 
 class Model(infer.Model):
@@ -189,8 +181,8 @@ class Model(infer.Model):
         layers: list[dict[str, Any]] = []
         arrays: dict[str, NDArray[np.generic]] = {}
         for fixed in network.fixed:
-            arrays[f"layers.{len(layers)}.mean"], arrays[f"layers.{len(layers)}.scale"] = fixed.mean, fixed.scale
-            layers.append({"kind": "standardise", "inputs": len(fixed.mean)})
+            arrays |= {f"layers.{len(layers)}.{name}": array for name, array in fixed.arrays().items()}
+            layers.append({"kind": fixed.kind, **fixed.header()})
         for layer, (weight, bias) in zip(network.dense, network.unpack(np.array(genes, np.float32)), strict=True):
             arrays[f"layers.{len(layers)}.weight"], arrays[f"layers.{len(layers)}.bias"] = weight, bias
             layers.append({"kind": "dense", **asdict(layer)})
@@ -212,7 +204,7 @@ class Model(infer.Model):
             if layer["kind"] == "dense":
                 dense.append(Dense(int(layer["inputs"]), int(layer["outputs"]), layer["activation"]))
             else:
-                fixed.append(Standardise(self.arrays[f"layers.{index}.mean"], self.arrays[f"layers.{index}.scale"]))
+                fixed.append(from_header(layer, self.arrays, f"layers.{index}"))
         return Network(self.input_shape, tuple(dense), tuple(fixed))
 
     @property

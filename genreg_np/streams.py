@@ -49,6 +49,9 @@ class Purpose(IntEnum):
     LETTERS = 9  # size, rotation, offset, colours of rendered letters
     SIGNS = 10  # one bit per unit and image: the sign of node perturbation
     EPOCH = 11  # one word per training image: its place in an epoch by the whole word, its shift by the low 16 bits
+    FILTERS = 12  # taps of detectors, patches to learn them from, their mutations
+    WARPS = 13  # rotation, stretch and shift of a training image's copies
+    SELF_ADAPTATION = 14  # mutations of mutation scales, and first choices of functions
 
 
 def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:
@@ -121,6 +124,11 @@ class Stream:
     def integers(self, purpose: Purpose, generation: int, genome: int, n: int, bound: int) -> NDArray[np.int64]:
         """Return n whole numbers in [0, bound), (n,) int64; bound <= 2**32, bias at most bound / 2**32."""
         return scale_words(self.words(purpose, generation, genome, n), np.int64(bound))
+
+    def normals(self, purpose: Purpose, generation: int, genome: int, n: int) -> NDArray[np.float64]:
+        """Return n standard normal deviates by table, (n,) float64."""
+        deviates: NDArray[np.float32] = normal_table()[self.words(purpose, generation, genome, n) >> np.uint32(16)]
+        return deviates.astype(np.float64)
 
     def permutation(self, purpose: Purpose, generation: int, genome: int, n: int) -> NDArray[np.int64]:
         """Return the numbers 0 .. n-1 in random order, (n,) int64: n words, sorted (ties, if any, by index)."""

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.backends.images import ImageBackend
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose
@@ -152,7 +153,7 @@ class Estimate:
     accuracy: float  # fraction of images whose most probable class is right
 
 
-class Backend(ABC):
+class Backend(ImageBackend, ABC):
     """Arithmetic over a population. Every backend passes the same tests against `numpy_`, the specification."""
 
     name: str

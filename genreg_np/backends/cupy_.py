@@ -11,13 +11,14 @@ fixed order: no atomics. Shapes: T genomes of a tile, O outputs of a layer, N im
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np import backends
 from genreg_np.backends.base import (
     Backend,
     Batch,
@@ -33,7 +34,9 @@ from genreg_np.backends.base import (
 from genreg_np.backends.cuda import pairs
 from genreg_np.backends.cuda.device import checked_device, import_cupy
 from genreg_np.backends.cuda.launcher import Array, Launcher
+from genreg_np.backends.images import Warps
 from genreg_np.errors import BackendError
+from genreg_np.layers import FixedLayer, Standardise, UInt8
 from genreg_np.model import Float32, Network
 from genreg_np.streams import SEGMENT, Purpose
 
@@ -65,6 +68,7 @@ class CupyBackend(Backend):
         self._cupy = import_cupy()
         self.device = checked_device(self._cupy, device)
         self._launcher = Launcher(self._cupy)
+        self._host = backends.create("cpu")
 
     def warm_up(self) -> float:
         """Compile the kernels, which CuPy keeps on disk; return 0: this is not worth reporting."""
@@ -76,6 +80,16 @@ class CupyBackend(Backend):
         """Return the device's name and memory."""
         properties = self._cupy.cuda.runtime.getDeviceProperties(self.device)
         return f"{properties['name'].decode()}, {properties['totalGlobalMem'] / 2**30:.0f} GB"
+
+    # Fixed layers are made once, in whole numbers: on the host, by the fastest backend there.
+
+    def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
+        """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
+        return self._host.levels(layers, levels, warps)
+
+    def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
+        """Apply a layer to levels (N, I) uint8: (N, I) float32."""
+        return self._host.standardise(layer, levels)
 
     # The contract
 

@@ -14,12 +14,14 @@ class BackendModel(Model):
 
     def __init__(self, loaded: Model, backend: Backend) -> None:
         super().__init__(loaded.header, loaded.arrays)
-        self._backend, self._net, self._genome = backend, loaded.network, loaded.genes
+        network, genes = loaded.network, loaded.genes
 
-    def _forward(self, x: Float32) -> Float32:
-        for _, _, function in self._layers[: -len(self._net.dense)]:  # fixed layers
-            x = function(x)
-        return self._backend.logits(self._net, self._genome, x)
+        def forward(x: Float32) -> Float32:
+            for layer in network.fixed:
+                x = layer.apply(x)
+            return backend.logits(network, genes, x)
+
+        self._forward = forward
 
 
 def load_on(path: str | os.PathLike[str], backend: str) -> BackendModel:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.backends import numba_images
 from genreg_np.backends.base import (
     ACTIVATION_CODES,
     IMAGE_TILE,
@@ -29,11 +30,13 @@ from genreg_np.backends.base import (
     crossover_runs,
     memory_line,
 )
+from genreg_np.backends.images import Warps
 from genreg_np.backends.kernels import brood as kernels
 from genreg_np.backends.kernels import perturb as pair_kernels
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
 from genreg_np.fitness import check_image_scores
+from genreg_np.layers import Deskew, Detectors, FixedLayer, Standardise, UInt8
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
 
@@ -116,6 +119,9 @@ class NumbaBackend(Backend):
             self.mutate(genomes, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0)
             self.logits(network, genomes[0], two)
             self.perturb(network, genomes[0], batch, Perturbation(1, 0.1, 0, 0))
+            dark, filters = np.zeros((1, 1), np.uint8), np.zeros((1, 1, 1), np.int8)
+            dark = self.levels((Deskew((1, 1)), Detectors((1, 1, 1), filters, 0, 1, 1, False, 1.0)), dark)
+            self.standardise(Standardise.fit(dark), dark)
             self._warm, self.compile_seconds = True, time.perf_counter() - start
         return self.compile_seconds
 
@@ -200,6 +206,16 @@ class NumbaBackend(Backend):
             pair_kernels.add_tiles(change, changes, images)
         fitness, right = totals.sum(axis=0) / images
         return Estimate(change, float(fitness), float(right))
+
+    def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
+        """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
+        with self._running():
+            return numba_images.levels_of(layers, levels, warps)
+
+    def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
+        """Apply a layer to levels (N, I) uint8: (N, I) float32."""
+        with self._running():
+            return numba_images.standardised(layer, levels)
 
 
 def _judge_pairs(

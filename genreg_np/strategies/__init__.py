@@ -1,6 +1,8 @@
 """How a population evolves: one file per strategy, one line here.
 
 A strategy is a class with
+    name, Options                               its word on the command line; its frozen dataclass of settings
+    problem(dataset, config, backend)           -> Problem, for a strategy that brings its own fixed layers; optional
     name, summary, Options                      its word on the command line; what it is, in a line; its settings
     prepare(problem, options, backend)          -> context: what can be recomputed (features, index lists)
     start(context, stream)                      -> state: a frozen dataclass of arrays and scalars
@@ -19,6 +21,8 @@ from genreg_np.errors import UsageError, did_you_mean
 REGISTRY = {
     "genreg": "genreg_np.strategies.genreg:Genreg",
     "node-perturbation": "genreg_np.strategies.node_perturbation:NodePerturbation",
+    "detector-bank": "genreg_np.strategies.detector_bank:DetectorBank",
+    "genreg-2": "genreg_np.strategies.genreg_2:Genreg2",
     "evolution-strategy": "genreg_np.strategies.evolution_strategy:EvolutionStrategy",
     "random-search": "genreg_np.strategies.random_search:RandomSearch",
 }

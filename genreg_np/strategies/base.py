@@ -55,6 +55,26 @@ def network_for(dataset: Dataset, hidden: tuple[int, ...], activation: str) -> N
     return Network.build(dataset.input_shape, hidden, len(dataset.class_names), activation, fixed)
 
 
+def image_shape(dataset: Dataset | None, strategy: str, smallest: int = 1) -> tuple[int, int]:
+    """Return height and width of a dataset's images.
+
+    Raises
+    ------
+    UsageError
+        If there is no dataset, or its inputs are no images of whole-number pixels, at least `smallest` each way.
+    """
+    if dataset is None:
+        raise UsageError(f"{strategy} makes its features from a dataset's images: pass a dataset")
+    shape, kind = dataset.input_shape, dataset.train.inputs.dtype
+    if len(shape) != 2 or dataset.input_range is None or kind.kind == "f" or min(shape) < smallest:
+        least = f", at least {smallest} each way" if smallest > 1 else ""
+        raise UsageError(
+            f"{strategy} needs images of height x width whole-number pixels{least}, but {dataset.name} has inputs of "
+            f"{shape} {kind}: choose node-perturbation or genreg for them"
+        )
+    return shape[0], shape[1]
+
+
 def first_genes(network: Network, gain: float, stream: Stream) -> Float32:
     """Draw one genome (D,): weights from U(+-gain sqrt(3 / I)), so that sums vary as the inputs do; biases are 0."""
     genes = unit_floats(stream.words(Purpose.INITIAL, 0, 0, network.gene_count)) * np.float32(2) - np.float32(1)

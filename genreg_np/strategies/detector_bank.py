@@ -1,0 +1,223 @@
+"""Detector bank: features by filters that no gradient has shaped, and a head by node perturbation.
+
+Fixed layers of the network, made once from the seed and the training images (layers.py has their equations):
+
+    levels      pixels as whole numbers 0 .. 255
+    deskew      images sheared upright and centred
+    detectors   filters, rectified, pooled, square-rooted: one stage, two stages, or both side by side
+    standardise mean 0, deviation 1
+
+Filters are random, or learned from the images alone, or evolved (filters.py). The head, dense layers on these features,
+is trained as node_perturbation.py says. Copies of the training images, turned, stretched and shifted a little after the
+deskew, make the head indifferent to what is left of such differences.
+
+Features are held as levels, a byte each, and become float32 batch by batch. Nothing here is saved: a run that goes on
+makes the same filters, warps and features again.
+
+Shapes: N training images, C copies of each, F features.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np import filters
+from genreg_np.backends.base import Backend
+from genreg_np.backends.images import Warps, to_levels
+from genreg_np.config import TrainConfig
+from genreg_np.data.dataset import Dataset
+from genreg_np.errors import UsageError
+from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Levels, Standardise, UInt8
+from genreg_np.model import Network
+from genreg_np.settings import option
+from genreg_np.strategies.base import Problem, image_shape
+from genreg_np.strategies.epochs import draw_batch
+from genreg_np.strategies.node_perturbation import (
+    NodeContext,
+    NodeOptions,
+    NodePerturbation,
+    NodeState,
+)
+from genreg_np.streams import Purpose, Stream
+
+FIXED = "the network's fixed layers would change"
+SAMPLE = 4096  # training images from which levels are scaled and features standardised
+
+
+@dataclass(frozen=True)
+class BankOptions(NodeOptions):
+    """Settings of a detector bank, beside those of its head."""
+
+    filters: str = option("random", "where filters come from", choices=filters.SOURCES, fixed=FIXED)
+    deskew: bool = option(True, "shear images upright and centre them first", fixed=FIXED)
+    detectors: int = option(24, "filters of the one-stage bank (0: none)", low=0, high=1024, fixed=FIXED)
+    detector_size: int = option(5, "pixels of such a filter, each way", low=1, high=15, fixed=FIXED)
+    window: int = option(8, "responses pooled into one, each way", low=1, high=22, fixed=FIXED)
+    stride: int = option(5, "responses from one pool to the next", low=1, high=22, fixed=FIXED)
+    first_detectors: int = option(
+        0, "filters of the two-stage bank's first stage (0: none)", low=0, high=256, fixed=FIXED
+    )
+    first_size: int = option(7, "pixels of such a filter, each way", low=1, high=15, fixed=FIXED)
+    first_window: int = option(2, "responses pooled into one, each way", low=1, high=22, fixed=FIXED)
+    first_stride: int = option(2, "responses from one pool to the next", low=1, high=22, fixed=FIXED)
+    second_detectors: int = option(8, "filters on every map of the first stage", low=1, high=256, fixed=FIXED)
+    second_size: int = option(5, "pixels of such a filter, each way", low=1, high=15, fixed=FIXED)
+    second_window: int = option(5, "responses pooled into one, each way", low=1, high=22, fixed=FIXED)
+    second_stride: int = option(3, "responses from one pool to the next", low=1, high=22, fixed=FIXED)
+    copies: int = option(1, "versions of each training image, the first unchanged", low=1, high=100, fixed=FIXED)
+    rotation: float = option(0.1, "copies are turned by at most this, in radians", low=0, high=3.2, fixed=FIXED)
+    stretch: float = option(0.06, "and stretched each way by at most this fraction", low=0, high=0.9, fixed=FIXED)
+    translation: float = option(0.6, "and shifted each way by at most this, in pixels", low=0, high=100, fixed=FIXED)
+
+
+@dataclass(frozen=True)
+class BankProblem(Problem):
+    """A head to train on features held as levels."""
+
+    levels: UInt8 = field(default_factory=lambda: np.empty((0, 0), np.uint8), repr=False)  # (C * N, F)
+
+
+@dataclass(frozen=True)
+class BankContext:
+    """What a run computes once and never saves."""
+
+    head: NodeContext  # its batch has no features: a generation's own are computed from `levels`
+    levels: UInt8 = field(repr=False)  # (C * N, F)
+    standardise: Standardise
+
+
+class DetectorBank:
+    """The strategy `detector-bank`."""
+
+    name = "detector-bank"
+    summary = (
+        "filters that no gradient has shaped, pooled, and a head by node perturbation: no backpropagation and no "
+        "derivatives, but an estimate with a step size"
+    )
+    Options = BankOptions
+
+    @staticmethod
+    def problem(dataset: Dataset | None, config: TrainConfig, backend: Backend) -> BankProblem:
+        """Make the filters and the training features.
+
+        Raises
+        ------
+        UsageError
+            For inputs that are no images, or smaller than what is laid over them.
+        """
+        options, stream = config.options, Stream(config.seed)
+        shape = image_shape(dataset, DetectorBank.name)
+        assert dataset is not None
+        pixels = to_levels(dataset.train.inputs, dataset.input_range)
+        upright: tuple[FixedLayer, ...] = (Deskew(shape),) if options.deskew else ()
+        images = backend.levels(upright, pixels)
+        bank = build_bank(options, shape, images[:: -(-len(images) // SAMPLE)], stream, backend)
+        levels = np.empty((options.copies * len(images), bank[-1].outputs), np.uint8)
+        levels[: len(images)] = backend.levels(bank, images)
+        for copy in range(1, options.copies):
+            warped = backend.levels((Deskew(shape),), images, draw_warps(options, stream, copy, len(images)))
+            levels[copy * len(images) : (copy + 1) * len(images)] = backend.levels(bank, warped)
+        standardise = Standardise.fit(levels[: len(images) : -(-len(images) // SAMPLE)])
+        layers = (Levels(math.prod(shape)), *upright, *bank, standardise)
+        classes = len(dataset.class_names)
+        network = Network.build(dataset.input_shape, config.hidden, classes, config.activation, layers)
+        return BankProblem(network, labels=np.tile(dataset.train.labels, options.copies), levels=levels)
+
+    @staticmethod
+    def prepare(problem: Problem, options: BankOptions, backend: Backend) -> BankContext:
+        """Put together what stays the same.
+
+        Raises
+        ------
+        UsageError
+            For a network of the user's own, whose features are not a bank's.
+        """
+        if not isinstance(problem, BankProblem):
+            raise UsageError("detector-bank builds its own network: leave network out, or choose node-perturbation")
+        standardise = problem.network.fixed[-1]
+        assert isinstance(standardise, Standardise)
+        none = np.empty((0, problem.levels.shape[1]), np.float32)
+        head = NodePerturbation.prepare(dataclasses.replace(problem, features=none), options, backend)
+        return BankContext(head, problem.levels, standardise)
+
+    @staticmethod
+    def start(context: BankContext, stream: Stream) -> NodeState:
+        """Draw the head's first genes."""
+        return NodePerturbation.start(context.head, stream)
+
+    seeded = NodePerturbation.seeded
+    champions = NodePerturbation.champions
+
+    @staticmethod
+    def step(state: NodeState, context: BankContext, stream: Stream) -> NodeState:
+        """Draw a batch, make its features, and let the head take a step on them."""
+        drawn = draw_batch(context.head.batch, context.head.offsets, stream, state.generation)
+        features = context.head.backend.standardise(context.standardise, context.levels[drawn.rows])
+        batch = dataclasses.replace(drawn, features=features, rows=None)
+        return NodePerturbation.step(state, dataclasses.replace(context.head, batch=batch), stream)
+
+
+def build_bank(
+    options: BankOptions, shape: tuple[int, int], images: UInt8, stream: Stream, backend: Backend
+) -> tuple[FixedLayer, ...]:
+    """Make the bank that the options describe; `images` (n, H * W) are upright ones to learn from and to scale by.
+
+    Raises
+    ------
+    UsageError
+        If there is no detector, or an image is too small for one.
+    """
+    stacks: list[tuple[FixedLayer, ...]] = []
+    if options.detectors:
+        pools = (options.detectors, options.detector_size, options.window, options.stride)
+        stacks.append((_stage(options, (1, *shape), images, pools, True, stream, 0, backend),))
+    if options.first_detectors:
+        pools = (options.first_detectors, options.first_size, options.first_window, options.first_stride)
+        first = _stage(options, (1, *shape), images, pools, True, stream, 1, backend)
+        maps = backend.levels((first,), images)
+        pools = (options.second_detectors, options.second_size, options.second_window, options.second_stride)
+        second = _stage(options, (first.maps, *first.grid), maps, pools, False, stream, 2, backend)
+        stacks.append((first, second))
+    if not stacks:
+        raise UsageError("detectors = 0 and first_detectors = 0: a detector bank needs one of them")
+    return stacks[0] if len(stacks) == 1 else (Branches(tuple(stacks)),)
+
+
+def _stage(
+    options: BankOptions,
+    shape: tuple[int, int, int],
+    images: UInt8,
+    pools: tuple[int, int, int, int],
+    signed: bool,
+    stream: Stream,
+    number: int,
+    backend: Backend,
+) -> Detectors:
+    """Return detectors for images (n, C * H * W), scaled so that one pool in a thousand reaches the highest level."""
+    count, size, window, stride = pools
+    side = min(shape[1:]) + 2 * (size // 2) - size + 1
+    if min(shape[1:]) < size or side < window:
+        raise UsageError(
+            f"images of {shape[1]} x {shape[2]} pixels are too small for filters of {size} x {size} pooled over "
+            f"{window} x {window}: choose smaller ones, or node-perturbation"
+        )
+    taps = filters.make(options.filters, images.reshape(-1, *shape[1:]), count, size, stream, number)
+    gain = float(np.float32(255 / math.sqrt(window * window * 32767)))  # no sum is beyond it
+    stage = Detectors(shape, taps, size // 2, window, stride, signed, gain)
+    sums = backend.levels((stage,), images[: SAMPLE // 4])
+    top = float(np.quantile(sums, 0.999)) + 1
+    return dataclasses.replace(stage, gain=float(np.float32(gain * 255 / top)))
+
+
+def draw_warps(options: BankOptions, stream: Stream, copy: int, images: int) -> Warps:
+    """Return how each image of a copy is moved, (N, 6) float64: stretched, turned and shifted uniformly."""
+    draws: NDArray[np.float64] = 2 * stream.uniform(Purpose.WARPS, copy, 0, 5 * images).reshape(5, images) - 1
+    angle, across, down = options.rotation * draws[0], 1 + options.stretch * draws[1], 1 + options.stretch * draws[2]
+    cosine, sine = np.cos(angle), np.sin(angle)
+    moved = options.translation * draws[3:]
+    return np.stack([cosine * across, -sine * across, sine * down, cosine * down, *moved], axis=1)

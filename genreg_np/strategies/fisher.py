@@ -1,0 +1,147 @@
+"""Filters evolved by Fisher separability: those whose pooled answers differ most between classes (genreg_2.py).
+
+    fitness    mean over pooled answers x of  sum_c n_c (m_c - m)^2 / (sum_c sum_i (x_i - m_c)^2 + 1e-8)
+    genome     25 taps ~ N(0, 0.4^2), a function, its own sigma = 0.08
+    generation the best tenth stay, the worst 8 % have no children; tournaments of four, no crossover
+               sigma' = sigma exp(0.2 N) in 0.005 .. 0.4,   taps' = taps + sigma' N
+
+A child keeps its parent's function. (Published: the function is mutated too, but by so little that it never changes.)
+
+Shapes: F filters, N images, G pooled answers of a filter, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np import infer
+from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.layers import Float32, Responses, UInt8
+from genreg_np.streams import Purpose, Stream
+
+SIZE = 5
+GRIDS = ((3, 3), (4, 2), (2, 4))
+FUNCTIONS = tuple(infer.RESPONSES)
+FIRST_TAP, FIRST_SIGMA, SIGMA_RANGE = 0.4, 0.08, (5e-3, 0.4)
+ELITES, BARRED, TOURNAMENT, SIGMA_CHANGE = 0.1, 0.08, 4, 0.2
+HARVESTS, HARVEST = 3, 8  # times in a round, filters each time
+ALIKE, MOST = 0.95, 96  # correlation beyond which a filter is left out; filters kept at most
+JUDGES = 200  # images per class that decide on the harvest
+COMMON = 1 << 20  # the stream's number of those images, beyond any round's
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much evolution."""
+
+    rounds: int  # independent populations
+    population: int  # filters each
+    generations: int
+    images_per_class: int  # that judge them, others in each round
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Images that judge filters, class by class."""
+
+    patches: Float32  # (N, places, 25)
+    labels: NDArray[np.int64]  # (N,)
+    pools: Float32  # (G, places)
+
+    def answers(self, taps: Float32, functions: NDArray[np.int64]) -> Float32:
+        """Return the pooled answers of filters (F, 5, 5), (N, F, G) float32."""
+        return infer.respond(self.patches, taps, tuple(FUNCTIONS[index] for index in functions), self.pools)
+
+
+def evolve(
+    images: UInt8, labels: NDArray[np.int64], shape: tuple[int, int], stream: Stream, plan: Plan, threads: int
+) -> Responses:
+    """Evolve filters on images (N, H * W) uint8, and keep those that are separable and unlike each other."""
+
+    def one_round(number: int) -> list[tuple[Float32, int]]:
+        judges = draw_judges(images, labels, shape, plan.images_per_class, stream, number)
+        return list(harvest(judges, stream, plan, number))
+
+    with single_threaded_blas(), ThreadPoolExecutor(threads) as pool:
+        found = [filter_ for filters in pool.map(one_round, range(plan.rounds)) for filter_ in filters]
+        taps, functions = np.stack([taps for taps, _ in found]), np.array([function for _, function in found])
+        kept = select(draw_judges(images, labels, shape, JUDGES, stream, COMMON), taps, functions)
+    return Responses(shape, taps[kept], tuple(FUNCTIONS[index] for index in functions[kept]), GRIDS)
+
+
+def draw_judges(
+    images: UInt8, labels: NDArray[np.int64], shape: tuple[int, int], per_class: int, stream: Stream, number: int
+) -> Judges:
+    """Draw up to `per_class` images of each class."""
+    rows: list[NDArray[np.int64]] = []
+    for label in range(int(labels.max()) + 1):
+        own = np.flatnonzero(labels == label)
+        rows.append(own[stream.permutation(Purpose.FILTERS, label, COMMON + number, len(own))[:per_class]])
+    chosen = np.concatenate(rows)
+    tall, wide = shape[0] - SIZE + 1, shape[1] - SIZE + 1
+    pools = np.concatenate([np.kron(infer.cells(tall, y), infer.cells(wide, x)) for y, x in GRIDS])
+    patches = infer.patches_of(images[chosen].astype(np.float32), *shape, SIZE)
+    return Judges(patches, labels[chosen], pools)
+
+
+def separability(answers: Float32, labels: NDArray[np.int64]) -> Float64:
+    """Return each filter's fitness, (F,) float64, from answers (N, F, G); not a number counts as nothing."""
+    values = answers.astype(np.float64)
+    overall = values.mean(axis=0)
+    between, within = np.zeros_like(overall), np.full_like(overall, 1e-8)
+    for label in np.unique(labels):
+        own = values[labels == label]
+        centre = own.mean(axis=0)
+        between += len(own) * (centre - overall) ** 2
+        within += ((own - centre) ** 2).sum(axis=0)
+    ratio: Float64 = np.nan_to_num((between / within).mean(axis=1), nan=0.0, posinf=0.0)
+    return ratio
+
+
+def harvest(judges: Judges, stream: Stream, plan: Plan, number: int) -> Iterator[tuple[Float32, int]]:
+    """Evolve one population; yield the taps and function of the best ones at HARVESTS times."""
+    size = plan.population
+    taps = FIRST_TAP * stream.normals(Purpose.FILTERS, 0, number, size * SIZE * SIZE).reshape(size, SIZE, SIZE)
+    functions = stream.integers(Purpose.SELF_ADAPTATION, 0, number, size, len(FUNCTIONS))
+    sigmas = np.full(size, FIRST_SIGMA)
+    kept, parents = max(1, round(ELITES * size)), size - round(BARRED * size)
+    times = {plan.generations * (part + 1) // HARVESTS for part in range(HARVESTS)}
+    for generation in range(1, plan.generations + 1):
+        fitness = separability(judges.answers(taps.astype(np.float32), functions), judges.labels)
+        order = np.argsort(-fitness, kind="stable")
+        taps, functions, sigmas = taps[order], functions[order], sigmas[order]
+        if generation in times:
+            yield from zip(taps[:HARVEST].astype(np.float32), functions[:HARVEST].tolist(), strict=True)
+        picks = stream.integers(Purpose.PARENTS, generation, number, size * TOURNAMENT, parents)
+        chosen = picks.reshape(size, TOURNAMENT).min(axis=1)
+        normals = stream.normals(Purpose.FILTERS, generation, number, size * (SIZE * SIZE + 1))
+        mutated = np.clip(sigmas[chosen] * np.exp(SIGMA_CHANGE * normals[:size]), *SIGMA_RANGE)
+        children = taps[chosen] + mutated[:, None, None] * normals[size:].reshape(size, SIZE, SIZE)
+        chosen[:kept] = np.arange(kept)
+        taps, functions = np.concatenate([taps[:kept], children[kept:]]), functions[chosen]
+        sigmas = np.concatenate([sigmas[:kept], mutated[kept:]])
+
+
+def select(judges: Judges, taps: Float32, functions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return which filters to keep, the most separable first, none much like one before it."""
+    columns, fitness = [], []
+    for start in range(0, len(taps), HARVEST):
+        answers = judges.answers(taps[start : start + HARVEST], functions[start : start + HARVEST])
+        fitness.append(separability(answers, judges.labels))
+        deviation = answers.std(axis=0)
+        standard = (answers - answers.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+        flat = standard.transpose(1, 0, 2).reshape(answers.shape[1], -1)
+        columns.append(flat / np.maximum(np.sqrt((flat * flat).sum(axis=1, keepdims=True)), np.float32(1e-6)))
+    vectors, scores = np.concatenate(columns), np.concatenate(fitness)
+    kept: list[int] = []
+    for index in np.argsort(-scores, kind="stable"):
+        if len(kept) < MOST and (not kept or np.abs(vectors[kept] @ vectors[index]).max() <= ALIKE):
+            kept.append(int(index))
+    return np.array(kept)

@@ -1,0 +1,277 @@
+"""GENREG 2.0: filters evolved by Fisher separability, and a linear head by a genetic algorithm in whitened space.
+
+Fixed layers, made once: deskew (shear only); statistics, 64 principal components of the pixels and the evolved filters'
+responses, standardised, projected onto the principal axes of the training images and standardised again.
+
+    filters    several populations, each on its own images; fitness of a filter: mean over its pooled answers x of
+               sum over classes of n_c (m_c - m)^2 / sum over images of (x - m_class)^2
+    harvest    the best eight of each population at three times; the most separable first, each kept whose answers
+               correlate by at most 0.95 with those of all kept before
+    head       P genomes of weights and biases; fitness: mean log-probability - 1e-4 |W|^2 on a fixed pool of images
+    generation the best tenth stay; children come from tournaments of four, without crossover:
+               sigma' = sigma exp(0.2 N),   genes' = genes + sigma' N (|w| + 0.05 mean |w|)
+
+Warm-started in closed form: the first head is W = class means, b = -|mean|^2 / 2, which in whitened space is the
+least-squares head up to its scale. `warm_start = false` is the same search from random weights.
+
+Source: GENREG_MNIST_2.0's documents and configuration. Named short cuts: fewer and smaller populations of filters, a
+fixed pool of images for the head's fitness, no pairwise referees, the last best head instead of the best of 61 looks at
+the validation split.
+
+Shapes: N images, F filters, I whitened features, K classes, P genomes of D = K (I + 1) genes.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.base import Backend
+from genreg_np.backends.images import to_levels
+from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.config import TrainConfig
+from genreg_np.data.dataset import Dataset
+from genreg_np.errors import UsageError
+from genreg_np.layers import Branches, Deskew, FixedLayer, Levels, Project, Standardise, Statistics
+from genreg_np.model import Float32, Network
+from genreg_np.settings import Settings, option
+from genreg_np.strategies import fisher
+from genreg_np.strategies.base import Problem, image_shape
+from genreg_np.streams import Purpose, Stream, unit_floats
+
+FIXED = "the network's fixed layers would change"
+PIXEL_AXES = 64
+ELITES, BARRED = 0.1, 0.08  # fractions of a generation that stay as they are, and that have no children
+TOURNAMENT = 4
+SIGMA_CHANGE, SIGMA_RANGE = 0.2, (5e-4, 0.4)
+WEIGHT_FLOOR = 0.05  # of the mean weight, so that a weight of 0 can move
+PIECE = 1024  # images whose products one thread adds up at a time: a fixed number
+
+
+@dataclass(frozen=True)
+class Genreg2Options(Settings):
+    """Settings of GENREG 2.0."""
+
+    filter_rounds: int = option(16, "populations of filters", low=1, high=1000, fixed=FIXED)
+    filter_population: int = option(48, "filters of one population", low=8, high=1000, fixed=FIXED)
+    filter_generations: int = option(30, "generations of each", low=3, high=10_000, fixed=FIXED)
+    filter_images: int = option(50, "images per class that judge a filter", low=2, high=10_000, fixed=FIXED)
+    axes: int = option(1024, "principal axes of the features (fewer where there are fewer)", low=1, fixed=FIXED)
+    population_size: int = option(60, "heads per generation", low=10, high=10_000, fixed="the state would change")
+    pool: int = option(8192, "training images that judge a head (0: all)", low=0, fixed="fitness would change")
+    warm_start: bool = option(True, "begin at the class means, in closed form", fixed="only generation 0 uses it")
+    magnitude_scaling: bool = option(True, "mutate large weights more")
+    sigma: float = option(0.005, "first mutation scale of a head", above=0, high=10, fixed="only generation 0 uses it")
+    shrinkage: float = option(1e-4, "fitness lost per squared weight", low=0, high=1)
+    fitness: str = option("log-probability", "what a head earns for an image", choices=("log-probability",))
+
+    @property
+    def annealed(self) -> bool:
+        """Whether a generation depends on how many there are in all."""
+        return False
+
+
+class Genreg2Problem(Problem):
+    """A linear head to train on whitened features."""
+
+
+@dataclass(frozen=True)
+class Genreg2Context:
+    """What a run computes once and never saves."""
+
+    options: Genreg2Options
+    backend: Backend
+    network: Network
+    stacked: Network  # the whole population as one layer: P * K outputs
+    features: Float32 = field(repr=False)  # (N, I), all training images
+    labels: NDArray[np.int64]  # (N,)
+    pool: NDArray[np.int64]  # rows that judge a head
+
+
+@dataclass(frozen=True)
+class Genreg2State:
+    """What lives between generations."""
+
+    generation: int  # generations done so far
+    genomes: Float32  # (P, D), best first
+    sigmas: NDArray[np.float64]  # (P,)
+    fitness: NDArray[np.float64]  # (P,), best first; empty before the first generation
+
+    def metrics(self) -> dict[str, float]:
+        """Return what is recorded of the last generation."""
+        return {"best_trust": float(self.fitness[0]), "mean_trust": float(self.fitness.mean())}
+
+
+class Genreg2:
+    """The strategy `genreg-2`."""
+
+    name = "genreg-2"
+    summary = (
+        "filters evolved by Fisher separability, and a linear head by a genetic algorithm in whitened space, "
+        "warm-started in closed form from the class means (warm_start = false: from random weights)"
+    )
+    Options = Genreg2Options
+
+    @staticmethod
+    def problem(dataset: Dataset | None, config: TrainConfig, backend: Backend) -> Genreg2Problem:
+        """Evolve the filters and make the whitened features.
+
+        Raises
+        ------
+        UsageError
+            For inputs that are no images, or are too small, or for hidden layers.
+        """
+        if config.hidden:
+            raise UsageError(
+                f"genreg-2 trains one linear layer, but hidden = {list(config.hidden)}: leave hidden empty"
+            )
+        shape, options = image_shape(dataset, "genreg-2", smallest=8), config.options
+        assert dataset is not None
+        labels = dataset.train.labels
+        upright = Deskew(shape, centred=False)
+        images = backend.levels((upright,), to_levels(dataset.train.inputs, dataset.input_range))
+        filters = fisher.evolve(
+            images,
+            labels,
+            shape,
+            Stream(config.seed),
+            fisher.Plan(
+                options.filter_rounds,
+                options.filter_population,
+                options.filter_generations,
+                options.filter_images,
+            ),
+            getattr(backend, "threads", 1),
+        )
+        pixels = Project((principal_axes(backend, images, PIXEL_AXES) / 255).astype(np.float32))
+        bank = Branches(((Statistics(shape),), (pixels,), (filters,)))
+        raw = backend.apply((bank,), images)
+        first = Standardise.fit(raw)
+        standardised = first.apply(raw)
+        whitening = Project(principal_axes(backend, standardised, options.axes))
+        projected = backend.apply((whitening,), standardised)
+        second = Standardise.fit(projected)
+        layers: tuple[FixedLayer, ...] = (Levels(images.shape[1]), upright, bank, first, whitening, second)
+        network = Network.build(dataset.input_shape, (), len(dataset.class_names), fixed=layers)
+        return Genreg2Problem(network, second.apply(projected), labels)
+
+    @staticmethod
+    def prepare(problem: Problem, options: Genreg2Options, backend: Backend) -> Genreg2Context:
+        """Put together what stays the same.
+
+        Raises
+        ------
+        UsageError
+            For a network of the user's own.
+        """
+        if not isinstance(problem, Genreg2Problem) or problem.features is None or problem.labels is None:
+            raise UsageError("genreg-2 builds its own network: leave network out, or choose node-perturbation")
+        layer = problem.network.dense[0]
+        stacked = Network.build((layer.inputs,), (), options.population_size * layer.outputs)
+        count = len(problem.labels)
+        pool = np.arange(0, count, max(1, count // (options.pool or count)))[: options.pool or count]
+        return Genreg2Context(options, backend, problem.network, stacked, problem.features, problem.labels, pool)
+
+    @staticmethod
+    def start(context: Genreg2Context, stream: Stream) -> Genreg2State:
+        """Return the class means, or random weights, and mutated copies of them."""
+        layer = context.network.dense[0]
+        if context.options.warm_start:
+            means = [context.features[context.labels == k].mean(axis=0, dtype=np.float64) for k in range(layer.outputs)]
+            weights = np.stack(means)
+            genes = np.concatenate([weights.ravel(), -(weights**2).sum(axis=1) / 2]).astype(np.float32)
+        else:
+            words = stream.words(Purpose.INITIAL, 0, 0, context.network.gene_count)
+            genes = (unit_floats(words) - np.float32(0.5)) * np.float32(2 / layer.inputs**0.5)
+        return Genreg2._copies(genes, context.options, stream, context.backend)
+
+    @staticmethod
+    def _copies(genes: Float32, options: Genreg2Options, stream: Stream, backend: Backend) -> Genreg2State:
+        size = options.population_size
+        genomes = np.tile(genes, (size, 1))
+        genomes = backend.mutate(genomes, stream.seed, 0, Purpose.MUTATION, 1.0, 0.002, 1)
+        return Genreg2State(0, genomes, np.full(size, options.sigma), np.empty(0))
+
+    @staticmethod
+    def step(state: Genreg2State, context: Genreg2Context, stream: Stream) -> Genreg2State:
+        """Judge the generation's children and sort them in among the elites."""
+        genomes, sigmas, kept = state.genomes, state.sigmas, 0
+        fitness = state.fitness
+        if state.generation:
+            genomes, sigmas, kept = breed(state, context, stream)
+        scores = judge(genomes, context)
+        if kept:
+            scores[:kept] = fitness[:kept]
+        order = np.argsort(-scores, kind="stable")
+        return Genreg2State(state.generation + 1, genomes[order], sigmas[order], scores[order])
+
+    @staticmethod
+    def champions(state: Genreg2State) -> dict[str, Float32]:
+        """Return `best`, the fittest head."""
+        return {"best": state.genomes[0]}
+
+
+def breed(state: Genreg2State, context: Genreg2Context, stream: Stream) -> tuple[Float32, NDArray[np.float64], int]:
+    """Return the next generation's genomes (P, D) and sigmas (P,), and how many of them are the old elites."""
+    options, generation = context.options, state.generation
+    size = len(state.genomes)
+    kept, parents = max(1, round(ELITES * size)), size - round(BARRED * size)
+    picks = stream.integers(Purpose.PARENTS, generation, 0, size * TOURNAMENT, parents).reshape(size, TOURNAMENT)
+    chosen = picks.min(axis=1)  # genomes are sorted, so the lowest is the fittest
+    chosen[:kept] = np.arange(kept)
+    changes = np.exp(SIGMA_CHANGE * stream.normals(Purpose.SELF_ADAPTATION, generation, 0, size))
+    sigmas = np.clip(state.sigmas[chosen] * changes, *SIGMA_RANGE)
+    sigmas[:kept] = state.sigmas[:kept]
+    genomes = state.genomes[chosen]
+    noise = context.backend.mutate(np.zeros_like(genomes), stream.seed, generation, Purpose.MUTATION, 1.0, 1.0, kept)
+    noise *= sigmas[:, None].astype(np.float32)
+    if options.magnitude_scaling:
+        for part in context.network.weight_slices[0]:
+            magnitude = np.abs(genomes[:, part])
+            noise[:, part] *= magnitude + np.float32(WEIGHT_FLOOR) * magnitude.mean(axis=1, keepdims=True)
+    return genomes + noise, sigmas, kept
+
+
+def judge(genomes: Float32, context: Genreg2Context) -> NDArray[np.float64]:
+    """Return each head's mean log-probability on the pool less its shrinkage, (P,) float64.
+
+    The population is one layer of P * K units, so that it is one product.
+    """
+    size, classes = len(genomes), context.network.outputs
+    ((weights, biases),) = context.network.weight_slices
+    stacked = np.concatenate([genomes[:, weights].ravel(), genomes[:, biases].ravel()])
+    total = np.zeros(size)
+    for start in range(0, len(context.pool), 2 * PIECE):
+        rows = context.pool[start : start + 2 * PIECE]
+        logits = context.backend.logits(context.stacked, stacked, context.features[rows]).reshape(-1, size, classes)
+        top = logits.max(axis=2)
+        spread = np.log(np.exp(logits - top[..., None]).sum(axis=2))
+        right = logits[np.arange(len(rows)), :, context.labels[rows]]
+        total += (right - top - spread).sum(axis=0, dtype=np.float64)
+    loss = context.options.shrinkage * (genomes[:, weights].astype(np.float64) ** 2).sum(axis=1)
+    fitness: NDArray[np.float64] = total / len(context.pool) - loss
+    return fitness
+
+
+def principal_axes(backend: Backend, values: NDArray[np.generic], count: int) -> Float32:
+    """Return the axes along which values (N, I) vary most, at most `count`: (O, I) float32, the longest first."""
+    centre = values.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    def product(start: int) -> Float32:
+        piece = values[start : start + PIECE].astype(np.float32) - centre
+        found: Float32 = piece.T @ piece
+        return found
+
+    scatter = np.zeros((values.shape[1], values.shape[1]))
+    with single_threaded_blas(), ThreadPoolExecutor(threads := getattr(backend, "threads", 1)) as pool:
+        starts = range(0, len(values), PIECE)
+        for at in range(0, len(starts), threads):  # a few at a time: each is as large as the sum
+            for found in pool.map(product, starts[at : at + threads]):
+                scatter += found
+        _, axes = np.linalg.eigh(scatter)
+    best = axes.T[::-1][:count]
+    signs = np.sign(best[np.arange(len(best)), np.abs(best).argmax(axis=1)])
+    return np.ascontiguousarray((best * signs[:, None]).astype(np.float32))

@@ -1,0 +1,232 @@
+"""The strategy detector-bank: features and head are a function of the seed; inputs that are no images are refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genreg_np import infer
+from genreg_np.config import TrainConfig
+from genreg_np.data.dataset import Dataset, Split
+from genreg_np.errors import UsageError
+from genreg_np.evolution import Evolution
+from genreg_np.layers import Branches
+from genreg_np.model import Network
+from genreg_np.strategies.detector_bank import BankOptions, draw_warps
+from genreg_np.streams import Stream
+from genreg_np.training import train
+from tests.helpers import BACKENDS, create_or_skip, one_line
+
+
+def strokes(height: int = 10, width: int = 10) -> Dataset:
+    """Return noisy images of three kinds of stroke, all over the image: pixels alone do not tell them apart."""
+    rng = np.random.default_rng(5)
+
+    def split(count: int) -> Split:
+        labels = np.arange(count) % 3
+        images = rng.integers(0, 60, (count, height, width))
+        for image, label in zip(images, labels, strict=True):
+            y, x = rng.integers(0, height - 4), rng.integers(0, width - 4)
+            for step in range(5):
+                image[y + step * (label != 0), x + step * (label != 1)] = 250
+        return Split(images.astype(np.uint8), labels.astype(np.int64))
+
+    return Dataset("strokes", split(240), split(90), split(90), ("-", "|", "\\"))
+
+
+DATASET = strokes()
+SMALL: dict[str, Any] = {
+    "strategy": "detector-bank",
+    "hidden": [],
+    "generations": 60,
+    "validate_every": 20,
+    "batch_size": 40,
+    "deskew": False,
+    "detectors": 6,
+    "detector_size": 3,
+    "window": 4,
+    "stride": 3,
+    "seed": 2,
+}
+TWO_STAGES = SMALL | {
+    "detectors": 2,
+    "first_detectors": 2,
+    "first_size": 3,
+    "second_detectors": 3,
+    "second_size": 3,
+    "second_window": 3,
+    "second_stride": 2,
+    "copies": 3,
+    "filters": "principal",
+    "deskew": True,
+    "generations": 12,
+}
+
+
+def bank(backend: str = "numpy", dataset: Dataset = DATASET, **changes: Any) -> Evolution:
+    """Return a small run of a detector bank."""
+    return Evolution(TrainConfig.from_dict(SMALL | changes), dataset, backend=backend)
+
+
+def champion(evolution: Evolution) -> bytes:
+    """Return the champion's file."""
+    return evolution.champions()["best"].pack()
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_strokes_are_told_apart_wherever_they_are(name: str) -> None:
+    """The bank learns what a linear head on pixels cannot."""
+    create_or_skip(name)
+    evolution = bank(name, step_size=0.02, generations=120)
+    evolution.run()
+    assert evolution.accuracies("validation")["best"] > 0.9
+
+
+@pytest.mark.parametrize("settings", [SMALL, TWO_STAGES], ids=["one stage", "two stages"])
+def test_resume_equals_uninterrupted(settings: dict[str, Any], tmp_path: Path) -> None:
+    """Stopped and gone on with, the model has the same bytes: filters, copies and features are made again."""
+    config = TrainConfig.from_dict(settings)
+    whole = Evolution(config, DATASET, backend="numpy")
+    whole.run()
+    part = Evolution(config, DATASET, backend="numpy")
+    part.run(7)
+    part.save(tmp_path / "checkpoint.npz")
+    again = Evolution.load(tmp_path / "checkpoint.npz", DATASET, backend="numpy")
+    again.run()
+    assert champion(again) == champion(whole)
+
+
+def test_a_checkpoint_holds_no_features(tmp_path: Path) -> None:
+    """What can be made again is not saved: the file holds a few arrays of genes."""
+    evolution = bank(copies=4)
+    evolution.run(2)
+    assert len(evolution.pack()) < 10 * 4 * evolution.network.gene_count + 20_000
+
+
+def test_seeds_give_other_filters() -> None:
+    """The seed decides the filters, and the same seed the same ones."""
+    first, same, other = (bank(seed=seed).network.fixed[1].arrays()["filters"].tobytes() for seed in (2, 2, 3))
+    assert first == same != other
+
+
+def test_backends_agree_on_the_features() -> None:
+    """The features are the same bits in every backend."""
+    config = TrainConfig.from_dict(TWO_STAGES)
+    found = []
+    for name in BACKENDS:
+        try:
+            found.append(Evolution(config, DATASET, backend=create_or_skip(name)).context.levels.tobytes())
+        except pytest.skip.Exception:
+            continue
+    assert len(set(found)) == 1
+
+
+def test_the_saved_model_alone_predicts_from_raw_pixels(tmp_path: Path) -> None:
+    """infer.py gives the accuracy that training reported, from the file and the test images."""
+    result = train(TrainConfig.from_dict(TWO_STAGES), DATASET, tmp_path / "run", backend="numpy")
+    model = infer.load(tmp_path / "run" / "model.npz")
+    assert np.mean(model.predict(DATASET.test.inputs) == DATASET.test.labels) == result.test_accuracy
+    assert len(model.predict(DATASET.test.inputs[0])) == 1
+
+
+def test_copies_of_an_image_keep_its_label_and_the_first_is_unchanged() -> None:
+    """Copy c of image i is row c * N + i: its features differ, its label does not."""
+    one, three = bank(deskew=True), bank(deskew=True, copies=3)
+    assert np.array_equal(three.context.levels[:240], one.context.levels)
+    assert not np.array_equal(three.context.levels[240:480], one.context.levels)
+    assert np.array_equal(three.context.head.batch.labels, np.tile(DATASET.train.labels, 3))
+
+
+def test_warps_stay_within_their_ranges() -> None:
+    """Turned, stretched and shifted by at most what was asked; not at all by nothing."""
+    options = BankOptions(rotation=0.2, stretch=0.1, translation=1.5)
+    a, b, c, d, e, f = draw_warps(options, Stream(0), 1, 2000).T
+    assert np.abs(np.arctan2(c, d)).max() <= 0.2
+    assert np.abs(np.arctan2(-b, a)).max() <= 0.2
+    assert np.hypot(a, b) == pytest.approx(1, abs=0.1001)
+    assert np.hypot(c, d) == pytest.approx(1, abs=0.1001)
+    assert 1.4 < np.abs(np.stack([e, f])).max() <= 1.5
+    still = draw_warps(BankOptions(rotation=0.0, stretch=0.0, translation=0.0), Stream(0), 1, 3)
+    assert np.array_equal(still, np.tile([1, 0, 0, 1, 0, 0], (3, 1)))
+
+
+def test_one_stage_and_two_stand_side_by_side() -> None:
+    """Both banks see the same images; with one of them there is nothing to branch."""
+    both, single = Evolution(TrainConfig.from_dict(TWO_STAGES), DATASET, backend="numpy"), bank()
+    assert any(isinstance(layer, Branches) for layer in both.network.fixed)
+    assert not any(isinstance(layer, Branches) for layer in single.network.fixed)
+
+
+def test_rectangular_images_are_taken() -> None:
+    """Height and width need not be equal."""
+    evolution = bank(dataset=strokes(9, 14), deskew=True)
+    evolution.run(3)
+    assert evolution.network.input_shape == (9, 14)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_images_without_anything_on_them_are_no_failure(value: int) -> None:
+    """Constant features are standardised to zero; the head still trains."""
+    splits = {name: replace(DATASET.split(name)) for name in ("train", "validation", "test")}
+    blank = {name: Split(np.full_like(part.inputs, value), part.labels) for name, part in splits.items()}
+    evolution = bank(dataset=replace(DATASET, **blank), deskew=True)
+    evolution.run(3)
+    assert np.isfinite(evolution.champions()["best"].genes).all()
+
+
+# Misuse
+
+
+def refused(**changes: Any) -> str:
+    """Return the one line with which a run is refused."""
+    with pytest.raises(UsageError) as raised:
+        bank(**changes)
+    return one_line(raised.value)
+
+
+def test_images_smaller_than_what_is_laid_over_them_are_refused() -> None:
+    """The line names the image, the filter and the pool."""
+    assert "10 x 10 pixels are too small for filters of 5 x 5 pooled over 12 x 12" in refused(
+        detector_size=5, window=12
+    )
+    assert "too small for filters of 11 x 11" in refused(detector_size=11)
+
+
+def test_features_that_are_no_images_are_refused() -> None:
+    """Float features and flat tables have no neighbourhoods."""
+    floats = {
+        name: Split(DATASET.split(name).inputs.astype(np.float32), DATASET.split(name).labels)
+        for name in ("train", "validation", "test")
+    }
+    line = refused(dataset=replace(DATASET, input_range=None, **floats))
+    assert "detector-bank needs images" in line
+    flat = {
+        name: Split(DATASET.split(name).inputs.reshape(-1, 100), DATASET.split(name).labels)
+        for name in ("train", "validation", "test")
+    }
+    assert "(100,) uint8" in refused(dataset=replace(DATASET, **flat))
+
+
+def test_a_bank_without_detectors_is_refused() -> None:
+    """There is nothing to train on."""
+    assert "needs one of them" in refused(detectors=0)
+
+
+def test_a_network_of_ones_own_is_refused() -> None:
+    """The bank is the network; anything else is for another strategy."""
+    with pytest.raises(UsageError) as raised:
+        Evolution(TrainConfig.from_dict(SMALL), DATASET, network=Network.build((10, 10), (), 3), backend="numpy")
+    assert "builds its own network" in one_line(raised.value)
+    with pytest.raises(UsageError):
+        Evolution(TrainConfig.from_dict(SMALL), network=Network.build((10, 10), (), 3), backend="numpy")
+
+
+def test_settings_that_make_the_filters_cannot_change_in_a_run_under_way() -> None:
+    """The reason is given."""
+    with pytest.raises(UsageError) as raised:
+        bank().change(detectors=7)
+    assert "fixed layers would change" in one_line(raised.value)
