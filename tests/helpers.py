@@ -49,7 +49,18 @@ TINY: dict[str, dict[str, object]] = {
     "node-perturbation": {"pairs": 4, "batch_size": 24},
     "evolution-strategy": {"population_size": 20, "batch_size": 24},
     "random-search": {"population_size": 20, "batch_size": 48},
-}
+    "detector-bank": {
+        "hidden": [],
+        "pairs": 4,
+        "batch_size": 24,
+        "deskew": False,
+        "detectors": 4,
+        "detector_size": 3,
+        "window": 2,
+        "stride": 1,
+        "copies": 2,
+    },
+}  # genreg-2 needs larger images: tests/test_genreg_2.py
 
 
 def tiny_config(**changes: object) -> TrainConfig:

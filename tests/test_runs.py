@@ -17,9 +17,8 @@ from genreg_np import files
 from genreg_np.checkpoint import RunFolder, read_checkpoint
 from genreg_np.errors import RunError, UsageError
 from genreg_np.infer import load
-from genreg_np.strategies import REGISTRY
 from genreg_np.training import Watcher, resume, train
-from tests.helpers import one_line, tiny_config, tiny_dataset
+from tests.helpers import TINY, one_line, tiny_config, tiny_dataset
 
 BACKENDS = ("numpy", "numba")
 
@@ -38,7 +37,7 @@ def stop_after(generations: int) -> Watcher:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("at", [1, 2, 5])
-@pytest.mark.parametrize("strategy", list(REGISTRY))
+@pytest.mark.parametrize("strategy", list(TINY))
 def test_resume_ends_byte_identical_to_a_run_never_stopped(
     tmp_path: Path, strategy: str, backend: str, at: int
 ) -> None:
@@ -157,7 +156,7 @@ def test_a_run_that_reached_its_target_is_not_trained_on(tmp_path: Path) -> None
     assert (tmp_path / "run/model.npz").read_bytes() == reached
 
 
-@pytest.mark.parametrize("strategy", list(REGISTRY))
+@pytest.mark.parametrize("strategy", list(TINY))
 def test_a_budget_becomes_a_total_before_the_first_generation(tmp_path: Path, strategy: str) -> None:
     """A run stopped at once has its number of generations in config.toml, and ends as a run of that number."""
     config = tiny_config(strategy=strategy, generations=100_000)
