@@ -36,6 +36,8 @@ def bad_values(strategy: str, name: str) -> list[Any]:
     values: list[Any] = [None, {}, math.nan if isinstance(good, float) else object()]
     if isinstance(good, str):
         values += [1, True, ["a"]] + (["no such choice", ""] if limits["choices"] else [])
+    elif isinstance(good, bool):
+        values += ["yes", 1, 0.0, [True]]
     else:
         values += ["many", True, [[]]]
         values += [1.5, "3"] if isinstance(good, int) else []
