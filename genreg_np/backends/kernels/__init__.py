@@ -3,6 +3,8 @@
 bits.py       Philox words in bulk
 offspring.py  a genome's genes: drawn, copied, crossed, mutated
 network.py    activations, logits, the score of an image
+mutants.py    mirrored pairs of mutants of a layer's units, and what they earn
+perturb.py    node perturbation of a batch, in parallel
 brood.py      a whole generation, in parallel: two plans, chosen by cost
 jit.py        the compiler, and its cache on disk
 
