@@ -19,7 +19,18 @@ from genreg_np.model import Model, Network
 from genreg_np.strategies import REGISTRY, epochs
 from genreg_np.strategies.base import network_for
 from genreg_np.strategies.genreg import draw_batch
-from tests.helpers import DATASET, evolution, model_of, one_line, outcome, own, smallness, tiny_config, tiny_dataset
+from tests.helpers import (
+    DATASET,
+    dataset_for,
+    evolution,
+    model_of,
+    one_line,
+    outcome,
+    own,
+    smallness,
+    tiny_config,
+    tiny_dataset,
+)
 
 BACKENDS = ["numpy"] + ["numba"] * bool(importlib.util.find_spec("numba") and importlib.util.find_spec("scipy"))
 
@@ -66,7 +77,7 @@ def test_resume_equals_uninterrupted(tmp_path: Path, strategy: str, backend: str
     whole.run()
     first.run(stop)
     first.save(tmp_path / "checkpoint.npz")
-    second = Evolution.load(tmp_path / "checkpoint.npz", DATASET, backend=backend)
+    second = Evolution.load(tmp_path / "checkpoint.npz", dataset_for(strategy, DATASET), backend=backend)
     assert second.generation == stop
     assert second.config == first.config
     assert second.seconds >= first.seconds - 1e-6
@@ -153,15 +164,17 @@ LEARNING: dict[str, dict[str, Any]] = {
     },
     "node-perturbation": {"batch_size": 60, "pairs": 4, "step_size": 0.02},
     "evolution-strategy": {"population_size": 60, "batch_size": 60, "sigma": 0.05, "step_size": 0.1},
+    "detector-bank": {"batch_size": 60, "pairs": 4, "step_size": 0.02, "deskew": False},
+    "genreg-2": {"hidden": [], "filter_generations": 6},
 }
 
 
 @pytest.mark.parametrize("strategy", [name for name in REGISTRY if name != "random-search"])
 def test_better_than_random_search(strategy: str) -> None:
     """Forty generations beat the best of as many random genomes, chosen by their validation accuracy itself."""
-    dataset = tiny_dataset(classes=6, noise=30)
+    dataset = dataset_for(strategy, tiny_dataset(classes=6, noise=30))
     size = {"generations": 40, "hidden": [12]}
-    run = Evolution(tiny_config(strategy=strategy, **size, **LEARNING[strategy]), dataset, backend="numpy")
+    run = Evolution(tiny_config(strategy=strategy, **size | LEARNING[strategy]), dataset, backend="numpy")
     run.run()
     rivals = random_accuracies(dataset, run.network, 40 * 60)
     assert run.accuracies("validation")["best"] > rivals.max() + 0.2
