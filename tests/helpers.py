@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +50,17 @@ TINY: dict[str, dict[str, object]] = {
     "node-perturbation": {"pairs": 4, "batch_size": 24},
     "evolution-strategy": {"population_size": 20, "batch_size": 24},
     "random-search": {"population_size": 20, "batch_size": 48},
-    "detector-bank": {
+    "detector-bank": {"pairs": 4, "batch_size": 24, "detectors": 4, "detector_size": 3, "window": 2, "stride": 1},
+    "genreg-2": {
         "hidden": [],
-        "pairs": 4,
-        "batch_size": 24,
-        "deskew": False,
-        "detectors": 4,
-        "detector_size": 3,
-        "window": 2,
-        "stride": 1,
-        "copies": 2,
+        "filter_rounds": 2,
+        "filter_population": 8,
+        "filter_generations": 3,
+        "filter_images": 6,
+        "axes": 12,
+        "population_size": 20,
     },
-}  # genreg-2 needs larger images: tests/test_genreg_2.py
+}
 
 
 def tiny_config(**changes: object) -> TrainConfig:
@@ -99,6 +99,21 @@ def model_of(network: Network, seed: int = 0, **changes: object) -> Model:
     return Model.build(network, genes, **({"class_names": names, "input_range": (0.0, 255.0)} | changes))
 
 
+def enlarged(dataset: Dataset) -> Dataset:
+    """Return a dataset of images with each pixel repeated three times each way."""
+
+    def split(part: Split) -> Split:
+        return Split(part.inputs.repeat(3, axis=1).repeat(3, axis=2), part.labels)
+
+    splits = {name: split(dataset.split(name)) for name in ("train", "validation", "test")}
+    return replace(dataset, **splits)
+
+
+def dataset_for(strategy: str, dataset: Dataset) -> Dataset:
+    """Return a dataset, with images as large as the strategy needs."""
+    return enlarged(dataset) if strategy == "genreg-2" else dataset
+
+
 DATASET = tiny_dataset()
 NETWORK = Network.build((3,), (4,), 2)
 FIXED = Standardise(np.zeros(6, np.float32), np.ones(6, np.float32))
@@ -107,7 +122,8 @@ STANDARDISED = model_of(Network.build((6,), (4,), 3, fixed=(FIXED,)))
 
 def evolution(backend: str = "numpy", **changes: Any) -> Evolution:
     """Return a small evolution on labelled images."""
-    return Evolution(tiny_config(**changes), DATASET, backend=backend)
+    dataset = dataset_for(str(changes.get("strategy")), DATASET)
+    return Evolution(tiny_config(**changes), dataset, backend=backend)
 
 
 def own(**changes: Any) -> Evolution:

@@ -36,6 +36,8 @@ def bad_values(strategy: str, name: str) -> list[Any]:
     values: list[Any] = [None, {}, math.nan if isinstance(good, float) else object()]
     if isinstance(good, str):
         values += [1, True, ["a"]] + (["no such choice", ""] if limits["choices"] else [])
+    elif isinstance(good, bool):
+        values += ["yes", 1, 0.0, [True]]
     else:
         values += ["many", True, [[]]]
         values += [1.5, "3"] if isinstance(good, int) else []
@@ -223,8 +225,12 @@ def test_only_settings_that_still_apply_can_be_changed(strategy: str, name: str)
     if name == "strategy":
         return  # one strategy's settings are not another's
     others = [choice for choice in limits["choices"] if choice != old]
+    if limits["choices"] and not others:
+        return  # there is only one
     if isinstance(old, str):
         new: Any = others[0] if others else "other"
+    elif isinstance(old, bool):
+        new = not old
     elif isinstance(old, list):
         new = [*old, 3]
     else:

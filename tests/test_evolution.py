@@ -22,6 +22,7 @@ from genreg_np.strategies.genreg import draw_batch
 from tests.helpers import (
     DATASET,
     TINY,
+    dataset_for,
     evolution,
     model_of,
     one_line,
@@ -77,7 +78,7 @@ def test_resume_equals_uninterrupted(tmp_path: Path, strategy: str, backend: str
     whole.run()
     first.run(stop)
     first.save(tmp_path / "checkpoint.npz")
-    second = Evolution.load(tmp_path / "checkpoint.npz", DATASET, backend=backend)
+    second = Evolution.load(tmp_path / "checkpoint.npz", dataset_for(strategy, DATASET), backend=backend)
     assert second.generation == stop
     assert second.config == first.config
     assert second.seconds >= first.seconds - 1e-6
@@ -164,15 +165,17 @@ LEARNING: dict[str, dict[str, Any]] = {
     },
     "node-perturbation": {"batch_size": 60, "pairs": 4, "step_size": 0.02},
     "evolution-strategy": {"population_size": 60, "batch_size": 60, "sigma": 0.05, "step_size": 0.1},
+    "detector-bank": {"batch_size": 60, "pairs": 4, "step_size": 0.02, "deskew": False},
+    "genreg-2": {"hidden": [], "filter_generations": 6},
 }
 
 
 @pytest.mark.parametrize("strategy", [name for name in TINY if name != "random-search"])
 def test_better_than_random_search(strategy: str) -> None:
     """Forty generations beat the best of as many random genomes, chosen by their validation accuracy itself."""
-    dataset = tiny_dataset(classes=6, noise=30)
+    dataset = dataset_for(strategy, tiny_dataset(classes=6, noise=30))
     size = {"generations": 40, "hidden": [12]}
-    run = Evolution(tiny_config(strategy=strategy, **size, **LEARNING[strategy]), dataset, backend="numpy")
+    run = Evolution(tiny_config(strategy=strategy, **size | LEARNING[strategy]), dataset, backend="numpy")
     run.run()
     rivals = random_accuracies(dataset, run.network, 40 * 60)
     assert run.accuracies("validation")["best"] > rivals.max() + 0.2

@@ -37,7 +37,7 @@ SMALL: dict[str, Any] = {
 }
 
 
-def run(backend: str = "numpy", **changes: Any) -> Evolution:
+def run(backend: Any = "numpy", **changes: Any) -> Evolution:
     """Return a small run."""
     return Evolution(TrainConfig.from_dict(SMALL | changes), DATASET, backend=backend)
 
@@ -151,8 +151,7 @@ def test_filters_kept_are_unlike_each_other() -> None:
 @pytest.mark.parametrize("warm", [True, False])
 def test_fitness_never_falls(name: str, warm: bool) -> None:
     """Elites stay, on a fixed pool: the best head is never lost."""
-    create_or_skip(name)
-    evolution = run(name, warm_start=warm)
+    evolution = run(create_or_skip(name), warm_start=warm)
     best = [evolution.step()["best_trust"] for _ in range(8)]
     assert best == sorted(best)
     assert best[-1] > best[0]

@@ -68,11 +68,6 @@ class Genreg2Options(Settings):
     shrinkage: float = option(1e-4, "fitness lost per squared weight", low=0, high=1)
     fitness: str = option("log-probability", "what a head earns for an image", choices=("log-probability",))
 
-    @property
-    def annealed(self) -> bool:
-        """Whether a generation depends on how many there are in all."""
-        return False
-
 
 class Genreg2Problem(Problem):
     """A linear head to train on whitened features."""
