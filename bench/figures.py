@@ -71,7 +71,7 @@ PAGES = {
         "operators": tables.operators,
         "population": tables.sweep("population", "population"),
         "images": tables.sweep("images", "images"),
-        "hidden": tables.sweep("hidden", "hidden units"),
+        "hidden": tables.sweep("hidden", "hidden units", fitted=False),
         "threads": tables.threads,
         "limits": tables.limits,
         "stages": tables.stages,

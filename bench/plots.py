@@ -261,11 +261,12 @@ def memory(plt: Any) -> Any:
         name: [(point["case"], point["figures"][name]["peak_mb"]) for point in points if name in point["figures"]]
         for name in names
     }
-    figure, axes = plt.subplots(figsize=(8, 3.4))
-    lines(axes, series)
     size, peak = run["settings"]["population_size"], run["peak_mb"]
+    figure, axes = plt.subplots(figsize=(8, 3.4))
     axes.plot(size, peak, marker="s", color=INK, markersize=5)
-    axes.annotate("a whole run, MNIST in memory", (size, peak), (-8, 6), textcoords="offset points", ha="right")
+    text = "a whole run, MNIST in memory"
+    axes.annotate(text, (size, peak), (-8, 0), textcoords="offset points", ha="right", va="center")
+    lines(axes, series)
     axes.set_xlabel("population")
     axes.set_title("peak memory of a process, MB")
     return figure

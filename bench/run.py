@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,7 @@ def main() -> None:
         description = machine.describe(arguments.peers)
         start = time.perf_counter()
         found = CASES[name](bench)
-        document = {"machine": description, "effort": asdict(bench.effort), "quick": bench.quick, **found}
+        document = {"machine": description, "quick": bench.quick, **found}
         document["took_seconds"] = round(time.perf_counter() - start)
         arguments.results.mkdir(parents=True, exist_ok=True)
         (arguments.results / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -33,7 +33,8 @@ def read(name: str) -> dict[str, Any]:
 
 def table(head: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table."""
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
+    lines = ["| " + " | ".join(row) + " |" for row in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
 
 
 def number(value: float | None) -> str:
@@ -59,7 +60,8 @@ def exponent(points: list[dict[str, Any]], name: str) -> float | None:
 def machine() -> str:
     found = read("generation")["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    return f"{found['processor']}, {found['cores']} cores; {versions}; {found['time'][:10]}."
+    when = f"{found['time'][:10]}, load {found['load']} before"
+    return f"{found['processor']}, {found['cores']} cores; {versions}; {when}."
 
 
 def generation() -> str:
@@ -87,15 +89,16 @@ def speed() -> str:
     return table(["one generation, median ms", "MNIST, 784-64-10", "letters, 10,000-128-26"], rows)
 
 
-def sweep(case: str, head: str) -> Callable[[], str]:
-    """Return a function that tabulates a sweep; the last row is how time grows."""
+def sweep(case: str, head: str, fitted: bool = True) -> Callable[[], str]:
+    """Return a function that tabulates a sweep; a last row says how time grows, if wanted."""
 
     def write() -> str:
         points = read(case)["points"]
         names = list(points[0]["figures"])
         rows = [[f"{point['case']:,}", *(number(median(point, name)) for name in names)] for point in points]
-        fits = [exponent(points, name) for name in names]
-        rows.append([f"*exponent from {FIT_FROM}*", *("-" if fit is None else f"*{fit:.2f}*" for fit in fits)])
+        if fitted:
+            fits = [exponent(points, name) for name in names]
+            rows.append([f"*exponent from {FIT_FROM}*", *("-" if fit is None else f"*{fit:.2f}*" for fit in fits)])
         return table([head, *names], rows)
 
     return write

@@ -21,8 +21,8 @@ from typing import Any
 from workload import Workload
 
 HERE = Path(__file__).parent
-PAUSE = 0.1  # seconds between turns: BLAS threads spin on for a while after their call
-TURN_MS = 250.0  # how long a turn should take
+PAUSE = 0.05  # seconds between turns: BLAS threads spin on for a while after their call
+TURN_MS = 150.0  # how long a turn should take
 SLOW_MS = 1000.0  # a generation that long needs no uncounted one to warm the caches
 
 

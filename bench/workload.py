@@ -6,11 +6,16 @@ environment can read it.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from genreg_np.data.dataset import Split
 
 MUTATION_RATE, MUTATION_SCALE = 0.07, 0.1  # the seed's: probability per gene, standard deviation
 MOST_SURVIVORS = 400  # a fifth survive, as published, but no more than this
@@ -72,20 +77,23 @@ class Workload:
 
 def mnist(population: int = 200, images: int = 200, hidden: int = 64, preset: str = "") -> Workload:
     """Draw training images of MNIST, none twice."""
-    from genreg_np import load_dataset
-
-    train = load_dataset("mnist").train
+    train = _train("mnist")
     rows = np.random.default_rng(0).choice(len(train), images, replace=False)
     return Workload(_pixels(train.inputs[rows]), train.labels[rows], hidden, 10, population, preset)
 
 
 def letters(dark: bool = True, preset: str = "") -> Workload:
     """Return the 26 rendered letters, 200 networks of 128 hidden units; dark inputs are lit faintly unless `dark`."""
-    from genreg_np import load_dataset
-
-    train = load_dataset("letters").train
+    train = _train("letters")
     pixels = _pixels(train.inputs)
     return Workload(pixels if dark else np.maximum(pixels, np.float32(1 / 255)), train.labels, 128, 26, 200, preset)
+
+
+@functools.cache
+def _train(name: str) -> Split:
+    from genreg_np import load_dataset
+
+    return load_dataset(name).train
 
 
 def _pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
