@@ -24,22 +24,27 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# How fast one generation is, backend by backend; minutes. Results in bench/results.
-bench: $(VENV)/installed-dev
-	$(BIN)/python bench/speed.py $(ARGS)
+# Speed, start-up, memory and time to accuracy of ours alone, then the pages; about ten minutes on two quiet cores.
+bench: $(VENV)/installed-bench
+	$(BIN)/python bench/run.py $(ARGS)
+	$(BIN)/python bench/figures.py
 
-# The same beside evosax, EvoTorch and PyGAD, in an environment of their own; minutes.
-bench-peers: $(VENV)/installed-dev
-	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/python -m pip install --quiet --requirement bench/peers/requirements.txt
-	$(BIN)/python bench/peers/compare.py --peers .venv-peers/bin/python $(ARGS)
+# The same beside evosax, EvoTorch and PyGAD in an environment of their own; half an hour, and 20 GB of memory.
+PEERS ?= .venv-peers/bin/python
+bench-peers: $(VENV)/installed-bench $(PEERS)
+	$(BIN)/python bench/run.py --peers $(PEERS) $(ARGS)
+	$(BIN)/python bench/figures.py
+
+.venv-peers/bin/python:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --requirement bench/peers/requirements.txt || { rm -rf .venv-peers; exit 1; }
 
 # The accuracies in README, seed by seed; about half an hour on two cores.
 reproduce: $(VENV)/installed-dev
 	$(BIN)/python bench/accuracy.py $(ARGS)
 
-# README's tables, from the results.
-figures: $(VENV)/installed-dev
+# The tables and plots of README and docs/benchmarks.md, from the results.
+figures: $(VENV)/installed-bench
 	$(BIN)/python bench/figures.py
 
 # The tests that take minutes.
@@ -67,4 +72,8 @@ $(VENV)/installed-train: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/installed-dev: pyproject.toml $(VENV)/installed-train
 	@$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(VENV)/installed-bench: pyproject.toml $(VENV)/installed-train
+	@$(BIN)/python -m pip install --quiet --group bench
 	@touch $@

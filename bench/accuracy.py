@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import tempfile
 from pathlib import Path
@@ -50,7 +49,7 @@ def measure(preset: str, seed: int, backend: str) -> dict[str, Any]:
             [record["generation"], record["validation_accuracy"], record["consensus_validation_accuracy"]]
             for record in curve
         ],
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_memory_mb": machine.peak_megabytes(),
     }
 
 

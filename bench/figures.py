@@ -1,23 +1,25 @@
-"""Write the tables of README.md and docs/benchmarks.md from the JSON in bench/results.
+"""Write the tables of README.md and docs/benchmarks.md and the plots of docs/figures from the JSON in bench/results.
 
-They stand between the marks `<!-- NAME -->` and `<!-- end -->`.
+Tables stand between the marks `<!-- NAME -->` and `<!-- end -->`.
 
-    python bench/figures.py            rewrites the pages
+    python bench/figures.py            rewrites pages and plots
     python bench/figures.py --check    only says whether they are up to date
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import statistics
 import sys
 from pathlib import Path
-from typing import Any
+
+import plots
+import tables
+from tables import read, table
+from targets import targets_table
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "bench" / "results"
 LINES = {  # preset: what it is, what was published
     "seed-mnist-64": ("GENREG as published, 784-64-10, MNIST, 600 generations", "81.47 / 81.20, one run"),
     "seed-mnist-32": ("the same, 784-32-10", "72.52, one run"),
@@ -32,29 +34,22 @@ PUBLISHED = {  # per digit, from the published evaluation files
 }
 
 
-def read(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-    return document
-
-
 def spread(values: list[float]) -> str:
     """Return "mean (least - most)" in percent."""
     return f"{statistics.fmean(values):.1f} ({min(values):.1f} - {max(values):.1f})"
 
 
 def accuracy_table() -> str:
-    rows = [
-        "| preset | test accuracy of the best genome, % | of the consensus, % | seconds | seeds | published, % |",
-        "|---|---|---|---|---|---|",
-    ]
+    head = ["preset", "test accuracy of the best genome, %", "of the consensus, %", "seconds", "seeds", "published, %"]
+    rows = []
     for preset, (what, published) in LINES.items():
         runs = read(f"accuracy-{preset}")["runs"]
         best, consensus = ([100 * run["test"][name] for run in runs] for name in ("best", "consensus"))
         seconds = statistics.median(run["seconds"] for run in runs)
         rows.append(
-            f"| `{preset}`: {what} | {spread(best)} | {spread(consensus)} | {seconds:.0f} | {len(runs)} | {published} |"
+            [f"`{preset}`: {what}", spread(best), spread(consensus), f"{seconds:.0f}", str(len(runs)), published]
         )
-    return "\n".join(rows)
+    return table(head, rows)
 
 
 def digit_table() -> str:
@@ -63,47 +58,29 @@ def digit_table() -> str:
     middle = runs[len(runs) // 2]
     ours = [100 * value for value in middle["per_class"]["best"]]
     label = f"ours, best genome, seed {middle['seed']} ({100 * middle['test']['best']:.2f} %)"
-    rows = ["| digit, % | " + " | ".join("0123456789") + " |", "|---|" + "---|" * 10]
-    for name, values in {**PUBLISHED, label: ours}.items():
-        rows.append(f"| {name} | " + " | ".join(f"{value:.1f}" for value in values) + " |")
-    return "\n".join(rows)
-
-
-def speed_table() -> str:
-    rows = ["| one generation, median ms | numba | numpy |", "|---|---|---|"]
-    for preset, figures in read("speed")["milliseconds_per_generation"].items():
-        rows.append(f"| `{preset}` | {figures['numba']['median_ms']:.0f} | {figures['numpy']['median_ms']:.0f} |")
-    return "\n".join(rows)
-
-
-NOTES = {  # how an operator differs from ours
-    "gemm": "one product (12,800 x 784) @ (784 x 200) with all cores: the arithmetic of the first layers alone",
-    "numba, gene = weight": "crossover of single weights, masked mutation: GENREG as published",
-    "numba, gene = unit": "crossover of hidden units, masked mutation",
-    "numba, gene = none": "one parent, masked mutation",
-    "numpy, gene = weight": "the specification",
-    "evosax": "SimpleGA, jitted, crossover rate .5; adds dense noise to every gene",
-    "EvoTorch": "GeneticAlgorithm with GaussianMutation (rate .07); no crossover of single weights, so none",
-    "PyGAD": "uniform crossover, random mutation; fitness in one batch",
-}
-
-
-def peers_table() -> str:
-    rows = ["| one generation | median ms | x GEMM | of the work |", "|---|---|---|---|"]
-    for name, figures in read("peers")["figures"].items():
-        rows.append(f"| {name} | {figures['median_ms']:,.1f} | {figures['times_gemm']:.2f} | {NOTES[name]} |")
-    return "\n".join(rows)
-
-
-def machine_line() -> str:
-    machine = read("peers")["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    return f"{machine['processor']}, {machine['cores']} cores, shared and noisy; {versions}; {machine['time'][:10]}."
+    rows = [[name, *(f"{value:.1f}" for value in values)] for name, values in {**PUBLISHED, label: ours}.items()]
+    return table(["digit, %", *"0123456789"], rows)
 
 
 PAGES = {
-    "README.md": {"accuracy": accuracy_table, "digits": digit_table, "speed": speed_table},
-    "docs/benchmarks.md": {"machine": machine_line, "peers": peers_table, "speed": speed_table},
+    "README.md": {"accuracy": accuracy_table, "digits": digit_table, "speed": tables.speed},
+    "docs/benchmarks.md": {
+        "machine": tables.machine,
+        "targets": targets_table,
+        "generation": tables.generation,
+        "operators": tables.operators,
+        "population": tables.sweep("population", "population"),
+        "images": tables.sweep("images", "images"),
+        "hidden": tables.sweep("hidden", "hidden units", fitted=False),
+        "threads": tables.threads,
+        "limits": tables.limits,
+        "stages": tables.stages,
+        "reach": tables.reach,
+        "startup": tables.startup,
+        "imports": tables.imports,
+        "memory": tables.memory,
+        "memory of a run": tables.memory_of_a_run,
+    },
 }
 
 
@@ -113,18 +90,24 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     stale = False
-    for page, tables in PAGES.items():
+    for page, parts in PAGES.items():
         text = (ROOT / page).read_text("utf-8")
         new = text
-        for name, table in tables.items():
+        for name, write in parts.items():
             pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-            new, count = pattern.subn(lambda match, table=table: match[1] + table() + "\n" + match[2], new)
+            new, count = pattern.subn(lambda match, write=write: match[1] + write() + "\n" + match[2], new)
             assert count == 1, f"{page} has {count} places for {name}"
         if check:
             print(f"{page} is up to date" if new == text else f"{page} is not what bench/results say: make figures")
             stale |= new != text
         else:
             (ROOT / page).write_text(new, "utf-8")
+    if not check:
+        plots.draw_all()
+    for plot in plots.SOURCES:
+        if not plots.is_current(plot):
+            print(f"docs/figures/{plot}.svg is not what bench/results say: make figures")
+            stale = True
     return int(stale)
 
 

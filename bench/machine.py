@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
+PEERS = ("torch", "evotorch", "jax", "evosax", "pygad")
 
-def describe() -> dict[str, Any]:
-    """Return processor, cores, versions, BLAS kernels and the revision measured."""
+
+def describe(peers: str | None = None) -> dict[str, Any]:
+    """Return processor, cores, versions, BLAS kernels, load and the revision measured; `peers` is their Python."""
     import threadpoolctl
 
     versions = {"python": platform.python_version(), "genreg-np": metadata.version("genreg-np")}
@@ -20,6 +22,10 @@ def describe() -> dict[str, Any]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             versions[name] = "absent"
+    if peers:
+        code = "import sys; from importlib import metadata; print(*map(metadata.version, sys.argv[1:]))"
+        found = subprocess.run([peers, "-c", code, *PEERS], capture_output=True, text=True, check=True)
+        versions |= dict(zip(PEERS, found.stdout.split(), strict=True))
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -27,9 +33,22 @@ def describe() -> dict[str, Any]:
         "versions": versions,
         "blas": sorted({str(info.get("architecture")) for info in threadpoolctl.threadpool_info()}),
         "blas_environment": {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")},
+        "load": round(os.getloadavg()[0], 2),  # of the last minute: what else the machine was doing
         "revision": _revision(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def peak_megabytes() -> int:
+    """Return the largest amount of memory this process has held, in MB of 10**6 bytes."""
+    try:
+        # getrusage would count what the parent held at the fork.
+        with open("/proc/self/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) * 1024 // 10**6
+    except OSError:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 10**6  # macOS counts bytes
 
 
 def _processor() -> str:

@@ -84,6 +84,7 @@ class Genreg2Context:
     features: Float32 = field(repr=False)  # (N, I), all training images
     labels: NDArray[np.int64]  # (N,)
     pool: NDArray[np.int64]  # rows that judge a head
+    pooled: Float32 = field(repr=False)  # their features, of the backend
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,9 @@ class Genreg2:
         stacked = Network.build((layer.inputs,), (), options.population_size * layer.outputs)
         count = len(problem.labels)
         pool = np.arange(0, count, max(1, count // (options.pool or count)))[: options.pool or count]
-        return Genreg2Context(options, backend, problem.network, stacked, problem.features, problem.labels, pool)
+        features = backend.to_host(problem.features)
+        pooled = backend.to_device(features[pool])
+        return Genreg2Context(options, backend, problem.network, stacked, features, problem.labels, pool, pooled)
 
     @staticmethod
     def start(context: Genreg2Context, stream: Stream) -> Genreg2State:
@@ -187,7 +190,7 @@ class Genreg2:
     def _copies(genes: Float32, options: Genreg2Options, stream: Stream, backend: Backend) -> Genreg2State:
         size = options.population_size
         genomes = np.tile(genes, (size, 1))
-        genomes = backend.mutate(genomes, stream.seed, 0, Purpose.MUTATION, 1.0, 0.002, 1)
+        genomes = backend.to_host(backend.mutate(genomes, stream.seed, 0, Purpose.MUTATION, 1.0, 0.002, 1))
         return Genreg2State(0, genomes, np.full(size, options.sigma), np.empty(0))
 
     @staticmethod
@@ -221,7 +224,8 @@ def breed(state: Genreg2State, context: Genreg2Context, stream: Stream) -> tuple
     sigmas = np.clip(state.sigmas[chosen] * changes, *SIGMA_RANGE)
     sigmas[:kept] = state.sigmas[:kept]
     genomes = state.genomes[chosen]
-    noise = context.backend.mutate(np.zeros_like(genomes), stream.seed, generation, Purpose.MUTATION, 1.0, 1.0, kept)
+    zeros, backend = np.zeros_like(genomes), context.backend
+    noise = backend.to_host(backend.mutate(zeros, stream.seed, generation, Purpose.MUTATION, 1.0, 1.0, kept))
     noise *= sigmas[:, None].astype(np.float32)
     if options.magnitude_scaling:
         for part in context.network.weight_slices[0]:
@@ -241,7 +245,8 @@ def judge(genomes: Float32, context: Genreg2Context) -> NDArray[np.float64]:
     total = np.zeros(size)
     for start in range(0, len(context.pool), 2 * PIECE):
         rows = context.pool[start : start + 2 * PIECE]
-        logits = context.backend.logits(context.stacked, stacked, context.features[rows]).reshape(-1, size, classes)
+        judged = context.pooled[start : start + 2 * PIECE]
+        logits = context.backend.logits(context.stacked, stacked, judged).reshape(-1, size, classes)
         top = logits.max(axis=2)
         spread = np.log(np.exp(logits - top[..., None]).sum(axis=2))
         right = logits[np.arange(len(rows)), :, context.labels[rows]]

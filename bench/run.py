@@ -1,0 +1,100 @@
+"""Measure, and write what was measured: bench/results/CASE.json.
+
+    python bench/run.py                                          all cases, ours alone
+    python bench/run.py --peers .venv-peers/bin/python           the peers beside them
+    python bench/run.py generation limits --quick --results /tmp/trial
+
+Every file holds the machine, versions and settings beside the figures. `make bench` and `make bench-peers` call this,
+then figures.py, which writes the pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cases
+import machine
+import runs
+import workload as workloads
+from cases import Bench
+from workers import HERE
+
+STAGED = {  # what has its stages timed: a workload, and what crossover exchanges
+    "MNIST, gene = weight": (workloads.mnist, "weight"),
+    "MNIST, gene = none": (workloads.mnist, "none"),
+    "letters, gene = weight": (workloads.letters, "weight"),
+}
+
+
+def limits(_: Bench) -> dict[str, Any]:
+    """The machine's limits, and the stages of a generation held against them, each in a process of its own."""
+    found = {"limits": _alone("limits.py"), "stages": {}}
+    print(f"  {found['limits']}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "workload.npz"
+        for name, (draw, gene) in STAGED.items():
+            draw().save(path)
+            found["stages"][name] = _alone("stages.py", str(path), gene)
+    return found
+
+
+def _alone(script: str, *arguments: str) -> dict[str, Any]:
+    """Return what a script prints as JSON."""
+    command = [sys.executable, str(HERE / script), *arguments]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return dict(json.loads(done.stdout))
+
+
+def points(case: Callable[[Bench], list[cases.Point]]) -> Callable[[Bench], dict[str, Any]]:
+    """Return a case whose points are put under one name."""
+    return lambda bench: {"points": case(bench)}
+
+
+CASES: dict[str, Callable[[Bench], dict[str, Any]]] = {
+    "limits": limits,
+    "generation": points(cases.generation),
+    "population": points(cases.population),
+    "images": points(cases.images),
+    "hidden": points(cases.hidden),
+    "threads": points(cases.threads),
+    "startup": runs.startup,
+    "memory": runs.memory,
+    "reach": runs.reach,
+}
+
+
+def main() -> None:
+    """Measure the cases named."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}; by default all")
+    parser.add_argument("--peers", help="the peers' Python; without it only ours are measured")
+    parser.add_argument("--quick", action="store_true", help="few repetitions of the smallest sizes")
+    parser.add_argument("--results", type=Path, default=HERE / "results", help="where the JSON goes")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.cases) - set(CASES):
+        parser.error(f"no case {', '.join(unknown)}: choose of {', '.join(CASES)}")
+    bench = Bench(arguments.peers, arguments.quick)
+    for name in arguments.cases or CASES:
+        print(name, flush=True)
+        description = machine.describe(arguments.peers)
+        start = time.perf_counter()
+        found = CASES[name](bench)
+        document = {"machine": description, "quick": bench.quick, **found}
+        document["took_seconds"] = round(time.perf_counter() - start)
+        arguments.results.mkdir(parents=True, exist_ok=True)
+        (arguments.results / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        print(f"  {document['took_seconds']} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

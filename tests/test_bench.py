@@ -1,0 +1,108 @@
+"""The benchmarks measure what they say: same work, checked against the specification, honest fits."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from genreg_np.backends.base import Gene
+from genreg_np.backends.numpy_ import NumpyBackend
+
+BENCH = Path(__file__).resolve().parents[1] / "bench"
+
+
+@pytest.fixture(autouse=True)
+def bench_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+
+
+def tiny_workload(population: int = 20):
+    from workload import Workload
+
+    rng = np.random.default_rng(0)
+    return Workload(rng.random((12, 30), np.float32), rng.integers(0, 3, 12), 5, 3, population)
+
+
+def test_a_workload_read_back_is_the_one_written(tmp_path: Path) -> None:
+    workload = tiny_workload()
+    workload.save(tmp_path / "workload.npz")
+    again = type(workload).load(tmp_path / "workload.npz")
+    for name, value in dataclasses.asdict(workload).items():
+        assert np.array_equal(getattr(again, name), value), name
+
+
+def test_a_fifth_survives_but_at_most_400() -> None:
+    assert [tiny_workload(size).survivors for size in (3, 20, 2000, 20_000)] == [1, 4, 400, 400]
+
+
+def test_our_implementations_pass_the_validator_and_a_wrong_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    import validate
+
+    assert validate.disagreements(tiny_workload()) == []
+
+    class Wrong(NumpyBackend):
+        def rebuild(self, brood, chosen):
+            return super().rebuild(brood, chosen) * np.float32(1.01)
+
+    monkeypatch.setattr(validate, "GENERATIONS", {"wrong": ("wrong", Gene.WEIGHT)})
+    monkeypatch.setattr(validate, "create", lambda name: Wrong() if name == "wrong" else NumpyBackend())
+    assert validate.disagreements(tiny_workload()) == ["wrong: rebuilt weights differ"]
+
+
+def test_implementations_are_timed_in_processes_of_their_own() -> None:
+    pytest.importorskip("numba")
+    from workers import Effort, Launch, measure
+
+    names = ("gemm", "numpy, gene = weight")
+    figures = measure(tiny_workload(), {name: Launch(name) for name in names}, Effort(turns=1, seconds=1))
+    for name in names:
+        assert figures[name]["fastest_ms"] <= figures[name]["median_ms"] <= figures[name]["slowest_ms"]
+        assert figures[name]["peak_mb"] > 0
+
+
+def test_the_stages_of_both_plans_run_on_the_real_kernels() -> None:
+    pytest.importorskip("numba")
+    import stages
+
+    for gene, expected in ((Gene.WEIGHT, "build"), (Gene.NONE, "inherit")):
+        timed, whole = stages.stages(tiny_workload(), gene)
+        assert expected in timed
+        for action in (*timed.values(), whole):
+            action()
+
+
+def test_growth_is_fitted_from_200_on() -> None:
+    from tables import exponent
+
+    def point(size: int, milliseconds: float) -> dict:
+        return {"case": size, "figures": {"ours": {"median_ms": milliseconds}}}
+
+    points = [point(50, 900.0), *(point(size, 0.3 * size**1.2) for size in (200, 500, 1000))]
+    assert exponent(points, "ours") == pytest.approx(1.2)
+    assert exponent(points[:3], "ours") is None
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.floats(0.01, 0.2))
+def test_names_of_lines_are_kept_apart_and_in_order(values: list[float], gap: float) -> None:
+    import plots
+
+    heights = sorted(values)
+    places = plots.apart(heights, gap)
+    assert all(after - before >= gap - 1e-9 for before, after in itertools.pairwise(places))
+    assert sum(places) == pytest.approx(sum(heights))
+
+
+def test_a_target_that_was_missed_says_so() -> None:
+    from targets import Target
+
+    assert Target("speed", 25, " ms", 24.9).row() == ["speed", "at most 25 ms", "24.9 ms", "yes"]
+    assert Target("speed", 6, " x", 5.99, at_most=False).row()[2:] == ["5.99 x", "**no**"]
+    assert Target("speed", 25, " ms", None).row()[3] == "not measured"
