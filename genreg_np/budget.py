@@ -38,7 +38,7 @@ def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[],
     if len(marks) <= FEWEST:
         return  # stopped: the run ends before its first generation
     recent = marks[len(marks) // 2 :]
-    generation = (recent[-1] - recent[0]) / (len(recent) - 1)
+    generation = (recent[-1] - recent[0]) / (len(recent) - 1) * evolution.config.options.effort
     champions = evolution.strategy.champions(state).values()
     for _ in range(2):  # the first look prepares features
         looked = time.perf_counter()

@@ -65,6 +65,11 @@ class Settings:
         """Whether a generation depends on how many there are in all."""
         return False
 
+    @property
+    def effort(self) -> float:
+        """What a generation takes on average over a run, as a multiple of the first."""
+        return 1.0
+
 
 def _checked(part: object, item: dataclasses.Field[Any]) -> Any:
     """Return a field's value as its declared type, or raise naming the field, the value and the allowed range."""

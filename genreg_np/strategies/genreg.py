@@ -11,6 +11,10 @@ One generation, P genomes, S survivors, N images (the same for all genomes):
 Source: the GENREG README and the published training code, which differ: the code has two parents and crossover, samples
 predictions, and decays trust per image. The defaults are the code's mechanism with the README's rates.
 Everything that departs from the code is listed in docs/deviations.md.
+
+Grown, all by choice: mutation falls from mutation_scale to a fraction of it, geometrically over the run; batches grow,
+linearly; survival goes by trust per generation it was earned in, so that a child can displace an elder whose trust is
+merely older (trust.py). The preset `selection` uses them.
 """
 
 from __future__ import annotations
@@ -56,6 +60,9 @@ class GenregOptions(Settings):
         "auto", "roulette weights of parents; auto: published for reward, else rank", choices=selection.PARENT_WEIGHTS
     )
     images_per_class: int = option(20, "images of each class per generation", low=1, high=100_000)
+    final_images: int = option(0, "the same at the end, growing linearly; 0: no growth", low=0, high=100_000)
+    final_scale: float = option(1.0, "fraction of mutation_scale left at the end", above=0, high=1)
+    survival: str = option("trust", "what survival goes by; mean: trust per generation", choices=("trust", "mean"))
     weight_range: float = option(0.5, "first weights are drawn from +- this", low=0, high=1000, fixed=ONLY_AT_START)
     bias_range: float = option(0.1, "first biases are drawn from +- this", low=0, high=1000, fixed=ONLY_AT_START)
 
@@ -63,6 +70,25 @@ class GenregOptions(Settings):
     def survivor_count(self) -> int:
         """S, the number of survivors."""
         return selection.survivor_count(self.population_size, self.survival_cutoff)
+
+    @property
+    def annealed(self) -> bool:
+        """Whether a generation depends on how many there are in all."""
+        return self.final_scale != 1 or self.final_images > 0
+
+    @property
+    def effort(self) -> float:
+        """What a generation takes on average, as a multiple of the first."""
+        return (self.images_at(0) + self.images_at(1)) / 2 / self.images_per_class
+
+    def scale_at(self, done: float) -> float:
+        """Return the scale of mutations after a fraction `done` of the run."""
+        return self.mutation_scale * float(self.final_scale**done)
+
+    def images_at(self, done: float) -> int:
+        """Return the images of each class after a fraction `done` of the run."""
+        growth = self.final_images - self.images_per_class if self.final_images else 0
+        return self.images_per_class + int(growth * done)
 
 
 @dataclass(frozen=True)
@@ -75,6 +101,11 @@ class GenregContext:
     features: Float32 | None = field(repr=False)  # (N_train, I) of the backend, None for the user's own fitness
     labels: NDArray[np.int64] | None  # (N_train,)
     by_class: tuple[NDArray[np.int64], ...]  # K arrays of rows of `features`
+    generations: int  # in all
+
+    def done(self, generation: int) -> float:
+        """Return the fraction of the run that lies before a generation, at most 1."""
+        return min(1.0, generation / max(1, self.generations))
 
 
 @dataclass(frozen=True)
@@ -84,12 +115,13 @@ class GenregState:
     generation: int  # generations scored so far
     survivors: Float32  # (S, D) of the last scored generation, most trusted first, the backend's; S = 0 at the start
     trust: NDArray[np.float64]  # (S,) their trust
+    evidence: NDArray[np.float64]  # (S,) the trust they would have, had each generation earned 1
     mean_trust: float = 0.0  # of the whole last generation
     mean_accuracy: float | None = None  # fraction of its images the last generation predicted right
     non_finite: int = 0  # fitness values replaced so far
 
     def __post_init__(self) -> None:
-        if len(self.survivors) != len(self.trust):
+        if not len(self.survivors) == len(self.trust) == len(self.evidence):
             raise ValueError(f"{len(self.survivors)} survivors but {len(self.trust)} values of trust")
 
     def metrics(self) -> dict[str, float]:
@@ -124,12 +156,14 @@ class Genreg:
         by_class: tuple[NDArray[np.int64], ...] = ()
         if problem.labels is not None:
             by_class = tuple(np.flatnonzero(problem.labels == label) for label in range(problem.network.outputs))
-        return GenregContext(options, backend, problem.network, problem.features, problem.labels, by_class)
+        return GenregContext(
+            options, backend, problem.network, problem.features, problem.labels, by_class, problem.generations
+        )
 
     @staticmethod
     def start(context: GenregContext, stream: Stream) -> GenregState:
         """Return the state before generation 0, whose genomes are drawn from the stream when they are scored."""
-        return GenregState(0, np.empty((0, context.network.gene_count), np.float32), np.empty(0))
+        return GenregState(0, np.empty((0, context.network.gene_count), np.float32), np.empty(0), np.empty(0))
 
     @classmethod
     def step(cls, state: GenregState, context: GenregContext, stream: Stream) -> GenregState:
@@ -143,13 +177,14 @@ class Genreg:
         """Describe the genomes of the next generation: the survivors' children, or generation 0."""
         options, size = context.options, context.options.population_size
         survivors, parents, elites = state.survivors, np.zeros((size, 2), np.int32), 0
+        scale = options.scale_at(context.done(state.generation))
         if len(survivors):
             elites = min(options.elites, len(survivors))
             scheme = options.parent_weights
             if scheme == "auto":
                 # deviation: rank weights
                 scheme = "published" if options.fitness == "reward" else "rank"
-            weights = selection.parent_weights(state.trust, scheme)
+            weights = selection.parent_weights(standing(options, state.trust, state.evidence), scheme)
             parents = selection.draw_parents(weights, size, elites, stream, state.generation)
             if options.base_mutation_rate:
                 survivors = context.backend.mutate(
@@ -158,7 +193,7 @@ class Genreg:
                     state.generation,
                     Purpose.BASE_MUTATION,
                     options.base_mutation_rate,
-                    options.mutation_scale,
+                    scale,
                     first=elites,
                 )
         return Brood(
@@ -169,7 +204,7 @@ class Genreg:
             parents,
             GENES[options.crossover],
             options.child_mutation_rate,
-            options.mutation_scale,
+            scale,
             elites,
             options.weight_range,
             options.bias_range,
@@ -186,17 +221,24 @@ class Genreg:
         """Turn the fitness (P,) of a brood into trust, and keep its most trusted genomes."""
         options = context.options
         earned, replaced = fitnesses.replace_non_finite(fitness, brood.size)
-        before = np.zeros(brood.size)
-        if len(state.survivors):
-            one_parent = options.crossover == "none"
-            before = trust.inherit(state.trust, brood.parents, options.trust_inheritance, brood.elites, one_parent)
-        images = 1 if options.fitness == "custom" else options.images_per_class * len(context.by_class)
-        after = trust.accumulate(before, earned, images, options.trust_decay, options.trust_decay_per)
-        chosen = selection.survivors(after, options.survivor_count)
+        images = 1
+        if options.fitness != "custom":
+            images = options.images_at(context.done(state.generation)) * len(context.by_class)
+
+        def after_earning(held: NDArray[np.float64], earned: NDArray[np.float64]) -> NDArray[np.float64]:
+            before = np.zeros(brood.size)
+            if len(held):
+                one_parent = options.crossover == "none"
+                before = trust.inherit(held, brood.parents, options.trust_inheritance, brood.elites, one_parent)
+            return trust.accumulate(before, earned, images, options.trust_decay, options.trust_decay_per)
+
+        after, evidence = after_earning(state.trust, earned), after_earning(state.evidence, np.ones(brood.size))
+        chosen = selection.survivors(standing(options, after, evidence), options.survivor_count)
         return GenregState(
             state.generation + 1,
             context.backend.rebuild(brood, chosen),
             after[chosen],
+            evidence[chosen],
             float(after.mean()),
             accuracy,
             state.non_finite + replaced,
@@ -211,12 +253,12 @@ class Genreg:
             network, 0, 1, survivors, np.zeros((options.population_size, 2), np.int32), GENES[options.crossover],
             options.child_mutation_rate, options.mutation_scale, options.elites, 0.0, 0.0,
         )  # fmt: skip
-        return context.backend.plan(brood, options.images_per_class * network.outputs)
+        return context.backend.plan(brood, options.images_at(1.0) * network.outputs)
 
     @staticmethod
     def seeded(genes: Float32) -> GenregState:
         """Return a start whose first generation are the mutated copies of one genome (D,)."""
-        return GenregState(0, np.array(genes[None], np.float32), np.zeros(1))
+        return GenregState(0, np.array(genes[None], np.float32), np.zeros(1), np.zeros(1))
 
     @staticmethod
     def champions(state: GenregState) -> dict[str, Float32]:
@@ -229,21 +271,29 @@ class Genreg:
         return {"best": state.survivors[0], "consensus": consensus}
 
 
+def standing(options: GenregOptions, trust: NDArray[np.float64], evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what survival goes by, (n,): trust, or trust per generation it was earned in."""
+    if options.survival == "trust":
+        return trust
+    return np.divide(trust, evidence, out=np.zeros_like(trust), where=evidence > 0)
+
+
 def draw_batch(context: GenregContext, stream: Stream, generation: int) -> Batch:
-    """Draw images_per_class images of each class, with replacement, class after class in random order.
+    """Draw so many images of each class, with replacement, class after class in random order.
 
     Returns
     -------
     Batch
-        N = K * images_per_class images; each counts by its place in the episode (trust.image_weights).
+        N = K * images_per_class images, more where batches grow; each counts by its place (trust.image_weights).
     """
     if context.features is None or context.labels is None or context.options.fitness == "custom":
         raise UsageError(
             "there is no dataset or built-in fitness to score with: use ask() and tell(), or run(fitness=...)"
         )
     options, classes = context.options, len(context.by_class)
+    images = options.images_at(context.done(generation))
     order = stream.permutation(Purpose.CLASS_ORDER, generation, 0, classes)
-    words = stream.words(Purpose.BATCH, generation, 0, classes * options.images_per_class).reshape(classes, -1)
+    words = stream.words(Purpose.BATCH, generation, 0, classes * images).reshape(classes, -1)
     sizes = np.array([len(context.by_class[label]) for label in order])
     picks = scale_words(words, sizes[:, None])
     rows = np.concatenate([context.by_class[label][pick] for label, pick in zip(order, picks, strict=True)])
