@@ -23,19 +23,23 @@ from genreg_np.config import TrainConfig, read_preset
 from genreg_np.training import Watcher
 
 RESULTS = Path(__file__).parent / "results"
-PRESETS = ("seed-mnist-64", "seed-mnist-32", "readme-text", "seed-alphabet", "alphabet", "small")
+PRESETS = (
+    "fast", "middle", "best", "genreg-2", "nodes", "selection", "seed-mnist-64", "seed-mnist-32", "readme-text",
+    "seed-alphabet", "alphabet", "nodes-small", "small",
+)  # fmt: skip
+SMALL = ("nodes-small", "small")  # presets for the 8x8 digits
 
 
 def measure(preset: str, seed: int, backend: str) -> dict[str, Any]:
     """Train one seed and return what came of it."""
     values = read_preset(preset)
-    config = TrainConfig.from_dict({"dataset": "digits", **values, "seed": seed})
+    config = TrainConfig.from_dict({"dataset": "digits" if preset in SMALL else "mnist", **values, "seed": seed})
     dataset = load_dataset(config.dataset, variations=config.variations)
     records: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         watcher = Watcher(on_record=records.append)
         result = train(config, dataset, Path(folder) / "run", backend=backend, watcher=watcher)
-    curve = [record for record in records if "validation_accuracy" in record and record["generation"] % 50 == 0]
+    curve = [record for record in records if "validation_accuracy" in record]
     return {
         "seed": seed,
         "generations": result.generations,
@@ -46,8 +50,8 @@ def measure(preset: str, seed: int, backend: str) -> dict[str, Any]:
         "test": {name: evaluation.accuracy for name, evaluation in result.test.items()},
         "per_class": {name: evaluation.per_class for name, evaluation in result.test.items()},
         "curve": [
-            [record["generation"], record["validation_accuracy"], record["consensus_validation_accuracy"]]
-            for record in curve
+            [record["generation"], record["validation_accuracy"], record.get("consensus_validation_accuracy")]
+            for record in curve[:: -(-len(curve) // 25)]  # at most 25 points
         ],
         "peak_memory_mb": machine.peak_megabytes(),
     }
@@ -71,7 +75,7 @@ def main() -> None:
                     "median": statistics.median(run["test"][name] for run in runs),
                     "deviation": statistics.stdev(run["test"][name] for run in runs) if len(runs) > 1 else None,
                 }
-                for name in ("best", "consensus")
+                for name in runs[0]["test"]
             }
             document = {
                 "preset": preset,

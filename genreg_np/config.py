@@ -198,12 +198,12 @@ def read_preset(name: str) -> dict[str, Any]:
 
 
 def default_preset(dataset: str, strategy: str | None = None) -> str:
-    """Return the preset used where none is named: the seed's where it applies, else `small`; or the strategy's own."""
+    """Return the preset used where none is named: what serves a newcomer best, or the strategy's own."""
     large = dataset in ("mnist", "fashion-mnist")
+    if strategy is None:
+        return "fast" if large else "alphabet" if dataset == "letters" else "nodes-small"
+    if strategy == "genreg":
+        return "seed-mnist-64" if large else "seed-alphabet" if dataset == "letters" else "small"
     if strategy == "node-perturbation":
         return "nodes" if large else "nodes-small"
-    if strategy in ("evolution-strategy", "random-search"):
-        return strategy
-    if large:
-        return "seed-mnist-64"
-    return "seed-alphabet" if dataset == "letters" else "small"
+    return "fast" if strategy == "detector-bank" else strategy

@@ -39,9 +39,9 @@ INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
 def _examples() -> str:
     lines = [
         "Examples:",
-        "  genreg-np train                                      MNIST, or digits where it cannot be had",
-        "  genreg-np train --preset seed-mnist-32 --seed 3",
-        "  genreg-np train --preset nodes --budget 10s          node perturbation, MNIST",
+        "  genreg-np train                                      MNIST in seconds, or digits where it cannot be had",
+        "  genreg-np train --preset seed-mnist-64               GENREG as published",
+        "  genreg-np train --preset nodes --budget 10s          node perturbation, 784-64-10",
         "  genreg-np train --dataset photos/ --budget 60s       a folder with a subfolder per class",
         "  genreg-np train --resume runs/mnist-seed-mnist-64-0 --set child_mutation_rate=0.05",
         "",
