@@ -202,6 +202,8 @@ def default_preset(dataset: str, strategy: str | None = None) -> str:
     large = dataset in ("mnist", "fashion-mnist")
     if strategy == "node-perturbation":
         return "nodes" if large else "nodes-small"
+    if strategy in ("evolution-strategy", "random-search"):
+        return strategy
     if large:
         return "seed-mnist-64"
     return "seed-alphabet" if dataset == "letters" else "small"

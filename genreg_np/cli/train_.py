@@ -45,6 +45,7 @@ def _examples() -> str:
         "  genreg-np train --dataset photos/ --budget 60s       a folder with a subfolder per class",
         "  genreg-np train --resume runs/mnist-seed-mnist-64-0 --set child_mutation_rate=0.05",
         "",
+        "\b",
         "Settings for --set and --config (default, where the preset says nothing else):",
     ]
     parts: dict[str, Any] = {"": TrainConfig} | {name: strategy_class(name).Options for name in REGISTRY}
