@@ -202,8 +202,10 @@ def default_preset(dataset: str, strategy: str | None = None) -> str:
     large = dataset in ("mnist", "fashion-mnist")
     if strategy == "node-perturbation":
         return "nodes" if large else "nodes-small"
-    if strategy in ("evolution-strategy", "random-search"):
+    if strategy in ("evolution-strategy", "random-search", "genreg-2"):
         return strategy
+    if strategy == "detector-bank":
+        return "fast"
     if large:
         return "seed-mnist-64"
     return "seed-alphabet" if dataset == "letters" else "small"
