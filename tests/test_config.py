@@ -233,6 +233,8 @@ def test_only_settings_that_still_apply_can_be_changed(strategy: str, name: str)
         new = not old
     elif isinstance(old, list):
         new = [*old, 3]
+    elif isinstance(old, bool):
+        new = not old
     else:
         new = old / 2 + 0.1 if isinstance(old, float) else old + 1
     if limits["fixed"]:

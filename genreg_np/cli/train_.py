@@ -55,7 +55,7 @@ def _examples() -> str:
             if "help" in item.metadata:
                 default = ",".join(map(str, item.default)) if isinstance(item.default, tuple) else item.default
                 lines.append(f"  {item.name:<22} {item.metadata['help']} ({default})")
-    lines += ["", "Presets: " + ", ".join(preset_names())]
+    lines += ["", "\b", "Presets: " + ", ".join(preset_names())]
     return "\b\n" + "\n".join(lines)
 
 

@@ -66,7 +66,7 @@ class Genreg2Options(Settings):
     magnitude_scaling: bool = option(True, "mutate large weights more")
     sigma: float = option(0.005, "first mutation scale of a head", above=0, high=10, fixed="only generation 0 uses it")
     shrinkage: float = option(1e-4, "fitness lost per squared weight", low=0, high=1)
-    fitness: str = option("log-probability", "what a head earns for an image", choices=("log-probability",))
+    fitness: str = option("log-probability", "what a head earns for an image", choices=("log-probability", "accuracy"))
 
 
 class Genreg2Problem(Problem):
@@ -235,14 +235,14 @@ def breed(state: Genreg2State, context: Genreg2Context, stream: Stream) -> tuple
 
 
 def judge(genomes: Float32, context: Genreg2Context) -> NDArray[np.float64]:
-    """Return each head's mean log-probability on the pool less its shrinkage, (P,) float64.
+    """Return each head's mean log-probability or accuracy on the pool, less its shrinkage, (P,) float64.
 
     The population is one layer of P * K units, so that it is one product.
     """
     size, classes = len(genomes), context.network.outputs
     ((weights, biases),) = context.network.weight_slices
     stacked = np.concatenate([genomes[:, weights].ravel(), genomes[:, biases].ravel()])
-    total = np.zeros(size)
+    total, soft = np.zeros(size), context.options.fitness == "log-probability"
     for start in range(0, len(context.pool), 2 * PIECE):
         rows = context.pool[start : start + 2 * PIECE]
         judged = context.pooled[start : start + 2 * PIECE]
@@ -250,7 +250,7 @@ def judge(genomes: Float32, context: Genreg2Context) -> NDArray[np.float64]:
         top = logits.max(axis=2)
         spread = np.log(np.exp(logits - top[..., None]).sum(axis=2))
         right = logits[np.arange(len(rows)), :, context.labels[rows]]
-        total += (right - top - spread).sum(axis=0, dtype=np.float64)
+        total += (right - top - spread if soft else right == top).sum(axis=0, dtype=np.float64)
     loss = context.options.shrinkage * (genomes[:, weights].astype(np.float64) ** 2).sum(axis=1)
     fitness: NDArray[np.float64] = total / len(context.pool) - loss
     return fitness
