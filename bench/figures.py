@@ -57,7 +57,14 @@ def accuracy_table() -> str:
         best, consensus = ([100 * run["test"][name] for run in runs if name in run["test"]] for name in GENOMES)
         seconds = statistics.median(run["seconds"] for run in runs)
         rows.append(
-            [f"`{preset}`: {what}", spread(best), spread(consensus) if consensus else "-", f"{seconds:.0f}", str(len(runs)), published]
+            [
+                f"`{preset}`: {what}",
+                spread(best),
+                spread(consensus) if consensus else "-",
+                f"{seconds:.0f}",
+                str(len(runs)),
+                published,
+            ]
         )
     return table(head, rows)
 

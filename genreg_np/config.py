@@ -21,7 +21,7 @@ import tomli_w
 from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.settings import Settings, option
-from genreg_np.strategies import strategy_class
+from genreg_np.strategies import REGISTRY, strategy_class
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,14 @@ class TrainConfig(Settings):
         own = {item.name for item in dataclasses.fields(cls)} - {"options"}
         theirs = {item.name for item in dataclasses.fields(options)}
         for name in values:
-            if name not in own | theirs:
+            if name in own | theirs:
+                continue
+            if owners := [other for other in REGISTRY if name in settings(other)]:
                 raise UsageError(
-                    f"{where}: no setting {name!r} for strategy {strategy}" + did_you_mean(name, own | theirs)
+                    f"{where}: {name!r} is a setting of {' and '.join(owners)}, not of {strategy}: "
+                    f"choose one, as with --strategy {owners[0]}"
                 )
+            raise UsageError(f"{where}: no setting {name!r} for strategy {strategy}" + did_you_mean(name, own | theirs))
         return cls(
             **{name: value for name, value in values.items() if name in own},
             options=options(**{name: value for name, value in values.items() if name in theirs}),

@@ -302,7 +302,7 @@ def test_a_full_disk_loses_nothing_that_was_saved(tmp_path: Path, monkeypatch: p
 
 
 COMMAND = [sys.executable, "-c", "from genreg_np.cli import main; main()"]
-LONG = ["train", "--dataset", "digits", "--generations", "100000", "--backend", "numpy", "--set", "population_size=20",
+LONG = ["train", "--preset", "small", "--generations", "100000", "--backend", "numpy", "--set", "population_size=20",
         "--out", "run", "--quiet"]  # fmt: skip
 
 

@@ -75,6 +75,16 @@ def image_shape(dataset: Dataset | None, strategy: str, smallest: int = 1) -> tu
     return shape[0], shape[1]
 
 
+def plan_line(what: str, genes: int, sets: int, features: NDArray[np.generic]) -> str:
+    """Return how a generation is computed and its memory: so many sets of genes, and the training features."""
+    rows, width = features.shape
+    size = features.dtype.itemsize
+    total = f"{(4 * sets * genes + rows * width * size) / 2**20:,.0f} MB"
+    return (
+        f"{what}; memory {sets:,} x {genes:,} genes x 4 bytes + {rows:,} x {width:,} features x {size} bytes = {total}"
+    )
+
+
 def first_genes(network: Network, gain: float, stream: Stream) -> Float32:
     """Draw one genome (D,): weights from U(+-gain sqrt(3 / I)), so that sums vary as the inputs do; biases are 0."""
     genes = unit_floats(stream.words(Purpose.INITIAL, 0, 0, network.gene_count)) * np.float32(2) - np.float32(1)

@@ -35,7 +35,7 @@ from genreg_np.errors import UsageError
 from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Levels, Standardise, UInt8
 from genreg_np.model import Network
 from genreg_np.settings import option
-from genreg_np.strategies.base import Problem, image_shape
+from genreg_np.strategies.base import Problem, image_shape, plan_line
 from genreg_np.strategies.epochs import draw_batch
 from genreg_np.strategies.node_perturbation import (
     NodeContext,
@@ -144,6 +144,12 @@ class DetectorBank:
         none = np.empty((0, problem.levels.shape[1]), np.float32)
         head = NodePerturbation.prepare(dataclasses.replace(problem, features=none), options, backend)
         return BankContext(head, problem.levels, standardise)
+
+    @staticmethod
+    def plan(context: BankContext) -> str:
+        """Say how a generation is computed, and what memory that takes."""
+        what = f"{context.head.options.pairs} mirrored pairs per image and layer"
+        return plan_line(what, context.head.network.gene_count, 6, context.levels)
 
     @staticmethod
     def start(context: BankContext, stream: Stream) -> NodeState:

@@ -25,7 +25,7 @@ from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
-from genreg_np.strategies.base import Problem, first_genes
+from genreg_np.strategies.base import Problem, first_genes, plan_line
 from genreg_np.strategies.epochs import UNMOVED, draw_batch, training_batch
 from genreg_np.streams import Purpose, Stream
 
@@ -162,6 +162,12 @@ class EvolutionStrategy:
             float(earned.mean()),
             float(judged.accuracy.mean()),
         )
+
+    @staticmethod
+    def plan(context: EvolutionStrategyContext) -> str:
+        """Say how a generation is computed, and what memory that takes."""
+        what = f"{context.options.population_size:,} genomes in mirrored pairs, built where they are judged"
+        return plan_line(what, context.network.gene_count, 6, context.batch.features)
 
     @staticmethod
     def champions(state: EvolutionStrategyState) -> dict[str, Float32]:

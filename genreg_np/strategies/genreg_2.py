@@ -39,7 +39,7 @@ from genreg_np.layers import Branches, Deskew, FixedLayer, Levels, Project, Stan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies import fisher
-from genreg_np.strategies.base import Problem, image_shape
+from genreg_np.strategies.base import Problem, image_shape, plan_line
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 FIXED = "the network's fixed layers would change"
@@ -205,6 +205,12 @@ class Genreg2:
             scores[:kept] = fitness[:kept]
         order = np.argsort(-scores, kind="stable")
         return Genreg2State(state.generation + 1, genomes[order], sigmas[order], scores[order])
+
+    @staticmethod
+    def plan(context: Genreg2Context) -> str:
+        """Say how a generation is computed, and what memory that takes."""
+        what = f"{context.options.population_size:,} heads in one product"
+        return plan_line(what, context.network.gene_count, 4 * context.options.population_size, context.features)
 
     @staticmethod
     def champions(state: Genreg2State) -> dict[str, Float32]:

@@ -27,7 +27,7 @@ from genreg_np.backends.base import Backend, Batch, Perturbation
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
-from genreg_np.strategies.base import Problem, first_genes
+from genreg_np.strategies.base import Problem, first_genes, plan_line
 from genreg_np.strategies.epochs import draw_batch, flat_offsets, training_batch
 from genreg_np.streams import Stream
 
@@ -166,6 +166,12 @@ class NodePerturbation:
         if averaged:
             average = average + np.float32(1 / averaged) * (genes - average)
         return NodeState(generation + 1, genes, mean, square, average, averaged, estimate.fitness, estimate.accuracy)
+
+    @staticmethod
+    def plan(context: NodeContext) -> str:
+        """Say how a generation is computed, and what memory that takes: genes, their step's state and its parts."""
+        what = f"{context.options.pairs} mirrored pairs per image and layer"
+        return plan_line(what, context.network.gene_count, 6, context.batch.features)
 
     @staticmethod
     def champions(state: NodeState) -> dict[str, Float32]:

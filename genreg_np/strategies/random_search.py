@@ -16,7 +16,7 @@ from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Brood, Gene
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem
+from genreg_np.strategies.base import Problem, plan_line
 from genreg_np.strategies.epochs import UNMOVED, draw_batch, training_batch
 from genreg_np.streams import Stream
 
@@ -129,6 +129,12 @@ class RandomSearch:
             float(fitness.mean()),
             float(judged.accuracy.mean()),
         )
+
+    @staticmethod
+    def plan(context: RandomSearchContext) -> str:
+        """Say how a generation is computed, and what memory that takes."""
+        what = f"{context.options.population_size:,} fresh genomes, built where they are judged"
+        return plan_line(what, context.network.gene_count, 2, context.batch.features)
 
     @staticmethod
     def champions(state: RandomSearchState) -> dict[str, Float32]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from genreg_np.infer import load
 from genreg_np.model import Model
 
-FAST = ["--generations", "3", "--set", "population_size=20", "--set", "images_per_class=4"]
+FAST = ["--preset", "small", "--generations", "3", "--set", "population_size=20", "--set", "images_per_class=4"]
 
 
 class Outcome:

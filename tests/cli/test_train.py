@@ -93,9 +93,26 @@ def test_init_of_another_shape_is_refused(genreg, model: Path) -> None:
     assert "--hidden" in line
 
 
+def test_a_setting_of_another_strategy_is_answered_with_its_name(genreg) -> None:
+    """Whoever sets a survival cutoff wants a population."""
+    line = one_line(genreg("train", "--dataset", "digits", "--set", "survival_cutoff=0.1", "--out", "x"), 2)
+    assert "--strategy genreg" in line
+
+
 def test_budget_becomes_a_number_of_generations_in_the_config(genreg) -> None:
     outcome = genreg(
-        "train", "--dataset", "digits", "--budget", "1s", "--set", "population_size=20", "--out", "run", "--json"
+        "train",
+        "--dataset",
+        "digits",
+        "--preset",
+        "small",
+        "--budget",
+        "1s",
+        "--set",
+        "population_size=20",
+        "--out",
+        "run",
+        "--json",
     )
     assert outcome.code == 0, outcome.err
     generations = json.loads(outcome.out)["generations"]
@@ -136,6 +153,7 @@ def test_target_ends_the_run(genreg) -> None:
 )
 def test_usage_errors_are_one_line_with_the_way_out_and_exit_2(genreg, arguments: list[str], expected: str) -> None:
     defaults = [] if "--dataset" in arguments else ["--dataset", "digits"]
+    defaults += ["--strategy", "genreg"] if "--set" in arguments else []
     line = one_line(genreg("train", *defaults, *arguments, "--out", "x"), 2)
     assert expected in line
 
@@ -155,7 +173,7 @@ def test_trains_on_a_table_and_predicts_from_raw_columns(genreg) -> None:
     for kind, centre in (("ant", 100.0), ("bee", 400.0), ("wasp", 900.0)):
         rows += [f"{centre + rng.normal() * 20},{rng.normal() * 0.01},{kind}" for _ in range(40)]
     Path("insects.csv").write_text("\n".join(rows) + "\n")
-    outcome = genreg("train", "--dataset", "insects.csv", "--generations", 60, "--out", "run", "--json")
+    outcome = genreg("train", "--dataset", "insects.csv", "--generations", 300, "--out", "run", "--json")
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["test_accuracy"] > 0.9
     assert load("run/model.npz").class_names == ("ant", "bee", "wasp")
