@@ -39,7 +39,7 @@ class Bench:
     @property
     def sweep_effort(self) -> Effort:
         """How long to measure one of many sizes."""
-        return self.effort if self.quick else Effort(turns=3, seconds=3)
+        return self.effort if self.quick else Effort(turns=3, seconds=1.5)
 
     def launches(self, ours: Iterable[str], peers: Iterable[str] = PEERS) -> dict[str, Launch]:
         """Return ours and, where their environment is there, the peers."""

@@ -18,6 +18,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,24 +27,73 @@ import tomli_w
 
 from genreg_np import infer
 from genreg_np.config import TrainConfig
-from genreg_np.errors import RunError
+from genreg_np.errors import RunError, UsageError
 from genreg_np.files import pack_arrays, write_atomic
+from genreg_np.model import Dense, Network
 
 CHANGES, ORIGIN = "changes", "origin"  # tables of config.toml beside the settings
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "genreg-np checkpoint", 1
 
 
-def pack_checkpoint(state: Any, header: dict[str, Any]) -> bytes:
-    """Return a checkpoint's bytes: the arrays of a state dataclass, its scalars and `header` as JSON."""
+@dataclass(frozen=True)
+class SavedRun:
+    """What a checkpoint holds beside the strategy's state."""
+
+    config: TrainConfig
+    network: Network | None  # None where it has fixed layers: they are made again from the dataset
+    class_names: tuple[str, ...]
+    input_range: tuple[float, float] | None
+    genes: int  # D, whatever the network
+    seconds: float
+
+    def header(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        described: dict[str, Any] = {
+            "config": self.config.to_dict(),
+            "class_names": self.class_names,
+            "input_range": self.input_range,
+            "genes": self.genes,
+            "seconds": round(self.seconds, 6),
+        }
+        if self.network is not None and not self.network.fixed:
+            dense = [dataclasses.astuple(layer) for layer in self.network.dense]
+            described["network"] = {"input_shape": self.network.input_shape, "dense": dense}
+        return described
+
+    @classmethod
+    def from_header(cls, header: dict[str, Any], path: Path) -> SavedRun:
+        """Read what `header` returned.
+
+        Raises
+        ------
+        RunError
+            If something is missing.
+        """
+        try:
+            network, value_range = None, header["input_range"]
+            if described := header.get("network"):
+                dense = tuple(Dense(*layer) for layer in described["dense"])
+                network = Network(tuple(described["input_shape"]), dense)
+            config = TrainConfig.from_dict(header["config"], str(path))
+            names, genes, seconds = tuple(header["class_names"]), int(header["genes"]), float(header["seconds"])
+        except UsageError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise RunError(f"{path}: its header is incomplete; the file is damaged") from None
+        return cls(config, network, names, value_range and tuple(value_range), genes, seconds)
+
+
+def pack_checkpoint(state: Any, saved: SavedRun) -> bytes:
+    """Return a checkpoint's bytes: the arrays of a state dataclass, and its scalars and what else is saved as JSON."""
     values = {item.name: getattr(state, item.name) for item in dataclasses.fields(state)}
     arrays = {f"state.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)}
     scalars = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
-    whole = {"format": CHECKPOINT_FORMAT, "version": CHECKPOINT_VERSION, "state": scalars, **header}
+    whole = {"format": CHECKPOINT_FORMAT, "version": CHECKPOINT_VERSION, "state": scalars, **saved.header()}
     text = json.dumps(whole, sort_keys=True).encode("utf-8")
     return pack_arrays({"header": np.frombuffer(text, np.uint8), **arrays})
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a checkpoint's header and its state's fields by name.
 
     Raises
@@ -64,6 +114,18 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     # Copies: arrays read from a file are read-only, which compiled kernels take for another type.
     fields |= {name.removeprefix("state."): array.copy() for name, array in arrays.items()}
     return header, fields
+
+
+def read_checkpoint(path: Path) -> tuple[SavedRun, dict[str, Any]]:
+    """Return what a checkpoint holds: the run, and its state's fields by name.
+
+    Raises
+    ------
+    RunError
+        If it is missing, damaged or of another version.
+    """
+    header, fields = _read_state(path)
+    return SavedRun.from_header(header, path), fields
 
 
 def restored(fresh: Any, fields: dict[str, Any], path: Path) -> Any:

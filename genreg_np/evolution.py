@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 from genreg_np import backends
 from genreg_np.backends.base import Backend, Brood, ImageFitness
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.checkpoint import pack_checkpoint, read_checkpoint, restored
+from genreg_np.checkpoint import SavedRun, pack_checkpoint, read_checkpoint, restored
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.direction import Direction
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
-from genreg_np.model import Dense, Model, Network
+from genreg_np.model import Model, Network
 from genreg_np.strategies import strategy_class
 from genreg_np.strategies.base import Problem, network_for
 from genreg_np.streams import Stream
@@ -332,12 +332,9 @@ class Evolution:
 
     def pack(self) -> bytes:
         """Return a checkpoint's bytes."""
-        return pack_checkpoint(
-            self._state_on_host(),
-            {"config": self.config.to_dict(), "genes": self.network.gene_count, "seconds": round(self.seconds, 6)}
-            | {"class_names": self.class_names, "input_range": self.input_range}
-            | ({} if self.network.fixed else {"network": _network_header(self.network)}),
-        )
+        network, genes = self.network, self.network.gene_count
+        saved = SavedRun(self.config, network, self.class_names, self.input_range, genes, self.seconds)
+        return pack_checkpoint(self._state_on_host(), saved)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint, atomically; it may be saved between ask and tell (ask again after loading)."""
@@ -375,46 +372,29 @@ class Evolution:
         RunError
             If the checkpoint is missing, damaged, or of another network.
         """
-        header, fields = read_checkpoint(Path(path))
-        if dataset is None and network is None and "network" not in header:
+        saved, fields = read_checkpoint(Path(path))
+        if dataset is None and network is None and saved.network is None:
             raise RunError(f"{path}: was saved with a dataset or fixed layers: pass the same dataset or network")
-        try:
-            if dataset is None and network is None:
-                described = header["network"]
-                dense = tuple(Dense(*layer) for layer in described["dense"])
-                network = Network(tuple(described["input_shape"]), dense)
-            config = config or TrainConfig.from_dict(header["config"], str(path))
-            names, input_range = tuple(header["class_names"]), header["input_range"]
-            genes, seconds = int(header["genes"]), float(header["seconds"])
-        except UsageError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise RunError(f"{path}: its header is incomplete; the file is damaged") from None
         evolution = cls(
-            config,
+            config or saved.config,
             dataset,
-            network=network,
+            network=network if dataset or network else saved.network,
             backend=backend,
             threads=threads,
-            class_names=names,
-            input_range=input_range and tuple(input_range),
+            class_names=saved.class_names,
+            input_range=saved.input_range,
             image_fitness=image_fitness,
         )
-        if genes != evolution.network.gene_count:
+        if saved.genes != evolution.network.gene_count:
             raise RunError(
-                f"{path}: holds genomes of {genes:,} genes, but this network "
+                f"{path}: holds genomes of {saved.genes:,} genes, but this network "
                 f"({evolution.network.describe()}) has {evolution.network.gene_count:,}: pass what it was started with"
             )
         evolution.state = restored(evolution.state, fields, Path(path))
-        evolution.seconds += seconds
+        evolution.seconds += saved.seconds
         return evolution
 
 
 def _reaches(target: float, record: Record) -> bool:
-    return (
-        0 < target <= max((value for name, value in record.items() if name.endswith("validation_accuracy")), default=0)
-    )
-
-
-def _network_header(network: Network) -> dict[str, Any]:
-    return {"input_shape": network.input_shape, "dense": [dataclasses.astuple(layer) for layer in network.dense]}
+    found = [value for name, value in record.items() if name.endswith("validation_accuracy")]
+    return 0 < target <= max(found, default=0)

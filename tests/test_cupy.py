@@ -320,8 +320,8 @@ def genreg(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_train_eval_and_infer_on_a_gpu(tmp_path: Path) -> None:
     """Train there, resume there, and predict there and here alike."""
     done = genreg(
-        "train", "--preset", "small", "--dataset", "digits", "--backend", "cupy", "--device", 0, "--generations", 5, "--out",
-        tmp_path / "run", "--json", "--verbose",
+        "train", "--preset", "small", "--dataset", "digits", "--backend", "cupy", "--device", 0,
+        "--generations", 5, "--out", tmp_path / "run", "--json", "--verbose",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "backend cupy, no GPU, but g++" in done.stderr
