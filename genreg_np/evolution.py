@@ -34,7 +34,7 @@ from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
 from genreg_np.model import Model, Network
 from genreg_np.strategies import strategy_class
-from genreg_np.strategies.base import Problem, network_for
+from genreg_np.strategies.base import pose
 from genreg_np.streams import Stream
 from genreg_np.workers import FitnessPool
 
@@ -105,7 +105,7 @@ class Evolution:
         self.input_range = dataset.input_range if dataset else input_range
         self.strategy = strategy_class(self.config.strategy)
         self.stream = Stream(self.config.seed)
-        problem = self._pose(network)
+        problem = pose(self.strategy, dataset, self.config, self.backend, network)
         features = None if problem.features is None else self.backend.to_device(problem.features)
         self.network = problem.network
         self._problem = dataclasses.replace(problem, features=features, image_fitness=image_fitness)
@@ -115,14 +115,6 @@ class Evolution:
         self._asked: Brood | None = None
         self._direction = Direction(len(self.class_names), len(dataset.validation)) if dataset else None
         self.seconds = time.perf_counter() - started
-
-    def _pose(self, network: Network | None) -> Problem:
-        if network is None and hasattr(self.strategy, "problem"):
-            posed: Problem = self.strategy.problem(self.dataset, self.config, self.backend)
-            return posed
-        return Problem.of(
-            network or network_for(self._dataset(), self.config.hidden, self.config.activation), self.dataset
-        )
 
     def _prepare(self, config: TrainConfig) -> Any:
         self._problem = dataclasses.replace(self._problem, generations=config.generations)

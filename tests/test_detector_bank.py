@@ -101,7 +101,7 @@ def test_resume_equals_uninterrupted(settings: dict[str, Any], tmp_path: Path) -
 
 def test_a_checkpoint_holds_no_features(tmp_path: Path) -> None:
     """What can be made again is not saved: the file holds a few arrays of genes."""
-    evolution = bank(copies=4)
+    evolution = bank(copies=4, deskew=True)
     evolution.run(2)
     assert len(evolution.pack()) < 10 * 4 * evolution.network.gene_count + 20_000
 
@@ -213,6 +213,11 @@ def test_features_that_are_no_images_are_refused() -> None:
 def test_a_bank_without_detectors_is_refused() -> None:
     """There is nothing to train on."""
     assert "needs one of them" in refused(detectors=0)
+
+
+def test_copies_without_a_deskew_are_refused() -> None:
+    """Copies are moved while they are deskewed."""
+    assert "copies = 2 are made by the deskew" in refused(copies=2)
 
 
 def test_a_network_of_ones_own_is_refused() -> None:

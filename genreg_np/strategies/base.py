@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import ImageFitness
+from genreg_np.backends.base import Backend, ImageFitness
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.model import Float32, Network, Standardise
 from genreg_np.streams import Purpose, Stream, unit_floats
+
+if TYPE_CHECKING:
+    from genreg_np.config import TrainConfig  # config.py needs the strategies' options
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,25 @@ def network_for(dataset: Dataset, hidden: tuple[int, ...], activation: str) -> N
         flat = dataset.train.inputs.reshape(len(dataset.train), -1)
         fixed = (Standardise.fit(np.ascontiguousarray(flat, np.float32)),)
     return Network.build(dataset.input_shape, hidden, len(dataset.class_names), activation, fixed)
+
+
+def pose(
+    strategy: Any, dataset: Dataset | None, config: TrainConfig, backend: Backend, network: Network | None
+) -> Problem:
+    """Return what a strategy is to solve: on a given network, or one of its own making, or dense layers on the inputs.
+
+    Raises
+    ------
+    UsageError
+        If the dataset does not fit.
+    """
+    if network is None and hasattr(strategy, "problem"):
+        posed: Problem = strategy.problem(dataset, config, backend)
+        return posed
+    if network is None:
+        assert dataset is not None
+        network = network_for(dataset, config.hidden, config.activation)
+    return Problem.of(network, dataset)
 
 
 def image_shape(dataset: Dataset | None, strategy: str, smallest: int = 1) -> tuple[int, int]:

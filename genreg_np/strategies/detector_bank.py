@@ -108,9 +108,11 @@ class DetectorBank:
         Raises
         ------
         UsageError
-            For inputs that are no images, or smaller than what is laid over them.
+            For inputs that are no images, or smaller than what is laid over them; for copies without a deskew.
         """
         options, stream = config.options, Stream(config.seed)
+        if options.copies > 1 and not options.deskew:
+            raise UsageError(f"copies = {options.copies} are made by the deskew: leave deskew = true, or copies = 1")
         shape = image_shape(dataset, DetectorBank.name)
         assert dataset is not None
         pixels = to_levels(dataset.train.inputs, dataset.input_range)
@@ -120,7 +122,7 @@ class DetectorBank:
         levels = np.empty((options.copies * len(images), bank[-1].outputs), np.uint8)
         levels[: len(images)] = backend.levels(bank, images)
         for copy in range(1, options.copies):
-            warped = backend.levels((Deskew(shape),), images, draw_warps(options, stream, copy, len(images)))
+            warped = backend.levels(upright, pixels, draw_warps(options, stream, copy, len(images)))
             levels[copy * len(images) : (copy + 1) * len(images)] = backend.levels(bank, warped)
         standardise = Standardise.fit(levels[: len(images) : -(-len(images) // SAMPLE)])
         layers = (Levels(math.prod(shape)), *upright, *bank, standardise)
