@@ -7,16 +7,16 @@ responses, standardised, projected onto the principal axes of the training image
                sum over classes of n_c (m_c - m)^2 / sum over images of (x - m_class)^2
     harvest    the best eight of each population at three times; the most separable first, each kept whose answers
                correlate by at most 0.95 with those of all kept before
-    head       P genomes of weights and biases; fitness: mean log-probability - 1e-4 |W|^2 on a fixed pool of images
+    head       P genomes of weights and biases; fitness: mean log-probability - 1e-4 |W|^2
     generation the best tenth stay; children come from tournaments of four, without crossover:
                sigma' = sigma exp(0.2 N),   genes' = genes + sigma' N (|w| + 0.05 mean |w|)
 
 Warm-started in closed form: the first head is W = class means, b = -|mean|^2 / 2, which in whitened space is the
 least-squares head up to its scale. `warm_start = false` is the same search from random weights.
 
-Source: GENREG_MNIST_2.0's documents and configuration. Named short cuts: fewer and smaller populations of filters, a
-fixed pool of images for the head's fitness, no pairwise referees, the last best head instead of the best of 61 looks at
-the validation split.
+Source: GENREG_MNIST_2.0's documents and configuration. Named short cuts: fewer filters judged on fewer images for fewer
+generations, fewer generations of heads, no pairwise referees, the last best head instead of the best of 61 looks at the
+validation split.
 
 Shapes: N images, F filters, I whitened features, K classes, P genomes of D = K (I + 1) genes.
 """
@@ -55,13 +55,13 @@ PIECE = 1024  # images whose products one thread adds up at a time: a fixed numb
 class Genreg2Options(Settings):
     """Settings of GENREG 2.0."""
 
-    filter_rounds: int = option(16, "populations of filters", low=1, high=1000, fixed=FIXED)
+    filter_rounds: int = option(40, "populations of filters", low=1, high=1000, fixed=FIXED)
     filter_population: int = option(48, "filters of one population", low=8, high=1000, fixed=FIXED)
-    filter_generations: int = option(30, "generations of each", low=3, high=10_000, fixed=FIXED)
-    filter_images: int = option(50, "images per class that judge a filter", low=2, high=10_000, fixed=FIXED)
+    filter_generations: int = option(15, "generations of each", low=3, high=10_000, fixed=FIXED)
+    filter_images: int = option(30, "images per class that judge a filter", low=2, high=10_000, fixed=FIXED)
     axes: int = option(1024, "principal axes of the features (fewer where there are fewer)", low=1, fixed=FIXED)
     population_size: int = option(60, "heads per generation", low=10, high=10_000, fixed="the state would change")
-    pool: int = option(8192, "training images that judge a head (0: all)", low=0, fixed="fitness would change")
+    pool: int = option(0, "training images that judge a head (0: all)", low=0, fixed="fitness would change")
     warm_start: bool = option(True, "begin at the class means, in closed form", fixed="only generation 0 uses it")
     magnitude_scaling: bool = option(True, "mutate large weights more")
     sigma: float = option(0.005, "first mutation scale of a head", above=0, high=10, fixed="only generation 0 uses it")
