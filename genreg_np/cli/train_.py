@@ -147,7 +147,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     progress.say(f"  {strategy_class(config.strategy).summary}")
     backend = options["backend"] or "auto"
     if must_compile(backend):
-        progress.say("compiling kernels, once on this machine (about 20 s) ...")
+        progress.say("compiling kernels, once on this machine (up to a minute) ...")
     return train(
         config,
         dataset,
