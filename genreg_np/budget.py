@@ -39,7 +39,7 @@ def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[],
         return  # stopped: the run ends before its first generation
     recent = marks[len(marks) // 2 :]
     generation = (recent[-1] - recent[0]) / (len(recent) - 1) * evolution.config.options.effort
-    champions = evolution.strategy.champions(state).values()
+    champions = evolution.strategy.champions(evolution.on_host(state)).values()
     for _ in range(2):  # the first look prepares features
         looked = time.perf_counter()
         for genes in champions:

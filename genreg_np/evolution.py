@@ -123,6 +123,8 @@ class Evolution:
     def _start(self, initial: Model | None) -> Any:
         if initial is None:
             return self.strategy.start(self.context, self.stream)
+        if not hasattr(self.strategy, "seeded"):
+            raise UsageError(f"strategy {self.config.strategy} cannot start from a model: leave out --init")
         if initial.network.dense != self.network.dense:
             raise UsageError(
                 f"the model to start from is {initial.network.describe()}, "
@@ -290,12 +292,13 @@ class Evolution:
 
     def champion_genes(self) -> dict[str, NDArray[np.float32]]:
         """Return each champion's genes (D,)."""
-        champions: dict[str, NDArray[np.float32]] = self.strategy.champions(self._state_on_host())
+        champions: dict[str, NDArray[np.float32]] = self.strategy.champions(self.on_host(self.state))
         return champions
 
-    def _state_on_host(self) -> Any:
-        values = {item.name: getattr(self.state, item.name) for item in dataclasses.fields(self.state)}
-        return dataclasses.replace(self.state, **{name: self.backend.to_host(value) for name, value in values.items()})
+    def on_host(self, state: Any) -> Any:
+        """Return a strategy's state with NumPy's arrays in place of the backend's."""
+        values = {item.name: self.backend.to_host(getattr(state, item.name)) for item in dataclasses.fields(state)}
+        return dataclasses.replace(state, **values)
 
     def accuracies(self, split: str) -> dict[str, float]:
         """Return each champion's accuracy on a split of the dataset."""
@@ -326,7 +329,7 @@ class Evolution:
         """Return a checkpoint's bytes."""
         network, genes = self.network, self.network.gene_count
         saved = SavedRun(self.config, network, self.class_names, self.input_range, genes, self.seconds)
-        return pack_checkpoint(self._state_on_host(), saved)
+        return pack_checkpoint(self.on_host(self.state), saved)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint, atomically; it may be saved between ask and tell (ask again after loading)."""

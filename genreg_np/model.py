@@ -146,7 +146,7 @@ class Network:
 
 def mapped(inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> Float32:
     """Return inputs as (N, I) float32, integers mapped from their range to 0 .. 1, as infer.Model.prepare does."""
-    flat = inputs.reshape(len(inputs), -1)
+    flat = np.ascontiguousarray(inputs.reshape(len(inputs), -1))
     if flat.dtype.kind == "f" or input_range is None:
         return np.ascontiguousarray(flat, np.float32)
     low, high = np.float32(input_range[0]), np.float32(input_range[1] - input_range[0])

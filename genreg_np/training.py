@@ -1,7 +1,7 @@
 """A whole training run: evolve on a dataset, keep a run folder, choose the champion, look at the test split once.
 
-result = train(preset="seed-mnist-64", seed=1)
-result = resume("runs/mnist-seed-mnist-64-0", child_mutation_rate=0.05)
+result = train(TrainConfig.from_preset("seed-mnist-64", seed=1), load_dataset("mnist"), "runs/first")
+result = resume("runs/first", changes={"child_mutation_rate": 0.05})
 """
 
 from __future__ import annotations

@@ -21,10 +21,11 @@ from genreg_np.backends.base import GENOME_SCORES, Gene, Perturbation, Score
 from genreg_np.backends.cuda import launcher
 from genreg_np.backends.cuda.source import compiler_options, source
 from genreg_np.backends.cupy_ import CupyBackend
+from genreg_np.budget import fit_to_budget
 from genreg_np.config import TrainConfig
 from genreg_np.errors import BackendError, MissingExtraError, UsageError
 from genreg_np.evolution import Evolution
-from tests.helpers import DATASET, ROOT, STANDIN, one_line, standin, tiny_config
+from tests.helpers import DATASET, ROOT, STANDIN, TINY, dataset_for, one_line, standin, tiny_config
 
 
 @pytest.fixture
@@ -121,6 +122,22 @@ def test_node_perturbation_runs_on_a_gpu(cupy: Any) -> None:
     assert np.abs(found.state.genes - expected.state.genes).max() < 1e-3
 
 
+@pytest.mark.parametrize("strategy", list(TINY))
+def test_every_strategy_runs_saves_and_goes_on_on_a_gpu(cupy: Any, strategy: str, tmp_path: Path) -> None:
+    """No strategy takes the device's arrays for NumPy's; what it saves goes on to the same bytes."""
+    dataset, config = dataset_for(strategy, DATASET), tiny_config(strategy=strategy)
+    whole, first = (Evolution(config, dataset, backend="cupy") for _ in range(2))
+    whole.run()
+    first.run(2)
+    first.save(tmp_path / "checkpoint.npz")
+    again = Evolution.load(tmp_path / "checkpoint.npz", dataset, backend="cupy")
+    again.run()
+    assert {name: model.pack() for name, model in again.champions().items()} == {
+        name: model.pack() for name, model in whole.champions().items()
+    }
+    fit_to_budget(Evolution(config, dataset, backend="cupy"), 3.0)
+
+
 @pytest.mark.parametrize("score", [*GENOME_SCORES, Score.MARGIN, Score.CUSTOM])
 @pytest.mark.parametrize("relative", [False, True])
 def test_pairs_do_not_depend_on_how_many_are_judged_at_a_time(
@@ -210,6 +227,17 @@ def test_a_driver_that_does_not_serve_is_named(cupy: Any, code: str, driver: int
     with pytest.raises(BackendError) as raised:
         backends.create("cupy")
     assert expected in one_line(raised.value)
+
+
+def test_a_gpu_that_is_taken_or_full_is_named(cupy: Any) -> None:
+    """Counting GPUs needs none of them; the first call that does must not end in a traceback."""
+
+    def fail() -> tuple[int, int]:
+        raise cupy.CUDARuntimeError("cudaErrorDevicesUnavailable: CUDA-capable device(s) is/are busy or unavailable")
+
+    cupy.runtime.memGetInfo = fail
+    with pytest.raises(BackendError, match="GPU 0 does not answer"):
+        backends.create("cupy")
 
 
 def test_no_device_at_all(cupy: Any) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-DOCS = ("deviations", "decisions", "embedding", "benchmarks", "reproducibility")
 
 
 def test_the_python_examples_of_the_readme_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,10 +31,11 @@ def digest(backend):
     network = Network.build((300,), (64,), 10)
     survivors = rng.normal(size=(5, network.gene_count)).astype(np.float32)
     parents = rng.integers(0, 5, (37, 2)).astype(np.int32)
-    brood = Brood(network, 5, 3, survivors, parents, Gene.UNIT, 0.07, 0.1, 2, 0.5, 0.1)
+    broods = [Brood(network, 5, 3, survivors, parents, gene, 0.07, 0.1, 2, 0.5, 0.1) for gene in Gene]
     features = rng.random((1100, 300), np.float32)
     batch = Batch(features[:200], rng.integers(0, 10, 200), np.ones(200), Score.LOG_PROBABILITY)
-    results = [backend.score(brood, batch).fitness, backend.rebuild(brood, np.arange(37))]
+    results = [backend.score(brood, batch).fitness for brood in broods]  # by both plans
+    results += [backend.rebuild(brood, np.arange(37)) for brood in broods]
     results += [backend.logits(network, survivors[0], features)]
     results += [backend.mutate(survivors, 1, 2, Purpose.MUTATION, 0.1, 0.1, 1)]
     whole = Batch(features, rng.integers(0, 10, 1100), np.ones(1100), Score.LOG_PROBABILITY)

@@ -74,7 +74,7 @@ def create(name: str, threads: int | None = None) -> Backend:
     BackendError
         If it cannot run here.
     """
-    resolved = resolve(name)
+    resolved = resolve("cpu" if name == "auto" and threads else name)  # threads are the CPU's
     if resolved == "cupy":
         if threads is not None:
             raise UsageError(f"threads {threads}: the cupy backend runs on the GPU; leave it out, or use numba")

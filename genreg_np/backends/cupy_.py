@@ -11,6 +11,7 @@ fixed order: no atomics. Shapes: T genomes of a tile, O outputs of a layer, N im
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -32,7 +33,7 @@ from genreg_np.backends.base import (
     memory_line,
 )
 from genreg_np.backends.cuda import pairs
-from genreg_np.backends.cuda.device import checked_device, import_cupy
+from genreg_np.backends.cuda.device import checked_device, import_cupy, not_answering
 from genreg_np.backends.cuda.launcher import Array, Launcher
 from genreg_np.backends.images import Warps
 from genreg_np.errors import BackendError
@@ -69,12 +70,19 @@ class CupyBackend(Backend):
         self.device = checked_device(self._cupy, device)
         self._launcher = Launcher(self._cupy)
         self._host = backends.create("cpu")
+        self.compile_seconds = 0.0  # spent on compiling or loading kernels and libraries
+        self._warm = False
 
     def warm_up(self) -> float:
-        """Compile the kernels, which CuPy keeps on disk; return 0: this is not worth reporting."""
-        with self._running():
-            _ = self._launcher.kernels
-        return 0.0
+        """Compile the kernels, which CuPy keeps on disk, and load cuBLAS; return the seconds it took."""
+        if not self._warm:
+            start = time.perf_counter()
+            with self._running():
+                _ = self._launcher.kernels
+                self._launcher.first_product()
+            self._host.warm_up()
+            self._warm, self.compile_seconds = True, time.perf_counter() - start
+        return self.compile_seconds
 
     def describe(self) -> str:
         """Return the device's name and memory."""
@@ -96,7 +104,7 @@ class CupyBackend(Backend):
     def to_device(self, features: Float32) -> Array:
         """Return features (M, I) on the device."""
         with self._running():
-            return self._cupy.asarray(features)
+            return self._cupy.asarray(np.ascontiguousarray(features) if isinstance(features, np.ndarray) else features)
 
     def to_host(self, value: Any) -> Any:
         """Return an array of the device as NumPy's, and anything else as it is."""
@@ -237,11 +245,13 @@ class CupyBackend(Backend):
     @contextmanager
     def _running(self, brood: Brood | None = None, images: int = 0, kept: int = 0) -> Iterator[None]:
         """Compute on the device; say in one line what does not fit in its memory (`kept`: genomes to be rebuilt)."""
-        try:
-            with self._cupy.cuda.Device(self.device):
+        with self._cupy.cuda.Device(self.device):
+            try:
                 yield
-        except self._cupy.cuda.memory.OutOfMemoryError:
-            raise BackendError(self._too_large(brood, images, kept)) from None
+            except self._cupy.cuda.memory.OutOfMemoryError:
+                raise BackendError(self._too_large(brood, images, kept)) from None
+            except self._cupy.cuda.runtime.CUDARuntimeError as error:
+                raise not_answering(self.device, error) from None
 
     def _too_large(self, brood: Brood | None, images: int, kept: int) -> str:
         pool = self._cupy.get_default_memory_pool()
@@ -249,7 +259,7 @@ class CupyBackend(Backend):
         free += pool.total_bytes() - pool.used_bytes()
         line = f"out of memory on GPU {self.device}: {free / 2**20:,.0f} of its {whole / 2**20:,.0f} MB are free"
         if brood is None:
-            return line + ": choose a smaller dataset, or another GPU with --device"
+            return line + ": choose a smaller dataset, batch or population, or another GPU with --device"
         genes, survivors = brood.network.gene_count, kept or len(brood.survivors) or brood.size
         # Each genome of the population costs its share of two sets of survivors; those of today would be given back.
         share = 8 * genes * survivors / brood.size

@@ -92,7 +92,9 @@ def command(**options: Any) -> int:
     with _stop_on_signal() as stopped:
         watcher = _watcher(progress, options, stopped)
         try:
-            result = _resume(options, watcher) if options["resume_run"] else _start(options, watcher, progress)
+            result = (
+                _resume(options, watcher) if options["resume_run"] is not None else _start(options, watcher, progress)
+            )
         finally:
             progress.stop()
     _report(result, progress, options)

@@ -135,7 +135,8 @@ class EvolutionStrategy:
         """Score the next generation's genomes, and move the genes."""
         options, generation = context.options, state.generation
         zeros = np.zeros((max(1, options.population_size // 2), len(state.genes)), np.float32)
-        noise = context.backend.mutate(zeros, stream.seed, generation, Purpose.MUTATION, 1.0, 1.0, 0)
+        backend = context.backend
+        noise = backend.to_host(backend.mutate(zeros, stream.seed, generation, Purpose.MUTATION, 1.0, 1.0, 0))
         steps = np.float32(options.sigma) * noise
         genomes = np.concatenate([state.genes + steps, state.genes - steps])
         batch = draw_batch(context.batch, UNMOVED, stream, generation)
@@ -166,8 +167,10 @@ class EvolutionStrategy:
     @staticmethod
     def plan(context: EvolutionStrategyContext) -> str:
         """Say how a generation is computed, and what memory that takes."""
-        what = f"{context.options.population_size:,} genomes in mirrored pairs, built where they are judged"
-        return plan_line(what, context.network.gene_count, 6, context.batch.features)
+        what = f"{context.options.population_size:,} genomes in mirrored pairs"
+        return plan_line(
+            what, context.network.gene_count, 6 + 3 * context.options.population_size, context.batch.features
+        )
 
     @staticmethod
     def champions(state: EvolutionStrategyState) -> dict[str, Float32]:

@@ -106,7 +106,7 @@ def asarray(array: Any) -> ndarray:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"a {type(array).__name__} is no array")
     transfers["up"].append(array.nbytes)
-    return ndarray(np.array(array, order="C"))
+    return ndarray(np.array(array, order="K"))
 
 
 def array(values: Any) -> ndarray:

@@ -45,20 +45,30 @@ def checked_device(cupy: Any, device: int) -> int:
         driver, needed = _driver_version(runtime), runtime.runtimeGetVersion()
         if driver == 0:
             raise BackendError("no NVIDIA driver answers on this machine: use --backend cpu") from None
-        if driver < needed:
-            raise BackendError(
-                f"the NVIDIA driver supports CUDA {_version(driver)}, but this CuPy is built for CUDA "
-                f"{_version(needed)}: update the driver, or install the cupy wheel for CUDA {driver // 1000} "
-                "(for 12: pip install 'genreg-np[cuda12]')"
-            ) from None
         if "NoDevice" in str(error):
             raise BackendError("the NVIDIA driver finds no GPU: use --backend cpu") from None
+        if "InsufficientDriver" in str(error):
+            raise BackendError(
+                f"the NVIDIA driver supports CUDA {_version(driver)}, but this CuPy is built for CUDA "
+                f"{_version(needed)}: update the driver, or install the wheel it serves (pip install "
+                "'genreg-np[cuda12]' or 'genreg-np[cuda13]')"
+            ) from None
         raise BackendError(f"the GPU does not answer ({str(error).splitlines()[0]}): use --backend cpu") from None
     if count == 0:
         raise BackendError("the NVIDIA driver finds no GPU: use --backend cpu")
     if not 0 <= device < count:
         raise UsageError(f"device {device} must be from 0 to {count - 1}: this machine has {count} GPU(s)")
+    try:
+        with cupy.cuda.Device(device):
+            runtime.memGetInfo()  # the first call that needs the GPU itself, which may be taken or full
+    except runtime.CUDARuntimeError as error:
+        raise not_answering(device, error) from None
     return device
+
+
+def not_answering(device: int, error: Exception) -> BackendError:
+    """Return what an error of the CUDA runtime means: another process holds the GPU, it is full, or broken."""
+    return BackendError(f"GPU {device} does not answer ({str(error).splitlines()[0]}): free it, or use --backend cpu")
 
 
 def _driver_version(runtime: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.base import ACTIVATION_CODES
@@ -53,6 +54,14 @@ class Launcher:
             errors = "; ".join(line.strip() for line in str(error).splitlines() if "error" in line)
             raise BackendError(f"the CUDA compiler refused the kernels: {errors or error}") from None
         except (RuntimeError, ImportError, OSError) as error:
+            raise library_error(error) from None
+
+    def first_product(self) -> None:
+        """Multiply two numbers: loads cuBLAS, or says that it is not there."""
+        one = self.cupy.asarray(np.ones((1, 1), np.float32))
+        try:
+            self.cupy.matmul(one, one)
+        except (ImportError, OSError) as error:
             raise library_error(error) from None
 
     def table(self, name: str, rate: float = 0.0) -> Array:

@@ -33,10 +33,12 @@ __device__ Verdict verdict(float* z, index_t stride, int classes, int label, int
     const float top = z[best * stride], own = z[label * stride] - top;
     if (kind == REWARD_ARGMAX) return Verdict{best == label ? reward : penalty, best == label};
     if (kind == MARGIN) {
-        float other = -3.402823466e38f;  // below any
-        for (int k = 0; k < classes; ++k)
+        float other = -3.402823466e38f, sum = 0;  // below any; a sum with NaN in it is NaN, a maximum is not
+        for (int k = 0; k < classes; ++k) {
+            sum += z[k * stride];
             if (k != label) other = fmaxf(other, z[k * stride] - top);
-        return Verdict{fminf(own - other, 1.0f), best == label};
+        }
+        return Verdict{sum != sum ? sum : fminf(own - other, 1.0f), best == label};
     }
     float sum = 0;
     for (int k = 0; k < classes; ++k) {
