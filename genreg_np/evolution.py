@@ -98,12 +98,12 @@ class Evolution:
         if dataset is None or image_fitness is not None:
             self.config = self.config.replace(fitness="custom")
         self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
-        self.compile_seconds = self.backend.warm_up()
+        self.strategy = strategy_class(self.config.strategy)
+        self.compile_seconds = self.backend.warm_up(self.strategy.works)
         started = time.perf_counter()
         self.dataset = dataset
         self.class_names = dataset.class_names if dataset else tuple(class_names)
         self.input_range = dataset.input_range if dataset else input_range
-        self.strategy = strategy_class(self.config.strategy)
         self.stream = Stream(self.config.seed)
         problem = pose(self.strategy, dataset, self.config, self.backend, network)
         features = None if problem.features is None else self.backend.to_device(problem.features)

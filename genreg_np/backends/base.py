@@ -18,7 +18,7 @@ Node perturbation has one genome and, for each image, mirrored pairs of mutants 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -153,13 +153,21 @@ class Estimate:
     accuracy: float  # fraction of images whose most probable class is right
 
 
+class Work(IntEnum):
+    """What a strategy has a backend do: only that needs compiling."""
+
+    BROODS = 0  # score, rebuild, mutate; logits are always needed
+    PAIRS = 1  # perturb
+    IMAGES = 2  # levels, standardise
+
+
 class Backend(ImageBackend, ABC):
     """Arithmetic over a population. Every backend passes the same tests against `numpy_`, the specification."""
 
     name: str
 
-    def warm_up(self) -> float:
-        """Do what has to be done once per process (compiling); return the seconds it took."""
+    def warm_up(self, works: Sequence[Work] = tuple(Work)) -> float:
+        """Do what has to be done once per process (compiling) for some works; return the seconds it took."""
         return 0.0
 
     def describe(self) -> str:

@@ -28,6 +28,7 @@ from genreg_np.backends.base import (
     Gene,
     Judgement,
     Perturbation,
+    Work,
     crossover_runs,
     genome_bytes,
     memory_line,
@@ -73,14 +74,15 @@ class CupyBackend(Backend):
         self.compile_seconds = 0.0  # spent on compiling or loading kernels and libraries
         self._warm = False
 
-    def warm_up(self) -> float:
-        """Compile the kernels, which CuPy keeps on disk, and load cuBLAS; return the seconds it took."""
+    def warm_up(self, works: Sequence[Work] = tuple(Work)) -> float:
+        """Compile the kernels, which CuPy keeps on disk, and load cuBLAS; return the seconds it took so far."""
+        start = time.perf_counter()
+        with self._running():
+            _ = self._launcher.kernels
+            self._launcher.first_product()
+        if Work.IMAGES in works:
+            self._host.warm_up([Work.IMAGES])
         if not self._warm:
-            start = time.perf_counter()
-            with self._running():
-                _ = self._launcher.kernels
-                self._launcher.first_product()
-            self._host.warm_up()
             self._warm, self.compile_seconds = True, time.perf_counter() - start
         return self.compile_seconds
 

@@ -27,6 +27,7 @@ from genreg_np.backends.base import (
     Judgement,
     Perturbation,
     Score,
+    Work,
     crossover_runs,
     memory_line,
 )
@@ -72,7 +73,7 @@ class NumbaBackend(Backend):
             raise UsageError(f"threads {threads} must be from 1 to {available}{more}")
         self.threads = threads or available
         self.compile_seconds = 0.0  # spent on compiling or loading kernels
-        self._warm = False
+        self._warm: set[Work] = set()
 
     def describe(self) -> str:
         """Return the number of threads."""
@@ -105,24 +106,31 @@ class NumbaBackend(Backend):
             finally:
                 numba.config.THREADING_LAYER = layer
 
-    def warm_up(self) -> float:
-        """Compile all kernels, or load them from the cache; return the seconds it took."""
-        if not self._warm:
-            start = time.perf_counter()
-            network = Network.build((2,), (2,), 2)
-            no_parents, two = np.zeros((1, 2), np.int32), np.zeros((2, 2), np.float32)
-            brood = Brood(network, 0, 0, np.empty((0, 12), np.float32), no_parents, Gene.WEIGHT, 0.1, 0.1, 0, 0.5, 0.1)
-            batch = Batch(two, np.zeros(2, np.int64), np.ones(2), Score.REWARD_SAMPLED)
+    def warm_up(self, works: Sequence[Work] = tuple(Work)) -> float:
+        """Compile the kernels that some works need, or load them from the cache; return the seconds it took so far."""
+        start, cold = time.perf_counter(), set(works) - self._warm
+        network = Network.build((2,), (2,), 2)
+        two = np.zeros((2, 2), np.float32)
+        batch = Batch(two, np.zeros(2, np.int64), np.ones(2), Score.REWARD_SAMPLED)
+        genomes = np.zeros((1, network.gene_count), np.float32)
+        if cold:
+            self.logits(network, genomes[0], two)
+        if Work.BROODS in cold:
+            no_parents = np.zeros((1, 2), np.int32)
+            brood = Brood(network, 0, 0, genomes[:0], no_parents, Gene.WEIGHT, 0.1, 0.1, 0, 0.5, 0.1)
             self.score(brood, batch)
-            genomes = self.rebuild(brood, np.zeros(1, np.int64))
+            self.rebuild(brood, np.zeros(1, np.int64))
             self.score(dataclasses.replace(brood, survivors=genomes, gene=Gene.NONE, mutation_rate=0.0), batch)
             self.mutate(genomes, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0)
-            self.logits(network, genomes[0], two)
+        if Work.PAIRS in cold:
             self.perturb(network, genomes[0], batch, Perturbation(1, 0.1, 0, 0))
+        if Work.IMAGES in cold:
             dark, filters = np.zeros((1, 1), np.uint8), np.zeros((1, 1, 1), np.int8)
             dark = self.levels((Deskew((1, 1)), Detectors((1, 1, 1), filters, 0, 1, 1, False, 1.0)), dark)
             self.standardise(Standardise.fit(dark), dark)
-            self._warm, self.compile_seconds = True, time.perf_counter() - start
+        if cold:
+            self._warm |= cold
+            self.compile_seconds += time.perf_counter() - start
         return self.compile_seconds
 
     def score(self, brood: Brood, batch: Batch) -> Judgement:

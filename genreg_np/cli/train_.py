@@ -149,7 +149,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     progress.say(f"  {strategy_class(config.strategy).summary}")
     backend = options["backend"] or "auto"
     if must_compile(backend):
-        progress.say("compiling kernels, once on this machine (up to a minute) ...")
+        progress.say("compiling kernels, once on this machine (about half a minute) ...")
     return train(
         config,
         dataset,

@@ -4,6 +4,7 @@ A strategy is a class with
     name, Options                               its word on the command line; its frozen dataclass of settings
     problem(dataset, config, backend)           -> Problem, for a strategy that brings its own fixed layers; optional
     name, summary, Options                      its word on the command line; what it is, in a line; its settings
+    works                                       what it has a backend do, and so what must be compiled
     prepare(problem, options, backend)          -> context: what can be recomputed (features, index lists)
     start(context, stream)                      -> state: a frozen dataclass of arrays and scalars
     step(state, context, stream)                -> state after one more generation, drawing its own batch

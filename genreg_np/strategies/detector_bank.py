@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import filters
-from genreg_np.backends.base import Backend
+from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import Warps, to_levels
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
@@ -100,6 +100,7 @@ class DetectorBank:
         "derivatives, but an estimate with a step size"
     )
     Options = BankOptions
+    works = (Work.PAIRS, Work.IMAGES)
 
     @staticmethod
     def problem(dataset: Dataset | None, config: TrainConfig, backend: Backend) -> BankProblem:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
-from genreg_np.backends.base import Backend, Batch, Brood, Gene
+from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
@@ -97,6 +97,7 @@ class EvolutionStrategy:
     name = "evolution-strategy"
     summary = "mirrored mutants of one genome, ranked and recombined: no derivatives, but an estimate with a step size"
     Options = EvolutionStrategyOptions
+    works = (Work.BROODS,)
 
     @staticmethod
     def prepare(problem: Problem, options: EvolutionStrategyOptions, backend: Backend) -> EvolutionStrategyContext:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
 from genreg_np import selection, trust
-from genreg_np.backends.base import Backend, Batch, Brood, Gene
+from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
 from genreg_np.errors import UsageError
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
@@ -138,6 +138,7 @@ class Genreg:
     name = "genreg"
     summary = "a population that lives by trust and reproduces with mutation: selection alone"
     Options = GenregOptions
+    works = (Work.BROODS,)
 
     @staticmethod
     def prepare(problem: Problem, options: GenregOptions, backend: Backend) -> GenregContext:

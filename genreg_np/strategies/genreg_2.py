@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Backend
+from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import to_levels
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.config import TrainConfig
@@ -110,6 +110,7 @@ class Genreg2:
         "warm-started in closed form from the class means (warm_start = false: from random weights)"
     )
     Options = Genreg2Options
+    works = (Work.BROODS, Work.IMAGES)
 
     @staticmethod
     def problem(dataset: Dataset | None, config: TrainConfig, backend: Backend) -> Genreg2Problem:

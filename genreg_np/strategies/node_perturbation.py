@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
-from genreg_np.backends.base import Backend, Batch, Perturbation
+from genreg_np.backends.base import Backend, Batch, Perturbation, Work
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
@@ -111,6 +111,7 @@ class NodePerturbation:
         "but an estimate with a step size"
     )
     Options = NodeOptions
+    works = (Work.PAIRS,)
 
     @staticmethod
     def prepare(problem: Problem, options: NodeOptions, backend: Backend) -> NodeContext:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genreg_np import fitness as fitnesses
-from genreg_np.backends.base import Backend, Batch, Brood, Gene
+from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.base import Problem, plan_line
@@ -73,6 +73,7 @@ class RandomSearch:
     name = "random-search"
     summary = "the best of fresh random networks: no inheritance, a floor to compare with"
     Options = RandomSearchOptions
+    works = (Work.BROODS,)
 
     @staticmethod
     def prepare(problem: Problem, options: RandomSearchOptions, backend: Backend) -> RandomSearchContext:
