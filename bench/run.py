@@ -2,7 +2,7 @@
 
     python bench/run.py                                          all cases, ours alone
     python bench/run.py --peers .venv-peers/bin/python           the peers beside them
-    python bench/run.py generation limits --quick --results /tmp/trial
+    python bench/run.py generation limits --quick --results trial
 
 Every file holds the machine, versions and settings beside the figures. `make bench` and `make bench-peers` call this,
 then figures.py, which writes the pages.

@@ -18,6 +18,7 @@ gives the same bits.
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -34,7 +35,7 @@ Arrays = dict[str, NDArray[np.generic]]
 
 
 @dataclass(frozen=True)
-class FixedLayer:
+class FixedLayer(ABC):
     """Base of all fixed layers.
 
     Raises
@@ -56,9 +57,9 @@ class FixedLayer:
         """Whether levels come out."""
         return False
 
+    @abstractmethod
     def header(self) -> dict[str, Any]:
         """Return the layer as the model file's header describes it."""
-        raise NotImplementedError
 
     def arrays(self) -> Arrays:
         """Return the layer's arrays by the names they have in the model file, after the layer's own."""

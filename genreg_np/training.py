@@ -355,13 +355,14 @@ def _run_notes(evolution: Evolution) -> dict[str, Any]:
     return {
         "started": _now(),
         "backend": evolution.backend.name,
+        "device": evolution.backend.describe(),
         "threads": getattr(evolution.backend, "threads", 1),
         "compile_seconds": round(evolution.compile_seconds, 3),
         "versions": {
             "genreg-np": __version__,
             "python": platform.python_version(),
             "numpy": np.__version__,
-            **{name: sys.modules[name].__version__ for name in ("numba", "scipy") if name in sys.modules},
+            **{name: sys.modules[name].__version__ for name in ("numba", "scipy", "cupy") if name in sys.modules},
         },
         "machine": platform.machine(),
         "command": sys.argv,

@@ -63,6 +63,24 @@ TINY: dict[str, dict[str, object]] = {
 }
 
 
+# Settings with which each strategy learns a small task in forty generations; by default its own.
+LEARNING: dict[str, dict[str, Any]] = {
+    "genreg": {
+        "population_size": 60,
+        "images_per_class": 10,
+        "fitness": "log-probability",
+        "elites": 2,
+        "trust_decay": 1.0,
+        "trust_decay_per": "generation",
+        "trust_inheritance": 0.0,
+    },
+    "node-perturbation": {"batch_size": 60, "pairs": 4, "step_size": 0.02},
+    "evolution-strategy": {"population_size": 60, "batch_size": 60, "sigma": 0.05, "step_size": 0.1},
+    "detector-bank": {"batch_size": 60, "pairs": 4, "step_size": 0.02, "deskew": False},
+    "genreg-2": {"hidden": [], "filter_generations": 6},
+}
+
+
 def tiny_config(**changes: object) -> TrainConfig:
     """Return settings of a run that takes milliseconds."""
     values = {"hidden": [5], "generations": 6, "validate_every": 2, "seed": 3}

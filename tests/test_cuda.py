@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -27,23 +28,24 @@ def nvrtc() -> ctypes.CDLL:
     return ctypes.CDLL(str(next(folder.glob("libnvrtc.so.*"))))
 
 
-def compiled(nvrtc: ctypes.CDLL, text: str, options: tuple[str, ...]) -> tuple[int, str, bytes]:
-    """Return the compiler's status, its log, and the machine code."""
+def compiled(nvrtc: ctypes.CDLL, text: str, options: tuple[str, ...], kind: str = "CUBIN") -> tuple[int, str, bytes]:
+    """Return the compiler's status, its log, and the machine code (CUBIN) or the intermediate code (PTX)."""
     program = ctypes.c_void_p()
     assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernels.cu", 0, None, None) == 0
     listed = (ctypes.c_char_p * len(options))(*[option.encode() for option in options])
     status = nvrtc.nvrtcCompileProgram(program, len(options), listed)
-    size = ctypes.c_size_t()
-    nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-    log = ctypes.create_string_buffer(size.value)
-    nvrtc.nvrtcGetProgramLog(program, log)
-    code = ctypes.create_string_buffer(0)
-    if status == 0:
-        nvrtc.nvrtcGetCUBINSize(program, ctypes.byref(size))
-        code = ctypes.create_string_buffer(size.value)
-        nvrtc.nvrtcGetCUBIN(program, code)
+
+    def read(what: str) -> bytes:
+        size = ctypes.c_size_t()
+        getattr(nvrtc, f"nvrtcGet{what}Size")(program, ctypes.byref(size))
+        held = ctypes.create_string_buffer(size.value)
+        getattr(nvrtc, f"nvrtcGet{what}")(program, held)
+        return held.raw
+
+    log = read("ProgramLog").rstrip(b"\0").decode()
+    code = read(kind) if status == 0 else b""
     nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-    return status, log.value.decode(), code.raw
+    return status, log, code
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -77,8 +79,17 @@ def test_kernel_arguments_are_declared_in_python_as_in_cuda() -> None:
     assert KERNELS.keys() == shim.signatures(source()).keys()
 
 
-def test_products_and_sums_of_weights_are_never_fused() -> None:
-    """Where genes are made, every product is rounded before it is added: the same bits as on a CPU."""
-    text = source()
-    assert "__fadd_rn(row[gene], __fmul_rn(scale," in text
-    assert "fmaf" not in text
+def fused(nvrtc: ctypes.CDLL, text: str) -> list[str]:
+    """Return the fused multiply-adds of float32 in the code of `mutate`, as the compiler hands it to a GPU."""
+    ptx = compiled(nvrtc, text, ("--gpu-architecture=compute_80", *compiler_options()), "PTX")[2].decode()
+    body = ptx[ptx.index(".entry mutate(") :].partition(".entry ")[2].partition(".entry ")[0]
+    assert "mul" in body
+    return re.findall(r"fma\.rn\S*f32", body)
+
+
+def test_products_and_sums_of_weights_are_never_fused(nvrtc: ctypes.CDLL) -> None:
+    """Where genes are made, every product is rounded before it is added; written with * and +, it would not be."""
+    careful = "__fadd_rn(row[gene], __fmul_rn(scale, normal[block.words[w] >> 16]))"
+    assert careful in source()
+    assert fused(nvrtc, source()) == []
+    assert fused(nvrtc, source().replace(careful, "row[gene] + scale * normal[block.words[w] >> 16]")) != []

@@ -21,6 +21,7 @@ from genreg_np.strategies.base import network_for
 from genreg_np.strategies.genreg import draw_batch
 from tests.helpers import (
     DATASET,
+    LEARNING,
     TINY,
     dataset_for,
     evolution,
@@ -150,24 +151,6 @@ def random_accuracies(dataset: Any, network: Network, count: int) -> np.ndarray:
     ones = np.ones(len(features))
     batch = Batch(features, dataset.validation.labels, ones, Score.REWARD_ARGMAX, 1.0)
     return NumpyBackend().score(run._asked, batch).accuracy
-
-
-# Settings with which each strategy learns a small task in forty generations; by default its own.
-LEARNING: dict[str, dict[str, Any]] = {
-    "genreg": {
-        "population_size": 60,
-        "images_per_class": 10,
-        "fitness": "log-probability",
-        "elites": 2,
-        "trust_decay": 1.0,
-        "trust_decay_per": "generation",
-        "trust_inheritance": 0.0,
-    },
-    "node-perturbation": {"batch_size": 60, "pairs": 4, "step_size": 0.02},
-    "evolution-strategy": {"population_size": 60, "batch_size": 60, "sigma": 0.05, "step_size": 0.1},
-    "detector-bank": {"batch_size": 60, "pairs": 4, "step_size": 0.02, "deskew": False},
-    "genreg-2": {"hidden": [], "filter_generations": 6},
-}
 
 
 @pytest.mark.parametrize("strategy", [name for name in TINY if name != "random-search"])
@@ -323,89 +306,3 @@ def test_batches_are_fresh_balanced_and_in_random_class_order() -> None:
     assert len({tuple(batch) for batch in drawn}) == 200
     counts, expected = np.bincount(np.ravel(drawn), minlength=len(train)), 200 * 6 / 24
     assert np.abs(counts - expected).max() < 5 * expected**0.5
-
-
-# Stopping and changing
-
-
-def test_a_target_ends_the_run_at_a_validation() -> None:
-    """The run ends with the first validation that reaches the target."""
-    records: list[dict[str, Any]] = []
-    run = evolution(generations=200, target=0.5, validate_every=3, **LEARNING["genreg"])
-    assert run.run(on_record=records.append) == "target"
-    reached = [
-        record["generation"]
-        for record in records
-        if max(record.get("validation_accuracy", 0), record.get("consensus_validation_accuracy", 0)) >= 0.5
-    ]
-    assert reached == [run.generation]
-    assert run.generation % 3 == 0
-
-
-def test_should_stop_ends_the_run_before_the_next_generation() -> None:
-    """A stop asked for during a generation lets it finish, and the run can go on."""
-    run, whole = evolution(), evolution()
-    assert run.run(should_stop=lambda: run.generation == 2) == "stopped"
-    assert run.generation == 2
-    assert run.run() == "generations"
-    whole.run()
-    assert outcome(run) == outcome(whole)
-
-
-def test_a_finished_run_does_nothing_more() -> None:
-    """The number of generations is a total."""
-    run = evolution()
-    run.run(3)
-    before = outcome(run)
-    assert run.run(3) == "generations"
-    assert outcome(run) == before
-
-
-def test_a_change_applies_to_the_next_generation() -> None:
-    """Settings that can change do so at once, and nothing before is touched."""
-    run, same = evolution(), evolution()
-    run.run(2)
-    same.run(2)
-    before = outcome(run)
-    run.change(child_mutation_rate=0.0, mutation_scale=0.3, population_size=30)
-    assert outcome(run) == before
-    run.step()
-    same.step()
-    assert outcome(run) != outcome(same)
-    assert run.config.population_size == 30
-    assert len(run.ask()) == 30
-    assert len(run.state.survivors) == 7
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"seed": 4}, "random streams"),
-        ({"hidden": (9,)}, "another length"),
-        ({"weight_range": 1.0}, "generation 0"),
-        ({"mutation_scale": -1.0}, "at least 0"),
-        ({"mutation_scal": 1.0}, "mutation_scale"),
-        ({"elites": 6}, "at most the 5 survivors"),
-    ],
-)
-def test_a_refused_change_changes_nothing(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
-    """The run goes on as before, and its checkpoint can still be loaded."""
-    run, same = evolution(), evolution()
-    run.run(2)
-    same.run(4)
-    before = run.config
-    with pytest.raises(UsageError) as raised:
-        run.change(**changes)
-    assert words in one_line(raised.value)
-    assert run.config == before
-    run.save(tmp_path / "c.npz")
-    again = Evolution.load(tmp_path / "c.npz", DATASET, backend="numpy")
-    again.run(4)
-    assert outcome(again) == outcome(same)
-
-
-def test_more_elites_than_survivors_are_refused_at_once() -> None:
-    """The line says how many survive, and why."""
-    with pytest.raises(UsageError, match=r"5 survivors \(population_size 20 x survival_cutoff 0.25\)") as raised:
-        evolution(elites=6)
-    one_line(raised.value)

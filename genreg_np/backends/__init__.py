@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 
-from genreg_np.backends.base import Backend
+from genreg_np.backends.base import Backend, Work
 from genreg_np.errors import GenregError, UsageError, did_you_mean, missing_extra
 
 NAMES = ("auto", "cpu", "numpy", "numba", "cupy")
@@ -35,14 +36,13 @@ def resolve(name: str) -> str:
     return name
 
 
-def must_compile(name: str) -> bool:
-    """Whether creating this backend begins with compiling kernels, which takes a while; later processes find them."""
+def must_compile(name: str, works: Sequence[Work]) -> bool:
+    """Whether works of this backend begin with compiling kernels, which takes a while; later processes find them."""
     if resolve(name) != "numba" or not importlib.util.find_spec("numba"):
         return False
-    from genreg_np.backends.kernels.jit import cache_folder
+    from genreg_np.backends.kernels.jit import is_compiled
 
-    folder = cache_folder()
-    return folder is None or not any(folder.rglob("*.nbi"))
+    return not all(is_compiled(work.name) for work in works)
 
 
 def _gpu_answers() -> bool:

@@ -34,6 +34,7 @@ from genreg_np.backends.base import (
 from genreg_np.backends.images import Warps
 from genreg_np.backends.kernels import brood as kernels
 from genreg_np.backends.kernels import perturb as pair_kernels
+from genreg_np.backends.kernels.jit import mark_compiled
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
 from genreg_np.fitness import check_image_scores
@@ -129,6 +130,8 @@ class NumbaBackend(Backend):
             dark = self.levels((Deskew((1, 1)), Detectors((1, 1, 1), filters, 0, 1, 1, False, 1.0)), dark)
             self.standardise(Standardise.fit(dark), dark)
         if cold:
+            for work in cold:
+                mark_compiled(work.name)
             self._warm |= cold
             self.compile_seconds += time.perf_counter() - start
         return self.compile_seconds

@@ -106,7 +106,7 @@ def _print_lines(results: list[dict[str, Any]]) -> None:
 
 def load_model(path: str, backend: str) -> infer.Model:
     """Read a model that predicts with NumPy alone, or on a GPU."""
-    if backend == "cupy":
+    if backend.partition(":")[0] == "cupy":
         from genreg_np.backends.inference import load_on
 
         return load_on(path, backend)

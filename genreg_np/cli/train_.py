@@ -92,9 +92,7 @@ def command(**options: Any) -> int:
     with _stop_on_signal() as stopped:
         watcher = _watcher(progress, options, stopped)
         try:
-            result = (
-                _resume(options, watcher) if options["resume_run"] is not None else _start(options, watcher, progress)
-            )
+            result = _start(options, watcher, progress) if options["resume_run"] is None else _resume(options, watcher)
         finally:
             progress.stop()
     _report(result, progress, options)
@@ -148,8 +146,8 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
     progress.say(f"  {strategy_class(config.strategy).summary}")
     backend = options["backend"] or "auto"
-    if must_compile(backend):
-        progress.say("compiling kernels, once on this machine (about half a minute) ...")
+    if must_compile(backend, strategy_class(config.strategy).works):
+        progress.say("compiling kernels, once on this machine (up to a minute) ...")
     return train(
         config,
         dataset,

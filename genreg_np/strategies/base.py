@@ -1,4 +1,4 @@
-"""What a strategy is given to solve: a network, and labelled features to train it on; and one genome to start from."""
+"""What strategies share: the problem they are given, one genome to start from, and lines about themselves."""
 
 from __future__ import annotations
 
@@ -48,6 +48,22 @@ class Problem:
             )
         # deviation: validation split
         return cls(network, network.features(dataset.train.inputs, dataset.input_range), dataset.train.labels)
+
+
+class Scored:
+    """What strategies record that score whole genomes: a mixin of their states, which have these three fields."""
+
+    best_fitness: float  # of the last generation, a mean over its images; of random search: so far
+    mean_fitness: float  # of the last generation
+    mean_accuracy: float  # fraction of its images the last generation predicted right
+
+    def metrics(self) -> dict[str, float]:
+        """Return what is recorded of the last generation."""
+        return {
+            "best_trust": self.best_fitness,
+            "mean_trust": self.mean_fitness,
+            "mean_accuracy": self.mean_accuracy,
+        }
 
 
 def network_for(dataset: Dataset, hidden: tuple[int, ...], activation: str) -> Network:

@@ -25,7 +25,7 @@ from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
-from genreg_np.strategies.base import Problem, first_genes, plan_line
+from genreg_np.strategies.base import Problem, Scored, first_genes, plan_line
 from genreg_np.strategies.epochs import UNMOVED, draw_batch, training_batch
 from genreg_np.streams import Purpose, Stream
 
@@ -71,7 +71,7 @@ class EvolutionStrategyContext:
 
 
 @dataclass(frozen=True)
-class EvolutionStrategyState:
+class EvolutionStrategyState(Scored):
     """What lives between generations."""
 
     generation: int  # generations done so far
@@ -81,14 +81,6 @@ class EvolutionStrategyState:
     best_fitness: float = 0.0  # of the last generation, a mean over its images
     mean_fitness: float = 0.0
     mean_accuracy: float = 0.0
-
-    def metrics(self) -> dict[str, float]:
-        """Return what is recorded of the last generation."""
-        return {
-            "best_trust": self.best_fitness,
-            "mean_trust": self.mean_fitness,
-            "mean_accuracy": self.mean_accuracy,
-        }
 
 
 class EvolutionStrategy:

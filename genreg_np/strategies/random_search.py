@@ -16,7 +16,7 @@ from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem, plan_line
+from genreg_np.strategies.base import Problem, Scored, plan_line
 from genreg_np.strategies.epochs import UNMOVED, draw_batch, training_batch
 from genreg_np.streams import Stream
 
@@ -49,7 +49,7 @@ class RandomSearchContext:
 
 
 @dataclass(frozen=True)
-class RandomSearchState:
+class RandomSearchState(Scored):
     """What lives between generations."""
 
     generation: int  # generations done so far
@@ -57,14 +57,6 @@ class RandomSearchState:
     best_fitness: float = -1e300  # its fitness, a mean over the batch
     mean_fitness: float = 0.0  # of the last generation
     mean_accuracy: float = 0.0
-
-    def metrics(self) -> dict[str, float]:
-        """Return what is recorded of the last generation."""
-        return {
-            "best_trust": self.best_fitness,
-            "mean_trust": self.mean_fitness,
-            "mean_accuracy": self.mean_accuracy,
-        }
 
 
 class RandomSearch:

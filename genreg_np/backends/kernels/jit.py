@@ -44,6 +44,19 @@ def cache_folder() -> Path | None:
     return folder
 
 
+def is_compiled(work: str) -> bool:
+    """Whether the cache holds all kernels of a work (base.Work)."""
+    folder = cache_folder()
+    return folder is not None and (folder / f"{work}.compiled").exists()
+
+
+def mark_compiled(work: str) -> None:
+    """Remember that all kernels of a work are in the cache."""
+    folder = cache_folder()
+    if folder is not None:
+        (folder / f"{work}.compiled").touch()
+
+
 def kernel(**options: Any) -> Any:
     """Return a decorator that compiles a function on first call: IEEE arithmetic, no fastmath, cached on disk."""
 
