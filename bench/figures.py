@@ -10,63 +10,20 @@ from __future__ import annotations
 
 import argparse
 import re
-import statistics
 import sys
 from pathlib import Path
 
+import accuracies
 import plots
 import tables
 from tables import read, table
 from targets import targets_table
 
 ROOT = Path(__file__).resolve().parents[1]
-LINES = {  # preset: what it is, what was published
-    "fast": ("24 random filters, pooled, head by node perturbation", "-"),
-    "middle": ("two stages of filters, four versions of each image", "-"),
-    "best": ("one and two stages side by side, eight versions", "-"),
-    "genreg-2": ("GENREG 2.0: evolved filters, warm-started in closed form", "99.10, mean of 5"),
-    "nodes": ("node perturbation, 784-64-10 from raw pixels", "-"),
-    "selection": ("pure selection by log-probability, 784-64-10", "-"),
-    "seed-mnist-64": ("GENREG as published, 784-64-10, MNIST, 600 generations", "81.47 / 81.20, one run"),
-    "seed-mnist-32": ("the same, 784-32-10", "72.52, one run"),
-    "readme-text": ("GENREG's README taken literally (one parent)", "-"),
-    "seed-alphabet": ("GENREG on 26 rendered letters, 10,000-128-26", "100, by generation 1,862"),
-    "alphabet": ("the letters by log-probability (ours)", "-"),
-    "nodes-small": ("8x8 digits by node perturbation", "-"),
-    "small": ("8x8 digits by log-probability, 64-32-10 (ours)", "-"),
-}
-GENOMES = ("best", "consensus")
 PUBLISHED = {  # per digit, from the published evaluation files
     "published, generation 600 (81.20 %)": [87.1, 94.5, 80.7, 73.4, 78.2, 70.9, 86.3, 82.2, 76.7, 79.3],
     "published, generation 500 (81.47 %)": [93.7, 96.7, 80.3, 75.4, 84.7, 61.4, 84.9, 83.8, 73.6, 76.2],
 }
-
-
-def spread(values: list[float]) -> str:
-    """Return "mean (least - most)" in percent."""
-    return f"{statistics.fmean(values):.1f} ({min(values):.1f} - {max(values):.1f})"
-
-
-def accuracy_table() -> str:
-    head = ["preset", "test accuracy of the best genome, %", "of the consensus, %", "seconds", "seeds", "published, %"]
-    rows = []
-    for preset, (what, published) in LINES.items():
-        if not (tables.RESULTS / f"accuracy-{preset}.json").exists():
-            continue
-        runs = read(f"accuracy-{preset}")["runs"]
-        best, consensus = ([100 * run["test"][name] for run in runs if name in run["test"]] for name in GENOMES)
-        seconds = statistics.median(run["seconds"] for run in runs)
-        rows.append(
-            [
-                f"`{preset}`: {what}",
-                spread(best),
-                spread(consensus) if consensus else "-",
-                f"{seconds:.0f}",
-                str(len(runs)),
-                published,
-            ]
-        )
-    return table(head, rows)
 
 
 def digit_table() -> str:
@@ -80,7 +37,15 @@ def digit_table() -> str:
 
 
 PAGES = {
-    "README.md": {"accuracy": accuracy_table, "digits": digit_table, "speed": tables.speed},
+    "README.md": {"accuracy": accuracies.presets, "digits": digit_table, "speed": tables.speed},
+    "docs/accuracy.md": {
+        "machine": accuracies.machine,
+        "ladder": accuracies.ladder,
+        "time": accuracies.time_to,
+        "fashion": accuracies.fashion,
+        "ablation": accuracies.ablation,
+        "sizes": accuracies.sizes,
+    },
     "docs/benchmarks.md": {
         "machine": tables.machine,
         "targets": targets_table,

@@ -47,6 +47,17 @@ STYLE = {
     "axes.axisbelow": True,
     "figure.constrained_layout.use": True,
 }
+CURVES = {  # rung: its name and colour in the plot of accuracy against time
+    "random-search": ("random search", "#8b929a"),
+    "seed-mnist-64": ("GENREG as published", "#d1603d"),
+    "evolution-strategy": ("evolution strategy", "#9a8c5a"),
+    "selection-5m": ("selection", "#d19a2e"),
+    "nodes": ("node perturbation", "#2f9270"),
+    "fast": ("fast", "#1fa3a3"),
+    "best": ("best", "#3f8fc4"),
+    "torch-mlp": ("backprop, 784-64-10", "#b8649f"),
+    "torch-lenet": ("backprop, LeNet-5", "#8479c9"),
+}
 SOURCES = {  # plot: the results it is made of
     "generation": ("generation",),
     "population": ("population",),
@@ -57,6 +68,7 @@ SOURCES = {  # plot: the results it is made of
     "reach": ("reach",),
     "startup": ("startup",),
     "memory": ("population", "memory"),
+    "accuracy": tuple(f"accuracy-{rung}" for rung in CURVES),
 }
 
 
@@ -272,6 +284,30 @@ def memory(plt: Any) -> Any:
     return figure
 
 
+def accuracy(plt: Any) -> Any:
+    """Validation error against seconds, a line for each seed; both logarithmic."""
+    figure, axes = plt.subplots(figsize=(8, 4.6))
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    ends, colours = {}, {}
+    for rung, (name, colour) in CURVES.items():
+        runs = read(f"accuracy-{rung}")["runs"]
+        curves = [[(look[0], 100 * (1 - max(look[1:]))) for look in run["curve"]] for run in runs]
+        for curve in curves:
+            axes.plot(*zip(*curve, strict=True), color=colour, linewidth=0.9)
+        ends[name], colours[name] = fmean(curve[-1][1] for curve in curves), colour
+    axes.invert_yaxis()
+    marks = (50, 20, 10, 5, 3, 2, 1, 0.5)
+    axes.set_yticks(marks, [f"{100 - mark:g}" for mark in marks])
+    axes.minorticks_off()
+    plain_ticks(axes.xaxis)
+    axes.grid()
+    name_ends(axes, ends, colours)
+    axes.set_xlabel("seconds")
+    axes.set_title("validation accuracy, %")
+    return figure
+
+
 DRAWN: dict[str, Callable[[Any], Any]] = {
     "generation": generation,
     "population": sweep("population", "population"),
@@ -282,4 +318,5 @@ DRAWN: dict[str, Callable[[Any], Any]] = {
     "reach": reach,
     "startup": startup,
     "memory": memory,
+    "accuracy": accuracy,
 }

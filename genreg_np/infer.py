@@ -16,6 +16,8 @@ Inputs are (N, *input_shape), or one input of shape input_shape. Integers are ra
     standardise   (x - mean) * scale       branches                several stacks of one input, end to end
     project       matrix x                 responses, statistics   below, of levels
 
+A model of 8-bit integers has quantise and dense-int8 instead, whose whole numbers are exact in any language.
+
 Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 """
 
@@ -37,6 +39,7 @@ MOST_EXPANSION = 1100  # bytes that a byte of a compressed file may become
 CHUNK_BYTES = 16 << 20  # inputs are taken in pieces of about this size, so that any batch fits in memory
 MOST_OUTPUTS = 1 << 22  # of a layer: a small file must not ask for more memory than any real model needs
 LEVEL = 255  # the largest level
+MOST_INT8 = 127  # -128 is not used
 MOST_RESPONSE = 32767  # of a detector: so that 16 bits hold it
 MOST_WINDOW = 22  # MOST_RESPONSE * MOST_WINDOW**2 < 2**24: sums of float32 are then exact in any order
 UNMOVED = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
@@ -203,8 +206,11 @@ class Model:
         layers = _entry(network, "layers", list)
         if min(self.input_shape, default=0) < 1:
             raise ModelError("the network has no inputs")
-        if not any(layer["kind"] == "dense" for layer in layers):
+        if not any(layer["kind"] in ("dense", "dense-int8") for layer in layers):
             raise ModelError("the network has no layers of weights")
+        for index, layer in enumerate(layers):
+            if layer["kind"] == "dense-int8" and (index == 0 or not _gives_int8(layers[index - 1])):
+                raise ModelError(f"layer {index} takes whole numbers of 8 bits, but others arrive")
         _, width, self._forward = stack(layers, self.arrays, "layers", math.prod(self.input_shape))
         if self.class_names and len(self.class_names) != width:
             raise ModelError(f"{len(self.class_names)} class names for {width} outputs")
@@ -346,6 +352,63 @@ def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Laye
         raise ModelError(f"{name} has the unknown activation {activation!r}; use a newer infer.py")
     activate = ACTIVATIONS[activation]
     return inputs, outputs, lambda x: activate(x @ weight.T + bias)
+
+
+def _quantise(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Turn inputs into whole numbers: q = floor(a x + b) in float64, cut to low .. 127."""
+    inputs, low = _whole(layer["inputs"]), _whole(layer["low"])
+    a, b = (_weights(arrays, f"{where}.{part}", (inputs,)).astype(np.float64) for part in ("a", "b"))
+    if not -MOST_INT8 <= low <= 0:
+        raise ModelError(f"{name} cuts at {low}, beyond 8 bits")
+    return inputs, inputs, lambda x: np.clip(np.floor(a * x + b), low, MOST_INT8).astype(np.float32)
+
+
+def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """A dense layer of whole numbers, exact in any order and any language.
+
+        acc = sum over i of weight[o, i] q[i] + bias[o]               int32
+        t = floor((acc * multiplier[o] + half) / 2**shift)            half = 2**(shift - 1), or 0 for shift 0
+        hidden:  q = table[t - low], t cut to low .. low + T - 1      T entries
+        last:    logit = t * unit                                     unit is a power of two
+
+    |acc * multiplier| + half < 2**53, so float64 computes it exactly; so does float32 acc where it stays below 2**24.
+    """
+    inputs, outputs, shift = (_whole(layer[key]) for key in ("inputs", "outputs", "shift"))
+    weight = _array_of(arrays, f"{where}.weight", (outputs, inputs), np.int8)
+    bias, multiplier = (_array_of(arrays, f"{where}.{part}", (outputs,), np.int32) for part in ("bias", "multiplier"))
+    most = MOST_INT8 * np.abs(weight.astype(np.int64)).sum(axis=1) + np.abs(bias.astype(np.int64))
+    if not 0 <= shift <= 46 or (most >= 2**31).any() or (multiplier < 0).any():
+        raise ModelError(f"{name} has an impossible shift, multiplier or sum")
+    half = float(2 ** (shift - 1)) if shift else 0.0
+    largest = float((most.astype(np.float64) * multiplier).max()) + half
+    if largest >= 2**53:
+        raise ModelError(f"{name} has products beyond 53 bits")
+    kind = np.float32 if most.max() < 2**24 else np.float64
+    columns, added = np.ascontiguousarray(weight.T.astype(kind)), bias.astype(kind)
+    factor, scale = multiplier.astype(np.float64), 2.0**-shift
+
+    def steps(q: np.ndarray) -> np.ndarray:
+        acc = np.add(q.astype(kind) @ columns, added).astype(np.float64)
+        counted: np.ndarray = np.floor((acc * factor + half) * scale)
+        return counted
+
+    if "unit" in layer:
+        unit = layer["unit"]
+        if type(unit) is not float or not 2.0**-40 <= unit <= 2.0**40 or math.frexp(unit)[0] != 0.5:
+            raise ModelError(f"{name} has a unit that is no power of two")
+        if largest * scale >= 2**24:
+            raise ModelError(f"{name} has logits beyond 24 bits")
+        return inputs, outputs, lambda q: (steps(q) * unit).astype(np.float32)
+    low, entries = _whole(layer["low"]), arrays.get(f"{where}.table")
+    table = _array_of(arrays, f"{where}.table", (0 if entries is None else entries.size,), np.int8).astype(np.float32)
+    if not len(table) or table.min() < -MOST_INT8 or abs(low) > MOST_OUTPUTS:
+        raise ModelError(f"{name} has an impossible table")
+    high = low + len(table) - 1
+    return inputs, outputs, lambda q: table[np.clip(steps(q), low, high).astype(np.int64) - low]
+
+
+def _gives_int8(layer: dict[str, Any]) -> bool:
+    return layer["kind"] == "quantise" or (layer["kind"] == "dense-int8" and "unit" not in layer)
 
 
 def _standardise(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
@@ -598,7 +661,7 @@ def _branches(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> L
     inputs = _whole(layer["inputs"])
     branches: List[Layer] = []  # noqa: UP006
     for number, branch in enumerate(_entry(layer, "branches", list)):
-        if not isinstance(branch, list) or any(part["kind"] in ("branches", "dense") for part in branch):
+        if not isinstance(branch, list) or any(part["kind"] in NO_BRANCH for part in branch):
             raise ModelError(f"{name} holds what is no stack of fixed layers")
         branches.append(stack(branch, arrays, f"{where}.{number}", inputs))
     if not branches:
@@ -607,8 +670,11 @@ def _branches(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> L
     return inputs, outputs, lambda x: np.concatenate([function(x) for _, _, function in branches], axis=1)
 
 
+NO_BRANCH = ("branches", "dense", "quantise", "dense-int8")  # what is no part of a branch
 LAYERS: dict[str, Callable[[dict[str, Any], Arrays, str, str], Layer]] = {
     "dense": _dense,
+    "quantise": _quantise,
+    "dense-int8": _dense_int8,
     "standardise": _standardise,
     "project": _project,
     "levels": _levels,

@@ -12,15 +12,18 @@ Source: the GENREG README and the published training code, which differ: the cod
 predictions, and decays trust per image. The defaults are the code's mechanism with the README's rates.
 Everything that departs from the code is listed in docs/deviations.md.
 
-Grown, all by choice: mutation falls from mutation_scale to a fraction of it, geometrically over the run; batches grow,
-linearly; survival goes by trust per generation it was earned in, so that a child can displace an elder whose trust is
-merely older (trust.py). The preset `selection` uses them.
+Grown, all by choice: every child descends from the survivors' mean, weighted as in the draw of parents; mutation falls
+from mutation_scale to a fraction of it, geometrically over the run; batches grow, linearly; survival goes by trust per
+generation it was earned in, so that a child can displace an elder whose trust is merely older (trust.py). The preset
+`selection` uses the first two. With the mean as parent it is what evolution strategies call (mu/mu_w, lambda), with
+sparse mutation (Rechenberg 1973; Hansen & Ostermeier 2001).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +37,7 @@ from genreg_np.settings import Settings, option
 from genreg_np.strategies.base import Problem
 from genreg_np.streams import Purpose, Stream, scale_words
 
-GENES = {"weight": Gene.WEIGHT, "unit": Gene.UNIT, "layer": Gene.LAYER, "none": Gene.NONE}
+GENES = {"weight": Gene.WEIGHT, "unit": Gene.UNIT, "layer": Gene.LAYER, "none": Gene.NONE, "mean": Gene.NONE}
 ONLY_AT_START = "only generation 0 draws from it"
 
 
@@ -45,7 +48,11 @@ class GenregOptions(Settings):
     population_size: int = option(200, "genomes per generation", low=2, high=1_000_000)
     survival_cutoff: float = option(0.2, "fraction that survives as parents", above=0, high=1)
     elites: int = option(0, "best survivors kept unchanged, with their trust", low=0)
-    crossover: str = option("weight", "what crossover exchanges as a whole; none: one parent", choices=tuple(GENES))
+    crossover: str = option(
+        "weight",
+        "what crossover exchanges as a whole; none: one parent; mean: the one parent is the survivors' weighted mean",
+        choices=tuple(GENES),
+    )
     child_mutation_rate: float = option(0.07, "probability that a child's gene mutates", low=0, high=1)
     base_mutation_rate: float = option(0.0, "the same for survivors, elites excepted", low=0, high=1)
     mutation_scale: float = option(0.1, "standard deviation of the noise added to a gene", low=0, high=1000)
@@ -149,9 +156,10 @@ class Genreg:
         UsageError
             For settings that contradict each other.
         """
-        if options.elites > options.survivor_count:
+        if options.elites > kept(options, options.survivor_count):
+            most = "less than" if options.crossover == "mean" else "at most"
             raise UsageError(
-                f"elites = {options.elites} must be at most the {options.survivor_count} survivors "
+                f"elites = {options.elites} must be {most} the {options.survivor_count} survivors "
                 f"(population_size {options.population_size} x survival_cutoff {options.survival_cutoff:g})"
             )
         by_class: tuple[NDArray[np.int64], ...] = ()
@@ -180,13 +188,7 @@ class Genreg:
         survivors, parents, elites = state.survivors, np.zeros((size, 2), np.int32), 0
         scale = options.scale_at(context.done(state.generation))
         if len(survivors):
-            elites = min(options.elites, len(survivors))
-            scheme = options.parent_weights
-            if scheme == "auto":
-                # deviation: rank weights
-                scheme = "published" if options.fitness == "reward" else "rank"
-            weights = selection.parent_weights(standing(options, state.trust, state.evidence), scheme)
-            parents = selection.draw_parents(weights, size, elites, stream, state.generation)
+            elites = kept(options, len(survivors))
             if options.base_mutation_rate:
                 survivors = context.backend.mutate(
                     survivors,
@@ -197,6 +199,12 @@ class Genreg:
                     scale,
                     first=elites,
                 )
+            weights = parent_weights(options, state)
+            if options.crossover == "mean":
+                survivors = with_mean(survivors, weights, elites)
+                parents[:] = np.minimum(np.arange(size, dtype=np.int32), elites)[:, None]
+            else:
+                parents = selection.draw_parents(weights, size, elites, stream, state.generation)
         return Brood(
             context.network,
             stream.seed,
@@ -229,7 +237,9 @@ class Genreg:
         def after_earning(held: NDArray[np.float64], earned: NDArray[np.float64]) -> NDArray[np.float64]:
             before = np.zeros(brood.size)
             if len(held):
-                one_parent = options.crossover == "none"
+                if options.crossover == "mean":
+                    held = with_mean(held, parent_weights(options, state), brood.elites)
+                one_parent = brood.gene is Gene.NONE
                 before = trust.inherit(held, brood.parents, options.trust_inheritance, brood.elites, one_parent)
             return trust.accumulate(before, earned, images, options.trust_decay, options.trust_decay_per)
 
@@ -249,7 +259,8 @@ class Genreg:
     def plan(context: GenregContext) -> str:
         """Say how the backend scores a generation, and what memory that takes."""
         options, network = context.options, context.network
-        survivors = np.broadcast_to(np.float32(0), (options.survivor_count, network.gene_count))
+        parents = options.elites + 1 if options.crossover == "mean" else options.survivor_count
+        survivors = np.broadcast_to(np.float32(0), (parents, network.gene_count))
         brood = Brood(
             network, 0, 1, survivors, np.zeros((options.population_size, 2), np.int32), GENES[options.crossover],
             options.child_mutation_rate, options.mutation_scale, options.elites, 0.0, 0.0,
@@ -277,6 +288,33 @@ def standing(options: GenregOptions, trust: NDArray[np.float64], evidence: NDArr
     if options.survival == "trust":
         return trust
     return np.divide(trust, evidence, out=np.zeros_like(trust), where=evidence > 0)
+
+
+def kept(options: GenregOptions, survivors: int) -> int:
+    """Return how many of so many survivors live on unchanged; a mean of all takes the place of one."""
+    return min(options.elites, survivors - (options.crossover == "mean"))
+
+
+def parent_weights(options: GenregOptions, state: GenregState) -> NDArray[np.float64]:
+    """Return each survivor's weight as a parent, (S,)."""
+    scheme = options.parent_weights
+    if scheme == "auto":
+        # deviation: rank weights
+        scheme = "published" if options.fitness == "reward" else "rank"
+    return selection.parent_weights(standing(options, state.trust, state.evidence), scheme)
+
+
+def with_mean(values: Any, weights: NDArray[np.float64], elites: int) -> Any:
+    """Return the first `elites` of S values or rows, and after them the weighted mean of all, (elites + 1, ...).
+
+    Summed one by one in order, so that every backend gives the same bits.
+    """
+    mean = values[0] * 0
+    for value, share in zip(values, weights / weights.sum(), strict=True):
+        mean = mean + value * float(share)
+    result = values[: elites + 1].copy()
+    result[elites] = mean
+    return result
 
 
 def draw_batch(context: GenregContext, stream: Stream, generation: int) -> Batch:

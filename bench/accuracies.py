@@ -1,0 +1,133 @@
+"""The tables of docs/accuracy.md and the accuracies in README.md, from bench/results/accuracy-RUNG.json."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Any
+
+from rungs import ABLATIONS, RUNGS
+from tables import RESULTS, number, read, table
+
+PRESETS = (  # README's rows: rungs that are a preset as it stands
+    "fast", "middle", "best", "genreg-2", "nodes", "selection", "seed-mnist-64", "seed-mnist-32", "readme-text",
+    "seed-alphabet", "alphabet", "nodes-small", "small",
+)  # fmt: skip
+FASHION = ("nodes-fashion", "fast-fashion", "best-fashion")
+OTHER_DATA = (*FASHION, "seed-alphabet", "alphabet", "nodes-small", "small")
+MARKS = (0.90, 0.95, 0.97, 0.98, 0.99)  # validation accuracies whose seconds are told
+
+
+def runs_of(rung: str) -> list[dict[str, Any]]:
+    """Return what was measured of a rung, a run for each seed; nothing if it was not."""
+    return list(read(f"accuracy-{rung}")["runs"]) if (RESULTS / f"accuracy-{rung}.json").exists() else []
+
+
+def saved(run: dict[str, Any]) -> float:
+    """Return the test accuracy of the genome that was saved: the one that validated better."""
+    test = run["test"]
+    return float(test.get(run["saved"], next(iter(test.values()))))
+
+
+def spread(values: list[float], digits: int = 1) -> str:
+    """Return "mean (least - most)" in percent."""
+    mean, least, most = (f"{100 * value:.{digits}f}" for value in (statistics.fmean(values), min(values), max(values)))
+    return f"{mean} ({least} - {most})"
+
+
+def middle(runs: list[dict[str, Any]], key: str) -> float | None:
+    """Return the median of a measured value, if it was measured."""
+    values = [run[key] for run in runs if key in run]
+    return statistics.median(values) if values else None
+
+
+def machine() -> str:
+    found = runs_of("nodes")[0]["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    return f"{found['processor']}, {found['cores']} cores; {versions}."
+
+
+def presets() -> str:
+    rows = []
+    for name in PRESETS:
+        if not (runs := runs_of(name)):
+            continue
+        best, consensus = (
+            [run["test"][genome] for run in runs if genome in run["test"]] for genome in ("best", "consensus")
+        )
+        rows.append(
+            [
+                f"`{name}`: {RUNGS[name].what}",
+                spread(best),
+                spread(consensus) if consensus else "-",
+                f"{middle(runs, 'seconds'):.0f}",
+                str(len(runs)),
+                RUNGS[name].published,
+            ]
+        )
+    head = ["preset", "test accuracy of the best genome, %", "of the consensus, %", "seconds", "seeds", "published, %"]
+    return table(head, rows)
+
+
+def ladder() -> str:
+    rows = []
+    for name, rung in RUNGS.items():
+        if name in OTHER_DATA or not (runs := runs_of(name)):
+            continue
+        count = middle(runs, "evaluations")
+        rows.append(
+            [
+                f"{'backpropagation: ' if rung.peer else ''}{rung.what}",
+                spread([saved(run) for run in runs], 2),
+                number(middle(runs, "seconds")),
+                "-" if count is None else f"{count / 1e6:,.1f}",
+                f"{middle(runs, 'parameters') or math.nan:,.0f}",
+                str(len(runs)),
+            ]
+        )
+    head = ["method", "test accuracy, %", "seconds", "image-genome evaluations, millions", "parameters", "seeds"]
+    return table(head, rows)
+
+
+def seconds_to(run: dict[str, Any], mark: float) -> float:
+    """Return when a run first validated at `mark`, in seconds; infinity if it never did."""
+    return next((float(seconds) for seconds, *looks in run["curve"] if max(looks) >= mark), math.inf)
+
+
+def time_to() -> str:
+    rows = []
+    for name, rung in RUNGS.items():
+        runs = [run for run in runs_of(name) if run["curve"]]
+        if name in OTHER_DATA or not runs:
+            continue
+        times = [statistics.median(seconds_to(run, mark) for run in runs) for mark in MARKS]
+        rows.append([rung.what, *("-" if math.isinf(value) else number(value) for value in times)])
+    return table(["seconds to a validation accuracy of", *(f"{100 * mark:.0f} %" for mark in MARKS)], rows)
+
+
+def fashion() -> str:
+    rows = [
+        [RUNGS[name].what, spread([saved(run) for run in runs], 2), number(middle(runs, "seconds")), str(len(runs))]
+        for name in FASHION
+        if (runs := runs_of(name))
+    ]
+    return table(["Fashion-MNIST", "test accuracy, %", "seconds", "seeds"], rows)
+
+
+def ablation() -> str:
+    rows = []
+    for name, rung in ABLATIONS.items():
+        if runs := runs_of(name):
+            values = [saved(run) for run in runs]
+            deviation = f"{100 * statistics.stdev(values):.2f}" if len(values) > 1 else "-"
+            rows.append([rung.what, spread(values, 2), deviation, str(len(runs))])
+    return table(["1,000 generations", "test accuracy, %", "deviation", "seeds"], rows)
+
+
+def sizes() -> str:
+    rows = [
+        [f"`{name}`", *(number(middle(runs, key)) for key in ("model_kilobytes", "peak_memory_mb", "predict_ms"))]
+        for name in ("seed-mnist-64", "nodes", "fast", "middle", "best", "genreg-2")
+        if (runs := runs_of(name))
+    ]
+    return table(["preset", "model.npz, KB", "peak memory of training, MB", "one prediction by infer.py, ms"], rows)

@@ -1,0 +1,185 @@
+"""The ladder: every method seed by seed, and backpropagation on the same networks beside it.
+
+    python bench/ladder.py                                       every rung, seeds 0-4
+    python bench/ladder.py seed-mnist-64 --seeds 20
+    python bench/ladder.py torch-lenet --peers .venv-peers/bin/python
+
+Each run is a process of its own, one after the other. Writes bench/results/accuracy-RUNG.json: settings, machine, and
+per seed the accuracy of each champion on the test split, read once at the run's end, overall and per class; seconds;
+and the validation curve. A seed that was measured with the same settings is not measured again; --anew does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import machine
+from rungs import ABLATIONS, RUNGS, Rung, evaluations
+
+from genreg_np import infer, load_dataset, train
+from genreg_np.training import Watcher
+
+RESULTS = Path(__file__).parent / "results"
+POINTS = 40  # most points of a curve that is kept
+PREDICTIONS = 500  # timed one by one
+ALL = RUNGS | ABLATIONS
+
+
+def measure(rung: Rung, seed: int, backend: str) -> dict[str, Any]:
+    """Train one seed of ours and return what came of it."""
+    config = rung.config(seed)
+    dataset = load_dataset(config.dataset, variations=config.variations)
+    records: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        watcher = Watcher(on_record=records.append)
+        result = train(config, dataset, out, backend=backend, budget_seconds=rung.budget, watcher=watcher)
+        kilobytes = (out / "model.npz").stat().st_size / 1000
+        milliseconds = prediction_ms(out / "model.npz", dataset.test.inputs[:PREDICTIONS])
+    assert result.model is not None
+    looks = [record for record in records if "validation_accuracy" in record]
+    return {
+        "generations": result.generations,
+        "seconds": round(result.seconds, 2),
+        "ended": result.ended,
+        "saved": result.genome,
+        "validation": result.validation,
+        "test": {name: evaluation.accuracy for name, evaluation in result.test.items()},
+        "per_class": {name: evaluation.per_class for name, evaluation in result.test.items()},
+        "curve": [
+            [round(look["seconds"], 2), *(look[name] for name in look if name.endswith("validation_accuracy"))]
+            for look in thinned(looks)
+        ],
+        "evaluations": evaluations(config.replace(generations=result.generations), len(dataset.train)),
+        "parameters": result.model.network.gene_count,
+        "model_kilobytes": round(kilobytes, 1),
+        "predict_ms": round(milliseconds, 4),
+        "peak_memory_mb": machine.peak_megabytes(),
+    }
+
+
+def prediction_ms(model: Path, images: Any) -> float:
+    """Return the median milliseconds of a prediction of one image by infer.py."""
+    network, times = infer.load(model), []
+    for image in images:
+        begun = time.perf_counter()
+        network.predict(image)
+        times.append(time.perf_counter() - begun)
+    return 1000 * statistics.median(times)
+
+
+def thinned(looks: list[Any]) -> list[Any]:
+    """Return at most POINTS of a list, evenly spread, the last always."""
+    step = -(-len(looks) // POINTS)
+    return looks[::-1][:: max(1, step)][::-1]
+
+
+def start(name: str, seed: int, backend: str, peers: str) -> dict[str, Any]:
+    """Run one seed in a process of its own."""
+    rung = ALL[name]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
+    if rung.peer:
+        with tempfile.TemporaryDirectory() as folder:
+            data = Path(folder) / "data.npz"
+            save_for_peers(rung.dataset, data)
+            script = str(Path(__file__).parent / "peers" / "backpropagation.py")
+            python = sys.executable if rung.peer.startswith("sklearn") else peers
+            command = [python, script, rung.peer, str(data), str(seed), str(rung.budget or 0)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    else:
+        command = [sys.executable, __file__, "--run", name, str(seed), backend]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        raise RuntimeError(f"{name}, seed {seed}: {done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def save_for_peers(name: str, path: Path) -> None:
+    """Write a dataset's splits where NumPy alone can read them."""
+    import numpy as np
+
+    dataset = load_dataset(name)
+    arrays = {}
+    for split in ("train", "validation", "test"):
+        part = dataset.split(split)
+        arrays |= {f"{split}_images": part.inputs, f"{split}_labels": part.labels}
+    np.savez(path, **arrays)
+
+
+def settings(rung: Rung) -> dict[str, Any]:
+    """Return what a result depends on beside seed and machine."""
+    if rung.peer:
+        return {"peer": rung.peer, "budget": rung.budget, "dataset": rung.dataset}
+    known = rung.config(0).to_dict() | {"budget": rung.budget}
+    return {key: value for key, value in known.items() if key != "seed" and (key != "generations" or not rung.budget)}
+
+
+def known_runs(name: str) -> list[dict[str, Any]]:
+    """Return the runs of a rung that are in its file, if its settings have not changed."""
+    path = RESULTS / f"accuracy-{name}.json"
+    if not path.exists():
+        return []
+    document = json.loads(path.read_text("utf-8"))
+    runs: list[dict[str, Any]] = document["runs"] if document["settings"] == settings(ALL[name]) else []
+    return runs
+
+
+def save(name: str, runs: list[dict[str, Any]], peers: str) -> None:
+    """Write a rung's file."""
+    runs = sorted(runs, key=lambda run: int(run["seed"]))
+    summary = {}
+    for genome in runs[0]["test"]:
+        values = [run["test"][genome] for run in runs if genome in run["test"]]
+        summary[genome] = {
+            "mean": statistics.fmean(values),
+            "median": statistics.median(values),
+            "deviation": statistics.stdev(values) if len(values) > 1 else None,
+        }
+    document = {"rung": name, "what": ALL[name].what, "settings": settings(ALL[name]), "test": summary, "runs": runs}
+    target = RESULTS / f"accuracy-{name}.json"
+    target.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Measure the rungs named, seed after seed, and print a line for each run."""
+    if sys.argv[1:2] == ["--run"]:
+        name, seed, backend = sys.argv[2:]
+        print(json.dumps(measure(ALL[name], int(seed), backend)))
+        return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rungs", nargs="*", choices=[[], *ALL], metavar="RUNG")
+    parser.add_argument("--seeds", type=int, help="seeds 0 .. SEEDS-1, instead of each rung's own number")
+    parser.add_argument("--backend", default="cpu")
+    parser.add_argument("--peers", default="", help="the peers' Python; without it PyTorch's rungs are left out")
+    parser.add_argument("--anew", action="store_true", help="measure again what has been measured")
+    arguments = parser.parse_args()
+    for name in arguments.rungs or ALL:
+        rung = ALL[name]
+        if rung.peer and not rung.peer.startswith("sklearn") and not arguments.peers:
+            print(f"{name}: left out (--peers)")
+            continue
+        runs = [] if arguments.anew else known_runs(name)
+        for seed in range(arguments.seeds or rung.seeds):
+            if any(run["seed"] == seed for run in runs):
+                continue
+            around = machine.describe(arguments.peers or None)
+            started = time.perf_counter()
+            found = start(name, seed, arguments.backend, arguments.peers)
+            runs.append({"seed": seed, **found, "machine": around})
+            told = {key: found.get(key) for key in ("generations", "seconds", "test")}
+            print(f"{name} seed {seed}: {told}, process {time.perf_counter() - started:.1f} s", flush=True)
+            save(name, runs, arguments.peers)
+
+
+if __name__ == "__main__":
+    main()

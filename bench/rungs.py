@@ -1,0 +1,110 @@
+"""The rungs of the ladder: what is trained, on what, for how long. ladder.py measures, figures.py tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from genreg_np.config import TrainConfig, read_preset
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One thing to train, on several seeds."""
+
+    what: str  # in words, for tables
+    preset: str = ""  # of ours
+    changes: Mapping[str, Any] = field(default_factory=dict)  # to the preset
+    budget: float | None = None  # seconds; None: the preset's own generations
+    dataset: str = "mnist"
+    seeds: int = 5
+    published: str = "-"  # accuracy, %
+    peer: str = ""  # for backpropagation: what backpropagation.py is to train; then budget is its own
+
+    def config(self, seed: int) -> TrainConfig:
+        """Return the configuration of a seed, its generations still the preset's."""
+        values = read_preset(self.preset) | {"dataset": self.dataset} | dict(self.changes)
+        return TrainConfig.from_dict(values | {"seed": seed})
+
+
+NODES = {"preset": "nodes"}
+SIGNS = {"activation": "step", "sigma": 0.5}
+REWARD = {"fitness": "reward", "sigma": 1.0}
+BACK = "backpropagation"
+RUNGS: dict[str, Rung] = {
+    "random-search": Rung("random search: the best of fresh networks", "random-search", budget=60),
+    "evolution-strategy": Rung("plain evolution strategy (Salimans et al.)", "evolution-strategy", budget=60),
+    "readme-text": Rung("GENREG's README taken literally (one parent)", "readme-text"),
+    "seed-mnist-64": Rung("GENREG as published, 600 generations", "seed-mnist-64", published="81.47 / 81.20, one run"),
+    "seed-mnist-32": Rung("the same, 784-32-10", "seed-mnist-32", published="72.52, one run"),
+    "selection": Rung("pure selection by log-probability, 60 s", "selection", budget=60),
+    "selection-5m": Rung("the same, 5 minutes", "selection", budget=300),
+    "nodes-4s": Rung("node perturbation, 4 s", "nodes", budget=4),
+    "nodes": Rung("the same, 40 s", "nodes", budget=40),
+    "nodes-32": Rung("the same, 784-32-10, 16 pairs, 40 s", "nodes", {"hidden": [32], "pairs": 16}, 40),
+    "nodes-step": Rung("the same, hard steps for activations, 40 s", "nodes", SIGNS, 40),
+    "nodes-reward": Rung("the same, only the reward +10 / -1.5 of the predicted class, 40 s", "nodes", REWARD, 40),
+    "fast": Rung("24 random filters, pooled; head by node perturbation", "fast"),
+    "middle": Rung("two stages of filters, four versions of each image", "middle"),
+    "best": Rung("one and two stages side by side, eight versions", "best"),
+    "genreg-2": Rung("GENREG 2.0, warm-started in closed form", "genreg-2", published="99.10, mean of 5"),
+    "genreg-2-cold": Rung("the same search from random weights", "genreg-2", {"warm_start": False}, seeds=2),
+    "nodes-fashion": Rung("node perturbation, 784-64-10, 40 s", "nodes", budget=40, dataset="fashion-mnist"),
+    "fast-fashion": Rung("preset fast", "fast", dataset="fashion-mnist"),
+    "best-fashion": Rung("preset best", "best", dataset="fashion-mnist"),
+    "seed-alphabet": Rung("GENREG on 26 rendered letters, 10,000-128-26", "seed-alphabet", dataset="letters", seeds=3,
+                          published="100, by generation 1,862"),
+    "alphabet": Rung("the letters by log-probability (ours)", "alphabet", dataset="letters"),
+    "nodes-small": Rung("8x8 digits by node perturbation", "nodes-small", dataset="digits"),
+    "small": Rung("8x8 digits by log-probability, 64-32-10 (ours)", "small", dataset="digits"),
+    "sklearn-mlp": Rung("scikit-learn's MLPClassifier, 784-64-10, Adam, early stopping", peer="sklearn-mlp"),
+    "torch-mlp-4s": Rung("PyTorch, 784-64-10, Adam, step falling to 0 in 4 s", peer="mlp", budget=4),
+    "torch-mlp": Rung("PyTorch, 784-64-10, Adam, step falling to 0 in 40 s", peer="mlp", budget=40),
+    "torch-mlp-constant": Rung("PyTorch, 784-64-10, Adam, constant step, best of 20 s", peer="mlp-constant", budget=20),
+    "torch-lenet-25s": Rung("PyTorch, LeNet-5, Adam, step falling to 0 in 25 s", peer="lenet", budget=25),
+    "torch-lenet": Rung("PyTorch, LeNet-5, Adam, step falling to 0 in 110 s", peer="lenet", budget=110),
+    "torch-lenet-constant": Rung("PyTorch, LeNet-5, Adam, constant step, best of 120 s", peer="lenet-constant",
+                                 budget=120, seeds=3),
+}  # fmt: skip
+
+ABLATION_GENERATIONS = 1000
+ABLATIONS: dict[str, Rung] = {
+    f"ablation-{name}": Rung(what, "selection", {"generations": ABLATION_GENERATIONS, **changes})
+    for name, (what, changes) in {
+        "none": ("preset `selection`, 1,000 generations", {}),
+        "reward": ("the reward +10 / -1.5 of the sampled class instead of log-probability",
+                   {"fitness": "reward", "prediction": "sampled", "parent_weights": "rank"}),
+        "published-weights": ("parents weighted as published (trust - min + 1)", {"parent_weights": "published"}),
+        "elites": ("no elites", {"elites": 0}),
+        "scale": ("no annealing of the mutation scale", {"final_scale": 1.0}),
+        "growth": ("batches twice as large at the end", {"final_images": 40}),
+        "trust": ("trust lasts: decay .001 per image and 3 % inheritance, as published",
+                  {"trust_decay": 0.001, "trust_decay_per": "image", "trust_inheritance": 0.03}),
+        "trust-mean": ("the same, survival by trust per generation",
+                       {"trust_decay": 0.001, "trust_decay_per": "image", "trust_inheritance": 0.03,
+                        "survival": "mean"}),
+        "trust-short": ("trust halves each generation, half is inherited",
+                        {"trust_decay": 0.5, "trust_inheritance": 0.25, "survival": "mean"}),
+        "unit": ("crossover of whole units", {"crossover": "unit"}),
+        "one-parent": ("one parent, no crossover", {"crossover": "none"}),
+    }.items()
+}  # fmt: skip
+
+
+def evaluations(config: TrainConfig, images: int) -> int:
+    """Return how often a run puts one image through one genome; `images` is the size of the training split.
+
+    Mutants of node perturbation count in full, although only what follows the mutated layer is evaluated anew.
+    """
+    options, generations = config.options, config.generations
+    if config.strategy == "genreg":
+        classes = 26 if config.dataset == "letters" else 10
+        grown = sum(options.images_at(done / generations) for done in range(generations))
+        return int(options.population_size * classes * grown)
+    if config.strategy == "genreg-2":
+        return int(generations * options.population_size * (options.pool or images))
+    if config.strategy in ("evolution-strategy", "random-search"):
+        return int(generations * options.population_size * options.batch_size)
+    layers = len(config.hidden) + 1
+    return int(generations * options.batch_size * (1 + 2 * options.pairs * layers))
