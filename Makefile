@@ -41,7 +41,7 @@ bench-peers: $(VENV)/installed-bench $(PEERS)
 
 # The accuracies in README, seed by seed; about half an hour on two cores.
 reproduce: $(VENV)/installed-dev
-	$(BIN)/python bench/accuracy.py $(ARGS)
+	$(BIN)/python bench/ladder.py $(ARGS)
 
 # The tables and plots of README and docs/benchmarks.md, from the results.
 figures: $(VENV)/installed-bench

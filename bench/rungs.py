@@ -31,15 +31,21 @@ class Rung:
 NODES = {"preset": "nodes"}
 SIGNS = {"activation": "step", "sigma": 0.5}
 REWARD = {"fitness": "reward", "sigma": 1.0}
-BACK = "backpropagation"
+CROSSOVER = {  # a population whose children mix two parents' weights, as published
+    "crossover": "weight", "population_size": 200, "elites": 4, "child_mutation_rate": 0.05, "mutation_scale": 0.03,
+    "final_scale": 0.05, "images_per_class": 20,
+}  # fmt: skip
 RUNGS: dict[str, Rung] = {
     "random-search": Rung("random search: the best of fresh networks", "random-search", budget=60),
     "evolution-strategy": Rung("plain evolution strategy (Salimans et al.)", "evolution-strategy", budget=60),
     "readme-text": Rung("GENREG's README taken literally (one parent)", "readme-text"),
-    "seed-mnist-64": Rung("GENREG as published, 600 generations", "seed-mnist-64", published="81.47 / 81.20, one run"),
+    "seed-mnist-64": Rung("GENREG as published, 600 generations", "seed-mnist-64", seeds=12,
+                          published="81.47 / 81.20, one run"),
     "seed-mnist-32": Rung("the same, 784-32-10", "seed-mnist-32", published="72.52, one run"),
     "selection": Rung("pure selection by log-probability, 60 s", "selection", budget=60),
-    "selection-5m": Rung("the same, 5 minutes", "selection", budget=300),
+    "selection-5m": Rung("the same, 5 minutes, batches growing to 3,200", "selection",
+                         {"final_images": 320, "final_scale": 0.03}, 300),
+    "selection-crossover": Rung("the same by crossover of single weights, 60 s", "selection", CROSSOVER, 60),
     "nodes-4s": Rung("node perturbation, 4 s", "nodes", budget=4),
     "nodes": Rung("the same, 40 s", "nodes", budget=40),
     "nodes-32": Rung("the same, 784-32-10, 16 pairs, 40 s", "nodes", {"hidden": [32], "pairs": 16}, 40),
@@ -68,26 +74,25 @@ RUNGS: dict[str, Rung] = {
                                  budget=120, seeds=3),
 }  # fmt: skip
 
-ABLATION_GENERATIONS = 1000
-ABLATIONS: dict[str, Rung] = {
-    f"ablation-{name}": Rung(what, "selection", {"generations": ABLATION_GENERATIONS, **changes})
+LASTING = {"trust_decay": 0.001, "trust_decay_per": "image", "trust_inheritance": 0.03}  # trust, as published
+HALVING = {"trust_decay": 0.5, "trust_inheritance": 0.25, "survival": "mean"}
+ABLATIONS: dict[str, Rung] = {  # of a population as published, made stronger step by step; each changes one thing
+    f"ablation-{name}": Rung(what, "selection", CROSSOVER | {"generations": 1000} | changes)
     for name, (what, changes) in {
-        "none": ("preset `selection`, 1,000 generations", {}),
-        "reward": ("the reward +10 / -1.5 of the sampled class instead of log-probability",
-                   {"fitness": "reward", "prediction": "sampled", "parent_weights": "rank"}),
-        "published-weights": ("parents weighted as published (trust - min + 1)", {"parent_weights": "published"}),
+        "base": ("by crossover of single weights, 4 elites, trust earned anew in each generation", {}),
+        "reward": ("fitness: the reward +10 / -1.5 of the sampled class", {"fitness": "reward", "parent_weights": "rank"}),
+        "published-weights": ("parents weighted by trust - min + 1, not by rank", {"parent_weights": "published"}),
         "elites": ("no elites", {"elites": 0}),
-        "scale": ("no annealing of the mutation scale", {"final_scale": 1.0}),
-        "growth": ("batches twice as large at the end", {"final_images": 40}),
-        "trust": ("trust lasts: decay .001 per image and 3 % inheritance, as published",
-                  {"trust_decay": 0.001, "trust_decay_per": "image", "trust_inheritance": 0.03}),
-        "trust-mean": ("the same, survival by trust per generation",
-                       {"trust_decay": 0.001, "trust_decay_per": "image", "trust_inheritance": 0.03,
-                        "survival": "mean"}),
-        "trust-short": ("trust halves each generation, half is inherited",
-                        {"trust_decay": 0.5, "trust_inheritance": 0.25, "survival": "mean"}),
+        "scale": ("mutation does not fall", {"final_scale": 1.0}),
+        "growth": ("batches grow to twice their size", {"final_images": 40}),
+        "trust": ("trust lasts: decay .001 an image, 3 % inherited, as published", LASTING),
+        "trust-mean": ("the same, survival by trust per generation", LASTING | {"survival": "mean"}),
+        "trust-half": ("trust halves each generation, a quarter of both parents' is inherited", HALVING),
         "unit": ("crossover of whole units", {"crossover": "unit"}),
         "one-parent": ("one parent, no crossover", {"crossover": "none"}),
+        "mean": ("one parent: the survivors' mean", {"crossover": "mean"}),
+        "mean-sparse": ("the same, few large mutations", {"crossover": "mean", "child_mutation_rate": 0.003,
+                                                         "mutation_scale": 0.5}),
     }.items()
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from genreg_np import selection
 from genreg_np.backends.base import Batch, Brood, Judgement, Score
 from genreg_np.backends.numpy_ import NumpyBackend
+from genreg_np.data.dataset import SPLITS
 from genreg_np.errors import UsageError
 from genreg_np.evolution import Evolution
 from genreg_np.model import Model, Network
@@ -306,3 +308,14 @@ def test_batches_are_fresh_balanced_and_in_random_class_order() -> None:
     assert len({tuple(batch) for batch in drawn}) == 200
     counts, expected = np.bincount(np.ravel(drawn), minlength=len(train)), 200 * 6 / 24
     assert np.abs(counts - expected).max() < 5 * expected**0.5
+
+
+@pytest.mark.parametrize("strategy", ["genreg", "node-perturbation"])
+def test_inputs_that_are_all_the_same_are_told_of(strategy: str) -> None:
+    """There is nothing to learn from them: one warning, and the run goes on; one that differs is enough for none."""
+    known = tiny_dataset()
+    flat = {name: replace(known.split(name), inputs=known.split(name).inputs * 0 + 7) for name in SPLITS}
+    with pytest.warns(RuntimeWarning, match="all training inputs are the same"):
+        Evolution(tiny_config(strategy=strategy), replace(known, **flat), backend="numpy").run(2)
+    flat["train"].inputs[-1, 0, 0] = 8
+    Evolution(tiny_config(strategy=strategy), replace(known, **flat), backend="numpy")

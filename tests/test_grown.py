@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from genreg_np.errors import UsageError
 from genreg_np.strategies.genreg import draw_batch, standing
-from tests.helpers import evolution
+from tests.helpers import BACKENDS, create_or_skip, evolution, one_line
 
 
 def test_mutation_falls_geometrically_to_its_last_fraction() -> None:
@@ -62,3 +63,36 @@ def test_a_better_child_displaces_an_elder_only_by_mean(survival: str, child_win
     fitness[0], fitness[7] = 1, 2
     run.tell(fitness)
     assert (not np.array_equal(run.state.survivors[0], elder)) == child_wins
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_children_of_the_mean_descend_from_it_bit_for_bit(backend: str) -> None:
+    """Unmutated they are the survivors' mean, weighted by rank and summed in order; elites stay themselves."""
+    run = evolution(create_or_skip(backend), crossover="mean", elites=2, child_mutation_rate=0.0)
+    run.step()
+    survivors = np.array(run.backend.to_host(run.state.survivors))
+    weights = np.arange(len(survivors), 0, -1) / sum(range(len(survivors) + 1))
+    mean = np.zeros_like(survivors[0])
+    for genes, weight in zip(survivors, weights, strict=True):
+        mean = mean + genes * np.float32(weight)
+    everyone = np.array([model.genes for model in run.ask()])
+    assert everyone[:2].tobytes() == survivors[:2].tobytes()
+    assert {genes.tobytes() for genes in everyone[2:]} == {mean.tobytes()}
+
+
+def test_children_of_the_mean_inherit_its_share_of_trust() -> None:
+    """A child begins with the inheritance of the weighted mean of the survivors' trust, an elite with its own."""
+    run = evolution(crossover="mean", elites=1, trust_decay=0.0, trust_inheritance=0.5)
+    run.tell(np.arange(len(run.ask()), dtype=float))
+    held = run.state.trust
+    weights = np.arange(len(held), 0, -1) / sum(range(len(held) + 1))
+    run.tell(np.zeros(len(run.ask())))
+    assert run.state.trust[0] == held[0]
+    assert run.state.trust[1:] == pytest.approx(0.5 * float(weights @ held))
+
+
+def test_the_mean_takes_a_survivors_place() -> None:
+    """As many elites as survivors leave no room for it, and are refused in one line."""
+    with pytest.raises(UsageError, match="less than the 5 survivors") as caught:
+        evolution(crossover="mean", elites=5)
+    one_line(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,9 @@ def pose(
     UsageError
         If the dataset does not fit.
     """
+    if dataset is not None and all_alike(dataset.train.inputs):
+        alike = f"{dataset.name}: all training inputs are the same, so there is nothing to tell classes by"
+        warnings.warn(alike, RuntimeWarning, stacklevel=2)
     if network is None and hasattr(strategy, "problem"):
         posed: Problem = strategy.problem(dataset, config, backend)
         return posed
@@ -92,6 +96,11 @@ def pose(
         assert dataset is not None
         network = network_for(dataset, config.hidden, config.activation)
     return Problem.of(network, dataset)
+
+
+def all_alike(inputs: NDArray[np.generic]) -> bool:
+    """Whether every input equals the first; looks no further than the first that does not."""
+    return all(np.array_equal(one, inputs[0]) for one in inputs)
 
 
 def image_shape(dataset: Dataset | None, strategy: str, smallest: int = 1) -> tuple[int, int]:

@@ -309,9 +309,10 @@ def with_mean(values: Any, weights: NDArray[np.float64], elites: int) -> Any:
 
     Summed one by one in order, so that every backend gives the same bits.
     """
-    mean = values[0] * 0
-    for value, share in zip(values, weights / weights.sum(), strict=True):
-        mean = mean + value * float(share)
+    shares = (weights / weights.sum()).tolist()
+    mean = values[0] * shares[0]
+    for place in range(1, len(shares)):
+        mean = mean + values[place] * shares[place]
     result = values[: elites + 1].copy()
     result[elites] = mean
     return result

@@ -76,6 +76,17 @@ class ndarray:
         _plain(key)
         self._values[key] = _values(value)
 
+    def __mul__(self, number: float) -> ndarray:
+        if type(number) is not float:
+            raise TypeError("only Python's own numbers are no transfer")
+        return ndarray(self._values * number)
+
+    def __add__(self, other: ndarray) -> ndarray:
+        return ndarray(self._values + _values(other))
+
+    def copy(self) -> ndarray:
+        return ndarray(self._values.copy())
+
     def reshape(self, *shape: Any) -> ndarray:
         return self._view(self._values.reshape(*shape))
 
