@@ -121,7 +121,7 @@ def ablation() -> str:
             values = [saved(run) for run in runs]
             deviation = f"{100 * statistics.stdev(values):.2f}" if len(values) > 1 else "-"
             rows.append([rung.what, spread(values, 2), deviation, str(len(runs))])
-    return table(["1,000 generations", "test accuracy, %", "deviation", "seeds"], rows)
+    return table(["600 generations", "test accuracy, %", "deviation", "seeds"], rows)
 
 
 def sizes() -> str:
