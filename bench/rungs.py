@@ -28,7 +28,6 @@ class Rung:
         return TrainConfig.from_dict(values | {"seed": seed})
 
 
-NODES = {"preset": "nodes"}
 SIGNS = {"activation": "step", "sigma": 0.5}
 REWARD = {"fitness": "reward", "sigma": 1.0}
 CROSSOVER = {  # a population whose children mix two parents' weights, as published
@@ -43,8 +42,8 @@ RUNGS: dict[str, Rung] = {
                           published="81.47 / 81.20, one run"),
     "seed-mnist-32": Rung("the same, 784-32-10", "seed-mnist-32", published="72.52, one run"),
     "selection": Rung("pure selection by log-probability, 60 s", "selection", budget=60),
-    "selection-5m": Rung("the same, 5 minutes, batches growing to 3,200", "selection",
-                         {"final_images": 320, "final_scale": 0.03}, 300, seeds=3),
+    "selection-5m": Rung("the same, 5 minutes, batches growing to 1,600", "selection",
+                         {"final_images": 160, "final_scale": 0.03}, 300, seeds=3),
     "selection-crossover": Rung("the same by crossover of single weights, 60 s", "selection", CROSSOVER, 60),
     "nodes-4s": Rung("node perturbation, 4 s", "nodes", budget=4),
     "nodes": Rung("the same, 40 s", "nodes", budget=40),

@@ -3,6 +3,7 @@
     random      normal deviates
     principal   principal axes of image patches (unsupervised: no label is seen)
     clusters    centres of image patches by k-means (unsupervised)
+    separable   evolved to answer differently to different classes (fisher.py; sees labels)
 
 Every filter is made zero on average, so that it answers to shape and not to brightness, and scaled so that no answer to
 levels 0 .. 255 leaves 16 bits: its positive and its negative taps sum to at most 128 each.
@@ -15,12 +16,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np import fisher
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
 from genreg_np.layers import Int8, UInt8
 from genreg_np.streams import Purpose, Stream
 
-SOURCES = ("random", "principal", "clusters")
+SOURCES = ("random", "principal", "clusters", "separable")
 PATCHES = 20_000
 CLUSTER_ROUNDS = 10
 TAP_SUM = 128  # 255 * 128 < 2**15
@@ -28,7 +30,9 @@ TAP_SUM = 128  # 255 * 128 < 2**15
 Float64 = NDArray[np.float64]
 
 
-def make(source: str, images: UInt8, count: int, size: int, stream: Stream, number: int) -> Int8:
+def make(
+    source: str, images: UInt8, labels: NDArray[np.int64], count: int, size: int, stream: Stream, number: int
+) -> Int8:
     """Make filters.
 
     Parameters
@@ -37,6 +41,8 @@ def make(source: str, images: UInt8, count: int, size: int, stream: Stream, numb
         One of SOURCES.
     images : (n, H, W) uint8
         What to learn from.
+    labels : (n,) int64
+        Their classes; only `separable` looks at them.
     count, size : int
         F, and the extent of each.
     stream : Stream
@@ -54,6 +60,8 @@ def make(source: str, images: UInt8, count: int, size: int, stream: Stream, numb
     """
     if source == "random":
         taps = stream.normals(Purpose.FILTERS, number, 0, count * size * size)
+    elif source == "separable":
+        taps = fisher.separable(images, labels, count, size, stream, number).astype(np.float64)
     else:
         patches = draw_patches(images, size, stream, number)
         if len(patches) == 0:

@@ -198,7 +198,15 @@ class Model(infer.Model):
 
     @property
     def network(self) -> Network:
-        """The description of this model's net."""
+        """The description of this model's net.
+
+        Raises
+        ------
+        UsageError
+            For a model of 8-bit integers, which predicts and is nothing else.
+        """
+        if any(layer["kind"] == "dense-int8" for layer in self.header["network"]["layers"]):
+            raise UsageError("a model of 8-bit integers only predicts, by infer.py: use the one it was made from")
         fixed, dense = [], []
         for index, layer in enumerate(self.header["network"]["layers"]):
             if layer["kind"] == "dense":

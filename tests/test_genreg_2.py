@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genreg_np import infer
+from genreg_np import fisher, infer
 from genreg_np.config import TrainConfig, read_preset
 from genreg_np.errors import UsageError
 from genreg_np.evolution import Evolution
 from genreg_np.layers import Responses, Statistics
 from genreg_np.model import load
-from genreg_np.strategies import fisher
 from genreg_np.streams import Stream
 from genreg_np.training import train
 from tests.helpers import BACKENDS, create_or_skip, one_line
@@ -140,7 +139,7 @@ def test_filters_kept_are_unlike_each_other() -> None:
     images = DATASET.train.inputs.reshape(len(DATASET.train), -1)
     judges = fisher.draw_judges(images, DATASET.train.labels, (10, 10), 40, Stream(0), 0)
     taps = np.random.default_rng(0).normal(size=(3, 5, 5)).astype(np.float32)
-    kept = fisher.select(judges, np.concatenate([taps, taps]), np.ones(6, np.int64))
+    kept = fisher.select(judges, np.concatenate([taps, taps]), np.ones(6, np.int64), fisher.ALIKE)
     assert sorted(index % 3 for index in kept) == [0, 1, 2]
 
 

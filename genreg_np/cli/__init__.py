@@ -20,6 +20,7 @@ COMMANDS = {
     "eval": "Measure a model's accuracy on a dataset.",
     "infer": "Predict the classes of images.",
     "info": "Say what a model file holds.",
+    "export": "Turn a model into what a microcontroller, a browser or another runtime takes.",
     "convert": "Turn an original GENREG champion into a model file.",
     "data": "List, fetch and look at datasets.",
     "doctor": "Say what works on this machine.",

@@ -40,7 +40,7 @@ def command(
     from genreg_np.evaluation import Evaluation
 
     model = load_model(model_path, backend)
-    name = dataset or _trained_on(model_path, model)
+    name = dataset or trained_on(model_path, model)
     views = variations or 1
     if variations is None and name == model.trained("config", "dataset"):
         trained_views = model.trained("config", "variations")
@@ -49,7 +49,7 @@ def command(
     if shape is None and len(model.input_shape) == 2 and is_image_folder(name):
         shape = model.input_shape
     data = load_dataset(name, data_dir=data_dir, variations=views, label=label, size=shape)
-    _check_fit(name, data, model)
+    check_fit(name, data, model)
     part, names = data.split(split), model.class_names
     places = np.array([names.index(class_name) for class_name in data.class_names], np.int64)
     result = Evaluation.of(model.predict(part.inputs), places[part.labels], len(names))
@@ -75,7 +75,7 @@ def command(
     click.echo("\n".join(confusion_lines(result, names)))
 
 
-def _trained_on(path: str, model: Model) -> str:
+def trained_on(path: str, model: Model) -> str:
     """Return the built-in dataset that a model was trained on; a header's file name could be any file."""
     from genreg_np.data import dataset_names
 
@@ -87,7 +87,7 @@ def _trained_on(path: str, model: Model) -> str:
     return name
 
 
-def _check_fit(name: str, data: Dataset, model: Model) -> None:
+def check_fit(name: str, data: Dataset, model: Model) -> None:
     """Refuse a dataset of other inputs or classes than the model's."""
     if data.input_shape != model.input_shape:
         raise UsageError(

@@ -27,16 +27,17 @@ def command(model_path: str, as_json: bool) -> None:
 def description(path: str, model: infer.Model) -> list[str]:
     """Return what there is to say of a model, as lines."""
     layers = model.header["network"]["layers"]
-    dense = [layer for layer in layers if layer["kind"] == "dense"]
+    dense = [layer for layer in layers if layer["kind"].startswith("dense")]
     genes = sum(layer["outputs"] * (layer["inputs"] + 1) for layer in dense)
     widths = "-".join(str(width) for width in (dense[0]["inputs"], *(layer["outputs"] for layer in dense)))
     activations = ", ".join(dict.fromkeys(layer["activation"] for layer in dense[:-1])) or "linear"
+    integers = ", 8-bit integers" if dense[0]["kind"] == "dense-int8" else ""
     raw = "features as they are"
     if model.input_range:
         raw = f"raw values {model.input_range[0]:g} to {model.input_range[1]:g}"
     lines = [
         f"{path}: {Path(path).stat().st_size:,} bytes",
-        f"network      {widths}, {activations}, {genes:,} weights and biases",
+        f"network      {widths}, {activations}, {genes:,} weights and biases{integers}",
         f"input        {model.input_shape}, {raw}",
         f"classes      {', '.join(map(short_name, model.class_names)) or 'none: the outputs are values'}",
     ]

@@ -62,8 +62,8 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
     UsageError
         For a layer that int8 cannot express; it is named.
     """
-    network = model.network
     check(model)
+    network = model.network
     features = model.prepare(inputs)
     if not len(features):
         raise UsageError("there are no inputs to calibrate by: int8 needs at least one")

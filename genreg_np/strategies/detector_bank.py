@@ -119,13 +119,14 @@ class DetectorBank:
         pixels = to_levels(dataset.train.inputs, dataset.input_range)
         upright: tuple[FixedLayer, ...] = (Deskew(shape),) if options.deskew else ()
         images = backend.levels(upright, pixels)
-        bank = build_bank(options, shape, images[:: -(-len(images) // SAMPLE)], stream, backend)
+        sample = slice(None, None, -(-len(images) // SAMPLE))
+        bank = build_bank(options, shape, images[sample], dataset.train.labels[sample], stream, backend)
         levels = np.empty((options.copies * len(images), bank[-1].outputs), np.uint8)
         levels[: len(images)] = backend.levels(bank, images)
         for copy in range(1, options.copies):
             warped = backend.levels(upright, pixels, draw_warps(options, stream, copy, len(images)))
             levels[copy * len(images) : (copy + 1) * len(images)] = backend.levels(bank, warped)
-        standardise = Standardise.fit(levels[: len(images) : -(-len(images) // SAMPLE)])
+        standardise = Standardise.fit(levels[: len(images)][sample])
         layers = (Levels(math.prod(shape)), *upright, *bank, standardise)
         classes = len(dataset.class_names)
         network = Network.build(dataset.input_shape, config.hidden, classes, config.activation, layers)
@@ -172,7 +173,12 @@ class DetectorBank:
 
 
 def build_bank(
-    options: BankOptions, shape: tuple[int, int], images: UInt8, stream: Stream, backend: Backend
+    options: BankOptions,
+    shape: tuple[int, int],
+    images: UInt8,
+    labels: NDArray[np.int64],
+    stream: Stream,
+    backend: Backend,
 ) -> tuple[FixedLayer, ...]:
     """Make the bank that the options describe; `images` (n, H * W) are upright ones to learn from and to scale by.
 
@@ -184,13 +190,13 @@ def build_bank(
     stacks: list[tuple[FixedLayer, ...]] = []
     if options.detectors:
         pools = (options.detectors, options.detector_size, options.window, options.stride)
-        stacks.append((_stage(options, (1, *shape), images, pools, True, stream, 0, backend),))
+        stacks.append((_stage(options, (1, *shape), images, labels, pools, True, stream, 0, backend),))
     if options.first_detectors:
         pools = (options.first_detectors, options.first_size, options.first_window, options.first_stride)
-        first = _stage(options, (1, *shape), images, pools, True, stream, 1, backend)
+        first = _stage(options, (1, *shape), images, labels, pools, True, stream, 1, backend)
         maps = backend.levels((first,), images)
         pools = (options.second_detectors, options.second_size, options.second_window, options.second_stride)
-        second = _stage(options, (first.maps, *first.grid), maps, pools, False, stream, 2, backend)
+        second = _stage(options, (first.maps, *first.grid), maps, labels, pools, False, stream, 2, backend)
         stacks.append((first, second))
     if not stacks:
         raise UsageError("detectors = 0 and first_detectors = 0: a detector bank needs one of them")
@@ -201,6 +207,7 @@ def _stage(
     options: BankOptions,
     shape: tuple[int, int, int],
     images: UInt8,
+    labels: NDArray[np.int64],
     pools: tuple[int, int, int, int],
     signed: bool,
     stream: Stream,
@@ -215,7 +222,8 @@ def _stage(
             f"images of {shape[1]} x {shape[2]} pixels are too small for filters of {size} x {size} pooled over "
             f"{window} x {window}: choose smaller ones, or node-perturbation"
         )
-    taps = filters.make(options.filters, images.reshape(-1, *shape[1:]), count, size, stream, number)
+    maps, classes = images.reshape(-1, *shape[1:]), np.repeat(labels, shape[0])
+    taps = filters.make(options.filters, maps, classes, count, size, stream, number)
     gain = float(np.float32(255 / math.sqrt(window * window * 32767)))  # no sum is beyond it
     stage = Detectors(shape, taps, size // 2, window, stride, signed, gain)
     sums = backend.levels((stage,), images[: SAMPLE // 4])

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np import fisher
 from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import to_levels
 from genreg_np.backends.threads import single_threaded_blas
@@ -38,7 +39,6 @@ from genreg_np.errors import UsageError
 from genreg_np.layers import Branches, Deskew, FixedLayer, Levels, Project, Standardise, Statistics
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies import fisher
 from genreg_np.strategies.base import Problem, image_shape, plan_line
 from genreg_np.streams import Purpose, Stream, unit_floats
 

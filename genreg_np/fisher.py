@@ -1,4 +1,6 @@
-"""Filters evolved by Fisher separability: those whose pooled answers differ most between classes (genreg_2.py).
+"""Filters evolved by Fisher separability: those whose pooled answers differ most between classes.
+
+For genreg-2 with functions of their own, for detector banks (filters.py) all with the same.
 
     fitness    mean over pooled answers x of  sum_c n_c (m_c - m)^2 / (sum_c sum_i (x_i - m_c)^2 + 1e-8)
     genome     25 taps ~ N(0, 0.4^2), a function, its own sigma = 0.08
@@ -45,18 +47,21 @@ class Plan:
     population: int  # filters each
     generations: int
     images_per_class: int  # that judge them, others in each round
+    functions: tuple[int, ...] = tuple(range(len(FUNCTIONS)))  # what a filter's answers may go through
+    size: int = SIZE  # taps each way
+    first: int = 0  # number of the first round: other numbers, other filters
 
 
 @dataclass(frozen=True)
 class Judges:
     """Images that judge filters, class by class."""
 
-    patches: Float32  # (N, places, 25)
+    patches: Float32  # (N, places, T)
     labels: NDArray[np.int64]  # (N,)
     pools: Float32  # (G, places)
 
     def answers(self, taps: Float32, functions: NDArray[np.int64]) -> Float32:
-        """Return the pooled answers of filters (F, 5, 5), (N, F, G) float32."""
+        """Return the pooled answers of filters (F, size, size), (N, F, G) float32."""
         return infer.respond(self.patches, taps, tuple(FUNCTIONS[index] for index in functions), self.pools)
 
 
@@ -64,20 +69,50 @@ def evolve(
     images: UInt8, labels: NDArray[np.int64], shape: tuple[int, int], stream: Stream, plan: Plan, threads: int
 ) -> Responses:
     """Evolve filters on images (N, H * W) uint8, and keep those that are separable and unlike each other."""
-
-    def one_round(number: int) -> list[tuple[Float32, int]]:
-        judges = draw_judges(images, labels, shape, plan.images_per_class, stream, number)
-        return list(harvest(judges, stream, plan, number))
-
-    with single_threaded_blas(), ThreadPoolExecutor(threads) as pool:
-        found = [filter_ for filters in pool.map(one_round, range(plan.rounds)) for filter_ in filters]
-        taps, functions = np.stack([taps for taps, _ in found]), np.array([function for _, function in found])
-        kept = select(draw_judges(images, labels, shape, JUDGES, stream, COMMON), taps, functions)
+    taps, functions = _evolved(images, labels, shape, stream, plan, threads)
+    kept = select(draw_judges(images, labels, shape, JUDGES, stream, COMMON), taps, functions, ALIKE)[:MOST]
     return Responses(shape, taps[kept], tuple(FUNCTIONS[index] for index in functions[kept]), GRIDS)
 
 
+def separable(images: UInt8, labels: NDArray[np.int64], count: int, size: int, stream: Stream, number: int) -> Float32:
+    """Evolve filters whose absolute answers tell the classes of images (n, H, W) apart, (count, size, size).
+
+    The most separable that are unlike each other; where those are too few, the most separable of the rest.
+    """
+    shape, flat = images.shape[1:], images.reshape(len(images), -1)
+    rounds = -(-count // HARVEST)
+    plan = Plan(rounds, 32, 12, 20, (FUNCTIONS.index("abs"),), size, number * COMMON // 8)
+    taps, functions = _evolved(flat, labels, shape, stream, plan, 1)
+    judges = draw_judges(flat, labels, shape, JUDGES, stream, COMMON + number, size)
+    unlike = select(judges, taps, functions, ALIKE)
+    order = np.concatenate([unlike, np.setdiff1d(select(judges, taps, functions, 1.1), unlike)])
+    chosen: Float32 = taps[order[:count]]
+    return chosen
+
+
+def _evolved(
+    images: UInt8, labels: NDArray[np.int64], shape: tuple[int, ...], stream: Stream, plan: Plan, threads: int
+) -> tuple[Float32, NDArray[np.int64]]:
+    """Return the harvests of all rounds: taps (F, size, size) and functions (F,)."""
+
+    def one_round(number: int) -> list[tuple[Float32, int]]:
+        judges = draw_judges(images, labels, shape, plan.images_per_class, stream, number, plan.size)
+        return list(harvest(judges, stream, plan, number))
+
+    with single_threaded_blas(), ThreadPoolExecutor(threads) as pool:
+        rounds = pool.map(one_round, range(plan.first, plan.first + plan.rounds))
+        found = [filter_ for filters in rounds for filter_ in filters]
+    return np.stack([taps for taps, _ in found]), np.array([function for _, function in found])
+
+
 def draw_judges(
-    images: UInt8, labels: NDArray[np.int64], shape: tuple[int, int], per_class: int, stream: Stream, number: int
+    images: UInt8,
+    labels: NDArray[np.int64],
+    shape: tuple[int, ...],
+    per_class: int,
+    stream: Stream,
+    number: int,
+    size: int = SIZE,
 ) -> Judges:
     """Draw up to `per_class` images of each class."""
     rows: list[NDArray[np.int64]] = []
@@ -85,9 +120,10 @@ def draw_judges(
         own = np.flatnonzero(labels == label)
         rows.append(own[stream.permutation(Purpose.FILTERS, label, COMMON + number, len(own))[:per_class]])
     chosen = np.concatenate(rows)
-    tall, wide = shape[0] - SIZE + 1, shape[1] - SIZE + 1
-    pools = np.concatenate([np.kron(infer.cells(tall, y), infer.cells(wide, x)) for y, x in GRIDS])
-    patches = infer.patches_of(images[chosen].astype(np.float32), *shape, SIZE)
+    tall, wide = shape[0] - size + 1, shape[1] - size + 1
+    grids = [(y, x) for y, x in GRIDS if y <= tall and x <= wide] or [(1, 1)]
+    pools = np.concatenate([np.kron(infer.cells(tall, y), infer.cells(wide, x)) for y, x in grids])
+    patches = infer.patches_of(images[chosen].astype(np.float32), shape[0], shape[1], size)
     return Judges(patches, labels[chosen], pools)
 
 
@@ -107,9 +143,10 @@ def separability(answers: Float32, labels: NDArray[np.int64]) -> Float64:
 
 def harvest(judges: Judges, stream: Stream, plan: Plan, number: int) -> Iterator[tuple[Float32, int]]:
     """Evolve one population; yield the taps and function of the best ones at HARVESTS times."""
-    size = plan.population
-    taps = FIRST_TAP * stream.normals(Purpose.FILTERS, 0, number, size * SIZE * SIZE).reshape(size, SIZE, SIZE)
-    functions = stream.integers(Purpose.SELF_ADAPTATION, 0, number, size, len(FUNCTIONS))
+    size, extent = plan.population, (plan.size, plan.size)
+    taps = FIRST_TAP * stream.normals(Purpose.FILTERS, 0, number, size * plan.size**2).reshape(size, *extent)
+    drawn = stream.integers(Purpose.SELF_ADAPTATION, 0, number, size, len(plan.functions))
+    functions = np.array(plan.functions)[drawn]
     sigmas = np.full(size, FIRST_SIGMA)
     kept, parents = max(1, round(ELITES * size)), size - round(BARRED * size)
     times = {plan.generations * (part + 1) // HARVESTS for part in range(HARVESTS)}
@@ -121,16 +158,16 @@ def harvest(judges: Judges, stream: Stream, plan: Plan, number: int) -> Iterator
             yield from zip(taps[:HARVEST].astype(np.float32), functions[:HARVEST].tolist(), strict=True)
         picks = stream.integers(Purpose.PARENTS, generation, number, size * TOURNAMENT, parents)
         chosen = picks.reshape(size, TOURNAMENT).min(axis=1)
-        normals = stream.normals(Purpose.FILTERS, generation, number, size * (SIZE * SIZE + 1))
+        normals = stream.normals(Purpose.FILTERS, generation, number, size * (plan.size**2 + 1))
         mutated = np.clip(sigmas[chosen] * np.exp(SIGMA_CHANGE * normals[:size]), *SIGMA_RANGE)
-        children = taps[chosen] + mutated[:, None, None] * normals[size:].reshape(size, SIZE, SIZE)
+        children = taps[chosen] + mutated[:, None, None] * normals[size:].reshape(size, *extent)
         chosen[:kept] = np.arange(kept)
         taps, functions = np.concatenate([taps[:kept], children[kept:]]), functions[chosen]
         sigmas = np.concatenate([sigmas[:kept], mutated[kept:]])
 
 
-def select(judges: Judges, taps: Float32, functions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return which filters to keep, the most separable first, none much like one before it."""
+def select(judges: Judges, taps: Float32, functions: NDArray[np.int64], alike: float) -> NDArray[np.int64]:
+    """Return which filters to keep, the most separable first, none correlated beyond `alike` with one before it."""
     columns, fitness = [], []
     for start in range(0, len(taps), HARVEST):
         answers = judges.answers(taps[start : start + HARVEST], functions[start : start + HARVEST])
@@ -142,6 +179,6 @@ def select(judges: Judges, taps: Float32, functions: NDArray[np.int64]) -> NDArr
     vectors, scores = np.concatenate(columns), np.concatenate(fitness)
     kept: list[int] = []
     for index in np.argsort(-scores, kind="stable"):
-        if len(kept) < MOST and (not kept or np.abs(vectors[kept] @ vectors[index]).max() <= ALIKE):
+        if not kept or np.abs(vectors[kept] @ vectors[index]).max() <= alike:
             kept.append(int(index))
     return np.array(kept)

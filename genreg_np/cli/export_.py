@@ -1,0 +1,98 @@
+"""`genreg-np export`: a model as what a microcontroller, a browser or another runtime takes."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from genreg_np.cli.output import percent, print_json
+from genreg_np.errors import GenregError, UsageError
+from genreg_np.export import TARGETS
+
+
+@click.command(
+    "export",
+    epilog="\b\nExamples:\n"
+    "  genreg-np export runs/mnist-nodes-0/model.npz --to c --int8 --out firmware/\n"
+    "  genreg-np export model.npz --to python --out app/\n"
+    "\nWhat each target takes and gives: docs/export.md.",
+)
+@click.argument("model_path", metavar="MODEL", type=click.Path())
+@click.option("--to", "target", required=True, type=click.Choice(TARGETS), help="What to write.")
+@click.option("--out", required=True, metavar="DIR", type=click.Path(), help="The folder to write; made if need be.")
+@click.option("--name", default="model", show_default=True, help="What files and functions are called.")
+@click.option("--int8", is_flag=True, help="Quantise to 8-bit integers first, calibrated on validation inputs.")
+@click.option(
+    "--max-loss", default=0.3, show_default=True, type=click.FloatRange(0, 100),
+    help="Points of validation accuracy that --int8 may cost.",
+)  # fmt: skip
+@click.option("--dataset", metavar="NAME|PATH", help="What to calibrate on, if not what it was trained on.")
+@click.option("--data-dir", type=click.Path(), help="Where to look for the dataset first.")
+@click.option("--label", help="The column of labels in a CSV dataset.")
+@click.option("--force", is_flag=True, help="Write into a folder that has other files in it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    model_path: str,
+    target: str,
+    out: str,
+    name: str,
+    int8: bool,
+    max_loss: float,
+    dataset: str | None,
+    data_dir: str | None,
+    label: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Turn a model into a folder that runs it somewhere else, without genreg-np."""
+    from genreg_np.export import export
+    from genreg_np.model import load
+
+    told: dict[str, Any] = {}
+    model = load(model_path)
+    if int8:
+        model, told = _quantised(model_path, model, dataset, data_dir, label, max_loss)
+    elif dataset or data_dir or label:
+        raise UsageError("--dataset, --data-dir and --label are for calibrating --int8: add it, or leave them out")
+    written = export(model, target, out, name, force)
+    if as_json:
+        files = {path.name: path.stat().st_size for path in written}
+        print_json({"target": target, "out": out, "files": files, **told})
+        return
+    if told:
+        before, after = told["validation_accuracy"], told["int8_validation_accuracy"]
+        click.echo(f"validation accuracy {percent(before)} in float32, {percent(after)} in int8 ({told['dataset']})")
+    for path in written:
+        click.echo(f"wrote {path}  ({path.stat().st_size:,} bytes)")
+    if target == "python":
+        click.echo(f"try:  cd {shlex.quote(str(Path(out)))} && python example.py")
+
+
+def _quantised(
+    path: str, model: Any, dataset: str | None, data_dir: str | None, label: str | None, max_loss: float
+) -> tuple[Any, dict[str, Any]]:
+    """Return the model in 8-bit integers, and the accuracy before and after on the validation split."""
+    from genreg_np.cli.eval_ import check_fit, trained_on
+    from genreg_np.data import load_dataset
+    from genreg_np.export.quantise import check, quantise
+
+    check(model)
+    name = dataset or trained_on(path, model)
+    views = model.trained("config", "variations")
+    data = load_dataset(name, data_dir=data_dir, label=label, variations=views if type(views) is int else 1)
+    check_fit(name, data, model)
+    part = data.validation
+    whole = quantise(model, part.inputs)
+    places = [model.class_names.index(class_name) for class_name in data.class_names]
+    before, after = (
+        float((one.predict(part.inputs) == [places[label] for label in part.labels]).mean()) for one in (model, whole)
+    )
+    if 100 * (before - after) > max_loss:
+        raise GenregError(
+            f"int8 costs {100 * (before - after):.2f} points of validation accuracy ({percent(before)} to "
+            f"{percent(after)}), more than --max-loss {max_loss:g}: raise it, or leave out --int8"
+        )
+    return whole, {"dataset": data.name, "validation_accuracy": before, "int8_validation_accuracy": after}

@@ -1,0 +1,160 @@
+"""Exporting: all of a folder or nothing, and what a target cannot express is named before anything is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genreg_np import export, files, infer
+from genreg_np.errors import GenregError, UsageError
+from genreg_np.export.quantise import quantise
+from genreg_np.model import load
+from tests.helpers import one_line, python
+from tests.zoo import ZOO, exhibit_of, kinds_shown
+
+DENSE = exhibit_of("dense, relu").model
+
+
+def test_the_zoo_has_every_kind_of_layer() -> None:
+    """A layer that no exhibit has is one that no exporter is tested on."""
+    assert kinds_shown() == set(infer.LAYERS)
+
+
+@pytest.mark.parametrize("name", export.TARGETS)
+def test_a_target_says_what_it_is_and_takes(name: str) -> None:
+    """A summary in one line, and kinds of layer that exist."""
+    module = export.target(name)
+    assert one_line(module.SUMMARY)
+    assert set(infer.LAYERS) >= module.TAKES
+
+
+@pytest.mark.parametrize("name", export.TARGETS)
+def test_equal_models_give_equal_files(name: str) -> None:
+    """Nothing of the time or place of writing is in them."""
+    assert export.files_of(DENSE, name) == export.files_of(DENSE, name)
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_a_python_folder_predicts_as_the_model_does(tmp_path: Path, name: str) -> None:
+    """Copied away, in a fresh interpreter: the same bytes of outputs, and the example runs."""
+    exhibit = exhibit_of(name)
+    export.export(exhibit.model, "python", tmp_path / "app")
+    np.save(tmp_path / "inputs.npy", exhibit.inputs)
+    code = (
+        "import sys; sys.path.insert(0, '.'); import numpy as np, infer; "
+        "print(infer.load('model.npz').outputs(np.load('../inputs.npy')).tobytes().hex())"
+    )
+    assert python(code, cwd=tmp_path / "app").strip() == exhibit.model.outputs(exhibit.inputs).tobytes().hex()
+    assert python("import runpy, sys; sys.path.insert(0, '.'); runpy.run_path('example.py')", cwd=tmp_path / "app")
+
+
+def test_a_python_folder_needs_nothing_but_numpy(tmp_path: Path) -> None:
+    """Neither genreg_np nor any other package is imported by it."""
+    export.export(DENSE, "python", tmp_path / "app")
+    code = (
+        "import sys; sys.path.insert(0, '.'); before = set(sys.modules); import runpy; runpy.run_path('example.py'); "
+        "print(*{name.split('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names))"
+    )
+    assert set(python(code, cwd=tmp_path / "app").splitlines()[-1].split()) == {"numpy", "infer"}
+
+
+# Folders
+
+
+def test_a_folder_with_files_is_refused_without_force(tmp_path: Path) -> None:
+    """Refused, nothing of it is touched; forced, files of the same names are replaced and others are kept."""
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="has files in it") as caught:
+        export.export(DENSE, "python", tmp_path)
+    one_line(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    export.export(DENSE, "python", tmp_path, force=True)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert load(tmp_path / "model.npz").pack() == DENSE.pack()
+
+
+def test_an_empty_folder_is_filled_and_missing_ones_are_made(tmp_path: Path) -> None:
+    """The paths that come back are the files that are there."""
+    for out in (tmp_path, tmp_path / "a" / "b"):
+        written = export.export(DENSE, "python", out / "model")
+        assert sorted(written) == sorted((out / "model").iterdir())
+
+
+def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
+    """It is named, and stays."""
+    (tmp_path / "x").write_text("mine")
+    with pytest.raises(UsageError, match="is a file"):
+        export.export(DENSE, "python", tmp_path / "x")
+    assert (tmp_path / "x").read_text() == "mine"
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_a_disk_that_fills_up_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """Whichever file fails: no folder, no temporary one, and one line."""
+    left = iter(range(written))
+
+    def write(path: Path, data: bytes) -> None:
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+        files.write_atomic(path, data)
+
+    monkeypatch.setattr(export, "write_atomic", write)
+    with pytest.raises(GenregError, match="No space left") as caught:
+        export.export(DENSE, "python", tmp_path / "app")
+    one_line(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Refusals
+
+
+def test_an_unknown_target_is_refused_with_the_nearest() -> None:
+    """A typing mistake is answered with what was meant."""
+    with pytest.raises(UsageError, match="did you mean 'python'"):
+        export.files_of(DENSE, "pyton")
+
+
+@pytest.mark.parametrize("name", ["", "9lives", "a b", "../up", "x" * 42, "café", "a\n"])
+def test_a_name_that_is_no_identifier_is_refused(name: str) -> None:
+    """It names files and code: nothing may leave the folder or break the code."""
+    with pytest.raises(UsageError, match="must be a letter") as caught:
+        export.files_of(DENSE, "python", name)
+    one_line(caught.value)
+
+
+def test_a_layer_that_a_target_cannot_express_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is deep inside branches."""
+    module = export.target("python")
+    monkeypatch.setattr(module, "TAKES", module.TAKES - {"detectors"})
+    with pytest.raises(UsageError, match=r"layer 2\.0\.0 \(detectors\) cannot be expressed in python"):
+        export.files_of(exhibit_of("branches, hidden layer").model, "python")
+
+
+@pytest.mark.parametrize("name", [name for name in ZOO if not name.startswith(("dense", "stand", "values", "raw"))])
+def test_what_int8_cannot_express_is_named(name: str) -> None:
+    """Deskew, square roots, and what is int8 already."""
+    exhibit = exhibit_of(name)
+    with pytest.raises(UsageError, match=r"computed in 8-bit integers|8-bit integers already") as caught:
+        quantise(exhibit.model, exhibit.inputs)
+    one_line(caught.value)
+
+
+def test_int8_needs_something_to_calibrate_by() -> None:
+    """No inputs, no scales."""
+    with pytest.raises(UsageError, match="at least one"):
+        quantise(DENSE, exhibit_of("dense, relu").inputs[:0])
+
+
+def test_an_int8_model_can_be_saved_and_loaded(tmp_path: Path) -> None:
+    """The same bytes, a quarter of the size, and it says that it cannot be trained."""
+    whole = exhibit_of("int8, relu").model
+    whole.save(tmp_path / "model.npz")
+    again = load(tmp_path / "model.npz")
+    assert again.pack() == whole.pack()
+    with pytest.raises(UsageError, match="8-bit integers") as caught:
+        _ = again.network
+    one_line(caught.value)
