@@ -43,7 +43,7 @@ RUNGS: dict[str, Rung] = {
     "seed-mnist-32": Rung("the same, 784-32-10", "seed-mnist-32", published="72.52, one run"),
     "selection": Rung("pure selection by log-probability, 60 s", "selection", budget=60),
     "selection-5m": Rung("the same, 5 minutes, batches growing to 1,600", "selection",
-                         {"final_images": 160, "final_scale": 0.03}, 300, seeds=3),
+                         {"final_images": 160, "final_scale": 0.05}, 300, seeds=3),
     "selection-crossover": Rung("the same by crossover of single weights, 60 s", "selection", CROSSOVER, 60),
     "nodes-4s": Rung("node perturbation, 4 s", "nodes", budget=4),
     "nodes": Rung("the same, 40 s", "nodes", budget=40),
