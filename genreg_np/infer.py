@@ -206,12 +206,13 @@ class Model:
         layers = _entry(network, "layers", list)
         if min(self.input_shape, default=0) < 1:
             raise ModelError("the network has no inputs")
+        self._width = math.prod(self.input_shape)
         if not any(layer["kind"] in ("dense", "dense-int8") for layer in layers):
             raise ModelError("the network has no layers of weights")
         for index, layer in enumerate(layers):
             if layer["kind"] == "dense-int8" and (index == 0 or not _gives_int8(layers[index - 1])):
                 raise ModelError(f"layer {index} takes whole numbers of 8 bits, but others arrive")
-        _, width, self._forward = stack(layers, self.arrays, "layers", math.prod(self.input_shape))
+        _, width, self._forward = stack(layers, self.arrays, "layers", self._width)
         if self.class_names and len(self.class_names) != width:
             raise ModelError(f"{len(self.class_names)} class names for {width} outputs")
         self.output_count = width
@@ -242,7 +243,7 @@ class Model:
             raise ModelError(f"inputs must be numbers, not {array.dtype}")
         if array.shape == self.input_shape:
             array = array[None]
-        width = math.prod(self.input_shape)
+        width = self._width
         if array.shape[1:] != self.input_shape and (array.ndim != 2 or array.shape[1] != width):
             raise ModelError(
                 f"inputs have shape {array.shape}, but the model takes {self.input_shape} or "
@@ -252,16 +253,20 @@ class Model:
         if array.dtype.kind == "f":
             with np.errstate(over="ignore"):
                 array = np.ascontiguousarray(array, np.float32)
-            if not np.isfinite(array).all():
+            low, high = (array.min(), array.max()) if array.size else (0.0, 0.0)  # NaN if one of them is
+            if not (math.isfinite(low) and math.isfinite(high)):
                 raise ModelError("inputs hold NaN, infinite or too large values; the model would answer nonsense")
-            if self.input_range and array.size and (array.min() < -0.001 or array.max() > 1.001):
+            if self.input_range and (low < -0.001 or high > 1.001):
                 raise ModelError(
-                    f"float inputs run from {array.min():g} to {array.max():g}, but must lie in 0 .. 1: "
+                    f"float inputs run from {low:g} to {high:g}, but must lie in 0 .. 1: "
                     f"pass raw values {self.input_range[0]:g} .. {self.input_range[1]:g} as integers, or map them first"
                 )
             return array
         if not self.input_range:
             return np.ascontiguousarray(array, np.float32)
+        if array.dtype == np.uint8 and self.input_range == (0.0, 255.0):
+            levels: np.ndarray = np.divide(array, np.float32(255), dtype=np.float32)  # as below; never out of range
+            return levels
         low, high = self.input_range
         if array.size and (array.min() < low or array.max() > high):
             raise ModelError(f"integer inputs run from {array.min()} to {array.max()}, outside {low:g} .. {high:g}")
@@ -270,11 +275,9 @@ class Model:
     def outputs(self, inputs: Any) -> np.ndarray:
         """Return the last layer's values, (N, outputs) float32: logits of the classes, or values."""
         array = _array(inputs)
-        if array.shape == self.input_shape:
-            array = array[None]
-        if array.ndim < 2:
+        if array.shape == self.input_shape or array.ndim < 2:
             return self._forward(self.prepare(array))
-        step = max(1, CHUNK_BYTES // (4 * math.prod(self.input_shape)))
+        step = max(1, CHUNK_BYTES // (4 * self._width))
         pieces = [self._forward(self.prepare(array[at : at + step])) for at in range(0, max(1, len(array)), step)]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
@@ -350,8 +353,14 @@ def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Laye
     bias = _weights(arrays, f"{where}.bias", (outputs,))
     if activation not in ACTIVATIONS:
         raise ModelError(f"{name} has the unknown activation {activation!r}; use a newer infer.py")
-    activate = ACTIVATIONS[activation]
-    return inputs, outputs, lambda x: activate(x @ weight.T + bias)
+    activate, columns = ACTIVATIONS[activation], weight.T
+
+    def run(x: np.ndarray) -> np.ndarray:
+        z = x @ columns
+        z += bias
+        return activate(z)
+
+    return inputs, outputs, run
 
 
 def _quantise(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
