@@ -29,7 +29,6 @@ from genreg_np.backends.base import (
     Judgement,
     Perturbation,
     Work,
-    crossover_runs,
     genome_bytes,
     memory_line,
 )
@@ -277,6 +276,6 @@ class _Uploaded:
         self.brood = brood
         self.survivors = cupy.asarray(brood.survivors) if len(brood.survivors) else None
         self.parents = cupy.asarray(brood.parents)
-        runs = crossover_runs(brood.network, brood.gene)
+        runs = brood.runs
         self.run_count = len(runs)
         self.runs = backend._launcher.constant(runs)

@@ -28,7 +28,6 @@ from genreg_np.backends.base import (
     Perturbation,
     Score,
     Work,
-    crossover_runs,
     memory_line,
 )
 from genreg_np.backends.images import Warps
@@ -245,7 +244,8 @@ def _judge_pairs(
 
 def plan(brood: Brood) -> str:
     """Return how a brood is scored: "dense" or "inherited" (kernels/brood.py), by the multiply-adds each needs."""
-    possible = len(brood.survivors) > 0 and brood.gene is not Gene.WEIGHT
+    whole_units = brood.gene not in (Gene.WEIGHT, Gene.BLOCK)
+    possible = len(brood.survivors) > 0 and whole_units
     per_image = len(brood.survivors) / brood.size + SPARSE_COST * brood.mutation_rate
     return "inherited" if possible and per_image < 1 else "dense"
 
@@ -297,7 +297,7 @@ def _description(brood: Brood) -> tuple[object, ...]:
         brood.survivors,
         brood.parents,
         int(brood.gene),
-        crossover_runs(brood.network, brood.gene),
+        brood.runs,
         brood.elites,
         brood.generation,
         np.uint64(brood.seed),
