@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from genreg_np.backends.genes import Gene as Gene
 from genreg_np.backends.genes import crossover_runs
+from genreg_np.backends.gradients import GradientBackend
 from genreg_np.backends.images import ImageBackend
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.model import Float32, Network
@@ -159,9 +160,10 @@ class Work(IntEnum):
     BROODS = 0  # score, rebuild, mutate; logits are always needed
     PAIRS = 1  # perturb
     IMAGES = 2  # levels, standardise
+    GRADIENTS = 3  # descend
 
 
-class Backend(ImageBackend, ABC):
+class Backend(ImageBackend, GradientBackend, ABC):
     """Arithmetic over a population. Every backend passes the same tests against `numpy_`, the specification."""
 
     name: str

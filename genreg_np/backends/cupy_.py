@@ -101,6 +101,12 @@ class CupyBackend(Backend):
 
     # The contract
 
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Let array arithmetic happen on the device."""
+        with self._running():
+            yield
+
     def to_device(self, features: Float32) -> Array:
         """Return features (M, I) on the device."""
         with self._running():

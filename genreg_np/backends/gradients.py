@@ -10,6 +10,7 @@ This file is the specification; kernels/descent.py is the fast path on a CPU. Sh
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,9 +38,22 @@ class Descent:
     batch_size: int  # N; the last batch of an order may be smaller
     parts: tuple[int, ...] = ()  # parallel parts of each layer (genes.py); none: layers are whole
 
+    def __post_init__(self) -> None:
+        check_parts(self.network, self.parts)
+        _ = self.stack  # refuses what has no slope
+
+    @functools.cached_property
+    def stack(self) -> Stack:
+        """The network's layers with a backward pass."""
+        return stack_of(self.network, self.parts)
+
 
 class GradientBackend:
     """The part of a backend that follows gradients."""
+
+    def to_device(self, features: Array) -> Array:
+        """Return an array where the backend computes."""
+        return features
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -70,9 +84,10 @@ class GradientBackend:
         losses : (P,) float64
             Mean loss over the images as they were learned from. Infinite or NaN for a network that went astray.
         """
-        with self.computing():
+        with self.computing(), np.errstate(all="ignore"):  # a network that goes astray is told by its loss
+            genes = self.to_device(genes)
             xp = array_module(genes)
-            stack = stack_of(descent.network, descent.parts)
+            stack = descent.stack
             parameters = separate(descent.network, genes, descent.parts)
             memories = descent.optimiser.start(parameters)
             total = xp.zeros(len(genes), np.float32)

@@ -62,7 +62,7 @@ def _relu_slope(a: Array) -> Array:
 
 
 def _leaky_slope(a: Array) -> Array:
-    return array_module(a).where(a > 0, a.dtype.type(1), a.dtype.type(0.01))
+    return (a > 0).astype(a.dtype) * 0.99 + 0.01
 
 
 def _sigmoid_slope(a: Array) -> Array:
