@@ -1,8 +1,8 @@
 """Does a backend agree with the NumPy specification? Used by `doctor --selftest` and by the tests.
 
 Bits, masks, noise, crossover and rebuilt weights must agree to the bit, logits within LOGIT_BOUND, the change of node
-perturbation and weights after gradient descent within CHANGE_BOUND. A prediction may differ where two classes, or a draw and a class boundary, are closer
-than that: at most one in an example.
+perturbation and weights after gradient descent within CHANGE_BOUND. A prediction may differ where two classes, or a
+draw and a class boundary, are closer than that: at most one in an example.
 """
 
 from __future__ import annotations

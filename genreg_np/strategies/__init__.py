@@ -1,7 +1,6 @@
 """How a population evolves: one file per strategy, one line here.
 
 A strategy is a class with
-    name, Options                               its word on the command line; its frozen dataclass of settings
     problem(dataset, config, backend)           -> Problem, for a strategy that brings its own fixed layers; optional
     name, summary, Options                      its word on the command line; what it is, in a line; its settings
     works                                       what it has a backend do, and so what must be compiled
@@ -25,6 +24,7 @@ REGISTRY = {
     "detector-bank": "genreg_np.strategies.detector_bank:DetectorBank",
     "genreg-2": "genreg_np.strategies.genreg_2:Genreg2",
     "evolution-strategy": "genreg_np.strategies.evolution_strategy:EvolutionStrategy",
+    "mixed": "genreg_np.hybrid.strategy:Mixed",
     "random-search": "genreg_np.strategies.random_search:RandomSearch",
 }
 

@@ -29,6 +29,7 @@ class Problem:
     labels: NDArray[np.int64] | None = None  # (N,)
     generations: int = 0  # how many the run has in all: annealed strategies plan by it
     image_fitness: ImageFitness | None = None  # the user's, for fitness = custom
+    dataset: Dataset | None = field(default=None, repr=False)  # for strategies that also choose by other splits
 
     @classmethod
     def of(cls, network: Network, dataset: Dataset | None) -> Problem:
@@ -48,7 +49,8 @@ class Problem:
                 f"inputs of {dataset.input_shape} and {classes} classes: build it to fit, or leave it out"
             )
         # deviation: validation split
-        return cls(network, network.features(dataset.train.inputs, dataset.input_range), dataset.train.labels)
+        features = network.features(dataset.train.inputs, dataset.input_range)
+        return cls(network, features, dataset.train.labels, dataset=dataset)
 
 
 class Scored:
