@@ -17,6 +17,7 @@ from genreg_np.errors import GenregError
 
 COMMANDS = {
     "train": "Train a network by evolution.",
+    "mixed": "Train by gradient descent and recombination in turn.",
     "eval": "Measure a model's accuracy on a dataset.",
     "infer": "Predict the classes of images.",
     "info": "Say what a model file holds.",

@@ -6,19 +6,15 @@ import dataclasses
 import os
 import re
 import shlex
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
 from genreg_np.backends import must_compile
-from genreg_np.backends.threads import can_limit_blas
 from genreg_np.checkpoint import CHANGES, ORIGIN
 from genreg_np.cli.output import DownloadLines, Progress, duration, per_class_lines, percent, print_json
+from genreg_np.cli.runs import INTERRUPTED, choose_device, fresh_folder, stop_on_signal, watch
 from genreg_np.config import (
     TrainConfig,
     default_preset,
@@ -32,8 +28,6 @@ from genreg_np.data.dataset import SPLITS
 from genreg_np.errors import UsageError
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.training import Result, Watcher, resume, train
-
-INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
 
 
 def _examples() -> str:
@@ -89,8 +83,8 @@ def command(**options: Any) -> int:
     Ctrl-C saves the run and says how to go on with it. Nothing that was saved is ever lost.
     """
     progress = Progress(options["quiet"], options["as_json"])
-    with _stop_on_signal() as stopped:
-        watcher = _watcher(progress, options, stopped)
+    with stop_on_signal() as stopped:
+        watcher = watch(progress, options, stopped, [])
         try:
             result = _start(options, watcher, progress) if options["resume_run"] is None else _resume(options, watcher)
         finally:
@@ -105,7 +99,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     from genreg_np.data.images import parse_size
     from genreg_np.model import load
 
-    _choose_device(options)
+    choose_device(options)
     if options["extend"]:
         raise UsageError("--extend goes with --resume")
     if options["budget"] and options["generations"]:
@@ -137,7 +131,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         settings = read_preset(preset) | settings
     config = TrainConfig.from_dict(settings | {"dataset": source})
     initial = load(options["init_model"]) if options["init_model"] else None
-    out = Path(options["out"]) if options["out"] else _fresh_folder(dataset.name, preset, config.seed)
+    out = Path(options["out"]) if options["out"] else fresh_folder(dataset.name, preset, config.seed)
     for note in dataset.note.split("; "):
         if note and not note.startswith("split by class"):
             progress.say(note)
@@ -166,14 +160,6 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     )
 
 
-def _choose_device(options: dict[str, Any]) -> None:
-    """Turn --device into the name of a backend."""
-    if options["device"] is not None and options["backend"] != "cupy":
-        raise UsageError("--device chooses a GPU: it goes with --backend cupy")
-    if options["device"] is not None:
-        options["backend"] = f"cupy:{options['device']}"
-
-
 def _check(settings: dict[str, Any]) -> None:
     """Refuse unknown settings and bad values early."""
     TrainConfig.from_dict(settings, "--set or --config")
@@ -181,7 +167,7 @@ def _check(settings: dict[str, Any]) -> None:
 
 def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
     """Go on with a run."""
-    _choose_device(options)
+    choose_device(options)
     fixed = (
         "label",
         "size",
@@ -215,52 +201,6 @@ def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
         data_dir=options["data_dir"],
         watcher=watcher,
     )
-
-
-def _watcher(progress: Progress, options: dict[str, Any], stopped: list[bool]) -> Watcher:
-    started: list[Any] = []
-
-    def on_start(evolution: Any, folder: Any) -> None:
-        started.append(evolution)
-        if not can_limit_blas():
-            progress.say(
-                "threadpoolctl is missing: BLAS may use several threads, so the same seed may give other bytes"
-            )
-        backend, compiling = evolution.backend, evolution.compile_seconds
-        ready = f", kernels ready in {duration(compiling)}" if compiling >= 0.05 else ""
-        progress.say(f"network {evolution.network.describe()}; backend {backend.name}, {backend.describe()}{ready}")
-        progress.say(
-            f"run folder {folder.path}" + (f", from generation {evolution.generation}" if evolution.generation else "")
-        )
-        if options["verbose"]:
-            for name, value in evolution.config.to_dict().items():
-                progress.say(f"  {name} = {value}")
-            progress.say(f"plan {evolution.plan()}")
-        progress.start(evolution.config.generations, evolution.generation)
-
-    def on_record(record: dict[str, Any]) -> None:
-        progress.update(record, started[0].config.generations)
-
-    return Watcher(on_start, on_record, lambda: bool(stopped))
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[list[bool]]:
-    """Give a list that fills at Ctrl-C or SIGTERM; a second Ctrl-C ends at once (nothing saved is lost)."""
-    stopped: list[bool] = []
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stopped:
-            raise KeyboardInterrupt
-        stopped.append(True)
-        os.write(2, b"\nstopping after this generation ...\n")
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _report(result: Result, progress: Progress, options: dict[str, Any]) -> None:
@@ -315,16 +255,6 @@ def _report(result: Result, progress: Progress, options: dict[str, Any]) -> None
         command += [f"--{name.replace('_', '-')}", options[name]] if options[name] else []
     progress.say("try next:")
     progress.say(f"  {shlex.join(command)}")
-
-
-def _fresh_folder(dataset: str, preset: str, seed: int) -> Path:
-    """Return runs/DATASET-PRESET-SEED, numbered where that is taken."""
-    stem = re.sub(r"[^\w.-]+", "-", f"{dataset}-{preset}-{seed}").strip("-.") or "run"
-    folder, number = Path("runs") / stem, 1
-    while folder.exists():
-        number += 1
-        folder = Path("runs") / f"{stem}-{number}"
-    return folder
 
 
 def _seconds(text: str | None) -> float | None:

@@ -4,6 +4,7 @@ After Gavin Cooke and Luca de Alfaro, "Experiments on Mixed Genetic and Gradient
 and the notebook published with it. docs/mixed.md says where the two differ, and what is done here.
 
 options.py       settings
+networks.py      horizontal, vertical, one's own
 breeding.py      parents, children, newcomers
 fitness.py       accuracy, with a bonus for being different, or by niches
 similarity.py    how alike networks are: cosines, clusters

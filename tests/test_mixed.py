@@ -1,0 +1,393 @@
+"""Mixed evolution: who breeds with whom, what a child is made of, who is chosen, and what the notebook did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genreg_np import backends, infer
+from genreg_np.backends.genes import BLOCK_SIZE
+from genreg_np.config import TrainConfig
+from genreg_np.errors import FitnessError, UsageError
+from genreg_np.evolution import Evolution
+from genreg_np.hybrid import strategy as mixed
+from genreg_np.hybrid.breeding import breed, draw_parents, first_networks, outside_blocks, recombine
+from genreg_np.hybrid.fitness import fitness_of
+from genreg_np.hybrid.networks import NETWORKS, network_name, parse_network
+from genreg_np.hybrid.options import MixedOptions
+from genreg_np.hybrid.similarity import cluster_counts, clusters, cosines, layer_slices, mean_pairwise
+from genreg_np.model import Network
+from genreg_np.streams import Stream
+from genreg_np.training import train
+from tests.helpers import model_of, one_line, tiny_dataset
+
+DATASET = tiny_dataset()
+BACKEND = backends.create("numpy")
+SMALL: dict[str, Any] = {
+    "strategy": "mixed",
+    "hidden": [8, 6],
+    "activation": "relu",
+    "generations": 3,
+    "validate_every": 1,
+    "population_size": 6,
+    "newcomers": 0.34,
+    "batch_size": 8,
+    "learning_rate": 0.05,
+    "seed": 3,
+}
+
+
+def run(preset: str = "", **changes: Any) -> Evolution:
+    """Return a small run."""
+    settings = SMALL | changes
+    config = TrainConfig.from_preset(preset, **settings) if preset else TrainConfig.from_dict(settings)
+    return Evolution(config, DATASET, backend="numpy")
+
+
+# Parents and children
+
+
+def test_parents_are_two_and_all_pairs_are_equally_likely() -> None:
+    """Nobody is bred with itself; every ordered pair is drawn about as often."""
+    parents = draw_parents(6000, 4, Stream(1), 2)
+    assert (parents[:, 0] != parents[:, 1]).all()
+    counts = np.bincount(4 * parents[:, 0] + parents[:, 1], minlength=16).reshape(4, 4)
+    expected = 6000 / 12
+    assert np.abs(counts[~np.eye(4, dtype=bool)] - expected).max() < 5 * expected**0.5
+
+
+def test_first_weights_fill_pytorchs_intervals() -> None:
+    """Weights and biases of a unit with I inputs are uniform in +-1 / sqrt(I)."""
+    network = Network.build((49,), (100,), 16)
+    genes = first_networks(BACKEND, network, Stream(0), np.arange(20))
+    for weights, biases in network.unpack(genes):
+        bound = weights.shape[2] ** -0.5
+        for values in (weights, biases):
+            assert 0.95 * bound < np.abs(values).max() <= bound
+            assert values.var() == pytest.approx(bound**2 / 3, rel=0.15)
+
+
+def test_a_network_of_a_number_is_the_same_in_any_company() -> None:
+    """Newcomers are further networks of generation 0."""
+    network = Network.build((5,), (4,), 3)
+    together = first_networks(BACKEND, network, Stream(4), np.array([7, 900, 2]))
+    alone = first_networks(BACKEND, network, Stream(4), np.array([900]))
+    assert np.array_equal(alone[0], together[1])
+
+
+@pytest.mark.parametrize("edges", ["kept", "fresh"])
+def test_what_lies_outside_the_blocks_is_inherited_or_drawn_anew(edges: str) -> None:
+    """As published, the last inputs that no block holds have fresh weights in every child; ours are inherited."""
+    network = Network.build((130,), (70,), 10)
+    assert BLOCK_SIZE == 64
+    grid = np.ones((70, 130), bool)
+    grid[:70, :129] = False  # three blocks of 43 inputs; two of 35 units
+    slices = network.weight_slices
+    places, widths = outside_blocks(network, ())
+    last = slices[1][0].start + np.flatnonzero(np.arange(70)[None].repeat(10, axis=0) >= 70)
+    assert places.tolist() == [*np.flatnonzero(grid), *last]
+    assert np.allclose(widths, 2 / 130**0.5)
+    survivors = np.stack([np.full(network.gene_count, value, np.float32) for value in (2, 3)])
+    options = MixedOptions(gene="block", edges=edges)
+    children = breed(BACKEND, network, (), options, survivors, 30, Stream(0), 5)
+    inherited = np.isin(children, (2, 3))
+    assert inherited[:, np.setdiff1d(np.arange(network.gene_count), places)].all()
+    assert inherited[:, places].all() == (edges == "kept")
+    if edges == "fresh":
+        drawn = children[:, places]
+        assert np.abs(drawn).max() <= 130**-0.5
+        assert len(np.unique(drawn)) > 0.99 * drawn.size
+
+
+def test_the_published_networks_leave_four_pixels_outside_the_blocks() -> None:
+    """Columns 780 to 783 of the first layer, and nothing else, in both networks."""
+    network = Network.build((28, 28), (256, 128), 10)
+    for parts in ((), (1, 2, 1)):
+        places, _ = outside_blocks(network, parts)
+        assert sorted(places) == [784 * row + column for row in range(256) for column in range(780, 784)]
+
+
+def test_the_vertical_networks_blocks_are_the_horizontal_ones() -> None:
+    """Halves of 64 units are cut into the very blocks of the whole: with gene = block the two are one experiment."""
+    horizontal, vertical = (run("seed-mixed", hidden=[256, 128], parts=parts) for parts in ([], [1, 2]))
+    for evolution in (horizontal, vertical):
+        evolution.run(2)
+    assert np.array_equal(horizontal.state.population, vertical.state.population)
+    assert horizontal.state.similarity.shape[1] == 3
+    assert vertical.state.similarity.shape[1] == 4
+
+
+@pytest.mark.parametrize("gene", ["layer", "block", "unit", "weight"])
+def test_a_child_of_two_models_has_genes_of_both(gene: str) -> None:
+    """Each gene is one parent's; together they make a model that predicts."""
+    network = Network.build((8,), (6, 5), 3)
+    first, second = (model_of(network, seed) for seed in (1, 2))
+    children = [recombine(first, second, gene, seed) for seed in range(8)]
+    for child in children:
+        assert ((child.genes == first.genes) | (child.genes == second.genes)).all()
+        assert child.outputs(np.zeros((1, 8), np.float32)).shape == (1, 3)
+    taken = np.array([child.genes == first.genes for child in children])
+    assert 0.2 < taken.mean() < 0.8
+    if gene == "layer":
+        for weights, biases in network.weight_slices:
+            assert (taken[:, weights.start : biases.stop].mean(axis=1) % 1 == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("second", "gene", "words"),
+    [
+        (Network.build((8,), (6, 4), 3), "layer", "8-6-5-3.*8-6-4-3.*cannot recombine"),
+        (Network.build((8,), (6, 5), 3), "limb", "'limb' must be one of layer"),
+    ],
+)
+def test_networks_that_cannot_recombine_are_refused(second: Network, gene: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words) as raised:
+        recombine(model_of(Network.build((8,), (6, 5), 3)), model_of(second), gene)
+    one_line(raised.value)
+
+
+# A generation
+
+
+def test_a_generation_breeds_from_the_better_half_and_keeps_the_best() -> None:
+    """Without descent worth the name, children have their parents' genes; the fittest of all live on, best first."""
+    evolution = run(learning_rate=1e-12, momentum=0.0, newcomers=0.0)
+    before = evolution.state
+    evolution.step()
+    parents = before.population[:3]
+    for child in evolution.state.population:
+        assert (np.abs(child - parents) < 1e-6).any(axis=0).all()
+        assert not (np.abs(child - parents) < 1e-6).all(axis=1).any(), "two parents"
+    for state in (before, evolution.state):
+        assert (np.diff(state.accuracy) <= 0).all()
+        found = mixed.accuracies(evolution.context, state.population)
+        assert np.array_equal(found, state.accuracy)
+        assert np.array_equal(state.fitness, state.accuracy)
+
+
+def test_accuracy_is_that_of_the_saved_networks() -> None:
+    """What parents are chosen by is the share of validation images that infer.py gets right with these weights."""
+    evolution = run()
+    evolution.run()
+    model = evolution.champions()["best"]
+    predicted = infer.Model(model.header, model.arrays).predict(DATASET.validation.inputs)
+    assert np.mean(predicted == DATASET.validation.labels) == evolution.state.accuracy[0]
+    assert evolution.state.accuracy[0] > 0.5
+
+
+def test_a_vertical_network_is_saved_as_a_plain_one_and_predicts_the_same() -> None:
+    """Parts of a layer are rows of one dense layer: infer.py needs to know nothing of them."""
+    evolution = run(parts=[1, 2])
+    evolution.run()
+    model = evolution.champions()["best"]
+    assert [layer["outputs"] for layer in model.header["network"]["layers"]] == [8, 6, 4]
+    images = DATASET.test.inputs
+    features = evolution.network.features(images, DATASET.input_range)
+    stack, backend = evolution.context.descent.stack, evolution.backend
+    from genreg_np.backends.gradients import separate
+
+    parameters = separate(evolution.network, model.genes[None], evolution.context.parts)
+    with backend.computing():
+        logits, _ = stack.forward(parameters, np.ascontiguousarray(features.T))
+    assert model.outputs(images) == pytest.approx(logits[0].T, abs=1e-5)
+
+
+def test_mutation_changes_about_its_rate_of_genes() -> None:
+    """The masked Gaussian noise of the other strategies, on children only."""
+    evolution = run(learning_rate=1e-12, child_mutation_rate=0.3, mutation_scale=5.0, newcomers=0.0, generations=1)
+    parents = evolution.state.population[:3]
+    evolution.step()
+    near = (np.abs(evolution.state.population[:, None] - parents) < 1e-6).any(axis=1)
+    assert 0.6 < near.mean() < 0.8
+
+
+def test_newcomers_are_counted_when_they_stay() -> None:
+    """In the first generation newcomers have learned as much as the rest; some stay."""
+    evolution, kept = run(newcomers=1.0), []
+    evolution.run(on_record=lambda record: kept.append(record["newcomers_kept"]))
+    assert len(evolution.state.population) == 6
+    assert kept[0] > 0
+    assert all(0 <= number <= 6 for number in kept)
+
+
+@pytest.mark.parametrize(("order", "same"), [("fixed", True), ("shuffled", False)])
+def test_epochs_are_shuffled_unless_told_otherwise(order: str, same: bool) -> None:
+    """Every image once in an epoch, in another order in the next one; as published, as they lie."""
+    evolution = run(order=order)
+    first, second = np.split(mixed.learning_order(evolution.context, evolution.stream, 5, 2), 2)
+    images = np.arange(len(DATASET.train))
+    assert np.array_equal(np.sort(first), images)
+    assert np.array_equal(first, second) == same
+    assert np.array_equal(first, images) == same
+
+
+def test_the_papers_mode_does_what_the_notebook_did() -> None:
+    """Learns from all images but the test's in order, chooses by test accuracy, begins with unsorted parents."""
+    evolution = run("seed-mixed", generations=1)
+    assert len(evolution.context.labels) == len(DATASET.train) + len(DATASET.validation)
+    tail = evolution.context.features[len(DATASET.train) :]
+    assert np.array_equal(tail, evolution.network.features(DATASET.validation.inputs, DATASET.input_range))
+    first = first_networks(BACKEND, evolution.network, Stream(3), np.arange(6))
+    assert np.array_equal(evolution.state.population, first)
+    assert not evolution.state.accuracy.any()
+    evolution.run()
+    predicted = evolution.champions()["best"].predict(DATASET.test.inputs)
+    assert evolution.state.accuracy[0] == np.mean(predicted == DATASET.test.labels)
+
+
+# Networks that go astray
+
+
+def test_a_network_that_goes_astray_is_dropped_counted_and_replaced() -> None:
+    """Its loss is not a number; a fresh network takes its place, and nothing that is not finite is ever recorded."""
+    evolution, records = run(child_mutation_rate=0.01, mutation_scale=1000.0, learning_rate=0.5), []
+    evolution.state = replace(evolution.state, population=evolution.state.population * np.float32(1e12))
+    evolution.run(on_record=records.append)
+    assert evolution.state.dropped > 0
+    assert records[-1]["dropped"] == evolution.state.dropped
+    assert np.isfinite(evolution.state.population).all()
+    assert all(np.isfinite(record["loss"]) for record in records)
+    assert len(np.unique(evolution.state.population, axis=0)) == 6
+
+
+def test_when_all_go_astray_the_line_says_what_to_do() -> None:
+    with pytest.raises(FitnessError, match="all 8 networks .* lower learning_rate") as raised:
+        run(learning_rate=1e3, optimiser="sgd", newcomers=0.34).run(1) or run(learning_rate=1e3).run()
+    one_line(raised.value)
+
+
+# What cannot be
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"population_size": 1}, "population_size = 1 must be at least 2"),
+        ({"hidden": [], "gene": "layer"}, "network of one layer .*16-4.* cannot recombine"),
+        ({"hidden": [], "gene": "block"}, "network of one block"),
+        ({"activation": "step"}, "'step' has no slope"),
+        ({"parts": [1, 4]}, "6 units cannot be cut into 4"),
+        ({"parts": [2]}, "a number for each of the 3"),
+        ({"gene": "limb"}, "gene = 'limb' must be one of"),
+        ({"learning_rate": 0.0}, "learning_rate = 0.0 must be greater than 0"),
+    ],
+)
+def test_settings_that_cannot_be_are_one_line(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words) as raised:
+        run(**changes)
+    one_line(raised.value)
+
+
+def test_mixed_without_a_dataset_is_refused() -> None:
+    config = TrainConfig.from_dict(SMALL)
+    with pytest.raises(UsageError, match="needs a dataset"):
+        Evolution(config, network=Network.build((3,), (4,), 2), backend="numpy")
+
+
+# Fitness
+
+
+def similar(*pairs: tuple[int, int, float], size: int = 4) -> np.ndarray:
+    """Return cosines (1, n, n) of networks that are unlike but for some pairs."""
+    matrix = np.eye(size, dtype=np.float32)
+    for one, other, value in pairs:
+        matrix[one, other] = matrix[other, one] = value
+    return matrix[None]
+
+
+def test_a_bonus_for_being_unlike_the_others() -> None:
+    """Accuracy and weight times the mean cosine distance to the others, which is 1 for a network like nobody."""
+    accuracy, alike = np.array([0.9, 0.9, 0.8, 0.7]), similar((0, 1, 1.0), (2, 3, 0.5))
+    found = fitness_of(accuracy, alike, MixedOptions(fitness="diversity", diversity_weight=0.3))
+    assert found == pytest.approx(accuracy + 0.3 * np.array([2 / 3, 2 / 3, 2.5 / 3, 2.5 / 3]))
+    assert np.array_equal(fitness_of(accuracy, alike, MixedOptions()), accuracy)
+
+
+def test_niches_put_the_best_of_every_kind_first() -> None:
+    """The second best of a kind comes after the worst of the best."""
+    accuracy, alike = np.array([0.9, 0.95, 0.5, 0.6]), similar((0, 1, 0.95), (2, 3, 0.89))
+    found = fitness_of(accuracy, alike, MixedOptions(fitness="niches"))
+    assert np.argsort(-found).tolist() == [1, 3, 2, 0]
+
+
+def test_a_diversity_bonus_keeps_networks_unlike() -> None:
+    """With a bonus that outweighs accuracy the population stays further apart."""
+    spread = []
+    for weight in (0.0, 50.0):
+        evolution = run(fitness="diversity", diversity_weight=weight, generations=6, gene="weight", newcomers=1.0)
+        evolution.run()
+        spread.append(mean_pairwise(evolution.state.similarity[-1]).mean())
+    assert spread[1] < spread[0] - 0.1
+
+
+# How alike they are
+
+
+def test_cosines_are_those_of_each_layers_weights() -> None:
+    """Layer by layer and part by part, biases left out."""
+    network = Network.build((5,), (4, 6), 3)
+    genes = np.random.default_rng(0).normal(size=(3, network.gene_count)).astype(np.float32)
+    slices = layer_slices(network, (1, 2, 1))
+    assert list(slices) == ["1", "2a", "2b", "3"]
+    found = cosines(genes, slices)
+    weights = [layer[0] for layer in network.unpack(genes)]
+    expected = [weights[0], weights[1][:, :3], weights[1][:, 3:], weights[2]]
+    for matrix, flat in zip(found, (values.reshape(3, -1) for values in expected), strict=True):
+        for i, j in np.ndindex(3, 3):
+            cosine = flat[i] @ flat[j] / np.linalg.norm(flat[i]) / np.linalg.norm(flat[j])
+            assert matrix[i, j] == pytest.approx(cosine, abs=1e-6)
+
+
+def test_clusters_are_chains_of_near_networks() -> None:
+    """0 is near 1 and 1 near 2, so they are one kind; 3 is alone."""
+    alike = similar((0, 1, 0.92), (1, 2, 0.9))[0]
+    assert clusters(alike).tolist() == [0, 0, 0, 1]
+    assert clusters(alike, 0.91).tolist() == [0, 0, 1, 2]
+    assert cluster_counts(np.stack([alike, np.ones((4, 4))])) == [2, 1]
+
+
+def test_similarity_is_recorded_from_before_training_on() -> None:
+    """A matrix for each generation, symmetric, with 1 on the diagonal; a record has the mean of all pairs."""
+    evolution, records = run(), []
+    evolution.run(on_record=records.append)
+    history = evolution.state.similarity
+    assert history.shape == (4, 3, 6, 6)
+    assert np.array_equal(history, history.swapaxes(2, 3))
+    assert (np.diagonal(history, axis1=2, axis2=3) == 1).all()
+    pairs = history[-1][:, ~np.eye(6, dtype=bool)].mean(axis=1)
+    assert records[-1]["similarity"] == pytest.approx(pairs, abs=1e-5)
+    assert np.abs(mean_pairwise(history[0])).max() < 0.3, "random networks are unlike"
+
+
+# Networks by name
+
+
+@pytest.mark.parametrize("text", [*NETWORKS, "300,100", "9,4|4|4"])
+def test_networks_have_names_that_are_read_again(text: str) -> None:
+    assert network_name(*parse_network(text)) == text
+
+
+def test_the_two_published_networks() -> None:
+    assert parse_network("256,128") == parse_network("horizontal") == ((256, 128), ())
+    assert parse_network("256,64|64") == parse_network("vertical") == ((256, 128), (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("diagonal", "must be horizontal, vertical, or widths"), ("8,4|2", "equally wide, not 4|2")]
+)
+def test_networks_that_cannot_be_read_are_one_line(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words.replace("|", r"\|")) as raised:
+        parse_network(text)
+    one_line(raised.value)
+
+
+def test_a_run_keeps_its_population_in_its_folder(tmp_path: Any) -> None:
+    """Every other habit of runs is tested with all strategies; a run folder also holds what can be measured again."""
+    result = train(TrainConfig.from_dict(SMALL), DATASET, tmp_path / "run", backend="numpy")
+    assert result.generations == 3
+    again = Evolution.load(tmp_path / "run" / "checkpoint.npz", DATASET, backend="numpy")
+    assert again.state.population.shape == (6, again.network.gene_count)
+    assert again.champions()["best"].genes.tobytes() == result.model.genes.tobytes()
