@@ -115,7 +115,7 @@ def test_the_vertical_networks_blocks_are_the_horizontal_ones() -> None:
     horizontal, vertical = (run("seed-mixed", hidden=[256, 128], parts=parts) for parts in ([], [1, 2]))
     for evolution in (horizontal, vertical):
         evolution.run(2)
-    assert np.array_equal(horizontal.state.population, vertical.state.population)
+    assert vertical.state.population == pytest.approx(horizontal.state.population, abs=1e-5)  # products are others
     assert horizontal.state.similarity.shape[1] == 3
     assert vertical.state.similarity.shape[1] == 4
 
@@ -254,8 +254,10 @@ def test_a_network_that_goes_astray_is_dropped_counted_and_replaced() -> None:
 
 
 def test_when_all_go_astray_the_line_says_what_to_do() -> None:
-    with pytest.raises(FitnessError, match="all 8 networks .* lower learning_rate") as raised:
-        run(learning_rate=1e3, optimiser="sgd", newcomers=0.34).run(1) or run(learning_rate=1e3).run()
+    evolution = run(newcomers=0.0)
+    evolution.state = replace(evolution.state, population=evolution.state.population * np.float32(np.nan))
+    with pytest.raises(FitnessError, match=r"all 6 networks .* lower learning_rate \(0.05\)") as raised:
+        evolution.run()
     one_line(raised.value)
 
 
@@ -282,9 +284,10 @@ def test_settings_that_cannot_be_are_one_line(changes: dict[str, Any], words: st
 
 
 def test_mixed_without_a_dataset_is_refused() -> None:
-    config = TrainConfig.from_dict(SMALL)
-    with pytest.raises(UsageError, match="needs a dataset"):
-        Evolution(config, network=Network.build((3,), (4,), 2), backend="numpy")
+    """There is no fitness of one's own, nor anything to learn from."""
+    with pytest.raises(UsageError, match="custom") as raised:
+        Evolution(TrainConfig.from_dict(SMALL), network=Network.build((3,), (4,), 2), backend="numpy")
+    one_line(raised.value)
 
 
 # Fitness
@@ -343,10 +346,10 @@ def test_cosines_are_those_of_each_layers_weights() -> None:
 
 def test_clusters_are_chains_of_near_networks() -> None:
     """0 is near 1 and 1 near 2, so they are one kind; 3 is alone."""
-    alike = similar((0, 1, 0.92), (1, 2, 0.9))[0]
+    alike = similar((0, 1, 0.92), (1, 2, 0.905))[0]
     assert clusters(alike).tolist() == [0, 0, 0, 1]
     assert clusters(alike, 0.91).tolist() == [0, 0, 1, 2]
-    assert cluster_counts(np.stack([alike, np.ones((4, 4))])) == [2, 1]
+    assert cluster_counts(np.stack([alike, np.ones_like(alike)])) == [2, 1]
 
 
 def test_similarity_is_recorded_from_before_training_on() -> None:

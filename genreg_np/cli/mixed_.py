@@ -33,6 +33,11 @@ SETTINGS = {  # options whose setting has another name
     "population": "population_size",
     "mutation_rate": "child_mutation_rate",
 }
+AS_PUBLISHED = (
+    "as published: parents are chosen by test accuracy, so that it is no test any more; images come in a fixed order,",
+    "  validation images among them; the first parents are unsorted; what lies outside whole blocks is drawn anew in",
+    "  every child; momentum begins anew in each generation",
+)
 EXAMPLES = """\b
 Examples:
   genreg-np mixed                                      784-256-128-10, parents chosen on validation images
@@ -155,12 +160,8 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         f"{network_name(config.hidden, config.parts)} network, {config.population_size} of them and "
         f"{config.options.newcomer_count} newcomers a generation, gene {config.gene}, seed {config.seed}"
     )
-    if options["paper"]:
-        progress.say(
-            "as published: parents are chosen by test accuracy, which is therefore no test of anything; images"
-        )
-        progress.say("  come in a fixed order, validation images among them; the first parents are unsorted; what lies")
-        progress.say("  outside whole blocks is drawn anew in every child; momentum begins anew in each generation")
+    for line in AS_PUBLISHED if options["paper"] else ():
+        progress.say(line)
     backend = options["backend"] or "auto"
     if must_compile(backend, Mixed.works):
         progress.say("compiling kernels, once on this machine (up to a minute) ...")
