@@ -190,12 +190,12 @@ def test_measures_hold_every_generation_and_every_network(trained: Evolution, me
 def test_children_and_mixes_are_made_of_the_population(trained: Evolution) -> None:
     """Untrained: each gene is a member's; a mix takes its layers from three others."""
     baselines = measure.train_baselines(trained.state, trained.context, trained.stream)
-    pairings = measure.all_pairings(trained.state, trained.context, trained.stream, baselines)
-    by_name = {pairing.name: pairing for pairing in pairings}
+    sources = measure.sources_of(trained.state, trained.context, trained.stream, baselines)
+    shown = {name: targets for source in sources for name, targets in source.shown.items()}
     parents = trained.state.population[:3]
-    for child in by_name["child on children"].targets:
+    for child in shown["child on children"]:
         assert (child == parents).any(axis=0).all()
-    (mixed,) = by_name["best on a mix"].targets
+    (mixed,) = shown["best on a mix"]
     for donor, (weights, biases) in zip(trained.state.population[1:4], trained.network.weight_slices, strict=True):
         assert np.array_equal(mixed[weights], donor[weights])
         assert np.array_equal(mixed[biases], donor[biases])

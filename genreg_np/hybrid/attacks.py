@@ -12,6 +12,7 @@ Attacks are on networks that see pixels. Shapes: N images, I pixels.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,7 @@ from genreg_np.layers.loss import negative_log_likelihood
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, Stream, unit_floats
 
-ATTACKED_AT_A_TIME = 1000  # images
+ATTACKED_AT_A_TIME = 512  # images: a fixed shape, so that bytes never depend on threads
 PGD_STEPS, PGD_STRIDE = 10, 0.25  # a as a fraction of e
 PAPER_EPSILON = 0.05 / 0.3081
 
@@ -86,33 +87,37 @@ def attack_images(
     """
     if network.fixed:
         raise UsageError(f"attacks change pixels, but this network begins with a layer of {network.fixed[0].kind}")
-    stack = stack_of(network)
-    changed = []
+    stack, threads = stack_of(network), getattr(backend, "threads", 1)
     with backend.computing():
         parameters = separate(network, backend.to_device(genes[None]))
         xp = array_module(parameters[0])
-        for start in range(0, len(labels), ATTACKED_AT_A_TIME):
-            own = labels[start : start + ATTACKED_AT_A_TIME]
-            clean = xp.ascontiguousarray(features[start : start + len(own)].T)
-            right = xp.asarray(own)
 
-            def slope_of(images: Array, right: Array = right) -> Array:
+        def piece(start: int) -> Array:
+            own = xp.asarray(labels[start : start + ATTACKED_AT_A_TIME])
+            clean = xp.ascontiguousarray(features[start : start + len(own)].T)
+
+            def up(images: Array, length: float) -> Array:
                 logits, kept = stack.forward(parameters, images)
-                by_images, _ = stack.backward(parameters, kept, negative_log_likelihood(logits, right)[1])
-                assert by_images is not None
-                return by_images[0]
+                slope, _ = stack.backward(parameters, kept, negative_log_likelihood(logits, own)[1])
+                assert slope is not None
+                return images + xp.sign(slope[0]) * length
 
             if attack.name == "pgd":
                 noise = xp.asarray(_uniform(stream, start, len(own), clean.shape[0]))
                 images = _within(clean + noise * attack.epsilon, clean, attack)
                 for _ in range(PGD_STEPS):
-                    step = xp.sign(slope_of(images)) * (PGD_STRIDE * attack.epsilon)
-                    images = _within(images + step, clean, attack)
+                    images = _within(up(images, PGD_STRIDE * attack.epsilon), clean, attack)
             else:
-                images = clean + xp.sign(slope_of(clean)) * attack.epsilon
+                images = up(clean, attack.epsilon)
                 images = _within(images, clean, attack) if attack.in_range else images
-            changed.append(xp.ascontiguousarray(images.T))
-        found = xp.concatenate(changed)
+            return xp.ascontiguousarray(images.T)
+
+        starts = range(0, len(labels), ATTACKED_AT_A_TIME)
+        if threads > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                found = xp.concatenate(list(pool.map(piece, starts)))
+        else:
+            found = xp.concatenate([piece(start) for start in starts])
     if attack.name == "paper-fgsm":
         errs = backend.logits(network, genes, features).argmax(axis=1) != labels
         with backend.computing():

@@ -35,12 +35,11 @@ MIXED = 3  # networks a mix is made of
 
 
 @dataclass(frozen=True)
-class Pairing:
-    """Images made for one network, and who is shown them."""
+class Source:
+    """A network that images are made for, and who is shown them."""
 
-    name: str
-    source: Float32  # (D,)
-    targets: Float32  # (n, D)
+    genes: Float32  # (D,)
+    shown: dict[str, Float32]  # by the pairing's name: targets (n, D)
 
 
 @dataclass(frozen=True)
@@ -88,9 +87,9 @@ def measure(
     baselines = train_baselines(state, context, stream)
     rows: list[dict[str, Any]] = []
     if attacks and attacked:
-        for pairing in all_pairings(state, context, stream, baselines):
-            say(f"attacking {pairing.name}")
-            rows += attack_rows(pairing, context, stream, features[:attacked], labels[:attacked], attacks)
+        for source in sources_of(state, context, stream, baselines):
+            say(f"attacking {' and '.join(source.shown)}")
+            rows += attack_rows(source, context, stream, features[:attacked], labels[:attacked], attacks)
     host = context.backend.to_host(state.population)
     return Measured(
         tuple(context.layers),
@@ -114,27 +113,20 @@ def train_baselines(state: MixedState, context: MixedContext, stream: Stream) ->
     return found
 
 
-def all_pairings(state: MixedState, context: MixedContext, stream: Stream, baselines: Float32) -> list[Pairing]:
-    """Return whose images are shown to whom."""
-    backend, options = context.backend, context.options
-    population = backend.to_host(state.population)
-    parents = state.population[: options.parent_count]
-    bred = breed(
-        backend, context.network, context.parts, options, parents, CHILDREN, stream, state.generation
-    )  # the next generation's, had there been one
-    children = backend.to_host(bred)
-    pairings = [
-        Pairing("baseline on itself", baselines[0], baselines[:1]),
-        Pairing("second baseline on baseline", baselines[1], baselines[:1]),
-        Pairing("best on itself", population[0], population[:1]),
-        Pairing("best on siblings", population[0], population[1:]),
-    ]
+def sources_of(state: MixedState, context: MixedContext, stream: Stream, baselines: Float32) -> list[Source]:
+    """Return whose images are shown to whom. The children are those of the next generation, had there been one."""
+    backend = context.backend
+    parents = state.population[: context.options.parent_count]
+    bred = breed(backend, context.network, context.parts, context.options, parents, CHILDREN, stream, state.generation)
+    population, children = backend.to_host(state.population), backend.to_host(bred)
+    of_best = {"best on itself": population[:1], "best on siblings": population[1:]}
     if len(population) > MIXED:
-        pairings.append(Pairing("best on a mix", population[0], mix(population[1 : 1 + MIXED], context)[None]))
+        of_best["best on a mix"] = mix(population[1 : 1 + MIXED], context)[None]
     return [
-        *pairings,
-        Pairing("child on itself", children[0], children[:1]),
-        Pairing("child on children", children[0], children[1:]),
+        Source(baselines[0], {"baseline on itself": baselines[:1]}),
+        Source(baselines[1], {"second baseline on baseline": baselines[:1]}),
+        Source(population[0], of_best),
+        Source(children[0], {"child on itself": children[:1], "child on children": children[1:]}),
     ]
 
 
@@ -148,34 +140,39 @@ def mix(donors: Float32, context: MixedContext) -> Float32:
 
 
 def attack_rows(
-    pairing: Pairing,
+    source: Source,
     context: MixedContext,
     stream: Stream,
     features: Array,
     labels: NDArray[np.int64],
     attacks: Sequence[Attack],
 ) -> list[dict[str, Any]]:
-    """Make images for the source, by each attack, and show them to the targets."""
+    """Make images for the source, by each attack, and show them to the targets: a row for each attack and pairing."""
     backend, network = context.backend, context.network
 
-    def predicted(images: Array) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
-        source, *targets = (
-            backend.logits(network, genes, images).argmax(axis=1) for genes in (pairing.source, *pairing.targets)
-        )
-        return source, targets
+    def predicted(networks: Float32, images: Array) -> list[NDArray[np.int64]]:
+        return [backend.logits(network, genes, images).argmax(axis=1) for genes in networks]
 
-    clean, rows = predicted(features), []
+    def all_predicted(images: Array) -> dict[str, list[NDArray[np.int64]]]:
+        return {name: predicted(targets, images) for name, targets in source.shown.items()}
+
+    clean, rows = (predicted(source.genes[None], features)[0], all_predicted(features)), []
     for attack in attacks:
-        changed = predicted(attack_images(backend, network, pairing.source, features, labels, attack, stream))
-        found = [
-            outcome(labels, (clean[0], changed[0]), (before, after))
-            for before, after in zip(clean[1], changed[1], strict=True)
-        ]
-        row: dict[str, Any] = {"attack": attack.name, "epsilon": attack.epsilon, "pairing": pairing.name}
-        for item in dataclasses.fields(Outcome):  # a mean over targets
-            values = [getattr(one, item.name) for one in found]
-            known = [value for value in values if value == value]
-            row[item.name] = float(np.mean(known)) if known else None
-        row["attacked_least"], row["attacked_most"] = (end(one.attacked for one in found) for end in (min, max))
-        rows.append(row | {"targets": len(found), "images": len(labels)})
+        images = attack_images(backend, network, source.genes, features, labels, attack, stream)
+        own, after = predicted(source.genes[None], images)[0], all_predicted(images)
+        for name, before in clean[1].items():
+            pairs = zip(before, after[name], strict=True)
+            found = [outcome(labels, (clean[0], own), pair) for pair in pairs]
+            row = {"attack": attack.name, "epsilon": attack.epsilon, "pairing": name, **summary(found)}
+            rows.append(row | {"targets": len(found), "images": len(labels)})
     return rows
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+    """Return the means over targets, None where no target has a value, and the least and most still right."""
+    found: dict[str, float | None] = {}
+    for item in dataclasses.fields(Outcome):
+        known = [value for one in outcomes if (value := getattr(one, item.name)) == value]
+        found[item.name] = float(np.mean(known)) if known else None
+    attacked = [one.attacked for one in outcomes]
+    return found | {"attacked_least": min(attacked), "attacked_most": max(attacked)}
