@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/benchmarks.md and the plots of docs/figures from the JSON in bench/results.
+"""Write the tables of README.md and docs/*.md and the plots of docs/figures from the JSON in bench/results.
 
 Tables stand between the marks `<!-- NAME -->` and `<!-- end -->`.
 
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import accuracies
+import mixed_tables
 import plots
 import tables
 from tables import read, table
@@ -46,6 +47,7 @@ PAGES = {
         "ablation": accuracies.ablation,
         "sizes": accuracies.sizes,
     },
+    "docs/experiments/mixed.md": mixed_tables.PAGE,
     "docs/benchmarks.md": {
         "machine": tables.machine,
         "targets": targets_table,

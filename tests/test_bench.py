@@ -106,3 +106,52 @@ def test_a_target_that_was_missed_says_so() -> None:
     assert Target("speed", 25, " ms", 24.9).row() == ["speed", "at most 25 ms", "24.9 ms", "yes"]
     assert Target("speed", 6, " x", 5.99, at_most=False).row()[2:] == ["5.99 x", "**no**"]
     assert Target("speed", 25, " ms", None).row()[3] == "not measured"
+
+
+def mixed_run(seed: int, mean: float, clean: float) -> dict:
+    """Return what bench/mixed.py keeps of a run, with one layer, one generation and one attack."""
+    shares = {"clean": clean, "attacked": 0.05, "attacked_of_both": 0.04, "transfer": None}
+    record = {"mean_accuracy": mean, "best_accuracy": mean, "worst_accuracy": mean, "newcomers_kept": 1}
+    return {
+        "seed": seed, "mean_accuracy": mean, "test_accuracy": mean, "seconds": 50.0, "baseline_accuracies": [0.96, 0.97],
+        "layers": ["1"], "similarity": [0.5], "similarity_by_generation": [[0.0], [0.5]],
+        "clusters_by_generation": [[20], [5]], "curve": [record], "machine": {},
+        "attacks": [{"attack": "paper-fgsm", "epsilon": 0.1623, "pairing": "child on children", **shares}],
+    }  # fmt: skip
+
+
+def test_tables_of_mixed_evolution_say_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Means and deviations over seeds beside the published numbers; without results each says that there are none."""
+    import json
+
+    import mixed_tables
+
+    monkeypatch.setattr(mixed_tables, "RESULTS", tmp_path)
+    assert {write() for write in mixed_tables.PAGE.values()} == {mixed_tables.MISSING}
+    runs = [mixed_run(0, 0.91, 0.75), mixed_run(1, 0.93, 0.77)]
+    (tmp_path / "mixed-paper.json").write_text(json.dumps({"horizontal": {"options": [], "runs": runs}}))
+    (tmp_path / "mixed-cells.json").write_text(json.dumps({"newcomers 10 %": {"options": [], "runs": runs}}))
+    assert "| horizontal | 1 | 91.60 | 92.00 ± 1.41 |" in mixed_tables.accuracy()
+    assert "| horizontal | 2 | 93.37 | - |" in mixed_tables.accuracy()
+    assert "| horizontal | child on children | 9.70 | 5.00 ± 0.00 | 76.00 ± 1.41 |" in mixed_tables.paper_attacks()
+    assert "1: 0.50 ± 0.00 (5.0 ± 0.0)" in mixed_tables.likeness()
+    assert "| newcomers 10 % | 2 | - | 92.00 ± 1.41 |" in mixed_tables.cells()
+    assert "| newcomers 10 % | 1.0 |" in mixed_tables.newcomers()
+
+
+def test_the_implementations_of_a_step_take_the_same_steps() -> None:
+    """All networks in one call and a call for each come to the same weights: their times can be compared."""
+    pytest.importorskip("numba")
+    import mixed_steps
+    from workload import Workload
+
+    rng = np.random.default_rng(0)
+    workload = Workload(rng.random((40, 30), np.float32), rng.integers(0, 3, 40), 5, 3, 2)
+    genes = mixed_steps.first_genes(workload)
+    assert genes.shape == (2, 30 * 256 + 256 + 256 * 128 + 128 + 128 * 3 + 3)
+    found = []
+    for set_up in mixed_steps.IMPLEMENTATIONS.values():
+        found.append(np.concatenate(set_up(workload)()))
+    for other in found[1:]:
+        assert other == pytest.approx(found[0], abs=1e-5)
+    assert np.abs(found[0] - genes).max() > 1e-4
