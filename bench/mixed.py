@@ -36,13 +36,15 @@ PAPER = {
     "vertical": ["--paper", "--network", "vertical"],
 }
 PLAIN = ["--newcomers", "0"]
+STRONG = ["--set", "diversity_weight=0.2"]
 CELLS = {  # recipes, one change each; 12 generations, as variety is said to be gone past six
     "plain": PLAIN,
     "newcomers 10 %": ["--newcomers", "0.1"],
     "newcomers 50 %": ["--newcomers", "0.5"],
     "mutation": [*PLAIN, "--mutation-rate", "0.01", "--set", "mutation_scale=0.05"],
     "diversity bonus": [*PLAIN, "--fitness", "diversity"],
-    "diversity bonus, newcomers 50 %": ["--newcomers", "0.5", "--fitness", "diversity"],
+    "diversity bonus x 4": [*PLAIN, "--fitness", "diversity", *STRONG],
+    "diversity bonus x 4, newcomers 50 %": ["--newcomers", "0.5", "--fitness", "diversity", *STRONG],
     "niches, newcomers 50 %": ["--newcomers", "0.5", "--fitness", "niches"],
     "gene = layer": [*PLAIN, "--gene", "layer"],
     "gene = unit": [*PLAIN, "--gene", "unit"],

@@ -109,9 +109,10 @@ def test_attacks_do_not_depend_on_how_many_are_made_at_a_time(
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_backends_make_the_same_images(trained: Evolution, name: str) -> None:
+@pytest.mark.parametrize("attack", [Attack("fgsm", 0.1), Attack("pgd", 0.1), PAPER_FGSM])
+def test_backends_make_the_same_images(trained: Evolution, name: str, attack: Attack) -> None:
     """But for pixels whose slope is next to nothing."""
-    backend, attack = create_or_skip(name), Attack("fgsm", 0.1)
+    backend = create_or_skip(name)
     assert np.mean(np.abs(attacked(trained, attack, backend) - attacked(trained, attack)) > 1e-6) < 0.01
 
 

@@ -113,9 +113,10 @@ def mixed_run(seed: int, mean: float, clean: float) -> dict:
     shares = {"clean": clean, "attacked": 0.05, "attacked_of_both": 0.04, "transfer": None}
     record = {"mean_accuracy": mean, "best_accuracy": mean, "worst_accuracy": mean, "newcomers_kept": 1}
     return {
-        "seed": seed, "mean_accuracy": mean, "test_accuracy": mean, "seconds": 50.0, "baseline_accuracies": [0.96, 0.97],
-        "layers": ["1"], "similarity": [0.5], "similarity_by_generation": [[0.0], [0.5]],
-        "clusters_by_generation": [[20], [5]], "curve": [record], "machine": {},
+        "seed": seed, "mean_accuracy": mean, "test_accuracy": mean, "seconds": 50.0,
+        "baseline_accuracies": [0.96, 0.97], "layers": ["1"], "similarity": [0.5],
+        "similarity_by_generation": [[0.0], [0.5]], "clusters_by_generation": [[20], [5]],
+        "curve": [record], "machine": {},
         "attacks": [{"attack": "paper-fgsm", "epsilon": 0.1623, "pairing": "child on children", **shares}],
     }  # fmt: skip
 

@@ -22,7 +22,7 @@ from genreg_np.hybrid.similarity import cluster_counts, clusters, cosines, layer
 from genreg_np.model import Network
 from genreg_np.streams import Stream
 from genreg_np.training import train
-from tests.helpers import model_of, one_line, tiny_dataset
+from tests.helpers import BACKENDS, create_or_skip, model_of, one_line, tiny_dataset
 
 DATASET = tiny_dataset()
 BACKEND = backends.create("numpy")
@@ -78,8 +78,9 @@ def test_a_network_of_a_number_is_the_same_in_any_company() -> None:
     assert np.array_equal(alone[0], together[1])
 
 
+@pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("edges", ["kept", "fresh"])
-def test_what_lies_outside_the_blocks_is_inherited_or_drawn_anew(edges: str) -> None:
+def test_what_lies_outside_the_blocks_is_inherited_or_drawn_anew(edges: str, name: str) -> None:
     """As published, the last inputs that no block holds have fresh weights in every child; ours are inherited."""
     network = Network.build((130,), (70,), 10)
     assert BLOCK_SIZE == 64
@@ -92,7 +93,8 @@ def test_what_lies_outside_the_blocks_is_inherited_or_drawn_anew(edges: str) -> 
     assert np.allclose(widths, 2 / 130**0.5)
     survivors = np.stack([np.full(network.gene_count, value, np.float32) for value in (2, 3)])
     options = MixedOptions(gene="block", edges=edges)
-    children = breed(BACKEND, network, (), options, survivors, 30, Stream(0), 5)
+    backend = create_or_skip(name)
+    children = backend.to_host(breed(backend, network, (), options, survivors, 30, Stream(0), 5))
     inherited = np.isin(children, (2, 3))
     assert inherited[:, np.setdiff1d(np.arange(network.gene_count), places)].all()
     assert inherited[:, places].all() == (edges == "kept")

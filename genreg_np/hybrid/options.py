@@ -17,7 +17,7 @@ class MixedOptions(Settings):
     """Settings of mixed evolution; the preset `seed-mixed` is the published notebook."""
 
     population_size: int = option(
-        20, "networks that live on", low=2, high=10_000, fixed="what was recorded of its networks has their number"
+        20, "networks that live on", low=2, high=1000, fixed="what was recorded of its networks has their number"
     )
     parts: tuple[int, ...] = option(
         (), "parallel parts of each hidden layer, as 1,2; empty: whole layers", low=1, fixed="the genes are others"

@@ -73,8 +73,9 @@ class ndarray:
         return self._view(self._values[key])
 
     def __setitem__(self, key: Any, value: ndarray) -> None:
-        _plain(key)
-        self._values[key] = _values(value)
+        parts = key if isinstance(key, tuple) else (key,)
+        _plain(tuple(part for part in parts if not isinstance(part, ndarray)))
+        self._values[tuple(part._values if isinstance(part, ndarray) else part for part in parts)] = _values(value)
 
     def copy(self) -> ndarray:
         return ndarray(self._values.copy())

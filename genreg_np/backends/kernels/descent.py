@@ -66,14 +66,14 @@ def slope_of_loss(logits, labels):
     top, total = logits[0].copy(), np.zeros(images, np.float32)
     for k in range(1, classes):
         for i in range(images):
-            # Written so that a NaN is never lost: it must reach the loss.
-            top[i] = top[i] if top[i] >= logits[k, i] else logits[k, i]
+            top[i] = max(top[i], logits[k, i])
     loss = 0.0
     for i in range(images):
         loss += top[i] - logits[labels[i], i]
     for k in range(classes):
         for i in range(images):
             shifted = logits[k, i] - top[i]
+            # Written so that a NaN is not lost: it must reach the loss.
             logits[k, i] = exponential(max(shifted, np.float32(-87))) if shifted == shifted else shifted
             total[i] += logits[k, i]
     share = np.float32(1 / images)
