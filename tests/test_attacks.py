@@ -78,6 +78,17 @@ def test_fgsm_steps_along_the_sign_of_the_slope(trained: Evolution) -> None:
     assert checked > 200
 
 
+def test_pgd_begins_anywhere_within_reach() -> None:
+    """Evenly spread over -1 .. 1, each image its own way."""
+    found = attacks._uniform(Stream(0), 5, 200, 49)
+    assert found.shape == (49, 200)
+    assert (found.min(), found.max()) == (-1, 1)
+    assert abs(found.mean()) < 0.03
+    assert found.var() == pytest.approx(1 / 3, rel=0.05)
+    assert np.array_equal(attacks._uniform(Stream(0), 7, 1, 49)[:, 0], found[:, 2])
+    assert len(np.unique(found, axis=1).T) == 200
+
+
 def test_pgd_finds_more_than_one_step_does(trained: Evolution) -> None:
     """Ten small steps raise the loss at least as far as one large one."""
     one, ten = (loss(trained, attacked(trained, Attack(name, 0.3))).mean() for name in ("fgsm", "pgd"))

@@ -24,7 +24,7 @@ from genreg_np.errors import UsageError
 from genreg_np.layers.base import Array, array_module
 from genreg_np.layers.loss import negative_log_likelihood
 from genreg_np.model import Float32, Network
-from genreg_np.streams import Purpose, Stream, unit_floats
+from genreg_np.streams import Purpose, Stream
 
 ATTACKED_AT_A_TIME = 512  # images: a fixed shape, so that bytes never depend on threads
 PGD_STEPS, PGD_STRIDE = 10, 0.25  # a as a fraction of e
@@ -133,10 +133,11 @@ def _within(images: Array, clean: Array, attack: Attack) -> Array:
 
 
 def _uniform(stream: Stream, first: int, images: int, pixels: int) -> Float32:
-    """Return a number in -1 .. 1 for each pixel, (I, N); image i draws as genome i, whoever is attacked."""
+    """Return one of 256 numbers in -1 .. 1 for each pixel, (I, N); image i draws as genome i, whoever is attacked."""
     numbers = np.arange(first, first + images)[:, None]
-    words = stream.blocks(Purpose.ATTACK, 0, numbers, np.arange(-(-pixels // 4))).reshape(images, -1)[:, :pixels]
-    return np.ascontiguousarray((unit_floats(words) * np.float32(2) - np.float32(1)).T)
+    words = stream.blocks(Purpose.ATTACK, 0, numbers, np.arange(-(-pixels // 16))).reshape(images, -1)
+    levels = np.ascontiguousarray(words, "<u4").view(np.uint8)[:, :pixels].T
+    return (levels.astype(np.float32) - np.float32(127.5)) * np.float32(1 / 127.5)
 
 
 @dataclass(frozen=True)
