@@ -314,7 +314,7 @@ def test_a_bonus_for_being_unlike_the_others() -> None:
 def test_niches_put_the_best_of_every_kind_first() -> None:
     """The second best of a kind comes after the worst of the best."""
     accuracy, alike = np.array([0.9, 0.95, 0.5, 0.6]), similar((0, 1, 0.95), (2, 3, 0.89))
-    found = fitness_of(accuracy, alike, MixedOptions(fitness="niches"))
+    found = fitness_of(accuracy, alike, MixedOptions(fitness="niches", niche_similarity=0.9))
     assert np.argsort(-found).tolist() == [1, 3, 2, 0]
 
 

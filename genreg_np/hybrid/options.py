@@ -37,7 +37,7 @@ class MixedOptions(Settings):
         choices=FITNESSES,
     )
     diversity_weight: float = option(0.05, "accuracy that a mean cosine distance of 1 is worth", low=0, high=1000)
-    niche_similarity: float = option(0.9, "networks are of a kind from this mean cosine on", low=-1, high=1)
+    niche_similarity: float = option(0.7, "networks are of a kind from this mean cosine on", low=-1, high=1)
     selection: str = option("validation", "the split by which parents are chosen", choices=("validation", "test"))
     training: str = option("train", "all: validation images are learned from, too", choices=("train", "all"))
     order: str = option("shuffled", "of images in an epoch; fixed: as they lie", choices=("shuffled", "fixed"))
