@@ -30,6 +30,7 @@ class Rung:
 
 SIGNS = {"activation": "step", "sigma": 0.5}
 REWARD = {"fitness": "reward", "sigma": 1.0}
+LARGE = {"detectors": 24, "first_detectors": 16, "second_detectors": 14, "copies": 6, "generations": 14_000}
 CROSSOVER = {  # a population whose children mix two parents' weights, as published
     "crossover": "weight", "population_size": 200, "elites": 4, "child_mutation_rate": 0.05, "mutation_scale": 0.03,
     "final_scale": 0.05, "images_per_class": 20,
@@ -53,6 +54,7 @@ RUNGS: dict[str, Rung] = {
     "fast": Rung("24 random filters, pooled; head by node perturbation", "fast"),
     "middle": Rung("two stages of filters, four versions of each image", "middle"),
     "best": Rung("one and two stages side by side, eight versions", "best"),
+    "best-5m": Rung("the same, more filters, six versions, longer", "best", LARGE, seeds=3),
     "genreg-2": Rung("GENREG 2.0, warm-started in closed form", "genreg-2", seeds=3,
                      published="99.10, mean of 5"),
     "genreg-2-cold": Rung("the same search from random weights", "genreg-2", {"warm_start": False}, seeds=1),
