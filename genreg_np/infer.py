@@ -653,7 +653,7 @@ def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
     bins = np.clip((np.arctan2(down, across) + np.pi) * (8 / (2 * np.pi)), 0, 7).astype(np.int8)
     for rows, columns in grids:
         sums = [rows @ np.where(bins == direction, steepness, np.float32(0)) @ columns for direction in range(8)]
-        histogram = np.stack(sums, axis=-1).reshape(len(images), -1)
+        histogram = np.stack(sums, axis=-1).reshape(len(images), 8 * len(rows) * columns.shape[1])
         found.append(histogram / (histogram.sum(axis=1, keepdims=True) + np.float32(1e-6)))
     return np.concatenate([part.reshape(len(images), math.prod(part.shape[1:])) for part in found], axis=1)
 
