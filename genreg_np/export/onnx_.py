@@ -81,7 +81,8 @@ def graph_of(model: Model) -> Graph:
         return graph
     logits = graph.output("logits", values, ("N", model.output_count))
     graph.output("probabilities", logits.op("Softmax", axis=1), ("N", model.output_count))
-    graph.output("label", graph.node("ArgMax", [logits], np.int64, axis=1, keepdims=0), ("N",))
+    label = graph.node("ArgMax", [logits], np.int64, axis=1, keepdims=0, select_last_index=0)
+    graph.output("label", label, ("N",))
     return graph
 
 

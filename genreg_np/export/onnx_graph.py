@@ -71,13 +71,16 @@ class Graph:
         return Value(self, name, value.dtype)
 
     def constant(self, array: NDArray[np.generic], name: str | None = None) -> Value:
-        """Store an array, equal ones once."""
-        array = np.asarray(array)
+        """Store an array; equal ones without a name of their own once."""
         key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self._stored:
-            self._stored[key] = self._name(name or (f"{array.dtype}.{array}" if array.ndim == 0 else "constant"))
-            self.constants[self._stored[key]] = array
-        return Value(self, self._stored[key], array.dtype)
+        if name:
+            self.constants[name] = array
+        elif key in self._stored:
+            name = self._stored[key]
+        else:
+            name = self._name(f"{array.dtype}.{array.item()}" if array.ndim == 0 else "constant")
+            self._stored[key], self.constants[name] = name, array
+        return Value(self, name, array.dtype)
 
     def node(self, op: str, inputs: Iterable[Value], dtype: DTypeLike, **attributes: Any) -> Value:
         """Add an operation with one output."""
