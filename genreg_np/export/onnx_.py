@@ -6,8 +6,8 @@
     label          (N,) int64           the most probable class, the lowest of equals
 
 The file is of ONNX 1.8: operation set 13, since which ReduceSum and the like have the form they still have, and IR
-version 7, the least that comes with it. onnxruntime reads both since 1.6. Operations are those that it has long had for
-their types.
+version 7, the least that comes with it. onnxruntime reads both since 1.6, and every operation here is one that it has
+long had for its types: run with 1.9, 1.11, 1.15 and 1.31.
 
 Whatever infer.py defines in whole numbers is exact: levels, deskew, detectors, and models of 8-bit integers altogether.
 """
@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 
 from genreg_np import __version__
-from genreg_np.errors import missing_extra
+from genreg_np.errors import UsageError, missing_extra
 from genreg_np.export import onnx_images, onnx_layers
 from genreg_np.export.onnx_graph import Graph, Node, Port, Value, concatenate
 from genreg_np.export.onnx_layers import Arrays, Emitter, Layer
 from genreg_np.model import Model
 
 OPSET, IR_VERSION = 13, 7
+MOST_BYTES = (1 << 31) - (1 << 20)  # of weights: a file of protocol buffers ends at 2 GiB
 FACTS = ("method", "genome", "generations", "seed", "accuracies", "config", "source")  # of training, put into the file
 
 
@@ -98,9 +99,14 @@ def files(model: Model, name: str) -> dict[str, bytes]:
 
     Raises
     ------
+    UsageError
+        If the weights are more than a file can hold.
     MissingExtraError
         Without the package onnx.
     """
+    size = sum(array.nbytes for array in model.arrays.values())
+    if size > MOST_BYTES:
+        raise UsageError(f"the model's weights take {size:,} bytes, but an onnx file holds {MOST_BYTES:,} at most")
     try:
         from onnx import helper, numpy_helper
     except ImportError:

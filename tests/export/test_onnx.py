@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from genreg_np.evolution import Evolution
 from genreg_np.export import export, files_of, onnx_
 from genreg_np.export.quantise import quantise
 from genreg_np.model import Model, Network
-from tests.helpers import model_of, one_line, python
+from tests.helpers import ROOT, model_of, one_line, python
 from tests.zoo import ZOO, exhibit_of
 
 onnx = pytest.importorskip("onnx", reason="needs the package onnx: pip install onnx")
@@ -165,6 +167,14 @@ def test_a_layer_it_cannot_express_is_named_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def test_more_weights_than_a_file_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_, "MOST_BYTES", 100)
+    with pytest.raises(UsageError) as raised:
+        export(exhibit_of("dense, relu").model, "onnx", tmp_path / "out")
+    assert one_line(raised.value).endswith("but an onnx file holds 100 at most")
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_the_package_one_line_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingExtraError) as raised:
@@ -176,6 +186,16 @@ def test_without_the_package_one_line_says_how_to_get_it(tmp_path: Path, monkeyp
 
 def test_the_package_is_imported_only_to_write() -> None:
     python("import sys, genreg_np.export.onnx_; assert 'onnx' not in sys.modules")
+
+
+def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "docs" / "export.md").read_text("utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    export(model_of(Network.build((28, 28), (4,), 10)), "onnx", tmp_path, "digits")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(block, "export.md", "exec"), names)
+    assert names["probabilities"].shape == (5, 10)
 
 
 @pytest.fixture(scope="module")
