@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/benchmarks.md and the plots of docs/figures from the JSON in bench/results.
+"""Write the tables of the pages and the plots of docs/figures from the JSON in bench/results and from the registries.
 
 Tables stand between the marks `<!-- NAME -->` and `<!-- end -->`.
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import accuracies
 import plots
 import tables
+from support import support
 from tables import read, table
 from targets import targets_table
 
@@ -46,6 +47,7 @@ PAGES = {
         "ablation": accuracies.ablation,
         "sizes": accuracies.sizes,
     },
+    "docs/export.md": {"support": support},
     "docs/benchmarks.md": {
         "machine": tables.machine,
         "targets": targets_table,

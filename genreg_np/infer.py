@@ -655,13 +655,14 @@ def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
     found = [rows @ images @ columns for rows, columns in grids]
     found += [cells(height, height // 2) @ images.mean(axis=2)[..., None]]
     found += [cells(width, width // 2) @ images.mean(axis=1)[..., None]]
-    across, down = np.zeros_like(images), np.zeros_like(images)
-    across[:, :, 1:-1], down[:, 1:-1] = (images[:, :, 2:] - images[:, :, :-2]) / 2, (images[:, 2:] - images[:, :-2]) / 2
-    steepness = np.sqrt(across * across + down * down)
+    # Slopes as whole numbers: rounding must not decide on which side of a diagonal a direction lies.
+    whole, across, down = levels.reshape(images.shape), np.zeros_like(images), np.zeros_like(images)
+    across[:, :, 1:-1], down[:, 1:-1] = whole[:, :, 2:] - whole[:, :, :-2], whole[:, 2:] - whole[:, :-2]
+    steepness = np.sqrt(across * across + down * down) / np.float32(2 * LEVEL)
     bins = np.clip((np.arctan2(down, across) + np.pi) * (8 / (2 * np.pi)), 0, 7).astype(np.int8)
     for rows, columns in grids:
         sums = [rows @ np.where(bins == direction, steepness, np.float32(0)) @ columns for direction in range(8)]
-        histogram = np.stack(sums, axis=-1).reshape(len(images), -1)
+        histogram = np.stack(sums, axis=-1).reshape(len(images), 8 * len(rows) * columns.shape[1])
         found.append(histogram / (histogram.sum(axis=1, keepdims=True) + np.float32(1e-6)))
     return np.concatenate([part.reshape(len(images), math.prod(part.shape[1:])) for part in found], axis=1)
 

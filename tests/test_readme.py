@@ -39,6 +39,7 @@ def test_the_python_example_of_the_methods_runs() -> None:
         "docs/decisions.md",
         "docs/embedding.md",
         "docs/benchmarks.md",
+        "docs/export.md",
         "README.md",
     ],
 )
