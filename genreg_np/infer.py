@@ -655,9 +655,10 @@ def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
     found = [rows @ images @ columns for rows, columns in grids]
     found += [cells(height, height // 2) @ images.mean(axis=2)[..., None]]
     found += [cells(width, width // 2) @ images.mean(axis=1)[..., None]]
-    across, down = np.zeros_like(images), np.zeros_like(images)
-    across[:, :, 1:-1], down[:, 1:-1] = (images[:, :, 2:] - images[:, :, :-2]) / 2, (images[:, 2:] - images[:, :-2]) / 2
-    steepness = np.sqrt(across * across + down * down)
+    # Slopes as whole numbers: rounding must not decide on which side of a diagonal a direction lies.
+    whole, across, down = levels.reshape(images.shape), np.zeros_like(images), np.zeros_like(images)
+    across[:, :, 1:-1], down[:, 1:-1] = whole[:, :, 2:] - whole[:, :, :-2], whole[:, 2:] - whole[:, :-2]
+    steepness = np.sqrt(across * across + down * down) / np.float32(2 * LEVEL)
     bins = np.clip((np.arctan2(down, across) + np.pi) * (8 / (2 * np.pi)), 0, 7).astype(np.int8)
     for rows, columns in grids:
         sums = [rows @ np.where(bins == direction, steepness, np.float32(0)) @ columns for direction in range(8)]
