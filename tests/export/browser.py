@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+Point = tuple[float, float]  # x, y
+
 SECONDS = 60  # after which something that was waited for counts as missing
 
 # Chromium reads commands from descriptor 3 and answers on 4; dup2 makes them ones that it inherits.
@@ -152,7 +154,7 @@ class Browser:
         left, top, width, height = self.frame(selector)
         self.mouse([(left + width / 2, top + height / 2)])
 
-    def mouse(self, points: list[tuple[float, float]]) -> None:
+    def mouse(self, points: list[Point]) -> None:
         """Press the mouse at the first point, move it over the others, release it at the last."""
         for kind, (x, y) in [
             ("mousePressed", points[0]),
@@ -162,7 +164,7 @@ class Browser:
             button = {"button": "left", "buttons": int(kind != "mouseReleased"), "clickCount": 1}
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
 
-    def touch(self, points: list[tuple[float, float]]) -> None:
+    def touch(self, points: list[Point]) -> None:
         """Move a finger over points."""
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": points[0][0], "y": points[0][1]}])
         for x, y in points:
@@ -202,9 +204,7 @@ class Browser:
     def requests(self) -> list[str]:
         """Return the addresses that were asked for since the page was opened."""
         return [
-            event["params"]["request"]["url"]
-            for event in self.events
-            if event["method"] == "Network.requestWillBeSent"
+            event["params"]["request"]["url"] for event in self.events if event["method"] == "Network.requestWillBeSent"
         ]
 
 

@@ -2,6 +2,7 @@
 
 const FINENESS = 448; // pixels of the pad's longer side, about
 const BRUSH = 1 / 11; // of the longer side: MNIST's pens
+const WIPE = 1.5; // brushes wide: what the brush made is gone with its soft edge
 const KEY_STEPS = 28; // moves of the cursor along the longer side, about
 const ERASER = 32; // the bit of a pen's eraser in PointerEvent.buttons
 
@@ -55,7 +56,7 @@ class Pad {
     this.canvas.setPointerCapture(event.pointerId);
     this.showCursor(false);
     this.last = this.place(event);
-    this.line(this.last, this.last, this.colourFor(event));
+    this.line(this.last, this.last, event.buttons & ERASER);
     this.changed();
   }
 
@@ -65,7 +66,7 @@ class Pad {
     const between = event.getCoalescedEvents?.() ?? [];
     for (const point of between.length ? between : [event]) {
       const place = this.place(point);
-      this.line(this.last, place, this.colourFor(event));
+      this.line(this.last, place, event.buttons & ERASER);
       this.last = place;
     }
     this.changed();
@@ -73,10 +74,6 @@ class Pad {
 
   lift(event) {
     if (event.isPrimary) this.last = null;
-  }
-
-  colourFor(event) {
-    return event.buttons & ERASER ? this.colours.paper : this.colours.ink;
   }
 
   /** Return where on the canvas an event is. */
@@ -88,16 +85,20 @@ class Pad {
     };
   }
 
-  line(from, to, colour) {
+  /** Draw a line with round ends; a dot where both are the same. */
+  line(from, to, erasing) {
     const { context } = this;
-    context.strokeStyle = colour;
-    context.lineWidth = this.brush;
+    const width = this.brush * (erasing ? WIPE : 1);
+    context.strokeStyle = context.fillStyle = erasing ? this.colours.paper : this.colours.ink;
+    context.lineWidth = width;
     context.lineCap = "round";
-    context.lineJoin = "round";
     context.beginPath();
     context.moveTo(from.x, from.y);
     context.lineTo(to.x, to.y);
-    context.stroke();
+    context.stroke(); // leaves a line without length out
+    context.beginPath();
+    context.arc(to.x, to.y, width / 2, 0, 2 * Math.PI);
+    context.fill();
   }
 
   key(event) {
@@ -113,7 +114,7 @@ class Pad {
       this.cursor.column = within(this.cursor.column + move[1] * this.stride, this.columns);
     }
     if (painting || erasing || event.shiftKey) {
-      this.line(from, this.middle(), erasing ? this.colours.paper : this.colours.ink);
+      this.line(from, this.middle(), erasing);
       this.changed();
     }
     this.showCursor(true);
