@@ -19,6 +19,9 @@ import pytest
 Point = tuple[float, float]  # x, y
 
 SECONDS = 60  # after which something that was waited for counts as missing
+NOTHING = "\u2013"  # what a page shows where there is no answer
+KEY_CODES = {"Backspace": 8, "Tab": 9, "Enter": 13, " ": 32}
+KEY_CODES |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
 # Chromium reads commands from descriptor 3 and answers on 4; dup2 makes them ones that it inherits.
 LAUNCH = """
@@ -174,8 +177,7 @@ class Browser:
     def key(self, name: str, shift: bool = False) -> None:
         """Press and release a key, by its KeyboardEvent.key."""
         text = {" ": " ", "Enter": "\r"}.get(name)
-        codes = {"Tab": 9, "Enter": 13, " ": 32}
-        both: dict[str, Any] = {"key": name, "modifiers": 8 * shift, "windowsVirtualKeyCode": codes.get(name, 0)}
+        both = {"key": name, "modifiers": 8 * shift, "windowsVirtualKeyCode": KEY_CODES[name]}
         self.call("Input.dispatchKeyEvent", type="keyDown", **both, **({"text": text} if text else {}))
         self.call("Input.dispatchKeyEvent", type="keyUp", **both)
 

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from genreg_np.config import TrainConfig
-from genreg_np.data.dataset import Dataset
-from genreg_np.evolution import Evolution
-from genreg_np.export.quantise import quantise
 from genreg_np.model import Dense, Model, Network
-from genreg_np.training import load_dataset
-from tests.export.browser import Browser, Point
+from tests.export.browser import NOTHING, Browser, Point
 from tests.export.conftest import Visit
-from tests.helpers import STANDARDISED, model_of
 
 Levels = NDArray[np.uint8]
 QUARTERS = ("upper left", "upper right", "lower left", "lower right")
-LONG = ("w" * 80, *(f"a rather long name of class {number}, of several words" for number in range(11)))
 
 
 def quarters(side: int = 28, names: tuple[str, ...] = QUARTERS, **training: object) -> Model:
@@ -55,7 +47,7 @@ def on_pad(browser: Browser, *points: Point) -> list[Point]:
     """Return points of the pad, given from 0 to 1, as ones of the screen, with others between them."""
     left, top, width, height = browser.frame("#pad")
     path = [points[0]]
-    for (x, y), (to_x, to_y) in zip(points, points[1:], strict=False):
+    for (x, y), (to_x, to_y) in pairwise(points):
         path += [(x + (to_x - x) * step / 8, y + (to_y - y) * step / 8) for step in range(1, 9)]
     return [(left + width * x, top + height * y) for x, y in path]
 
@@ -81,7 +73,7 @@ def take(browser: Browser, file: Path) -> None:
 def test_what_is_drawn_is_answered(visit: Visit, by: str) -> None:
     """A stroke by mouse or finger is seen as drawn, anti-aliased; clearing takes back the answer."""
     browser = visit(quarters())
-    assert browser.text("#best") == "–"
+    assert browser.text("#best") == NOTHING
     getattr(browser, by)(on_pad(browser, (0.7, 0.2), (0.9, 0.3)))
     browser.wait_for("document.getElementById('best').textContent === 'upper right'")
     pixels = seen(browser)
@@ -92,7 +84,7 @@ def test_what_is_drawn_is_answered(visit: Visit, by: str) -> None:
     getattr(browser, by)(on_pad(browser, (0.1, 0.8), (0.1, 0.6), (0.4, 0.9)))
     browser.wait_for("document.getElementById('best').textContent === 'lower left'")
     browser.click("#clear")
-    assert browser.text("#best") == "–"
+    assert browser.text("#best") == NOTHING
     assert not seen(browser).any()
 
 
@@ -122,7 +114,7 @@ def test_keys_draw_and_erase_and_say_where(visit: Visit) -> None:
     for _ in range(2):
         browser.key("Backspace")
         browser.key("ArrowLeft")
-    browser.wait_for("document.getElementById('best').textContent === '–'")
+    browser.wait_for(f"document.getElementById('best').textContent === '{NOTHING}'")
 
 
 def test_ink_is_dark_where_training_images_were_light(visit: Visit) -> None:
@@ -139,7 +131,7 @@ def test_a_drawing_is_centred_and_scaled_as_mnist_by_a_switch(visit: Visit) -> N
     """The ink fills 20 pixels and its centre of brightness is in the middle; without, it stays where it is."""
     browser = visit(quarters(names=tuple("0123"), background=0.0))
     browser.mouse(on_pad(browser, (0.1, 0.1), (0.3, 0.1), (0.2, 0.4)))
-    browser.wait_for("document.getElementById('best').textContent !== '–'")
+    browser.wait_for(f"document.getElementById('best').textContent !== '{NOTHING}'")
     pixels = seen(browser).astype(float)
     rows, columns = (np.flatnonzero(pixels.max(axis=axis) > 25) for axis in (1, 0))
     assert max(np.ptp(rows), np.ptp(columns)) + 1 == 20

@@ -15,7 +15,7 @@ class Fields {
       text.rows = 12;
       text.value = model.start.join(", ");
       this.inputs = [text];
-      this.add(form, `${this.count} numbers, by spaces, commas or lines${this.bounds()}`, text);
+      this.add(form, `${this.count} numbers, separated by spaces, commas or line ends${this.bounds()}`, text);
     } else {
       this.inputs = model.start.map((value, index) => {
         const field = made("input");

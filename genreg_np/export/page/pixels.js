@@ -44,7 +44,9 @@ function grey(data, at) {
 }
 
 /** Set the pixels of an ImageData to levels. */
-function paint(image, levels) {
-  levels.forEach((level, at) => image.data.fill(level, 4 * at, 4 * at + 3));
-  for (let at = 3; at < image.data.length; at += 4) image.data[at] = 255;
+function paint({ data }, levels) {
+  for (let pixel = 0, at = 0; pixel < levels.length; pixel += 1, at += 4) {
+    data[at] = data[at + 1] = data[at + 2] = levels[pixel];
+    data[at + 3] = 255;
+  }
 }
