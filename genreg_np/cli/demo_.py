@@ -29,7 +29,7 @@ def command(model_path: str, out: str | None, force: bool, no_open: bool) -> Non
     Writes one file that holds the model and runs it in the browser, without any network: pass it on, or put it on a
     web server as it is. A model of other inputs gets a page with fields to enter them.
 
-    Browsers from Snap or Flatpak packages may not read temporary folders: for those, name a file in your home with --out.
+    Browsers from Snap or Flatpak packages may not read temporary folders: with --out, name a file in your home.
     """
     from genreg_np.export import files_of
     from genreg_np.files import write_atomic

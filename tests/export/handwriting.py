@@ -29,7 +29,7 @@ def digit(name: str) -> list[list[Point]]:
     return [curve(np.array(stroke) / 100) for stroke in strokes]
 
 
-def curve(points: np.ndarray, steps: int = 6) -> list[Point]:
+def curve(points: np.ndarray, steps: int = 4) -> list[Point]:
     """Return points (N, 2) joined by a smooth curve (a cubic Hermite spline), `steps` pieces from each to the next."""
     slopes = np.gradient(points, axis=0)
     t = np.linspace(0, 1, steps + 1)[1:, None]

@@ -71,8 +71,8 @@ def take(browser: Browser, file: Path) -> None:
 
 @pytest.mark.parametrize("by", ["mouse", "touch"])
 def test_what_is_drawn_is_answered(visit: Visit, by: str) -> None:
-    """A stroke by mouse or finger is seen as drawn, anti-aliased; clearing takes back the answer."""
-    browser = visit(quarters())
+    """A stroke by mouse, or finger on a page that scrolls, is seen as drawn, anti-aliased; clearing takes it back."""
+    browser = visit(quarters()) if by == "mouse" else visit(quarters(), width=390, height=480)
     assert browser.text("#best") == NOTHING
     getattr(browser, by)(on_pad(browser, (0.7, 0.2), (0.9, 0.3)))
     browser.wait_for("document.getElementById('best').textContent === 'upper right'")

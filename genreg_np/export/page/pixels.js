@@ -9,25 +9,28 @@
 function squareMeans(levels, width, { left, top, step, rows, columns }) {
   const height = levels.length / width;
   const narrow = new Float64Array(height * columns);
-  for (const [column, x, part] of overlaps(left, step, columns, width)) {
-    for (let y = 0; y < height; y += 1) narrow[y * columns + column] += part * levels[y * width + x];
+  const across = overlaps(left, step, columns, width);
+  for (let y = 0; y < height; y += 1) {
+    for (const { interval, pixel, part } of across) narrow[y * columns + interval] += part * levels[y * width + pixel];
   }
   const sums = new Float64Array(rows * columns);
-  for (const [row, y, part] of overlaps(top, step, rows, height)) {
-    for (let x = 0; x < columns; x += 1) sums[row * columns + x] += part * narrow[y * columns + x];
+  for (const { interval, pixel, part } of overlaps(top, step, rows, height)) {
+    for (let x = 0; x < columns; x += 1) sums[interval * columns + x] += part * narrow[pixel * columns + x];
   }
   return Array.from(sums, (sum) => Math.floor(sum / (step * step) + 0.5));
 }
 
-/** Yield [interval, pixel, how much of the pixel lies in it] of `count` intervals from `start`, each `step` long. */
-function* overlaps(start, step, count, extent) {
+/** Return how much of which pixel lies in which of `count` intervals from `start`, each `step` long. */
+function overlaps(start, step, count, extent) {
+  const found = [];
   for (let interval = 0; interval < count; interval += 1) {
     const from = start + interval * step;
     const to = from + step;
     for (let pixel = Math.max(0, Math.floor(from)); pixel < Math.min(extent, Math.ceil(to)); pixel += 1) {
-      yield [interval, pixel, Math.min(to, pixel + 1) - Math.max(from, pixel)];
+      found.push({ interval, pixel, part: Math.min(to, pixel + 1) - Math.max(from, pixel) });
     }
   }
+  return found;
 }
 
 /** Return the mean brightness of a picture's outermost pixels, 0 .. 1. */

@@ -1,27 +1,29 @@
 // statistics: means of cells, of pairs of rows and of columns, and in each cell a histogram of the slopes' directions
 
-LAYERS.statistics = ({ shape: [height, width] }) => (levels) => {
-  const image = levels.map((level) => level / 255);
-  const { steepness, bins } = slopes(levels, height, width);
-  const histogram = (parts) => {
-    const found = new Float32Array(parts * parts * 8); // cell by cell, 8 directions each
-    for (let direction = 0; direction < 8; direction += 1) {
-      const chosen = steepness.map((value, at) => (bins[at] === direction ? value : 0));
-      cellMeans(chosen, height, width, parts, parts).forEach((mean, cell) => {
-        found[cell * 8 + direction] = mean;
-      });
-    }
-    const sum = Math.fround(Math.fround(found.reduce((a, b) => a + b)) + Math.fround(1e-6));
-    return found.map((value) => value / sum);
+LAYERS.statistics =
+  ({ shape: [height, width] }) =>
+  (levels) => {
+    const image = levels.map((level) => level / 255);
+    const { steepness, bins } = slopes(levels, height, width);
+    const histogram = (parts) => {
+      const found = new Float32Array(parts * parts * 8); // cell by cell, 8 directions each
+      for (let direction = 0; direction < 8; direction += 1) {
+        const chosen = steepness.map((value, at) => (bins[at] === direction ? value : 0));
+        cellMeans(chosen, height, width, parts, parts).forEach((mean, cell) => {
+          found[cell * 8 + direction] = mean;
+        });
+      }
+      const sum = Math.fround(Math.fround(found.reduce((a, b) => a + b)) + Math.fround(1e-6));
+      return found.map((value) => value / sum);
+    };
+    const parts = [
+      ...[4, 7].map((count) => cellMeans(image, height, width, count, count)),
+      cellMeans(image, height, width, Math.floor(height / 2), 1),
+      cellMeans(image, height, width, 1, Math.floor(width / 2)),
+      ...[4, 7].map(histogram),
+    ];
+    return Float32Array.from(parts.flatMap((part) => Array.from(part)));
   };
-  const parts = [
-    ...[4, 7].map((count) => cellMeans(image, height, width, count, count)),
-    cellMeans(image, height, width, Math.floor(height / 2), 1),
-    cellMeans(image, height, width, 1, Math.floor(width / 2)),
-    ...[4, 7].map(histogram),
-  ];
-  return Float32Array.from(parts.flatMap((part) => Array.from(part)));
-};
 
 /** Return how steep the brightness is at each pixel, and in which of 8 directions. */
 function slopes(levels, height, width) {
