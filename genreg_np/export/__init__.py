@@ -23,7 +23,12 @@ from genreg_np.model import Model
 
 __all__ = ["TARGETS", "export", "files_of", "kinds_of", "target"]
 
-MODULES = {"python": "python_", "onnx": "onnx_"}  # target: its module in this package
+MODULES = {  # target: its module in this package
+    "python": "python_",
+    "c": "c",
+    "onnx": "onnx_",
+    "html": "html",
+}
 TARGETS = tuple(MODULES)
 
 
