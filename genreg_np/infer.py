@@ -208,9 +208,7 @@ class Model:
             raise ModelError("the network has no inputs")
         if not any(layer["kind"] in ("dense", "dense-int8") for layer in layers):
             raise ModelError("the network has no layers of weights")
-        for index, layer in enumerate(layers):
-            if layer["kind"] == "dense-int8" and (index == 0 or not _gives_int8(layers[index - 1])):
-                raise ModelError(f"layer {index} takes whole numbers of 8 bits, but others arrive")
+        _check_int8(layers)
         _, width, self._forward = stack(layers, self.arrays, "layers", math.prod(self.input_shape))
         if self.class_names and len(self.class_names) != width:
             raise ModelError(f"{len(self.class_names)} class names for {width} outputs")
@@ -407,8 +405,18 @@ def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) ->
     return inputs, outputs, lambda q: table[np.clip(steps(q), low, high).astype(np.int64) - low]
 
 
-def _gives_int8(layer: dict[str, Any]) -> bool:
-    return layer["kind"] == "quantise" or (layer["kind"] == "dense-int8" and "unit" not in layer)
+def _check_int8(layers: list[dict[str, Any]]) -> None:
+    """Refuse 8-bit integers that are not taken: quantise and dense-int8 come last, and only the last gives logits."""
+    previous = False  # whether 8-bit integers arrive
+    for index, layer in enumerate(layers):
+        if (layer["kind"] == "dense-int8") != previous:
+            arrive, take = ("8-bit integers", "none") if previous else ("other numbers", "8-bit integers")
+            raise ModelError(f"layer {index} takes {take}, but {arrive} arrive")
+        previous = layer["kind"] == "quantise" or (layer["kind"] == "dense-int8" and "unit" not in layer)
+        if layer["kind"] == "dense-int8" and not previous and index < len(layers) - 1:
+            raise ModelError(f"layer {index} has a unit, but only the last layer may")
+    if previous:
+        raise ModelError("the last layer gives 8-bit integers, but no logits")
 
 
 def _standardise(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
@@ -641,14 +649,15 @@ def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
     Means of 4 x 4 and 7 x 7 cells; means of pairs of rows and of columns; and histograms of the direction of the
     brightness' slope, 8 bins over -pi .. pi, in the same cells, weighted by its steepness and divided by their sum.
     """
-    images = levels.reshape(-1, height, width) / np.float32(LEVEL)
+    whole = levels.reshape(-1, height, width)
+    images = whole / np.float32(LEVEL)
     grids = [(cells(height, parts), cells(width, parts).T) for parts in (4, 7)]
     found = [rows @ images @ columns for rows, columns in grids]
     found += [cells(height, height // 2) @ images.mean(axis=2)[..., None]]
     found += [cells(width, width // 2) @ images.mean(axis=1)[..., None]]
-    across, down = np.zeros_like(images), np.zeros_like(images)
-    across[:, :, 1:-1], down[:, 1:-1] = (images[:, :, 2:] - images[:, :, :-2]) / 2, (images[:, 2:] - images[:, :-2]) / 2
-    steepness = np.sqrt(across * across + down * down)
+    across, down = np.zeros_like(whole), np.zeros_like(whole)  # whole numbers: every arctan2 puts them in the same bin
+    across[:, :, 1:-1], down[:, 1:-1] = whole[:, :, 2:] - whole[:, :, :-2], whole[:, 2:] - whole[:, :-2]
+    steepness = np.sqrt(across * across + down * down) / np.float32(2 * LEVEL)
     bins = np.clip((np.arctan2(down, across) + np.pi) * (8 / (2 * np.pi)), 0, 7).astype(np.int8)
     for rows, columns in grids:
         sums = [rows @ np.where(bins == direction, steepness, np.float32(0)) @ columns for direction in range(8)]

@@ -23,7 +23,7 @@ from genreg_np.model import Model
 
 __all__ = ["TARGETS", "export", "files_of", "kinds_of", "target"]
 
-MODULES = {"python": "python_"}  # target: its module in this package
+MODULES = {"python": "python_", "c": "c"}  # target: its module in this package
 TARGETS = tuple(MODULES)
 
 
