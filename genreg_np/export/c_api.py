@@ -160,8 +160,10 @@ def _described(layers: list[dict[str, Any]]) -> str:
     words = []
     for layer in layers:
         words.append(str(layer["kind"]))
-        if layer["kind"] in ("dense", "dense-int8"):
-            words[-1] += f" {layer['outputs']}" + ("" if layer["activation"] == "linear" else f" {layer['activation']}")
+        if "dense" in layer["kind"]:
+            words[-1] += f" {layer['outputs']}"
+        if layer["kind"] == "dense" and layer["activation"] != "linear":
+            words[-1] += f" {layer['activation']}"
     return ", ".join(words)
 
 
