@@ -209,9 +209,7 @@ class Model:
         self._width = math.prod(self.input_shape)
         if not any(layer["kind"] in ("dense", "dense-int8") for layer in layers):
             raise ModelError("the network has no layers of weights")
-        for index, layer in enumerate(layers):
-            if layer["kind"] == "dense-int8" and (index == 0 or not _gives_int8(layers[index - 1])):
-                raise ModelError(f"layer {index} takes whole numbers of 8 bits, but others arrive")
+        _check_int8(layers)
         _, width, self._forward = stack(layers, self.arrays, "layers", self._width)
         if self.class_names and len(self.class_names) != width:
             raise ModelError(f"{len(self.class_names)} class names for {width} outputs")
@@ -416,8 +414,18 @@ def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) ->
     return inputs, outputs, lambda q: table[np.clip(steps(q), low, high).astype(np.int64) - low]
 
 
-def _gives_int8(layer: dict[str, Any]) -> bool:
-    return layer["kind"] == "quantise" or (layer["kind"] == "dense-int8" and "unit" not in layer)
+def _check_int8(layers: list[dict[str, Any]]) -> None:
+    """Refuse 8-bit integers that are not taken: quantise and dense-int8 come last, and only the last gives logits."""
+    previous = False  # whether 8-bit integers arrive
+    for index, layer in enumerate(layers):
+        if (layer["kind"] == "dense-int8") != previous:
+            arrive, take = ("8-bit integers", "none") if previous else ("other numbers", "8-bit integers")
+            raise ModelError(f"layer {index} takes {take}, but {arrive} arrive")
+        previous = layer["kind"] == "quantise" or (layer["kind"] == "dense-int8" and "unit" not in layer)
+        if layer["kind"] == "dense-int8" and not previous and index < len(layers) - 1:
+            raise ModelError(f"layer {index} has a unit, but only the last layer may")
+    if previous:
+        raise ModelError("the last layer gives 8-bit integers, but no logits")
 
 
 def _standardise(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
@@ -650,7 +658,8 @@ def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
     Means of 4 x 4 and 7 x 7 cells; means of pairs of rows and of columns; and histograms of the direction of the
     brightness' slope, 8 bins over -pi .. pi, in the same cells, weighted by its steepness and divided by their sum.
     """
-    images = levels.reshape(-1, height, width) / np.float32(LEVEL)
+    whole = levels.reshape(-1, height, width)
+    images = whole / np.float32(LEVEL)
     grids = [(cells(height, parts), cells(width, parts).T) for parts in (4, 7)]
     found = [rows @ images @ columns for rows, columns in grids]
     found += [cells(height, height // 2) @ images.mean(axis=2)[..., None]]

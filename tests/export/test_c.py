@@ -1,0 +1,362 @@
+"""Exported C: on every kind of model it compiles without a warning and gives what infer.py gives, on any machine."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from genreg_np import infer
+from genreg_np.errors import UsageError
+from genreg_np.export import c_text, files_of
+from genreg_np.layers import (
+    Branches,
+    Deskew,
+    Detectors,
+    FixedLayer,
+    Levels,
+    Project,
+    Responses,
+    Standardise,
+    Statistics,
+)
+from genreg_np.model import Model, Network
+from tests import zoo
+from tests.export.c_build import (
+    AARCH64,
+    ARMV7,
+    CLANG,
+    CORTEX_M3,
+    GCC,
+    Tools,
+    compiled,
+    predictions,
+    ran,
+    taken,
+    write,
+)  # fmt: skip
+from tests.helpers import model_of, one_line
+
+LOGITS = 1e-5  # of floats: the largest difference from infer.py, relative to the largest |logit|
+PROBABILITIES = 1e-6  # of integers
+
+
+def agree(
+    model: Model, inputs: NDArray[np.generic], folder: Path, tools: Tools = GCC, options: tuple[str, ...] = ("-O2",)
+) -> None:
+    """Hold C to infer.py on inputs: integers exactly, floats and their classes within LOGITS."""
+    found = predictions(model, inputs, folder, tools.need(), options)
+    expected = model.outputs(inputs)
+    unit = model.header["network"]["layers"][-1].get("unit")
+    bound = LOGITS * float(np.abs(expected).max())
+    if unit is None:
+        assert np.abs(found["logits"] - expected).max() <= bound
+    else:
+        assert np.array_equal(found["logits"] * unit, expected)
+    if not model.class_names:
+        return
+    best = expected.argmax(axis=1)
+    assert np.abs(found["probabilities"] - model.predict_proba(inputs)).max() <= max(PROBABILITIES, 2 * bound)
+    assert np.array_equal(found["best"], found["logits"].argmax(axis=1))
+    if unit is None:
+        clear = np.diff(np.partition(expected, -2)[:, -2:]).ravel() > 2 * bound
+        assert clear.sum() > len(inputs) / 2
+        assert np.array_equal(found["best"][clear], best[clear])
+    else:
+        assert np.array_equal(found["best"], best)
+
+
+@pytest.mark.parametrize("tools", [GCC, CLANG], ids=["gcc", "clang"])
+@pytest.mark.parametrize("name", zoo.ZOO)
+def test_c_gives_what_infer_gives(name: str, tools: Tools, tmp_path: Path) -> None:
+    """Every kind of model, with the warnings of two compilers as errors; the example compiles too."""
+    exhibit = zoo.exhibit_of(name)
+    agree(exhibit.model, exhibit.inputs, tmp_path, tools)
+    compiled(tools, tmp_path, "-c", "main.c")
+
+
+@pytest.mark.parametrize("options", [("-O0",), ("-Os",), ("-O3", "-march=native")], ids=" ".join)
+@pytest.mark.parametrize("name", ["dense, tanh", "deskew and detectors", "genreg-2", "int8, deep"])
+def test_the_optimiser_changes_nothing(name: str, options: tuple[str, ...], tmp_path: Path) -> None:
+    """Without optimisation, for size, and with every instruction this processor has."""
+    exhibit = zoo.exhibit_of(name)
+    agree(exhibit.model, exhibit.inputs[:30], tmp_path, GCC, options)
+
+
+@pytest.mark.parametrize("tools", [CORTEX_M3, AARCH64, ARMV7], ids=["Cortex-M3", "aarch64", "armv7"])
+@pytest.mark.parametrize("name", ["dense, sigmoid", "standardised features", "deskew and detectors", "int8, deep"])
+def test_emulated_machines_give_the_same(name: str, tools: Tools, tmp_path: Path) -> None:
+    """A microcontroller without floating point, and ARM of 64 and of 32 bits."""
+    exhibit = zoo.exhibit_of(name)
+    agree(exhibit.model, exhibit.inputs[:20], tmp_path, tools)
+
+
+# Layers
+
+IMAGES = np.concatenate(
+    [
+        np.random.default_rng(1).integers(0, 256, (12, 9, 11)),
+        np.random.default_rng(2).integers(0, 2, (12, 9, 11)) * 255,  # many slopes of exactly 45 degrees
+        np.eye(99, dtype=np.int64)[::9].reshape(-1, 9, 11) * 200,  # one bright pixel, also in the corners
+        np.zeros((1, 9, 11), np.int64),
+        np.full((1, 9, 11), 255),
+    ]
+).astype(np.uint8)
+
+
+def shown(*layers: FixedLayer, input_range: tuple[float, float] | None = (0.0, 255.0)) -> Model:
+    """Return a model whose outputs are what fixed layers give."""
+    width = layers[-1].outputs
+    network = Network.build((9, 11), (), width, fixed=layers)
+    genes = np.concatenate([np.eye(width, dtype=np.float32).ravel(), np.zeros(width, np.float32)])
+    return Model.build(network, genes, (), input_range)
+
+
+def taps(count: int, size: int) -> NDArray[np.int8]:
+    """Return filters whose responses stay within 16 bits."""
+    drawn = np.random.default_rng(size).normal(size=(count, size, size))
+    return np.trunc(drawn * 128 / np.abs(drawn).sum(axis=(1, 2), keepdims=True)).clip(-127, 127).astype(np.int8)
+
+
+PLAIN = Detectors((1, 9, 11), taps(3, 3), 1, 4, 3, True, 0.7)
+LEVELS: dict[str, tuple[FixedLayer, ...]] = {
+    "levels": (Levels(99),),
+    "deskew, centred": (Levels(99), Deskew((9, 11))),
+    "deskew, sheared only": (Levels(99), Deskew((9, 11), centred=False)),
+    "detectors, signed": (Levels(99), PLAIN),
+    "detectors, unsigned": (Levels(99), Detectors((1, 9, 11), taps(2, 4), 0, 3, 2, False, 0.31)),
+    "detectors, wide margin": (Levels(99), Detectors((1, 9, 11), taps(2, 5), 4, 2, 2, True, 40.0)),
+    "detectors, one window": (Levels(99), Detectors((1, 9, 11), taps(2, 1), 0, 9, 1, True, 0.05)),
+    "two stages": (Levels(99), PLAIN, Detectors((6, 2, 3), taps(2, 2), 1, 2, 1, False, 0.9)),
+    "branches": (Levels(99), Branches(((PLAIN,), (), (Deskew((9, 11)),)))),
+    "branches of raw values": (Branches(((Levels(99), PLAIN), (Levels(99),))),),
+}
+
+
+@pytest.mark.parametrize("tools", [GCC, CLANG], ids=["gcc", "clang"])
+@pytest.mark.parametrize("name", list(LEVELS))
+def test_levels_are_equal(name: str, tools: Tools, tmp_path: Path) -> None:
+    """Images that are dark, bright, noise, or one pixel: whole numbers, the same with fused multiply-adds at hand."""
+    model = shown(*LEVELS[name])
+    found = predictions(model, IMAGES, tmp_path, tools.need(), ("-O3", "-march=native"))["logits"]
+    assert np.array_equal(found, model.outputs(IMAGES))
+    assert np.array_equal(found, np.rint(found))
+
+
+@pytest.mark.parametrize("input_range", [(0.0, 16.0), (10.0, 200.0), (-5.0, 1000.0), None], ids=str)
+def test_levels_of_any_range_are_equal(input_range: tuple[float, float] | None, tmp_path: Path) -> None:
+    """By a table where raw values are few, computed where they are many, or floats."""
+    low, high = input_range or (-0.2, 1.2)
+    inputs = np.linspace(low, high, 99 * 40).reshape(40, 9, 11)
+    model = shown(Levels(99), input_range=input_range)
+    given = inputs.astype(np.float32) if input_range is None else inputs.astype(np.int64)
+    assert np.array_equal(predictions(model, given, tmp_path, GCC.need())["logits"], model.outputs(given))
+
+
+RNG = np.random.default_rng(6)
+FLOATS: dict[str, tuple[FixedLayer, ...]] = {
+    "responses": (
+        Levels(99),
+        Responses((9, 11), RNG.normal(size=(8, 3, 3)).astype(np.float32), tuple(infer.RESPONSES), ((2, 2), (3, 1))),
+    ),
+    "statistics": (Levels(99), Statistics((9, 11))),
+    "project": (Project(RNG.normal(size=(7, 99)).astype(np.float32)),),
+    "standardise": (Standardise(*RNG.normal(size=(2, 99)).astype(np.float32)),),
+    "standardised levels": (Levels(99), Standardise(*RNG.normal(size=(2, 99)).astype(np.float32))),
+    "branches of floats": (
+        Branches(((Standardise(*RNG.normal(size=(2, 99)).astype(np.float32)),), (), (Levels(99), PLAIN))),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(FLOATS))
+def test_floats_agree(name: str, tmp_path: Path) -> None:
+    """Layers that give floats, each number within a few roundings of the largest."""
+    agree(shown(*FLOATS[name]), IMAGES, tmp_path)
+
+
+# Inputs
+
+
+@pytest.mark.parametrize(
+    ("input_range", "ctype"),
+    [
+        ((0.0, 255.0), "uint8_t"),
+        ((0.4, 9.7), "uint8_t"),
+        ((-5.0, 5.0), "int16_t"),
+        ((0.0, 65535.0), "uint16_t"),
+        ((-100000.0, 7.0), "int32_t"),
+        ((0.0, 1e12), "int64_t"),
+        ((-(2.0**63), 0.0), "int64_t"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("whole", [False, True], ids=["float", "int8"])
+def test_raw_values_of_any_range_are_mapped_alike(
+    input_range: tuple[float, float], ctype: str, whole: bool, tmp_path: Path
+) -> None:
+    """In the smallest type that holds them, by a table of 8-bit integers where they are few."""
+    model = model_of(Network.build((2, 3), (4,), 3, "tanh"), input_range=input_range)
+    least, most = (int(bound) for bound in (np.ceil(input_range[0]), np.floor(input_range[1])))
+    inputs = np.random.default_rng(3).integers(least, most, (300, 2, 3), endpoint=True)
+    if whole:
+        model = zoo.quantise(model, inputs)
+    agree(model, inputs, tmp_path)
+    assert taken((tmp_path / "model.h").read_text()) == ctype
+
+
+def test_features_of_any_scale_are_quantised_alike(tmp_path: Path) -> None:
+    """floor(a x + b) in doubles: the same whole numbers, also on the edge between two and far beyond the range."""
+    model = zoo.exhibit_of("int8, standardised features").model
+    rng = np.random.default_rng(0)
+    spread = rng.normal(size=(4000, 4)) * 10.0 ** rng.integers(-3, 30, (4000, 1))
+    layer = {name: model.arrays[f"layers.0.{name}"].astype(np.float64) for name in "ab"}
+    edges = (rng.integers(-130, 131, (4000, 4)) - layer["b"]) / layer["a"]
+    agree(model, np.concatenate([spread, edges]).astype(np.float32), tmp_path)
+
+
+# Text
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_floats_read_back_to_the_same_bits(value: float) -> None:
+    """The text of a number, read as a float32, is that number."""
+    text = c_text.number(value)
+    assert re.fullmatch(r"-?\d+(\.\d+)?(e[+-]\d+)?F", text)
+    assert struct.pack("f", np.float32(text[:-1])) == struct.pack("f", value)
+
+
+@pytest.mark.parametrize("tools", [GCC, CLANG], ids=["gcc", "clang"])
+def test_compilers_read_weights_to_the_same_bits(tools: Tools, tmp_path: Path) -> None:
+    """The smallest and the largest float32, and many others, come through both compilers unchanged."""
+    bits = np.random.default_rng(9).integers(0, 2**32, 3000, dtype=np.uint32)
+    weights = bits.view(np.float32)
+    weights = weights[np.isfinite(weights)]
+    weights[:4] = 1e-45, -3.4028235e38, 1.1754944e-38, 16777216
+    model = Model.build(Network.build((1,), (), len(weights)), np.concatenate([weights, 0 * weights]), (), None)
+    found = predictions(model, np.ones((1, 1), np.float32), tmp_path, tools.need())["logits"][0]
+    assert np.array_equal(found, weights)
+
+
+NAMES = ["7", 'a "b"', "back\\slash", "??/ ??= ?", "naïve 日本 🙂", "two\nlines\t%d", "", "*/ //", "\u202e\x7f1"]
+
+
+def test_class_names_come_through(tmp_path: Path) -> None:
+    """Quotes, trigraphs, any script: the example prints the UTF-8 of the name."""
+    network = Network.build((1,), (), len(NAMES))
+    for number, name in enumerate(NAMES):
+        genes = np.zeros(network.gene_count, np.float32)
+        genes[len(NAMES) + number] = 1
+        write(Model.build(network, genes, tuple(NAMES), None), tmp_path)
+        compiled(GCC.need(), tmp_path, "model.c", "main.c", "-o", "example")
+        assert ran(GCC, tmp_path, "example", given=b"0.5") == (0, f"{name}\n".encode(), "")
+
+
+# The example
+
+
+def example(model: Model, folder: Path) -> Path:
+    """Compile a model with its example."""
+    write(model, folder, "digits")
+    compiled(GCC.need(), folder, "digits.c", "main.c", "-o", "example", "-lm")
+    return folder
+
+
+def test_the_example_reads_images(tmp_path: Path) -> None:
+    """Raw bytes and PGM, from a file and from stdin, give the class that infer.py gives."""
+    exhibit = zoo.exhibit_of("int8, relu")
+    folder = example(exhibit.model, tmp_path)
+    for image in exhibit.inputs[:4]:
+        expected = (0, f"{exhibit.model.top(image, 1)[0][0][0]}\n".encode(), "")
+        pixels = image.tobytes()
+        (folder / "image").write_bytes(pixels)
+        assert ran(GCC, folder, "example", "image") == ran(GCC, folder, "example", given=pixels) == expected
+        for head in (b"P5 10 10 255\n", b"P5\n# 10 20\n10\t10 # x\n255 "):
+            assert ran(GCC, folder, "example", given=head + pixels) == expected
+
+
+def test_the_example_reads_numbers(tmp_path: Path) -> None:
+    """Features as text; values are printed one a line."""
+    model = zoo.exhibit_of("values, not classes").model
+    status, printed, _ = ran(GCC, example(model, tmp_path), "example", given=b"1 0\n 0.0e3\n")
+    assert status == 0
+    assert np.allclose(np.float64(printed.split()), model.outputs(np.eye(3)[:1])[0], rtol=1e-6)
+
+
+BAD: dict[str, tuple[str, bytes, str]] = {
+    "short image": ("dense, relu", b"x" * 99, "stdin: needs 100 bytes, or a PGM file (P5) of 10 x 10 pixels up to 255"),
+    "long image": ("dense, relu", b"x" * 101, "needs 100 bytes"),
+    "nothing": ("dense, relu", b"", "needs 100 bytes"),
+    "a large file": ("dense, relu", b"P5" * 9999, "needs 100 bytes"),
+    "PGM of another size": ("dense, relu", b"P5 10 11 255\n" + b"x" * 110, "needs 100 bytes"),
+    "PGM of another range": ("dense, relu", b"P5 10 10 15\n" + b"x" * 100, "needs 100 bytes"),
+    "PGM cut short": ("dense, relu", b"P5 10 10 255\n" + b"x" * 99, "needs 100 bytes"),
+    "PGM of a colour": ("dense, relu", b"P6 10 10 255\n" + b"x" * 300, "needs 100 bytes"),
+    "too bright": ("raw values 0 to 16", b"\x11" * 16, "stdin: a value is not in 0 .. 16"),
+    "too few numbers": ("values, not classes", b"1 2", "stdin: needs 3 numbers as text"),
+    "too many numbers": ("values, not classes", b"1 2 3 4", "needs 3 numbers"),
+    "words": ("values, not classes", b"1 2 three", "needs 3 numbers"),
+    "NaN": ("values, not classes", b"1 2 nan", "stdin: a value is infinite or not a number"),
+    "infinity": ("values, not classes", b"1 2 1e39", "a value is infinite or not a number"),
+    "infinity for integers": ("int8, values", b"1 2 -inf", "a value is infinite or not a number"),
+}
+
+
+@pytest.mark.parametrize("name", list(BAD))
+def test_the_example_refuses_in_one_line(name: str, tmp_path: Path) -> None:
+    """Nothing on stdout, what is wrong on stderr."""
+    exhibit, text, words = BAD[name]
+    status, printed, error = ran(GCC, example(zoo.exhibit_of(exhibit).model, tmp_path), "example", given=text)
+    assert (status, printed) == (1, b"")
+    assert words in one_line(error.removesuffix("\n"))
+
+
+def test_the_example_says_which_file_is_missing(tmp_path: Path) -> None:
+    """A path that cannot be opened is named."""
+    folder = example(zoo.exhibit_of("dense, relu").model, tmp_path)
+    assert ran(GCC, folder, "example", "no such") == (1, b"", "no such: cannot be opened\n")
+
+
+def test_the_example_of_wide_integers_reads_text(tmp_path: Path) -> None:
+    """Whole numbers beyond a byte: the class of those in range, one line for others."""
+    model = model_of(Network.build((2,), (), 3), input_range=(-300.0, 300.0))
+    folder = example(model, tmp_path)
+    expected = model.top(np.array([-300, 7]), 1)[0][0][0]
+    assert ran(GCC, folder, "example", given=b"-300 7") == (0, f"{expected}\n".encode(), "")
+    for text in (b"-301 7", b"1 2.5", b"1", b"1 2 3", b"99999999999999999999 1"):
+        status, printed, error = ran(GCC, folder, "example", given=text)
+        assert (status, printed, error) == (1, b"", "stdin: needs 2 whole numbers as text, -300 .. 300\n")
+
+
+# What cannot be expressed
+
+
+@pytest.mark.parametrize("name", ["main", "Main", "math", "stdint"])
+def test_names_of_c_itself_are_refused(name: str) -> None:
+    """They would stand in the way of main.c, or of the header that everybody includes."""
+    with pytest.raises(UsageError) as raised:
+        files_of(zoo.exhibit_of("dense, relu").model, "c", name)
+    assert f"name {name!r}" in one_line(raised.value)
+
+
+def test_what_c_cannot_express_is_refused() -> None:
+    """One line names the layer, class or range, and the target."""
+    network = Network.build((9, 11), (), 2, fixed=(Deskew((9, 11)),))
+    plain = Network.build((3,), (), 2)
+    refused = {
+        "layer 0 (deskew) cannot be expressed in c: it takes levels, but raw values arrive": model_of(network),
+        "class name 1 cannot be expressed in c": model_of(plain, class_names=("a", "b\0")),
+        "no more than 4,095 bytes": model_of(plain, class_names=("a", "é" * 2048)),
+        "input_range 0.2 .. 0.7 cannot be expressed in c": model_of(plain, input_range=(0.2, 0.7)),
+        "input_range 0 .. 1e+20 cannot be expressed in c": model_of(plain, input_range=(0.0, 1e20)),
+    }
+    for words, model in refused.items():
+        with pytest.raises(UsageError) as raised:
+            files_of(model, "c")
+        assert words in one_line(raised.value)
