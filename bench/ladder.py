@@ -7,9 +7,9 @@
 Each run is a process of its own, one after the other. A budget becomes a number of generations in seed 0, and the other
 seeds run that number: only seed 0 needs a quiet machine, and seeds differ in nothing but the seed.
 
-Writes bench/results/accuracy-RUNG.json: settings, machine, and per seed the accuracy of each champion on the test split,
-read once at the run's end, overall and per class; seconds; and the validation curve. A seed that was measured with the
-same settings is not measured again; --anew does.
+Writes bench/results/accuracy-RUNG.json: settings, machine, and per seed the accuracy of each champion on the test
+split, read once at the run's end, overall and per class; seconds; and the validation curve. A seed that was measured
+with the same settings is not measured again; --anew does.
 """
 
 from __future__ import annotations

@@ -665,7 +665,7 @@ def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
     found += [cells(height, height // 2) @ images.mean(axis=2)[..., None]]
     found += [cells(width, width // 2) @ images.mean(axis=1)[..., None]]
     # Slopes as whole numbers: rounding must not decide on which side of a diagonal a direction lies.
-    whole, across, down = levels.reshape(images.shape), np.zeros_like(images), np.zeros_like(images)
+    across, down = np.zeros_like(whole), np.zeros_like(whole)
     across[:, :, 1:-1], down[:, 1:-1] = whole[:, :, 2:] - whole[:, :, :-2], whole[:, 2:] - whole[:, :-2]
     steepness = np.sqrt(across * across + down * down) / np.float32(2 * LEVEL)
     bins = np.clip((np.arctan2(down, across) + np.pi) * (8 / (2 * np.pi)), 0, 7).astype(np.int8)
