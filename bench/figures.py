@@ -64,6 +64,9 @@ PAGES = {
         "imports": tables.imports,
         "memory": tables.memory,
         "memory of a run": tables.memory_of_a_run,
+        "prediction": tables.prediction,
+        "starts": tables.starts,
+        "exported sizes": tables.exported_sizes,
     },
 }
 
