@@ -87,6 +87,17 @@ def test_statistics_of_a_slope_are_known() -> None:
     assert np.flatnonzero(histogram.sum(axis=0)).tolist() == [4]
 
 
+def test_a_slope_of_45_degrees_has_one_direction_at_any_brightness() -> None:
+    """Differences of levels are whole numbers: how bright their pixels are does not turn the slope."""
+    rng = np.random.default_rng(0)
+    images = np.zeros((2000, 7, 7), np.float32)
+    left, up, slope = (rng.integers(low, high, 2000) for low, high in ((0, 128), (0, 128), (1, 128)))
+    images[:, 3, 2], images[:, 3, 4], images[:, 2, 3], images[:, 4, 3] = left, left + slope, up, up + slope
+    middle = Statistics((7, 7)).apply(images.reshape(2000, 49))[:, -49 * 8 :].reshape(2000, 7, 7, 8)[:, 3, 3]
+    assert (middle.argmax(axis=1) == 5).all()
+    assert (np.count_nonzero(middle, axis=1) == 1).all()
+
+
 def test_a_saved_network_of_such_layers_comes_back(tmp_path: Path) -> None:
     """infer.py alone predicts what training saw, from raw pixels."""
     result = train(TrainConfig.from_dict(SMALL), DATASET, tmp_path / "run", backend="numpy")

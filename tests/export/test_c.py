@@ -89,6 +89,17 @@ def test_the_optimiser_changes_nothing(name: str, options: tuple[str, ...], tmp_
     agree(exhibit.model, exhibit.inputs[:30], tmp_path, GCC, options)
 
 
+CHECKED = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wshadow", "-Wcast-qual", "-Wundef")
+CHECKED += ("-Wdouble-promotion", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wvla", "-Wwrite-strings")
+
+
+@pytest.mark.parametrize("name", ["branches, hidden layer", "genreg-2", "int8, deep", "int8, standardised features"])
+def test_nothing_is_undefined(name: str, tmp_path: Path) -> None:
+    """No read or write beyond an array, no overflow, no shift of a negative; and no warning of many more."""
+    exhibit = zoo.exhibit_of(name)
+    agree(exhibit.model, exhibit.inputs[:30], tmp_path, GCC, CHECKED)
+
+
 @pytest.mark.parametrize("tools", [CORTEX_M3, AARCH64, ARMV7], ids=["Cortex-M3", "aarch64", "armv7"])
 @pytest.mark.parametrize("name", ["dense, sigmoid", "standardised features", "deskew and detectors", "int8, deep"])
 def test_emulated_machines_give_the_same(name: str, tools: Tools, tmp_path: Path) -> None:
