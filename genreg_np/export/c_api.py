@@ -130,7 +130,7 @@ def _macros(api: Api) -> dict[str, object]:
         macros |= {"SMALLEST": literal(given.low), "LARGEST": literal(given.high)}
     macros["CLASSES" if api.classes else "OUTPUTS"] = api.program.model.output_count
     if api.unit is not None:
-        macros["UNIT"] = f"{c_text.number(api.unit)} /* what 1 of {api.outputs} stands for */"
+        macros["UNIT"] = f"{api.unit!r} /* what 1 of {api.outputs} stands for */"
     return macros
 
 

@@ -89,6 +89,17 @@ def test_the_optimiser_changes_nothing(name: str, options: tuple[str, ...], tmp_
     agree(exhibit.model, exhibit.inputs[:30], tmp_path, GCC, options)
 
 
+CHECKED = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wshadow", "-Wcast-qual", "-Wundef")
+CHECKED += ("-Wdouble-promotion", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wvla", "-Wwrite-strings")
+
+
+@pytest.mark.parametrize("name", ["branches, hidden layer", "genreg-2", "int8, deep", "int8, standardised features"])
+def test_nothing_is_undefined(name: str, tmp_path: Path) -> None:
+    """No read or write beyond an array, no overflow, no shift of a negative; and no warning of many more."""
+    exhibit = zoo.exhibit_of(name)
+    agree(exhibit.model, exhibit.inputs[:30], tmp_path, GCC, CHECKED)
+
+
 @pytest.mark.parametrize("tools", [CORTEX_M3, AARCH64, ARMV7], ids=["Cortex-M3", "aarch64", "armv7"])
 @pytest.mark.parametrize("name", ["dense, sigmoid", "standardised features", "deskew and detectors", "int8, deep"])
 def test_emulated_machines_give_the_same(name: str, tools: Tools, tmp_path: Path) -> None:
@@ -99,11 +110,15 @@ def test_emulated_machines_give_the_same(name: str, tools: Tools, tmp_path: Path
 
 # Layers
 
+SLANTED = (
+    np.abs(np.arange(11) - 5 - np.multiply.outer([-2.0, 1.7], np.arange(9) - 4)[..., None]) < 1.2
+)  # beyond 45 degrees
 IMAGES = np.concatenate(
     [
         np.random.default_rng(1).integers(0, 256, (12, 9, 11)),
         np.random.default_rng(2).integers(0, 2, (12, 9, 11)) * 255,  # many slopes of exactly 45 degrees
         np.eye(99, dtype=np.int64)[::9].reshape(-1, 9, 11) * 200,  # one bright pixel, also in the corners
+        SLANTED * 250,
         np.zeros((1, 9, 11), np.int64),
         np.full((1, 9, 11), 255),
     ]
@@ -155,7 +170,11 @@ def test_levels_of_any_range_are_equal(input_range: tuple[float, float] | None, 
     low, high = input_range or (-0.2, 1.2)
     inputs = np.linspace(low, high, 99 * 40).reshape(40, 9, 11)
     model = shown(Levels(99), input_range=input_range)
-    given = inputs.astype(np.float32) if input_range is None else inputs.astype(np.int64)
+    given = inputs.astype(np.int64)
+    if input_range is None:  # also the last float32 below, and the first above, each edge between two levels
+        edges = ((np.arange(-5, 262) - 0.5) / 255).astype(np.float32)
+        edges = np.concatenate([edges, *(np.nextafter(edges, np.float32(end)) for end in (-9, 9))])
+        given = np.concatenate([inputs.ravel(), np.resize(edges, 99 * 9)]).astype(np.float32).reshape(-1, 9, 11)
     assert np.array_equal(predictions(model, given, tmp_path, GCC.need())["logits"], model.outputs(given))
 
 
@@ -219,6 +238,30 @@ def test_features_of_any_scale_are_quantised_alike(tmp_path: Path) -> None:
     layer = {name: model.arrays[f"layers.0.{name}"].astype(np.float64) for name in "ab"}
     edges = (rng.integers(-130, 131, (4000, 4)) - layer["b"]) / layer["a"]
     agree(model, np.concatenate([spread, edges]).astype(np.float32), tmp_path)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 5, 46])
+def test_sums_are_rescaled_alike(shift: int, tmp_path: Path) -> None:
+    """On the edge between two integers, far below zero, and as large as files may ask for."""
+    rng = np.random.default_rng(shift)
+    small, large = rng.integers(-300, 300, 300), rng.integers(-(2**30), 2**30, 300)
+    bias = np.concatenate([small, large, [2**31 - 128, 128 - 2**31]])
+    most = np.abs(bias) + 127
+    multiplier = np.minimum(min(2.0**53 - 2.0**46, 2.0 ** (23 + shift)) / most, 2**31 - 1).astype(np.int64)
+    multiplier[:300] = rng.integers(0, 9, 300)  # every remainder comes up
+    layers = [
+        {"kind": "quantise", "inputs": 1, "low": -127},
+        {"kind": "dense-int8", "inputs": 1, "outputs": len(bias), "shift": shift, "unit": 1.0},
+    ]
+    arrays = {
+        "layers.0.a": np.ones(1, np.float32),
+        "layers.0.b": np.full(1, 0.5, np.float32),
+        "layers.1.weight": rng.choice(np.array([-1, 0, 1], np.int8), (len(bias), 1)),
+        "layers.1.bias": bias.astype(np.int32),
+        "layers.1.multiplier": multiplier.astype(np.int32),
+    }
+    header = {"network": {"input_shape": [1], "layers": layers}, "class_names": [], "input_range": None}
+    agree(Model(header, arrays), np.arange(-127, 128, dtype=np.float32)[:, None], tmp_path)
 
 
 # Text
