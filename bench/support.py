@@ -41,7 +41,7 @@ def support() -> str:
 
 def becomes_int8(kind: str) -> bool:
     """Return whether a model that begins with such a layer can become one of 8-bit integers."""
-    layers: list[dict[str, Any]] = [{"kind": kind}, {"kind": "dense"}]
+    layers: list[dict[str, Any]] = [{"kind": kind, "activation": "linear"}, {"kind": "dense", "activation": "linear"}]
     try:
         check(cast(Model, SimpleNamespace(header={"network": {"layers": layers}})))
     except UsageError:

@@ -40,6 +40,7 @@ CHUNK_BYTES = 16 << 20  # inputs are taken in pieces of about this size, so that
 MOST_OUTPUTS = 1 << 22  # of a layer: a small file must not ask for more memory than any real model needs
 LEVEL = 255  # the largest level
 MOST_INT8 = 127  # -128 is not used
+BYTE, ONE_BYTE = np.dtype(np.uint8), np.float32(255)
 MOST_RESPONSE = 32767  # of a detector: so that 16 bits hold it
 MOST_WINDOW = 22  # MOST_RESPONSE * MOST_WINDOW**2 < 2**24: sums of float32 are then exact in any order
 UNMOVED = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
@@ -207,6 +208,7 @@ class Model:
         if min(self.input_shape, default=0) < 1:
             raise ModelError("the network has no inputs")
         self._width = math.prod(self.input_shape)
+        self._of_bytes = self.input_range == (0.0, 255.0)
         if not any(layer["kind"] in ("dense", "dense-int8") for layer in layers):
             raise ModelError("the network has no layers of weights")
         _check_int8(layers)
@@ -236,12 +238,13 @@ class Model:
         ModelError
             For another shape, NaN or infinite values, or values outside the range.
         """
-        array = _array(inputs)
+        array, width = _array(inputs), self._width
+        if array.dtype is BYTE and self._of_bytes and array.shape == self.input_shape:
+            return _mapped_bytes(array.reshape(1, width))  # one image: the least that can be done
         if array.dtype.kind not in "biuf":
             raise ModelError(f"inputs must be numbers, not {array.dtype}")
         if array.shape == self.input_shape:
             array = array[None]
-        width = self._width
         if array.shape[1:] != self.input_shape and (array.ndim != 2 or array.shape[1] != width):
             raise ModelError(
                 f"inputs have shape {array.shape}, but the model takes {self.input_shape} or "
@@ -262,9 +265,8 @@ class Model:
             return array
         if not self.input_range:
             return np.ascontiguousarray(array, np.float32)
-        if array.dtype == np.uint8 and self.input_range == (0.0, 255.0):
-            levels: np.ndarray = np.divide(array, np.float32(255), dtype=np.float32)  # as below; never out of range
-            return levels
+        if array.dtype == np.uint8 and self._of_bytes:
+            return _mapped_bytes(array)
         low, high = self.input_range
         if array.size and (array.min() < low or array.max() > high):
             raise ModelError(f"integer inputs run from {array.min()} to {array.max()}, outside {low:g} .. {high:g}")
@@ -354,7 +356,7 @@ def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Laye
     activate, columns = ACTIVATIONS[activation], weight.T
 
     def run(x: np.ndarray) -> np.ndarray:
-        z = x @ columns
+        z: np.ndarray = x.dot(columns)
         z += bias
         return activate(z)
 
@@ -748,6 +750,12 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
+
+
+def _mapped_bytes(array: np.ndarray) -> np.ndarray:
+    """Return bytes as (x - 0) / (255 - 0) in float32, as other integers are mapped; none can be out of range."""
+    mapped: np.ndarray = np.divide(array, ONE_BYTE, dtype=np.float32)
+    return mapped
 
 
 def _input_range(value: Any) -> tuple[float, float] | None:
