@@ -28,6 +28,7 @@ COLOURS = {
     "evosax": "#3f8fc4",
     "EvoTorch": "#b8649f",
     "PyGAD": "#9a8c5a",
+    **dict.fromkeys(("infer.py", "infer.py, int8", "C, float", "C, int8"), "#d1603d"),
 }
 STYLE = {
     "svg.hashsalt": "genreg-np",
