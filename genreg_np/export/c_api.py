@@ -100,9 +100,9 @@ def header(api: Api) -> str:
 def _facts(api: Api) -> str:
     """Return the comment that a header begins with, and its macros."""
     program, macro, given = api.program, api.macro, api.program.inputs
-    shape = " x ".join(str(extent) for extent in given.shape)
+    shape = f" ({' x '.join(str(extent) for extent in given.shape)})" if len(given.shape) > 1 else ""
     facts = {
-        "Input": f"{given.count:,} numbers ({shape}), {given.range}",
+        "Input": f"{given.count:,} numbers{shape}, {given.range}",
         "Output": f"{program.model.output_count:,} {api.outputs}" + (", one for each class" if api.classes else ""),
         "Flash": f"{program.flash_bytes:,} bytes of weights and tables, and the code",
         "Stack": f"at most {api.stack_bytes:,} bytes" + (", not counting the maths library" if _maths(program) else ""),
@@ -140,7 +140,7 @@ def _declarations(api: Api) -> list[str]:
     if api.handed_over:
         room = "\n".join(f"    {ctype} {name}[{count}];" for name, (ctype, count) in api.program.buffers.items())
         declared.append(f"/* What the functions work in. */\ntypedef struct {{\n{room}\n}} {api.name}_scratch;")
-    refusal = f" Returns 0, or -1 if {api.program.inputs.unusable}." if api.may_fail else ""
+    refusal = f"\n * Returns 0, or -1 if {api.program.inputs.unusable}." if api.may_fail else ""
     meaning = (
         "Write the logits of an input: the larger, the likelier the class." if api.classes else "Write the outputs."
     )
