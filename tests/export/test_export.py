@@ -155,6 +155,7 @@ def test_an_int8_model_can_be_saved_and_loaded(tmp_path: Path) -> None:
     whole.save(tmp_path / "model.npz")
     again = load(tmp_path / "model.npz")
     assert again.pack() == whole.pack()
-    with pytest.raises(UsageError, match="8-bit integers") as caught:
-        _ = again.network
-    one_line(caught.value)
+    for part in ("network", "genes"):
+        with pytest.raises(UsageError, match="8-bit integers") as caught:
+            getattr(again, part)
+        one_line(caught.value)
