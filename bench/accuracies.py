@@ -9,7 +9,7 @@ from typing import Any
 from rungs import ABLATIONS, RUNGS
 from tables import RESULTS, number, read, table
 
-PRESETS = (  # README's rows: rungs that are a preset as it stands
+PRESETS = (  # README's rows: rungs named as the preset they train
     "fast", "middle", "best", "genreg-2", "nodes", "selection", "seed-mnist-64", "seed-mnist-32", "readme-text",
     "seed-alphabet", "alphabet", "nodes-small", "small",
 )  # fmt: skip

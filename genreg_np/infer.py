@@ -167,6 +167,10 @@ def load(path: PathLike) -> Model:
         header = json.loads(header_bytes.tobytes().decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise ModelError(f"{path}: its header is damaged") from None
+    try:
+        json.dumps(header, ensure_ascii=False).encode("utf-8")
+    except ValueError:
+        raise ModelError(f"{path}: its header holds text that is no Unicode") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT_NAME:
         raise ModelError(f"{path}: is not a genreg-np model")
     if header.get("version") != FORMAT_VERSION:
@@ -764,6 +768,9 @@ def _input_range(value: Any) -> tuple[float, float] | None:
     if type(value) not in (list, tuple) or any(type(bound) not in (int, float) for bound in value):
         raise ModelError("its header is malformed: 'input_range' is not two numbers")
     low, high = (float(bound) for bound in value)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    with np.errstate(over="ignore", under="ignore"):
+        width = np.float32(high - low)
+        ends = np.float32(low), np.float32(high)
+    if not (low < high and np.isfinite((width, *ends)).all() and width > 0):
         raise ModelError(f"input_range {value} is not a range")
     return low, high

@@ -54,6 +54,8 @@ def command(model_path: str, out: str | None, force: bool, no_open: bool) -> Non
 
 def _check(model: Path, target: Path, force: bool) -> None:
     """Refuse a target that cannot or must not be written, before the model is read."""
+    if target.exists() and not target.is_dir() and not target.is_file():
+        raise UsageError(f"{target}: is no ordinary file and is not replaced; name another")
     if target.is_dir():
         raise UsageError(f"{target}: is a folder; name the file to write in it, e.g. {target / 'model.html'}")
     if not target.parent.is_dir():
