@@ -94,8 +94,7 @@ ABLATIONS: dict[str, Rung] = {  # of a population as published, made stronger st
         "one-parent": ("one parent, no crossover", {"crossover": "none"}),
         "mean": ("one parent: the survivors' mean", {"crossover": "mean"}),
         "mean-sparse": ("one parent, the survivors' mean; few large mutations",
-                        {"crossover": "mean", "child_mutation_rate": 0.003,
-                                                         "mutation_scale": 0.5}),
+                        {"crossover": "mean", "child_mutation_rate": 0.003, "mutation_scale": 0.5}),
     }.items()
 }  # fmt: skip
 
