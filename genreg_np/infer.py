@@ -5,6 +5,8 @@
     model.predict_proba(images)    # (N, K) probabilities
     model.top(images, 3)           # [[("7", 0.93), ("9", 0.05), ...], ...]
 
+    predict("model.npz", images)   # the same in one call, for a script
+
 A model file is an uncompressed zip of plain arrays: `header` holds UTF-8 JSON (the network, the class names, the
 range of raw input values, where the weights came from), the rest are weights. Nothing in it is ever executed.
 
@@ -31,7 +33,7 @@ from typing import Any, Callable, Dict, List, Tuple, Union  # noqa: UP035 - this
 
 import numpy as np
 
-__all__ = ["Model", "ModelError", "load", "read_arrays"]
+__all__ = ["Model", "ModelError", "load", "predict", "read_arrays"]
 
 FORMAT_NAME = "genreg-np model"
 FORMAT_VERSION = 1
@@ -184,6 +186,17 @@ def load(path: PathLike) -> Model:
         raise ModelError(f"{path}: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ModelError(f"{path}: its header is incomplete or malformed ({type(error).__name__}: {error})") from None
+
+
+def predict(path: PathLike, inputs: Any) -> np.ndarray:
+    """Read a model file and return the most probable class of each input, (N,) int64. To predict often, load once.
+
+    Raises
+    ------
+    ModelError
+        As load and Model.predict do.
+    """
+    return load(path).predict(inputs)
 
 
 class Model:
