@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ PASSES = "20"
 
 def main() -> None:
     """Convert, compile as ours is compiled, run."""
-    folder, harness = Path(sys.argv[1]), sys.argv[2]
+    folder, harness = Path(sys.argv[1]).resolve(), str(Path(sys.argv[2]).resolve())
     arrays = np.load(folder / "float" / "python" / "model.npz")
     weights = [(arrays[f"layers.{k}.weight"], arrays[f"layers.{k}.bias"]) for k in range(2)]
     network = MLPClassifier((64,))
@@ -36,6 +37,7 @@ def main() -> None:
     network.intercepts_ = [bias.astype(np.float64) for _, bias in weights]
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
+        os.chdir(place)  # emlearn builds a program of its own in a folder "tmp" below
         emlearn.convert(network, method="inline").save(file=str(place / "digits.h"), name="digits")
         (place / "model.h").write_text(SHIM)
         np.load(folder / "images.npy").tofile(place / "images.bin")
