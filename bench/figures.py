@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/*.md and the plots of docs/figures from the JSON in bench/results.
+"""Write the tables of the pages and the plots of docs/figures from the JSON in bench/results and from the registries.
 
 Tables stand between the marks `<!-- NAME -->` and `<!-- end -->`.
 
@@ -17,6 +17,7 @@ import accuracies
 import mixed_tables
 import plots
 import tables
+from support import support
 from tables import read, table
 from targets import targets_table
 
@@ -48,6 +49,7 @@ PAGES = {
         "sizes": accuracies.sizes,
     },
     "docs/experiments/mixed.md": mixed_tables.PAGE,
+    "docs/export.md": {"support": support},
     "docs/benchmarks.md": {
         "machine": tables.machine,
         "targets": targets_table,
@@ -64,6 +66,9 @@ PAGES = {
         "imports": tables.imports,
         "memory": tables.memory,
         "memory of a run": tables.memory_of_a_run,
+        "prediction": tables.prediction,
+        "starts": tables.starts,
+        "exported sizes": tables.exported_sizes,
     },
 }
 

@@ -4,9 +4,12 @@
     python bench/ladder.py seed-mnist-64 --seeds 20
     python bench/ladder.py torch-lenet --peers .venv-peers/bin/python
 
-Each run is a process of its own, one after the other. Writes bench/results/accuracy-RUNG.json: settings, machine, and
-per seed the accuracy of each champion on the test split, read once at the run's end, overall and per class; seconds;
-and the validation curve. A seed that was measured with the same settings is not measured again; --anew does.
+Each run is a process of its own, one after the other. A budget becomes a number of generations in seed 0, and the other
+seeds run that number: only seed 0 needs a quiet machine, and seeds differ in nothing but the seed.
+
+Writes bench/results/accuracy-RUNG.json: settings, machine, and per seed the accuracy of each champion on the test
+split, read once at the run's end, overall and per class; seconds; and the validation curve. A seed that was measured
+with the same settings is not measured again; --anew does.
 """
 
 from __future__ import annotations
@@ -34,15 +37,17 @@ PREDICTIONS = 500  # timed one by one
 ALL = RUNGS | ABLATIONS
 
 
-def measure(rung: Rung, seed: int, backend: str) -> dict[str, Any]:
-    """Train one seed of ours and return what came of it."""
-    config = rung.config(seed)
+def measure(rung: Rung, seed: int, generations: int, backend: str) -> dict[str, Any]:
+    """Train one seed of ours, as long as the rung says or for so many generations, and return what came of it."""
+    config, budget = rung.config(seed), rung.budget
+    if generations:
+        config, budget = config.replace(generations=generations), None
     dataset = load_dataset(config.dataset, variations=config.variations)
     records: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         watcher = Watcher(on_record=records.append)
-        result = train(config, dataset, out, backend=backend, budget_seconds=rung.budget, watcher=watcher)
+        result = train(config, dataset, out, backend=backend, budget_seconds=budget, watcher=watcher)
         kilobytes = (out / "model.npz").stat().st_size / 1000
         milliseconds = prediction_ms(out / "model.npz", dataset.test.inputs[:PREDICTIONS])
     assert result.model is not None
@@ -83,8 +88,8 @@ def thinned(looks: list[Any]) -> list[Any]:
     return looks[::-1][:: max(1, step)][::-1]
 
 
-def start(name: str, seed: int, backend: str, peers: str) -> dict[str, Any]:
-    """Run one seed in a process of its own."""
+def start(name: str, seed: int, generations: int, backend: str, peers: str) -> dict[str, Any]:
+    """Run one seed in a process of its own; for so many generations, if not 0."""
     rung = ALL[name]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
     if rung.peer:
@@ -96,7 +101,7 @@ def start(name: str, seed: int, backend: str, peers: str) -> dict[str, Any]:
             command = [python, script, rung.peer, str(data), str(seed), str(rung.budget or 0)]
             done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     else:
-        command = [sys.executable, __file__, "--run", name, str(seed), backend]
+        command = [sys.executable, __file__, "--run", name, str(seed), str(generations), backend]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise RuntimeError(f"{name}, seed {seed}: {done.stderr[-2000:]}")
@@ -153,8 +158,8 @@ def save(name: str, runs: list[dict[str, Any]], peers: str) -> None:
 def main() -> None:
     """Measure the rungs named, seed after seed, and print a line for each run."""
     if sys.argv[1:2] == ["--run"]:
-        name, seed, backend = sys.argv[2:]
-        print(json.dumps(measure(ALL[name], int(seed), backend)))
+        name, seed, generations, backend = sys.argv[2:]
+        print(json.dumps(measure(ALL[name], int(seed), int(generations), backend)))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rungs", nargs="*", choices=[[], *ALL], metavar="RUNG")
@@ -174,7 +179,8 @@ def main() -> None:
                 continue
             around = machine.describe(arguments.peers or None)
             started = time.perf_counter()
-            found = start(name, seed, arguments.backend, arguments.peers)
+            calibrated = next((run["generations"] for run in runs if run["seed"] == 0 and rung.budget), 0)
+            found = start(name, seed, calibrated, arguments.backend, arguments.peers)
             runs.append({"seed": seed, **found, "machine": around})
             told = {key: found.get(key) for key in ("generations", "seconds", "test")}
             print(f"{name} seed {seed}: {told}, process {time.perf_counter() - started:.1f} s", flush=True)

@@ -28,6 +28,7 @@ COLOURS = {
     "evosax": "#3f8fc4",
     "EvoTorch": "#b8649f",
     "PyGAD": "#9a8c5a",
+    **dict.fromkeys(("infer.py", "infer.py, int8", "C, float", "C, int8"), "#d1603d"),
 }
 STYLE = {
     "svg.hashsalt": "genreg-np",
@@ -68,6 +69,7 @@ SOURCES = {  # plot: the results it is made of
     "reach": ("reach",),
     "startup": ("startup",),
     "memory": ("population", "memory"),
+    "prediction": ("prediction",),
     "accuracy": tuple(f"accuracy-{rung}" for rung in CURVES),
 }
 
@@ -284,6 +286,15 @@ def memory(plt: Any) -> Any:
     return figure
 
 
+def prediction(plt: Any) -> Any:
+    """One image through each implementation."""
+    found = read("prediction")["figures"]
+    figure, axes = plt.subplots(figsize=(8, 2.8))
+    dots(axes, {name: values["median_us"] for name, values in found.items()}, " us")
+    axes.set_title("one image through 784-64-10, median microseconds, one core")
+    return figure
+
+
 def accuracy(plt: Any) -> Any:
     """Validation error against seconds, a line for each seed; both logarithmic."""
     figure, axes = plt.subplots(figsize=(8, 4.6))
@@ -318,5 +329,6 @@ DRAWN: dict[str, Callable[[Any], Any]] = {
     "reach": reach,
     "startup": startup,
     "memory": memory,
+    "prediction": prediction,
     "accuracy": accuracy,
 }

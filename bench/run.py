@@ -23,6 +23,7 @@ from typing import Any
 
 import cases
 import machine
+import predictions
 import runs
 import workload as workloads
 from cases import Bench
@@ -70,6 +71,7 @@ CASES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "startup": runs.startup,
     "memory": runs.memory,
     "reach": runs.reach,
+    "prediction": predictions.prediction,
 }
 
 

@@ -200,3 +200,22 @@ def memory_of_a_run() -> str:
         f"`genreg-np train` with a population of {settings['population_size']:,}, MNIST and all: "
         f"{found['peak_mb'] / 1000:.2f} GB."
     )
+
+
+def prediction() -> str:
+    rows = [
+        [name, f"{figure['median_us']:.2f}", f"{figure['fastest_us']:.2f}"]
+        for name, figure in read("prediction")["figures"].items()
+    ]
+    return table(["one image, microseconds", "median of turns", "fastest turn"], rows)
+
+
+def starts() -> str:
+    return table(["from nothing", ""], [[name, number(value)] for name, value in read("prediction")["starts"].items()])
+
+
+def exported_sizes() -> str:
+    found = read("prediction")
+    rows = [[name, f"{value:,}"] for name, value in found["sizes"].items()]
+    accuracy = [[f"{name}, test accuracy", f"{100 * value:.2f} %"] for name, value in found["test_accuracy"].items()]
+    return table(["784-64-10", "bytes"], [*rows, *accuracy])

@@ -5,6 +5,8 @@
     model.predict_proba(images)    # (N, K) probabilities
     model.top(images, 3)           # [[("7", 0.93), ("9", 0.05), ...], ...]
 
+    predict("model.npz", images)   # the same in one call, for a script
+
 A model file is an uncompressed zip of plain arrays: `header` holds UTF-8 JSON (the network, the class names, the
 range of raw input values, where the weights came from), the rest are weights. Nothing in it is ever executed.
 
@@ -31,7 +33,7 @@ from typing import Any, Callable, Dict, List, Tuple, Union  # noqa: UP035 - this
 
 import numpy as np
 
-__all__ = ["Model", "ModelError", "load", "read_arrays"]
+__all__ = ["Model", "ModelError", "load", "predict", "read_arrays"]
 
 FORMAT_NAME = "genreg-np model"
 FORMAT_VERSION = 1
@@ -40,6 +42,7 @@ CHUNK_BYTES = 16 << 20  # inputs are taken in pieces of about this size, so that
 MOST_OUTPUTS = 1 << 22  # of a layer: a small file must not ask for more memory than any real model needs
 LEVEL = 255  # the largest level
 MOST_INT8 = 127  # -128 is not used
+BYTE, ONE_BYTE = np.dtype(np.uint8), np.float32(255)
 MOST_RESPONSE = 32767  # of a detector: so that 16 bits hold it
 MOST_WINDOW = 22  # MOST_RESPONSE * MOST_WINDOW**2 < 2**24: sums of float32 are then exact in any order
 UNMOVED = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
@@ -166,6 +169,10 @@ def load(path: PathLike) -> Model:
         header = json.loads(header_bytes.tobytes().decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise ModelError(f"{path}: its header is damaged") from None
+    try:
+        json.dumps(header, ensure_ascii=False).encode("utf-8")
+    except ValueError:
+        raise ModelError(f"{path}: its header holds text that is no Unicode") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT_NAME:
         raise ModelError(f"{path}: is not a genreg-np model")
     if header.get("version") != FORMAT_VERSION:
@@ -179,6 +186,17 @@ def load(path: PathLike) -> Model:
         raise ModelError(f"{path}: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ModelError(f"{path}: its header is incomplete or malformed ({type(error).__name__}: {error})") from None
+
+
+def predict(path: PathLike, inputs: Any) -> np.ndarray:
+    """Read a model file and return the most probable class of each input, (N,) int64. To predict often, load once.
+
+    Raises
+    ------
+    ModelError
+        As load and Model.predict do.
+    """
+    return load(path).predict(inputs)
 
 
 class Model:
@@ -207,11 +225,10 @@ class Model:
         if min(self.input_shape, default=0) < 1:
             raise ModelError("the network has no inputs")
         self._width = math.prod(self.input_shape)
+        self._of_bytes = self.input_range == (0.0, 255.0)
         if not any(layer["kind"] in ("dense", "dense-int8") for layer in layers):
             raise ModelError("the network has no layers of weights")
-        for index, layer in enumerate(layers):
-            if layer["kind"] == "dense-int8" and (index == 0 or not _gives_int8(layers[index - 1])):
-                raise ModelError(f"layer {index} takes whole numbers of 8 bits, but others arrive")
+        _check_int8(layers)
         _, width, self._forward = stack(layers, self.arrays, "layers", self._width)
         if self.class_names and len(self.class_names) != width:
             raise ModelError(f"{len(self.class_names)} class names for {width} outputs")
@@ -238,12 +255,13 @@ class Model:
         ModelError
             For another shape, NaN or infinite values, or values outside the range.
         """
-        array = _array(inputs)
+        array, width = _array(inputs), self._width
+        if array.dtype is BYTE and self._of_bytes and array.shape == self.input_shape:
+            return _mapped_bytes(array.reshape(1, width))  # one image: the least that can be done
         if array.dtype.kind not in "biuf":
             raise ModelError(f"inputs must be numbers, not {array.dtype}")
         if array.shape == self.input_shape:
             array = array[None]
-        width = self._width
         if array.shape[1:] != self.input_shape and (array.ndim != 2 or array.shape[1] != width):
             raise ModelError(
                 f"inputs have shape {array.shape}, but the model takes {self.input_shape} or "
@@ -264,9 +282,8 @@ class Model:
             return array
         if not self.input_range:
             return np.ascontiguousarray(array, np.float32)
-        if array.dtype == np.uint8 and self.input_range == (0.0, 255.0):
-            levels: np.ndarray = np.divide(array, np.float32(255), dtype=np.float32)  # as below; never out of range
-            return levels
+        if array.dtype == np.uint8 and self._of_bytes:
+            return _mapped_bytes(array)
         low, high = self.input_range
         if array.size and (array.min() < low or array.max() > high):
             raise ModelError(f"integer inputs run from {array.min()} to {array.max()}, outside {low:g} .. {high:g}")
@@ -356,7 +373,7 @@ def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Laye
     activate, columns = ACTIVATIONS[activation], weight.T
 
     def run(x: np.ndarray) -> np.ndarray:
-        z = x @ columns
+        z: np.ndarray = x.dot(columns)
         z += bias
         return activate(z)
 
@@ -416,8 +433,18 @@ def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) ->
     return inputs, outputs, lambda q: table[np.clip(steps(q), low, high).astype(np.int64) - low]
 
 
-def _gives_int8(layer: dict[str, Any]) -> bool:
-    return layer["kind"] == "quantise" or (layer["kind"] == "dense-int8" and "unit" not in layer)
+def _check_int8(layers: list[dict[str, Any]]) -> None:
+    """Refuse 8-bit integers that are not taken: quantise and dense-int8 come last, and only the last gives logits."""
+    previous = False  # whether 8-bit integers arrive
+    for index, layer in enumerate(layers):
+        if (layer["kind"] == "dense-int8") != previous:
+            arrive, take = ("8-bit integers", "none") if previous else ("other numbers", "8-bit integers")
+            raise ModelError(f"layer {index} takes {take}, but {arrive} arrive")
+        previous = layer["kind"] == "quantise" or (layer["kind"] == "dense-int8" and "unit" not in layer)
+        if layer["kind"] == "dense-int8" and not previous and index < len(layers) - 1:
+            raise ModelError(f"layer {index} has a unit, but only the last layer may")
+    if previous:
+        raise ModelError("the last layer gives 8-bit integers, but no logits")
 
 
 def _standardise(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
@@ -650,18 +677,20 @@ def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
     Means of 4 x 4 and 7 x 7 cells; means of pairs of rows and of columns; and histograms of the direction of the
     brightness' slope, 8 bins over -pi .. pi, in the same cells, weighted by its steepness and divided by their sum.
     """
-    images = levels.reshape(-1, height, width) / np.float32(LEVEL)
+    whole = levels.reshape(-1, height, width)
+    images = whole / np.float32(LEVEL)
     grids = [(cells(height, parts), cells(width, parts).T) for parts in (4, 7)]
     found = [rows @ images @ columns for rows, columns in grids]
     found += [cells(height, height // 2) @ images.mean(axis=2)[..., None]]
     found += [cells(width, width // 2) @ images.mean(axis=1)[..., None]]
-    across, down = np.zeros_like(images), np.zeros_like(images)
-    across[:, :, 1:-1], down[:, 1:-1] = (images[:, :, 2:] - images[:, :, :-2]) / 2, (images[:, 2:] - images[:, :-2]) / 2
-    steepness = np.sqrt(across * across + down * down)
+    # Slopes as whole numbers: rounding must not decide on which side of a diagonal a direction lies.
+    across, down = np.zeros_like(whole), np.zeros_like(whole)
+    across[:, :, 1:-1], down[:, 1:-1] = whole[:, :, 2:] - whole[:, :, :-2], whole[:, 2:] - whole[:, :-2]
+    steepness = np.sqrt(across * across + down * down) / np.float32(2 * LEVEL)
     bins = np.clip((np.arctan2(down, across) + np.pi) * (8 / (2 * np.pi)), 0, 7).astype(np.int8)
     for rows, columns in grids:
         sums = [rows @ np.where(bins == direction, steepness, np.float32(0)) @ columns for direction in range(8)]
-        histogram = np.stack(sums, axis=-1).reshape(len(images), -1)
+        histogram = np.stack(sums, axis=-1).reshape(len(images), 8 * len(rows) * columns.shape[1])
         found.append(histogram / (histogram.sum(axis=1, keepdims=True) + np.float32(1e-6)))
     return np.concatenate([part.reshape(len(images), math.prod(part.shape[1:])) for part in found], axis=1)
 
@@ -740,12 +769,21 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
+def _mapped_bytes(array: np.ndarray) -> np.ndarray:
+    """Return bytes as (x - 0) / (255 - 0) in float32, as other integers are mapped; none can be out of range."""
+    mapped: np.ndarray = np.divide(array, ONE_BYTE, dtype=np.float32)
+    return mapped
+
+
 def _input_range(value: Any) -> tuple[float, float] | None:
     if value is None:
         return None
     if type(value) not in (list, tuple) or any(type(bound) not in (int, float) for bound in value):
         raise ModelError("its header is malformed: 'input_range' is not two numbers")
     low, high = (float(bound) for bound in value)
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    with np.errstate(over="ignore", under="ignore"):
+        width = np.float32(high - low)
+        ends = np.float32(low), np.float32(high)
+    if not (low < high and np.isfinite((width, *ends)).all() and width > 0):
         raise ModelError(f"input_range {value} is not a range")
     return low, high

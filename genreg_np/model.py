@@ -205,8 +205,7 @@ class Model(infer.Model):
         UsageError
             For a model of 8-bit integers, which predicts and is nothing else.
         """
-        if any(layer["kind"] == "dense-int8" for layer in self.header["network"]["layers"]):
-            raise UsageError("a model of 8-bit integers only predicts, by infer.py: use the one it was made from")
+        self._needs_genes()
         fixed, dense = [], []
         for index, layer in enumerate(self.header["network"]["layers"]):
             if layer["kind"] == "dense":
@@ -217,7 +216,8 @@ class Model(infer.Model):
 
     @property
     def genes(self) -> Float32:
-        """All evolving weights and biases, (D,) float32."""
+        """All evolving weights and biases, (D,) float32; raises as `network` does."""
+        self._needs_genes()
         parts = [
             self.arrays[f"layers.{index}.{part}"].ravel()
             for index, layer in enumerate(self.header["network"]["layers"])
@@ -225,6 +225,10 @@ class Model(infer.Model):
             for part in ("weight", "bias")
         ]
         return np.concatenate(parts)
+
+    def _needs_genes(self) -> None:
+        if any(layer["kind"] == "dense-int8" for layer in self.header["network"]["layers"]):
+            raise UsageError("a model of 8-bit integers only predicts, by infer.py: use the one it was made from")
 
     @property
     def training(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from genreg_np import infer
 from genreg_np.backends.base import Gene
 from genreg_np.backends.numpy_ import NumpyBackend
 
@@ -156,3 +157,20 @@ def test_the_implementations_of_a_step_take_the_same_steps() -> None:
     for other in found[1:]:
         assert other == pytest.approx(found[0], abs=1e-5)
     assert np.abs(found[0] - genes).max() > 1e-4
+
+
+def test_the_matrix_of_targets_is_what_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every kind of layer is in it, and a target that lacks one has a dash there; the page has it as it is."""
+    import support
+
+    from genreg_np.export import TARGETS, target
+
+    page = (BENCH.parent / "docs" / "export.md").read_text("utf-8")
+    assert f"<!-- support -->\n{support.support()}\n<!-- end -->" in page
+    monkeypatch.setattr(target("onnx"), "TAKES", frozenset(infer.LAYERS) - {"deskew", "quantise"})
+    head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in support.support().splitlines()]
+    assert head == ["layer", *(f"`{name}`" for name in TARGETS), "with `--int8`"]
+    column = {row[0].partition(":")[0]: row[head.index("`onnx`")] for row in rows}
+    assert {kind for kind, sign in column.items() if sign == "-"} == {"deskew", "models of 8-bit integers"}
+    assert set(column) == {*infer.LAYERS, "models of 8-bit integers"} - {"quantise", "dense-int8"}
+    assert {row[0].partition(":")[0] for row in rows if row[-1] == "yes"} == {"dense", "standardise"}

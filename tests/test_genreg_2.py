@@ -86,6 +86,25 @@ def test_statistics_of_a_slope_are_known() -> None:
     assert np.flatnonzero(histogram.sum(axis=0)).tolist() == [4]
 
 
+def test_the_direction_of_every_slope_is_the_one_that_whole_numbers_say() -> None:
+    """The eighth of a turn, from -pi on, that (across, down) lies in: comparisons decide, no library's arctan2."""
+    steps = np.arange(-255, 256)
+    across, down = (part.ravel() for part in np.meshgrid(steps, steps))
+    images = np.zeros((len(across), 7, 7), np.float32)
+    rng = np.random.default_rng(4)
+    for step, before, after in ((across, (3, 2), (3, 4)), (down, (2, 3), (4, 3))):
+        darkest = rng.integers(0, 256 - np.abs(step))  # equal differences of unequal levels are equal slopes
+        images[:, *before], images[:, *after] = darkest + np.maximum(-step, 0), darkest + np.maximum(step, 0)
+    features = Statistics((7, 7)).apply(images.reshape(-1, 49))
+    middle = features[:, -49 * 8 :].reshape(-1, 49, 8)[:, 24]  # of the 7 x 7 cells the middle one, a single pixel
+    ahead = np.where(down < 0, -across, across)  # turned by pi into the upper half
+    rise = np.abs(down)
+    expected = 4 * (down >= 0) + (rise >= ahead) + (ahead <= 0) + (rise <= -ahead)
+    steep = (across != 0) | (down != 0)
+    assert np.array_equal(middle[steep].argmax(axis=1), expected[steep])
+    assert (middle[steep] > 0).sum() == steep.sum()
+
+
 def test_a_saved_network_of_such_layers_comes_back(tmp_path: Path) -> None:
     """infer.py alone predicts what training saw, from raw pixels."""
     result = train(TrainConfig.from_dict(SMALL), DATASET, tmp_path / "run", backend="numpy")

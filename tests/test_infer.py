@@ -209,3 +209,11 @@ def test_deeper_and_wider_networks_than_ours_are_read(tmp_path: Path) -> None:
     (tmp_path / "deep.npz").write_bytes(model.pack())
     x = np.random.default_rng(0).normal(size=(4, 2))
     assert infer.load(tmp_path / "deep.npz").outputs(x) == pytest.approx(reference_outputs(model, x), abs=1e-6)
+
+
+def test_one_call_predicts_from_a_file(tmp_path: Path) -> None:
+    """The plain function gives what a loaded model gives."""
+    model = model_of(Network.build((4, 4), (3,), 5))
+    model.save(tmp_path / "model.npz")
+    images = np.random.default_rng(1).integers(0, 256, (7, 4, 4)).astype(np.uint8)
+    assert np.array_equal(infer.predict(tmp_path / "model.npz", images), model.predict(images))

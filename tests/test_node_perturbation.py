@@ -154,12 +154,14 @@ def test_a_fitness_of_models_or_no_dataset_is_refused() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_odd_data_end_in_a_model(backend: Backend) -> None:
-    """Constant features, all-zero images, fewer samples than a batch: a run goes through."""
+    """Constant features, all-zero images, fewer samples than a batch: one warning, and the run goes through."""
     labels = np.arange(9) % 3
     splits = (Split(np.zeros((9, 4, 4), np.uint8), labels), (0.0, 255.0)), (Split(np.full((9, 5), 3.0), labels), None)
     for split, value_range in splits:
         dataset = Dataset("odd", split, split, split, ("a", "b", "c"), value_range)
-        run = Evolution(tiny_config(strategy="node-perturbation", batch_size=500), dataset, backend=backend)
+        with pytest.warns(RuntimeWarning, match="all training inputs are the same") as warned:
+            run = Evolution(tiny_config(strategy="node-perturbation", batch_size=500), dataset, backend=backend)
+        assert len(warned) == 1
         run.run()
         assert np.isfinite(run.champions()["best"].genes).all()
         assert run.accuracies("test")["best"] == pytest.approx(1 / 3)

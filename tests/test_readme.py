@@ -50,6 +50,7 @@ def test_the_python_example_of_mixed_evolution_runs(tmp_path: Path, monkeypatch:
         "docs/decisions.md",
         "docs/embedding.md",
         "docs/benchmarks.md",
+        "docs/export.md",
         "README.md",
     ],
 )

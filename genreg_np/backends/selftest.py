@@ -1,21 +1,24 @@
 """Does a backend agree with the NumPy specification? Used by `doctor --selftest` and by the tests.
 
-Bits, masks, noise, crossover and rebuilt weights must agree to the bit, logits within LOGIT_BOUND, the change of node
-perturbation and weights after gradient descent within CHANGE_BOUND. A prediction may differ where two classes, or a
-draw and a class boundary, are closer than that: at most one in an example.
+Bits, masks, noise, crossover, rebuilt weights and images' features must agree to the bit, logits within LOGIT_BOUND,
+the change of node perturbation and weights after gradient descent within CHANGE_BOUND. A prediction may differ where
+two classes, or a draw and a class boundary, are closer than that: at most one in an example.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 
 import numpy as np
 
 from genreg_np.backends.base import GENOME_SCORES, Backend, Batch, Brood, Gene, Perturbation, Score
 from genreg_np.backends.gradients import Descent
 from genreg_np.backends.numpy_ import NumpyBackend
+from genreg_np.filters import quantised
 from genreg_np.infer import ACTIVATIONS
+from genreg_np.layers import Deskew, Detectors, FixedLayer, Int8, Standardise
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network
 from genreg_np.streams import Purpose, Stream, unit_floats
@@ -90,7 +93,36 @@ def disagreements(backend: Backend) -> list[str]:
     off = np.abs(expected_genes - found_genes).max()
     if off > CHANGE_BOUND * np.abs(expected_genes).max():
         wrong.append(f"descend: the trained weights differ by {off:g}")
+    return wrong + image_disagreements(backend)
+
+
+def image_disagreements(backend: Backend) -> list[str]:
+    """Return a line for each layer of images that the backend computes otherwise than the specification."""
+    stream, shape = Stream(12), (11, 9)
+    words = stream.words(Purpose.BATCH, 2, 0, IMAGES * math.prod(shape)).reshape(IMAGES, -1)
+    images = np.where(words % 3 == 0, words >> np.uint32(24), np.uint32(0)).astype(np.uint8)
+    upright = Deskew(shape)
+    first = Detectors((1, *shape), _filters(stream, 4, 5, 0), 2, 4, 3, True, 0.7)
+    second = Detectors((8, *first.grid), _filters(stream, 3, 3, 1), 1, 2, 1, False, 0.9)
+    warps = 1 + 0.1 * stream.normals(Purpose.WARPS, 0, 0, 6 * IMAGES).reshape(IMAGES, 6)
+    reference, wrong = NumpyBackend(), []
+    stacks: dict[str, tuple[FixedLayer, ...]] = {
+        "deskew": (upright,),
+        "detectors": (first,),
+        "detectors of two stages": (upright, first, second),
+    }
+    for name, stack in stacks.items():
+        for moved in (None, warps) if stack[0] is upright else (None,):
+            if not _same_bits(reference.levels(stack, images, moved), backend.levels(stack, images, moved)):
+                wrong.append(f"levels, {name}{'' if moved is None else ', warped'}: features differ")
+    scaled = Standardise.fit(images)
+    if not _same_bits(reference.standardise(scaled, images), backend.standardise(scaled, images)):
+        wrong.append("standardise: features differ")
     return wrong
+
+
+def _filters(stream: Stream, count: int, size: int, number: int) -> Int8:
+    return quantised(stream.normals(Purpose.FILTERS, number, 0, count * size * size).reshape(count, size, size))
 
 
 def _same_bits(first: np.ndarray, second: np.ndarray) -> bool:

@@ -22,6 +22,7 @@ COMMANDS = {
     "infer": "Predict the classes of images.",
     "info": "Say what a model file holds.",
     "export": "Turn a model into what a microcontroller, a browser or another runtime takes.",
+    "demo": "Draw a digit and see what a model answers, in the browser.",
     "convert": "Turn an original GENREG champion into a model file.",
     "data": "List, fetch and look at datasets.",
     "doctor": "Say what works on this machine.",

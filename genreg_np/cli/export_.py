@@ -12,6 +12,8 @@ from genreg_np.cli.output import percent, print_json
 from genreg_np.errors import GenregError, UsageError
 from genreg_np.export import TARGETS
 
+MAX_LOSS = 0.3  # points
+
 
 @click.command(
     "export",
@@ -26,8 +28,8 @@ from genreg_np.export import TARGETS
 @click.option("--name", default="model", show_default=True, help="What files and functions are called.")
 @click.option("--int8", is_flag=True, help="Quantise to 8-bit integers first, calibrated on validation inputs.")
 @click.option(
-    "--max-loss", default=0.3, show_default=True, type=click.FloatRange(0, 100),
-    help="Points of validation accuracy that --int8 may cost.",
+    "--max-loss", type=click.FloatRange(0, 100),
+    help="Points of validation accuracy that --int8 may cost.  [default: 0.3]",
 )  # fmt: skip
 @click.option("--dataset", metavar="NAME|PATH", help="What to calibrate on, if not what it was trained on.")
 @click.option("--data-dir", type=click.Path(), help="Where to look for the dataset first.")
@@ -40,7 +42,7 @@ def command(
     out: str,
     name: str,
     int8: bool,
-    max_loss: float,
+    max_loss: float | None,
     dataset: str | None,
     data_dir: str | None,
     label: str | None,
@@ -53,10 +55,15 @@ def command(
 
     told: dict[str, Any] = {}
     model = load(model_path)
+    if (Path(out) / f"{name}.npz").exists() and (Path(out) / f"{name}.npz").samefile(model_path):
+        raise UsageError(f"{out} is where MODEL itself lies: choose another folder, or another --name")
     if int8:
-        model, told = _quantised(model_path, model, dataset, data_dir, label, max_loss)
-    elif dataset or data_dir or label:
-        raise UsageError("--dataset, --data-dir and --label are for calibrating --int8: add it, or leave them out")
+        limit = MAX_LOSS if max_loss is None else max_loss
+        if limit != limit:
+            raise UsageError("--max-loss nan is no number of points")
+        model, told = _quantised(model_path, model, dataset, data_dir, label, limit)
+    elif dataset or data_dir or label or max_loss is not None:
+        raise UsageError("--dataset, --data-dir, --label and --max-loss are for --int8: add it, or leave them out")
     written = export(model, target, out, name, force)
     if as_json:
         files = {path.name: path.stat().st_size for path in written}
@@ -80,17 +87,17 @@ def _quantised(
     from genreg_np.export.quantise import check, quantise
 
     check(model)
-    name = dataset or trained_on(path, model)
+    known = model.trained("config", "dataset")
+    name = dataset or (known if isinstance(known, str) and Path(known).exists() else trained_on(path, model))
     views = model.trained("config", "variations")
     data = load_dataset(name, data_dir=data_dir, label=label, variations=views if type(views) is int else 1)
     check_fit(name, data, model)
     part = data.validation
     whole = quantise(model, part.inputs)
     places = [model.class_names.index(class_name) for class_name in data.class_names]
-    before, after = (
-        float((one.predict(part.inputs) == [places[label] for label in part.labels]).mean()) for one in (model, whole)
-    )
-    if 100 * (before - after) > max_loss:
+    right = [int((one.predict(part.inputs) == [places[k] for k in part.labels]).sum()) for one in (model, whole)]
+    before, after = (count / len(part) for count in right)
+    if 100 * (right[0] - right[1]) > max_loss * len(part) * (1 + 1e-12):  # a loss of just the limit is allowed
         raise GenregError(
             f"int8 costs {100 * (before - after):.2f} points of validation accuracy ({percent(before)} to "
             f"{percent(after)}), more than --max-loss {max_loss:g}: raise it, or leave out --int8"

@@ -82,6 +82,10 @@ class Dataset:
                     f"{where}: labels run from {labels.min()} to {labels.max()}, but there are {classes} classes "
                     f"(labels 0 to {classes - 1})"
                 )
+        try:
+            "".join(self.class_names).encode("utf-8")
+        except UnicodeEncodeError:
+            raise DataError(f"{self.name}: a class name is no Unicode text: {self.class_names!a}; rename it") from None
         counts = np.bincount(self.train.labels, minlength=classes)
         if classes < 2:
             raise DataError(f"{self.name}: {classes} class; at least two are needed to learn a difference")

@@ -2,18 +2,18 @@
 
     export(model, "c", "firmware/digits")        writes digits' model.h, model.c, main.c
 
-Every target computes what infer.py does; tests/test_export.py holds each to it on every kind of model that can be
+Every target computes what infer.py does; tests/export holds each to it on every kind of model that can be
 trained. A target that cannot express a layer says so before anything is written.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
 import secrets
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +23,12 @@ from genreg_np.model import Model
 
 __all__ = ["TARGETS", "export", "files_of", "kinds_of", "target"]
 
-MODULES = {"python": "python_"}  # target: its module in this package
+MODULES = {  # target: its module in this package
+    "python": "python_",
+    "c": "c",
+    "onnx": "onnx_",
+    "html": "html",
+}
 TARGETS = tuple(MODULES)
 
 
@@ -107,34 +112,50 @@ def export(model: Model, to: str, out: str | os.PathLike[str], name: str = "mode
     GenregError
         If the folder cannot be written.
     """
+    if not os.fspath(out):
+        raise UsageError("the folder to write has no name: give one")
     out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out}: is a file; name a folder to write into")
-    if out.is_dir() and any(out.iterdir()) and not force:
-        raise UsageError(f"{out}: has files in it; choose another folder, or add --force to write among them")
-    files = files_of(model, to, name)
     try:
-        if out.is_dir() and any(out.iterdir()):
-            for file, content in files.items():
-                write_atomic(out / file, content)
-        else:
-            _write_folder(out, files)
+        _check_folder(out, force)
+        files = files_of(model, to, name)
+        _check_places(out, files)
+        _write(out, files)
     except OSError as error:
         raise GenregError(f"{out}: cannot be written ({error.strerror or error}); choose another folder") from None
     return [out / file for file in files]
 
 
-def _write_folder(out: Path, files: dict[str, bytes]) -> None:
-    """Make a folder that has all its files from the moment it is there."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}.tmp")
-    temporary.mkdir()
+def _check_folder(out: Path, force: bool) -> None:
+    for place in (out, *out.parents):
+        if place.exists() and not place.is_dir():
+            raise UsageError(f"{place}: is a file; name a folder to write into")
+    if out.is_dir() and any(out.iterdir()) and not force:
+        raise UsageError(f"{out}: has files in it; choose another folder, or add --force to write among them")
+
+
+def _check_places(out: Path, files: Iterable[str]) -> None:
+    """Refuse to replace what is no ordinary file."""
+    for file in files:
+        if (out / file).exists() and not (out / file).is_file():
+            raise UsageError(f"{out / file}: is no ordinary file and is not replaced; choose another folder")
+
+
+def _write(out: Path, files: dict[str, bytes]) -> None:
+    """Write all files under temporary names before the first of them gets its own."""
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    out.mkdir(parents=True, exist_ok=True)
+    mark = secrets.token_hex(4)
+    staged = {file: out / f".{file}.{mark}.tmp" for file in files}
     try:
         for file, content in files.items():
-            write_atomic(temporary / file, content)
-        if out.is_dir():
-            out.rmdir()  # empty: not every system renames onto it
-        temporary.rename(out)
+            write_atomic(staged[file], content)
+        for file, temporary in staged.items():
+            os.replace(temporary, out / file)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for temporary in staged.values():
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # only where it is empty
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from genreg_np import infer
@@ -33,8 +34,8 @@ def files(model: Model, name: str) -> dict[str, bytes]:
     call = "print(model.top(inputs, 3))  # the three most probable classes of each input"
     if not model.class_names:
         call = "print(model.outputs(inputs))"
-    elif whole and model.input_range is not None and model.input_range[0] > 0:
-        call = f"inputs += {model.input_range[0]:.0f}\n{call}"
+    elif model.input_range and not model.input_range[0] <= 0 <= model.input_range[1]:
+        call = f"inputs += {math.ceil(model.input_range[0])}\n{call}"
     example = EXAMPLE.format(name=name, dtype=dtype, meaning=meaning, call=call)
     runtime = Path(infer.__file__).read_bytes()
     return {"infer.py": runtime, f"{name}.npz": model.pack(), "example.py": example.encode("utf-8")}

@@ -1,7 +1,7 @@
 """Quantise: a model of float32 weights becomes one of 8-bit integers, after training.
 
     quantise     q = cut(floor(a x + b))                  a = scale / step,  b = 1/2 - mean scale / step
-    each layer   W[o, i] = s[o] w[o, i]                   w = round(W / s), s[o] = max over i of |W[o, i]| / 127
+    each layer   W[o, i] = s[o] w[o, i]                   w = round(W / s), s[o] = max over i of |W[o, i]| / 127 or more
                  acc = sum of w q + round(bias / (s step))
                  pre-activation = acc s[o] step           step: what one unit of q stands for
                  t = floor((acc m[o] + half) / 2**shift)  m[o] = round(s[o] step / grid 2**shift)
@@ -26,14 +26,22 @@ from genreg_np import infer
 from genreg_np.errors import UsageError
 from genreg_np.model import Dense, Float32, Model
 
+Parts = dict[str, NDArray[np.generic]]
+
 LARGEST = infer.MOST_INT8
 WIDEST_TABLE = 4096  # entries on either side of 0
+BIAS_BITS = 23  # a bias of more units would leave too few bits to its row's multiplier
+SUM_BITS = 30  # sums stay below 2**30 units, and a little for rounding
 LOGIT_BITS = 22  # logits stay below 2**22 units
+MULTIPLIER_BITS = 30
 PRODUCT_BITS = 52  # acc * multiplier stays below 2**52
+MOST_SHIFT = 46
+UNITS = (-40, 40)  # the powers of two that a logit's unit may be
 GRIDS = {  # activation: what one step of t stands for, the largest |t| in the table, what one unit of q stands for
     "tanh": (1 / 128, 512, 1 / LARGEST),
     "sigmoid": (1 / 64, 512, 1 / LARGEST),
 }
+BEYOND = "the model cannot be computed in 8-bit integers"
 SWITCHES = ("step", "sign")  # only the sign of acc counts: t = acc
 
 
@@ -70,78 +78,103 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
     layers: list[dict[str, Any]] = []
     arrays: dict[str, NDArray[np.generic]] = {}
 
-    def add(header: dict[str, Any], **parts: NDArray[np.generic]) -> None:
+    def add(header: dict[str, Any], parts: Parts) -> None:
         arrays.update({f"layers.{len(layers)}.{name}": part for name, part in parts.items()})
         layers.append(header)
 
-    mean, scale = np.zeros(features.shape[1]), np.ones(features.shape[1])
-    if network.fixed:
-        mean, scale = (np.asarray(part, np.float64) for part in network.fixed[0].arrays().values())
-        features = network.fixed[0].apply(features)
-    bounded = not network.fixed and features.min() >= 0 and features.max() <= 1 and model.input_range is not None
-    step = 1 / LARGEST if bounded else float(np.abs(features).max() or 1) / LARGEST
-    add(
-        {"kind": "quantise", "inputs": features.shape[1], "low": 0 if bounded else -LARGEST},
-        a=(scale / step).astype(np.float32),
-        b=(0.5 - mean * scale / step).astype(np.float32),
-    )
-    values: Float32 = features
-    for layer, (weight, bias) in zip(network.dense, network.unpack(model.genes), strict=True):
-        before = values @ weight.T + bias
-        values = infer.ACTIVATIONS[layer.activation](before)
-        last = layer is network.dense[-1]
-        if last and layer.activation != "linear":
-            raise UsageError(f"the last layer's activation is {layer.activation}, int8 needs linear ones")
-        row, whole, added = _rows(weight, bias, step)
-        most = LARGEST * np.abs(whole).sum(axis=1) + np.abs(added)
-        header: dict[str, Any] = {"kind": "dense-int8", "inputs": layer.inputs, "outputs": layer.outputs}
-        header |= {"activation": layer.activation}
-        parts: dict[str, NDArray[np.generic]] = {"weight": whole.astype(np.int8), "bias": added.astype(np.int32)}
-        if last:
-            unit = 2.0 ** (math.ceil(math.log2(float((most * row).max()) * step or 1)) - LOGIT_BITS)
-            grid = unit
-            header["unit"] = unit
-        else:
-            used = _scale(layer, before, values)
-            grid = used.grid
-            header["low"] = used.low
-            parts["table"] = _table(layer, used)
-        if layer.activation in SWITCHES:
-            multiplier, shift = np.ones(layer.outputs), 0
-        else:
-            multiplier, shift = _multiplier(row * step / grid, most)
-        header["shift"] = shift
-        add(header, **parts, multiplier=multiplier.astype(np.int32))
-        step = step if last else used.step
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = network.fixed[0].apply(features) if (network := model.network).fixed else features
+        header, parts, step = _inputs(model, values)
+        add(header, parts)
+        for layer, (weight, bias) in zip(network.dense, network.unpack(model.genes), strict=True):
+            before = values @ weight.T + bias
+            values = infer.ACTIVATIONS[layer.activation](before)
+            used = None if layer is network.dense[-1] else _scale(layer, before, values)
+            add(*_layer(layer, weight, bias, step, used))
+            step = used.step if used else step
     whole_header = model.header | {"network": {"input_shape": list(model.input_shape), "layers": layers}}
     return Model(whole_header, arrays)
 
 
 def check(model: Model) -> None:
     """Raise a UsageError that names the first layer that int8 cannot express."""
-    for index, layer in enumerate(model.header["network"]["layers"]):
-        if layer["kind"] == "dense-int8":
+    layers = model.header["network"]["layers"]
+    for index, layer in enumerate(layers):
+        if layer["kind"] in ("quantise", "dense-int8"):
             raise UsageError("the model is one of 8-bit integers already")
         if layer["kind"] != "dense" and not (layer["kind"] == "standardise" and index == 0):
             raise UsageError(f"layer {index} ({layer['kind']}) cannot be computed in 8-bit integers: leave out --int8")
+    if layers[-1]["activation"] != "linear":
+        raise UsageError(
+            f"layer {len(layers) - 1} (dense, {layers[-1]['activation']}) cannot be computed in 8-bit integers: "
+            "the last layer must be linear"
+        )
+
+
+def _inputs(model: Model, features: Float32) -> tuple[dict[str, Any], Parts, float]:
+    """Return the layer that turns inputs into whole numbers, and what one of them stands for."""
+    mean, scale = np.zeros(features.shape[1]), np.ones(features.shape[1])
+    if fixed := model.network.fixed:
+        mean, scale = (np.asarray(part, np.float64) for part in fixed[0].arrays().values())
+    bounded = not fixed and features.min() >= 0 and features.max() <= 1 and model.input_range is not None
+    step = 1 / LARGEST if bounded else _step(features)
+    a, b = (scale / step).astype(np.float32), (0.5 - mean * scale / step).astype(np.float32)
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise UsageError(f"{BEYOND}: inputs are too near 0, or too far from it")
+    header = {"kind": "quantise", "inputs": features.shape[1], "low": 0 if bounded else -LARGEST}
+    return header, {"a": a, "b": b}, step
+
+
+def _layer(
+    layer: Dense, weight: Float32, bias: Float32, step: float, used: Scale | None
+) -> tuple[dict[str, Any], Parts]:
+    """Return a dense layer in whole numbers; `used` is None for the last."""
+    row, whole, added = _rows(weight, bias, step)
+    most = LARGEST * np.abs(whole).sum(axis=1) + np.abs(added)  # no sum is larger
+    header: dict[str, Any] = {"kind": "dense-int8", "inputs": layer.inputs, "outputs": layer.outputs}
+    header |= {"activation": layer.activation}
+    parts: Parts = {"weight": whole.astype(np.int8), "bias": added.astype(np.int32)}
+    if used is None:
+        header["unit"] = unit = _unit(float((most * row).max()) * step)
+        ratio = row * step / unit
+    else:
+        header["low"], parts["table"] = used.low, _table(layer, used)
+        ratio = np.minimum(row * step / used.grid, used.high - used.low + 1)  # there, 1 of acc leaves the table already
+    multiplier, header["shift"] = np.ones(layer.outputs), 0
+    if layer.activation not in SWITCHES:
+        multiplier, header["shift"] = _multiplier(ratio, most)
+    parts["multiplier"] = multiplier.astype(np.int32)
+    return header, parts
+
+
+def _step(values: Float32) -> float:
+    """Return what one unit of q stands for, so that the largest of the values is 127."""
+    largest = float(np.abs(values).max())
+    if not math.isfinite(largest):
+        raise UsageError(f"{BEYOND}: weights are so large that layers give infinite values")
+    return (largest or 1) / LARGEST
 
 
 def _rows(
     weight: Float32, bias: Float32, step: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return each row's scale, its weights and its bias as whole numbers."""
-    row = np.abs(weight).max(axis=1).astype(np.float64) / LARGEST
-    row[row == 0] = 1
-    whole = np.rint(weight / row[:, None]).astype(np.int64)
-    room = 2**31 - 1 - LARGEST * np.abs(whole).sum(axis=1)
-    # A row whose bias is beyond 32 bits in its weights' scale takes the bias's.
-    added = bias.astype(np.float64) / (row * step)
-    coarse = np.abs(added) > room
-    if coarse.any():
-        row = np.where(coarse, np.abs(bias) / (step * 2.0**30), row)
-        whole = np.rint(weight / row[:, None]).astype(np.int64)
-        added = bias.astype(np.float64) / (row * step)
-    return row, whole, np.rint(added).astype(np.int64)
+    """Return each row's scale, its weights and its bias as whole numbers.
+
+    A bias far larger than its row's weights makes the scale coarser: those weights hardly count beside it.
+    """
+    magnitude, target = np.abs(weight.astype(np.float64)), np.abs(bias.astype(np.float64)) / step
+    sums = (LARGEST * magnitude.sum(axis=1) + target) / 2.0**SUM_BITS
+    row = np.max([magnitude.max(axis=1) / LARGEST, target / 2.0**BIAS_BITS, sums], axis=0)
+    row[row == 0] = row.max() or 1  # all zeros: any scale will do
+    return row, np.rint(weight / row[:, None]).astype(np.int64), np.rint(bias / (row * step)).astype(np.int64)
+
+
+def _unit(largest: float) -> float:
+    """Return what one unit of the logits stands for, a power of two; none of them is larger than `largest`."""
+    exponent = math.ceil(math.log2(largest or 1)) - LOGIT_BITS
+    if exponent > UNITS[1]:
+        raise UsageError(f"{BEYOND}: its logits may reach {largest:.0e}")
+    return 2.0 ** max(exponent, UNITS[0])
 
 
 def _scale(layer: Dense, before: Float32, values: Float32) -> Scale:
@@ -152,7 +185,7 @@ def _scale(layer: Dense, before: Float32, values: Float32) -> Scale:
     if name in GRIDS:
         grid, most, step = GRIDS[name]
         return Scale(grid, -most, most, step)
-    step = float(np.abs(values).max() or 1) / LARGEST
+    step = _step(values)
     low = 0 if name == "relu" else -min(WIDEST_TABLE, math.ceil(float(np.abs(before).max()) / step))
     return Scale(step, low, LARGEST, step)
 
@@ -165,8 +198,7 @@ def _table(layer: Dense, scale: Scale) -> NDArray[np.int8]:
 
 
 def _multiplier(ratio: NDArray[np.float64], most: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
-    """Return m (O,) and shift with m / 2**shift near the ratios, as fine as 31 and 52 bits allow."""
-    largest = float(ratio.max())
-    room = min(30.0, PRODUCT_BITS - math.log2(float(most.max()) or 1))
-    shift = max(0, min(46, math.floor(room - math.log2(largest))))
+    """Return m (O,) and shift with m / 2**shift near the ratios, as fine as the bits of m and of acc * m allow."""
+    room = MULTIPLIER_BITS - math.log2(ratio.max()), PRODUCT_BITS - math.log2(max(float((most * ratio).max()), 1))
+    shift = max(0, min(MOST_SHIFT, math.floor(min(room))))
     return np.rint(ratio * 2.0**shift), shift

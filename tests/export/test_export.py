@@ -10,8 +10,8 @@ import pytest
 from genreg_np import export, files, infer
 from genreg_np.errors import GenregError, UsageError
 from genreg_np.export.quantise import quantise
-from genreg_np.model import load
-from tests.helpers import one_line, python
+from genreg_np.model import Network, load
+from tests.helpers import model_of, one_line, python
 from tests.zoo import ZOO, exhibit_of, kinds_shown
 
 DENSE = exhibit_of("dense, relu").model
@@ -109,6 +109,64 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_in_a_files_place_is_found_before_anything_is_written(tmp_path: Path) -> None:
+    """Forced into a folder where a file's name is taken by a folder: refused, no other file is there."""
+    (tmp_path / "example.py").mkdir()
+    with pytest.raises(UsageError, match="no ordinary file") as caught:
+        export.export(DENSE, "python", tmp_path, force=True)
+    one_line(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["example.py"]
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_a_forced_export_that_fails_leaves_the_old_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """All are written aside before the first is replaced."""
+    export.export(exhibit_of("dense, tanh").model, "python", tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    left = iter(range(written))
+
+    def write(path: Path, data: bytes) -> None:
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+        files.write_atomic(path, data)
+
+    monkeypatch.setattr(export, "write_atomic", write)
+    with pytest.raises(GenregError, match="No space left"):
+        export.export(DENSE, "python", tmp_path, force=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_empty_folder_stays_the_folder_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written into, not replaced: also by its relative name, through a link, and with its own permissions."""
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    node = (tmp_path / "real").stat()
+    export.export(DENSE, "python", tmp_path / "link")
+    assert (tmp_path / "real").stat().st_ino == node.st_ino
+    assert (tmp_path / "real").stat().st_mode == node.st_mode
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert len(export.export(DENSE, "python", ".")) == 3
+
+
+@pytest.mark.parametrize("out", ["", "x" * 300])
+def test_a_folder_that_cannot_be_named_is_refused_in_one_line(tmp_path: Path, out: str) -> None:
+    """Nothing, and more than a name may have."""
+    with pytest.raises(GenregError, match=r"give one|cannot be written") as caught:
+        export.export(DENSE, "python", tmp_path / out if out else out)
+    one_line(caught.value)
+
+
+def test_the_example_of_a_range_without_0_runs(tmp_path: Path) -> None:
+    """Its inputs lie in the range."""
+    for number, bounds in enumerate([(-300.0, -5.0), (0.5, 9.5), (3.0, 9.0)]):
+        out = tmp_path / str(number)
+        export.export(model_of(Network.build((4,), (), 2), input_range=bounds), "python", out)
+        assert python("import runpy, sys; sys.path.insert(0, '.'); runpy.run_path('example.py')", cwd=out)
+
+
 # Refusals
 
 
@@ -155,6 +213,7 @@ def test_an_int8_model_can_be_saved_and_loaded(tmp_path: Path) -> None:
     whole.save(tmp_path / "model.npz")
     again = load(tmp_path / "model.npz")
     assert again.pack() == whole.pack()
-    with pytest.raises(UsageError, match="8-bit integers") as caught:
-        _ = again.network
-    one_line(caught.value)
+    for part in ("network", "genes"):
+        with pytest.raises(UsageError, match="8-bit integers") as caught:
+            getattr(again, part)
+        one_line(caught.value)

@@ -1,0 +1,45 @@
+"""Time one image through exported C: `nanoseconds(model, images)` compiles the model with gcc and runs c_predict.c."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.export import files_of
+from genreg_np.model import Model
+
+HARNESS = Path(__file__).with_name("c_predict.c")
+OPTIONS = ("-std=c99", "-O3")  # no -march, no -ffast-math: what any x86-64 runs
+
+
+def nanoseconds(
+    model: Model,
+    images: NDArray[np.uint8],
+    passes: int = 20,
+    compiler: str = "gcc",
+    options: tuple[str, ...] = OPTIONS,
+) -> float:
+    """Return the median over images of one prediction's time in ns, for each image the least of several passes.
+
+    Parameters
+    ----------
+    model : Model
+        One of images of bytes, with classes.
+    images : (N, H, W) uint8
+    passes : int
+        How often each image is predicted; all images come before any is repeated.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files_of(model, "c", "model").items():
+            Path(folder, name).write_bytes(content)
+        Path(folder, "images.bin").write_bytes(np.ascontiguousarray(images, np.uint8).tobytes())
+        scratch = ["-DSCRATCH"] if "model_scratch" in Path(folder, "model.h").read_text() else []
+        command = [compiler, *options, *scratch, "-I.", "model.c", str(HARNESS), "-o", "predict", "-lm"]
+        subprocess.run(command, cwd=folder, check=True)
+        command = ["./predict", "images.bin", str(passes)]
+        done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return float(np.median(np.array(done.stdout.split(), np.float64)))

@@ -1,0 +1,53 @@
+"""The table of docs/export.md: which layers each export target takes, as the registry of targets says."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from tables import table
+
+from genreg_np import infer
+from genreg_np.errors import UsageError
+from genreg_np.export import TARGETS, target
+from genreg_np.export.quantise import check
+from genreg_np.model import Model
+
+INT8 = ("quantise", "dense-int8")  # what `--int8` makes of a model: one row
+WORDS = {
+    "dense": "dense: weights, biases and any activation",
+    "standardise": "standardise: features of mean 0 and deviation 1",
+    "project": "project: onto principal axes, for example",
+    "levels": "levels: whole numbers 0 .. 255",
+    "deskew": "deskew: upright and centred",
+    "detectors": "detectors: filters, rectified, pooled, square-rooted",
+    "responses": "responses: filters with functions of their own",
+    "statistics": "statistics: means of cells, directions of slopes",
+    "branches": "branches: stacks side by side",
+}
+
+
+def support() -> str:
+    """Return a row for each kind of layer, a column for each target, and one for `--int8`."""
+    assert set(WORDS) | set(INT8) == set(infer.LAYERS), "a kind of layer has no words"
+    taken = {name: target(name).TAKES for name in TARGETS}
+    rows = [
+        [words, *(_sign(kind in taken[name]) for name in TARGETS), _sign(becomes_int8(kind))]
+        for kind, words in WORDS.items()
+    ]
+    rows.append(["models of 8-bit integers", *(_sign(set(INT8) <= taken[name]) for name in TARGETS), ""])
+    return table(["layer", *(f"`{name}`" for name in TARGETS), "with `--int8`"], rows)
+
+
+def becomes_int8(kind: str) -> bool:
+    """Return whether a model that begins with such a layer can become one of 8-bit integers."""
+    layers: list[dict[str, Any]] = [{"kind": kind, "activation": "linear"}, {"kind": "dense", "activation": "linear"}]
+    try:
+        check(cast(Model, SimpleNamespace(header={"network": {"layers": layers}})))
+    except UsageError:
+        return False
+    return True
+
+
+def _sign(taken: bool) -> str:
+    return "yes" if taken else "-"

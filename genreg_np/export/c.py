@@ -1,0 +1,46 @@
+"""Target `c`: a header and a source file in C99, and an example of their use.
+
+    NAME.h     what the application calls
+    NAME.c     weights, the functions of c_parts/ that the layers need, and the functions of the header
+    main.c     reads one input, prints its class
+
+Nothing is allocated and nothing is kept between calls: what functions work in lies on the stack or, where it is large,
+in a structure that the application hands over.
+"""
+
+from __future__ import annotations
+
+from genreg_np.errors import UsageError
+from genreg_np.export import c_api, c_main
+from genreg_np.export.c_input import Input
+from genreg_np.export.c_layers import LAYERS, stack
+from genreg_np.export.c_program import Program, Value
+from genreg_np.model import Model
+
+SUMMARY = "one header and one source file in C99, without malloc, and an example"
+TAKES = frozenset(LAYERS)
+
+# main.c, and the headers of C itself
+TAKEN = """
+    assert complex ctype errno fenv float inttypes iso646 limits locale main math setjmp signal stdarg stdbool stddef
+    stdint stdio stdlib string tgmath time wchar wctype
+"""
+
+
+def files(model: Model, name: str) -> dict[str, bytes]:
+    """Return NAME.h, NAME.c and main.c.
+
+    Raises
+    ------
+    UsageError
+        If C cannot express a layer, a class name or the input range, or `name` is one of C's own headers.
+    """
+    if name.lower() in TAKEN.split():
+        raise UsageError(f"name {name!r} is that of a header of C or of the example, main.c: choose another")
+    layers = model.header["network"]["layers"]
+    program = Program(model, Input.of(model))
+    api = c_api.Api(name, program, layers[-1].get("unit"))
+    start = Value(program.inputs.name, "raw" if program.inputs.raw else "float", program.inputs.count)
+    stack(program, layers, "layers", start, Value(api.outputs, api.ctype, model.output_count))
+    written = {f"{name}.h": c_api.header(api), f"{name}.c": c_api.source(api), "main.c": c_main.example(api)}
+    return {file: text.encode("ascii") for file, text in written.items()}

@@ -1,0 +1,236 @@
+"""What an application sees of a model in C, and the file behind it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from genreg_np import __version__
+from genreg_np.export import c_text
+from genreg_np.export.c_input import literal
+from genreg_np.export.c_program import PARTS, ROOM, Program
+
+MOST_STACK = 16384  # bytes of room: the application has to place more
+MARGIN = 512  # bytes of stack that compilers add: registers saved, vectors spilt
+INCLUDES = {  # header: what it is needed for
+    "float.h": r"\bFLT_",
+    "math.h": r"\b(tanh|sin|cos|exp|fabs|sqrt)f\(",
+    "string.h": r"\bmemcpy\(",
+}
+
+
+@dataclass(frozen=True)
+class Api:
+    """A model turned into C, before it is written down."""
+
+    name: str  # what files and functions are called
+    program: Program
+    unit: float | None  # of logits that are whole numbers: what 1 stands for
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of classes; none where the outputs are values."""
+        return self.program.model.class_names
+
+    @property
+    def macro(self) -> str:
+        """What macros begin with."""
+        return self.name.upper()
+
+    @property
+    def ctype(self) -> str:
+        """Type of logits."""
+        return "float" if self.unit is None else "int32_t"
+
+    @property
+    def outputs(self) -> str:
+        """What the last layer gives, and the function that gives it."""
+        return "logits" if self.classes else "outputs"
+
+    @property
+    def count(self) -> str:
+        """Macro of how many there are."""
+        return f"{self.macro}_{'CLASSES' if self.classes else 'OUTPUTS'}"
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether some inputs are refused."""
+        return bool(self.program.inputs.check())
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the application hands over the room to work in."""
+        return self.program.room_bytes > MOST_STACK
+
+    @property
+    def stack_bytes(self) -> int:
+        """How much stack is enough."""
+        own = 0 if self.handed_over else self.program.room_bytes
+        return MARGIN + own + 4 * len(self.classes)
+
+    @property
+    def parameters(self) -> str:
+        """Parameters of a function that takes an input."""
+        given = self.program.inputs
+        return f"const {given.ctype} *{given.name}" + (f", {self.name}_scratch *scratch" if self.handed_over else "")
+
+    @property
+    def evaluate(self) -> str:
+        """Signature of the function that gives logits or values."""
+        returned = "int" if self.may_fail else "void"
+        return f"{returned} {self.name}_{self.outputs}({self.parameters}, {self.ctype} *{self.outputs})"
+
+    @property
+    def predict(self) -> str:
+        """Signature of the function that gives a class."""
+        return f"int {self.name}_predict({self.parameters})"
+
+    @property
+    def probabilities(self) -> str:
+        """Signature of the function that turns logits into probabilities."""
+        return f"void {self.name}_probabilities(const {self.ctype} *logits, float *probabilities)"
+
+
+def header(api: Api) -> str:
+    """Return NAME.h."""
+    return "\n\n".join([_facts(api), *_declarations(api), "#ifdef __cplusplus\n}\n#endif\n\n#endif\n"])
+
+
+def _facts(api: Api) -> str:
+    """Return the comment that a header begins with, and its macros."""
+    program, macro, given = api.program, api.macro, api.program.inputs
+    shape = f" ({' x '.join(str(extent) for extent in given.shape)})" if len(given.shape) > 1 else ""
+    facts = {
+        "Input": f"{given.count:,} numbers{shape}, {given.range}",
+        "Output": f"{program.model.output_count:,} {api.outputs}" + (", one for each class" if api.classes else ""),
+        "Flash": f"{program.flash_bytes:,} bytes of weights and tables, and the code",
+        "Stack": f"at most {api.stack_bytes:,} bytes" + (", not counting the maths library" if _maths(program) else ""),
+    }
+    if api.handed_over:
+        facts["Memory"] = f"{program.room_bytes:,} bytes that the caller hands over: {api.name}_scratch"
+    facts["State"] = "none: any number of threads may call" + (", each with its own scratch" if api.handed_over else "")
+    facts["Needs"] = "C99" + (" and its maths library (-lm)" if _maths(program) else "; no maths library, no malloc")
+    if {"deskew", "to_levels"} & set(program.functions):
+        facts["Exact"] = "levels equal infer.py's with -ffp-contract=off, which gcc -std=c99 implies"
+    lines = [f"/* {api.name}: {_described(program.model.header['network']['layers'])}.", " *"]
+    lines += [f" * {key:<8}{value}" for key, value in facts.items()]
+    lines += [" *", f" * Written by genreg-np {__version__}. */", f"#ifndef {macro}_H", f"#define {macro}_H", ""]
+    lines += ["#include <stdint.h>", "", "#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
+    lines += [f"#define {macro}_{key} {value}" for key, value in _macros(api).items()]
+    return "\n".join(lines)
+
+
+def _macros(api: Api) -> dict[str, object]:
+    given = api.program.inputs
+    macros: dict[str, object] = {"INPUTS": given.count}
+    if len(given.shape) == 2:
+        macros |= {"HEIGHT": given.shape[0], "WIDTH": given.shape[1]}
+    if given.raw:
+        macros |= {"SMALLEST": literal(given.low), "LARGEST": literal(given.high)}
+    macros["CLASSES" if api.classes else "OUTPUTS"] = api.program.model.output_count
+    if api.unit is not None:
+        macros["UNIT"] = f"{api.unit!r} /* what 1 of {api.outputs} stands for */"
+    return macros
+
+
+def _declarations(api: Api) -> list[str]:
+    """Return what the application calls, each with a comment."""
+    declared = []
+    if api.handed_over:
+        room = "\n".join(f"    {ctype} {name}[{count}];" for name, (ctype, count) in api.program.buffers.items())
+        declared.append(f"/* What the functions work in. */\ntypedef struct {{\n{room}\n}} {api.name}_scratch;")
+    refusal = f"\n * Returns 0, or -1 if {api.program.inputs.unusable}." if api.may_fail else ""
+    meaning = (
+        "Write the logits of an input: the larger, the likelier the class." if api.classes else "Write the outputs."
+    )
+    declared.append(f"/* {meaning}{refusal} */\n{api.evaluate};")
+    if api.classes:
+        ties = "of ties the lowest" + (f"; -1 if {api.program.inputs.unusable}" if api.may_fail else "")
+        declared += [
+            f"/* Return the class of an input, 0 .. {len(api.classes) - 1}, {ties}. */\n{api.predict};",
+            f"/* Turn logits into probabilities, which sum to 1. */\n{api.probabilities};",
+            f"extern const char *const {api.name}_class_names[{api.count}];",
+        ]
+    return declared
+
+
+def _described(layers: list[dict[str, Any]]) -> str:
+    """Return a network in a line."""
+    words = []
+    for layer in layers:
+        words.append(str(layer["kind"]))
+        if "dense" in layer["kind"]:
+            words[-1] += f" {layer['outputs']}"
+        if layer["kind"] == "dense" and layer["activation"] != "linear":
+            words[-1] += f" {layer['activation']}"
+    return ", ".join(words)
+
+
+def source(api: Api) -> str:
+    """Return NAME.c."""
+    program = api.program
+    functions = [text.rstrip("\n") for text in program.functions.values()]
+    if api.may_fail:
+        functions.append(program.inputs.check().rstrip("\n"))
+    if api.classes:
+        functions.append((PARTS / "exponential.c").read_text(encoding="utf-8").rstrip("\n"))
+    written = [*functions, *program.constants, _evaluate(api)]
+    if api.classes:
+        written += [_predict(api), _probabilities(api), _class_names(api)]
+    body = "\n\n".join(written)
+    included = "".join(f"\n#include <{name}>" for name, use in INCLUDES.items() if re.search(use, body))
+    return "\n".join([f'#include "{api.name}.h"', *([included] if included else []), "", f"{body}\n"])
+
+
+def _maths(program: Program) -> bool:
+    return any(re.search(INCLUDES["math.h"], text) for text in program.functions.values())
+
+
+def _block(signature: str, lines: list[str]) -> str:
+    return "\n".join([signature, "{", *(f"    {line}" if line else "" for line in lines), "}"])
+
+
+def _evaluate(api: Api) -> str:
+    """Return the function that runs the layers."""
+    program, lines = api.program, []
+    if not api.handed_over:
+        lines = [f"{ctype} {name}[{count}];" for name, (ctype, count) in program.buffers.items()]
+    if api.may_fail:
+        lines += [f"if (!usable({program.inputs.name}, {api.macro}_INPUTS))", "    return -1;"]
+    place = "scratch->" if api.handed_over else ""
+    lines += [statement.replace(ROOM, place) for statement in program.statements]
+    return _block(api.evaluate, [*lines, *(["return 0;"] if api.may_fail else [])])
+
+
+def _predict(api: Api) -> str:
+    """Return the function that finds the largest logit."""
+    call = f"{api.name}_logits({api.program.inputs.name}{', scratch' if api.handed_over else ''}, logits)"
+    lines = [f"{api.ctype} logits[{api.count}];", "int best = 0;"]
+    lines += [f"if ({call} != 0)", "    return -1;"] if api.may_fail else [f"{call};"]
+    lines += [f"for (int k = 1; k < {api.count}; k++)", "    if (logits[k] > logits[best])", "        best = k;"]
+    return _block(api.predict, [*lines, "return best;"])
+
+
+def _probabilities(api: Api) -> str:
+    """Return the softmax."""
+    unit = "" if api.unit is None else f" * {api.macro}_UNIT"
+    lines = [
+        f"{api.ctype} largest = logits[0];",
+        "double sum = 0.0;",
+        f"for (int k = 1; k < {api.count}; k++)",
+        "    if (logits[k] > largest)",
+        "        largest = logits[k];",
+        f"for (int k = 0; k < {api.count}; k++) {{",
+        f"    probabilities[k] = (float)exponential((double)(logits[k] - largest){unit});",
+        "    sum += (double)probabilities[k];",
+        "}",
+        f"for (int k = 0; k < {api.count}; k++)",
+        "    probabilities[k] = (float)((double)probabilities[k] / sum);",
+    ]
+    return _block(api.probabilities, lines)
+
+
+def _class_names(api: Api) -> str:
+    words = [c_text.string(name, f"class name {number}") for number, name in enumerate(api.classes)]
+    return f"const char *const {api.name}_class_names[{api.count}] = {{\n{c_text.wrapped(words)}\n}};"

@@ -1,0 +1,122 @@
+"""What an application hands to the C functions: raw whole numbers of the model's range, or features."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.errors import UsageError
+from genreg_np.export import c_text
+from genreg_np.model import Float32, Model, mapped
+
+# Smallest and largest number of each type; the first type that holds the model's range is taken.
+LIMITS = {
+    "uint8_t": (0, 2**8 - 1),
+    "int16_t": (-(2**15), 2**15 - 1),
+    "uint16_t": (0, 2**16 - 1),
+    "int32_t": (-(2**31), 2**31 - 1),
+    "int64_t": (-(2**63), 2**63 - 1),
+}
+MOST_TABLE = 256  # raw values for which a table is worth it
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input: its numbers and their range."""
+
+    ctype: str
+    name: str  # of the parameter
+    count: int  # I
+    shape: tuple[int, ...]
+    bounds: tuple[float, float] | None  # the model's input_range; None for features
+    low: int = 0  # the smallest whole number in it
+    high: int = 0  # and the largest
+
+    @classmethod
+    def of(cls, model: Model) -> Input:
+        """Return the input of a model.
+
+        Raises
+        ------
+        UsageError
+            If the range is beyond 64 bits, or so narrow that no whole number is in it.
+        """
+        shape, count = model.input_shape, math.prod(model.input_shape)
+        if model.input_range is None:
+            return cls("float", "features", count, shape, None)
+        least, most = model.input_range
+        low, high = math.ceil(least), math.floor(most)
+        fitting = [ctype for ctype, (first, last) in LIMITS.items() if first <= low and high <= last]
+        if not fitting or low > high:
+            raise UsageError(
+                f"input_range {least:g} .. {most:g} cannot be expressed in c: no integers of 64 bits fit it"
+            )
+        name = "pixels" if len(shape) == 2 else "values"
+        return cls(fitting[0], name, count, shape, model.input_range, low, high)
+
+    @property
+    def raw(self) -> bool:
+        """Whether raw values come in, not features."""
+        return self.bounds is not None
+
+    @property
+    def range(self) -> str:
+        """What may come in, in words."""
+        return f"{self.low} .. {self.high}" if self.raw else "any that are finite"
+
+    @property
+    def unusable(self) -> str:
+        """What is wrong with an input that is refused, in words."""
+        return f"a value is not in {self.range}" if self.raw else "a value is infinite or not a number"
+
+    def mapped(self) -> Float32:
+        """Return what every raw value becomes, (high - low + 1,); nothing if they are too many for a table."""
+        if not self.raw or self.high - self.low >= MOST_TABLE:
+            return np.empty(0, np.float32)
+        values: NDArray[np.int64] = np.arange(self.low, self.high + 1)
+        return mapped(values[:, None], self.bounds)[:, 0]
+
+    def check(self) -> str:
+        """Return the function that finds out whether an input may be predicted; nothing if every input may."""
+        conditions = ["values[i] >= -FLT_MAX", "values[i] <= FLT_MAX"]
+        if self.raw:
+            first, last = LIMITS[self.ctype]
+            conditions = [f"values[i] >= {literal(self.low)}"] if self.low > first else []
+            conditions += [f"values[i] <= {literal(self.high)}"] if self.high < last else []
+        if not conditions:
+            return ""
+        return (
+            f"/* 0 if {self.unusable}, else 1. */\n"
+            f"static int usable(const {self.ctype} *values, int count)\n{{\n"
+            f"    for (int i = 0; i < count; i++)\n        if (!({' && '.join(conditions)}))\n            return 0;\n"
+            "    return 1;\n}\n"
+        )
+
+    def scale(self) -> str:
+        """Return the function that maps raw values to 0 .. 1."""
+        least, most = self.bounds or (0.0, 1.0)
+        raised = f"((float)raw[i] - {c_text.number(least)})" if least else "(float)raw[i]"
+        return (
+            f"/* Raw values {self.range} become 0 .. 1. */\n"
+            f"static void scale(const {self.ctype} *restrict raw, int count, float *restrict values)\n{{\n"
+            f"    for (int i = 0; i < count; i++)\n        values[i] = {raised} / {c_text.number(most - least)};\n}}\n"
+        )
+
+    def look_up(self, kind: str) -> str:
+        """Return the function that turns raw values into a table's entries of a type."""
+        sign = "-" if self.low > 0 else "+"
+        place = f"raw[i] {sign} {literal(abs(self.low))}" if self.low else "raw[i]"
+        return (
+            "/* Every raw value becomes what a table has for it. */\n"
+            f"static void look_up(const {self.ctype} *restrict raw, int count, const {kind} *restrict table,\n"
+            f"                    {kind} *restrict values)\n{{\n"
+            f"    for (int i = 0; i < count; i++)\n        values[i] = table[{place}];\n}}\n"
+        )
+
+
+def literal(value: int) -> str:
+    """Return a whole number; the smallest has no literal in C."""
+    return "INT64_MIN" if value == -(2**63) else str(value)

@@ -1,0 +1,215 @@
+"""What each layer becomes in C: constants, room for what it gives, and calls of the functions in c_parts/.
+
+Between layers flow floats, levels (uint8_t) or 8-bit integers (int8_t), whichever the layers give; before the first,
+raw values as the application has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np import infer
+from genreg_np.errors import UsageError
+from genreg_np.export import c_text
+from genreg_np.export.c_program import Program, Value
+
+Header = dict[str, Any]
+
+
+def stack(program: Program, layers: list[Header], where: str, value: Value, goal: Value) -> None:
+    """Add layers, one after another; what the last one gives goes to the goal."""
+    for index, layer in enumerate(layers):
+        last = index == len(layers) - 1
+        value = LAYERS[layer["kind"]](program, layer, f"{where}.{index}", value, goal if last else None)
+    if value.place == goal.place:
+        return
+    if value.kind == goal.kind:
+        program.call("memcpy", goal.place, value.place, f"{value.width} * sizeof({value.kind})")
+    else:
+        program.floats(value, goal)
+
+
+def _label(where: str) -> str:
+    return where.removeprefix("layers.").replace(".", "_")
+
+
+def _levels_only(layer: Header, where: str, value: Value) -> str:
+    """Return where a layer's levels lie; anything else that arrives cannot be expressed."""
+    if value.kind != "uint8_t":
+        name = f"layer {where.removeprefix('layers.')} ({layer['kind']})"
+        raise UsageError(f"{name} cannot be expressed in c: it takes levels, but {value.words} arrive")
+    return value.place
+
+
+def _dense(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    outputs, activation = layer["outputs"], layer["activation"]
+    result = _product(program, program.model.arrays[f"{where}.weight"], where, value, goal)
+    bias = program.constant(f"layer_{_label(where)}_bias", program.model.arrays[f"{where}.bias"])
+    program.call(program.part("add"), result.place, bias, outputs)
+    if activation != "linear":
+        program.call(program.each(activation), result.place, outputs)
+    return result
+
+
+def _product(
+    program: Program, matrix: NDArray[np.generic], where: str, value: Value, goal: Value | None, stem: str = "hidden"
+) -> Value:
+    """Multiply by a matrix (O, I), stored input by input."""
+    outputs, inputs = matrix.shape
+    floats = program.floats(value)
+    result = program.result(f"{stem}_{_label(where)}", "float", outputs, goal)
+    weight = program.constant(f"layer_{_label(where)}_weight", matrix.T)
+    program.call(program.part("multiply"), floats.place, inputs, weight, outputs, result.place)
+    return result
+
+
+def _project(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    return _product(program, program.model.arrays[f"{where}.matrix"], where, value, goal, "projected")
+
+
+def _standardise(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    label, width = _label(where), layer["inputs"]
+    result = program.result(f"standardised_{label}", "float", width, goal)
+    floats = program.floats(value, result)
+    mean, scale = (
+        program.constant(f"layer_{label}_{part}", program.model.arrays[f"{where}.{part}"]) for part in ("mean", "scale")
+    )
+    program.call(program.part("standardise"), floats.place, mean, scale, width, result.place)
+    return result
+
+
+def _quantise(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    label, width = _label(where), layer["inputs"]
+    a, b = (program.model.arrays[f"{where}.{part}"] for part in ("a", "b"))
+    result = program.result(f"quantised_{label}", "int8_t", width, goal)
+    every = program.inputs.mapped()
+    if value.kind == "raw" and len(every) and (a == a[0]).all() and (b == b[0]).all():
+        one = {"kind": "quantise", "inputs": 1, "low": layer["low"]}
+        table = infer.LAYERS["quantise"](one, {".a": a[:1], ".b": b[:1]}, "", "")[2](every[:, None])
+        return program.looked_up(value, table.astype(np.int8), label, result)
+    floats = program.floats(value)
+    named = (program.constant(f"layer_{label}_{part}", array) for part, array in (("a", a), ("b", b)))
+    program.call(program.part("quantise"), floats.place, *named, width, layer["low"], result.place)
+    return result
+
+
+def _dense_int8(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    label, outputs, arrays = _label(where), layer["outputs"], program.model.arrays
+    weight = program.constant(f"layer_{label}_weight", arrays[f"{where}.weight"].T)
+    bias, multiplier = (
+        program.constant(f"layer_{label}_{part}", arrays[f"{where}.{part}"]) for part in ("bias", "multiplier")
+    )
+    last = "unit" in layer
+    sums = goal if last and goal else program.result("sums", "int32_t", outputs, None)
+    program.call(program.part("multiply_int8"), value.place, layer["inputs"], weight, bias, outputs, sums.place)
+    if last:
+        program.call(program.part("rescale"), sums.place, outputs, multiplier, layer["shift"])
+        return sums
+    table = arrays[f"{where}.table"]
+    named = program.constant(f"layer_{label}_table", table)
+    result = program.result(f"hidden_{label}", "int8_t", outputs, goal)
+    program.call(
+        program.part("activate_int8"), sums.place, outputs, multiplier, layer["shift"], named, layer["low"], table.size,
+        result.place,
+    )  # fmt: skip
+    return result
+
+
+def _levels(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    every = program.inputs.mapped()
+    if value.kind == "raw" and len(every):
+        table = infer.LAYERS["levels"]({"inputs": 1}, {}, "", "")[2](every[:, None])[:, 0].astype(np.uint8)
+        if program.inputs.ctype == "uint8_t" and np.array_equal(table, np.arange(256)):
+            return Value(value.place, "uint8_t", value.width)  # raw values are levels already
+        result = program.result(f"levels_{_label(where)}", "uint8_t", value.width, goal)
+        return program.looked_up(value, table, _label(where), result)
+    floats = program.floats(value)
+    result = program.result(f"levels_{_label(where)}", "uint8_t", value.width, goal)
+    program.call(program.part("to_levels"), floats.place, value.width, result.place)
+    return result
+
+
+def _deskew(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    image, (height, width) = _levels_only(layer, where, value), layer["shape"]
+    result = program.result(f"upright_{_label(where)}", "uint8_t", height * width, goal)
+    program.call(program.part("deskew"), image, height, width, int(layer["centred"]), result.place)
+    return result
+
+
+def _detectors(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    images, label = _levels_only(layer, where, value), _label(where)
+    channels, height, width = layer["shape"]
+    places = 1
+    for extent in (height, width):
+        places *= extent + 2 * layer["margin"] - layer["size"] + 1
+    response = program.buffer("response", "int16_t", places)
+    _, outputs, _ = infer.LAYERS["detectors"](layer, program.model.arrays, where, "")
+    result = program.result(f"maps_{label}", "uint8_t", outputs, goal)
+    filters = program.constant(f"layer_{label}_filters", program.model.arrays[f"{where}.filters"])
+    fields = {"channels": channels, "height": height, "width": width, "filters": filters, "count": layer["filters"]}
+    fields |= {key: layer[key] for key in ("size", "margin", "window", "stride")}
+    fields |= {"is_signed": int(layer["signed"]), "gain": c_text.number(layer["gain"])}
+    bank = program.record("Detectors", f"layer_{label}", fields)
+    program.call(program.part("detectors"), images, f"&{bank}", response, result.place)
+    return result
+
+
+def _responses(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    image, label = _levels_only(layer, where, value), _label(where)
+    (height, width), size, grids = layer["shape"], layer["size"], layer["grids"]
+    answers = program.buffer("answers", "float", (height - size + 1) * (width - size + 1))
+    outputs = len(layer["functions"]) * sum(rows * columns for rows, columns in grids)
+    result = program.result(f"responses_{label}", "float", outputs, goal)
+    program.part("responses")
+    named = [program.each("response leaky-relu" if name == "leaky-relu" else name) for name in layer["functions"]]
+    filters = program.constant(f"layer_{label}_filters", program.model.arrays[f"{where}.filters"])
+    functions = program.list_of("Function *const", f"layer_{label}_functions", named)
+    cells = program.list_of("const int", f"layer_{label}_grids", [str(extent) for grid in grids for extent in grid])
+    fields = {"height": height, "width": width, "filters": filters, "count": len(named), "size": size}
+    fields |= {"functions": functions, "grids": cells, "grid_count": len(grids)}
+    program.call("responses", image, f"&{program.record('Responses', f'layer_{label}', fields)}", answers, result.place)
+    return result
+
+
+def _statistics(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    image, (height, width) = _levels_only(layer, where, value), layer["shape"]
+    _, outputs, _ = infer.LAYERS["statistics"](layer, program.model.arrays, where, "")
+    result = program.result(f"statistics_{_label(where)}", "float", outputs, goal)
+    program.call(program.part("statistics"), image, height, width, result.place)
+    return result
+
+
+def _branches(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    branches = layer["branches"]
+    whole = {"levels", "deskew", "detectors"}  # what gives levels
+    kinds = [branch[-1]["kind"] in whole if branch else value.kind == "uint8_t" for branch in branches]
+    kind = "uint8_t" if all(kinds) else "float"
+    widths = [
+        infer.stack(branch, program.model.arrays, f"{where}.{number}", value.width)[1]
+        for number, branch in enumerate(branches)
+    ]
+    result = program.result(f"branches_{_label(where)}", kind, sum(widths), goal)
+    for number, branch in enumerate(branches):
+        start = sum(widths[:number])
+        place = f"{result.place} + {start}" if start else result.place
+        stack(program, branch, f"{where}.{number}", value, Value(place, kind, widths[number]))
+    return result
+
+
+LAYERS: dict[str, Callable[[Program, Header, str, Value, Value | None], Value]] = {
+    "dense": _dense,
+    "quantise": _quantise,
+    "dense-int8": _dense_int8,
+    "standardise": _standardise,
+    "project": _project,
+    "levels": _levels,
+    "deskew": _deskew,
+    "detectors": _detectors,
+    "responses": _responses,
+    "statistics": _statistics,
+    "branches": _branches,
+}

@@ -1,0 +1,88 @@
+"""The example: main.c reads one input, from a file or stdin, and prints its class."""
+
+from __future__ import annotations
+
+from genreg_np.export.c_api import Api
+from genreg_np.export.c_input import Input
+from genreg_np.export.c_program import PARTS
+
+EXAMPLE = """/* Print {result} of one input, read from a file or from stdin:
+ * {wanted}. */
+#include "{name}.h"
+
+{includes}
+
+{reader}
+int main(int argc, char **argv)
+{{
+    static {ctype} {given}[{macro}_INPUTS];{scratch}
+    const char *path = argc > 1 ? argv[1] : "stdin";
+    FILE *file = argc > 1 ? fopen(path, "rb") : stdin;
+    if (file == NULL) {{
+        fprintf(stderr, "%s: cannot be opened\\n", path);
+        return 1;
+    }}
+    if (!read_input(file, {given})) {{
+        fprintf(stderr, "%s: needs {wanted}\\n", path);
+        return 1;
+    }}
+{rest}
+    return 0;
+}}
+"""
+
+
+def example(api: Api) -> str:
+    """Return main.c."""
+    given = api.program.inputs
+    reader, wanted, headers = _reader(given)
+    text = (PARTS / f"{reader}.c").read_text(encoding="utf-8")
+    return EXAMPLE.format(
+        result="the class" if api.classes else "the outputs",
+        wanted=wanted,
+        name=api.name,
+        includes="\n".join(f"#include <{header}>" for header in headers),
+        reader=text.replace("MODEL_", f"{api.macro}_").replace("INPUT_TYPE", given.ctype),
+        ctype=given.ctype,
+        given=given.name,
+        macro=api.macro,
+        scratch=f"\n    static {api.name}_scratch scratch;" if api.handed_over else "",
+        rest="\n".join(f"    {line}" for line in (_class if api.classes else _outputs)(api)),
+    )
+
+
+def _reader(given: Input) -> tuple[str, str, list[str]]:
+    """Return the function that reads an input, what it reads, and the headers it needs."""
+    if not given.raw:
+        return "read_floats", f"{given.count} numbers as text", ["stdio.h", "stdlib.h"]
+    if given.ctype != "uint8_t":
+        return "read_integers", f"{given.count} whole numbers as text, {given.range}", ["stdio.h", "stdlib.h"]
+    if len(given.shape) != 2 or given.low != 0:
+        return "read_bytes", f"{given.count} bytes, {given.range}", ["stdio.h"]
+    height, width = given.shape
+    wanted = f"{given.count} bytes, or a PGM file (P5) of {width} x {height} pixels up to {given.high}"
+    return "read_image", wanted, ["ctype.h", "stdio.h", "string.h"]
+
+
+def _call(api: Api, function: str, *more: str) -> str:
+    arguments = [api.program.inputs.name, *(["&scratch"] if api.handed_over else []), *more]
+    return f"{api.name}_{function}({', '.join(arguments)})"
+
+
+def _refused(api: Api, condition: str) -> list[str]:
+    message = f'    fprintf(stderr, "%s: {api.program.inputs.unusable}\\n", path);'
+    return [f"if ({condition}) {{", message, "    return 1;", "}"]
+
+
+def _class(api: Api) -> list[str]:
+    lines = [f"const int best = {_call(api, 'predict')};"]
+    lines += _refused(api, "best < 0") if api.may_fail else []
+    return [*lines, f'printf("%s\\n", {api.name}_class_names[best]);']
+
+
+def _outputs(api: Api) -> list[str]:
+    unit = "" if api.unit is None else f" * {api.macro}_UNIT"
+    call = _call(api, "outputs", "outputs")
+    lines = [f"static {api.ctype} outputs[{api.count}];"]
+    lines += _refused(api, f"{call} != 0") if api.may_fail else [f"{call};"]
+    return [*lines, f"for (int k = 0; k < {api.count}; k++)", f'    printf("%.9g\\n", (double)outputs[k]{unit});']

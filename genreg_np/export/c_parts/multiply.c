@@ -1,0 +1,13 @@
+/* y = W x. Weights lie input by input, so that the loop over outputs runs through memory and vectorises. Inputs of 0,
+ * most of an image, add nothing and are skipped. */
+static void multiply(const float *restrict x, int inputs, const float *restrict weight, int outputs, float *restrict y)
+{
+    for (int o = 0; o < outputs; o++)
+        y[o] = 0.0F;
+    for (int i = 0; i < inputs; i++, weight += outputs) {
+        const float value = x[i];
+        if (value != 0.0F)
+            for (int o = 0; o < outputs; o++)
+                y[o] += weight[o] * value;
+    }
+}

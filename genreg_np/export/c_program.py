@@ -1,0 +1,132 @@
+"""A C file as it comes together: constants, functions, statements, and the room that they work in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.export import c_text
+from genreg_np.export.c_input import Input
+from genreg_np.model import Model
+
+PARTS = Path(__file__).with_name("c_parts")
+NEEDS = {"activate_int8": "rescaled", "rescale": "rescaled"}  # part: another that must come before it
+BYTES = {"float": 4, "int32_t": 4, "int16_t": 2, "int8_t": 1, "uint8_t": 1}
+WORDS = {"raw": "raw values", "float": "floats", "uint8_t": "levels", "int8_t": "8-bit integers"}
+ROOM = "@"  # stands before a buffer's name until it is known where buffers lie
+
+# What becomes of each number of an activation, `v`.
+FUNCTIONS = {
+    "tanh": "tanhf(v)",
+    "relu": "v > 0.0F ? v : 0.0F",
+    "leaky-relu": "v > 0.0F ? v : v * 0.01F",
+    "sigmoid": "0.5F * (tanhf(0.5F * v) + 1.0F)",
+    "step": "v > 0.0F ? 1.0F : 0.0F",
+    "sign": "v > 0.0F ? 1.0F : -1.0F",
+    "abs": "fabsf(v)",
+    "sin": "sinf(v)",
+    "cos": "cosf(v)",
+    "gaussian": "expf(-v * v)",
+    "square": "v * v",
+    "response leaky-relu": "v > 0.0F ? v : v * 0.1F",
+}
+
+
+@dataclass(frozen=True)
+class Value:
+    """What flows from one layer to the next."""
+
+    place: str  # where it lies: a C expression
+    kind: str  # "raw", "float", "uint8_t" (levels), "int8_t", or "int32_t" (logits of integers)
+    width: int  # how many numbers
+
+    @property
+    def words(self) -> str:
+        """What it is, for errors."""
+        return WORDS[self.kind]
+
+
+@dataclass
+class Program:
+    """The parts of a C file, in the order in which layers add them."""
+
+    model: Model
+    inputs: Input
+    functions: dict[str, str] = field(default_factory=dict)  # by name
+    constants: list[str] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
+    buffers: dict[str, tuple[str, int]] = field(default_factory=dict)  # name: type, numbers
+    flash_bytes: int = 0  # of weights and tables
+
+    @property
+    def room_bytes(self) -> int:
+        """What the buffers take at most, each beginning at a multiple of four."""
+        return sum(-4 * (-BYTES[ctype] * count // 4) for ctype, count in self.buffers.values())
+
+    def constant(self, name: str, values: NDArray[np.generic]) -> str:
+        """Add an array of numbers and return its name."""
+        self.constants.append(c_text.array(name, values))
+        self.flash_bytes += values.nbytes
+        return name
+
+    def list_of(self, ctype: str, name: str, words: list[str]) -> str:
+        """Add an array of expressions and return its name."""
+        self.constants.append(f"static {ctype} {name}[{len(words)}] = {{\n{c_text.wrapped(words)}\n}};")
+        return name
+
+    def record(self, ctype: str, name: str, fields: dict[str, object]) -> str:
+        """Add a structure and return its name."""
+        words = [f".{key} = {value}" for key, value in fields.items()]
+        self.constants.append(f"static const {ctype} {name} = {{\n{c_text.wrapped(words)}\n}};")
+        return name
+
+    def part(self, name: str) -> str:
+        """Add a function of c_parts/, after what it calls, and return its name."""
+        if name in NEEDS:
+            self.part(NEEDS[name])
+        self.functions.setdefault(name, (PARTS / f"{name}.c").read_text(encoding="utf-8"))
+        return name
+
+    def each(self, name: str) -> str:
+        """Add the function that applies one of FUNCTIONS to numbers in place, and return its name."""
+        function = f"apply_{name.replace('-', '_').replace(' ', '_')}"
+        self.functions.setdefault(
+            function,
+            f"static void {function}(float *values, int count)\n{{\n    for (int i = 0; i < count; i++) {{\n"
+            f"        const float v = values[i];\n        values[i] = {FUNCTIONS[name]};\n    }}\n}}\n",
+        )
+        return function
+
+    def buffer(self, name: str, ctype: str, width: int) -> str:
+        """Set aside room for so many numbers, or widen it, and return how it is called."""
+        self.buffers[name] = ctype, max(width, self.buffers.get(name, (ctype, 0))[1])
+        return ROOM + name
+
+    def result(self, name: str, kind: str, width: int, goal: Value | None) -> Value:
+        """Return where a layer's result goes: to the goal if that is of the same kind, else into a buffer."""
+        return goal if goal and goal.kind == kind else Value(self.buffer(name, kind, width), kind, width)
+
+    def call(self, function: str, *arguments: object) -> None:
+        """Add a statement that calls a function."""
+        self.statements.append(f"{function}({', '.join(str(argument) for argument in arguments)});")
+
+    def floats(self, value: Value, goal: Value | None = None) -> Value:
+        """Return a value as floats; what has to be converted goes to the goal, if there is one."""
+        if value.kind == "float":
+            return value
+        floats = self.result("floats", "float", value.width, goal)
+        if value.kind == "raw":
+            self.functions.setdefault("scale", self.inputs.scale())
+            self.call("scale", value.place, value.width, floats.place)
+        else:
+            self.call(self.part("as_floats"), value.place, value.width, floats.place)
+        return floats
+
+    def looked_up(self, value: Value, table: NDArray[np.generic], label: str, result: Value) -> Value:
+        """Turn raw values into what a table has for them."""
+        self.functions.setdefault("look_up", self.inputs.look_up(result.kind))
+        self.call("look_up", value.place, value.width, self.constant(f"layer_{label}_table", table), result.place)
+        return result

@@ -1,0 +1,61 @@
+"""What is worth knowing of a model, as (term, text): for people who did not train it.
+
+The header of a model file may say anything of its training, so whatever is not of the expected kind is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from genreg_np.data.labels import short_name
+from genreg_np.infer import Model
+
+DENSE = ("dense", "dense-int8")
+LONGEST = 160  # of a text that a file brought
+
+
+def facts(model: Model, size: int) -> list[tuple[str, str]]:
+    """Return a model's network, weights, training and accuracy.
+
+    Parameters
+    ----------
+    model : Model
+    size : int
+        Bytes of all its arrays.
+    """
+    return list(_facts(model, size))
+
+
+def _facts(model: Model, size: int) -> Iterator[tuple[str, str]]:
+    layers: list[dict[str, Any]] = model.header["network"]["layers"]
+    dense = [layer for layer in layers if layer["kind"] in DENSE]
+    fixed = [str(layer["kind"]) for layer in layers if layer["kind"] not in (*DENSE, "quantise")]
+    widths = "-".join(str(width) for width in (dense[0]["inputs"], *(layer["outputs"] for layer in dense)))
+    activations = ", ".join(dict.fromkeys(_short(str(layer.get("activation"))) for layer in dense[:-1])) or "linear"
+    yield "Network", f"{', '.join(fixed)}, then {widths}" if fixed else f"{widths}, {activations}"
+    count = sum(layer["outputs"] * (layer["inputs"] + 1) for layer in dense)
+    int8 = any(layer["kind"] == "dense-int8" for layer in dense)
+    numbers = "8-bit integers" if int8 else "float32"
+    yield "Weights", f"{count:,} evolved, {numbers}; {_bytes(size)} in all"
+    method, generations, seed = (model.trained(key) for key in ("method", "generations", "seed"))
+    if isinstance(method, str):
+        counted = [f"{generations:,} generations"] if type(generations) is int else []
+        seeded = [f"seed {seed}"] if type(seed) is int else []
+        yield "Method", ", ".join([_short(method), *counted, *seeded])
+    dataset = model.trained("config", "dataset")
+    if isinstance(dataset, str):
+        yield "Trained on", _short(dataset)
+    for split in ("test", "validation"):
+        accuracy = model.trained("accuracies", split, str(model.trained("genome")))
+        if type(accuracy) in (int, float) and 0 <= accuracy <= 1:
+            yield "Accuracy", f"{100 * accuracy:.2f} % on the {split} split{', as float32' if int8 else ''}"
+            return
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1000:,.0f} kB" if size >= 10_000 else f"{size:,} bytes"
+
+
+def _short(text: str) -> str:
+    return short_name(text, LONGEST)

@@ -1,0 +1,165 @@
+"""Target `html`: one page that holds the model and runs it in plain JavaScript, without any network.
+
+The page is put together from the files under page/: what the model's layers and its kind of input need, nothing else.
+A Content-Security-Policy allows exactly the page's own script and style, by their SHA-256, and no request to anywhere.
+The weights are base64 of the model file's own bytes, inside JSON that no class name can break out of.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np import infer
+from genreg_np.export import kinds_of
+from genreg_np.export.facts import facts
+from genreg_np.model import Model
+
+SUMMARY = "one page for any browser: draw or enter an input, and see the answer; no network"
+TAKES = frozenset(infer.LAYERS)
+
+PAGE = Path(__file__).parent / "page"
+SHARED = {"detectors": ("slide",), "responses": ("slide", "cells"), "statistics": ("cells",)}  # what layers call
+NUMBERS = ("float32", "int8", "int32")  # types of a layer's arrays
+LIGHT = 0.5  # where the border of training images was brighter, ink is dark
+MNIST_SHAPE = (28, 28)
+
+
+def files(model: Model, name: str) -> dict[str, bytes]:
+    """Return NAME.html."""
+    return {f"{name}.html": page(model).encode("utf-8")}
+
+
+def page(model: Model) -> str:
+    """Return the page as text."""
+    weights = layer_arrays(model)
+    described: dict[str, Any] = {
+        "class_names": model.class_names,
+        "output_count": model.output_count,
+        "input_range": model.input_range,
+        "layers": model.header["network"]["layers"],
+        "arrays": {name: _packed(array) for name, array in weights.items()},
+        "facts": facts(model, sum(array.nbytes for array in weights.values())),
+    }
+    if is_image(model):
+        asking, answering, scripts = _drawing(model, described)
+    else:
+        described["start"] = start_values(model)
+        asking, answering, scripts = _read("parts/fields.html"), "", ["fields.js"]
+    if model.class_names:
+        answering += _read("parts/headline.html")
+    if answering:
+        answering = f'<div class="top">\n{answering}</div>'
+    script = "\n".join(["\n'use strict';\n", *map(_read, ["network.js", *layer_files(model), "answer.js", *scripts])])
+    style = "\n" + _read("page.css")
+    policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
+    return _filled(
+        "page.html",
+        policy=policy + "base-uri 'none'; form-action 'none'",
+        title=_title(model),
+        asking=asking,
+        answering=answering,
+        style=style,
+        model=_json(described),
+        script=script,
+    )
+
+
+def is_image(model: Model) -> bool:
+    """Whether inputs can be drawn: grey images, as `genreg-np infer` takes them."""
+    return len(model.input_shape) == 2 and model.input_range is not None
+
+
+def layer_arrays(model: Model) -> dict[str, NDArray[np.generic]]:
+    """Return the arrays that layers may use, by name."""
+    return {
+        name: array
+        for name, array in model.arrays.items()
+        if name.startswith("layers.") and array.dtype.name in NUMBERS
+    }
+
+
+def layer_files(model: Model) -> list[str]:
+    """Return the script of each kind of layer the model has, after what it calls."""
+    found: dict[str, None] = {}
+    for _, kind in kinds_of(model.header["network"]["layers"]):
+        found |= dict.fromkeys(f"layers/{part}.js" for part in (*SHARED.get(kind, ()), kind))
+    return list(found)
+
+
+def start_values(model: Model) -> list[float]:
+    """Return an input to begin with: the mean of training where the model knows it, else the smallest or 0."""
+    count = math.prod(model.input_shape)
+    if model.input_range is not None:
+        return [model.input_range[0]] * count
+    first = model.header["network"]["layers"][0]["kind"]
+    if first == "standardise":
+        mean = model.arrays["layers.0.mean"]
+    elif first == "quantise":  # floor(a x + b) with b = 1/2 - a mean
+        a, b = (model.arrays[f"layers.0.{part}"].astype(np.float64) for part in "ab")
+        mean = np.divide(0.5 - b, a, out=np.zeros_like(a), where=a != 0)
+    else:
+        return [0.0] * count
+    return [float(f"{value:.4g}") for value in mean]
+
+
+def _drawing(model: Model, described: dict[str, Any]) -> tuple[str, str, list[str]]:
+    """Return what a page of images asks and answers with, and its scripts; describe the images to them."""
+    background = model.trained("background")
+    background = float(background) if type(background) in (int, float) and 0 <= background <= 1 else None
+    light = background is not None and background > LIGHT
+    described |= {"input_shape": model.input_shape, "drawing": {"background": background, "light": light}}
+    rows, columns = model.input_shape
+    centring, scripts = "", ["pixels.js", "pad.js", "picture.js", "drawing.js"]
+    if model.input_shape == MNIST_SHAPE and not light:
+        centring = _filled("parts/centring.html", checked="checked" if _written(model) else "")
+        scripts.insert(1, "mnist.js")
+    return (
+        _filled("parts/drawing.html", centring=centring),
+        _filled("parts/sees.html", rows=str(rows), columns=str(columns)),
+        scripts,
+    )
+
+
+def _written(model: Model) -> bool:
+    """Whether classes are digits or letters, so that centring what is drawn is right by default."""
+    return bool(model.class_names) and all(len(name) == 1 and name.isalnum() for name in model.class_names)
+
+
+def _title(model: Model) -> str:
+    if not is_image(model):
+        return "Ask the network"
+    if not _written(model):
+        return "Show the network a picture"
+    return "Draw a digit" if all(name.isdigit() for name in model.class_names) else "Draw a character"
+
+
+def _packed(array: NDArray[np.generic]) -> tuple[str, str]:
+    """Return an array's type and its bytes, little-endian, in base64."""
+    ordered = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    return array.dtype.name, base64.b64encode(ordered.tobytes()).decode("ascii")
+
+
+def _json(value: Any) -> str:
+    """Return JSON for a script element: ASCII, and no < that could begin an end tag or a comment."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+
+
+def _read(file: str) -> str:
+    return (PAGE / file).read_text("utf-8")
+
+
+def _filled(file: str, **parts: str) -> str:
+    return Template(_read(file)).substitute(parts)

@@ -1,0 +1,150 @@
+"""Target `onnx`: one file for onnxruntime and whatever else reads ONNX, from raw inputs to probabilities.
+
+    input          (N, *input_shape)    uint8 of a model for raw values 0 .. 255, int64 for another range, else float32
+    logits         (N, K) float32       of a model without classes called `outputs`, and then the only output
+    probabilities  (N, K) float32       softmax of the logits
+    label          (N,) int64           the most probable class, the lowest of equals
+
+The file is of ONNX 1.8: operation set 13, since which ReduceSum and the like have the form they still have, and IR
+version 7, the least that comes with it. onnxruntime reads both since 1.6, and every operation here is one that it has
+long had for its types: run with 1.9, 1.11, 1.15 and 1.31.
+
+Whatever infer.py defines in whole numbers is exact: levels, deskew, detectors, and models of 8-bit integers altogether.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from genreg_np import __version__
+from genreg_np.errors import UsageError, missing_extra
+from genreg_np.export import onnx_images, onnx_layers
+from genreg_np.export.onnx_graph import Graph, Node, Port, Value, concatenate
+from genreg_np.export.onnx_layers import Arrays, Emitter, Layer
+from genreg_np.model import Model
+
+OPSET, IR_VERSION = 13, 7
+MOST_BYTES = (1 << 31) - (1 << 20)  # of weights: a file of protocol buffers ends at 2 GiB
+FACTS = ("method", "genome", "generations", "seed", "accuracies", "config", "source")  # of training, put into the file
+
+
+def _branches(x: Value, layer: Layer) -> Value:
+    """Add several stacks of one input, end to end."""
+    branches = enumerate(layer.header["branches"])
+    ends = [_stack(x, headers, layer.arrays, f"{layer.where}.{number}") for number, headers in branches]
+    x.graph.scope = layer.where
+    return concatenate(ends, axis=1)
+
+
+LAYERS: dict[str, Emitter] = {
+    "dense": onnx_layers.dense,
+    "quantise": onnx_layers.quantise,
+    "dense-int8": onnx_layers.dense_int8,
+    "standardise": onnx_layers.standardise,
+    "project": onnx_layers.project,
+    "levels": onnx_layers.levels,
+    "deskew": onnx_images.deskew,
+    "detectors": onnx_images.detectors,
+    "responses": onnx_images.responses,
+    "statistics": onnx_images.statistics,
+    "branches": _branches,
+}
+SUMMARY = "one file for onnxruntime: raw inputs to probabilities, any batch"
+TAKES = frozenset(LAYERS)
+
+
+def _stack(x: Value, headers: list[dict[str, Any]], arrays: Arrays, where: str) -> Value:
+    """Add layers, one after another; `where` is what the names of their arrays begin with."""
+    for index, header in enumerate(headers):
+        layer = Layer(x.graph, header, arrays, f"{where}.{index}")
+        x.graph.scope = layer.where
+        x = LAYERS[header["kind"]](x, layer)
+    return x
+
+
+def graph_of(model: Model) -> Graph:
+    """Return what a model computes, from raw inputs."""
+    graph = Graph()
+    x = graph.input("input", _input_type(model), ("N", *model.input_shape)).cast(np.float32)
+    if model.input_range:
+        low, high = model.input_range
+        x = (x - low if low else x) / (high - low)
+    if len(model.input_shape) > 1:
+        x = x.reshape(0, math.prod(model.input_shape))
+    values = _stack(x, model.header["network"]["layers"], model.arrays, "layers")
+    graph.scope = ""
+    if not model.class_names:
+        graph.output("outputs", values, ("N", model.output_count))
+        return graph
+    logits = graph.output("logits", values, ("N", model.output_count))
+    graph.output("probabilities", logits.op("Softmax", axis=1), ("N", model.output_count))
+    label = graph.node("ArgMax", [logits], np.int64, axis=1, keepdims=0, select_last_index=0)
+    graph.output("label", label, ("N",))
+    return graph
+
+
+def _input_type(model: Model) -> type[np.generic]:
+    """Return the type of raw values."""
+    if model.input_range is None:
+        return np.float32
+    return np.uint8 if model.input_range == (0.0, 255.0) else np.int64
+
+
+def files(model: Model, name: str) -> dict[str, bytes]:
+    """Return NAME.onnx; equal models give equal bytes.
+
+    Raises
+    ------
+    UsageError
+        If the weights are more than a file can hold.
+    MissingExtraError
+        Without the package onnx.
+    """
+    size = sum(array.nbytes for array in model.arrays.values())
+    if size > MOST_BYTES:
+        raise UsageError(f"the model's weights take {size:,} bytes, but an onnx file holds {MOST_BYTES:,} at most")
+    try:
+        from onnx import helper, numpy_helper
+    except ImportError:
+        raise missing_extra("onnx", "export", "write ONNX files") from None
+
+    def attributes(node: Node) -> dict[str, Any]:
+        types = {key: value for key, value in node.attributes.items() if isinstance(value, np.dtype)}
+        return node.attributes | {key: helper.np_dtype_to_tensor_dtype(value) for key, value in types.items()}
+
+    def ports(of: list[Port]) -> list[Any]:
+        types = [helper.np_dtype_to_tensor_dtype(port.dtype) for port in of]
+        return [
+            helper.make_tensor_value_info(port.name, type, port.shape) for port, type in zip(of, types, strict=True)
+        ]
+
+    graph = graph_of(model)
+    message = helper.make_model(
+        helper.make_graph(
+            [
+                helper.make_node(node.op, node.inputs, [node.output], node.output, **attributes(node))
+                for node in graph.nodes
+            ],
+            name,
+            ports(graph.inputs),
+            ports(graph.outputs),
+            [numpy_helper.from_array(array, constant) for constant, array in graph.constants.items()],
+        ),
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        producer_name="genreg-np",
+        producer_version=__version__,
+    )
+    helper.set_model_props(message, metadata(model, name))
+    return {f"{name}.onnx": message.SerializeToString(deterministic=True)}
+
+
+def metadata(model: Model, name: str) -> dict[str, str]:
+    """Return what the file says of itself, every entry JSON: class names, range of raw values, training."""
+    facts = {fact: model.training[fact] for fact in FACTS if fact in model.training}
+    said = {"name": name, "class_names": model.class_names, "input_range": model.input_range, **facts}
+    return {entry: json.dumps(value, sort_keys=True) for entry, value in said.items()}

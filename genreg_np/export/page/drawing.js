@@ -1,0 +1,93 @@
+// The page of a model that takes grey images: what is on the pad becomes the network's input.
+
+class Drawing {
+  constructor(model, answer) {
+    this.answer = answer;
+    this.settings = model.drawing;
+    this.pad = new Pad(model.input_shape, this.settings.light, () => this.drawn());
+    this.picture = null; // what is on the pad, while nothing is drawn over it: { bitmap, name, reversed }
+    this.taken = 0; // files so far: one that takes long to read must not replace a later one
+    this.centring = element("mnist"); // a switch, where the model is of MNIST's kind
+    this.sees = element("sees");
+    [this.sees.height, this.sees.width] = model.input_shape;
+    this.timer = null;
+    this.pause = 0; // milliseconds from a change to the answer
+    element("clear").addEventListener("click", () => this.clear());
+    element("swap").addEventListener("click", () => this.swap());
+    this.centring?.addEventListener("change", () => (this.picture ? this.place() : this.ask()));
+    onPicture((file) => this.take(file));
+    this.ask();
+  }
+
+  /** Answer soon, but at most half of the time is the network's: drawing stays fluent where it is slow. */
+  drawn() {
+    this.forget();
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      this.ask();
+    }, this.pause);
+  }
+
+  clear() {
+    this.pad.clear();
+    this.forget();
+    this.ask();
+  }
+
+  forget() {
+    this.picture = null;
+    element("swap").hidden = true;
+    element("notice").textContent = "";
+  }
+
+  async take(file) {
+    this.taken += 1;
+    const number = this.taken;
+    // Without conversion of colours: the grey of a file is the grey that the network gets.
+    const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch(() => null);
+    if (number !== this.taken) return;
+    if (bitmap) {
+      this.picture = { bitmap, name: file.name, reversed: false };
+      this.place();
+    } else {
+      element("notice").textContent = `${file.name}: no image that this browser can read`;
+    }
+  }
+
+  swap() {
+    this.picture.reversed = !this.picture.reversed;
+    this.place();
+  }
+
+  /** Put the picture on the pad and answer. */
+  place() {
+    const { bitmap, name } = this.picture;
+    const whole = this.pad.matches(bitmap);
+    const swapped = placePicture(this.pad, this.picture, this.settings.background, this.isCentred());
+    const notes = [name, whole ? "taken pixel by pixel" : "", swapped ? "black and white swapped" : ""];
+    element("swap").hidden = false;
+    this.ask();
+    element("notice").textContent = notes.filter(Boolean).join(", ");
+  }
+
+  /** Whether ink is centred and scaled. A picture of the input's own size is: it is taken as it is. */
+  isCentred() {
+    return Boolean(this.centring?.checked) && !(this.picture && this.pad.matches(this.picture.bitmap));
+  }
+
+  /** Show the input that the pad makes, and the network's answer. */
+  ask() {
+    const { pad } = this;
+    const levels = pad.levels();
+    const squares = this.isCentred() ? mnistSquares(levels, pad.canvas.width) : null;
+    const input = squares ? squareMeans(levels, pad.canvas.width, squares) : pad.whole(levels);
+    const image = new ImageData(pad.columns, pad.rows);
+    paint(image, input);
+    this.sees.getContext("2d").putImageData(image, 0, 0);
+    const empty = input.every((level) => level === (this.settings.light ? 255 : 0));
+    if (empty) this.answer.clear();
+    else this.pause = this.answer.show(input, [0, 255]);
+  }
+}
+
+new Drawing(model, answer);

@@ -1,0 +1,57 @@
+// detectors: filters slid over every channel, rectified, pooled, square-rooted; levels to levels
+//
+//     response r = sum of filter * image, dark outside the image
+//     output = min(255, floor(gain * sqrt(sum over a window of max(r, 0)))), and the same of -r if signed; else of |r|
+
+LAYERS.detectors = ({ shape: [channels, height, width], filters: count, size, ...pools }, arrays, where) => {
+  const filters = arrays[`${where}.filters`];
+  const { margin, window: side, stride, signed } = pools;
+  const gain = Math.fround(pools.gain);
+  const tall = height + 2 * margin - size + 1;
+  const wide = width + 2 * margin - size + 1;
+  const rows = Math.floor((tall - side) / stride) + 1;
+  const columns = Math.floor((wide - side) / stride) + 1;
+  const rectifiers = signed ? [(r) => Math.max(r, 0), (r) => Math.max(-r, 0)] : [Math.abs];
+  return (levels) => {
+    const found = new Float32Array(channels * count * rectifiers.length * rows * columns);
+    let at = 0;
+    for (let channel = 0; channel < channels; channel += 1) {
+      const image = framed(levels.subarray(channel * height * width, (channel + 1) * height * width), width, margin);
+      for (let filter = 0; filter < count; filter += 1) {
+        const taps = filters.subarray(filter * size * size, (filter + 1) * size * size);
+        const responses = slide(taps, size, image, width + 2 * margin);
+        for (const rectify of rectifiers) {
+          const rectified = responses.map(rectify);
+          for (let row = 0; row < rows; row += 1) {
+            for (let column = 0; column < columns; column += 1) {
+              const sum = windowSum(rectified, wide, row * stride, column * stride, side);
+              found[at] = Math.min(255, Math.floor(Math.fround(gain * Math.fround(Math.sqrt(sum)))));
+              at += 1;
+            }
+          }
+        }
+      }
+    }
+    return found;
+  };
+};
+
+/** Return an image with `margin` dark pixels around it. */
+function framed(image, width, margin) {
+  const height = image.length / width;
+  const wide = width + 2 * margin;
+  const frame = new Float64Array((height + 2 * margin) * wide);
+  for (let row = 0; row < height; row += 1) {
+    frame.set(image.subarray(row * width, (row + 1) * width), (row + margin) * wide + margin);
+  }
+  return frame;
+}
+
+/** Return the sum of a square of `side` numbers each way. */
+function windowSum(values, width, top, left, side) {
+  let sum = 0;
+  for (let row = top; row < top + side; row += 1) {
+    for (let column = left; column < left + side; column += 1) sum += values[row * width + column];
+  }
+  return sum;
+}

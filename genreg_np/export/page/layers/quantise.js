@@ -1,0 +1,7 @@
+// quantise: floor(a x + b) cut to low .. 127, in doubles
+
+LAYERS.quantise = ({ low }, arrays, where) => {
+  const a = arrays[`${where}.a`];
+  const b = arrays[`${where}.b`];
+  return (x) => x.map((value, index) => Math.max(low, Math.min(127, Math.floor(a[index] * value + b[index]))));
+};

@@ -1,0 +1,51 @@
+// Pictures from files, brought to what the training images were like.
+
+const DARK = 0.4; // brightness of a border, 0 .. 1: a picture below is on a dark background,
+const LIGHT = 0.6; // one above on a light one, as `genreg-np infer` has it
+const BLACK = 0.03; // a background below needs no cleaning
+
+/**
+ * Put a picture on the pad; return whether black and white were swapped.
+ *
+ * That is done where the picture's background is light and that of training was dark, or the reverse, and undone where
+ * `reversed`. A picture that will be centred keeps its shape, and its paper becomes black.
+ */
+function placePicture(pad, { bitmap, reversed }, background, centred) {
+  pad.picture(bitmap, false);
+  const border = borderMean(pad.whole(), pad.rows, pad.columns);
+  const known = background !== null; // else any background may be right
+  const unlike = known && ((background < DARK && border > LIGHT) || (background > LIGHT && border < DARK));
+  const swapped = unlike !== reversed;
+  if (centred) {
+    const around = 255 * border;
+    pad.fill(`rgb(${around} ${around} ${around})`, 0, 0, pad.canvas.width, pad.canvas.height);
+    pad.picture(bitmap, true);
+  }
+  const levels = pad.levels().map((level) => (swapped ? 255 - level : level));
+  const paper = swapped ? 1 - border : border;
+  pad.put(centred && paper > BLACK ? withoutPaper(levels, 255 * paper) : levels);
+  return swapped;
+}
+
+/** Return levels with black where they are nearer to the paper's than to the brightest, for paper that is not black. */
+function withoutPaper(levels, paper) {
+  const brightest = levels.reduce((a, b) => Math.max(a, b));
+  const low = paper + (brightest - paper) / 4;
+  const high = paper + ((brightest - paper) * 3) / 4;
+  return levels.map((level) => (255 * (level - low)) / (high - low || 1));
+}
+
+/** Call `take` with the first file that is dropped anywhere on the page, or chosen. */
+function onPicture(take) {
+  const chooser = element("file");
+  element("choose").addEventListener("click", () => chooser.click());
+  chooser.addEventListener("change", () => {
+    if (chooser.files.length) take(chooser.files[0]);
+    chooser.value = ""; // so that the same file can be chosen again
+  });
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
+  });
+}

@@ -1,0 +1,97 @@
+"""Target html on the real MNIST: what Python answers the page answers, and what is drawn is what was meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genreg_np.config import TrainConfig
+from genreg_np.data.dataset import Dataset
+from genreg_np.export.quantise import quantise
+from genreg_np.model import Model
+from genreg_np.training import load_dataset, train
+from tests.export.conftest import Visit
+from tests.export.handwriting import STROKES, digit
+from tests.export.test_html import first_layers
+from tests.export.test_page import picture, seen, take
+
+pytestmark = pytest.mark.data
+COUNT = 200
+
+
+@pytest.fixture(scope="module")
+def mnist() -> Dataset:
+    return load_dataset("mnist")
+
+
+@pytest.fixture(scope="module")
+def models(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
+    """784-64-10 in float32 and in 8-bit integers, and a bank of detectors."""
+    runs = tmp_path_factory.mktemp("runs")
+    trained = {}
+    for preset, generations in (("nodes", 300), ("fast", 50)):
+        result = train(TrainConfig.from_preset(preset, generations=generations), mnist, runs / preset)
+        assert result.model is not None
+        trained[preset] = result.model
+    return trained | {"int8": quantise(trained["nodes"], mnist.validation.inputs)}
+
+
+@pytest.mark.parametrize("name", ["nodes", "int8", "fast"])
+def test_two_hundred_test_images_are_answered_as_in_python(
+    visit: Visit, mnist: Dataset, models: dict[str, Model], tmp_path: Path, name: str
+) -> None:
+    """Each chosen as a picture: the class that the page shows is the class that the model predicts."""
+    images = mnist.test.inputs[:COUNT]
+    browser = visit(models[name])
+    shown = []
+    for number, image in enumerate(images):
+        take(browser, picture(tmp_path / f"{number}.png", image))
+        shown.append(browser.text("#best"))
+    np.testing.assert_array_equal(seen(browser), images[-1])
+    classes = models[name].predict(images)
+    assert shown == [models[name].class_names[number] for number in classes]
+    assert (classes == mnist.test.labels[:COUNT]).mean() > 0.9
+
+
+def test_detectors_see_the_same_levels(visit: Visit, mnist: Dataset, models: dict[str, Model]) -> None:
+    """Deskewed and pooled, of real digits: equal whole numbers."""
+    model, images = models["fast"], mnist.test.inputs[:COUNT]
+    network = model.network
+    assert network.fixed[-2].whole
+    found = first_layers(visit(model), len(network.fixed) - 1, images)
+    expected = images.reshape(COUNT, -1).astype(np.float32) / np.float32(255)
+    for layer in network.fixed[:-1]:
+        expected = layer.apply(expected)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ["int8", "fast"])
+def test_drawn_digits_are_recognised(visit: Visit, models: dict[str, Model], name: str) -> None:
+    """All ten, small or large, anywhere on the pad: they are centred and scaled as MNIST's were."""
+    browser = visit(models[name])
+    for number in STROKES:
+        browser.click("#clear")
+        left, top, width, height = browser.frame("#pad")
+        size, x, y = (1.0, 0.0, 0.0) if int(number) % 2 else (0.6, 0.35, 0.1)
+        for stroke in digit(number):
+            points = [(left + width * (x + size * across), top + height * (y + size * down)) for across, down in stroke]
+            browser.mouse(points)
+        browser.wait_for(f"document.getElementById('announcement').textContent.startsWith('{number}, ')")
+
+
+def test_mnist_digits_come_back_from_large_pictures_as_they_were(
+    visit: Visit, mnist: Dataset, models: dict[str, Model], tmp_path: Path
+) -> None:
+    """Ten times as large, off the centre, in a wider picture: nearly every pixel, and nearly all to the last level."""
+    browser = visit(models["nodes"])
+    rng = np.random.default_rng(5)
+    errors = []
+    for number, image in enumerate(mnist.test.inputs[:40]):
+        large = np.zeros((448, 448), np.uint8)
+        y, x = rng.integers(0, 448 - 280, 2)
+        large[y : y + 280, x : x + 280] = image.repeat(10, axis=0).repeat(10, axis=1)
+        take(browser, picture(tmp_path / f"{number}.png", large))
+        errors.append(np.abs(seen(browser).astype(int) - image).max())
+    assert np.mean(np.array(errors) == 0) > 0.8, errors

@@ -1,0 +1,339 @@
+"""8-bit integers: what quantise() makes keeps every bound, and infer.py computes it as docs/int8.md defines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from genreg_np import infer
+from genreg_np.errors import UsageError
+from genreg_np.export.quantise import quantise
+from genreg_np.files import pack_arrays
+from genreg_np.model import Model, Network, Standardise, load
+from tests import zoo
+from tests.export import mnist
+from tests.helpers import model_of, one_line, patient, read_or_refuse, refusal
+from tests.test_infer_headers import JSON_VALUES, array, at, header_bytes, without
+
+INT8 = [name for name in zoo.ZOO if name.startswith("int8")]
+
+
+def reference(model: infer.Model, inputs: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Return t of the last layer as docs/int8.md defines it, in Python's integers: (N, O)."""
+    found = []
+    for x in model.prepare(inputs):
+        q: list[int] = []
+        for index, layer in enumerate(model.header["network"]["layers"]):
+            part = {
+                name.rsplit(".", 1)[1]: values.tolist()
+                for name, values in model.arrays.items()
+                if name.startswith(f"layers.{index}.")
+            }
+            if layer["kind"] == "quantise":
+                floats = np.floor(np.float64(part["a"]) * np.float64(x) + np.float64(part["b"]))
+                q = [min(max(int(value), layer["low"]), 127) for value in floats]
+                continue
+            acc = [b + sum(w * v for w, v in zip(row, q, strict=True)) for b, row in zip(part["bias"], part["weight"])]  # noqa: B905
+            half = 2 ** layer["shift"] // 2
+            products = [a * m + half for a, m in zip(acc, part["multiplier"], strict=True)]
+            assert all(abs(a) < 2**31 for a in acc)
+            assert all(abs(product) < 2**53 for product in products)
+            q = [product // 2 ** layer["shift"] for product in products]
+            if "unit" not in layer:
+                table, low = part["table"], layer["low"]
+                q = [table[min(max(t, low), low + len(table) - 1) - low] for t in q]
+        found.append(q)
+    return np.array(found, np.int64)
+
+
+def logits(model: infer.Model, inputs: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return infer.py's logits in units."""
+    return model.outputs(inputs).astype(np.float64) / model.header["network"]["layers"][-1]["unit"]
+
+
+@pytest.mark.parametrize("name", INT8)
+def test_infer_computes_what_is_defined(name: str) -> None:
+    """Floating point in infer.py, integers here: the same t."""
+    exhibit = zoo.exhibit_of(name)
+    inputs = exhibit.inputs[:40]
+    assert np.array_equal(reference(exhibit.model, inputs), logits(exhibit.model, inputs))
+
+
+def test_the_example_of_the_documentation_holds() -> None:
+    """docs/int8.md goes through a network of two inputs by hand."""
+    layers = [
+        {"kind": "quantise", "inputs": 2, "low": 0},
+        {"kind": "dense-int8", "inputs": 2, "outputs": 1, "shift": 6, "low": -2},
+        {"kind": "dense-int8", "inputs": 1, "outputs": 2, "shift": 4, "unit": 0.25},
+    ]
+    arrays = {
+        "layers.0.a": np.full(2, 127, np.float32),
+        "layers.0.b": np.full(2, 0.5, np.float32),
+        "layers.1.weight": np.array([[100, -50]], np.int8),
+        "layers.1.bias": np.array([7], np.int32),
+        "layers.1.multiplier": np.array([3], np.int32),
+        "layers.1.table": np.array([-9, -4, 0, 5, 11, 20], np.int8),
+        "layers.2.weight": np.array([[1], [-2]], np.int8),
+        "layers.2.bias": np.array([0, 5], np.int32),
+        "layers.2.multiplier": np.array([8, 8], np.int32),
+    }
+    header = {"network": {"input_shape": [2], "layers": layers}, "class_names": ["a", "b"], "input_range": [0, 255]}
+    model = infer.Model(header, arrays)
+    inputs = np.array([[255, 128], [0, 2]], np.uint8)
+    assert model.outputs(inputs).tolist() == [[2.5, -4.25], [-1, 3]]
+    assert np.array_equal(reference(model, inputs), [[10, -17], [-4, 12]])
+
+
+MAGNITUDES = st.sampled_from([0.0, 1e-45, 1e-30, 1e-6, 0.01, 1.0, 100.0, 1e6, 1e30])
+
+
+@st.composite
+def models(draw: st.DrawFn) -> tuple[Model, NDArray[np.float32]]:
+    """Draw a network whose rows and biases differ by many orders of magnitude, and inputs to calibrate by."""
+    inputs, outputs = draw(st.integers(1, 9)), draw(st.integers(1, 5))
+    hidden = tuple(draw(st.lists(st.integers(1, 6), max_size=2)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    values = rng.normal(size=(draw(st.integers(1, 5)), inputs)) * draw(MAGNITUDES)
+    values = np.broadcast_to(values[:1], values.shape) if draw(st.booleans()) else values  # constant inputs
+    fixed = ()
+    if draw(st.booleans()):
+        fixed = (Standardise(*(rng.normal(size=(2, inputs)) * draw(MAGNITUDES)).astype(np.float32)),)
+    network = Network.build((inputs,), hidden, outputs, draw(st.sampled_from(list(infer.ACTIVATIONS))), fixed)
+    genes = rng.normal(size=network.gene_count).astype(np.float32)
+    for weights, biases in network.unpack(genes):
+        for row in range(len(biases)):
+            weights[row] *= np.float32(draw(MAGNITUDES))
+            biases[row] *= np.float32(draw(MAGNITUDES))
+    return Model.build(network, genes, (), None), values.astype(np.float32)
+
+
+@patient
+@given(models())
+def test_every_bound_holds_whatever_the_weights(drawn: tuple[Model, NDArray[np.float32]]) -> None:
+    """The result is a model that infer.py reads and that computes what is defined, or a refusal of one line."""
+    model, inputs = drawn
+    try:
+        whole = quantise(model, inputs)
+    except UsageError as error:
+        line = one_line(error)
+    else:
+        line = ""
+    if line:
+        assert line.startswith("the model cannot be computed in 8-bit integers: ")
+        return
+    given = np.concatenate([inputs, -inputs, np.float32(100) * inputs]).clip(-3e38, 3e38)
+    assert np.array_equal(reference(whole, given), logits(whole, given))
+    assert np.abs(reference(whole, given)).max() < 2**24
+
+
+def _close(model: Model, inputs: NDArray[np.generic], part: float) -> None:
+    """Compare with the float model: within a part of its largest logit."""
+    expected = model.outputs(inputs)
+    assert np.abs(quantise(model, inputs).outputs(inputs) - expected).max() < part * np.abs(expected).max()
+
+
+def _small(bias: float = 0.0, weight: float = 1.0, row: int = 0, hidden: tuple[int, ...] = (4,)) -> Model:
+    """Return a model of which one row of the first layer has other weights and another bias."""
+    network = Network.build((6,), hidden, 3, "relu")
+    model = model_of(network, 3, input_range=None, class_names=())
+    genes = model.genes.copy()
+    weights, biases = network.unpack(genes)[0]
+    weights[row] *= np.float32(weight)
+    biases[row] = bias
+    return Model.build(network, genes, (), None)
+
+
+INPUTS = np.random.default_rng(4).normal(size=(50, 6)).astype(np.float32)
+
+
+@pytest.mark.parametrize("hidden", [(), (4,)], ids=["one layer", "two layers"])
+@pytest.mark.parametrize(
+    ("bias", "weight"),
+    [(0.5, 1), (0.5, 0), (0, 0), (0.5, 1e-6), (300, 1e-6), (1e-9, 0), (0.5, 1e-30)],
+    ids=["plain", "zeros", "all zeros", "small weights", "large bias", "tiny bias", "tiny weights"],
+)
+def test_rows_of_any_scale_keep_their_precision(bias: float, weight: float, hidden: tuple[int, ...]) -> None:
+    """Neither zeros nor large biases make that row, or the others, coarse."""
+    _close(_small(bias, weight, hidden=hidden), INPUTS, 0.02)
+
+
+def test_a_bias_alone_is_nearly_exact() -> None:
+    """A row without weights gives its bias, to the unit of logits."""
+    whole = quantise(_small(0.3, 0, hidden=()), INPUTS)
+    assert whole.outputs(INPUTS)[:, 0] == pytest.approx(0.3, abs=whole.header["network"]["layers"][-1]["unit"])
+
+
+def test_one_row_of_huge_weights_leaves_the_others_fine() -> None:
+    """A hidden unit that is always at its limit does not cost the others their multiplier's bits."""
+    network = Network.build((6,), (4,), 3, "tanh")
+    genes = model_of(network, 3).genes.copy()
+    network.unpack(genes)[0][0][1] *= np.float32(1e9)
+    _close(Model.build(network, genes, (), None), INPUTS[np.abs(INPUTS).min(axis=1) > 0.02], 0.03)
+
+
+def test_constant_inputs_calibrate() -> None:
+    """One input, all zeros: nothing is divided by nothing."""
+    whole = quantise(_small(0.5), np.zeros((1, 6), np.float32))
+    assert np.isfinite(whole.outputs(INPUTS)).all()
+
+
+REFUSED: dict[str, tuple[Callable[[], Model], str]] = {
+    "detectors": (lambda: zoo.exhibit_of("detectors, not deskewed").model, "layer 0 (levels) cannot be computed"),
+    "int8 already": (lambda: zoo.exhibit_of("int8, tanh").model, "already"),
+    "infinite layers": (lambda: _small(3.4e38, 0, hidden=(4, 40)), "infinite values"),
+    "huge logits": (lambda: _small(1e30, hidden=()), "logits may reach"),
+}
+
+
+@pytest.mark.parametrize("name", list(REFUSED))
+def test_what_cannot_be_quantised_is_refused(name: str) -> None:
+    """One line says what stands in the way."""
+    make, words = REFUSED[name]
+    model = make()
+    with pytest.raises(UsageError) as raised:
+        quantise(model, np.ones((1, *model.input_shape), np.float32))
+    assert words in one_line(raised.value)
+
+
+def test_a_last_layer_with_an_activation_is_refused() -> None:
+    """Logits of integers are linear."""
+    model = _small()
+    layers = json.loads(json.dumps(model.header["network"]["layers"]))
+    layers[-1]["activation"] = "tanh"
+    changed = Model(model.header | {"network": model.header["network"] | {"layers": layers}}, model.arrays)
+    with pytest.raises(UsageError, match=r"layer 1 \(dense, tanh\).*must be linear"):
+        quantise(changed, INPUTS)
+
+
+def test_no_inputs_to_calibrate_by_are_refused() -> None:
+    """An empty batch says nothing about magnitudes."""
+    with pytest.raises(UsageError, match="at least one"):
+        quantise(_small(), INPUTS[:0])
+
+
+# Files
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all examples of a property may use."""
+    return tmp_path_factory.mktemp("int8")
+
+
+def write_model(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], object]) -> Path:
+    """Write a good int8 model after `change(header, arrays)` has spoilt it."""
+    model = zoo.exhibit_of("int8, deep").model
+    header, arrays = json.loads(json.dumps(model.header)), dict(model.arrays)
+    change(header, arrays)
+    path.write_bytes(pack_arrays({"header": header_bytes(header), **arrays}))
+    return path
+
+
+LAYERS = ("network", "layers")  # quantise, then dense-int8 of 9, 8, 5 and 3 outputs
+
+
+def _swapped(header: dict[str, Any], arrays: dict[str, Any]) -> None:
+    header["network"]["layers"][0]["kind"] = "standardise"
+    arrays["layers.0.mean"], arrays["layers.0.scale"] = arrays["layers.0.a"], arrays["layers.0.b"]
+
+
+def _float_layer_after(header: dict[str, Any], arrays: dict[str, Any]) -> None:
+    header["network"]["layers"].append({"kind": "dense", "inputs": 3, "outputs": 3, "activation": "linear"})
+    arrays["layers.5.weight"], arrays["layers.5.bias"] = np.eye(3, dtype=np.float32), np.zeros(3, np.float32)
+
+
+SPOILT = {
+    "low of a word": (at(*LAYERS, 0, "low", value="0"), "whole number"),
+    "low beyond 8 bits": (at(*LAYERS, 0, "low", value=-128), "beyond 8 bits"),
+    "low above 0": (at(*LAYERS, 0, "low", value=1), "beyond 8 bits"),
+    "no low": (without(*LAYERS, 0, "low"), "low"),
+    "other inputs": (at(*LAYERS, 0, "inputs", value=99), "'layers.0.a' is (100,)"),
+    "a that is infinite": (array("layers.0.a", np.full(100, np.inf, np.float32)), "infinite"),
+    "b of doubles": (array("layers.0.b", np.zeros(100)), "float64"),
+    "weights of 16 bits": (array("layers.1.weight", np.zeros((9, 100), np.int16)), "int16"),
+    "no weights": (array("layers.1.weight", None), "is missing"),
+    "bias of another length": (array("layers.1.bias", np.zeros(8, np.int32)), "(8,)"),
+    "bias of floats": (array("layers.1.bias", np.zeros(9, np.float32)), "float32"),
+    "bias that overflows": (array("layers.1.bias", np.full(9, -(2**31), np.int32)), "impossible"),
+    "negative multiplier": (array("layers.1.multiplier", np.full(9, -1, np.int32)), "impossible"),
+    "multiplier of 64 bits": (array("layers.1.multiplier", np.zeros(9, np.int64)), "int64"),
+    "products beyond 53 bits": (
+        lambda header, arrays: arrays.update(
+            {"layers.1.multiplier": np.full(9, 2**31 - 1, np.int32), "layers.1.bias": np.full(9, 2**30, np.int32)}
+        ),
+        "beyond 53 bits",
+    ),
+    "negative shift": (at(*LAYERS, 1, "shift", value=-1), "impossible shift"),
+    "large shift": (at(*LAYERS, 1, "shift", value=47), "impossible shift"),
+    "shift of a fraction": (at(*LAYERS, 1, "shift", value=3.0), "whole number"),
+    "no shift": (without(*LAYERS, 1, "shift"), "shift"),
+    "other outputs": (at(*LAYERS, 1, "outputs", value=8), "(9, 100) int8"),
+    "no table": (array("layers.1.table", None), "is missing"),
+    "table of nothing": (array("layers.1.table", np.zeros(0, np.int8)), "impossible table"),
+    "table of -128": (array("layers.1.table", np.full(5, -128, np.int8)), "impossible table"),
+    "table of words": (array("layers.1.table", np.zeros(5, np.int32)), "int32"),
+    "table of rows": (array("layers.1.table", np.zeros((5, 1), np.int8)), "(5, 1)"),
+    "table that begins far away": (at(*LAYERS, 1, "low", value=10**9), "impossible table"),
+    "table that begins nowhere": (without(*LAYERS, 1, "low"), "low"),
+    "unit of a third": (at(*LAYERS, 4, "unit", value=1 / 3), "no power of two"),
+    "unit of a word": (at(*LAYERS, 4, "unit", value="1"), "no power of two"),
+    "unit of nothing": (at(*LAYERS, 4, "unit", value=0.0), "no power of two"),
+    "unit below zero": (at(*LAYERS, 4, "unit", value=-0.5), "no power of two"),
+    "unit beyond reason": (at(*LAYERS, 4, "unit", value=2.0**41), "no power of two"),
+    "logits beyond 24 bits": (at(*LAYERS, 4, "shift", value=0), "beyond 24 bits"),
+    "no unit": (without(*LAYERS, 4, "unit"), "the last layer gives 8-bit integers"),
+    "a unit too early": (at(*LAYERS, 2, "unit", value=0.5), "layer 2 has a unit"),
+    "a unit early": (at(*LAYERS, 3, "unit", value=0.5), "layer 3 has a unit"),
+    "quantise as another layer": (_swapped, "layer 1 takes 8-bit integers, but other numbers arrive"),
+    "a float layer after": (_float_layer_after, "layer 4 has a unit, but only the last layer may"),
+    "integers for a float layer": (
+        at(*LAYERS, 1, value={"kind": "standardise", "inputs": 100}),
+        "layer 1 takes none, but 8-bit integers arrive",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(SPOILT))
+def test_integer_layers_that_contradict_themselves_are_refused(folder: Path, name: str) -> None:
+    """The line says which layer, array or entry is wrong."""
+    change, words = SPOILT[name]
+    assert words in refusal(write_model(folder / "spoilt.npz", change))
+
+
+def test_the_unspoilt_model_is_read(folder: Path) -> None:
+    """What the tests above spoil is good to begin with, and comes back as it was."""
+    path = write_model(folder / "good.npz", lambda header, arrays: None)
+    assert load(path).pack() == zoo.exhibit_of("int8, deep").model.pack()
+
+
+PLACES = [
+    *((*LAYERS, 0, key) for key in ("kind", "inputs", "low")),
+    *((*LAYERS, 1, key) for key in ("kind", "inputs", "outputs", "activation", "shift", "low", "unit")),
+    *((*LAYERS, 4, key) for key in ("kind", "inputs", "outputs", "activation", "shift", "low", "unit")),
+]
+
+
+@patient
+@given(st.sampled_from(PLACES), JSON_VALUES | st.integers(-2, 60) | st.integers(-40, 40).map(lambda power: 2.0**power))
+def test_any_value_anywhere_in_an_integer_layer_is_taken_or_refused(
+    folder: Path, place: tuple[Any, ...], value: Any
+) -> None:
+    """The outcome is a model that predicts or one line; never another exception."""
+    read_or_refuse(write_model(folder / "any.npz", at(*place, value=value)))
+
+
+@pytest.mark.data
+def test_no_more_than_a_fifth_of_a_point_is_lost_on_real_digits() -> None:
+    """784-64-10 in 8-bit integers is as good on MNIST's test images, calibrated on validation images."""
+    dataset, model = mnist.dataset(), mnist.dense()
+    whole = mnist.integers()
+    right = [(each.predict(dataset.test.inputs) == dataset.test.labels).mean() for each in (model, whole)]
+    assert right[0] - right[1] <= 0.002
