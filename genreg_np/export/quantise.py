@@ -83,7 +83,7 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
         layers.append(header)
 
     with np.errstate(over="ignore", invalid="ignore"):
-        values = network.fixed[0].apply(features) if (network := model.network).fixed else features
+        values = network.fixed[0].apply(features) if network.fixed else features
         header, parts, step = _inputs(model, values)
         add(header, parts)
         for layer, (weight, bias) in zip(network.dense, network.unpack(model.genes), strict=True):
