@@ -44,9 +44,11 @@ bench-mixed: $(VENV)/installed-bench $(PEERS)
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --requirement bench/peers/requirements.txt || { rm -rf .venv-peers; exit 1; }
 
-# The accuracies in README, seed by seed; about half an hour on two cores.
-reproduce: $(VENV)/installed-dev
+# The accuracies of README and docs/accuracy.md, then the pages. Measured again is what ARGS names, e.g. ARGS="fast --anew";
+# all of it takes five hours on two cores. PyTorch's rungs also need --peers .venv-peers/bin/python, of `make bench-peers`.
+reproduce: $(VENV)/installed-bench
 	$(BIN)/python bench/ladder.py $(ARGS)
+	$(BIN)/python bench/figures.py
 
 # The tables and plots of README and docs/benchmarks.md, from the results.
 figures: $(VENV)/installed-bench

@@ -6,8 +6,8 @@ import math
 import statistics
 from typing import Any
 
-from rungs import ABLATIONS, RUNGS
-from tables import RESULTS, number, read, table
+from rungs import ABLATIONS, RUNGS, known_runs
+from tables import number, table
 
 PRESETS = (  # README's rows: rungs named as the preset they train
     "fast", "middle", "best", "genreg-2", "nodes", "selection", "seed-mnist-64", "seed-mnist-32", "readme-text",
@@ -16,11 +16,6 @@ PRESETS = (  # README's rows: rungs named as the preset they train
 FASHION = ("nodes-fashion", "fast-fashion", "best-fashion")
 OTHER_DATA = (*FASHION, "seed-alphabet", "alphabet", "nodes-small", "small")
 MARKS = (0.90, 0.95, 0.97, 0.98, 0.99)  # validation accuracies whose seconds are told
-
-
-def runs_of(rung: str) -> list[dict[str, Any]]:
-    """Return what was measured of a rung, a run for each seed; nothing if it was not."""
-    return list(read(f"accuracy-{rung}")["runs"]) if (RESULTS / f"accuracy-{rung}.json").exists() else []
 
 
 def saved(run: dict[str, Any]) -> float:
@@ -47,7 +42,7 @@ def middle(runs: list[dict[str, Any]], key: str) -> float | None:
 
 
 def machine() -> str:
-    found = runs_of("nodes")[0]["machine"]
+    found = known_runs("nodes")[0]["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     return f"{found['processor']}, {found['cores']} cores; {versions}."
 
@@ -55,7 +50,7 @@ def machine() -> str:
 def presets() -> str:
     rows = []
     for name in PRESETS:
-        if not (runs := runs_of(name)):
+        if not (runs := known_runs(name)):
             continue
         best, consensus = (
             [run["test"][genome] for run in runs if genome in run["test"]] for genome in ("best", "consensus")
@@ -77,7 +72,7 @@ def presets() -> str:
 def ladder() -> str:
     rows = []
     for name, rung in RUNGS.items():
-        if name in OTHER_DATA or not (runs := runs_of(name)):
+        if name in OTHER_DATA or not (runs := known_runs(name)):
             continue
         count = middle(runs, "evaluations")
         rows.append(
@@ -102,7 +97,7 @@ def seconds_to(run: dict[str, Any], mark: float) -> float:
 def time_to() -> str:
     rows = []
     for name, rung in RUNGS.items():
-        runs = [run for run in runs_of(name) if run["curve"]]
+        runs = [run for run in known_runs(name) if run["curve"]]
         if name in OTHER_DATA or not runs:
             continue
         times = [seconds_to(quickest(runs), mark) for mark in MARKS]
@@ -114,7 +109,7 @@ def fashion() -> str:
     rows = [
         [RUNGS[name].what, spread([saved(run) for run in runs], 2), number(quickest(runs)["seconds"]), str(len(runs))]
         for name in FASHION
-        if (runs := runs_of(name))
+        if (runs := known_runs(name))
     ]
     return table(["Fashion-MNIST", "test accuracy, %", "seconds", "seeds"], rows)
 
@@ -122,7 +117,7 @@ def fashion() -> str:
 def ablation() -> str:
     rows = []
     for name, rung in ABLATIONS.items():
-        if runs := runs_of(name):
+        if runs := known_runs(name):
             values = [saved(run) for run in runs]
             deviation = f"{100 * statistics.stdev(values):.2f}" if len(values) > 1 else "-"
             rows.append([rung.what, spread(values, 2), deviation, str(len(runs))])
@@ -133,6 +128,6 @@ def sizes() -> str:
     rows = [
         [f"`{name}`", *(number(middle(runs, key)) for key in ("model_kilobytes", "peak_memory_mb", "predict_ms"))]
         for name in ("seed-mnist-64", "nodes", "fast", "middle", "best", "genreg-2")
-        if (runs := runs_of(name))
+        if (runs := known_runs(name))
     ]
     return table(["preset", "model.npz, KB", "peak memory of training, MB", "one prediction by infer.py, ms"], rows)

@@ -1,6 +1,6 @@
 """The ladder: every method seed by seed, and backpropagation on the same networks beside it.
 
-    python bench/ladder.py                                       every rung, seeds 0-4
+    python bench/ladder.py                                       every rung on its own number of seeds
     python bench/ladder.py seed-mnist-64 --seeds 20
     python bench/ladder.py torch-lenet --peers .venv-peers/bin/python
 
@@ -26,15 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import machine
-from rungs import ABLATIONS, RUNGS, Rung, evaluations
+from rungs import ALL, RESULTS, Rung, evaluations, known_runs
 
 from genreg_np import infer, load_dataset, train
 from genreg_np.training import Watcher
 
-RESULTS = Path(__file__).parent / "results"
 POINTS = 40  # most points of a curve that is kept
 PREDICTIONS = 500  # timed one by one
-ALL = RUNGS | ABLATIONS
 
 
 def measure(rung: Rung, seed: int, generations: int, backend: str) -> dict[str, Any]:
@@ -121,25 +119,7 @@ def save_for_peers(name: str, path: Path) -> None:
     np.savez(path, **arrays)
 
 
-def settings(rung: Rung) -> dict[str, Any]:
-    """Return what a result depends on beside seed and machine."""
-    if rung.peer:
-        return {"peer": rung.peer, "budget": rung.budget, "dataset": rung.dataset}
-    known = rung.config(0).to_dict() | {"budget": rung.budget}
-    return {key: value for key, value in known.items() if key != "seed" and (key != "generations" or not rung.budget)}
-
-
-def known_runs(name: str) -> list[dict[str, Any]]:
-    """Return the runs of a rung that are in its file, if its settings have not changed."""
-    path = RESULTS / f"accuracy-{name}.json"
-    if not path.exists():
-        return []
-    document = json.loads(path.read_text("utf-8"))
-    runs: list[dict[str, Any]] = document["runs"] if document["settings"] == settings(ALL[name]) else []
-    return runs
-
-
-def save(name: str, runs: list[dict[str, Any]], peers: str) -> None:
+def save(name: str, runs: list[dict[str, Any]]) -> None:
     """Write a rung's file."""
     runs = sorted(runs, key=lambda run: int(run["seed"]))
     summary = {}
@@ -150,7 +130,7 @@ def save(name: str, runs: list[dict[str, Any]], peers: str) -> None:
             "median": statistics.median(values),
             "deviation": statistics.stdev(values) if len(values) > 1 else None,
         }
-    document = {"rung": name, "what": ALL[name].what, "settings": settings(ALL[name]), "test": summary, "runs": runs}
+    document = {"rung": name, "what": ALL[name].what, "settings": ALL[name].settings(), "test": summary, "runs": runs}
     target = RESULTS / f"accuracy-{name}.json"
     target.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
@@ -176,6 +156,7 @@ def main() -> None:
         runs = [] if arguments.anew else known_runs(name)
         for seed in range(arguments.seeds or rung.seeds):
             if any(run["seed"] == seed for run in runs):
+                print(f"{name} seed {seed}: measured already (--anew measures again)")
                 continue
             around = machine.describe(arguments.peers or None)
             started = time.perf_counter()
@@ -184,7 +165,7 @@ def main() -> None:
             runs.append({"seed": seed, **found, "machine": around})
             told = {key: found.get(key) for key in ("generations", "seconds", "test")}
             print(f"{name} seed {seed}: {told}, process {time.perf_counter() - started:.1f} s", flush=True)
-            save(name, runs, arguments.peers)
+            save(name, runs)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""The rungs of the ladder: what is trained, on what, for how long. ladder.py measures, figures.py tells."""
+"""The rungs of the ladder: what is trained, on what, for how long. ladder.py measures, accuracies.py tells."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from genreg_np.config import TrainConfig, read_preset
@@ -27,7 +29,16 @@ class Rung:
         values = read_preset(self.preset) | {"dataset": self.dataset} | dict(self.changes)
         return TrainConfig.from_dict(values | {"seed": seed})
 
+    def settings(self) -> dict[str, Any]:
+        """Return what a result depends on beside seed and machine."""
+        if self.peer:
+            return {"peer": self.peer, "budget": self.budget, "dataset": self.dataset}
+        known = self.config(0).to_dict() | {"budget": self.budget}
+        left_out = ("seed", "generations") if self.budget else ("seed",)  # a budget decides on the generations
+        return {key: value for key, value in known.items() if key not in left_out}
 
+
+RESULTS = Path(__file__).parent / "results"
 SIGNS = {"activation": "step", "sigma": 0.5}
 REWARD = {"fitness": "reward", "sigma": 1.0}
 LARGE = {"detectors": 24, "first_detectors": 16, "second_detectors": 14, "copies": 6, "generations": 14_000}
@@ -78,7 +89,7 @@ RUNGS: dict[str, Rung] = {
 LASTING = {"trust_decay": 0.001, "trust_decay_per": "image", "trust_inheritance": 0.03}  # trust, as published
 BY_REWARD = {"fitness": "reward", "prediction": "sampled", "parent_weights": "rank"}
 HALVING = {"trust_decay": 0.5, "trust_inheritance": 0.25, "survival": "mean"}
-ABLATIONS: dict[str, Rung] = {  # of a population as published, made stronger step by step; each changes one thing
+ABLATIONS: dict[str, Rung] = {  # each differs from `base` in what its words say
     f"ablation-{name}": Rung(what, "selection", CROSSOVER | {"generations": 600} | changes)
     for name, (what, changes) in {
         "base": ("by crossover of single weights, 4 elites, trust earned anew in each generation", {}),
@@ -97,6 +108,18 @@ ABLATIONS: dict[str, Rung] = {  # of a population as published, made stronger st
                         {"crossover": "mean", "child_mutation_rate": 0.003, "mutation_scale": 0.5}),
     }.items()
 }  # fmt: skip
+
+ALL = RUNGS | ABLATIONS
+
+
+def known_runs(name: str) -> list[dict[str, Any]]:
+    """Return the runs of a rung that were measured with its settings of today, one for each seed."""
+    path = RESULTS / f"accuracy-{name}.json"
+    if not path.exists():
+        return []
+    document = json.loads(path.read_text("utf-8"))
+    runs: list[dict[str, Any]] = document["runs"] if document["settings"] == ALL[name].settings() else []
+    return runs
 
 
 def evaluations(config: TrainConfig, images: int) -> int:

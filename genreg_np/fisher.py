@@ -35,6 +35,7 @@ HARVESTS, HARVEST = 3, 8  # times in a round, filters each time
 ALIKE, MOST = 0.95, 96  # correlation beyond which a filter is left out; filters kept at most
 JUDGES = 200  # images per class that decide on the harvest
 COMMON = 1 << 20  # the stream's number of those images, beyond any round's
+STAGE = COMMON // 8  # a bank's stages number their rounds this far apart
 
 Float64 = NDArray[np.float64]
 
@@ -70,7 +71,7 @@ def evolve(
 ) -> Responses:
     """Evolve filters on images (N, H * W) uint8, and keep those that are separable and unlike each other."""
     taps, functions = _evolved(images, labels, shape, stream, plan, threads)
-    kept = select(draw_judges(images, labels, shape, JUDGES, stream, COMMON), taps, functions, ALIKE)[:MOST]
+    kept, _ = select(draw_judges(images, labels, shape, JUDGES, stream, COMMON), taps, functions, MOST)
     return Responses(shape, taps[kept], tuple(FUNCTIONS[index] for index in functions[kept]), GRIDS)
 
 
@@ -81,12 +82,11 @@ def separable(images: UInt8, labels: NDArray[np.int64], count: int, size: int, s
     """
     shape, flat = images.shape[1:], images.reshape(len(images), -1)
     rounds = -(-count // HARVEST)
-    plan = Plan(rounds, 32, 12, 20, (FUNCTIONS.index("abs"),), size, number * COMMON // 8)
+    plan = Plan(rounds, 32, 12, 20, (FUNCTIONS.index("abs"),), size, number * STAGE)
     taps, functions = _evolved(flat, labels, shape, stream, plan, 1)
     judges = draw_judges(flat, labels, shape, JUDGES, stream, COMMON + number, size)
-    unlike = select(judges, taps, functions, ALIKE)
-    order = np.concatenate([unlike, np.setdiff1d(select(judges, taps, functions, 1.1), unlike)])
-    chosen: Float32 = taps[order[:count]]
+    kept, rest = select(judges, taps, functions, count)
+    chosen: Float32 = taps[np.concatenate([kept, rest])[:count]]
     return chosen
 
 
@@ -166,8 +166,13 @@ def harvest(judges: Judges, stream: Stream, plan: Plan, number: int) -> Iterator
         sigmas = np.concatenate([sigmas[:kept], mutated[kept:]])
 
 
-def select(judges: Judges, taps: Float32, functions: NDArray[np.int64], alike: float) -> NDArray[np.int64]:
-    """Return which filters to keep, the most separable first, none correlated beyond `alike` with one before it."""
+def select(
+    judges: Judges, taps: Float32, functions: NDArray[np.int64], most: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which filters to keep, at most `most`, and which not; the most separable first in both.
+
+    None that is kept is correlated beyond ALIKE with one kept before it.
+    """
     columns, fitness = [], []
     for start in range(0, len(taps), HARVEST):
         answers = judges.answers(taps[start : start + HARVEST], functions[start : start + HARVEST])
@@ -177,8 +182,9 @@ def select(judges: Judges, taps: Float32, functions: NDArray[np.int64], alike: f
         flat = standard.transpose(1, 0, 2).reshape(answers.shape[1], -1)
         columns.append(flat / np.maximum(np.sqrt((flat * flat).sum(axis=1, keepdims=True)), np.float32(1e-6)))
     vectors, scores = np.concatenate(columns), np.concatenate(fitness)
+    order = np.argsort(-scores, kind="stable")
     kept: list[int] = []
-    for index in np.argsort(-scores, kind="stable"):
-        if not kept or np.abs(vectors[kept] @ vectors[index]).max() <= alike:
+    for index in order:
+        if len(kept) < most and (not kept or np.abs(vectors[kept] @ vectors[index]).max() <= ALIKE):
             kept.append(int(index))
-    return np.array(kept)
+    return np.array(kept), order[~np.isin(order, kept)]

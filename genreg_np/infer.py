@@ -170,6 +170,7 @@ def load(path: PathLike) -> Model:
     except (ValueError, RecursionError):
         raise ModelError(f"{path}: its header is damaged") from None
     try:
+        # JSON can escape half a surrogate pair: text that could be neither printed nor saved again.
         json.dumps(header, ensure_ascii=False).encode("utf-8")
     except ValueError:
         raise ModelError(f"{path}: its header holds text that is no Unicode") from None

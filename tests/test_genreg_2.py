@@ -158,8 +158,30 @@ def test_filters_kept_are_unlike_each_other() -> None:
     images = DATASET.train.inputs.reshape(len(DATASET.train), -1)
     judges = fisher.draw_judges(images, DATASET.train.labels, (10, 10), 40, Stream(0), 0)
     taps = np.random.default_rng(0).normal(size=(3, 5, 5)).astype(np.float32)
-    kept = fisher.select(judges, np.concatenate([taps, taps]), np.ones(6, np.int64), fisher.ALIKE)
+    kept, rest = fisher.select(judges, np.concatenate([taps, taps]), np.ones(6, np.int64), 6)
     assert sorted(index % 3 for index in kept) == [0, 1, 2]
+    assert sorted([*kept, *rest]) == [0, 1, 2, 3, 4, 5]
+    assert (kept % 3).tolist() == (rest % 3).tolist()  # both in order of separability
+    fewer, others = fisher.select(judges, np.concatenate([taps, taps]), np.ones(6, np.int64), 2)
+    assert fewer.tolist() == kept[:2].tolist()
+    assert len(others) == 4
+
+
+@pytest.mark.parametrize("count", [2, 30])  # few, and more than are unlike each other
+def test_separable_filters_separate_better_than_random_ones(count: int) -> None:
+    """By other images than those that chose them; the first are better than the last."""
+    taps = fisher.separable(DATASET.train.inputs, DATASET.train.labels, count, 5, Stream(0), 1)
+    images = DATASET.train.inputs.reshape(len(DATASET.train), -1)
+    judges = fisher.draw_judges(images, DATASET.train.labels, (10, 10), 40, Stream(1), 7)
+
+    def scores(filters: np.ndarray) -> np.ndarray:
+        absolute = np.full(len(filters), fisher.FUNCTIONS.index("abs"))
+        return fisher.separability(judges.answers(filters, absolute), judges.labels)
+
+    assert taps.shape == (count, 5, 5)
+    random = np.random.default_rng(0).normal(0, fisher.FIRST_TAP, (30, 5, 5)).astype(np.float32)
+    assert scores(taps).mean() > 1.1 * scores(random).mean()
+    assert scores(taps[:2]).mean() > 0.99 * scores(taps).mean()
 
 
 # Runs

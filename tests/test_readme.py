@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from genreg_np.config import read_preset
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -21,6 +25,20 @@ def test_the_python_examples_of_the_readme_run_in_order(tmp_path: Path, monkeypa
         exec(compile(block, "README.md", "exec"), names)
     assert Path("runs/first/model.npz").exists()
     assert names["parity"](names["best"]) >= 3
+
+
+def test_the_command_lines_of_the_readme_are_understood() -> None:
+    """Commands and options exist; and what is quantised is a model that can be."""
+    lines = re.findall(r"^genreg-np (.*)$", README.read_text("utf-8"), re.MULTILINE)
+    assert len(lines) > 10
+    for line in lines:
+        name, *arguments = shlex.split(line, comments=True)
+        command = importlib.import_module(f"genreg_np.cli.{name}_").command
+        context = command.make_context(name, arguments, resilient_parsing=False)
+        if context.params.get("int8"):
+            preset = re.fullmatch(r"runs/mnist-(.+)-0/model.npz", context.params["model_path"])
+            assert preset is not None
+            assert read_preset(preset[1])["strategy"] != "detector-bank", line
 
 
 def test_the_python_example_of_the_methods_runs() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+SPLITS = ("train", "validation", "test")
 STEP = 1e-3
 BATCH = {"mlp": 128, "lenet": 64}
 
@@ -41,9 +42,6 @@ def sklearn_mlp(data: Any, seed: int) -> dict[str, Any]:
         "evaluations": int(network.n_iter_ * 0.9 * len(images["train"])),
         "parameters": sum(part.size for part in network.coefs_ + network.intercepts_),
     }
-
-
-SPLITS = ("train", "validation", "test")
 
 
 def network_of(kind: str, torch: Any) -> Any:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from genreg_np.errors import GenregError, UsageError
+from genreg_np.cli.targets import check_target
+from genreg_np.errors import GenregError
 
 
 @click.command(
@@ -27,7 +28,7 @@ def command(source: str, target: str, force: bool) -> None:
     """
     from genreg_np.convert import read_champion
 
-    _check_target(Path(source), Path(target), force)
+    check_target(Path(target), force, Path(source), "SOURCE", "champion.npz")
     model = read_champion(source)
     try:
         model.save(target)
@@ -36,15 +37,3 @@ def command(source: str, target: str, force: bool) -> None:
     click.echo(f"wrote {target}: {model.network.describe()}, from {model.training['source']}")
     follow_up = "eval" if "config" in model.training else "info"
     click.echo(f"try:  genreg-np {follow_up} {shlex.quote(target)}")
-
-
-def _check_target(source: Path, target: Path, force: bool) -> None:
-    """Refuse a target that cannot or must not be written, before the source is read."""
-    if target.is_dir():
-        raise UsageError(f"{target}: is a folder; name the file to write in it, e.g. {target / 'champion.npz'}")
-    if not target.parent.is_dir():
-        raise UsageError(f"{target}: the folder {target.parent} does not exist; create it first")
-    if target.exists() and source.exists() and target.samefile(source):
-        raise UsageError(f"{target}: is SOURCE itself; choose another name, so that the original is kept")
-    if target.exists() and not force:
-        raise UsageError(f"{target}: exists; add --force to overwrite it, or choose another name")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from genreg_np.errors import GenregError, UsageError
+from genreg_np.cli.targets import check_target
+from genreg_np.errors import GenregError
 
 
 @click.command(
@@ -37,7 +38,7 @@ def command(model_path: str, out: str | None, force: bool, no_open: bool) -> Non
 
     target = None if out is None else Path(out)
     if target is not None:
-        _check(Path(model_path), target, force)
+        check_target(target, force, Path(model_path), "MODEL", "model.html")
     (page,) = files_of(load(model_path), "html").values()
     try:
         if target is None:
@@ -50,20 +51,6 @@ def command(model_path: str, out: str | None, force: bool, no_open: bool) -> Non
     click.echo(f"wrote {target}: {len(page):,} bytes, all in one file")
     if not no_open and not _opened(target.absolute().as_uri()):
         click.echo("no browser can be opened from here: open that file in one, on this or any other machine")
-
-
-def _check(model: Path, target: Path, force: bool) -> None:
-    """Refuse a target that cannot or must not be written, before the model is read."""
-    if target.exists() and not target.is_dir() and not target.is_file():
-        raise UsageError(f"{target}: is no ordinary file and is not replaced; name another")
-    if target.is_dir():
-        raise UsageError(f"{target}: is a folder; name the file to write in it, e.g. {target / 'model.html'}")
-    if not target.parent.is_dir():
-        raise UsageError(f"{target}: the folder {target.parent} does not exist; create it first")
-    if target.exists() and model.exists() and target.samefile(model):
-        raise UsageError(f"{target}: is MODEL itself; choose another name, so that the model is kept")
-    if target.exists() and not force:
-        raise UsageError(f"{target}: exists; add --force to overwrite it, or choose another name")
 
 
 def _opened(address: str) -> bool:

@@ -87,8 +87,7 @@ def _quantised(
     from genreg_np.export.quantise import check, quantise
 
     check(model)
-    known = model.trained("config", "dataset")
-    name = dataset or (known if isinstance(known, str) and Path(known).exists() else trained_on(path, model))
+    name = dataset or trained_on(path, model)
     views = model.trained("config", "variations")
     data = load_dataset(name, data_dir=data_dir, label=label, variations=views if type(views) is int else 1)
     check_fit(name, data, model)

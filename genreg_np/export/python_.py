@@ -34,7 +34,7 @@ def files(model: Model, name: str) -> dict[str, bytes]:
     call = "print(model.top(inputs, 3))  # the three most probable classes of each input"
     if not model.class_names:
         call = "print(model.outputs(inputs))"
-    elif model.input_range and not model.input_range[0] <= 0 <= model.input_range[1]:
+    if model.input_range and not model.input_range[0] <= 0 <= model.input_range[1]:
         call = f"inputs += {math.ceil(model.input_range[0])}\n{call}"
     example = EXAMPLE.format(name=name, dtype=dtype, meaning=meaning, call=call)
     runtime = Path(infer.__file__).read_bytes()

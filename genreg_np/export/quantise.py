@@ -83,7 +83,7 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
         layers.append(header)
 
     with np.errstate(over="ignore", invalid="ignore"):
-        values = network.fixed[0].apply(features) if (network := model.network).fixed else features
+        values = network.fixed[0].apply(features) if network.fixed else features
         header, parts, step = _inputs(model, values)
         add(header, parts)
         for layer, (weight, bias) in zip(network.dense, network.unpack(model.genes), strict=True):
@@ -198,7 +198,11 @@ def _table(layer: Dense, scale: Scale) -> NDArray[np.int8]:
 
 
 def _multiplier(ratio: NDArray[np.float64], most: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
-    """Return m (O,) and shift with m / 2**shift near the ratios, as fine as the bits of m and of acc * m allow."""
+    """Return m (O,) and shift with m / 2**shift near the ratios, as fine as the bits of m and of acc * m allow.
+
+    A ratio beyond those bits is cut: every acc is then 0, or one unit of it past the end of any table, and stays so.
+    """
     room = MULTIPLIER_BITS - math.log2(ratio.max()), PRODUCT_BITS - math.log2(max(float((most * ratio).max()), 1))
     shift = max(0, min(MOST_SHIFT, math.floor(min(room))))
-    return np.rint(ratio * 2.0**shift), shift
+    largest = np.minimum(2.0**MULTIPLIER_BITS, np.floor(2.0**PRODUCT_BITS / np.maximum(most, 1)))
+    return np.minimum(np.rint(ratio * 2.0**shift), largest), shift

@@ -312,9 +312,10 @@ def parent_weights(options: GenregOptions, state: GenregState) -> NDArray[np.flo
 
 
 def with_mean(values: Any, weights: NDArray[np.float64], elites: int) -> Any:
-    """Return the first `elites` of S values or rows, and after them the weighted mean of all, (elites + 1, ...).
+    """Return the first `elites` of S survivors' values and after them the weighted mean of all.
 
-    Summed one by one in order, so that every backend gives the same bits.
+    `values` is (S,) or (S, D), of any backend, `weights` (S,); the result (elites + 1,) or (elites + 1, D). Summed one
+    by one in order, so that every backend gives the same bits.
     """
     shares = (weights / weights.sum()).tolist()
     mean = values[0] * shares[0]

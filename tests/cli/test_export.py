@@ -40,6 +40,17 @@ def test_options_that_mean_nothing_are_refused(genreg, tmp_path: Path, options: 
     assert not (tmp_path / "app").exists()
 
 
+def test_a_file_that_the_model_names_is_not_read_unless_told(genreg, tmp_path: Path) -> None:
+    """A model may come from anywhere: its header names a file, and that could be any file."""
+    (tmp_path / "private.csv").write_text("a,label\n1,0\n")
+    training = {"config": {"dataset": str(tmp_path / "private.csv")}}
+    model_of(Network.build((2, 2), (3,), 2), training=training).save(tmp_path / "model.npz")
+    done = genreg("export", tmp_path / "model.npz", "--to", "python", "--out", tmp_path / "app", "--int8")
+    assert done.code == 2
+    assert "say where that is with --dataset PATH" in done.err
+    assert not (tmp_path / "app").exists()
+
+
 @pytest.mark.parametrize(("limit", "code"), [("50", 0), ("49.9", 1)])
 def test_a_loss_of_just_the_limit_is_allowed(
     genreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, code: int

@@ -17,6 +17,18 @@ from tests.zoo import ZOO, exhibit_of, kinds_shown
 DENSE = exhibit_of("dense, relu").model
 
 
+def fill_up_after(written: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let so many files be written; then the disk is full."""
+    left = iter(range(written))
+
+    def write(path: Path, data: bytes) -> None:
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device")
+        files.write_atomic(path, data)
+
+    monkeypatch.setattr(export, "write_atomic", write)
+
+
 def test_the_zoo_has_every_kind_of_layer() -> None:
     """A layer that no exhibit has is one that no exporter is tested on."""
     assert kinds_shown() == set(infer.LAYERS)
@@ -95,14 +107,7 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
     """Whichever file fails: no folder, no temporary one, and one line."""
-    left = iter(range(written))
-
-    def write(path: Path, data: bytes) -> None:
-        if next(left, None) is None:
-            raise OSError(28, "No space left on device")
-        files.write_atomic(path, data)
-
-    monkeypatch.setattr(export, "write_atomic", write)
+    fill_up_after(written, monkeypatch)
     with pytest.raises(GenregError, match="No space left") as caught:
         export.export(DENSE, "python", tmp_path / "app")
     one_line(caught.value)
@@ -125,14 +130,7 @@ def test_a_forced_export_that_fails_leaves_the_old_files(
     """All are written aside before the first is replaced."""
     export.export(exhibit_of("dense, tanh").model, "python", tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    left = iter(range(written))
-
-    def write(path: Path, data: bytes) -> None:
-        if next(left, None) is None:
-            raise OSError(28, "No space left on device")
-        files.write_atomic(path, data)
-
-    monkeypatch.setattr(export, "write_atomic", write)
+    fill_up_after(written, monkeypatch)
     with pytest.raises(GenregError, match="No space left"):
         export.export(DENSE, "python", tmp_path, force=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -159,11 +157,12 @@ def test_a_folder_that_cannot_be_named_is_refused_in_one_line(tmp_path: Path, ou
     one_line(caught.value)
 
 
-def test_the_example_of_a_range_without_0_runs(tmp_path: Path) -> None:
-    """Its inputs lie in the range."""
+@pytest.mark.parametrize("names", [("a", "b"), ()])
+def test_the_example_of_a_range_without_0_runs(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Its inputs lie in the range, whether the model gives classes or values."""
     for number, bounds in enumerate([(-300.0, -5.0), (0.5, 9.5), (3.0, 9.0)]):
         out = tmp_path / str(number)
-        export.export(model_of(Network.build((4,), (), 2), input_range=bounds), "python", out)
+        export.export(model_of(Network.build((4,), (), 2), input_range=bounds, class_names=names), "python", out)
         assert python("import runpy, sys; sys.path.insert(0, '.'); runpy.run_path('example.py')", cwd=out)
 
 

@@ -134,6 +134,15 @@ def test_every_bound_holds_whatever_the_weights(drawn: tuple[Model, NDArray[np.f
     assert np.abs(reference(whole, given)).max() < 2**24
 
 
+def test_a_model_of_zeros_on_large_features_gives_zeros() -> None:
+    """Its rows have any scale, which beside large inputs is beyond a multiplier's 31 bits: the multiplier is cut."""
+    network = Network.build((1,), (), 1)
+    inputs = np.array([[125730.0]], np.float32)
+    whole = quantise(Model.build(network, np.zeros(2, np.float32), (), None), inputs)
+    assert np.array_equal(whole.outputs(inputs), [[0.0]])
+    assert np.array_equal(reference(whole, inputs), [[0]])
+
+
 def _close(model: Model, inputs: NDArray[np.generic], part: float) -> None:
     """Compare with the float model: within a part of its largest logit."""
     expected = model.outputs(inputs)
