@@ -33,6 +33,7 @@ FIRST_TAP, FIRST_SIGMA, SIGMA_RANGE = 0.4, 0.08, (5e-3, 0.4)
 ELITES, BARRED, TOURNAMENT, SIGMA_CHANGE = 0.1, 0.08, 4, 0.2
 HARVESTS, HARVEST = 3, 8  # times in a round, filters each time
 ALIKE, MOST = 0.95, 96  # correlation beyond which a filter is left out; filters kept at most
+PIECE = 32  # images answered at a time, so that answers stay in the cache
 JUDGES = 200  # images per class that decide on the harvest
 COMMON = 1 << 20  # the stream's number of those images, beyond any round's
 STAGE = COMMON // 8  # a bank's stages number their rounds this far apart
@@ -63,7 +64,10 @@ class Judges:
 
     def answers(self, taps: Float32, functions: NDArray[np.int64]) -> Float32:
         """Return the pooled answers of filters (F, size, size), (N, F, G) float32."""
-        return infer.respond(self.patches, taps, tuple(FUNCTIONS[index] for index in functions), self.pools)
+        names = tuple(FUNCTIONS[index] for index in functions)
+        starts = range(0, len(self.patches), PIECE)
+        parts = [infer.respond(self.patches[start : start + PIECE], taps, names, self.pools) for start in starts]
+        return np.concatenate(parts)
 
 
 def evolve(

@@ -628,10 +628,9 @@ def _responses(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> 
 
 def patches_of(levels: np.ndarray, height: int, width: int, size: int) -> np.ndarray:
     """Return every size x size patch of levels (n, height * width), as 0 .. 1: (n, places, size * size) float32."""
-    windows = np.lib.stride_tricks.sliding_window_view(levels.reshape(-1, height, width), (size, size), axis=(1, 2))
-    places = (height - size + 1) * (width - size + 1)
-    patches: np.ndarray = windows.reshape(len(levels), places, size * size) / np.float32(LEVEL)
-    return patches
+    images = (levels / np.float32(LEVEL)).reshape(-1, height, width)
+    windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
+    return windows.reshape(len(levels), (height - size + 1) * (width - size + 1), size * size)
 
 
 def respond(patches: np.ndarray, taps: np.ndarray, functions: tuple[str, ...], pools: np.ndarray) -> np.ndarray:
@@ -645,11 +644,16 @@ def respond(patches: np.ndarray, taps: np.ndarray, functions: tuple[str, ...], p
     pools : (G, places) float32
         How much a place counts in a pool.
     """
-    response = patches @ taps.reshape(len(taps), -1).T
-    for function in set(functions):
-        chosen = [index for index, name in enumerate(functions) if name == function]
-        response[..., chosen] = RESPONSES[function](response[..., chosen])
-    pooled: np.ndarray = (pools @ response).transpose(0, 2, 1)
+    images, places, size = patches.shape
+    order = sorted(range(len(functions)), key=functions.__getitem__)  # filters of one function side by side
+    response = taps.reshape(-1, size)[order] @ patches.reshape(-1, size).T
+    first = 0
+    for function in sorted(set(functions)):
+        last = first + functions.count(function)
+        response[first:last] = RESPONSES[function](response[first:last])
+        first = last
+    pooled = np.empty((images, len(taps), len(pools)), np.float32)
+    pooled[:, order] = (response.reshape(-1, places) @ pools.T).reshape(len(taps), images, len(pools)).swapaxes(0, 1)
     return pooled
 
 

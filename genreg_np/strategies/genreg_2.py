@@ -80,7 +80,6 @@ class Genreg2Context:
     options: Genreg2Options
     backend: Backend
     network: Network
-    stacked: Network  # the whole population as one layer: P * K outputs
     features: Float32 = field(repr=False)  # (N, I), all training images
     labels: NDArray[np.int64]  # (N,)
     pool: NDArray[np.int64]  # rows that judge a head
@@ -166,13 +165,11 @@ class Genreg2:
         """
         if not isinstance(problem, Genreg2Problem) or problem.features is None or problem.labels is None:
             raise UsageError("genreg-2 builds its own network: leave network out, or choose node-perturbation")
-        layer = problem.network.dense[0]
-        stacked = Network.build((layer.inputs,), (), options.population_size * layer.outputs)
         count = len(problem.labels)
         pool = np.arange(0, count, max(1, count // (options.pool or count)))[: options.pool or count]
         features = backend.to_host(problem.features)
         pooled = backend.to_device(features[pool])
-        return Genreg2Context(options, backend, problem.network, stacked, features, problem.labels, pool, pooled)
+        return Genreg2Context(options, backend, problem.network, features, problem.labels, pool, pooled)
 
     @staticmethod
     def start(context: Genreg2Context, stream: Stream) -> Genreg2State:
@@ -198,12 +195,9 @@ class Genreg2:
     def step(state: Genreg2State, context: Genreg2Context, stream: Stream) -> Genreg2State:
         """Judge the generation's children and sort them in among the elites."""
         genomes, sigmas, kept = state.genomes, state.sigmas, 0
-        fitness = state.fitness
         if state.generation:
             genomes, sigmas, kept = breed(state, context, stream)
-        scores = judge(genomes, context)
-        if kept:
-            scores[:kept] = fitness[:kept]
+        scores = np.concatenate([state.fitness[:kept], judge(genomes[kept:], context)])
         order = np.argsort(-scores, kind="stable")
         return Genreg2State(state.generation + 1, genomes[order], sigmas[order], scores[order])
 
@@ -244,20 +238,23 @@ def breed(state: Genreg2State, context: Genreg2Context, stream: Stream) -> tuple
 def judge(genomes: Float32, context: Genreg2Context) -> NDArray[np.float64]:
     """Return each head's mean log-probability or accuracy on the pool, less its shrinkage, (P,) float64.
 
-    The population is one layer of P * K units, so that it is one product.
+    The population is one layer of K * P units, so that it is one product; class by class, so that what is summed over
+    classes are long rows.
     """
-    size, classes = len(genomes), context.network.outputs
+    size, layer = len(genomes), context.network.dense[0]
     ((weights, biases),) = context.network.weight_slices
-    stacked = np.concatenate([genomes[:, weights].ravel(), genomes[:, biases].ravel()])
+    by_class = genomes[:, weights].reshape(size, layer.outputs, layer.inputs).swapaxes(0, 1)
+    stacked = np.concatenate([by_class.ravel(), genomes[:, biases].T.ravel()])
+    everyone = Network.build((layer.inputs,), (), layer.outputs * size)
     total, soft = np.zeros(size), context.options.fitness == "log-probability"
     for start in range(0, len(context.pool), 2 * PIECE):
         rows = context.pool[start : start + 2 * PIECE]
         judged = context.pooled[start : start + 2 * PIECE]
-        logits = context.backend.logits(context.stacked, stacked, judged).reshape(-1, size, classes)
-        top = logits.max(axis=2)
-        spread = np.log(np.exp(logits - top[..., None]).sum(axis=2))
-        right = logits[np.arange(len(rows)), :, context.labels[rows]]
-        total += (right - top - spread if soft else right == top).sum(axis=0, dtype=np.float64)
+        logits = context.backend.logits(everyone, stacked, judged).reshape(-1, layer.outputs, size)
+        logits -= logits.max(axis=1, keepdims=True)
+        right = logits[np.arange(len(rows)), context.labels[rows]]
+        gained = right - np.log(np.exp(logits, out=logits).sum(axis=1)) if soft else right == 0
+        total += gained.sum(axis=0, dtype=np.float64)
     loss = context.options.shrinkage * (genomes[:, weights].astype(np.float64) ** 2).sum(axis=1)
     fitness: NDArray[np.float64] = total / len(context.pool) - loss
     return fitness
