@@ -71,6 +71,9 @@ def check_layer(
     unwanted, again = layer.backward(parameters, kept, weights, wanted=False)
     assert unwanted is None or unwanted.shape == by_input.shape
     assert all(np.array_equal(one, other) for one, other in zip(again, by_parameters, strict=True))
+    back, none = layer.backward(parameters, kept, weights, learning=False)
+    assert np.array_equal(back, by_input)
+    assert none == []
 
 
 @patient
@@ -149,17 +152,20 @@ class Convolution(Layer):
         equation = "pfcyx,pchwnyx->pfhwn" if values.ndim == 5 else "pfcyx,qchwnyx->pfhwn"
         return np.einsum(equation, parameters[0], patches), values
 
-    def backward(self, parameters: Sequence[Any], kept: Any, slope: Any, *, wanted: bool = True) -> Any:
+    def backward(
+        self, parameters: Sequence[Any], kept: Any, slope: Any, *, wanted: bool = True, learning: bool = True
+    ) -> Any:
         networks = len(slope)
         maps = np.broadcast_to(kept, (networks, *kept.shape[-4:]))
-        patches = np.lib.stride_tricks.sliding_window_view(maps, (2, 2), axis=(2, 3))
-        by_filters = np.einsum("pfhwn,pchwnyx->pfcyx", slope, patches)
         back = np.zeros(maps.shape)
         for y, x in np.ndindex(2, 2):
             height, width = slope.shape[2:4]
             by_tap = np.einsum("pfc,pfhwn->pchwn", parameters[0][..., y, x], slope)
             back[:, :, y : y + height, x : x + width] += by_tap
-        return back, [by_filters]
+        if not learning:
+            return back, []
+        patches = np.lib.stride_tricks.sliding_window_view(maps, (2, 2), axis=(2, 3))
+        return back, [np.einsum("pfhwn,pchwnyx->pfcyx", slope, patches)]
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,9 @@ class MeanOfMaps(Layer):
     def forward(self, parameters: Sequence[Any], values: Any) -> tuple[Any, Any]:
         return values.mean(axis=(2, 3)), values.shape
 
-    def backward(self, parameters: Sequence[Any], kept: Any, slope: Any, *, wanted: bool = True) -> Any:
+    def backward(
+        self, parameters: Sequence[Any], kept: Any, slope: Any, *, wanted: bool = True, learning: bool = True
+    ) -> Any:
         share = slope[:, :, None, None] / (kept[2] * kept[3])
         return np.broadcast_to(share, kept), []
 

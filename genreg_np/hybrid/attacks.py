@@ -98,7 +98,7 @@ def attack_images(
 
             def up(images: Array, length: float) -> Array:
                 logits, kept = stack.forward(parameters, images)
-                slope, _ = stack.backward(parameters, kept, negative_log_likelihood(logits, own)[1])
+                slope, _ = stack.backward(parameters, kept, negative_log_likelihood(logits, own)[1], learning=False)
                 assert slope is not None
                 return images + xp.sign(slope[0]) * length
 

@@ -58,7 +58,7 @@ class Layer(ABC):
 
     @abstractmethod
     def backward(
-        self, parameters: Sequence[Array], kept: Kept, slope: Array, *, wanted: bool = True
+        self, parameters: Sequence[Array], kept: Kept, slope: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
         """Return the slope by the input, (P, ..., N), and by each parameter, (P, *shape).
 
@@ -73,6 +73,8 @@ class Layer(ABC):
         wanted : bool
             Whether the slope by the input is needed; otherwise it may be None. The first layer of a network in
             training has no use for it.
+        learning : bool
+            Whether the slopes by parameters are needed; otherwise there are none in the list.
         """
 
 

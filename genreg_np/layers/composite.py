@@ -35,14 +35,14 @@ class Stack(Layer):
         return values, kept
 
     def backward(
-        self, parameters: Sequence[Array], kept: Kept, slope: Array, *, wanted: bool = True
+        self, parameters: Sequence[Array], kept: Kept, slope: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
         """Go back from the last layer to the first."""
         shares, slopes = _shares(self.layers, parameters), []
         back: Array | None = slope
         for index in range(len(self.layers) - 1, -1, -1):
             needed = wanted or any(layer.parameters for layer in self.layers[:index])
-            back, own = self.layers[index].backward(shares[index], kept[index], back, wanted=needed)
+            back, own = self.layers[index].backward(shares[index], kept[index], back, wanted=needed, learning=learning)
             slopes.append(own)
             if back is None:  # what lies before has nothing to learn
                 break
@@ -69,14 +69,14 @@ class Parallel(Layer):
         return array_module(outputs[0]).concatenate(outputs, axis=1), (sizes, [needed for _, needed in found])
 
     def backward(
-        self, parameters: Sequence[Array], kept: Kept, slope: Array, *, wanted: bool = True
+        self, parameters: Sequence[Array], kept: Kept, slope: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
         """Hand each branch its share of the slope; the input's slope is the sum of theirs."""
         (sizes, needed), total, slopes = kept, None, []
         bounds = pairwise(accumulate(sizes, initial=0))
         shares = _shares(self.branches, parameters)
         for branch, own, one, (first, last) in zip(self.branches, shares, needed, bounds, strict=True):
-            back, by_parameters = branch.backward(own, one, slope[:, first:last], wanted=wanted)
+            back, by_parameters = branch.backward(own, one, slope[:, first:last], wanted=wanted, learning=learning)
             slopes += by_parameters
             if back is not None:
                 total = back if total is None else total + back

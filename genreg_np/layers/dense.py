@@ -40,16 +40,18 @@ class Dense(Layer):
         return products, values
 
     def backward(
-        self, parameters: Sequence[Array], kept: Kept, slope: Array, *, wanted: bool = True
+        self, parameters: Sequence[Array], kept: Kept, slope: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
         """Return the slopes by x, W and b."""
         weights, _ = parameters
         xp = array_module(weights)
+        by_input = xp.matmul(weights.swapaxes(1, 2), slope) if wanted else None
+        if not learning:
+            return by_input, []
         if kept.ndim == 2:
             by_weights = xp.matmul(slope.reshape(-1, slope.shape[-1]), kept.T).reshape(weights.shape)
         else:
             by_weights = xp.matmul(slope, kept.swapaxes(1, 2))
-        by_input = xp.matmul(weights.swapaxes(1, 2), slope) if wanted else None
         return by_input, [by_weights, slope.sum(axis=2)]
 
 
@@ -122,7 +124,7 @@ class Activation(Layer):
         return values, values
 
     def backward(
-        self, parameters: Sequence[Array], kept: Kept, slope: Array, *, wanted: bool = True
+        self, parameters: Sequence[Array], kept: Kept, slope: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
         """Return the slope by z."""
         if not wanted:
