@@ -10,7 +10,8 @@ paper     `genreg-np mixed --paper`, horizontal and vertical, seed by seed
 cells     the question that the report left open: recipes side by side, seed by seed, parents chosen on validation
 
 Each run is a process of its own, one after the other. Writes bench/results/mixed-CASE.json; a seed that was measured
-with the same options is not measured again, --anew does. docs/experiments/mixed.md is filled by bench/figures.py.
+with the same options, and the same configuration where that is known, is not measured again; --anew does so.
+docs/experiments/mixed.md is filled by bench/figures.py.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ import mixed_steps
 import numpy as np
 import workload as workloads
 from workers import HERE, Launch, Worker
+
+from genreg_np.cli import mixed_
+from genreg_np.config import TrainConfig
 
 TURNS = 8  # of each implementation
 PAPER = {
@@ -73,14 +77,31 @@ def command(options: list[str], seed: int) -> dict[str, Any]:
     return found | history | {"curve": curve, "process_seconds": took}
 
 
+def configuration(options: list[str]) -> dict[str, Any]:
+    """Return all that options and defaults come to, but for the seed: settings, and what is measured at the end."""
+    given = mixed_.command.make_context("mixed", list(options)).params
+    settings = TrainConfig.from_dict(mixed_.settings_of(given)).to_dict()
+    attacks = mixed_.parse_attacks(given["eps"], given["paper_fgsm"] or given["paper"])
+    del settings["seed"]
+    return settings | {"attacks": list(map(str, attacks)), "attack_images": given["attack_images"]}
+
+
+def known_runs(before: dict[str, Any], options: list[str], config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the runs of a variant made with these options and, as far as that was noted, this configuration."""
+    same = before.get("options") == options
+    same &= all(config.get(name) == value for name, value in before.get("config", {}).items())
+    return list(before["runs"]) if same else []
+
+
 def runs(case: str, variants: dict[str, list[str]], seeds: int, anew: bool, results: Path) -> None:
     """Measure every variant seed by seed, keeping what is known, and save after each run."""
     path = results / f"mixed-{case}.json"
     known: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() and not anew else {}
     document: dict[str, Any] = {}
     for name, options in variants.items():
-        before = known.get(name, {})
-        document[name] = {"options": options, "runs": before["runs"] if before.get("options") == options else []}
+        config = configuration(options)
+        found = known_runs(known.get(name, {}), options, config)
+        document[name] = {"options": options, "config": config, "runs": found}
     for seed in range(seeds):
         for name, options in variants.items():
             measured = document[name]["runs"]
@@ -165,6 +186,7 @@ def slopes(peers: str, quick: bool) -> dict[str, Any]:
 def main() -> None:
     """Measure the cases named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    # [], because argparse also holds the default of nargs="*", no case at all, against the choices.
     parser.add_argument("cases", nargs="*", choices=["slopes", "steps", "paper", "cells", []], metavar="CASE")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--peers", help="a Python that has PyTorch")

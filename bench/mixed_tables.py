@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -58,14 +59,25 @@ def filled(write: Callable[[], str]) -> Callable[[], str]:
 
 @filled
 def machine() -> str:
-    """What the runs ran on."""
-    runs = [run for case in ("paper", "cells") for found in measured(case).values() for run in found]
-    if not runs:
+    """What the runs ran on, and their seeds; where they are not the same for all, that too."""
+    variants = [runs for case in ("paper", "cells") for runs in measured(case).values()]
+    counts = Counter(described(run["machine"]) for runs in variants for run in runs)
+    if not counts:
         return ""
-    about = runs[0]["machine"]
+    all_seeds = sorted({run["seed"] for runs in variants for run in runs})
+    seeds = f"seeds {', '.join(map(str, all_seeds))}"
+    if any(sorted(run["seed"] for run in runs) != all_seeds for runs in variants):
+        seeds += ", not all of them in every row"
+    if len(counts) == 1:
+        return f"{next(iter(counts))}; {seeds}."
+    each = "; ".join(f"{count} runs: {about}" for about, count in counts.most_common())
+    return f"Not all runs on the same machine and versions. {each}. Together {seeds}."
+
+
+def described(about: dict[str, Any]) -> str:
+    """Return processor, cores and versions of a run."""
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    seeds = sorted({run["seed"] for run in runs})
-    return f"{about['processor']}, {about['cores']} cores; {versions}; seeds {', '.join(map(str, seeds))}."
+    return f"{about['processor']}, {about['cores']} cores; {versions}"
 
 
 @filled

@@ -73,6 +73,11 @@ class TrainConfig(Settings):
         """Whether a generation depends on how many there are in all."""
         return bool(self.options.annealed)
 
+    @property
+    def spent(self) -> dict[str, str]:
+        """Splits on which accuracy is no measure of what was learned, and why."""
+        return dict(self.options.spent)
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:
         """Build from flat names.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,9 @@ from tests.helpers import BACKENDS, create_or_skip, one_line, tiny_dataset
 from tests.test_mixed import SMALL
 
 DATASET = tiny_dataset()
+needs_numba = pytest.mark.skipif(
+    not (importlib.util.find_spec("numba") and importlib.util.find_spec("scipy")), reason="numba is not installed"
+)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +92,25 @@ def test_pgd_begins_anywhere_within_reach() -> None:
     assert found.var() == pytest.approx(1 / 3, rel=0.05)
     assert np.array_equal(attacks._uniform(Stream(0), 7, 1, 49)[:, 0], found[:, 2])
     assert len(np.unique(found, axis=1).T) == 200
+
+
+def test_pgd_begins_at_random(trained: Evolution) -> None:
+    """Where the loss is flat no step is taken: what is left is the start, each image's own."""
+    clean, labels = np.full((9, 16), 0.5, np.float32), np.zeros(9, np.int64)
+    flat = np.zeros(trained.network.gene_count, np.float32)
+    found = attack_images(trained.backend, trained.network, flat, clean, labels, Attack("pgd", 0.1), Stream(4))
+    assert np.array_equal(found, clean + attacks._uniform(Stream(4), 0, 9, 16).T * 0.1)
+    assert found.std() > 0.05
+
+
+@needs_numba
+def test_attacks_make_the_same_bytes_on_any_number_of_threads(
+    trained: Evolution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attacks, "ATTACKED_AT_A_TIME", 5)  # several pieces for each thread
+    for attack in (Attack("pgd", 0.1), Attack("fgsm", 0.1), PAPER_FGSM):
+        one, two = (attacked(trained, attack, backends.create("numba", threads)) for threads in (1, 2))
+        assert one.tobytes() == two.tobytes()
 
 
 def test_pgd_finds_more_than_one_step_does(trained: Evolution) -> None:
@@ -168,10 +192,9 @@ def test_an_outcome_without_images_is_no_number() -> None:
 @pytest.fixture(scope="module")
 def measured(trained: Evolution) -> measure.Measured:
     """What is measured of that population."""
-    return measure.measure(
-        trained.state, trained.context, trained.stream, images_of(trained), DATASET.test.labels,
-        [PAPER_FGSM, Attack("fgsm", 0.1)], 20,
-    )  # fmt: skip
+    found = measure.measure(trained, [PAPER_FGSM, Attack("fgsm", 0.1)], 20)
+    assert found is not None
+    return found
 
 
 def test_every_pairing_is_measured_under_every_attack(measured: measure.Measured) -> None:
@@ -201,8 +224,7 @@ def test_measures_hold_every_generation_and_every_network(trained: Evolution, me
 
 def test_children_and_mixes_are_made_of_the_population(trained: Evolution) -> None:
     """Untrained: each gene is a member's; a mix takes its layers from three others."""
-    baselines = measure.train_baselines(trained.state, trained.context, trained.stream)
-    sources = measure.sources_of(trained.state, trained.context, trained.stream, baselines)
+    sources = measure.sources_of(trained, measure.train_baselines(trained))
     shown = {name: targets for source in sources for name, targets in source.shown.items()}
     parents = trained.state.population[:3]
     for child in shown["child on children"]:
@@ -211,3 +233,50 @@ def test_children_and_mixes_are_made_of_the_population(trained: Evolution) -> No
     for donor, (weights, biases) in zip(trained.state.population[1:4], trained.network.weight_slices, strict=True):
         assert np.array_equal(mixed[weights], donor[weights])
         assert np.array_equal(mixed[biases], donor[biases])
+
+
+def test_baselines_are_no_networks_of_the_population(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They begin as others than the population's first ones, and learn as long."""
+    evolution = Evolution(TrainConfig.from_dict(SMALL), DATASET, backend="numpy")
+    first = evolution.state.population
+    for baseline in measure.train_baselines(evolution):
+        assert np.abs(first - baseline).max(axis=1).min() > 0.1
+    evolution.run()
+    before, after = evolution.stream, measure.train_baselines(evolution)
+    start = measure.first_networks(evolution.backend, evolution.network, before, measure.FIRST_BASELINE + np.arange(2))
+    assert all(np.abs(one - other).max() > 0.01 for one, other in zip(after, start, strict=True))
+
+
+def test_baselines_that_go_astray_are_left_out() -> None:
+    """Their loss is no number, nor is anything said of them: no accuracy, no pairing."""
+    evolution = Evolution(TrainConfig.from_dict(SMALL | {"activation": "leaky-relu"}), DATASET, backend="numpy")
+    evolution.run()
+    evolution.change(learning_rate=1000.0)
+    with np.errstate(all="ignore"):
+        found = measure.measure(evolution, [Attack("fgsm", 0.1)], 5)
+    assert found is not None
+    assert found.baselines == [None, None]
+    assert not [row for row in found.attacks if "baseline" in row["pairing"]]
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("astray", "pairings"),
+    [([False, True], {"baseline on itself"}), ([True, False], set())],
+)
+def test_a_baseline_that_went_astray_takes_its_pairings_with_it(
+    trained: Evolution, monkeypatch: pytest.MonkeyPatch, astray: list[bool], pairings: set[str]
+) -> None:
+    monkeypatch.setattr(measure, "went_astray", lambda *_: np.array(astray))
+    found = measure.measure(trained, [Attack("fgsm", 0.1)], 5)
+    assert found is not None
+    assert [value is None for value in found.baselines] == astray
+    assert {row["pairing"] for row in found.attacks if "baseline" in row["pairing"]} == pairings
+
+
+@pytest.mark.parametrize("asked", [0, 1, 3, 5])
+def test_a_stop_ends_a_measurement_before_its_next_part(trained: Evolution, asked: int) -> None:
+    """Asked before the baselines, before each source of attacks, and at the end."""
+    times, said = iter(range(99)), []
+    assert measure.measure(trained, [Attack("fgsm", 0.1)], 5, said.append, lambda: next(times) >= asked) is None
+    assert len(said) == asked

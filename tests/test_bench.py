@@ -141,6 +141,58 @@ def test_tables_of_mixed_evolution_say_what_was_measured(tmp_path: Path, monkeyp
     assert "| newcomers 10 % | 1.0 |" in mixed_tables.newcomers()
 
 
+def test_the_machine_of_mixed_runs_is_that_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Versions and seeds are named; where runs differ in them, that is said."""
+    import json
+
+    import mixed_tables
+
+    monkeypatch.setattr(mixed_tables, "RESULTS", tmp_path)
+
+    def told(*runs: tuple[int, str]) -> str:
+        made = [mixed_run(seed, 0.9, 0.9) for seed, _ in runs]
+        for one, (_, version) in zip(made, runs, strict=True):
+            one["machine"] = {"processor": "P", "cores": 2, "versions": {"numpy": version}}
+        variants = {"one": {"options": [], "runs": made}, "two": {"options": [], "runs": made[:1]}}
+        (tmp_path / "mixed-cells.json").write_text(json.dumps(variants))
+        return mixed_tables.machine()
+
+    assert told((0, "2.1")) == "P, 2 cores; numpy 2.1; seeds 0."
+    assert told((0, "2.1"), (1, "2.1")) == "P, 2 cores; numpy 2.1; seeds 0, 1, not all of them in every row."
+    found = told((0, "2.1"), (1, "2.2"))
+    assert found.startswith("Not all runs on the same machine and versions. 2 runs: P, 2 cores; numpy 2.1; 1 runs: ")
+
+
+def test_runs_of_another_configuration_are_not_taken_for_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same options may mean another thing when defaults change; a file without a configuration is taken as it is."""
+    import json
+
+    import mixed
+
+    made: list[int] = []
+
+    def command(options: list[str], seed: int) -> dict:
+        made.append(seed)
+        return mixed_run(seed, 0.9, 0.9) | {"best_accuracy": 0.9, "process_seconds": 1.0}
+
+    monkeypatch.setattr(mixed, "command", command)
+    options = {"one": ["--newcomers", "0"]}
+    path = tmp_path / "mixed-cells.json"
+    mixed.runs("cells", options, 2, False, tmp_path)
+    mixed.runs("cells", options, 2, False, tmp_path)
+    assert made == [0, 1]
+    stored = json.loads(path.read_text())
+    assert (stored["one"]["config"]["learning_rate"], stored["one"]["config"]["newcomers"]) == (0.01, 0.0)
+    assert stored["one"]["config"]["attacks"][0] == "fgsm eps 0.05"
+    path.write_text(json.dumps({"one": {"options": options["one"], "runs": stored["one"]["runs"]}}))
+    mixed.runs("cells", options, 3, False, tmp_path)
+    assert made == [0, 1, 2]
+    stored["one"]["config"]["learning_rate"] = 0.1
+    path.write_text(json.dumps(stored))
+    mixed.runs("cells", options, 2, False, tmp_path)
+    assert made == [0, 1, 2, 0, 1]
+
+
 def test_the_implementations_of_a_step_take_the_same_steps() -> None:
     """All networks in one call and a call for each come to the same weights: their times can be compared."""
     pytest.importorskip("numba")

@@ -1,4 +1,4 @@
-"""Mixed evolution: who breeds with whom, what a child is made of, who is chosen, and what the notebook did."""
+"""Mixed evolution: a generation, who is chosen, what the notebook did, how alike networks are."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from genreg_np import backends, infer
-from genreg_np.backends.genes import BLOCK_SIZE
 from genreg_np.config import TrainConfig
 from genreg_np.errors import FitnessError, UsageError
 from genreg_np.evolution import Evolution
+from genreg_np.hybrid import measure
 from genreg_np.hybrid import strategy as mixed
-from genreg_np.hybrid.breeding import breed, draw_parents, first_networks, outside_blocks, recombine
+from genreg_np.hybrid.breeding import first_networks
 from genreg_np.hybrid.fitness import fitness_of
-from genreg_np.hybrid.networks import NETWORKS, network_name, parse_network
 from genreg_np.hybrid.options import MixedOptions
 from genreg_np.hybrid.similarity import cluster_counts, clusters, cosines, layer_slices, mean_pairwise
 from genreg_np.model import Network
+from genreg_np.strategies.epochs import epoch_order
 from genreg_np.streams import Stream
 from genreg_np.training import train
-from tests.helpers import BACKENDS, create_or_skip, model_of, one_line, tiny_dataset
+from tests.helpers import one_line, tiny_dataset
 
 DATASET = tiny_dataset()
 BACKEND = backends.create("numpy")
@@ -45,110 +45,6 @@ def run(preset: str = "", **changes: Any) -> Evolution:
     settings = SMALL | changes
     config = TrainConfig.from_preset(preset, **settings) if preset else TrainConfig.from_dict(settings)
     return Evolution(config, DATASET, backend="numpy")
-
-
-# Parents and children
-
-
-def test_parents_are_two_and_all_pairs_are_equally_likely() -> None:
-    """Nobody is bred with itself; every ordered pair is drawn about as often."""
-    parents = draw_parents(6000, 4, Stream(1), 2)
-    assert (parents[:, 0] != parents[:, 1]).all()
-    counts = np.bincount(4 * parents[:, 0] + parents[:, 1], minlength=16).reshape(4, 4)
-    expected = 6000 / 12
-    assert np.abs(counts[~np.eye(4, dtype=bool)] - expected).max() < 5 * expected**0.5
-
-
-def test_first_weights_fill_pytorchs_intervals() -> None:
-    """Weights and biases of a unit with I inputs are uniform in +-1 / sqrt(I)."""
-    network = Network.build((49,), (100,), 16)
-    genes = first_networks(BACKEND, network, Stream(0), np.arange(20))
-    for weights, biases in network.unpack(genes):
-        bound = weights.shape[2] ** -0.5
-        for values in (weights, biases):
-            assert 0.95 * bound < np.abs(values).max() <= bound
-            assert values.var() == pytest.approx(bound**2 / 3, rel=0.15)
-
-
-def test_a_network_of_a_number_is_the_same_in_any_company() -> None:
-    """Newcomers are further networks of generation 0."""
-    network = Network.build((5,), (4,), 3)
-    together = first_networks(BACKEND, network, Stream(4), np.array([7, 900, 2]))
-    alone = first_networks(BACKEND, network, Stream(4), np.array([900]))
-    assert np.array_equal(alone[0], together[1])
-
-
-@pytest.mark.parametrize("name", BACKENDS)
-@pytest.mark.parametrize("edges", ["kept", "fresh"])
-def test_what_lies_outside_the_blocks_is_inherited_or_drawn_anew(edges: str, name: str) -> None:
-    """As published, the last inputs that no block holds have fresh weights in every child; ours are inherited."""
-    network = Network.build((130,), (70,), 10)
-    assert BLOCK_SIZE == 64
-    grid = np.ones((70, 130), bool)
-    grid[:70, :129] = False  # three blocks of 43 inputs; two of 35 units
-    slices = network.weight_slices
-    places, widths = outside_blocks(network, ())
-    last = slices[1][0].start + np.flatnonzero(np.arange(70)[None].repeat(10, axis=0) >= 70)
-    assert places.tolist() == [*np.flatnonzero(grid), *last]
-    assert np.allclose(widths, 2 / 130**0.5)
-    survivors = np.stack([np.full(network.gene_count, value, np.float32) for value in (2, 3)])
-    options = MixedOptions(gene="block", edges=edges)
-    backend = create_or_skip(name)
-    children = backend.to_host(breed(backend, network, (), options, survivors, 30, Stream(0), 5))
-    inherited = np.isin(children, (2, 3))
-    assert inherited[:, np.setdiff1d(np.arange(network.gene_count), places)].all()
-    assert inherited[:, places].all() == (edges == "kept")
-    if edges == "fresh":
-        drawn = children[:, places]
-        assert np.abs(drawn).max() <= 130**-0.5
-        assert len(np.unique(drawn)) > 0.99 * drawn.size
-
-
-def test_the_published_networks_leave_four_pixels_outside_the_blocks() -> None:
-    """Columns 780 to 783 of the first layer, and nothing else, in both networks."""
-    network = Network.build((28, 28), (256, 128), 10)
-    for parts in ((), (1, 2, 1)):
-        places, _ = outside_blocks(network, parts)
-        assert sorted(places) == [784 * row + column for row in range(256) for column in range(780, 784)]
-
-
-def test_the_vertical_networks_blocks_are_the_horizontal_ones() -> None:
-    """Halves of 64 units are cut into the very blocks of the whole: with gene = block the two are one experiment."""
-    horizontal, vertical = (run("seed-mixed", hidden=[256, 128], parts=parts) for parts in ([], [1, 2]))
-    for evolution in (horizontal, vertical):
-        evolution.run(2)
-    assert vertical.state.population == pytest.approx(horizontal.state.population, abs=1e-5)  # products are others
-    assert horizontal.state.similarity.shape[1] == 3
-    assert vertical.state.similarity.shape[1] == 4
-
-
-@pytest.mark.parametrize("gene", ["layer", "block", "unit", "weight"])
-def test_a_child_of_two_models_has_genes_of_both(gene: str) -> None:
-    """Each gene is one parent's; together they make a model that predicts."""
-    network = Network.build((8,), (6, 5), 3)
-    first, second = (model_of(network, seed) for seed in (1, 2))
-    children = [recombine(first, second, gene, seed) for seed in range(8)]
-    for child in children:
-        assert ((child.genes == first.genes) | (child.genes == second.genes)).all()
-        assert child.outputs(np.zeros((1, 8), np.float32)).shape == (1, 3)
-    taken = np.array([child.genes == first.genes for child in children])
-    assert 0.2 < taken.mean() < 0.8
-    if gene == "layer":
-        for weights, biases in network.weight_slices:
-            assert (taken[:, weights.start : biases.stop].mean(axis=1) % 1 == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("second", "gene", "words"),
-    [
-        (Network.build((8,), (6, 4), 3), "layer", "8-6-5-3.*8-6-4-3.*cannot recombine"),
-        (Network.build((8,), (6, 5), 3), "limb", "'limb' must be one of layer"),
-    ],
-)
-def test_networks_that_cannot_recombine_are_refused(second: Network, gene: str, words: str) -> None:
-    with pytest.raises(UsageError, match=words) as raised:
-        recombine(model_of(Network.build((8,), (6, 5), 3)), model_of(second), gene)
-    one_line(raised.value)
 
 
 # A generation
@@ -226,6 +122,34 @@ def test_epochs_are_shuffled_unless_told_otherwise(order: str, same: bool) -> No
     assert np.array_equal(first, images) == same
 
 
+def test_each_generation_learns_in_the_order_of_its_own_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generation g has epochs 2 g and 2 g + 1; a single network that learns as long has them all."""
+    orders: list[np.ndarray] = []
+    evolution = run(epochs=2)
+    descend = evolution.backend.descend
+
+    def noted(descent: Any, genes: Any, features: Any, labels: Any, order: np.ndarray) -> Any:
+        orders.append(order)
+        return descend(descent, genes, features, labels, order)
+
+    monkeypatch.setattr(evolution.backend, "descend", noted)
+    evolution.run()
+    images = len(DATASET.train)
+    for generation, order in enumerate(orders):
+        for epoch, found in enumerate(np.split(order, 2)):
+            assert np.array_equal(found, epoch_order(evolution.stream, 2 * generation + epoch, images)[0])
+    assert len(np.unique(np.concatenate(orders).reshape(6, images), axis=0)) == 6
+    measure.train_baselines(evolution)
+    assert np.array_equal(orders[3], np.concatenate(orders[:3]))
+
+
+def test_the_plan_counts_the_cosines_of_all_generations() -> None:
+    """Ten thousand generations of a hundred networks keep more cosines than weights."""
+    line = run(generations=9_999, parts=[1, 2]).plan()
+    assert "40,000 x 6 x 6 cosines x 4 bytes" in line
+    assert line.endswith("= 6 MB")
+
+
 def test_the_papers_mode_does_what_the_notebook_did() -> None:
     """Learns from all images but the test's in order, chooses by test accuracy, begins with unsorted parents."""
     evolution = run("seed-mixed", generations=1)
@@ -274,7 +198,8 @@ def test_when_all_go_astray_the_line_says_what_to_do() -> None:
         ({"hidden": [], "gene": "block"}, "network of one block"),
         ({"activation": "step"}, "'step' has no slope"),
         ({"parts": [1, 4]}, "6 units cannot be cut into 4"),
-        ({"parts": [2]}, "a number for each of the 3"),
+        ({"parts": [2]}, "parts = 2 must have a number for each of the 2 hidden layers"),
+        ({"training": "all"}, "chosen on images that were learned from.*genreg-np mixed --paper"),
         ({"gene": "limb"}, "gene = 'limb' must be one of"),
         ({"learning_rate": 0.0}, "learning_rate = 0.0 must be greater than 0"),
     ],
@@ -286,10 +211,49 @@ def test_settings_that_cannot_be_are_one_line(changes: dict[str, Any], words: st
 
 
 def test_mixed_without_a_dataset_is_refused() -> None:
-    """There is no fitness of one's own, nor anything to learn from."""
-    with pytest.raises(UsageError, match="custom") as raised:
-        Evolution(TrainConfig.from_dict(SMALL), network=Network.build((3,), (4,), 2), backend="numpy")
+    """There is nothing to learn from."""
+    with pytest.raises(
+        UsageError, match=r"^strategy mixed takes no fitness of one's own: it needs a dataset$"
+    ) as raised:
+        Evolution(TrainConfig.from_preset("mixed"), network=Network.build((3,), (4,), 2), backend="numpy")
     one_line(raised.value)
+
+
+def test_a_fitness_of_ones_own_is_refused() -> None:
+    with pytest.raises(UsageError, match="takes no fitness of one's own: leave out image_fitness") as raised:
+        Evolution(TrainConfig.from_dict(SMALL), DATASET, backend="numpy", image_fitness=lambda logits, labels: labels)
+    one_line(raised.value)
+
+
+# Changes in mid-run
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 2),
+        ("first_parents", "unsorted"),
+        ("selection", "test"),
+        ("order", "fixed"),
+        ("edges", "fresh"),
+        ("newcomers", 0.5),
+        ("parts", (1, 2)),
+        ("population_size", 8),
+    ],
+)
+def test_what_a_run_is_told_by_cannot_change_in_it(name: str, value: Any) -> None:
+    evolution = run()
+    evolution.run(1)
+    with pytest.raises(UsageError, match=f"{name} cannot be changed in a run under way: ") as raised:
+        evolution.change(**{name: value})
+    one_line(raised.value)
+
+
+def test_training_images_cannot_change_in_mid_run() -> None:
+    evolution = run(selection="test")
+    with pytest.raises(UsageError, match="training cannot be changed"):
+        evolution.change(training="all")
+    evolution.change(learning_rate=0.01, gene="unit")
 
 
 # Fitness
@@ -337,13 +301,21 @@ def test_cosines_are_those_of_each_layers_weights() -> None:
     genes = np.random.default_rng(0).normal(size=(3, network.gene_count)).astype(np.float32)
     slices = layer_slices(network, (1, 2, 1))
     assert list(slices) == ["1", "2a", "2b", "3"]
-    found = cosines(genes, slices)
+    found = cosines(BACKEND, genes, slices)
     weights = [layer[0] for layer in network.unpack(genes)]
     expected = [weights[0], weights[1][:, :3], weights[1][:, 3:], weights[2]]
     for matrix, flat in zip(found, (values.reshape(3, -1) for values in expected), strict=True):
         for i, j in np.ndindex(3, 3):
             cosine = flat[i] @ flat[j] / np.linalg.norm(flat[i]) / np.linalg.norm(flat[j])
             assert matrix[i, j] == pytest.approx(cosine, abs=1e-6)
+
+
+def test_parts_have_letters_and_beyond_26_numbers() -> None:
+    """Every part has a name of its own that can be read."""
+    network = Network.build((5,), (27, 26), 3)
+    names = list(layer_slices(network, (27, 26, 1)))
+    assert [names[0], names[26], names[27], names[52], names[53]] == ["1.1", "1.27", "2a", "2z", "3"]
+    assert len(set(names)) == 27 + 26 + 1
 
 
 def test_clusters_are_chains_of_near_networks() -> None:
@@ -365,28 +337,6 @@ def test_similarity_is_recorded_from_before_training_on() -> None:
     pairs = history[-1][:, ~np.eye(6, dtype=bool)].mean(axis=1)
     assert records[-1]["similarity"] == pytest.approx(pairs, abs=1e-5)
     assert np.abs(mean_pairwise(history[0])).max() < 0.3, "random networks are unlike"
-
-
-# Networks by name
-
-
-@pytest.mark.parametrize("text", [*NETWORKS, "300,100", "9,4|4|4"])
-def test_networks_have_names_that_are_read_again(text: str) -> None:
-    assert network_name(*parse_network(text)) == text
-
-
-def test_the_two_published_networks() -> None:
-    assert parse_network("256,128") == parse_network("horizontal") == ((256, 128), ())
-    assert parse_network("256,64|64") == parse_network("vertical") == ((256, 128), (1, 2))
-
-
-@pytest.mark.parametrize(
-    ("text", "words"), [("diagonal", "must be horizontal, vertical, or widths"), ("8,4|2", "equally wide, not 4|2")]
-)
-def test_networks_that_cannot_be_read_are_one_line(text: str, words: str) -> None:
-    with pytest.raises(UsageError, match=words.replace("|", r"\|")) as raised:
-        parse_network(text)
-    one_line(raised.value)
 
 
 def test_a_run_keeps_its_population_in_its_folder(tmp_path: Any) -> None:

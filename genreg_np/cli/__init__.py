@@ -49,7 +49,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="genreg-np")
 def cli() -> None:
-    r"""Train small neural networks by evolution, without gradients, and run them anywhere.
+    r"""Train small neural networks by evolution, mostly without gradients, and run them anywhere.
 
     \b
     Begin with:  genreg-np train

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +12,25 @@ import numpy as np
 
 from genreg_np.backends import must_compile
 from genreg_np.checkpoint import RunFolder
-from genreg_np.cli.output import DownloadLines, Progress, print_json
-from genreg_np.cli.runs import INTERRUPTED, choose_device, fresh_folder, stop_on_signal, watch
+from genreg_np.cli.output import Progress, print_json
+from genreg_np.cli.runs import (
+    INTERRUPTED,
+    choose_device,
+    config_of,
+    fresh_folder,
+    next_lines,
+    read_data,
+    stop_on_signal,
+    stopped_lines,
+    watch,
+)
 from genreg_np.config import TrainConfig, parse_assignment, read_preset
-from genreg_np.data import dataset_names
-from genreg_np.data.dataset import SPLITS
-from genreg_np.errors import MissingExtraError, UsageError
+from genreg_np.errors import MissingExtraError, RunError, UsageError
 from genreg_np.hybrid.attacks import PAPER_FGSM, Attack
 from genreg_np.hybrid.networks import NETWORKS, network_name, parse_network
 from genreg_np.hybrid.options import FITNESSES, GENES
 from genreg_np.hybrid.strategy import Mixed
+from genreg_np.model import Float32
 from genreg_np.training import Result, Watcher, resume, train
 
 if TYPE_CHECKING:
@@ -33,10 +41,12 @@ SETTINGS = {  # options whose setting has another name
     "population": "population_size",
     "mutation_rate": "child_mutation_rate",
 }
-AS_PUBLISHED = (
-    "as published: parents are chosen by test accuracy, so that it is no test any more; images come in a fixed order,",
-    "  validation images among them; the first parents are unsorted; what lies outside whole blocks is drawn anew in",
-    "  every child; momentum begins anew in each generation",
+PUBLISHED = (  # settings, what the notebook has for them, and what is said of it
+    ("selection", "test", "parents are chosen by test accuracy, so that it is no test any more"),
+    ("training", "all", "validation images are learned from"),
+    ("order", "fixed", "images come in a fixed order"),
+    ("first_parents", "unsorted", "the first parents are unsorted"),
+    ("edges", "fresh", "what lies outside whole blocks is drawn anew in every child"),
 )
 EXAMPLES = """\b
 Examples:
@@ -56,7 +66,11 @@ Everything else is a setting: genreg-np train --help lists those of strategy mix
 @click.option("--generations", type=int, help="Generations in all.  [default: 6]")
 @click.option("--epochs", type=int, help="Epochs of gradient descent per generation.  [default: 1]")
 @click.option("--gene", help=f"What crossover exchanges: {', '.join(GENES)}.  [default: block]")
-@click.option("--newcomers", type=float, help="Fresh networks per generation, as a fraction.  [default: 0.1]")
+@click.option(
+    "--newcomers",
+    type=float,
+    help="Fresh networks per generation, as a fraction of the others, rounded down.  [default: 0.1]",
+)
 @click.option("--mutation-rate", type=float, help="Probability that a child's weight mutates.  [default: 0]")
 @click.option("--fitness", help=f"What parents are chosen by: {', '.join(FITNESSES)}.  [default: accuracy]")
 @click.option("--paper", is_flag=True, help="Do what the published notebook did: choose by test accuracy, and more.")
@@ -66,6 +80,8 @@ Everything else is a setting: genreg-np train --help lists those of strategy mix
 @click.option("--figures/--no-figures", default=True, help="Draw figures, where matplotlib is installed.")
 @click.option("--dataset", help="mnist, fashion-mnist, digits, a folder of images, a .npz or a .csv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
+@click.option("--label", help="The label column of a .csv.")
+@click.option("--size", help="Resize a folder's images to HxW.")
 @click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]")
 @click.option("--device", type=click.IntRange(min=0), help="Which GPU the cupy backend uses.")
 @click.option("--threads", type=int, help="How many threads; by default all.")
@@ -85,25 +101,19 @@ def command(**options: Any) -> int:
     progress = Progress(options["quiet"], options["as_json"])
     attacks = parse_attacks(options["eps"], options["paper_fgsm"] or options["paper"])
     started: list[Evolution] = []
-    with stop_on_signal() as stopped:
+    measured = None
+    with stop_on_signal("after this generation, or this part of the measurement") as stopped:
         watcher = watch(progress, options, stopped, started)
         try:
             go = _start if options["resume_run"] is None else _resume
             result = go(options, watcher, progress)
         finally:
             progress.stop()
-        if result.ended == "stopped":
-            return _stopped(result, progress)
-        evolution = started[0]
-        measured = _measure(evolution, attacks, options["attack_images"], progress)
-    _save(result, evolution, measured, options["figures"], progress)
-    from genreg_np.cli import mixed_report
-
-    if options["as_json"]:
-        print_json(mixed_report.to_json(result, evolution, measured))
-    else:
-        for line in mixed_report.lines(result, evolution, measured):
-            progress.say(line)
+        if result.ended != "stopped":
+            measured = _measure(started[0], attacks, options["attack_images"], progress, stopped)
+    if measured is None:
+        return _stopped(result, progress)
+    _report(result, started[0], measured, options, progress)
     return 0
 
 
@@ -137,52 +147,60 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
     return settings | dict(parse_assignment(text) for text in options["assignments"])
 
 
-def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
-    """Start a new run."""
-    from genreg_np.data import load_dataset
+def settings_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a new run, those of its preset included.
 
-    choose_device(options)
-    preset = "seed-mixed" if options["paper"] else "mixed"
-    settings = read_preset(preset) | _settings(options)
+    Raises
+    ------
+    UsageError
+        For settings that cannot be used together.
+    """
+    settings = read_preset("seed-mixed" if options["paper"] else "mixed") | _settings(options)
     if settings["strategy"] != "mixed":
         raise UsageError(f"strategy = {settings['strategy']!r}: this command is mixed; use genreg-np train for others")
-    TrainConfig.from_dict(settings, "--set")  # refuses bad values before a dataset is fetched for them
-    dataset = load_dataset(
-        str(settings.get("dataset", "auto")), data_dir=options["data_dir"], progress=DownloadLines(progress.say)
-    )
-    source = str(settings.get("dataset", "auto"))
-    source = dataset.name if source == "auto" else source
-    config = TrainConfig.from_dict(settings | {"dataset": source})
+    return settings
+
+
+def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
+    """Start a new run."""
+    choose_device(options)
+    settings = settings_of(options)
+    config = TrainConfig.from_dict(settings, "--set")  # refuses bad values before a dataset is fetched for them
+    name = network_name(config.hidden, config.parts)
+    dataset, source, origin = read_data(settings, options, progress)
+    config = config.replace(dataset=source)
+    preset = "seed-mixed" if options["paper"] else "mixed"
     out = Path(options["out"]) if options["out"] else fresh_folder(dataset.name, preset, config.seed)
-    sizes = ", ".join(f"{len(dataset.split(name)):,} {name}" for name in SPLITS)
-    progress.say(f"dataset {dataset.name}: {sizes}")
     progress.say(
-        f"{network_name(config.hidden, config.parts)} network, {config.population_size} of them and "
-        f"{config.options.newcomer_count} newcomers a generation, gene {config.gene}, seed {config.seed}"
+        f"{name} network, {config.population_size} of them and {config.options.newcomer_count} newcomers a generation, "
+        f"gene {config.gene}, seed {config.seed}"
     )
-    for line in AS_PUBLISHED if options["paper"] else ():
+    for line in published_lines(config):
         progress.say(line)
     backend = options["backend"] or "auto"
     if must_compile(backend, Mixed.works):
         progress.say("compiling kernels, once on this machine (up to a minute) ...")
-    origin = {
-        "source": source if source in dataset_names() else os.path.abspath(source),
-        "data_dir": options["data_dir"] and os.path.abspath(options["data_dir"]),
-    }
     return train(config, dataset, out, backend=backend, threads=options["threads"], origin=origin, watcher=watcher)
+
+
+def published_lines(config: TrainConfig) -> list[str]:
+    """Return what a run does as the published notebook did, and would do otherwise by default."""
+    found = [said for name, value, said in PUBLISHED if getattr(config, name) == value]
+    if config.gene != "block":  # nothing lies outside blocks
+        found = [said for said in found if "blocks" not in said]
+    return ["as published:", *(f"  {said}" for said in found)] if found else []
 
 
 def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
     """Go on with a run."""
     choose_device(options)
-    for name in ("network", "seed", "out"):
+    for name in ("network", "seed", "out", "label", "size"):
         if options[name] is not None:
             raise UsageError(f"--{name} cannot be combined with --resume: the run has its own")
     if options["paper"]:
         raise UsageError("--paper cannot be combined with --resume: start a new run for it (--paper-fgsm can)")
     changes = _settings(options | {"dataset": None})
-    with RunFolder.open(Path(options["resume_run"])) as folder:
-        strategy = folder.read_config()[0].strategy
+    strategy = config_of(options["resume_run"]).strategy
     if strategy != "mixed":
         run = shlex.quote(options["resume_run"])
         raise UsageError(f"{run} is a run of {strategy}: go on with it by genreg-np train --resume {run}")
@@ -198,40 +216,58 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
 
 
 def _stopped(result: Result, progress: Progress) -> int:
-    progress.say(f"stopped and saved after generation {result.generations}. Go on with:")
-    progress.say(f"  genreg-np mixed --resume {shlex.quote(str(result.run))}")
+    """Say what is saved of a run that was stopped, in a generation or while it was measured."""
+    lines = stopped_lines(result, "mixed")
+    if result.ended != "stopped":
+        lines[0] = f"stopped; the run is saved, {result.generations} generations. Measure it with:"
+    for line in lines:
+        progress.say(line)
     return INTERRUPTED
 
 
-def _measure(evolution: Evolution, attacks: list[Attack], attacked: int | None, progress: Progress) -> Measured:
-    """Measure the population on the test split."""
+def _measure(
+    evolution: Evolution, attacks: list[Attack], attacked: int | None, progress: Progress, stopped: list[bool]
+) -> Measured | None:
+    """Measure the population on the test split; None if it was stopped."""
     from genreg_np.hybrid.measure import measure
 
-    dataset, backend = evolution.dataset, evolution.backend
-    assert dataset is not None
-    features = backend.to_device(backend.features(evolution.network, dataset.test.inputs, dataset.input_range))
     if evolution.network.fixed and attacks:
         progress.say("no attacks: they change pixels, and this network sees features")
         attacks = []
-    attacked = len(dataset.test) if attacked is None else attacked
-    return measure(
-        evolution.state, evolution.context, evolution.stream, features, dataset.test.labels, attacks, attacked,
-        progress.say,
-    )  # fmt: skip
+    return measure(evolution, attacks, attacked, progress.say, lambda: bool(stopped))
 
 
-def _save(result: Result, evolution: Evolution, measured: Measured, figures: bool, progress: Progress) -> None:
-    """Write measures.json, and figures where they can be drawn."""
+def _report(
+    result: Result, evolution: Evolution, measured: Measured, options: dict[str, Any], progress: Progress
+) -> None:
+    """Print the results, then write measures.json and figures: what cannot be written loses no result."""
+    from genreg_np.cli import mixed_report
+
+    if options["as_json"]:
+        print_json(mixed_report.to_json(result, evolution, measured))
+    else:
+        lines = mixed_report.lines(result, evolution, measured)
+        for line in [*lines, *next_lines(result.run / "model.npz", options)]:
+            progress.say(line)
     with RunFolder.open(result.run) as folder:
         folder.write_json("measures.json", measured.to_dict())
-        if not figures:
-            return
-        from genreg_np.hybrid.figures import draw_all
+        if options["figures"]:
+            _draw(folder, np.asarray(evolution.state.similarity), measured.layers, progress)
 
-        similarity = np.asarray(evolution.state.similarity)
-        try:
-            files = draw_all(folder.path / "figures", similarity, measured.layers)
-        except MissingExtraError as error:
-            progress.say(f"no figures: {error}")
-        else:
-            progress.say(f"figures {files[0].parent} ({len(files)} files)")
+
+def _draw(folder: RunFolder, similarity: Float32, layers: tuple[str, ...], progress: Progress) -> None:
+    """Draw figures where that can be done."""
+    from genreg_np.hybrid.figures import draw_all
+
+    progress.say("")
+    progress.say("drawing figures")
+    place, count = folder.path / "figures", 0
+    try:
+        for name, image in draw_all(similarity, layers):
+            place.mkdir(exist_ok=True)
+            folder.write(f"figures/{name}", image)
+            count += 1
+    except (MissingExtraError, RunError, OSError) as error:
+        progress.say(f"{'no more' if count else 'no'} figures: {error}")
+    else:
+        progress.say(f"figures {place} ({count} files)")

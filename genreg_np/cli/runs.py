@@ -1,9 +1,10 @@
-"""What `train` and `mixed` share: signals, progress, the run folder's name, the GPU."""
+"""What `train` and `mixed` share: the dataset, signals, progress, the run folder, the GPU, what to do next."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,13 @@ from types import FrameType
 from typing import Any
 
 from genreg_np.backends.threads import can_limit_blas
-from genreg_np.cli.output import Progress, duration
+from genreg_np.checkpoint import RunFolder
+from genreg_np.cli.output import DownloadLines, Progress, duration
+from genreg_np.config import TrainConfig
+from genreg_np.data import dataset_names
+from genreg_np.data.dataset import SPLITS, Dataset
 from genreg_np.errors import UsageError
-from genreg_np.training import Watcher
+from genreg_np.training import Result, Watcher
 
 INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
 
@@ -25,6 +30,70 @@ def choose_device(options: dict[str, Any]) -> None:
         raise UsageError("--device chooses a GPU: it goes with --backend cupy")
     if options["device"] is not None:
         options["backend"] = f"cupy:{options['device']}"
+
+
+def read_data(
+    settings: dict[str, Any], options: dict[str, Any], progress: Progress
+) -> tuple[Dataset, str, dict[str, Any]]:
+    """Load the dataset of a new run and say what there is to say of it; return it, its name or path, and its origin.
+
+    The origin is what a resumed run needs to load it again.
+    """
+    from genreg_np.data import load_dataset
+    from genreg_np.data.images import parse_size
+
+    named = str(settings.get("dataset", "auto"))
+    size = parse_size(options["size"]) if options["size"] else None
+    dataset = load_dataset(
+        named,
+        data_dir=options["data_dir"],
+        variations=settings.get("variations", 1),
+        label=options["label"],
+        size=size,
+        progress=DownloadLines(progress.say),
+    )
+    for note in dataset.note.split("; "):
+        if note and not note.startswith("split by class"):
+            progress.say(note)
+    sizes = ", ".join(f"{len(dataset.split(name)):,} {name}" for name in SPLITS)
+    progress.say(f"dataset {dataset.name}: {sizes}")
+    source = dataset.name if named == "auto" else named
+    return dataset, source, {
+        "source": source if source in dataset_names() else os.path.abspath(source),
+        "data_dir": options["data_dir"] and os.path.abspath(options["data_dir"]),
+        "label": options["label"],
+        "size": size,
+    }  # fmt: skip
+
+
+def config_of(run: str) -> TrainConfig:
+    """Return the configuration of a run folder.
+
+    Raises
+    ------
+    RunError
+        If it holds no run, or another process works on it.
+    """
+    with RunFolder.open(Path(run)) as folder:
+        return folder.read_config()[0]
+
+
+def stopped_lines(result: Result, command: str) -> list[str]:
+    """Return what is said of a run that was stopped: what is saved, and how to go on."""
+    again = f"  genreg-np {command} --resume {shlex.quote(str(result.run))}"
+    if result.generations:
+        return [f"stopped and saved after generation {result.generations}. Go on with:", again]
+    return ["stopped before the first generation had ended: only settings are saved. Begin again with:", again]
+
+
+def next_lines(model: Path, options: dict[str, Any]) -> list[str]:
+    """Return the command to try next: the model's accuracy on the dataset that it was trained on."""
+    command = ["genreg-np", "eval", str(model)]
+    if options["dataset"] and options["dataset"] not in dataset_names():
+        command += ["--dataset", options["dataset"]] if options["dataset"] != "auto" else []
+    for name in ("data_dir", "label", "size"):
+        command += [f"--{name.replace('_', '-')}", options[name]] if options[name] else []
+    return ["", "try next:", f"  {shlex.join(command)}"]
 
 
 def watch(progress: Progress, options: dict[str, Any], stopped: list[bool], started: list[Any]) -> Watcher:
@@ -55,7 +124,7 @@ def watch(progress: Progress, options: dict[str, Any], stopped: list[bool], star
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[list[bool]]:
+def stop_on_signal(when: str = "after this generation") -> Iterator[list[bool]]:
     """Give a list that fills at Ctrl-C or SIGTERM; a second Ctrl-C ends at once (nothing saved is lost)."""
     stopped: list[bool] = []
 
@@ -63,7 +132,7 @@ def stop_on_signal() -> Iterator[list[bool]]:
         if stopped:
             raise KeyboardInterrupt
         stopped.append(True)
-        os.write(2, b"\nstopping after this generation ...\n")
+        os.write(2, f"\nstopping {when} ...\n".encode())
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -4,10 +4,16 @@ child       each gene from one of two distinct parents, by a fair coin; a gene i
             (backends/genes.py), as in the strategy `genreg`. Then masked Gaussian mutation, if any.
 newcomer    weights and biases from U(+-1 / sqrt(inputs of the unit)): one more network of generation 0
 
+Networks of generation 0 are drawn by their numbers, which no two share:
+
+    0, 1, ...                the first population, then the newcomers of generation after generation
+    FIRST_REPLACEMENT, ...   in place of networks that went astray
+    FIRST_BASELINE, ...      single networks to compare with (measure.py)
+
 The notebook's blocks leave out what is over where 64 does not divide a layer (for 784 inputs and 13 blocks of 60, the
 last 4), and its children have fresh random weights there: `edges = fresh`.
 
-Shapes: S parents, P children, D genes.
+Shapes: S parents, P children, N newcomers, D genes.
 """
 
 from __future__ import annotations
@@ -19,10 +25,14 @@ from genreg_np.backends.base import Backend, Brood, Gene
 from genreg_np.backends.genes import grid_end, part_rows
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import UsageError
+from genreg_np.hybrid.context import MixedContext
+from genreg_np.hybrid.networks import dense_parts
 from genreg_np.hybrid.options import GENES, MixedOptions
 from genreg_np.layers.base import Array, array_module
 from genreg_np.model import Float32, Model, Network
 from genreg_np.streams import Purpose, Stream, unit_floats
+
+FIRST_REPLACEMENT, FIRST_BASELINE = 1 << 29, 1 << 30
 
 
 def draw_parents(children: int, parents: int, stream: Stream, generation: int) -> NDArray[np.int32]:
@@ -32,17 +42,9 @@ def draw_parents(children: int, parents: int, stream: Stream, generation: int) -
     return np.stack([first, second + (second >= first)], axis=1).astype(np.int32)
 
 
-def breed(
-    backend: Backend,
-    network: Network,
-    parts: tuple[int, ...],
-    options: MixedOptions,
-    survivors: Array,
-    children: int,
-    stream: Stream,
-    generation: int,
-) -> Array:
+def breed(context: MixedContext, survivors: Array, children: int, stream: Stream, generation: int) -> Array:
     """Return untrained children (P, D) of the survivors (S, D), on the backend."""
+    options, network = context.options, context.network
     brood = Brood(
         network,
         stream.seed,
@@ -55,12 +57,34 @@ def breed(
         elites=0,
         weight_range=0.0,
         bias_range=0.0,
-        parts=parts,
+        parts=context.parts,
     )
-    genes = backend.rebuild(brood, np.arange(children))
+    genes = context.backend.rebuild(brood, np.arange(children))
     if options.edges == "fresh" and options.gene == "block":
-        draw_edges(backend, genes, network, parts, stream, generation)
+        draw_edges(context, genes, stream, generation)
     return genes
+
+
+def newcomer_numbers(options: MixedOptions, generation: int) -> NDArray[np.int64]:
+    """Return the numbers of the newcomers (N,) of a generation, counted from 0."""
+    count = options.newcomer_count
+    return options.population_size + generation * count + np.arange(count)
+
+
+def check_numbers(options: MixedOptions, generations: int) -> None:
+    """Refuse a run so long that fresh networks would have each other's numbers.
+
+    Raises
+    ------
+    UsageError
+        If there are more than can be told apart, were all of them replaced in every generation.
+    """
+    everyone = options.population_size + options.newcomer_count
+    if (generations + 1) * everyone > FIRST_REPLACEMENT:
+        raise UsageError(
+            f"generations = {generations:,} is too many for {everyone:,} networks each: "
+            f"fresh networks have numbers, which last for {FIRST_REPLACEMENT // everyone - 1:,}"
+        )
 
 
 def first_networks(backend: Backend, network: Network, stream: Stream, numbers: NDArray[np.int64]) -> Array:
@@ -94,16 +118,14 @@ def outside_blocks(network: Network, parts: tuple[int, ...]) -> tuple[NDArray[np
     return np.concatenate(places), np.concatenate(widths)
 
 
-def draw_edges(
-    backend: Backend, genes: Array, network: Network, parts: tuple[int, ...], stream: Stream, generation: int
-) -> None:
+def draw_edges(context: MixedContext, genes: Array, stream: Stream, generation: int) -> None:
     """Draw the genes of children (P, D) that lie in no whole block anew, in place."""
-    places, widths = outside_blocks(network, parts)
+    places, widths = outside_blocks(context.network, context.parts)
     if len(places) == 0:
         return
     draws = [unit_floats(stream.words(Purpose.EDGES, generation, child, len(places))) for child in range(len(genes))]
     values = (np.array(draws) - np.float32(0.5)) * widths
-    with backend.computing():
+    with context.backend.computing():
         xp = array_module(genes)
         genes[:, xp.asarray(places)] = xp.asarray(values)
 
@@ -120,27 +142,42 @@ def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, p
     seed : int
         Of the coins.
     parts : tuple of int
-        Parallel parts of each dense layer, which are layers of their own; by default one.
+        Parallel parts of each hidden layer, which are layers of their own; by default one.
 
     Raises
     ------
     UsageError
-        If the two networks differ, or have nothing to exchange.
+        If the models differ in layers, classes or range of inputs, parts do not fit, or there is nothing to exchange.
     """
     network = first.network
-    if second.network.dense != network.dense or second.network.fixed != network.fixed:
+    if not _same_layers(first, second):
         raise UsageError(
             f"a network {network.describe()} and one {second.network.describe()} cannot recombine: "
             "their layers must be the same"
         )
+    for what, one, other in (
+        ("class names", first.class_names, second.class_names),
+        ("ranges of inputs", first.input_range, second.input_range),
+    ):
+        if one != other:
+            raise UsageError(f"two models cannot recombine whose {what} differ: {one} and {other}")
     if gene not in GENES:
         raise UsageError(f"gene {gene!r} must be one of {', '.join(GENES)}")
-    check_recombines(network, gene, parts)
+    whole = dense_parts([layer.outputs for layer in network.dense[:-1]], parts)
+    check_recombines(network, gene, whole)
     genes = np.stack([first.genes, second.genes])
     pair = np.array([[0, 1]], np.int32)
-    brood = Brood(network, seed, 0, genes, pair, GENES[gene], 0.0, 0.0, 0, 0.0, 0.0, parts)
+    brood = Brood(network, seed, 0, genes, pair, GENES[gene], 0.0, 0.0, 0, 0.0, 0.0, whole)
     child = NumpyBackend().rebuild(brood, np.arange(1))[0]
     return Model.build(network, child, first.class_names, first.input_range, {"method": "mixed", "gene": gene})
+
+
+def _same_layers(first: Model, second: Model) -> bool:
+    """Whether two models have the same layers, fixed ones with the same arrays."""
+    pairs = zip(first.network.fixed, second.network.fixed, strict=False)
+    return first.header["network"] == second.header["network"] and all(
+        np.array_equal(array, other.arrays()[name]) for one, other in pairs for name, array in one.arrays().items()
+    )
 
 
 def check_recombines(network: Network, gene: str, parts: tuple[int, ...]) -> None:

@@ -7,7 +7,8 @@ attacks      images made for a source network, shown to targets (attacks.py):
              an untrained child of the population on itself and on ten other children; the baselines likewise
 
 Children are not trained, as published: their clean accuracy is far below their parents', so what they resist must be
-read beside it, and over the images that both networks get right. Shapes: P networks, D genes.
+read beside it, and over the images that both networks get right. A baseline whose loss or weights stop being numbers
+went astray: it has no accuracy, and no part in the attacks. Shapes: P networks, D genes.
 """
 
 from __future__ import annotations
@@ -15,20 +16,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.hybrid.attacks import Attack, Outcome, attack_images, outcome
-from genreg_np.hybrid.breeding import breed, first_networks
+from genreg_np.hybrid.breeding import FIRST_BASELINE, breed, first_networks
+from genreg_np.hybrid.context import MixedContext
 from genreg_np.hybrid.similarity import cluster_counts, mean_pairwise
-from genreg_np.hybrid.strategy import MixedContext, MixedState, accuracies, learning_order
+from genreg_np.hybrid.strategy import accuracies, learning_order, went_astray
 from genreg_np.layers.base import Array
 from genreg_np.model import Float32
-from genreg_np.streams import Stream
 
-FIRST_BASELINE = 1 << 30  # numbers of fresh networks that no population has
+if TYPE_CHECKING:
+    from genreg_np.evolution import Evolution
+
 CHILDREN = 11  # one is attacked, ten others are targets
 BASELINES = 2
 MIXED = 3  # networks a mix is made of
@@ -50,7 +53,7 @@ class Measured:
     similarity: list[list[float]]  # (G + 1, T) mean cosine of all pairs, generation by generation
     clusters: list[list[int]]  # (G + 1, T)
     test: list[float]  # (P,) accuracy of the population, fittest first
-    baselines: list[float]  # accuracy of single networks
+    baselines: list[float | None]  # accuracy of single networks; None of those that went astray
     attacks: list[dict[str, Any]]  # a row for each attack and pairing
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,72 +62,96 @@ class Measured:
 
 
 def measure(
-    state: MixedState,
-    context: MixedContext,
-    stream: Stream,
-    features: Array,
-    labels: NDArray[np.int64],
+    evolution: Evolution,
     attacks: Sequence[Attack],
-    attacked: int,
+    attacked: int | None = None,
     say: Callable[[str], None] = lambda line: None,
-) -> Measured:
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Measured | None:
     """Measure a population.
 
     Parameters
     ----------
-    state, context, stream
-        Of the run, after its last generation.
-    features : (N, I)
-        Of the test split, on the backend.
-    labels : (N,) int64
+    evolution : Evolution
+        Of strategy mixed, on a dataset, after its last generation.
     attacks : sequence of Attack
-    attacked : int
-        How many images, the first ones, are attacked.
+    attacked : int, optional
+        How many test images, the first ones, are attacked; by default all.
     say : callable
         Told in a line what is under way.
+    should_stop : callable
+        Asked before each part of the work.
+
+    Returns
+    -------
+    Measured or None
+        None if it was stopped.
     """
+    state, context, dataset = evolution.state, evolution.context, evolution.dataset
+    assert dataset is not None
+    features = context.backend.features(context.network, dataset.test.inputs, dataset.input_range)
+    features, labels = context.backend.to_device(features), dataset.test.labels
+    if should_stop():
+        return None
     say("training two single networks for as many epochs")
-    baselines = train_baselines(state, context, stream)
+    baselines = train_baselines(evolution)
     rows: list[dict[str, Any]] = []
-    if attacks and attacked:
-        for source in sources_of(state, context, stream, baselines):
-            say(f"attacking {' and '.join(source.shown)}")
-            rows += attack_rows(source, context, stream, features[:attacked], labels[:attacked], attacks)
-    host = context.backend.to_host(state.population)
+    for source in sources_of(evolution, baselines) if attacks and attacked != 0 else ():
+        if should_stop():
+            return None
+        say(f"attacking {' and '.join(source.shown)}")
+        rows += attack_rows(evolution, source, features[:attacked], labels[:attacked], attacks)
+    if should_stop():
+        return None
     return Measured(
         tuple(context.layers),
         [[round(float(value), 6) for value in row] for row in mean_pairwise(state.similarity)],
         [cluster_counts(matrix) for matrix in state.similarity],
-        accuracies(context, host, features, labels).tolist(),
-        accuracies(context, baselines, features, labels).tolist(),
+        accuracies(context, state.population, features, labels).tolist(),
+        _accuracies_of(baselines, context, features, labels),
         rows,
     )
 
 
-def train_baselines(state: MixedState, context: MixedContext, stream: Stream) -> Float32:
-    """Return two single networks (2, D) that learned for as many epochs as the population."""
-    numbers = FIRST_BASELINE + np.arange(BASELINES)
-    genes = first_networks(context.backend, context.network, stream, numbers)
-    epochs = state.generation * context.options.epochs
-    if epochs:
+def train_baselines(evolution: Evolution) -> list[Float32 | None]:
+    """Return two single networks (D,) that learned for as many epochs as the population; None for one gone astray."""
+    context, stream = evolution.context, evolution.stream
+    genes = first_networks(context.backend, context.network, stream, FIRST_BASELINE + np.arange(BASELINES))
+    astray = np.zeros(BASELINES, np.bool_)
+    if epochs := evolution.generation * context.options.epochs:
         order = learning_order(context, stream, 0, epochs)
-        genes, _ = context.backend.descend(context.descent, genes, context.features, context.labels, order)
-    found: Float32 = context.backend.to_host(genes)
-    return found
+        genes, losses = context.backend.descend(context.descent, genes, context.features, context.labels, order)
+        astray = went_astray(context.backend, genes, losses)
+    found = context.backend.to_host(genes)
+    return [None if gone else one for one, gone in zip(found, astray, strict=True)]
 
 
-def sources_of(state: MixedState, context: MixedContext, stream: Stream, baselines: Float32) -> list[Source]:
+def _accuracies_of(
+    networks: Sequence[Float32 | None], context: MixedContext, features: Array, labels: NDArray[np.int64]
+) -> list[float | None]:
+    """Return the accuracy of each network that there is."""
+    known = [genes for genes in networks if genes is not None]
+    found = iter(accuracies(context, np.stack(known), features, labels).tolist() if known else [])
+    return [None if genes is None else next(found) for genes in networks]
+
+
+def sources_of(evolution: Evolution, baselines: Sequence[Float32 | None]) -> list[Source]:
     """Return whose images are shown to whom. The children are those of the next generation, had there been one."""
-    backend = context.backend
-    parents = state.population[: context.options.parent_count]
-    bred = breed(backend, context.network, context.parts, context.options, parents, CHILDREN, stream, state.generation)
-    population, children = backend.to_host(state.population), backend.to_host(bred)
+    context = evolution.context
+    parents = evolution.state.population[: context.options.parent_count]
+    bred = breed(context, parents, CHILDREN, evolution.stream, evolution.generation)
+    population, children = context.backend.to_host(evolution.state.population), context.backend.to_host(bred)
     of_best = {"best on itself": population[:1], "best on siblings": population[1:]}
     if len(population) > MIXED:
         of_best["best on a mix"] = mix(population[1 : 1 + MIXED], context)[None]
+    sources = []
+    first, second = baselines
+    if first is not None:
+        sources.append(Source(first, {"baseline on itself": first[None]}))
+        if second is not None:
+            sources.append(Source(second, {"second baseline on baseline": first[None]}))
     return [
-        Source(baselines[0], {"baseline on itself": baselines[:1]}),
-        Source(baselines[1], {"second baseline on baseline": baselines[:1]}),
+        *sources,
         Source(population[0], of_best),
         Source(children[0], {"child on itself": children[:1], "child on children": children[1:]}),
     ]
@@ -140,15 +167,10 @@ def mix(donors: Float32, context: MixedContext) -> Float32:
 
 
 def attack_rows(
-    source: Source,
-    context: MixedContext,
-    stream: Stream,
-    features: Array,
-    labels: NDArray[np.int64],
-    attacks: Sequence[Attack],
+    evolution: Evolution, source: Source, features: Array, labels: NDArray[np.int64], attacks: Sequence[Attack]
 ) -> list[dict[str, Any]]:
     """Make images for the source, by each attack, and show them to the targets: a row for each attack and pairing."""
-    backend, network = context.backend, context.network
+    backend, network = evolution.backend, evolution.network
 
     def predicted(networks: Float32, images: Array) -> list[NDArray[np.int64]]:
         return [backend.logits(network, genes, images).argmax(axis=1) for genes in networks]
@@ -158,7 +180,7 @@ def attack_rows(
 
     clean, rows = (predicted(source.genes[None], features)[0], all_predicted(features)), []
     for attack in attacks:
-        images = attack_images(backend, network, source.genes, features, labels, attack, stream)
+        images = attack_images(backend, network, source.genes, features, labels, attack, evolution.stream)
         own, after = predicted(source.genes[None], images)[0], all_predicted(images)
         for name, before in clean[1].items():
             pairs = zip(before, after[name], strict=True)

@@ -12,6 +12,7 @@ layer.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from genreg_np.errors import UsageError
 
@@ -40,8 +41,37 @@ def parse_network(text: str) -> Shape:
     return tuple(sum(layer) for layer in layers), parts if max(parts) > 1 else ()
 
 
+def dense_parts(hidden: Sequence[int], parts: Sequence[int]) -> tuple[int, ...]:
+    """Return how many parallel parts each dense layer has, the last one included; none where all are whole.
+
+    Parameters
+    ----------
+    hidden : sequence of int
+        Widths of the hidden layers.
+    parts : sequence of int
+        Parallel parts of each hidden layer; none: whole layers.
+
+    Raises
+    ------
+    UsageError
+        If there is not a number for each hidden layer, or a layer cannot be cut so.
+    """
+    if not parts:
+        return ()
+    if len(parts) != len(hidden):
+        raise UsageError(
+            f"parts = {','.join(map(str, parts))} must have a number for each of the {len(hidden)} hidden layers"
+        )
+    for width, count in zip(hidden, parts, strict=True):
+        if count < 1 or width % count:
+            raise UsageError(f"a layer of {width} units cannot be cut into {count} equal parts")
+    return (*parts, 1)
+
+
 def network_name(hidden: tuple[int, ...], parts: tuple[int, ...]) -> str:
-    """Return a network's name, or its widths as parse_network takes them."""
+    """Return a network's name, or its widths as parse_network takes them; raises as dense_parts does."""
+    parts = dense_parts(hidden, parts)[:-1]
+    parts = parts if max(parts, default=1) > 1 else ()
     for name, shape in NETWORKS.items():
         if shape == (hidden, parts):
             return name

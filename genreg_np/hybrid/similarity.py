@@ -5,6 +5,8 @@
 A cluster: networks joined by a chain of pairs whose cosine is at least CLUSTERED (single linkage). The notebook looks
 at scatter plots for that; this is our definition.
 
+Niches (fitness.py) are clusters by another measure: the mean of a pair's cosines over layers, from niche_similarity on.
+
 Shapes: P networks, D genes, T layers or parts ("1", "2a", "2b", "3" of the vertical network).
 """
 
@@ -13,8 +15,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.backends.base import Backend
 from genreg_np.backends.genes import part_rows
-from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.layers.base import Array, array_module
 from genreg_np.model import Float32, Network
 
 CLUSTERED = 0.9
@@ -26,21 +29,33 @@ def layer_slices(network: Network, parts: tuple[int, ...] = ()) -> dict[str, sli
     for index, (layer, (weights, _)) in enumerate(zip(network.dense, network.weight_slices, strict=True)):
         pieces = part_rows(layer.outputs, parts[index] if parts else 1)
         for number, rows in enumerate(pieces):
-            letter = chr(ord("a") + number) if len(pieces) > 1 else ""
             first = weights.start + rows.start * layer.inputs
-            slices[f"{index + 1}{letter}"] = slice(first, first + len(rows) * layer.inputs)
+            name = f"{index + 1}{part_name(number, len(pieces))}"
+            slices[name] = slice(first, first + len(rows) * layer.inputs)
     return slices
 
 
-def cosines(genes: Float32, slices: dict[str, slice]) -> Float32:
-    """Return the cosines of all pairs of networks (P, D), layer by layer: (T, P, P) float32, 1 on the diagonal."""
+def part_name(number: int, parts: int) -> str:
+    """Return what is added to a layer's name for one of its parts: a to z, or .1, .2, ... of more than 26."""
+    if parts == 1:
+        return ""
+    return chr(ord("a") + number) if parts <= 26 else f".{number + 1}"
+
+
+def cosines(backend: Backend, genes: Array, slices: dict[str, slice]) -> Float32:
+    """Return the cosines of all pairs of networks (P, D), layer by layer: (T, P, P) float32, 1 on the diagonal.
+
+    Computed where the networks are, in float64; only the cosines are brought down.
+    """
+    xp = array_module(genes)
     found = np.empty((len(slices), len(genes), len(genes)), np.float32)
-    with single_threaded_blas():
+    with backend.computing():
         for matrix, chosen in zip(found, slices.values(), strict=True):
             weights = genes[:, chosen].astype(np.float64)
-            lengths = np.sqrt(np.square(weights).sum(axis=1))
-            weights /= np.where(lengths > 0, lengths, 1)[:, None]
-            matrix[:] = np.clip(weights @ weights.T, -1, 1)
+            lengths = xp.sqrt(xp.square(weights).sum(axis=1))
+            weights /= xp.where(lengths > 0, lengths, 1.0)[:, None]
+            products = xp.clip(xp.matmul(weights, weights.T), -1, 1)
+            matrix[:] = backend.to_host(products.astype(np.float32))
             np.fill_diagonal(matrix, 1)
     return found
 

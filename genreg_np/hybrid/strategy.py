@@ -17,7 +17,7 @@ Shapes: D genes, T layers or parts of layers, G generations done.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,38 +26,26 @@ from numpy.typing import NDArray
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Score, Work
 from genreg_np.backends.gradients import Descent
 from genreg_np.errors import FitnessError, UsageError
-from genreg_np.hybrid.breeding import breed, check_recombines, first_networks
+from genreg_np.hybrid.breeding import (
+    FIRST_REPLACEMENT,
+    breed,
+    check_numbers,
+    check_recombines,
+    first_networks,
+    newcomer_numbers,
+)
+from genreg_np.hybrid.context import MixedContext
 from genreg_np.hybrid.fitness import fitness_of
+from genreg_np.hybrid.networks import dense_parts
 from genreg_np.hybrid.options import MixedOptions
 from genreg_np.hybrid.similarity import cluster_counts, cosines, layer_slices, mean_pairwise
 from genreg_np.layers.base import Array, array_module
-from genreg_np.model import Float32, Network
+from genreg_np.model import Float32
 from genreg_np.strategies.base import Problem, plan_line
 from genreg_np.strategies.epochs import epoch_order
 from genreg_np.streams import Stream
 
 JUDGED_AT_A_TIME = 2048  # images in one product: a fixed shape, so that bytes never depend on threads
-FIRST_REPLACEMENT = 1 << 29  # numbers of fresh networks: the first population's and newcomers' are far below
-
-
-@dataclass(frozen=True)
-class MixedContext:
-    """What a run computes once and never saves."""
-
-    options: MixedOptions
-    backend: Backend
-    descent: Descent
-    parts: tuple[int, ...]  # of each dense layer, the last one included; empty: all whole
-    features: Array = field(repr=False)  # (M, I) of the backend: what is learned from
-    labels: NDArray[np.int64]  # (M,)
-    judged: Array = field(repr=False)  # (n, I) of the backend: the selecting split
-    judged_labels: NDArray[np.int64]  # (n,)
-    layers: dict[str, slice]  # (T,) weights of each layer or part among the genes
-
-    @property
-    def network(self) -> Network:
-        """The network that evolves."""
-        return self.descent.network
 
 
 @dataclass(frozen=True)
@@ -110,7 +98,8 @@ class Mixed:
         network, dataset = problem.network, problem.dataset
         if dataset is None or problem.features is None or problem.labels is None:
             raise UsageError("mixed learns from labelled data and chooses by a split of them: it needs a dataset")
-        parts = (*options.parts, 1) if options.parts else ()
+        check_numbers(options, problem.generations)
+        parts = dense_parts([layer.outputs for layer in network.dense[:-1]], options.parts)
         descent = Descent(network, options.stepping, options.batch_size, parts)
         check_recombines(network, options.gene, parts)
         features, labels = problem.features, problem.labels
@@ -121,7 +110,9 @@ class Mixed:
         split = dataset.split(options.selection)
         judged = backend.to_device(backend.features(network, split.inputs, dataset.input_range))
         layers = layer_slices(network, parts)
-        return MixedContext(options, backend, descent, parts, features, labels, judged, split.labels, layers)
+        return MixedContext(
+            options, backend, descent, parts, features, labels, judged, split.labels, layers, problem.generations
+        )
 
     @staticmethod
     def start(context: MixedContext, stream: Stream) -> MixedState:
@@ -131,7 +122,7 @@ class Mixed:
         accuracy = np.zeros(size)
         if context.options.first_parents == "best":
             accuracy = accuracies(context, genes)
-        similarity = cosines(context.backend.to_host(genes), context.layers)
+        similarity = cosines(context.backend, genes, context.layers)
         empty = np.empty((0, *similarity.shape), np.float32)
         return choose(context, MixedState(0, genes, accuracy, accuracy, empty), genes, accuracy, similarity)
 
@@ -139,20 +130,16 @@ class Mixed:
     def step(state: MixedState, context: MixedContext, stream: Stream) -> MixedState:
         """Breed, train, judge and select."""
         options, backend, generation = context.options, context.backend, state.generation
-        size, newcomers = options.population_size, options.newcomer_count
-        genes = breed(
-            backend, context.network, context.parts, options, state.population[: options.parent_count], size, stream,
-            generation,
-        )  # fmt: skip
-        if newcomers:
-            numbers = size + generation * newcomers + np.arange(newcomers)
-            fresh = first_networks(backend, context.network, stream, numbers)
+        check_numbers(options, generation + 1)
+        genes = breed(context, state.population[: options.parent_count], options.population_size, stream, generation)
+        if options.newcomer_count:
+            fresh = first_networks(backend, context.network, stream, newcomer_numbers(options, generation))
             with backend.computing():
                 genes = array_module(genes).concatenate([genes, fresh])
         order = learning_order(context, stream, generation * options.epochs, options.epochs)
         genes, losses = backend.descend(context.descent, genes, context.features, context.labels, order)
         genes, astray = replace_astray(context, genes, losses, stream, generation, state.dropped)
-        similarity = cosines(backend.to_host(genes), context.layers)
+        similarity = cosines(backend, genes, context.layers)
         loss = float(losses[~astray].mean())
         after = dataclasses.replace(
             state, generation=generation + 1, loss=loss, dropped=state.dropped + int(astray.sum())
@@ -161,14 +148,23 @@ class Mixed:
 
     @staticmethod
     def plan(context: MixedContext) -> str:
-        """Say how a generation is computed, and what memory that takes: parents, children, their memories, slopes."""
-        options = context.options
-        everyone = options.population_size + options.newcomer_count
-        what = (
-            f"{options.population_size} children and {options.newcomer_count} newcomers, "
-            f"{options.epochs} x {len(context.labels):,} images each"
-        )
-        return plan_line(what, context.network.gene_count, 4 * everyone + options.population_size, context.features)
+        """Say how a generation is computed, and what memory that takes.
+
+        Parents, children, their memories and slopes; and the cosines of all generations, which are kept.
+        """
+        options, size = context.options, context.options.population_size
+        everyone = size + options.newcomer_count
+        what = f"{size} children and {options.newcomer_count} newcomers, "
+        what += f"{options.epochs} x {len(context.labels):,} images each"
+        matrices = (context.generations + 1) * len(context.layers)
+        kept = f"{matrices:,} x {size:,} x {size:,} cosines x 4 bytes"
+        sets, kept_bytes = 4 * everyone + size, 4 * matrices * size**2
+        return plan_line(what, context.network.gene_count, sets, context.features, kept, kept_bytes)
+
+    @staticmethod
+    def for_champions(state: MixedState) -> MixedState:
+        """Return what `champions` needs of a state."""
+        return dataclasses.replace(state, population=state.population[:1])
 
     @staticmethod
     def champions(state: MixedState) -> dict[str, Float32]:
@@ -205,6 +201,14 @@ def learning_order(context: MixedContext, stream: Stream, first_epoch: int, epoc
     return np.concatenate([epoch_order(stream, first_epoch + epoch, images)[0] for epoch in range(epochs)])
 
 
+def went_astray(backend: Backend, genes: Array, losses: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return whose loss (n,) or weights (n, D) are not finite, (n,)."""
+    with backend.computing():
+        whole = array_module(genes).isfinite(genes).all(axis=1)
+    found: NDArray[np.bool_] = ~(np.isfinite(losses) & backend.to_host(whole))
+    return found
+
+
 def replace_astray(
     context: MixedContext, genes: Array, losses: NDArray[np.float64], stream: Stream, generation: int, before: int
 ) -> tuple[Array, NDArray[np.bool_]]:
@@ -215,7 +219,7 @@ def replace_astray(
     FitnessError
         If nobody is left.
     """
-    astray = ~(np.isfinite(losses) & np.isfinite(context.backend.to_host(genes)).all(axis=1))
+    astray = went_astray(context.backend, genes, losses)
     if astray.all():
         raise FitnessError(
             f"generation {generation + 1}: the loss of all {len(astray)} networks became infinite or NaN: "

@@ -9,6 +9,7 @@ A strategy is a class with
     step(state, context, stream)                -> state after one more generation, drawing its own batch
     plan(context)                               -> a line: how a generation is computed, and its memory
     champions(state)                            -> {name: genes (D,)}, the faithful one first
+    for_champions(state)                        -> what champions needs of a state, so that no more is moved; optional
 """
 
 from __future__ import annotations

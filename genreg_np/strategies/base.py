@@ -125,14 +125,15 @@ def image_shape(dataset: Dataset | None, strategy: str, smallest: int = 1) -> tu
     return shape[0], shape[1]
 
 
-def plan_line(what: str, genes: int, sets: int, features: NDArray[np.generic]) -> str:
-    """Return how a generation is computed and its memory: so many sets of genes, and the training features."""
+def plan_line(
+    what: str, genes: int, sets: int, features: NDArray[np.generic], kept: str = "", kept_bytes: int = 0
+) -> str:
+    """Return how a generation is computed and its memory: so many sets of genes, training features, what is kept."""
     rows, width = features.shape
     size = features.dtype.itemsize
-    total = f"{(4 * sets * genes + rows * width * size) / 2**20:,.0f} MB"
-    return (
-        f"{what}; memory {sets:,} x {genes:,} genes x 4 bytes + {rows:,} x {width:,} features x {size} bytes = {total}"
-    )
+    formula = f"{sets:,} x {genes:,} genes x 4 bytes + {rows:,} x {width:,} features x {size} bytes"
+    formula += f" + {kept}" if kept else ""
+    return f"{what}; memory {formula} = {(4 * sets * genes + rows * width * size + kept_bytes) / 2**20:,.0f} MB"
 
 
 def first_genes(network: Network, gain: float, stream: Stream) -> Float32:

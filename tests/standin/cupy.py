@@ -95,6 +95,9 @@ class ndarray:
     def max(self, axis: Any, keepdims: bool = False) -> ndarray:
         return ndarray(self._values.max(axis=axis, keepdims=keepdims))
 
+    def all(self, axis: Any) -> ndarray:
+        return ndarray(self._values.all(axis=axis))
+
     @property
     def T(self) -> ndarray:
         return self._view(self._values.T)
@@ -199,13 +202,13 @@ def _function(name: str) -> Any:
     return lambda first, *others: ndarray(getattr(np, name)(_values(first), *map(_operand, others)))
 
 
-exp, log, sqrt, tanh, sign = map(_function, ("exp", "log", "sqrt", "tanh", "sign"))
-maximum, minimum, isfinite = map(_function, ("maximum", "minimum", "isfinite"))
+exp, log, sqrt, square, tanh, sign = map(_function, ("exp", "log", "sqrt", "square", "tanh", "sign"))
+maximum, minimum, clip, isfinite = map(_function, ("maximum", "minimum", "clip", "isfinite"))
 
 
 def matmul(first: ndarray, second: ndarray) -> ndarray:
-    if _values(first).dtype != np.float32 or _values(second).dtype != np.float32:
-        raise TypeError("only float32 is multiplied here")
+    if _values(first).dtype != _values(second).dtype or _values(first).dtype.kind != "f":
+        raise TypeError("only floats of one type are multiplied here")
     return ndarray(np.matmul(_values(first), _values(second)))
 
 
