@@ -164,7 +164,7 @@ def test_the_machine_of_mixed_runs_is_that_of_all(tmp_path: Path, monkeypatch: p
 
 
 def test_runs_of_another_configuration_are_not_taken_for_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same options may mean another thing when defaults change; a file without a configuration is taken as it is."""
+    """The same options may mean another thing when defaults change; a file that notes no configuration is believed."""
     import json
 
     import mixed

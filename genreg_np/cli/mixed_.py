@@ -78,7 +78,7 @@ Everything else is a setting: genreg-np train --help lists those of strategy mix
 @click.option("--paper-fgsm", is_flag=True, help="Also attack as the notebook did: 0.1623, pixels leave 0 .. 1.")
 @click.option("--attack-images", type=click.IntRange(min=0), help="Test images attacked, 0: none.  [default: all]")
 @click.option("--figures/--no-figures", default=True, help="Draw figures, where matplotlib is installed.")
-@click.option("--dataset", help="mnist, fashion-mnist, digits, a folder of images, a .npz or a .csv.")
+@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz or a .csv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @click.option("--label", help="The label column of a .csv.")
 @click.option("--size", help="Resize a folder's images to HxW.")
@@ -166,7 +166,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     choose_device(options)
     settings = settings_of(options)
     config = TrainConfig.from_dict(settings, "--set")  # refuses bad values before a dataset is fetched for them
-    name = network_name(config.hidden, config.parts)
+    name = network_name(config.hidden, config.parts) or "single-layer"
     dataset, source, origin = read_data(settings, options, progress)
     config = config.replace(dataset=source)
     preset = "seed-mixed" if options["paper"] else "mixed"
