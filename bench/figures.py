@@ -45,6 +45,7 @@ PAGES = {
         "time": accuracies.time_to,
         "fashion": accuracies.fashion,
         "ablation": accuracies.ablation,
+        "exact": accuracies.exact,
         "sizes": accuracies.sizes,
     },
     "docs/export.md": {"support": support},
