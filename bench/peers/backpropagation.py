@@ -1,9 +1,9 @@
 """Backpropagation on the ladder's networks: PyTorch in the peers' environment, scikit-learn in ours.
 
-    python backpropagation.py mlp|lenet|sklearn-mlp DATA.npz SEED SECONDS STEP BATCH
+    python backpropagation.py mlp|mlp-moved|lenet|sklearn-mlp DATA.npz SEED SECONDS STEP BATCH
 
 Prints one line of JSON. Adam, tensors in memory, a step that falls linearly to 0 over SECONDS; the last network is
-tested. scikit-learn has its own defaults.
+tested; `moved`: each batch is moved by up to a pixel each way, as `shift = 1` does. scikit-learn has its own defaults.
 """
 
 from __future__ import annotations
@@ -53,10 +53,11 @@ def network_of(kind: str, torch: Any) -> Any:
     )  # fmt: skip
 
 
-def pytorch(kind: str, data: Any, seed: int, budget: float, step: float, batch: int) -> dict[str, Any]:
+def pytorch(what: str, data: Any, seed: int, budget: float, step: float, batch: int) -> dict[str, Any]:
     """Train for `budget` seconds, validation included."""
     import torch
 
+    kind, _, moved = what.partition("-")
     torch.manual_seed(seed)
     start = time.perf_counter()
     images, labels = {}, {}
@@ -79,7 +80,10 @@ def pytorch(kind: str, data: Any, seed: int, budget: float, step: float, batch: 
                 break
             optimiser.param_groups[0]["lr"] = step * (1 - spent / budget)
             optimiser.zero_grad(set_to_none=True)
-            loss(network(images["train"][rows]), labels["train"][rows]).backward()
+            batch_images = images["train"][rows]
+            if moved:
+                batch_images = batch_images.roll(torch.randint(-1, 2, (2,)).tolist(), (2, 3))
+            loss(network(batch_images), labels["train"][rows]).backward()
             optimiser.step()
             seen += len(rows)
         epochs += 1
