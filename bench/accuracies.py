@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 from rungs import ABLATIONS, RUNGS, known_runs
-from tables import number, table
+from tables import RESULTS, number, read, table
 
 PRESETS = (  # README's rows: rungs named as the preset they train
     "fast", "middle", "best", "genreg-2", "nodes", "selection", "seed-mnist-64", "seed-mnist-32", "readme-text",
@@ -122,6 +122,21 @@ def ablation() -> str:
             deviation = f"{100 * statistics.stdev(values):.2f}" if len(values) > 1 else "-"
             rows.append([rung.what, spread(values, 2), deviation, str(len(runs))])
     return table(["600 generations", "test accuracy, %", "deviation", "seeds"], rows)
+
+
+def exact() -> str:
+    """Return how long GENREG 2.0's own settings would take: timed for a little, multiplied."""
+    if not (RESULTS / "genreg-2-exact.json").exists():
+        return "Not measured."
+    found = read("genreg-2-exact")
+    names = {
+        "filters": "filters: 48 rounds of 60 generations of 48, on 2,500 images",
+        "features": "features of all images, whitened",
+        "heads": "heads: 6,000 generations of 60, on 55,000 images",
+    }
+    rows = [[words, number(found[name] / 60)] for name, words in names.items()]
+    rows.append(["all", number(sum(found[name] for name in names) / 60)])
+    return table(["GENREG 2.0's own settings, without referees", "minutes"], rows)
 
 
 def sizes() -> str:

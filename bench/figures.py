@@ -46,6 +46,7 @@ PAGES = {
         "time": accuracies.time_to,
         "fashion": accuracies.fashion,
         "ablation": accuracies.ablation,
+        "exact": accuracies.exact,
         "sizes": accuracies.sizes,
     },
     "docs/experiments/mixed.md": mixed_tables.PAGE,

@@ -86,9 +86,8 @@ def thinned(looks: list[Any]) -> list[Any]:
     return looks[::-1][:: max(1, step)][::-1]
 
 
-def start(name: str, seed: int, generations: int, backend: str, peers: str) -> dict[str, Any]:
+def start(rung: Rung, name: str, seed: int, generations: int, backend: str, peers: str) -> dict[str, Any]:
     """Run one seed in a process of its own; for so many generations, if not 0."""
-    rung = ALL[name]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
     if rung.peer:
         with tempfile.TemporaryDirectory() as folder:
@@ -96,7 +95,8 @@ def start(name: str, seed: int, generations: int, backend: str, peers: str) -> d
             save_for_peers(rung.dataset, data)
             script = str(Path(__file__).parent / "peers" / "backpropagation.py")
             python = sys.executable if rung.peer.startswith("sklearn") else peers
-            command = [python, script, rung.peer, str(data), str(seed), str(rung.budget or 0)]
+            own = [str(rung.budget or 0), str(rung.step), str(rung.batch)]
+            command = [python, script, rung.peer, str(data), str(seed), *own]
             done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     else:
         command = [sys.executable, __file__, "--run", name, str(seed), str(generations), backend]
@@ -161,7 +161,7 @@ def main() -> None:
             around = machine.describe(arguments.peers or None)
             started = time.perf_counter()
             calibrated = next((run["generations"] for run in runs if run["seed"] == 0 and rung.budget), 0)
-            found = start(name, seed, calibrated, arguments.backend, arguments.peers)
+            found = start(rung, name, seed, calibrated, arguments.backend, arguments.peers)
             runs.append({"seed": seed, **found, "machine": around})
             told = {key: found.get(key) for key in ("generations", "seconds", "test")}
             print(f"{name} seed {seed}: {told}, process {time.perf_counter() - started:.1f} s", flush=True)

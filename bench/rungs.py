@@ -22,7 +22,9 @@ class Rung:
     dataset: str = "mnist"
     seeds: int = 5
     published: str = "-"  # accuracy, %
-    peer: str = ""  # for backpropagation: what backpropagation.py is to train; then budget is its own
+    peer: str = ""  # for backpropagation: what backpropagation.py is to train; then budget is its own,
+    step: float = 1e-3  # and so are Adam's first step
+    batch: int = 128  # and the images of a batch (both chosen by validation: tune_peers.py)
 
     def config(self, seed: int) -> TrainConfig:
         """Return the configuration of a seed, its generations still the preset's."""
@@ -32,7 +34,8 @@ class Rung:
     def settings(self) -> dict[str, Any]:
         """Return what a result depends on beside seed and machine."""
         if self.peer:
-            return {"peer": self.peer, "budget": self.budget, "dataset": self.dataset}
+            own = {} if self.peer == "sklearn-mlp" else {"step": self.step, "batch": self.batch}
+            return {"peer": self.peer, "budget": self.budget, "dataset": self.dataset, **own}
         known = self.config(0).to_dict() | {"budget": self.budget}
         left_out = ("seed", "generations") if self.budget else ("seed",)  # a budget decides on the generations
         return {key: value for key, value in known.items() if key not in left_out}
@@ -41,7 +44,7 @@ class Rung:
 RESULTS = Path(__file__).parent / "results"
 SIGNS = {"activation": "step", "sigma": 0.5}
 REWARD = {"fitness": "reward", "sigma": 1.0}
-LARGE = {"detectors": 24, "first_detectors": 16, "second_detectors": 14, "copies": 6, "generations": 14_000}
+LARGE = {"detectors": 24, "first_detectors": 14, "second_detectors": 13, "copies": 6, "generations": 24_000}
 CROSSOVER = {  # a population whose children mix two parents' weights, as published
     "crossover": "weight", "population_size": 200, "elites": 4, "child_mutation_rate": 0.05, "mutation_scale": 0.03,
     "final_scale": 0.05, "images_per_class": 20,
@@ -65,9 +68,9 @@ RUNGS: dict[str, Rung] = {
     "middle": Rung("two stages of filters, four versions of each image", "middle"),
     "best": Rung("one and two stages side by side, eight versions", "best"),
     "best-5m": Rung("one and two stages, more filters, six versions, longer", "best", LARGE, seeds=3),
-    "genreg-2": Rung("GENREG 2.0, warm-started in closed form", "genreg-2", seeds=3,
-                     published="99.10, mean of 5"),
-    "genreg-2-cold": Rung("GENREG 2.0's search from random weights", "genreg-2", {"warm_start": False}, seeds=1),
+    "genreg-2": Rung("GENREG 2.0, warm-started in closed form", "genreg-2", published="99.10, mean of 5"),
+    "genreg-2-cold": Rung("GENREG 2.0's search from random weights, 600 generations", "genreg-2",
+                          {"warm_start": False, "generations": 600}, seeds=1),
     "nodes-fashion": Rung("node perturbation, 784-64-10, 40 s", "nodes", budget=40, dataset="fashion-mnist"),
     "fast-fashion": Rung("preset fast", "fast", dataset="fashion-mnist"),
     "best-fashion": Rung("preset best", "best", dataset="fashion-mnist", seeds=3),
@@ -77,13 +80,14 @@ RUNGS: dict[str, Rung] = {
     "nodes-small": Rung("8x8 digits by node perturbation", "nodes-small", dataset="digits"),
     "small": Rung("8x8 digits by log-probability, 64-32-10 (ours)", "small", dataset="digits"),
     "sklearn-mlp": Rung("scikit-learn's MLPClassifier, 784-64-10, Adam, early stopping", peer="sklearn-mlp"),
-    "torch-mlp-4s": Rung("PyTorch, 784-64-10, Adam, step falling to 0 in 4 s", peer="mlp", budget=4),
-    "torch-mlp": Rung("PyTorch, 784-64-10, Adam, step falling to 0 in 40 s", peer="mlp", budget=40),
-    "torch-mlp-constant": Rung("PyTorch, 784-64-10, Adam, constant step, best of 20 s", peer="mlp-constant", budget=20),
-    "torch-lenet-25s": Rung("PyTorch, LeNet-5, Adam, step falling to 0 in 25 s", peer="lenet", budget=25),
-    "torch-lenet": Rung("PyTorch, LeNet-5, Adam, step falling to 0 in 110 s", peer="lenet", budget=110, seeds=3),
-    "torch-lenet-constant": Rung("PyTorch, LeNet-5, Adam, constant step, best of 120 s", peer="lenet-constant",
-                                 budget=120, seeds=3),
+    "torch-mlp-4s": Rung("PyTorch, 784-64-10, Adam, step falling to 0 in 4 s", peer="mlp", budget=4, step=0.008),
+    "torch-mlp": Rung("PyTorch, 784-64-10, Adam, step falling to 0 in 40 s", peer="mlp", budget=40, step=0.004),
+    "torch-mlp-moved": Rung("PyTorch, 784-64-10, images moved by up to a pixel, step falling to 0 in 40 s",
+                            peer="mlp-moved", budget=40, step=0.004),
+    "torch-lenet-25s": Rung("PyTorch, LeNet-5, Adam, step falling to 0 in 25 s", peer="lenet", budget=25, step=0.008,
+                            batch=64),
+    "torch-lenet": Rung("PyTorch, LeNet-5, Adam, step falling to 0 in 110 s", peer="lenet", budget=110, step=0.004,
+                        batch=64, seeds=3),
 }  # fmt: skip
 
 LASTING = {"trust_decay": 0.001, "trust_decay_per": "image", "trust_inheritance": 0.03}  # trust, as published

@@ -183,8 +183,9 @@ class NumbaBackend(Backend):
     def logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
         """Return the logits (N, K) of one genome, a fixed number of images per BLAS call."""
         logits = np.empty((len(features), network.outputs), np.float32)
+        genes, features = np.ascontiguousarray(genes), np.ascontiguousarray(features)
         with self._running():
-            kernels.tiled_logits(logits, np.ascontiguousarray(genes), layer_table(network), features, IMAGE_TILE)
+            kernels.tiled_logits(logits, genes, layer_table(network), features, IMAGE_TILE)
         return logits
 
     def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:

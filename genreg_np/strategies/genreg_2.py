@@ -246,15 +246,19 @@ def judge(genomes: Float32, context: Genreg2Context) -> NDArray[np.float64]:
     by_class = genomes[:, weights].reshape(size, layer.outputs, layer.inputs).swapaxes(0, 1)
     stacked = np.concatenate([by_class.ravel(), genomes[:, biases].T.ravel()])
     everyone = Network.build((layer.inputs,), (), layer.outputs * size)
-    total, soft = np.zeros(size), context.options.fitness == "log-probability"
-    for start in range(0, len(context.pool), 2 * PIECE):
+    soft = context.options.fitness == "log-probability"
+
+    def gains(start: int) -> NDArray[np.float64]:
         rows = context.pool[start : start + 2 * PIECE]
         judged = context.pooled[start : start + 2 * PIECE]
         logits = context.backend.logits(everyone, stacked, judged).reshape(-1, layer.outputs, size)
         logits -= logits.max(axis=1, keepdims=True)
         right = logits[np.arange(len(rows)), context.labels[rows]]
         gained = right - np.log(np.exp(logits, out=logits).sum(axis=1)) if soft else right == 0
-        total += gained.sum(axis=0, dtype=np.float64)
+        return np.asarray(gained.sum(axis=0, dtype=np.float64))
+
+    with ThreadPoolExecutor(getattr(context.backend, "threads", 1)) as pool:  # products take turns, the rest need not
+        total = sum(pool.map(gains, range(0, len(context.pool), 2 * PIECE)), np.zeros(size))
     loss = context.options.shrinkage * (genomes[:, weights].astype(np.float64) ** 2).sum(axis=1)
     fitness: NDArray[np.float64] = total / len(context.pool) - loss
     return fitness

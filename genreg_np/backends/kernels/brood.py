@@ -165,14 +165,21 @@ def mutate_genomes(genomes, first, generation, purpose, seed, gaps, normal, scal
 
 
 @kernel()
-def forward(genes, layers, columns):
-    """Return the logits (K, N) of one genome (D,) for columns (I, N)."""
-    values = columns
-    for layer in range(len(layers)):
-        inputs, outputs, start, code = layers[layer]
-        middle = start + inputs * outputs
-        values = np.dot(genes[start:middle].reshape(outputs, inputs), values)
-        activate(values, genes[middle : middle + outputs], code)
+def forward_layer(genes, layer, columns):
+    """Return what one layer (4,) of a genome (D,) makes of columns (I, N), (O, N)."""
+    inputs, outputs, start, code = layer
+    middle = start + inputs * outputs
+    values = np.dot(genes[start:middle].reshape(outputs, inputs), columns)
+    activate(values, genes[middle : middle + outputs], code)
+    return values
+
+
+@kernel()
+def forward(genes, layers, features):
+    """Return the logits (K, N) of one genome (D,) for features (N, I); they are not turned over in memory."""
+    values = forward_layer(genes, layers[0], features.T)
+    for layer in range(1, len(layers)):
+        values = forward_layer(genes, layers[layer], values)
     return values
 
 
@@ -183,4 +190,4 @@ def tiled_logits(logits, genes, layers, features, tile_size):
     for tile in prange((images + tile_size - 1) // tile_size):
         start = tile * tile_size
         stop = min(images, start + tile_size)
-        logits[start:stop] = forward(genes, layers, np.ascontiguousarray(features[start:stop].T)).T
+        logits[start:stop] = forward(genes, layers, features[start:stop]).T
