@@ -142,6 +142,19 @@ class TrainConfig(Settings):
                 raise UsageError(f"{name} cannot be changed in a run under way: {reason}; start a new run for it")
         return new
 
+    def with_own_fitness(self, has_dataset: bool) -> TrainConfig:
+        """Return a copy whose fitness is the user's.
+
+        Raises
+        ------
+        UsageError
+            If the strategy takes none.
+        """
+        if "custom" not in settings(self.strategy)["fitness"].metadata["choices"]:
+            lacking = "leave out image_fitness" if has_dataset else "it needs a dataset"
+            raise UsageError(f"strategy {self.strategy} takes no fitness of one's own: {lacking}")
+        return self.replace(fitness="custom")
+
     def to_toml(self) -> str:
         """Return the configuration as TOML text."""
         return tomli_w.dumps(self.to_dict())

@@ -27,7 +27,7 @@ from genreg_np import backends
 from genreg_np.backends.base import Backend, Brood, ImageFitness
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.checkpoint import SavedRun, pack_checkpoint, read_checkpoint, restored
-from genreg_np.config import TrainConfig, settings
+from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.direction import Direction
 from genreg_np.errors import RunError, UsageError
@@ -96,7 +96,7 @@ class Evolution:
             raise UsageError("an evolution needs a dataset, or a network and your own fitness")
         self.config = config or TrainConfig.from_preset("small")
         if dataset is None or image_fitness is not None:
-            self.config = _with_own_fitness(self.config, dataset is None)
+            self.config = self.config.with_own_fitness(dataset is not None)
         self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
         self.strategy = strategy_class(self.config.strategy)
         self.compile_seconds = self.backend.warm_up(self.strategy.works)
@@ -389,21 +389,6 @@ class Evolution:
         evolution.state = restored(evolution.state, fields, Path(path))
         evolution.seconds += saved.seconds
         return evolution
-
-
-def _with_own_fitness(config: TrainConfig, without_dataset: bool) -> TrainConfig:
-    """Return settings whose fitness is the user's.
-
-    Raises
-    ------
-    UsageError
-        If the strategy takes none.
-    """
-    known = settings(config.strategy)["fitness"].metadata["choices"]
-    if "custom" not in known:
-        lacking = "it needs a dataset" if without_dataset else "leave out image_fitness"
-        raise UsageError(f"strategy {config.strategy} takes no fitness of one's own: {lacking}")
-    return config.replace(fitness="custom")
 
 
 def _reaches(target: float, record: Record) -> bool:
