@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: train test test-cuda lint bench bench-peers reproduce figures soak clean
+.PHONY: train test test-cuda lint bench bench-peers bench-mixed reproduce figures soak clean
 
 train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
@@ -33,6 +33,11 @@ bench: $(VENV)/installed-bench
 PEERS ?= .venv-peers/bin/python
 bench-peers: $(VENV)/installed-bench $(PEERS)
 	$(BIN)/python bench/run.py --peers $(PEERS) $(ARGS)
+	$(BIN)/python bench/figures.py
+
+# Mixed evolution against PyTorch, beside what was published, and recipes for variety; five seeds, some hours.
+bench-mixed: $(VENV)/installed-bench $(PEERS)
+	$(BIN)/python bench/mixed.py --peers $(PEERS) $(ARGS)
 	$(BIN)/python bench/figures.py
 
 .venv-peers/bin/python:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import accuracies
+import mixed_tables
 import plots
 import tables
 from support import support
@@ -48,6 +49,7 @@ PAGES = {
         "exact": accuracies.exact,
         "sizes": accuracies.sizes,
     },
+    "docs/experiments/mixed.md": mixed_tables.PAGE,
     "docs/export.md": {"support": support},
     "docs/benchmarks.md": {
         "machine": tables.machine,

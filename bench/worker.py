@@ -24,9 +24,10 @@ def set_up(implementation: str, workload: Workload) -> Callable[[], object]:
     if Path(__file__).with_name("peers").joinpath(f"{implementation.lower()}.py").exists():
         step: Callable[[], object] = importlib.import_module(f"peers.{implementation.lower()}").set_up(workload)
         return step
-    from ours import IMPLEMENTATIONS
+    import mixed_steps
+    import ours
 
-    return IMPLEMENTATIONS[implementation](workload)
+    return (ours.IMPLEMENTATIONS | mixed_steps.IMPLEMENTATIONS)[implementation](workload)
 
 
 def main() -> None:

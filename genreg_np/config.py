@@ -73,6 +73,11 @@ class TrainConfig(Settings):
         """Whether a generation depends on how many there are in all."""
         return bool(self.options.annealed)
 
+    @property
+    def spent(self) -> dict[str, str]:
+        """Splits on which accuracy is no measure of what was learned, and why."""
+        return dict(self.options.spent)
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:
         """Build from flat names.
@@ -136,6 +141,19 @@ class TrainConfig(Settings):
             ):
                 raise UsageError(f"{name} cannot be changed in a run under way: {reason}; start a new run for it")
         return new
+
+    def with_own_fitness(self, has_dataset: bool) -> TrainConfig:
+        """Return a copy whose fitness is the user's.
+
+        Raises
+        ------
+        UsageError
+            If the strategy takes none.
+        """
+        if "custom" not in settings(self.strategy)["fitness"].metadata["choices"]:
+            lacking = "leave out image_fitness" if has_dataset else "it needs a dataset"
+            raise UsageError(f"strategy {self.strategy} takes no fitness of one's own: {lacking}")
+        return self.replace(fitness="custom")
 
     def to_toml(self) -> str:
         """Return the configuration as TOML text."""

@@ -96,7 +96,7 @@ class Evolution:
             raise UsageError("an evolution needs a dataset, or a network and your own fitness")
         self.config = config or TrainConfig.from_preset("small")
         if dataset is None or image_fitness is not None:
-            self.config = self.config.replace(fitness="custom")
+            self.config = self.config.with_own_fitness(dataset is not None)
         self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
         self.strategy = strategy_class(self.config.strategy)
         self.compile_seconds = self.backend.warm_up(self.strategy.works)
@@ -292,7 +292,8 @@ class Evolution:
 
     def champion_genes(self) -> dict[str, NDArray[np.float32]]:
         """Return each champion's genes (D,)."""
-        champions: dict[str, NDArray[np.float32]] = self.strategy.champions(self.on_host(self.state))
+        needed = getattr(self.strategy, "for_champions", lambda state: state)
+        champions: dict[str, NDArray[np.float32]] = self.strategy.champions(self.on_host(needed(self.state)))
         return champions
 
     def on_host(self, state: Any) -> Any:

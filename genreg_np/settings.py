@@ -61,6 +61,11 @@ class Settings:
                 object.__setattr__(self, item.name, _checked(self, item))
 
     @property
+    def spent(self) -> dict[str, str]:
+        """Splits on which accuracy is no measure of what was learned, and why; none where nothing else is said."""
+        return {}
+
+    @property
     def annealed(self) -> bool:
         """Whether a generation depends on how many there are in all."""
         return False

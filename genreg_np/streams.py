@@ -52,6 +52,8 @@ class Purpose(IntEnum):
     FILTERS = 12  # taps of detectors, patches to learn them from, their mutations
     WARPS = 13  # rotation, stretch and shift of a training image's copies
     SELF_ADAPTATION = 14  # mutations of mutation scales, and first choices of functions
+    EDGES = 15  # genes of a child that lie outside all blocks (hybrid/)
+    ATTACK = 16  # where an attack on an image begins
 
 
 def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:

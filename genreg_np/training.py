@@ -316,9 +316,8 @@ class _Run:
         """Return the champion with everything that determined it, and nothing else: equal runs give equal bytes."""
         evolution, dataset = self.evolution, self.evolution.dataset
         assert dataset is not None
-        accuracies: dict[str, Any] = {"validation": validation}
-        if test:
-            accuracies["test"] = {name: result.accuracy for name, result in test.items()}
+        measured = {"validation": validation, "test": {name: result.accuracy for name, result in test.items()}}
+        spent = evolution.config.spent
         training = {
             "method": evolution.config.strategy,
             "genome": genome,
@@ -327,8 +326,10 @@ class _Run:
             "config": evolution.config.to_dict() | {"dataset": _display_name(evolution.config.dataset, dataset)},
             **_background(dataset),
             "changes": self.changes,
-            "accuracies": accuracies,
+            "accuracies": {name: found for name, found in measured.items() if found and name not in spent},
         }
+        if spent:
+            training["note"] = "; ".join(spent.values())
         genes = evolution.champion_genes()[genome]
         return Model.build(evolution.network, genes, dataset.class_names, dataset.input_range, training)
 

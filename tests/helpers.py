@@ -51,6 +51,7 @@ TINY: dict[str, dict[str, object]] = {
     "evolution-strategy": {"population_size": 20, "batch_size": 24},
     "random-search": {"population_size": 20, "batch_size": 48},
     "detector-bank": {"pairs": 4, "batch_size": 24, "detectors": 4, "detector_size": 3, "window": 2, "stride": 1},
+    "mixed": {"population_size": 4, "newcomers": 0.25, "batch_size": 24},
     "genreg-2": {
         "hidden": [],
         "filter_rounds": 2,
@@ -77,6 +78,7 @@ LEARNING: dict[str, dict[str, Any]] = {
     "node-perturbation": {"batch_size": 60, "pairs": 4, "step_size": 0.02},
     "evolution-strategy": {"population_size": 60, "batch_size": 60, "sigma": 0.05, "step_size": 0.1},
     "detector-bank": {"batch_size": 60, "pairs": 4, "step_size": 0.02, "deskew": False},
+    "mixed": {"population_size": 4, "batch_size": 8, "learning_rate": 0.05},
     "genreg-2": {"hidden": [], "filter_generations": 6},
 }
 

@@ -98,7 +98,7 @@ def test_crossover_exchanges_whole_gene_groups_half_the_time(backend: Backend, g
         if gene is Gene.UNIT:
             assert (rows == rows[..., :1]).all()
             groups += list(rows[..., 0].T)
-        elif gene is Gene.LAYER:
+        elif gene in (Gene.LAYER, Gene.BLOCK):  # a layer as small as these is one block
             assert (rows == rows[:, :1, :1]).all()
             groups.append(rows[:, 0, 0])
         else:
@@ -110,6 +110,47 @@ def test_crossover_exchanges_whole_gene_groups_half_the_time(backend: Backend, g
     assert np.abs(shares - 0.5).max() < 5 * 0.5 / 1000**0.5
     agreements = np.corrcoef(np.array(groups))[np.triu_indices(len(groups), 1)]
     assert np.abs(agreements).max() < 6 / 1000**0.5
+
+
+def block_of(row: int, column: int, height: int, width: int) -> tuple[int, int]:
+    """Return the block that holds a weight, by the notebook's words: ceil(size / 64) blocks of size // that many."""
+    down, across = math.ceil(height / 64), math.ceil(width / 64)
+    return min(row // (height // down), down - 1), min(column // (width // across), across - 1)
+
+
+@pytest.mark.parametrize("parts", [(), (1, 2, 1)])
+def test_blocks_are_the_notebooks(backend: Backend, parts: tuple[int, ...]) -> None:
+    """Weights of one block share a parent, a bias goes with its unit's last block, parts are layers of their own."""
+    network = Network.build((130,), (70, 66), 3)
+    survivors = np.array([np.zeros(network.gene_count), np.ones(network.gene_count)])
+    brood = brood_of(survivors, 300, network, gene=Gene.BLOCK, parts=parts)
+    genomes = backend.rebuild(brood, np.arange(300))
+    groups: dict[tuple[int, ...], list[np.ndarray]] = {}
+    for layer, (weights, biases) in enumerate(network.unpack(genomes)):
+        height, width = weights.shape[1] // (parts[layer] if parts else 1), weights.shape[2]
+        for row in range(weights.shape[1]):
+            part, place = divmod(row, height)
+            for column in range(width):
+                group = (layer, part, *block_of(place, column, height, width))
+                groups.setdefault(group, []).append(weights[:, row, column])
+            groups[layer, part, *block_of(place, width - 1, height, width)].append(biases[:, row])
+    assert len(groups) == 2 * 3 + (2 * 2) + 2  # 66 in one piece is two blocks, and so are its halves of 33
+    for genes in groups.values():
+        assert (np.array(genes) == genes[0]).all()
+    firsts = np.array([genes[0] for genes in groups.values()])
+    assert len(np.unique(firsts, axis=0)) == len(groups)
+
+
+def test_a_part_of_a_layer_is_a_gene_of_its_own(backend: Backend) -> None:
+    """With gene = layer the two halves of a layer are inherited apart, each with its own biases."""
+    network = Network.build((3,), (4, 6), 2)
+    survivors = np.array([np.zeros(network.gene_count), np.ones(network.gene_count)])
+    genomes = backend.rebuild(brood_of(survivors, 400, network, gene=Gene.LAYER, parts=(1, 2, 1)), np.arange(400))
+    weights, biases = network.unpack(genomes)[1]
+    rows = np.concatenate([weights, biases[..., None]], axis=2)
+    assert (rows[:, :3] == rows[:, :1, :1]).all()
+    assert (rows[:, 3:] == rows[:, 3:4, :1]).all()
+    assert 120 < (rows[:, 0, 0] == rows[:, 3, 0]).sum() < 280
 
 
 @pytest.mark.parametrize("gene", list(Gene))

@@ -109,6 +109,108 @@ def test_a_target_that_was_missed_says_so() -> None:
     assert Target("speed", 25, " ms", None).row()[3] == "not measured"
 
 
+def mixed_run(seed: int, mean: float, clean: float) -> dict:
+    """Return what bench/mixed.py keeps of a run, with one layer, one generation and one attack."""
+    shares = {"clean": clean, "attacked": 0.05, "attacked_of_both": 0.04, "transfer": None}
+    record = {"mean_accuracy": mean, "best_accuracy": mean, "worst_accuracy": mean, "newcomers_kept": 1}
+    return {
+        "seed": seed, "mean_accuracy": mean, "test_accuracy": mean, "seconds": 50.0,
+        "baseline_accuracies": [0.96, 0.97], "layers": ["1"], "similarity": [0.5],
+        "similarity_by_generation": [[0.0], [0.5]], "clusters_by_generation": [[20], [5]],
+        "curve": [record], "machine": {},
+        "attacks": [{"attack": "paper-fgsm", "epsilon": 0.1623, "pairing": "child on children", **shares}],
+    }  # fmt: skip
+
+
+def test_tables_of_mixed_evolution_say_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Means and deviations over seeds beside the published numbers; without results each says that there are none."""
+    import json
+
+    import mixed_tables
+
+    monkeypatch.setattr(mixed_tables, "RESULTS", tmp_path)
+    assert {write() for write in mixed_tables.PAGE.values()} == {mixed_tables.MISSING}
+    runs = [mixed_run(0, 0.91, 0.75), mixed_run(1, 0.93, 0.77)]
+    (tmp_path / "mixed-paper.json").write_text(json.dumps({"horizontal": {"options": [], "runs": runs}}))
+    (tmp_path / "mixed-cells.json").write_text(json.dumps({"newcomers 10 %": {"options": [], "runs": runs}}))
+    assert "| horizontal | 1 | 91.60 | 92.00 ± 1.41 |" in mixed_tables.accuracy()
+    assert "| horizontal | 2 | 93.37 | - |" in mixed_tables.accuracy()
+    assert "| horizontal | child on children | 9.70 | 5.00 ± 0.00 | 76.00 ± 1.41 |" in mixed_tables.paper_attacks()
+    assert "1: 0.50 ± 0.00 (5.0 ± 0.0)" in mixed_tables.likeness()
+    assert "| newcomers 10 % | 2 | - | 92.00 ± 1.41 |" in mixed_tables.cells()
+    assert "| newcomers 10 % | 1.0 |" in mixed_tables.newcomers()
+
+
+def test_the_machine_of_mixed_runs_is_that_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Versions and seeds are named; where runs differ in them, that is said."""
+    import json
+
+    import mixed_tables
+
+    monkeypatch.setattr(mixed_tables, "RESULTS", tmp_path)
+
+    def told(*runs: tuple[int, str]) -> str:
+        made = [mixed_run(seed, 0.9, 0.9) for seed, _ in runs]
+        for one, (_, version) in zip(made, runs, strict=True):
+            one["machine"] = {"processor": "P", "cores": 2, "versions": {"numpy": version}}
+        variants = {"one": {"options": [], "runs": made}, "two": {"options": [], "runs": made[:1]}}
+        (tmp_path / "mixed-cells.json").write_text(json.dumps(variants))
+        return mixed_tables.machine()
+
+    assert told((0, "2.1")) == "P, 2 cores; numpy 2.1; seeds 0."
+    assert told((0, "2.1"), (1, "2.1")) == "P, 2 cores; numpy 2.1; seeds 0, 1, not all of them in every row."
+    found = told((0, "2.1"), (1, "2.2"))
+    assert found.startswith("Not all runs on the same machine and versions. 2 runs: P, 2 cores; numpy 2.1; 1 runs: ")
+
+
+def test_runs_of_another_configuration_are_not_taken_for_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same options may mean another thing when defaults change; a file that notes no configuration is believed."""
+    import json
+
+    import mixed
+
+    made: list[int] = []
+
+    def command(options: list[str], seed: int) -> dict:
+        made.append(seed)
+        return mixed_run(seed, 0.9, 0.9) | {"best_accuracy": 0.9, "process_seconds": 1.0}
+
+    monkeypatch.setattr(mixed, "command", command)
+    options = {"one": ["--newcomers", "0"]}
+    path = tmp_path / "mixed-cells.json"
+    mixed.runs("cells", options, 2, False, tmp_path)
+    mixed.runs("cells", options, 2, False, tmp_path)
+    assert made == [0, 1]
+    stored = json.loads(path.read_text())
+    assert (stored["one"]["config"]["learning_rate"], stored["one"]["config"]["newcomers"]) == (0.01, 0.0)
+    assert stored["one"]["config"]["attacks"][0] == "fgsm eps 0.05"
+    path.write_text(json.dumps({"one": {"options": options["one"], "runs": stored["one"]["runs"]}}))
+    mixed.runs("cells", options, 3, False, tmp_path)
+    assert made == [0, 1, 2]
+    stored["one"]["config"]["learning_rate"] = 0.1
+    path.write_text(json.dumps(stored))
+    mixed.runs("cells", options, 2, False, tmp_path)
+    assert made == [0, 1, 2, 0, 1]
+
+
+def test_the_implementations_of_a_step_take_the_same_steps() -> None:
+    """All networks in one call and a call for each come to the same weights: their times can be compared."""
+    pytest.importorskip("numba")
+    import mixed_steps
+    from workload import Workload
+
+    rng = np.random.default_rng(0)
+    workload = Workload(rng.random((40, 30), np.float32), rng.integers(0, 3, 40), 5, 3, 2)
+    genes = mixed_steps.first_genes(workload)
+    assert genes.shape == (2, 30 * 256 + 256 + 256 * 128 + 128 + 128 * 3 + 3)
+    found = []
+    for set_up in mixed_steps.IMPLEMENTATIONS.values():
+        found.append(np.concatenate(set_up(workload)()))
+    for other in found[1:]:
+        assert other == pytest.approx(found[0], abs=1e-5)
+    assert np.abs(found[0] - genes).max() > 1e-4
+
+
 def test_the_matrix_of_targets_is_what_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every kind of layer is in it, and a target that lacks one has a dash there; the page has it as it is."""
     import support

@@ -146,7 +146,7 @@ def test_every_setting_takes_its_limits_and_has_a_meaning(strategy: str, name: s
     assert limits["help"]
     for limit in (limits["low"], limits["high"]):
         if math.isfinite(limit):
-            value = [limit] if name == "hidden" else limit
+            value = [limit] if name in ("hidden", "parts") else limit
             assert TrainConfig.from_dict({"strategy": strategy, name: value}).to_dict()[name] == value
 
 
@@ -219,7 +219,8 @@ def test_a_configuration_cannot_be_written_and_can_be_copied() -> None:
 @pytest.mark.parametrize(("strategy", "name"), SETTINGS)
 def test_only_settings_that_still_apply_can_be_changed(strategy: str, name: str) -> None:
     """A fixed setting is refused with its reason; its old value is not a change; the others take effect."""
-    config, item = TrainConfig.from_dict({"strategy": strategy}), settings(strategy)[name]
+    needed = {"selection": "test"} if name == "training" else {}  # training = all does not go without it
+    config, item = TrainConfig.from_dict({"strategy": strategy} | needed), settings(strategy)[name]
     old, limits = config.to_dict()[name], item.metadata
     assert config.changed(**{name: old}) == config
     if name == "strategy":

@@ -313,7 +313,8 @@ def test_the_stand_in_refuses_what_a_gpu_would_not_do(cupy: Any) -> None:
     for misuse in (
         lambda: np.asarray(array),
         lambda: np.add(array, 1),
-        lambda: array + 1,
+        lambda: array + np.ones(3, np.float32),
+        lambda: array * np.float32(2),
         lambda: bool(array),
         lambda: array[np.arange(2)],
         lambda: cupy.asarray([1.0]),

@@ -49,9 +49,20 @@ def test_the_python_example_of_the_methods_runs() -> None:
     assert names["evolution"].accuracies("validation")["best"] > 0.9  # type: ignore[attr-defined]
 
 
+def test_the_python_example_of_mixed_evolution_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (README.parent / "docs/mixed.md").read_text("utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(block, "mixed.md", "exec"), names)
+    assert names["child"].network == names["first"].network  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     "path",
     [
+        "docs/mixed.md",
+        "docs/experiments/mixed.md",
         "docs/deviations.md",
         "docs/methods.md",
         "docs/decisions.md",

@@ -17,6 +17,7 @@ Node perturbation has one genome and, for each image, mirrored pairs of mutants 
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.backends.genes import Gene as Gene
+from genreg_np.backends.genes import crossover_runs
+from genreg_np.backends.gradients import GradientBackend
 from genreg_np.backends.images import ImageBackend
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.model import Float32, Network
@@ -37,15 +41,6 @@ IMAGE_TILE = 512  # images in one BLAS call when many are judged: a fixed shape,
 
 
 ACTIVATION_CODES = {name: code for code, name in enumerate(ACTIVATIONS)}  # what kernels call them
-
-
-class Gene(IntEnum):
-    """What crossover exchanges as a whole."""
-
-    NONE = 0  # a child is a copy of its first parent
-    WEIGHT = 1  # every weight and bias on its own
-    UNIT = 2  # a unit's incoming weights and its bias
-    LAYER = 3  # a layer's weights and biases
 
 
 class Score(IntEnum):
@@ -76,11 +71,17 @@ class Brood:
     elites: int  # the first so many genomes are copies of their first parent, not mutated
     weight_range: float  # generation 0 draws weights from U(-weight_range, weight_range)
     bias_range: float  # and biases from U(-bias_range, bias_range)
+    parts: tuple[int, ...] = ()  # parallel parts of each layer (genes.py); none: layers are whole
 
     @property
     def size(self) -> int:
         """P, the number of genomes."""
         return len(self.parents)
+
+    @functools.cached_property
+    def runs(self) -> NDArray[np.int64]:
+        """Runs of genes that share a crossover bit, (R, 2): where each begins, and its bit."""
+        return crossover_runs(self.network, self.gene, self.parts)
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,10 @@ class Work(IntEnum):
     BROODS = 0  # score, rebuild, mutate; logits are always needed
     PAIRS = 1  # perturb
     IMAGES = 2  # levels, standardise
+    GRADIENTS = 3  # descend
 
 
-class Backend(ImageBackend, ABC):
+class Backend(ImageBackend, GradientBackend, ABC):
     """Arithmetic over a population. Every backend passes the same tests against `numpy_`, the specification."""
 
     name: str
@@ -233,20 +235,3 @@ def memory_line(survivors: tuple[int, ...], count: int, kind: str, each: int) ->
 def genome_bytes(network: Network, images: int) -> int:
     """Return what a genome built whole and judged on N images takes: its genes, its values layer by layer."""
     return 4 * (network.gene_count + images * sum(layer.outputs for layer in network.dense))
-
-
-def crossover_runs(network: Network, gene: Gene) -> NDArray[np.int64]:
-    """Return where each run of genes that share a crossover bit begins, and the bit: (R, 2) int64.
-
-    Weights and biases of a unit lie apart, so a unit appears in two runs with the same bit.
-    """
-    runs: list[tuple[int, int]] = []
-    unit = 0
-    for index, (layer, (weights, biases)) in enumerate(zip(network.dense, network.weight_slices, strict=True)):
-        if gene is Gene.UNIT:
-            runs += [(weights.start + row * layer.inputs, unit + row) for row in range(layer.outputs)]
-            runs += [(biases.start + row, unit + row) for row in range(layer.outputs)]
-            unit += layer.outputs
-        elif gene is Gene.LAYER:
-            runs.append((weights.start, index))
-    return np.array(runs, np.int64).reshape(-1, 2)

@@ -29,7 +29,6 @@ from genreg_np.backends.base import (
     Judgement,
     Perturbation,
     Work,
-    crossover_runs,
     genome_bytes,
     memory_line,
 )
@@ -101,6 +100,12 @@ class CupyBackend(Backend):
         return self._host.standardise(layer, levels)
 
     # The contract
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Let array arithmetic happen on the device."""
+        with self._running():
+            yield
 
     def to_device(self, features: Float32) -> Array:
         """Return features (M, I) on the device."""
@@ -277,6 +282,6 @@ class _Uploaded:
         self.brood = brood
         self.survivors = cupy.asarray(brood.survivors) if len(brood.survivors) else None
         self.parents = cupy.asarray(brood.parents)
-        runs = crossover_runs(brood.network, brood.gene)
+        runs = brood.runs
         self.run_count = len(runs)
         self.runs = backend._launcher.constant(runs)

@@ -15,9 +15,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends import numba_images
+from genreg_np.backends import numba_gradients, numba_images
 from genreg_np.backends.base import (
-    ACTIVATION_CODES,
     IMAGE_TILE,
     Backend,
     Batch,
@@ -28,17 +27,19 @@ from genreg_np.backends.base import (
     Perturbation,
     Score,
     Work,
-    crossover_runs,
     memory_line,
 )
+from genreg_np.backends.gradients import Descent
 from genreg_np.backends.images import Warps
 from genreg_np.backends.kernels import brood as kernels
 from genreg_np.backends.kernels import perturb as pair_kernels
 from genreg_np.backends.kernels.jit import mark_compiled
+from genreg_np.backends.numba_gradients import layer_table
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
 from genreg_np.fitness import check_image_scores
 from genreg_np.layers import Deskew, Detectors, FixedLayer, Standardise, UInt8
+from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
 
@@ -129,6 +130,9 @@ class NumbaBackend(Backend):
             dark, filters = np.zeros((1, 1), np.uint8), np.zeros((1, 1, 1), np.int8)
             dark = self.levels((Deskew((1, 1)), Detectors((1, 1, 1), filters, 0, 1, 1, False, 1.0)), dark)
             self.standardise(Standardise.fit(dark), dark)
+        if Work.GRADIENTS in cold:
+            descent = Descent(Network.build((2,), (2,), 2, "relu"), Optimiser("sgd", 0.1, 0.9), 2)
+            self.descend(descent, genomes, two, batch.labels, np.arange(2))
         if cold:
             for work in cold:
                 mark_compiled(work.name)
@@ -181,7 +185,7 @@ class NumbaBackend(Backend):
         logits = np.empty((len(features), network.outputs), np.float32)
         genes, features = np.ascontiguousarray(genes), np.ascontiguousarray(features)
         with self._running():
-            kernels.tiled_logits(logits, genes, _layers(network), features, IMAGE_TILE)
+            kernels.tiled_logits(logits, genes, layer_table(network), features, IMAGE_TILE)
         return logits
 
     def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
@@ -190,7 +194,7 @@ class NumbaBackend(Backend):
         rows = np.arange(images) if batch.rows is None else batch.rows
         shifts = np.zeros(images, np.int64) if batch.shifts is None else batch.shifts
         what = (batch.features, rows, shifts, batch.labels, batch.weights)
-        net = (np.ascontiguousarray(genes), _layers(network))
+        net = (np.ascontiguousarray(genes), layer_table(network))
         pairs, sigma = perturbation.pairs, np.float32(perturbation.sigma)
         mutation = (
             pairs,
@@ -219,6 +223,13 @@ class NumbaBackend(Backend):
         fitness, right = totals.sum(axis=0) / images
         return Estimate(change, float(fitness), float(right))
 
+    def descend(
+        self, descent: Descent, genes: Float32, features: Float32, labels: NDArray[np.int64], order: NDArray[np.int64]
+    ) -> tuple[Float32, NDArray[np.float64]]:
+        """Train P networks on the same batches: trained genes (P, D) and mean losses (P,)."""
+        with self._running():
+            return numba_gradients.descend(descent, genes, features, labels, order)
+
     def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
         """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
         with self._running():
@@ -246,7 +257,8 @@ def _judge_pairs(
 
 def plan(brood: Brood) -> str:
     """Return how a brood is scored: "dense" or "inherited" (kernels/brood.py), by the multiply-adds each needs."""
-    possible = len(brood.survivors) > 0 and brood.gene is not Gene.WEIGHT
+    whole_units = brood.gene not in (Gene.WEIGHT, Gene.BLOCK)
+    possible = len(brood.survivors) > 0 and whole_units
     per_image = len(brood.survivors) / brood.size + SPARSE_COST * brood.mutation_rate
     return "inherited" if possible and per_image < 1 else "dense"
 
@@ -282,27 +294,17 @@ def _lit_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArray[
     return np.ascontiguousarray(features[:, used].T), spans, places
 
 
-def _layers(network: Network) -> NDArray[np.int64]:
-    return np.array(
-        [
-            (layer.inputs, layer.outputs, weights.start, ACTIVATION_CODES[layer.activation])
-            for layer, (weights, _) in zip(network.dense, network.weight_slices, strict=True)
-        ],
-        np.int64,
-    )
-
-
 def _description(brood: Brood) -> tuple[object, ...]:
     """Return the brood as the kernels' arguments, from `survivors` to `scale`."""
     return (
         brood.survivors,
         brood.parents,
         int(brood.gene),
-        crossover_runs(brood.network, brood.gene),
+        brood.runs,
         brood.elites,
         brood.generation,
         np.uint64(brood.seed),
-        _layers(brood.network),
+        layer_table(brood.network),
         np.array([2 * brood.weight_range, 2 * brood.bias_range], np.float32),
         gap_table(brood.mutation_rate),
         normal_table(),

@@ -18,7 +18,6 @@ from genreg_np.backends.base import (
     Judgement,
     Perturbation,
     Score,
-    crossover_runs,
     genome_bytes,
     memory_line,
 )
@@ -138,7 +137,7 @@ def initial_genomes(brood: Brood, stream: Stream, tile: NDArray[np.integer]) -> 
 def crossover_mask(brood: Brood, stream: Stream, tile: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Return where genes come from the second parent, (T, D) bool: bit b of the genome's words for gene group b."""
     count = brood.network.gene_count
-    runs = crossover_runs(brood.network, brood.gene)
+    runs = brood.runs
     groups = count if brood.gene is Gene.WEIGHT else int(runs[:, 1].max()) + 1
     blocks = stream.blocks(Purpose.CROSSOVER, brood.generation, np.asarray(tile)[:, None], np.arange(-(-groups // 128)))
     octets = np.ascontiguousarray(blocks.reshape(len(tile), -1), "<u4").view(np.uint8)

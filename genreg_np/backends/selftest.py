@@ -1,8 +1,8 @@
 """Does a backend agree with the NumPy specification? Used by `doctor --selftest` and by the tests.
 
 Bits, masks, noise, crossover, rebuilt weights and images' features must agree to the bit, logits within LOGIT_BOUND,
-the change of node perturbation within CHANGE_BOUND. A prediction may differ where two classes, or a draw and a class
-boundary, are closer than that: at most one in an example.
+the change of node perturbation and weights after gradient descent within CHANGE_BOUND. A prediction may differ where
+two classes, or a draw and a class boundary, are closer than that: at most one in an example.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ import math
 import numpy as np
 
 from genreg_np.backends.base import GENOME_SCORES, Backend, Batch, Brood, Gene, Perturbation, Score
+from genreg_np.backends.gradients import Descent
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.filters import quantised
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.layers import Deskew, Detectors, FixedLayer, Int8, Standardise
+from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 LOGIT_BOUND = 2e-5  # largest difference of two backends' logits, per unit of the largest logit
-CHANGE_BOUND = 2e-5  # the same for the change that pairs of mutants estimate
+CHANGE_BOUND = 2e-5  # the same for the change that pairs of mutants estimate, and for weights after some descent
 POPULATION, SURVIVORS, IMAGES, ELITES = 11, 5, 21, 2
 
 
@@ -83,6 +85,14 @@ def disagreements(backend: Backend) -> list[str]:
         off = np.abs(change - backend.perturb(brood.network, brood.survivors[0], judged, pairs).change).max()
         if off > CHANGE_BOUND * np.abs(change).max():
             wrong.append(f"perturb, {score.name}: the change differs by {off:g}")
+    descent = Descent(example(Gene.NONE, Score.REWARD_ARGMAX, "relu")[0].network, Optimiser("sgd", 0.1, 0.9), 8)
+    genes, order = reference.rebuild(start, everyone), np.arange(IMAGES)
+    expected_genes, _ = reference.descend(descent, genes, batch.features, batch.labels, order)
+    on_device = backend.to_device(batch.features)
+    found_genes = backend.to_host(backend.descend(descent, genes, on_device, batch.labels, order)[0])
+    off = np.abs(expected_genes - found_genes).max()
+    if off > CHANGE_BOUND * np.abs(expected_genes).max():
+        wrong.append(f"descend: the trained weights differ by {off:g}")
     return wrong + image_disagreements(backend)
 
 

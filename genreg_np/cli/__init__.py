@@ -17,6 +17,7 @@ from genreg_np.errors import GenregError
 
 COMMANDS = {
     "train": "Train a network by evolution.",
+    "mixed": "Train by gradient descent and recombination in turn.",
     "eval": "Measure a model's accuracy on a dataset.",
     "infer": "Predict the classes of images.",
     "info": "Say what a model file holds.",
@@ -48,7 +49,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="genreg-np")
 def cli() -> None:
-    r"""Train small neural networks by evolution, without gradients, and run them anywhere.
+    r"""Train small neural networks by evolution, mostly without gradients, and run them anywhere.
 
     \b
     Begin with:  genreg-np train

@@ -69,6 +69,8 @@ def command(
     click.echo(f"{data.name}, {split} split, {result.n} inputs: accuracy {percent(result.accuracy)}")
     if data.note:
         click.echo(data.note)
+    if isinstance(note := model.trained("note"), str):
+        click.echo(f"of the model: {short_name(note, 160)}")
     click.echo()
     click.echo("\n".join(per_class_lines(result, names)))
     click.echo()

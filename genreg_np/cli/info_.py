@@ -56,6 +56,9 @@ def description(path: str, model: infer.Model) -> list[str]:
         if isinstance(accuracies, dict):
             shown = [f"{_short(name)} {percent(value)}" for name, value in accuracies.items() if _is_fraction(value)]
             lines += [f"{split:<12} {', '.join(shown)}"] if shown else []
+    note = model.trained("note")
+    if isinstance(note, str):
+        lines.append(f"note         {_short(note)}")
     source = model.trained("source")
     if isinstance(source, str):
         lines.append(f"converted    from {_short(source)}")

@@ -144,7 +144,9 @@ class Progress:
     def update(self, record: dict[str, Any], total: int) -> None:
         """Show a generation's record."""
         generation = record["generation"]
-        if "validation_accuracy" in record:
+        if "best_accuracy" in record:  # a population of which everyone is of use
+            self._accuracy = f"mean accuracy {percent(record['mean_accuracy'])}"
+        elif "validation_accuracy" in record:
             best = max(record["validation_accuracy"], record.get("consensus_validation_accuracy", 0.0))
             self._accuracy = f"validation {percent(best)}"
         if self._bar is not None:

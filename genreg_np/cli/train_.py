@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import shlex
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
 from genreg_np.backends import must_compile
-from genreg_np.backends.threads import can_limit_blas
 from genreg_np.checkpoint import CHANGES, ORIGIN
-from genreg_np.cli.output import DownloadLines, Progress, duration, per_class_lines, percent, print_json
+from genreg_np.cli.output import Progress, duration, per_class_lines, percent, print_json
+from genreg_np.cli.runs import (
+    INTERRUPTED,
+    choose_device,
+    config_of,
+    fresh_folder,
+    next_lines,
+    read_data,
+    stop_on_signal,
+    stopped_lines,
+    watch,
+)
 from genreg_np.config import (
     TrainConfig,
     default_preset,
@@ -27,13 +32,9 @@ from genreg_np.config import (
     read_preset,
     read_toml,
 )
-from genreg_np.data import dataset_names
-from genreg_np.data.dataset import SPLITS
 from genreg_np.errors import UsageError
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.training import Result, Watcher, resume, train
-
-INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
 
 
 def _examples() -> str:
@@ -89,8 +90,8 @@ def command(**options: Any) -> int:
     Ctrl-C saves the run and says how to go on with it. Nothing that was saved is ever lost.
     """
     progress = Progress(options["quiet"], options["as_json"])
-    with _stop_on_signal() as stopped:
-        watcher = _watcher(progress, options, stopped)
+    with stop_on_signal() as stopped:
+        watcher = watch(progress, options, stopped, [])
         try:
             result = _start(options, watcher, progress) if options["resume_run"] is None else _resume(options, watcher)
         finally:
@@ -101,11 +102,9 @@ def command(**options: Any) -> int:
 
 def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
     """Start a new run."""
-    from genreg_np.data import load_dataset
-    from genreg_np.data.images import parse_size
     from genreg_np.model import load
 
-    _choose_device(options)
+    choose_device(options)
     if options["extend"]:
         raise UsageError("--extend goes with --resume")
     if options["budget"] and options["generations"]:
@@ -119,30 +118,15 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     settings |= {name: options[name] for name in named if options[name] is not None}
     settings |= dict(parse_assignment(text) for text in options["assignments"])
     budget = _seconds(options["budget"])
-    size = parse_size(options["size"]) if options["size"] else None
     _check(settings)  # before a dataset is fetched for it
-    dataset = load_dataset(
-        str(settings.get("dataset", "auto")),
-        data_dir=options["data_dir"],
-        variations=settings.get("variations", 1),
-        label=options["label"],
-        size=size,
-        progress=DownloadLines(progress.say),
-    )
-    source = str(settings.get("dataset", "auto"))
-    source = dataset.name if source == "auto" else source
+    dataset, source, origin = read_data(settings, options, progress)
     preset = options["preset"]
     if preset is None:
         preset = default_preset(source, settings.get("strategy"))
         settings = read_preset(preset) | settings
     config = TrainConfig.from_dict(settings | {"dataset": source})
     initial = load(options["init_model"]) if options["init_model"] else None
-    out = Path(options["out"]) if options["out"] else _fresh_folder(dataset.name, preset, config.seed)
-    for note in dataset.note.split("; "):
-        if note and not note.startswith("split by class"):
-            progress.say(note)
-    sizes = ", ".join(f"{len(dataset.split(name)):,} {name}" for name in SPLITS)
-    progress.say(f"dataset {dataset.name}: {sizes}")
+    out = Path(options["out"]) if options["out"] else fresh_folder(dataset.name, preset, config.seed)
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
     progress.say(f"  {strategy_class(config.strategy).summary}")
     backend = options["backend"] or "auto"
@@ -156,32 +140,24 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         threads=options["threads"],
         budget_seconds=budget,
         initial=initial,
-        origin={
-            "source": source if source in dataset_names() else os.path.abspath(source),
-            "data_dir": options["data_dir"] and os.path.abspath(options["data_dir"]),
-            "label": options["label"],
-            "size": size,
-        },
+        origin=origin,
         watcher=watcher,
     )
 
 
-def _choose_device(options: dict[str, Any]) -> None:
-    """Turn --device into the name of a backend."""
-    if options["device"] is not None and options["backend"] != "cupy":
-        raise UsageError("--device chooses a GPU: it goes with --backend cupy")
-    if options["device"] is not None:
-        options["backend"] = f"cupy:{options['device']}"
-
-
 def _check(settings: dict[str, Any]) -> None:
-    """Refuse unknown settings and bad values early."""
-    TrainConfig.from_dict(settings, "--set or --config")
+    """Refuse unknown settings, bad values and what another command is for, early."""
+    config = TrainConfig.from_dict(settings, "--set or --config")
+    if config.spent:
+        raise UsageError(
+            f"train ends with a test, but of such a run there is none ({'; '.join(config.spent.values())}): "
+            "use genreg-np mixed --paper"
+        )
 
 
 def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
     """Go on with a run."""
-    _choose_device(options)
+    choose_device(options)
     fixed = (
         "label",
         "size",
@@ -200,6 +176,9 @@ def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
             raise UsageError(
                 f"--{flag} cannot be combined with --resume: the run has its own (change rates with --set)"
             )
+    if config_of(options["resume_run"]).spent:
+        run = shlex.quote(options["resume_run"])
+        raise UsageError(f"{run} is a run of genreg-np mixed --paper: go on with it by genreg-np mixed --resume {run}")
     changes = dict(parse_assignment(text) for text in options["assignments"])
     if options["target"] is not None:
         changes["target"] = options["target"]
@@ -217,58 +196,12 @@ def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
     )
 
 
-def _watcher(progress: Progress, options: dict[str, Any], stopped: list[bool]) -> Watcher:
-    started: list[Any] = []
-
-    def on_start(evolution: Any, folder: Any) -> None:
-        started.append(evolution)
-        if not can_limit_blas():
-            progress.say(
-                "threadpoolctl is missing: BLAS may use several threads, so the same seed may give other bytes"
-            )
-        backend, compiling = evolution.backend, evolution.compile_seconds
-        ready = f", kernels ready in {duration(compiling)}" if compiling >= 0.05 else ""
-        progress.say(f"network {evolution.network.describe()}; backend {backend.name}, {backend.describe()}{ready}")
-        progress.say(
-            f"run folder {folder.path}" + (f", from generation {evolution.generation}" if evolution.generation else "")
-        )
-        if options["verbose"]:
-            for name, value in evolution.config.to_dict().items():
-                progress.say(f"  {name} = {value}")
-            progress.say(f"plan {evolution.plan()}")
-        progress.start(evolution.config.generations, evolution.generation)
-
-    def on_record(record: dict[str, Any]) -> None:
-        progress.update(record, started[0].config.generations)
-
-    return Watcher(on_start, on_record, lambda: bool(stopped))
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[list[bool]]:
-    """Give a list that fills at Ctrl-C or SIGTERM; a second Ctrl-C ends at once (nothing saved is lost)."""
-    stopped: list[bool] = []
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stopped:
-            raise KeyboardInterrupt
-        stopped.append(True)
-        os.write(2, b"\nstopping after this generation ...\n")
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _report(result: Result, progress: Progress, options: dict[str, Any]) -> None:
     """Print what the run came to, and the command to try next."""
     model_path = result.run / "model.npz"
     if result.ended == "stopped":
-        progress.say(f"stopped and saved after generation {result.generations}. Go on with:")
-        progress.say(f"  genreg-np train --resume {shlex.quote(str(result.run))}")
+        for line in stopped_lines(result, "train"):
+            progress.say(line)
     if result.model is None:
         return
     if options["as_json"]:
@@ -307,24 +240,8 @@ def _report(result: Result, progress: Progress, options: dict[str, Any]) -> None
             progress.say(line)
     progress.say(f"{result.generations} generations, {duration(result.seconds)}")
     progress.say(f"model {model_path}")
-    progress.say("")
-    command = ["genreg-np", "eval", str(model_path)]
-    if options["dataset"] and options["dataset"] not in dataset_names():
-        command += ["--dataset", options["dataset"]] if options["dataset"] != "auto" else []
-    for name in ("data_dir", "label", "size"):
-        command += [f"--{name.replace('_', '-')}", options[name]] if options[name] else []
-    progress.say("try next:")
-    progress.say(f"  {shlex.join(command)}")
-
-
-def _fresh_folder(dataset: str, preset: str, seed: int) -> Path:
-    """Return runs/DATASET-PRESET-SEED, numbered where that is taken."""
-    stem = re.sub(r"[^\w.-]+", "-", f"{dataset}-{preset}-{seed}").strip("-.") or "run"
-    folder, number = Path("runs") / stem, 1
-    while folder.exists():
-        number += 1
-        folder = Path("runs") / f"{stem}-{number}"
-    return folder
+    for line in next_lines(model_path, options):
+        progress.say(line)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -29,7 +29,8 @@ from genreg_np.model import Model
 
 OPSET, IR_VERSION = 13, 7
 MOST_BYTES = (1 << 31) - (1 << 20)  # of weights: a file of protocol buffers ends at 2 GiB
-FACTS = ("method", "genome", "generations", "seed", "accuracies", "config", "source")  # of training, put into the file
+# Of training, put into the file.
+FACTS = ("method", "genome", "generations", "seed", "accuracies", "note", "config", "source")
 
 
 def _branches(x: Value, layer: Layer) -> Value:

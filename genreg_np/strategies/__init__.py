@@ -1,7 +1,6 @@
 """How a population evolves: one file per strategy, one line here.
 
 A strategy is a class with
-    name, Options                               its word on the command line; its frozen dataclass of settings
     problem(dataset, config, backend)           -> Problem, for a strategy that brings its own fixed layers; optional
     name, summary, Options                      its word on the command line; what it is, in a line; its settings
     works                                       what it has a backend do, and so what must be compiled
@@ -10,6 +9,7 @@ A strategy is a class with
     step(state, context, stream)                -> state after one more generation, drawing its own batch
     plan(context)                               -> a line: how a generation is computed, and its memory
     champions(state)                            -> {name: genes (D,)}, the faithful one first
+    for_champions(state)                        -> what champions needs of a state, so that no more is moved; optional
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ REGISTRY = {
     "detector-bank": "genreg_np.strategies.detector_bank:DetectorBank",
     "genreg-2": "genreg_np.strategies.genreg_2:Genreg2",
     "evolution-strategy": "genreg_np.strategies.evolution_strategy:EvolutionStrategy",
+    "mixed": "genreg_np.hybrid.strategy:Mixed",
     "random-search": "genreg_np.strategies.random_search:RandomSearch",
 }
 

@@ -29,6 +29,7 @@ class Problem:
     labels: NDArray[np.int64] | None = None  # (N,)
     generations: int = 0  # how many the run has in all: annealed strategies plan by it
     image_fitness: ImageFitness | None = None  # the user's, for fitness = custom
+    dataset: Dataset | None = field(default=None, repr=False)  # for strategies that also choose by other splits
 
     @classmethod
     def of(cls, network: Network, dataset: Dataset | None) -> Problem:
@@ -48,7 +49,8 @@ class Problem:
                 f"inputs of {dataset.input_shape} and {classes} classes: build it to fit, or leave it out"
             )
         # deviation: validation split
-        return cls(network, network.features(dataset.train.inputs, dataset.input_range), dataset.train.labels)
+        features = network.features(dataset.train.inputs, dataset.input_range)
+        return cls(network, features, dataset.train.labels, dataset=dataset)
 
 
 class Scored:
@@ -123,14 +125,15 @@ def image_shape(dataset: Dataset | None, strategy: str, smallest: int = 1) -> tu
     return shape[0], shape[1]
 
 
-def plan_line(what: str, genes: int, sets: int, features: NDArray[np.generic]) -> str:
-    """Return how a generation is computed and its memory: so many sets of genes, and the training features."""
+def plan_line(
+    what: str, genes: int, sets: int, features: NDArray[np.generic], kept: str = "", kept_bytes: int = 0
+) -> str:
+    """Return how a generation is computed and its memory: so many sets of genes, training features, what is kept."""
     rows, width = features.shape
     size = features.dtype.itemsize
-    total = f"{(4 * sets * genes + rows * width * size) / 2**20:,.0f} MB"
-    return (
-        f"{what}; memory {sets:,} x {genes:,} genes x 4 bytes + {rows:,} x {width:,} features x {size} bytes = {total}"
-    )
+    formula = f"{sets:,} x {genes:,} genes x 4 bytes + {rows:,} x {width:,} features x {size} bytes"
+    formula += f" + {kept}" if kept else ""
+    return f"{what}; memory {formula} = {(4 * sets * genes + rows * width * size + kept_bytes) / 2**20:,.0f} MB"
 
 
 def first_genes(network: Network, gain: float, stream: Stream) -> Float32:

@@ -1,6 +1,6 @@
 """Detector bank: features by filters that no gradient has shaped, and a head by node perturbation.
 
-Fixed layers of the network, made once from the seed and the training images (layers.py has their equations):
+Fixed layers of the network, made once from the seed and the training images (layers/fixed.py has their equations):
 
     levels      pixels as whole numbers 0 .. 255
     deskew      images sheared upright and centred

@@ -37,7 +37,14 @@ from genreg_np.settings import Settings, option
 from genreg_np.strategies.base import Problem
 from genreg_np.streams import Purpose, Stream, scale_words
 
-GENES = {"weight": Gene.WEIGHT, "unit": Gene.UNIT, "layer": Gene.LAYER, "none": Gene.NONE, "mean": Gene.NONE}
+GENES = {
+    "weight": Gene.WEIGHT,
+    "unit": Gene.UNIT,
+    "block": Gene.BLOCK,
+    "layer": Gene.LAYER,
+    "none": Gene.NONE,
+    "mean": Gene.NONE,
+}
 ONLY_AT_START = "only generation 0 draws from it"
 
 

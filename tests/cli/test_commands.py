@@ -26,10 +26,10 @@ def test_every_command_has_help_with_an_example(genreg, command: str) -> None:
 
 def test_names_from_a_file_are_printed_on_one_line_without_control_characters(genreg, model: Path) -> None:
     names = ["a\nb", "\x1b[31mred", "long " * 60, *"3456789"]
-    changed = save_relabelled(model, class_names=names, training={"method": "x\ny", "source": "s\x07t"})
+    changed = save_relabelled(model, class_names=names, training={"method": "x\ny", "source": "s\x07t", "note": "n\n"})
     np.savez("own.npz", x=np.zeros((60, 8, 8), np.uint8), y=np.arange(60) % 10, class_names=np.array(names))
     info = genreg("info", changed).out
-    assert len(info.splitlines()) == 6
+    assert len(info.splitlines()) == 7
     loaded = load(changed)
     Path("changed.npz").write_bytes(
         Model(loaded.header | {"class_names": [name.strip() for name in names], "input_range": [0, 255]}, loaded.arrays)

@@ -73,22 +73,30 @@ class ndarray:
         return self._view(self._values[key])
 
     def __setitem__(self, key: Any, value: ndarray) -> None:
-        _plain(key)
-        self._values[key] = _values(value)
-
-    def __mul__(self, number: float) -> ndarray:
-        if type(number) is not float:
-            raise TypeError("only Python's own numbers are no transfer")
-        return ndarray(self._values * number)
-
-    def __add__(self, other: ndarray) -> ndarray:
-        return ndarray(self._values + _values(other))
+        parts = key if isinstance(key, tuple) else (key,)
+        _plain(tuple(part for part in parts if not isinstance(part, ndarray)))
+        self._values[tuple(part._values if isinstance(part, ndarray) else part for part in parts)] = _values(value)
 
     def copy(self) -> ndarray:
         return ndarray(self._values.copy())
 
+    def astype(self, dtype: Any) -> ndarray:
+        return ndarray(self._values.astype(dtype))
+
     def reshape(self, *shape: Any) -> ndarray:
         return self._view(self._values.reshape(*shape))
+
+    def swapaxes(self, one: int, other: int) -> ndarray:
+        return self._view(self._values.swapaxes(one, other))
+
+    def sum(self, axis: Any, keepdims: bool = False) -> ndarray:
+        return ndarray(self._values.sum(axis=axis, keepdims=keepdims))
+
+    def max(self, axis: Any, keepdims: bool = False) -> ndarray:
+        return ndarray(self._values.max(axis=axis, keepdims=keepdims))
+
+    def all(self, axis: Any) -> ndarray:
+        return ndarray(self._values.all(axis=axis))
 
     @property
     def T(self) -> ndarray:
@@ -99,9 +107,40 @@ for _name in ("shape", "dtype", "size", "ndim", "strides", "nbytes"):
     setattr(ndarray, _name, property(lambda self, name=_name: getattr(self._values, name)))
 
 
+def _operand(other: Any) -> Any:
+    """Return the other side of an operation: an array of the device or one of Python's own numbers."""
+    if type(other) in (int, float):
+        return other
+    return _values(other)
+
+
+def _operator(name: str) -> Any:
+    def operate(self: ndarray, other: Any) -> ndarray:
+        return ndarray(getattr(self._values, name)(_operand(other)))
+
+    return operate
+
+
+def _in_place(name: str) -> Any:
+    def operate(self: ndarray, other: Any) -> ndarray:
+        getattr(self._values, name)(_operand(other))
+        return self
+
+    return operate
+
+
+for _name in ("add", "sub", "mul", "truediv"):
+    setattr(ndarray, f"__{_name}__", _operator(f"__{_name}__"))
+    setattr(ndarray, f"__r{_name}__", _operator(f"__r{_name}__"))
+    setattr(ndarray, f"__i{_name}__", _in_place(f"__i{_name}__"))
+for _name in ("eq", "ne", "gt", "lt", "ge", "le"):
+    setattr(ndarray, f"__{_name}__", _operator(f"__{_name}__"))
+ndarray.__hash__ = None
+
+
 def _plain(key: Any) -> None:
     for part in key if isinstance(key, tuple) else (key,):
-        if not isinstance(part, (int, slice, type(...))):
+        if part is not None and not isinstance(part, (int, slice, type(...))):
             raise TypeError(f"an index of type {type(part).__name__} would be a transfer")
 
 
@@ -120,8 +159,8 @@ def asarray(array: Any) -> ndarray:
     return ndarray(np.array(array, order="K"))
 
 
-def array(values: Any) -> ndarray:
-    return ndarray(values._values.copy()) if isinstance(values, ndarray) else asarray(values)
+def array(values: Any, order: str = "K") -> ndarray:
+    return ndarray(values._values.copy(order)) if isinstance(values, ndarray) else asarray(values)
 
 
 def asnumpy(array: ndarray) -> np.ndarray:
@@ -135,9 +174,41 @@ def empty(shape: Any, dtype: Any) -> ndarray:
     return made
 
 
+def zeros(shape: Any, dtype: Any) -> ndarray:
+    return ndarray(np.zeros(shape, dtype))
+
+
+def zeros_like(array: ndarray) -> ndarray:
+    return ndarray(np.zeros_like(_values(array)))
+
+
+def arange(count: int) -> ndarray:
+    return ndarray(np.arange(count))
+
+
+def ascontiguousarray(array: ndarray) -> ndarray:
+    return ndarray(np.array(_values(array), order="C"))
+
+
+def concatenate(arrays: list[ndarray], axis: int = 0) -> ndarray:
+    return ndarray(np.concatenate([_values(array) for array in arrays], axis=axis))
+
+
+def where(condition: ndarray, one: Any, other: Any) -> ndarray:
+    return ndarray(np.where(_values(condition), _operand(one), _operand(other)))
+
+
+def _function(name: str) -> Any:
+    return lambda first, *others: ndarray(getattr(np, name)(_values(first), *map(_operand, others)))
+
+
+exp, log, sqrt, square, tanh, sign = map(_function, ("exp", "log", "sqrt", "square", "tanh", "sign"))
+maximum, minimum, clip, isfinite = map(_function, ("maximum", "minimum", "clip", "isfinite"))
+
+
 def matmul(first: ndarray, second: ndarray) -> ndarray:
-    if _values(first).dtype != np.float32 or _values(second).dtype != np.float32:
-        raise TypeError("only float32 is multiplied here")
+    if _values(first).dtype != _values(second).dtype or _values(first).dtype.kind != "f":
+        raise TypeError("only floats of one type are multiplied here")
     return ndarray(np.matmul(_values(first), _values(second)))
 
 

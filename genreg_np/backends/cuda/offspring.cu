@@ -33,7 +33,7 @@ __device__ index_t crossover_group(index_t gene, const index_t* runs, int run_co
 }
 
 // A child before mutation: each gene from the parent that its group's crossover bit names. One thread a gene.
-//   survivors  (S, genome_size)      parents  (P, 2)      runs  (run_count, 2), see base.crossover_runs
+//   survivors  (S, genome_size)      parents  (P, 2)      runs  (run_count, 2), see genes.crossover_runs
 extern "C" __global__ void inherit(float* genes, index_t stride, index_t start, index_t width, const int* numbers,
                                    const float* survivors, index_t genome_size, const int* parents, int crosses,
                                    const index_t* runs, int run_count, int elites, word generation, seed_t seed) {

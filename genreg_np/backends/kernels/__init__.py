@@ -12,7 +12,7 @@ Tables are arguments (Numba would freeze globals into the compiled code), sums r
 compiled with fastmath: a product and a sum are rounded separately, as streams.py demands. A genome's description goes
 from kernel to kernel as one tuple, `brood`:
 
-    survivors (S, D) float32    parents (P, 2) int32    gene_kind int       runs (R, 2) int64, see base.crossover_runs
+    survivors (S, D) float32    parents (P, 2) int32    gene_kind int       runs (R, 2) int64, see genes.crossover_runs
     elites int                  generation int          seed uint64         layers (L, 4) int64
     ranges (2,) float32         gaps (65536,) int32     normal (65536,)     scale float32
 

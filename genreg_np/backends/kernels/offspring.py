@@ -85,12 +85,25 @@ def second_parent_gives(words, bit):
 def cross_groups(genes, start, first, second, runs, genome, generation, seed):
     """Fill genes from two parents: each run of genes comes as a whole from the parent its group's bit names."""
     stop, words = start + len(genes), group_words(runs, genome, generation, seed)
-    for run in range(len(runs)):
-        low = max(start, runs[run, 0])
+    run, low = first_run(runs, start), start
+    while low < stop:
         high = min(stop, runs[run + 1, 0] if run + 1 < len(runs) else stop)
-        if low < high:
-            chosen = second if second_parent_gives(words, runs[run, 1]) else first
-            genes[low - start : high - start] = chosen[low:high]
+        chosen = second if second_parent_gives(words, runs[run, 1]) else first
+        genes[low - start : high - start] = chosen[low:high]
+        run, low = run + 1, high
+
+
+@kernel()
+def first_run(runs, gene):
+    """Return the run that holds a gene: the last that begins at or before it."""
+    low, high = 0, len(runs)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if runs[middle, 0] <= gene:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 @kernel()

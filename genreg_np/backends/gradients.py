@@ -1,0 +1,162 @@
+"""Gradient descent of P networks at once: what every backend can do, by the layers of genreg_np/layers.
+
+All networks take the same steps on the same batches. One step, with the batch x (I, N) shared:
+
+    forward, loss, backward        layers/dense.py, layers/loss.py        the first layer of all networks is one product
+    step                           layers/optimisers.py                   in place
+
+This file is the specification; kernels/descent.py is the fast path on a CPU. Shapes: M training images, N of a batch.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.genes import part_rows
+from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.errors import UsageError
+from genreg_np.layers.base import Array, array_module
+from genreg_np.layers.composite import Parallel, Stack
+from genreg_np.layers.dense import Activation, Dense
+from genreg_np.layers.loss import negative_log_likelihood
+from genreg_np.layers.optimisers import Optimiser
+from genreg_np.model import Float32, Network
+
+
+@dataclass(frozen=True)
+class Descent:
+    """How networks learn."""
+
+    network: Network
+    optimiser: Optimiser
+    batch_size: int  # N; the last batch of an order may be smaller
+    parts: tuple[int, ...] = ()  # parallel parts of each layer (genes.py); none: layers are whole
+
+    def __post_init__(self) -> None:
+        check_parts(self.network, self.parts)
+        _ = self.stack  # refuses what has no slope
+
+    @functools.cached_property
+    def stack(self) -> Stack:
+        """The network's layers with a backward pass."""
+        return stack_of(self.network, self.parts)
+
+
+class GradientBackend:
+    """The part of a backend that follows gradients."""
+
+    def to_device(self, features: Array) -> Array:
+        """Return an array where the backend computes."""
+        return features
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Let array arithmetic happen where the backend computes, the same bytes for any number of threads."""
+        with single_threaded_blas():
+            yield
+
+    def descend(
+        self, descent: Descent, genes: Array, features: Array, labels: NDArray[np.int64], order: NDArray[np.int64]
+    ) -> tuple[Array, NDArray[np.float64]]:
+        """Train P networks on the same batches, with an optimiser that begins anew.
+
+        Parameters
+        ----------
+        descent : Descent
+        genes : (P, D) float32
+            The networks; the backend's own. They are not changed.
+        features : (M, I) float32
+            The backend's own.
+        labels : (M,) int64
+        order : (n,) int64
+            Rows of `features`, in the order in which they are learned from, a batch after another.
+
+        Returns
+        -------
+        genes : (P, D) float32
+            The trained networks; the backend's own.
+        losses : (P,) float64
+            Mean loss over the images as they were learned from. Infinite or NaN for a network that went astray.
+        """
+        with self.computing(), np.errstate(all="ignore"):  # a network that goes astray is told by its loss
+            genes = self.to_device(genes)
+            xp = array_module(genes)
+            stack = descent.stack
+            parameters = separate(descent.network, genes, descent.parts)
+            memories = descent.optimiser.start(parameters)
+            total = xp.zeros(len(genes), np.float32)
+            rows_of_all, labels_of_all = xp.asarray(order), xp.asarray(labels)
+            for number, first in enumerate(range(0, len(order), descent.batch_size), start=1):
+                rows = rows_of_all[first : first + descent.batch_size]
+                columns = xp.ascontiguousarray(features[rows].T)
+                logits, kept = stack.forward(parameters, columns)
+                losses, slope = negative_log_likelihood(logits, labels_of_all[rows])
+                _, slopes = stack.backward(parameters, kept, slope, wanted=False)
+                descent.optimiser.step(parameters, slopes, memories, number)
+                total += losses * (len(rows) / len(order))
+            return joined(descent.network, parameters, descent.parts), _on_host(total)
+
+
+def stack_of(network: Network, parts: Sequence[int] = ()) -> Stack:
+    """Return a network's dense layers as layers with a backward pass, parts of a layer as parallel branches.
+
+    Raises
+    ------
+    UsageError
+        If an activation has no slope.
+    """
+    layers = []
+    for index, layer in enumerate(network.dense):
+        branches = [
+            Stack((Dense(layer.inputs, len(rows)), Activation(layer.activation)))
+            for rows in part_rows(layer.outputs, parts[index] if parts else 1)
+        ]
+        layers.append(branches[0] if len(branches) == 1 else Parallel(tuple(branches)))
+    return Stack(tuple(layers))
+
+
+def separate(network: Network, genes: Array, parts: Sequence[int] = ()) -> list[Array]:
+    """Return genes (P, D) as the parameters of `stack_of`, each contiguous: weights (P, O, I), biases (P, O), ..."""
+    xp, arrays = array_module(genes), []
+    for index, (weights, biases) in enumerate(network.unpack(genes)):
+        for rows in part_rows(biases.shape[-1], parts[index] if parts else 1):
+            part = slice(rows.start, rows.stop)
+            arrays += [xp.array(weights[:, part], order="C"), xp.array(biases[:, part], order="C")]
+    return arrays
+
+
+def joined(network: Network, parameters: Sequence[Array], parts: Sequence[int] = ()) -> Array:
+    """Return what `separate` took apart as genes (P, D)."""
+    xp, pieces, at = array_module(parameters[0]), [], 0
+    for index in range(len(network.dense)):
+        count = 2 * (parts[index] if parts else 1)
+        own = [array.reshape(len(array), -1) for array in parameters[at : at + count]]
+        pieces += own[::2] + own[1::2]  # all weights of a layer come before its biases
+        at += count
+    return xp.concatenate(pieces, axis=1)
+
+
+def check_parts(network: Network, parts: Sequence[int]) -> None:
+    """Refuse parts that do not fit a network.
+
+    Raises
+    ------
+    UsageError
+        If there is not a number for each layer, or a layer cannot be divided so.
+    """
+    if parts and len(parts) != len(network.dense):
+        raise UsageError(f"parts {tuple(parts)} must have a number for each of the {len(network.dense)} dense layers")
+    for layer, count in zip(network.dense, parts, strict=False):
+        if count < 1 or layer.outputs % count:
+            raise UsageError(f"a layer of {layer.outputs} units cannot be cut into {count} equal parts")
+
+
+def _on_host(array: Array) -> NDArray[np.float64]:
+    found: Float32 = array if isinstance(array, np.ndarray) else array_module(array).asnumpy(array)
+    return found.astype(np.float64)

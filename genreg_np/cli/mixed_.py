@@ -1,0 +1,273 @@
+"""`genreg-np mixed`: gradient descent and recombination in turn, and what comes of it measured."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from genreg_np.backends import must_compile
+from genreg_np.checkpoint import RunFolder
+from genreg_np.cli.output import Progress, print_json
+from genreg_np.cli.runs import (
+    INTERRUPTED,
+    choose_device,
+    config_of,
+    fresh_folder,
+    next_lines,
+    read_data,
+    stop_on_signal,
+    stopped_lines,
+    watch,
+)
+from genreg_np.config import TrainConfig, parse_assignment, read_preset
+from genreg_np.errors import MissingExtraError, RunError, UsageError
+from genreg_np.hybrid.attacks import PAPER_FGSM, Attack
+from genreg_np.hybrid.networks import NETWORKS, network_name, parse_network
+from genreg_np.hybrid.options import FITNESSES, GENES
+from genreg_np.hybrid.strategy import Mixed
+from genreg_np.model import Float32
+from genreg_np.training import Result, Watcher, resume, train
+
+if TYPE_CHECKING:
+    from genreg_np.evolution import Evolution
+    from genreg_np.hybrid.measure import Measured
+
+SETTINGS = {  # options whose setting has another name
+    "population": "population_size",
+    "mutation_rate": "child_mutation_rate",
+}
+PUBLISHED = (  # settings, what the notebook has for them, and what is said of it
+    ("selection", "test", "parents are chosen by test accuracy, so that it is no test any more"),
+    ("training", "all", "validation images are learned from"),
+    ("order", "fixed", "images come in a fixed order"),
+    ("first_parents", "unsorted", "the first parents are unsorted"),
+    ("edges", "fresh", "what lies outside whole blocks is drawn anew in every child"),
+)
+EXAMPLES = """\b
+Examples:
+  genreg-np mixed                                      784-256-128-10, parents chosen on validation images
+  genreg-np mixed --paper --network vertical           as published, the published numbers beside ours
+  genreg-np mixed --gene unit --fitness diversity      finer genes, and a bonus for being unlike the others
+  genreg-np mixed --dataset digits --network 64,32|32 --generations 20
+  genreg-np mixed --resume runs/mnist-mixed-0 --generations 12
+
+Everything else is a setting: genreg-np train --help lists those of strategy mixed.
+"""
+
+
+@click.command("mixed", epilog=EXAMPLES)
+@click.option("--network", help=f"{', '.join(NETWORKS)}, or widths like 256,64|64.  [default: horizontal]")
+@click.option("--population", type=int, help="Networks that live on.  [default: 20]")
+@click.option("--generations", type=int, help="Generations in all.  [default: 6]")
+@click.option("--epochs", type=int, help="Epochs of gradient descent per generation.  [default: 1]")
+@click.option("--gene", help=f"What crossover exchanges: {', '.join(GENES)}.  [default: block]")
+@click.option(
+    "--newcomers",
+    type=float,
+    help="Fresh networks per generation, as a fraction of the others, rounded down.  [default: 0.1]",
+)
+@click.option("--mutation-rate", type=float, help="Probability that a child's weight mutates.  [default: 0]")
+@click.option("--fitness", help=f"What parents are chosen by: {', '.join(FITNESSES)}.  [default: accuracy]")
+@click.option("--paper", is_flag=True, help="Do what the published notebook did: choose by test accuracy, and more.")
+@click.option("--eps", default="0.05,0.1,0.2", show_default=True, help="How much attacks change a pixel, at most.")
+@click.option("--paper-fgsm", is_flag=True, help="Also attack as the notebook did: 0.1623, pixels leave 0 .. 1.")
+@click.option("--attack-images", type=click.IntRange(min=0), help="Test images attacked, 0: none.  [default: all]")
+@click.option("--figures/--no-figures", default=True, help="Draw figures, where matplotlib is installed.")
+@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz or a .csv.")
+@click.option("--data-dir", help="Where to look for datasets first.")
+@click.option("--label", help="The label column of a .csv.")
+@click.option("--size", help="Resize a folder's images to HxW.")
+@click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]")
+@click.option("--device", type=click.IntRange(min=0), help="Which GPU the cupy backend uses.")
+@click.option("--threads", type=int, help="How many threads; by default all.")
+@click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
+@click.option("--out", type=click.Path(), help="The run folder.  [default: runs/DATASET-mixed-SEED]")
+@click.option("--resume", "resume_run", type=click.Path(), help="Go on with a run, or measure it again.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting; repeatable.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--verbose", is_flag=True, help="Print every setting, the backend and its threads.")
+@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
+def command(**options: Any) -> int:
+    """Train a population by gradient descent and recombination in turn.
+
+    After Cooke and de Alfaro. When the run has ended, the test split tells how accurate the networks are, and how well
+    they bear images that were changed to make one of them err.
+    """
+    progress = Progress(options["quiet"], options["as_json"])
+    attacks = parse_attacks(options["eps"], options["paper_fgsm"] or options["paper"])
+    started: list[Evolution] = []
+    measured = None
+    with stop_on_signal("after this generation, or this part of the measurement") as stopped:
+        watcher = watch(progress, options, stopped, started)
+        try:
+            go = _start if options["resume_run"] is None else _resume
+            result = go(options, watcher, progress)
+        finally:
+            progress.stop()
+        if result.ended != "stopped":
+            measured = _measure(started[0], attacks, options["attack_images"], progress, stopped)
+    if measured is None:
+        return _stopped(result, progress)
+    _report(result, started[0], measured, options, progress)
+    return 0
+
+
+def parse_attacks(epsilons: str, paper: bool) -> list[Attack]:
+    """Return the attacks to measure.
+
+    Raises
+    ------
+    UsageError
+        For an epsilon that is no number from 0 to 1.
+    """
+    attacks = [PAPER_FGSM] if paper else []
+    for text in filter(None, epsilons.split(",")):
+        try:
+            epsilon = float(text)
+        except ValueError:
+            epsilon = math.nan
+        if math.isnan(epsilon):
+            raise UsageError(f"--eps {epsilons!r} must be numbers like 0.05,0.1")
+        attacks += [Attack("fgsm", epsilon), Attack("pgd", epsilon)]
+    return attacks
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that were named."""
+    names = ("population", "generations", "epochs", "gene", "newcomers", "mutation_rate", "fitness", "dataset", "seed")
+    settings = {SETTINGS.get(name, name): options[name] for name in names if options[name] is not None}
+    if options["network"] is not None:
+        hidden, parts = parse_network(options["network"])
+        settings |= {"hidden": hidden, "parts": parts}
+    return settings | dict(parse_assignment(text) for text in options["assignments"])
+
+
+def settings_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a new run, those of its preset included.
+
+    Raises
+    ------
+    UsageError
+        For settings that cannot be used together.
+    """
+    settings = read_preset("seed-mixed" if options["paper"] else "mixed") | _settings(options)
+    if settings["strategy"] != "mixed":
+        raise UsageError(f"strategy = {settings['strategy']!r}: this command is mixed; use genreg-np train for others")
+    return settings
+
+
+def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
+    """Start a new run."""
+    choose_device(options)
+    settings = settings_of(options)
+    config = TrainConfig.from_dict(settings, "--set")  # refuses bad values before a dataset is fetched for them
+    name = network_name(config.hidden, config.parts) or "single-layer"
+    dataset, source, origin = read_data(settings, options, progress)
+    config = config.replace(dataset=source)
+    preset = "seed-mixed" if options["paper"] else "mixed"
+    out = Path(options["out"]) if options["out"] else fresh_folder(dataset.name, preset, config.seed)
+    progress.say(
+        f"{name} network, {config.population_size} of them and {config.options.newcomer_count} newcomers a generation, "
+        f"gene {config.gene}, seed {config.seed}"
+    )
+    for line in published_lines(config):
+        progress.say(line)
+    backend = options["backend"] or "auto"
+    if must_compile(backend, Mixed.works):
+        progress.say("compiling kernels, once on this machine (up to a minute) ...")
+    return train(config, dataset, out, backend=backend, threads=options["threads"], origin=origin, watcher=watcher)
+
+
+def published_lines(config: TrainConfig) -> list[str]:
+    """Return what a run does as the published notebook did, and would do otherwise by default."""
+    found = [said for name, value, said in PUBLISHED if getattr(config, name) == value]
+    if config.gene != "block":  # nothing lies outside blocks
+        found = [said for said in found if "blocks" not in said]
+    return ["as published:", *(f"  {said}" for said in found)] if found else []
+
+
+def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
+    """Go on with a run."""
+    choose_device(options)
+    for name in ("network", "seed", "out", "label", "size"):
+        if options[name] is not None:
+            raise UsageError(f"--{name} cannot be combined with --resume: the run has its own")
+    if options["paper"]:
+        raise UsageError("--paper cannot be combined with --resume: start a new run for it (--paper-fgsm can)")
+    changes = _settings(options | {"dataset": None})
+    strategy = config_of(options["resume_run"]).strategy
+    if strategy != "mixed":
+        run = shlex.quote(options["resume_run"])
+        raise UsageError(f"{run} is a run of {strategy}: go on with it by genreg-np train --resume {run}")
+    return resume(
+        options["resume_run"],
+        changes=changes,
+        source=options["dataset"],
+        backend=options["backend"],
+        threads=options["threads"],
+        data_dir=options["data_dir"],
+        watcher=watcher,
+    )
+
+
+def _stopped(result: Result, progress: Progress) -> int:
+    """Say what is saved of a run that was stopped, in a generation or while it was measured."""
+    lines = stopped_lines(result, "mixed")
+    if result.ended != "stopped":
+        lines[0] = f"stopped; the run is saved, {result.generations} generations. Measure it with:"
+    for line in lines:
+        progress.say(line)
+    return INTERRUPTED
+
+
+def _measure(
+    evolution: Evolution, attacks: list[Attack], attacked: int | None, progress: Progress, stopped: list[bool]
+) -> Measured | None:
+    """Measure the population on the test split; None if it was stopped."""
+    from genreg_np.hybrid.measure import measure
+
+    if evolution.network.fixed and attacks:
+        progress.say("no attacks: they change pixels, and this network sees features")
+        attacks = []
+    return measure(evolution, attacks, attacked, progress.say, lambda: bool(stopped))
+
+
+def _report(
+    result: Result, evolution: Evolution, measured: Measured, options: dict[str, Any], progress: Progress
+) -> None:
+    """Print the results, then write measures.json and figures: what cannot be written loses no result."""
+    from genreg_np.cli import mixed_report
+
+    if options["as_json"]:
+        print_json(mixed_report.to_json(result, evolution, measured))
+    else:
+        lines = mixed_report.lines(result, evolution, measured)
+        for line in [*lines, *next_lines(result.run / "model.npz", options)]:
+            progress.say(line)
+    with RunFolder.open(result.run) as folder:
+        folder.write_json("measures.json", measured.to_dict())
+        if options["figures"]:
+            _draw(folder, np.asarray(evolution.state.similarity), measured.layers, progress)
+
+
+def _draw(folder: RunFolder, similarity: Float32, layers: tuple[str, ...], progress: Progress) -> None:
+    """Draw figures where that can be done."""
+    from genreg_np.hybrid.figures import draw_all
+
+    progress.say("")
+    progress.say("drawing figures")
+    place, count = folder.path / "figures", 0
+    try:
+        for name, image in draw_all(similarity, layers):
+            place.mkdir(exist_ok=True)
+            folder.write(f"figures/{name}", image)
+            count += 1
+    except (MissingExtraError, RunError, OSError) as error:
+        progress.say(f"{'no more' if count else 'no'} figures: {error}")
+    else:
+        progress.say(f"figures {place} ({count} files)")

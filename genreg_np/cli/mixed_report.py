@@ -1,0 +1,207 @@
+"""What `genreg-np mixed` prints when a run has ended: accuracy and likeness by generation, attacks, published rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from genreg_np.cli.output import duration
+from genreg_np.config import TrainConfig
+from genreg_np.hybrid import published
+from genreg_np.hybrid.attacks import PAPER_FGSM
+from genreg_np.hybrid.networks import network_name
+from genreg_np.hybrid.options import MixedOptions
+from genreg_np.hybrid.similarity import CLUSTERED
+from genreg_np.training import Result
+
+if TYPE_CHECKING:
+    from genreg_np.evolution import Evolution
+    from genreg_np.hybrid.measure import Measured
+
+Row = dict[str, Any]
+ACCURACIES = ("mean_accuracy", "best_accuracy", "worst_accuracy")
+
+
+def changed(result: Result) -> list[str]:
+    """Return the settings of the method that were changed in mid-run."""
+    known = {item.name for item in dataclasses.fields(MixedOptions)}
+    changes = result.model.training.get("changes", []) if result.model else []
+    named = [change.get("setting") for change in changes if isinstance(change, dict)]
+    return [name for name in dict.fromkeys(named) if name in known]
+
+
+def is_paper(result: Result, evolution: Evolution) -> bool:
+    """Whether a run did what the notebook did from its first generation on, whatever its network."""
+    config, paper = evolution.config, TrainConfig.from_preset("seed-mixed")
+    same = dataclasses.replace(config.options, parts=()) == paper.options and config.activation == paper.activation
+    return same and not changed(result)
+
+
+def published_name(result: Result, evolution: Evolution) -> str:
+    """Return the name of the published network that a run repeats, or nothing."""
+    name = network_name(evolution.config.hidden, evolution.config.parts)
+    repeated = evolution.dataset is not None and evolution.dataset.name == "mnist" and is_paper(result, evolution)
+    return name if repeated and name in published.ACCURACY else ""
+
+
+def to_json(result: Result, evolution: Evolution, measured: Measured) -> Row:
+    """Return what --json prints; accuracies are fractions."""
+    records = _records(result, measured)
+    training = result.model.training if result.model else {}
+    return {
+        "method": "mixed",
+        "paper": is_paper(result, evolution),
+        "dataset": training["config"]["dataset"],
+        "network": network_name(evolution.config.hidden, evolution.config.parts),
+        "gene": evolution.config.gene,
+        "fitness": evolution.config.fitness,
+        "seed": evolution.config.seed,
+        "generations": result.generations,
+        "seconds": round(result.seconds, 3),
+        "selection": evolution.config.selection,
+        "mean_accuracy": sum(measured.test) / len(measured.test),
+        "best_accuracy": max(measured.test),
+        "worst_accuracy": min(measured.test),
+        "validation_accuracy": None if evolution.config.training == "all" else result.validation[result.genome],
+        "test_accuracy": result.test_accuracy,
+        "baseline_accuracies": measured.baselines,
+        "by_generation": [record["mean_accuracy"] for record in records],
+        "layers": list(measured.layers),
+        "similarity": measured.similarity[-1],
+        "clusters": measured.clusters[-1],
+        "dropped": evolution.state.dropped,
+        "attacks": measured.attacks,
+        "run": str(result.run),
+        "model": str(result.run / "model.npz"),
+        "ended": result.ended,
+    }
+
+
+def lines(result: Result, evolution: Evolution, measured: Measured) -> list[str]:
+    """Return the results as lines of text."""
+    name = published_name(result, evolution)
+    return [
+        "",
+        *_generation_lines(_records(result, measured), evolution, measured, name),
+        "",
+        *_accuracy_lines(result, evolution, measured, name),
+        "",
+        *(_attack_lines(measured, name) if measured.attacks else []),
+        f"model {result.run / 'model.npz'}",
+    ]
+
+
+def _records(result: Result, measured: Measured) -> list[Row]:
+    """Return the lines of metrics.jsonl; what is no whole record of a generation of this run is left out."""
+    text = (result.run / "metrics.jsonl").read_text("utf-8", errors="replace")
+    found = []
+    for line in text.splitlines():
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict) and _is_whole(record, len(measured.similarity) - 1):
+            found.append(record)
+    return found
+
+
+def _is_whole(record: Row, generations: int) -> bool:
+    number = record.get("generation")
+    return type(number) is int and 1 <= number <= generations and all(_is_fraction(record.get(n)) for n in ACCURACIES)
+
+
+def _is_fraction(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
+def _generation_lines(records: list[Row], evolution: Evolution, measured: Measured, name: str) -> list[str]:
+    """Return accuracy and likeness of the population, generation by generation."""
+    rows = published.ACCURACY.get(name, ())
+    head = ["gen.", f"mean {evolution.config.selection}", "best", "worst"]
+    head += [*(["published", "best", "worst"] if rows else []), *(f"layer {layer}" for layer in measured.layers)]
+    body = []
+    for record in records:
+        number = record["generation"]
+        cells = [str(number), *(_percent(record[which]) for which in ACCURACIES)]
+        if rows:
+            cells += [_percent(value) for value in rows[number - 1]] if number <= len(rows) else ["-"] * 3
+        pairs = zip(measured.similarity[number], measured.clusters[number], strict=True)
+        body.append(cells + [f"{value:.2f}/{count}" for value, count in pairs])
+    notes = [
+        f"layer: mean cosine of all pairs of networks / kinds, which are clusters of cosine {CLUSTERED:g} and more"
+    ]
+    if evolution.config.fitness == "niches":
+        notes.append(
+            f"  niches are others: clusters of cosine {evolution.config.niche_similarity:g}, a mean over layers"
+        )
+    return [*_table(head, body), *notes]
+
+
+def _accuracy_lines(result: Result, evolution: Evolution, measured: Measured, name: str) -> list[str]:
+    """Return accuracies on the test split, and how long it took."""
+    test, size = measured.test, len(measured.test)
+    singles = ["went astray" if value is None else f"{_percent(value)} %" for value in measured.baselines]
+    found = [
+        f"test accuracy: mean of {size} {_percent(sum(test) / size)} %, fittest {_percent(test[0])} %, "
+        f"single networks for as many epochs {', '.join(singles)}"
+    ]
+    if settings := changed(result):
+        found.append(f"  changed in mid-run: {', '.join(settings)}; single networks learned by the last settings")
+    if name:
+        found.append(f"  published: single networks {', '.join(_percent(value) for value in published.BASELINE)} %")
+    if evolution.config.selection == "test":
+        found.append("  parents and the fittest were chosen on these very images")
+    if evolution.state.dropped:
+        found.append(f"{evolution.state.dropped} networks were dropped and replaced: their loss stopped being a number")
+    about = f", published about {duration(published.SECONDS)}" if name else ""
+    found.append(f"{result.generations} generations, {duration(result.seconds)}{about}")
+    return found
+
+
+def _attack_lines(measured: Measured, name: str) -> list[str]:
+    """Return a table of what attacks do."""
+    rows = published.ATTACKED.get(name, {})
+    head = ["attack", "images made for", "clean", "attacked", "least", "most", "of both", "transfer"]
+    head += ["published"] if rows else []
+    body = []
+    for row in sorted(measured.attacks, key=lambda row: (row["attack"] != "paper-fgsm", row["epsilon"], row["attack"])):
+        shares = [row[key] for key in ("clean", "attacked", "attacked_least", "attacked_most")]
+        shares += [row["attacked_of_both"], row["transfer"]]
+        eps = "" if row["attack"] == PAPER_FGSM.name else f" {row['epsilon']:.4g}"
+        cells = [row["attack"] + eps, row["pairing"], *(_percent(share) for share in shares)]
+        if rows:
+            known = rows.get(row["pairing"]) if row["attack"] == "paper-fgsm" else None
+            cells.append(_percent(known))
+        body.append(cells)
+    notes = [
+        "accuracy of the network the images are shown to, %: clean, attacked, and of both: over images that it and",
+        "the attacked network get right clean; transfer: of those that fool the attacked one, how many fool it too.",
+        "Children are not trained: what they resist is to be read beside their clean accuracy.",
+        "",
+    ]
+    if any(row["attack"] == PAPER_FGSM.name for row in measured.attacks):
+        notes.insert(3, f"{PAPER_FGSM.name}: eps {PAPER_FGSM.epsilon:.4g}, pixels leave 0 .. 1.")
+    return [*_table(head, body), *notes]
+
+
+def _percent(fraction: float | None) -> str:
+    return "-" if fraction is None else f"{100 * fraction:.2f}"
+
+
+def _table(head: list[str], body: list[list[str]]) -> list[str]:
+    """Return columns of text: the first ones to the left where they are words, numbers to the right."""
+    widths = [max(len(row[column]) for row in [head, *body]) for column in range(len(head))]
+    words = [any(not _is_number(row[column]) for row in body) for column in range(len(head))]
+    return [
+        "  "
+        + "  ".join(
+            cell.ljust(width) if word else cell.rjust(width)
+            for cell, width, word in zip(row, widths, words, strict=True)
+        ).rstrip()
+        for row in [head, *body]
+    ]
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "").replace("-", "").isdigit() or text == "-"
