@@ -203,9 +203,18 @@ def cells() -> str:
         rows.append(row)
     if not rows:
         return ""
+    rows.append(_singles(next(iter(measured("cells").values()))))
     layers = [f"alike {layer}" for layer in next(iter(measured("cells").values()))[0]["layers"]]
     head = ["recipe", "seeds", "validation, gen. 6", "at the end", "test, mean", "test, fittest", *layers]
     return table([*head, "siblings resist", "children resist"], rows)
+
+
+def _singles(runs: list[Run]) -> list[str]:
+    """Return the row of two single networks that learned for as many epochs and never met."""
+    accuracies = [value for run in runs for value in run["baseline_accuracies"]]
+    resisted = [attacked(run, "fgsm", RESISTED, "second baseline on baseline").get("attacked_of_both") for run in runs]
+    likeness = ["-"] * len(runs[0]["layers"])
+    return ["two single networks", str(len(runs)), "-", "-", spread(accuracies), "-", *likeness, spread(resisted), "-"]
 
 
 @filled
