@@ -59,6 +59,12 @@ CURVES = {  # rung: its name and colour in the plot of accuracy against time
     "torch-mlp": ("backprop, 784-64-10", "#b8649f"),
     "torch-lenet": ("backprop, LeNet-5", "#8479c9"),
 }
+RECIPES = {  # of mixed evolution: name and colour in its plot
+    "plain": ("plain", "#8b929a"),
+    "newcomers 10 %": ("newcomers", "#3f8fc4"),
+    "mutation": ("mutation", "#d19a2e"),
+    "diversity bonus": ("diversity bonus", "#2f9270"),
+}
 SOURCES = {  # plot: the results it is made of
     "generation": ("generation",),
     "population": ("population",),
@@ -71,6 +77,7 @@ SOURCES = {  # plot: the results it is made of
     "memory": ("population", "memory"),
     "prediction": ("prediction",),
     "accuracy": tuple(f"accuracy-{rung}" for rung in CURVES),
+    "mixed": ("mixed-cells",),
 }
 
 
@@ -319,6 +326,31 @@ def accuracy(plt: Any) -> Any:
     return figure
 
 
+def mixed(plt: Any) -> Any:
+    """Mixed evolution: accuracy and likeness by generation, a line for each seed of each recipe."""
+    cells = read("mixed-cells")
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.2))
+    for panel, title in zip(
+        axes, ("mean validation accuracy, %", "mean cosine of all pairs, over layers"), strict=True
+    ):
+        ends, colours = {}, {}
+        for recipe, (name, colour) in RECIPES.items():
+            curves = []
+            for run in cells[recipe]["runs"]:
+                if panel is axes[0]:
+                    curve = [(place, 100 * one["mean_accuracy"]) for place, one in enumerate(run["curve"], start=1)]
+                else:
+                    curve = [(place, fmean(layers)) for place, layers in enumerate(run["similarity_by_generation"])]
+                curves.append(curve)
+                panel.plot(*zip(*curve, strict=True), color=colour, linewidth=0.9)
+            ends[name], colours[name] = fmean(curve[-1][1] for curve in curves), colour
+        panel.grid()
+        panel.set_xlabel("generation")
+        panel.set_title(title)
+        name_ends(panel, ends, colours)
+    return figure
+
+
 DRAWN: dict[str, Callable[[Any], Any]] = {
     "generation": generation,
     "population": sweep("population", "population"),
@@ -331,4 +363,5 @@ DRAWN: dict[str, Callable[[Any], Any]] = {
     "memory": memory,
     "prediction": prediction,
     "accuracy": accuracy,
+    "mixed": mixed,
 }
