@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +37,20 @@ def test_a_figure_for_each_generation_and_one_over_time() -> None:
     files = dict(draw_all(similarity(), ("1", "2a", "2b")))
     assert list(files) == ["generation-000.png", "generation-001.png", "similarity.png"]
     assert all(image.startswith(b"\x89PNG") for image in files.values())
+
+
+def test_every_network_is_inside_the_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two kinds of ten that have nothing in common lie further out than the published axes reach."""
+    pytest.importorskip("matplotlib")
+    drawn: list[Any] = []
+    monkeypatch.setattr(figures, "_png", lambda figure: drawn.append(figure) or b"")
+    kinds = np.kron(np.eye(2), np.ones((10, 10)))[None, None].astype(np.float32)
+    list(draw_all(kinds, ("1",)))
+    panel = drawn[0].axes[0]
+    (dots,) = panel.collections
+    places = np.asarray(dots.get_offsets())
+    assert np.abs(places).max() > figures.REACH
+    assert np.abs(places).max() < panel.get_xlim()[1] == -panel.get_ylim()[0]
 
 
 @pytest.mark.parametrize(("count", "most"), [(1, 24), (24, 24), (25, 24), (1000, 24), (9, 8), (8, 8)])

@@ -41,6 +41,7 @@ SETTINGS = {  # options whose setting has another name
     "population": "population_size",
     "mutation_rate": "child_mutation_rate",
 }
+FEW_STEPS = 500  # that hardly teach a network anything: MNIST's six epochs are 3,300
 PUBLISHED = (  # settings, what the notebook has for them, and what is said of it
     ("selection", "test", "parents are chosen by test accuracy, so that it is no test any more"),
     ("training", "all", "validation images are learned from"),
@@ -175,6 +176,11 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         f"{name} network, {config.population_size} of them and {config.options.newcomer_count} newcomers a generation, "
         f"gene {config.gene}, seed {config.seed}"
     )
+    steps = config.generations * config.epochs * -(-len(dataset.train) // config.batch_size)
+    if steps < FEW_STEPS:
+        progress.say(
+            f"only {steps} steps of gradient descent in all: smaller batches, as --set batch_size=10, give more"
+        )
     for line in published_lines(config):
         progress.say(line)
     backend = options["backend"] or "auto"

@@ -1,7 +1,7 @@
 """The report's figures: how alike the networks are, layer by layer, generation by generation.
 
 scatter      each network a dot at the first two principal components of its row of the matrix of cosines (P, P); axes
-             -2 .. 2, as published
+             -2 .. 2, as published, or further where a dot would be outside
 histogram    all P x P cosines, the P ones of the diagonal included, in ten bins of 0 .. 1, as published; cosines below
              0, which the published axis leaves out, are counted in the first bin
 
@@ -23,7 +23,7 @@ from genreg_np.errors import missing_extra
 from genreg_np.hybrid.similarity import CLUSTERED, clusters, mean_pairwise
 from genreg_np.model import Float32
 
-REACH = 2.0  # of the scatter's axes
+REACH = 2.0  # of the scatter's axes, at least
 BINS = np.linspace(0, 1, 11)
 MOST_GENERATIONS = 24  # that have a figure
 MOST_LAYERS = 8  # in a figure: more would be too small to read
@@ -88,7 +88,8 @@ def _scatter(panel: Any, matrix: Float32, name: str, leftmost: bool) -> None:
     places, kinds = principal_components(matrix), clusters(matrix)
     panel.scatter(places[:, 0], places[:, 1], c=kinds % 10, cmap="tab10", vmin=0, vmax=9, s=18, alpha=0.7)
     count = kinds.max() + 1
-    panel.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal", xlabel="first principal component")
+    reach = max(REACH, 1.1 * float(np.abs(places).max()))  # large populations of few kinds lie further out
+    panel.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="first principal component")
     panel.set_ylabel("second principal component" if leftmost else "")
     panel.set_title(f"layer {name}: {count} cluster{'s' if count > 1 else ''} at {CLUSTERED:g}", fontsize=9)
 

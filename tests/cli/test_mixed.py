@@ -32,6 +32,14 @@ def test_json_has_the_promised_fields_on_its_last_line(genreg) -> None:
     assert load(result["model"]).output_count == 10
 
 
+def test_a_run_of_few_steps_says_so(genreg) -> None:
+    """The built-in digits are 13 batches of 100: a few generations of that teach hardly anything."""
+    few = genreg("mixed", *QUICK, *UNMEASURED)
+    assert "only 26 steps of gradient descent in all" in few.out
+    enough = genreg("mixed", *QUICK, *UNMEASURED, "--set", "batch_size=4")
+    assert "of gradient descent in all" not in enough.out
+
+
 def test_tables_of_generations_accuracies_and_attacks(genreg) -> None:
     out = genreg("mixed", *QUICK, "--eps", "0.1", "--paper-fgsm", "--attack-images", 30, "--no-figures").out
     assert re.search(r"^ +gen\. +mean validation +best +worst +layer 1 +layer 2a", out, re.MULTILINE)
