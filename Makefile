@@ -45,7 +45,7 @@ bench-mixed: $(VENV)/installed-bench $(PEERS)
 	.venv-peers/bin/python -m pip install --quiet --requirement bench/peers/requirements.txt || { rm -rf .venv-peers; exit 1; }
 
 # The accuracies of README and docs/accuracy.md, then the pages. Measured again is what ARGS names, e.g. ARGS="fast --anew";
-# all of it takes five hours on two cores. PyTorch's rungs also need --peers .venv-peers/bin/python, of `make bench-peers`.
+# all of it takes hours on two cores. PyTorch's rungs also need --peers .venv-peers/bin/python, of `make bench-peers`.
 reproduce: $(VENV)/installed-bench
 	$(BIN)/python bench/ladder.py $(ARGS)
 	$(BIN)/python bench/figures.py

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genreg_np.backends.gradients import check_parts, joined, separate, stack_of
+from genreg_np.backends.gradients import Descent, joined, separate, stack_of
 from genreg_np.errors import UsageError
 from genreg_np.layers.base import Layer, Parameter
 from genreg_np.layers.composite import Parallel, Stack
@@ -220,7 +220,7 @@ def test_parallel_parts_compute_what_the_whole_layer_computes(parts: tuple[int, 
 @pytest.mark.parametrize(("parts", "words"), [((1, 4, 1), "6 units cannot be cut into 4"), ((1, 2), "3 dense layers")])
 def test_parts_that_do_not_fit_are_refused(parts: tuple[int, ...], words: str) -> None:
     with pytest.raises(UsageError, match=words) as raised:
-        check_parts(Network.build((5,), (4, 6), 3), parts)
+        Descent(Network.build((5,), (4, 6), 3, "relu"), Optimiser("sgd", 0.1, 0.0), 10, parts)
     one_line(raised.value)
 
 

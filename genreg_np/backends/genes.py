@@ -17,6 +17,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.errors import UsageError
 from genreg_np.model import Network
 
 BLOCK_SIZE = 64  # weights along each side of a block, or somewhat fewer
@@ -42,6 +43,23 @@ def grid_end(size: int) -> int:
     """Return how many places of an axis the notebook's blocks cover: fewer than `size` where that does not divide."""
     count = -(-size // BLOCK_SIZE)
     return count * (size // count)
+
+
+def check_parts(widths: Sequence[int], parts: Sequence[int], kind: str) -> None:
+    """Refuse parallel parts that do not fit layers of so many units; `kind` says in words which layers.
+
+    Raises
+    ------
+    UsageError
+        If there is not a number for each layer, or a layer cannot be divided so.
+    """
+    if len(parts) != len(widths):
+        raise UsageError(
+            f"parts = {','.join(map(str, parts))} must have a number for each of the {len(widths)} {kind} layers"
+        )
+    for width, count in zip(widths, parts, strict=True):
+        if count < 1 or width % count:
+            raise UsageError(f"a layer of {width} units cannot be cut into {count} equal parts")
 
 
 def part_rows(outputs: int, parts: int) -> list[range]:

@@ -18,9 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.genes import part_rows
+from genreg_np.backends.genes import check_parts, part_rows
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.errors import UsageError
 from genreg_np.layers.base import Array, array_module
 from genreg_np.layers.composite import Parallel, Stack
 from genreg_np.layers.dense import Activation, Dense
@@ -39,7 +38,8 @@ class Descent:
     parts: tuple[int, ...] = ()  # parallel parts of each layer (genes.py); none: layers are whole
 
     def __post_init__(self) -> None:
-        check_parts(self.network, self.parts)
+        if self.parts:
+            check_parts([layer.outputs for layer in self.network.dense], self.parts, "dense")
         _ = self.stack  # refuses what has no slope
 
     @functools.cached_property
@@ -140,21 +140,6 @@ def joined(network: Network, parameters: Sequence[Array], parts: Sequence[int] =
         pieces += own[::2] + own[1::2]  # all weights of a layer come before its biases
         at += count
     return xp.concatenate(pieces, axis=1)
-
-
-def check_parts(network: Network, parts: Sequence[int]) -> None:
-    """Refuse parts that do not fit a network.
-
-    Raises
-    ------
-    UsageError
-        If there is not a number for each layer, or a layer cannot be divided so.
-    """
-    if parts and len(parts) != len(network.dense):
-        raise UsageError(f"parts {tuple(parts)} must have a number for each of the {len(network.dense)} dense layers")
-    for layer, count in zip(network.dense, parts, strict=False):
-        if count < 1 or layer.outputs % count:
-            raise UsageError(f"a layer of {layer.outputs} units cannot be cut into {count} equal parts")
 
 
 def _on_host(array: Array) -> NDArray[np.float64]:

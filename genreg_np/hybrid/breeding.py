@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.base import Backend, Brood, Gene
-from genreg_np.backends.genes import grid_end, part_rows
+from genreg_np.backends.genes import crossover_runs, grid_end, part_rows
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import UsageError
 from genreg_np.hybrid.context import MixedContext
@@ -188,10 +188,7 @@ def check_recombines(network: Network, gene: str, parts: tuple[int, ...]) -> Non
     UsageError
         If a child could only be a copy of one parent.
     """
-    brood_runs = Brood(
-        network, 0, 0, np.empty((0, 0), np.float32), np.zeros((0, 2), np.int32), GENES[gene], 0, 0, 0, 0, 0, parts
-    ).runs
-    if gene != "weight" and len(np.unique(brood_runs[:, 1])) < 2:
+    if gene != "weight" and len(np.unique(crossover_runs(network, GENES[gene], parts)[:, 1])) < 2:
         raise UsageError(
             f"a network of one {gene} ({network.describe()}) cannot recombine: a child would be a copy; "
             "choose a smaller gene, or give it more layers"

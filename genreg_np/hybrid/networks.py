@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from genreg_np.backends.genes import check_parts
 from genreg_np.errors import UsageError
 
 Shape = tuple[tuple[int, ...], tuple[int, ...]]  # widths of hidden layers, and how many parts each has; () all one
@@ -58,13 +59,7 @@ def dense_parts(hidden: Sequence[int], parts: Sequence[int]) -> tuple[int, ...]:
     """
     if not parts:
         return ()
-    if len(parts) != len(hidden):
-        raise UsageError(
-            f"parts = {','.join(map(str, parts))} must have a number for each of the {len(hidden)} hidden layers"
-        )
-    for width, count in zip(hidden, parts, strict=True):
-        if count < 1 or width % count:
-            raise UsageError(f"a layer of {width} units cannot be cut into {count} equal parts")
+    check_parts(hidden, parts, "hidden")
     return (*parts, 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 import webbrowser
@@ -94,6 +95,8 @@ def test_demo_overwrites_only_by_force_and_never_the_model(genreg, small: Path) 
     Path("folder").mkdir()
     assert "model.html" in one_line(genreg("demo", small, "--out", "folder", "--no-open"), 2)
     assert "does not exist" in one_line(genreg("demo", small, "--out", "nowhere/page.html", "--no-open"), 2)
+    os.mkfifo("pipe")
+    assert "no ordinary file" in one_line(genreg("demo", small, "--out", "pipe", "--no-open", "--force"), 2)
 
 
 def test_demo_of_what_is_no_model_writes_nothing(genreg, opened: list[str]) -> None:
