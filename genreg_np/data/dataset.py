@@ -45,6 +45,7 @@ class Dataset:
     class_names: tuple[str, ...]  # K names
     input_range: tuple[float, float] | None = (0.0, 255.0)  # None for float features
     note: str = field(default="", compare=False)  # what a user should know, one line
+    feature_names: tuple[str, ...] = ()  # of the columns of a table, one each; none where inputs have no names
 
     @property
     def input_shape(self) -> tuple[int, ...]:
