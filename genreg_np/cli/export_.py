@@ -82,7 +82,7 @@ def _quantised(
     path: str, model: Any, dataset: str | None, data_dir: str | None, label: str | None, max_loss: float
 ) -> tuple[Any, dict[str, Any]]:
     """Return the model in 8-bit integers, and the accuracy before and after on the validation split."""
-    from genreg_np.cli.eval_ import check_fit, trained_on
+    from genreg_np.cli.eval_ import check_fit, in_order, trained_on
     from genreg_np.data import load_dataset
     from genreg_np.export.quantise import check, quantise
 
@@ -92,9 +92,10 @@ def _quantised(
     data = load_dataset(name, data_dir=data_dir, label=label, variations=views if type(views) is int else 1)
     check_fit(name, data, model)
     part = data.validation
-    whole = quantise(model, part.inputs)
+    inputs = in_order(part.inputs, data, model)
+    whole = quantise(model, inputs)
     places = [model.class_names.index(class_name) for class_name in data.class_names]
-    right = [int((one.predict(part.inputs) == [places[k] for k in part.labels]).sum()) for one in (model, whole)]
+    right = [int((one.predict(inputs) == [places[k] for k in part.labels]).sum()) for one in (model, whole)]
     before, after = (count / len(part) for count in right)
     if 100 * (right[0] - right[1]) > max_loss * len(part) * (1 + 1e-12):  # a loss of just the limit is allowed
         raise GenregError(
