@@ -81,15 +81,23 @@ def command(
     click.echo("\n".join(confusion_lines(result, names)))
 
 
-def trained_on(path: str, model: Model) -> str:
-    """Return the built-in dataset that a model was trained on; a header's file name could be any file."""
+def trained_on(path: str, model: Model, others: str = "") -> str:
+    """Return the built-in dataset that a model was trained on; a header's file name could be any file.
+
+    Raises
+    ------
+    UsageError
+        If it says none; `others` are words for what else could be named.
+    """
     from genreg_np.data import dataset_names
 
     name = model.trained("config", "dataset")
     if not isinstance(name, str):
-        raise UsageError(f"{path} does not say what it was trained on: name a --dataset")
+        raise UsageError(f"{path} does not say what it was trained on: name a --dataset{others}")
     if name not in dataset_names():
-        raise UsageError(f"{path} was trained on {short_name(name, 60)!r}: say where that is with --dataset PATH")
+        raise UsageError(
+            f"{path} was trained on {short_name(name, 60)!r}: say where that is with --dataset PATH{others}"
+        )
     return name
 
 

@@ -94,7 +94,7 @@ def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_
 
     how = Taking(**taking)
     _say_centring(how, model, model_path)
-    files = [file for path in paths for file in attempt(_files, Path(path))] if paths else [None]
+    files = [file for path in paths for file in attempt(files_in, Path(path))] if paths else [None]
     results = [result for file in files for result in attempt(_predict_file, file, model, top, how)]
     if as_json:
         print_json(results)
@@ -105,7 +105,7 @@ def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_
 
 def _predict_file(path: Path | None, model: infer.Model, top: int, how: Taking) -> list[dict[str, Any]]:
     """Return the predictions for all inputs of one file, or of stdin."""
-    inputs = _read_stdin(model, how) if path is None else _read_file(path, model, how)
+    inputs = _read_stdin(model, how) if path is None else read_file(path, model, how)
     return [_predict(name, one, model, top) for name, one in inputs]
 
 
@@ -161,7 +161,7 @@ def _inverted(one: NDArray[np.generic], model: infer.Model) -> NDArray[np.generi
     return np.asarray(low + high - one.astype(np.int64), np.int64)
 
 
-def _files(path: Path) -> list[Path]:
+def files_in(path: Path) -> list[Path]:
     """Return the file, or those of a folder that are readable by their names, sorted."""
     if not path.is_dir():
         return [path]
@@ -178,7 +178,7 @@ def _files(path: Path) -> list[Path]:
     return known
 
 
-def _read_file(path: Path, model: infer.Model, how: Taking) -> Inputs:
+def read_file(path: Path, model: infer.Model, how: Taking) -> Inputs:
     """Read one file: an array file may hold many inputs."""
     try:
         content = path.read_bytes()
