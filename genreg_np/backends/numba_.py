@@ -1,17 +1,15 @@
-"""The fast CPU path: the kernels of kernels/ over Numba's threads, with single-threaded BLAS calls inside them.
+"""The fast CPU path: the kernels of kernels/ on tiles that a few threads share out, with single-threaded BLAS in them.
 
-Threads only hand out tiles; which thread takes a tile changes no byte of the result.
+Which thread takes a tile changes no byte of the result.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +33,7 @@ from genreg_np.backends.kernels import brood as kernels
 from genreg_np.backends.kernels import perturb as pair_kernels
 from genreg_np.backends.kernels.jit import mark_compiled
 from genreg_np.backends.numba_gradients import layer_table
-from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.backends.threads import share_out, single_threaded_blas, usable_processors
 from genreg_np.errors import UsageError
 from genreg_np.fitness import check_image_scores
 from genreg_np.layers import Deskew, Detectors, FixedLayer, Standardise, UInt8
@@ -49,7 +47,7 @@ PAIR_TILE = 128  # images whose mutants one thread judges at a time: a fixed sha
 SPARSE_COST = 4.0  # a scattered multiply-add costs this many of a product's
 LONGEST_GAP = 32  # dark inputs between lit ones that are cheaper to compute than to step over
 
-_ONE_AT_A_TIME = threading.Lock()  # the workqueue layer aborts the process when entered by two threads at once
+MOST_THREADS = 1024
 
 
 class NumbaBackend(Backend):
@@ -58,22 +56,20 @@ class NumbaBackend(Backend):
     Parameters
     ----------
     threads : int or None
-        Threads to use, at most what Numba was started with (NUMBA_NUM_THREADS, by default all processors).
+        Threads to use; by default one for each processor.
 
     Raises
     ------
     UsageError
-        For a number of threads Numba cannot give.
+        For a number of threads below 1 or beyond any machine's.
     """
 
     name = "numba"
 
     def __init__(self, threads: int | None = None) -> None:
-        available = numba.config.NUMBA_NUM_THREADS
-        if threads is not None and not 1 <= threads <= available:
-            more = f"; to allow more, set NUMBA_NUM_THREADS={threads} before the program starts" if threads > 0 else ""
-            raise UsageError(f"threads {threads} must be from 1 to {available}{more}")
-        self.threads = threads or available
+        if threads is not None and not 1 <= threads <= MOST_THREADS:
+            raise UsageError(f"threads {threads} must be from 1 to {MOST_THREADS}")
+        self.threads = threads or usable_processors()
         self.compile_seconds = 0.0  # spent on compiling or loading kernels
         self._warm: set[Work] = set()
 
@@ -92,21 +88,10 @@ class NumbaBackend(Backend):
         each = genomes * (4 * rows * first.inputs + values)
         return "dense; " + memory_line(brood.survivors.shape, self.threads, "threads", each)
 
-    @contextmanager
-    def _running(self) -> Iterator[None]:
-        # The workqueue layer is the one that survives fork() (a user's fitness function may fork) and never spins.
-        with _ONE_AT_A_TIME, single_threaded_blas():
-            layer = numba.config.THREADING_LAYER
-            numba.config.THREADING_LAYER = "workqueue"  # first: asking for the number of threads starts them
-            try:
-                threads = numba.get_num_threads()
-                numba.set_num_threads(self.threads)
-                try:
-                    yield
-                finally:
-                    numba.set_num_threads(threads)
-            finally:
-                numba.config.THREADING_LAYER = layer
+    def _share_out(self, tiles: int, kernel: Callable[..., object], *arguments: Any) -> None:
+        """Run a kernel on tiles 0 .. tiles - 1."""
+        with single_threaded_blas():
+            share_out(tiles, lambda first, last: kernel(*arguments, first, last), self.threads)
 
     def warm_up(self, works: Sequence[Work] = tuple(Work)) -> float:
         """Compile the kernels that some works need, or load them from the cache; return the seconds it took so far."""
@@ -146,20 +131,23 @@ class NumbaBackend(Backend):
         columns, spans, places = _lit_inputs(batch.inputs)
         what = (columns, spans, places, batch.labels, batch.weights)
         task = (int(batch.score), float(batch.reward), float(batch.penalty))
-        described, first = _description(brood), brood.network.dense[0]
-        with self._running():
-            if plan(brood) == "inherited":
-                products = kernels.survivor_products(brood.survivors, first.outputs, first.inputs, spans, columns)
-                kernels.score_inherited(fitness, accuracy, what, task, described, products)
-            else:
-                kernels.score_dense(fitness, accuracy, what, task, described, *_tile(first.outputs, len(columns)))
+        described, layer = _description(brood), brood.network.dense[0]
+        if plan(brood) == "inherited":
+            products = np.empty((len(brood.survivors), layer.outputs, len(batch)), np.float32)
+            shape = (layer.outputs, layer.inputs)
+            self._share_out(len(products), kernels.survivor_products, products, brood.survivors, *shape, spans, columns)
+            self._share_out(brood.size, kernels.score_inherited, fitness, accuracy, what, task, described, products)
+        else:
+            genomes, rows = _tile(layer.outputs, len(columns))
+            tiles = -(-brood.size // genomes)
+            self._share_out(tiles, kernels.score_dense, fitness, accuracy, what, task, described, genomes, rows)
         return Judgement(fitness, accuracy)
 
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Float32:
         """Return the genes of the chosen genomes, (C, D) float32."""
         genomes = np.empty((len(chosen), brood.network.gene_count), np.float32)
-        with self._running():
-            kernels.rebuild_genomes(genomes, np.asarray(chosen, np.int64), _description(brood))
+        chosen = np.asarray(chosen, np.int64)
+        self._share_out(len(chosen), kernels.rebuild_genomes, genomes, chosen, _description(brood))
         return genomes
 
     def mutate(
@@ -167,25 +155,21 @@ class NumbaBackend(Backend):
     ) -> Float32:
         """Return a mutated copy of (G, D) genomes; rows before `first` stay unchanged."""
         mutated = np.array(genomes, np.float32)
-        with self._running():
-            kernels.mutate_genomes(
-                mutated,
-                first,
-                generation,
-                np.uint64(purpose),
-                np.uint64(seed),
-                gap_table(rate),
-                normal_table(),
-                np.float32(scale),
-            )
+        tables = gap_table(rate), normal_table(), np.float32(scale)
+        numbers = generation, np.uint64(purpose), np.uint64(seed)
+
+        def mutate(begin: int, end: int) -> None:
+            kernels.mutate_genomes(mutated, *numbers, *tables, first + begin, first + end)
+
+        share_out(max(0, len(mutated) - first), mutate, self.threads)
         return mutated
 
     def logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
         """Return the logits (N, K) of one genome, a fixed number of images per BLAS call."""
         logits = np.empty((len(features), network.outputs), np.float32)
         genes, features = np.ascontiguousarray(genes), np.ascontiguousarray(features)
-        with self._running():
-            kernels.tiled_logits(logits, genes, layer_table(network), features, IMAGE_TILE)
+        tiles = -(-len(features) // IMAGE_TILE)
+        self._share_out(tiles, kernels.tiled_logits, logits, genes, layer_table(network), features, IMAGE_TILE)
         return logits
 
     def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
@@ -204,22 +188,19 @@ class NumbaBackend(Backend):
             perturbation.generation,
             np.uint64(perturbation.seed),
         )
-        changes = np.empty((-(-images // PAIR_TILE), len(genes)), np.float32)
-        totals, change = np.zeros((len(changes), 2)), np.empty_like(genes)
+        tiles = -(-images // PAIR_TILE)
+        changes, totals, change = np.empty((tiles, len(genes)), np.float32), np.zeros((tiles, 2)), np.empty_like(genes)
         if batch.score is Score.CUSTOM:
             answers = np.empty((len(network.dense), pairs, 2, images, network.outputs), np.float32)
             logits = np.empty((images, network.outputs), np.float32)
-            with self._running():
-                pair_kernels.answer_tiles(answers, logits, PAIR_TILE, what, net, mutation)
+            self._share_out(tiles, pair_kernels.answer_tiles, answers, logits, PAIR_TILE, what, net, mutation)
             advantages, totals[0] = _judge_pairs(answers, logits, batch, perturbation)
-            with self._running():
-                pair_kernels.fold_tiles(changes, advantages, PAIR_TILE, what, net, mutation)
+            self._share_out(tiles, pair_kernels.fold_tiles, changes, advantages, PAIR_TILE, what, net, mutation)
         else:
             task = (int(batch.score), np.float32(batch.reward), np.float32(batch.penalty))
-            with self._running():
-                pair_kernels.perturb_tiles(changes, totals, PAIR_TILE, what, task, net, mutation)
-        with self._running():
-            pair_kernels.add_tiles(change, changes, images)
+            kernel = pair_kernels.perturb_by_log if _by_log(network, batch) else pair_kernels.perturb_by_score
+            self._share_out(tiles, kernel, changes, totals, PAIR_TILE, what, task, net, mutation)
+        self._share_out(-(-len(change) // pair_kernels.BLOCK), pair_kernels.add_tiles, change, changes, images)
         fitness, right = totals.sum(axis=0) / images
         return Estimate(change, float(fitness), float(right))
 
@@ -227,18 +208,15 @@ class NumbaBackend(Backend):
         self, descent: Descent, genes: Float32, features: Float32, labels: NDArray[np.int64], order: NDArray[np.int64]
     ) -> tuple[Float32, NDArray[np.float64]]:
         """Train P networks on the same batches: trained genes (P, D) and mean losses (P,)."""
-        with self._running():
-            return numba_gradients.descend(descent, genes, features, labels, order)
+        return numba_gradients.descend(descent, genes, features, labels, order, self._share_out)
 
     def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
         """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
-        with self._running():
-            return numba_images.levels_of(layers, levels, warps)
+        return numba_images.levels_of(layers, levels, warps, self._share_out)
 
     def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
         """Apply a layer to levels (N, I) uint8: (N, I) float32."""
-        with self._running():
-            return numba_images.standardised(layer, levels)
+        return numba_images.standardised(layer, levels, self._share_out)
 
 
 def _judge_pairs(
@@ -253,6 +231,12 @@ def _judge_pairs(
     own = check_image_scores(batch.function, logits, batch.labels)
     totals = float(own @ batch.weights), float((logits.argmax(axis=1) == batch.labels).sum())
     return advantages, totals
+
+
+def _by_log(network: Network, batch: Batch) -> bool:
+    """Tell whether every mutant's logits are base +- spread, and log-probability is what counts."""
+    plain = len(network.dense) == 1 or (len(network.dense) == 2 and network.dense[-1].activation == "linear")
+    return batch.score is Score.LOG_PROBABILITY and plain
 
 
 def plan(brood: Brood) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,14 +19,22 @@ COLUMN_BYTES = 8 << 20  # of the batches gathered for them: they must stay near 
 
 
 def descend(
-    descent: Descent, genes: Float32, features: Float32, labels: NDArray[np.int64], order: NDArray[np.int64]
+    descent: Descent,
+    genes: Float32,
+    features: Float32,
+    labels: NDArray[np.int64],
+    order: NDArray[np.int64],
+    share_out: Callable[..., None],
 ) -> tuple[Float32, NDArray[np.float64]]:
-    """Do what GradientBackend.descend says. How many steps are done at a time changes no byte."""
+    """Do what GradientBackend.descend says. How many steps are done at a time changes no byte.
+
+    `share_out(tiles, kernel, *arguments)` runs a kernel on all tiles.
+    """
     network, batch, size = descent.network, descent.batch_size, len(genes)
     inputs, units = network.dense[0].inputs, network.dense[0].outputs
     features = np.require(features, np.float32, ["C", "W"])
     learning = np.empty_like(genes)
-    kernels.transpose_first(learning, np.ascontiguousarray(genes), inputs, units)
+    share_out(size, kernels.transpose_first, learning, np.ascontiguousarray(genes), inputs, units)
     first = np.zeros_like(learning)
     second = np.zeros((size if MEMORIES[descent.optimiser.name] > 1 else 0, genes.shape[1]), np.float32)
     layers, losses, done = layer_table(network), np.zeros(size), 0
@@ -36,12 +46,13 @@ def descend(
         lit, counts = np.empty((steps, inputs), np.int64), np.empty(steps, np.int64)
         for start in range(0, len(rows), steps):
             some = np.ascontiguousarray(rows[start : start + steps], np.int64)
-            kernels.gather(columns, lit, counts, features, some)
+            share_out(len(some), kernels.gather, columns, lit, counts, features, some)
             how = _rates(descent.optimiser, done + 1, len(some))
-            kernels.descend(learning, first, second, losses, layers, (columns, lit, counts), labels[some], how)
+            batches = (columns, lit, counts)
+            share_out(size, kernels.descend, learning, first, second, losses, layers, batches, labels[some], how)
             done += len(some)
     trained = np.empty_like(learning)
-    kernels.transpose_first(trained, learning, units, inputs)
+    share_out(size, kernels.transpose_first, trained, learning, units, inputs)
     return trained, losses / len(order)
 
 

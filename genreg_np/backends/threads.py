@@ -1,15 +1,83 @@
-"""One BLAS thread per call: OpenBLAS changes its bytes with its thread count, and its pool spins against Numba's.
+"""Threads: tiles of fixed shape, handed out to a few of Python's; and one BLAS thread per call within them.
 
-Backends hand out tiles of fixed shape to their own threads; every BLAS call within is single-threaded.
+Kernels release the interpreter's lock and know nothing of threads. Which thread does a tile changes no byte, and neither
+does how many there are: the shapes of tiles never depend on that. OpenBLAS's own threads would change its bytes with
+their number.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+CHUNKS = 4  # pieces of work for each thread: so that one which is late keeps nobody waiting for long
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_pool: ThreadPoolExecutor | None = None
+_pool_size = 0
+
+
+def _helpers(count: int) -> ThreadPoolExecutor:
+    """Return a pool of at least so many threads; they sleep between uses."""
+    global _pool, _pool_size
+    if _pool is None or _pool_size < count:
+        _pool, _pool_size = ThreadPoolExecutor(count, "genreg-np"), count
+    return _pool
+
+
+def _forget_helpers() -> None:
+    """Begin anew in a forked process, which has none of its parent's threads."""
+    global _pool, _pool_size
+    _pool, _pool_size = None, 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_helpers)
+
+
+def share_out(tiles: int, do: Callable[[int, int], object], threads: int) -> None:
+    """Call do(first, last) for ranges that cover tiles 0 .. tiles - 1, on this thread and threads - 1 others.
+
+    An error ends the work once the ranges under way are done, and is raised; so is Ctrl-C.
+    """
+    size = max(1, tiles // (CHUNKS * threads))
+    starts = iter(range(0, tiles, size))
+    lock = threading.Lock()
+
+    def work() -> None:
+        try:
+            while True:
+                with lock:
+                    start = next(starts, tiles)
+                if start >= tiles:
+                    return
+                do(start, min(tiles, start + size))
+        except BaseException:
+            with lock:
+                for _ in starts:
+                    pass
+            raise
+
+    others = [_helpers(threads - 1).submit(work) for _ in range(min(threads, tiles) - 1)]
+    try:
+        work()
+    finally:
+        errors = [other.exception() for other in others]
+    for error in errors:
+        if error is not None:
+            raise error
 
 
 @functools.cache

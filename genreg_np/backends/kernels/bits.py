@@ -1,4 +1,7 @@
-"""Philox words in bulk: a plain loop over independent blocks, which the compiler turns into vector code."""
+"""Philox words in bulk: a plain loop over independent blocks, which the compiler turns into vector code.
+
+Also what all kernels share: constants with types, and copying without NumPy's rules, which take seconds to compile.
+"""
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -6,15 +9,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from genreg_np.backends.kernels.jit import kernel
+from genreg_np.backends.kernels.jit import part
 from genreg_np.streams import MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1, WORD
 
 MASK, HALF = np.uint64(WORD), np.uint64(32)
 FACTOR_0, FACTOR_1 = np.uint64(MULTIPLIER_0), np.uint64(MULTIPLIER_1)
 STEP_0, STEP_1 = np.uint64(WEYL_0), np.uint64(WEYL_1)
+# Constants that kernels hand on to each other have a type of their own: a bare number would be compiled for by itself.
+ZERO = np.int64(0)
 
 
-@kernel()
+@part()
+def copy(target, source):
+    """Fill target (n,) float32 with the first n of source; `target[:] = source` would be compiled with all its rules."""
+    for i in range(len(target)):
+        target[i] = source[i]
+
+
+@part()
 def philox(c0, c1, c2, c3, seed):
     """Return the four words of a counter (streams.philox), each in 64 bits."""
     k0, k1 = seed & MASK, seed >> HALF
@@ -26,7 +38,7 @@ def philox(c0, c1, c2, c3, seed):
     return c0, c1, c2, c3
 
 
-@kernel()
+@part()
 def fill_words(words, first_block, genome, generation, purpose, seed):
     """Fill words (4 n,) uint32 with the blocks from `first_block` on of one genome's stream (streams.philox)."""
     for block in range(len(words) // 4):
@@ -37,7 +49,7 @@ def fill_words(words, first_block, genome, generation, purpose, seed):
         words[4 * block + 2], words[4 * block + 3] = c2, c3
 
 
-@kernel()
+@part()
 def fill_signs(signs, first_genome, generation, purpose, seed):
     """Fill signs (U, T) with +-1 by bit u of the words of genome first_genome + t; bit 0 is +1."""
     units, genomes = signs.shape
@@ -55,7 +67,7 @@ def fill_signs(signs, first_genome, generation, purpose, seed):
                 target[t] = np.float32(1) - np.float32(2) * np.float32(np.int32((row[t] >> shift) & np.uint32(1)))
 
 
-@kernel()
+@part()
 def unit_float(word):
     """Map a word to float32 in [0, 1)."""
     return np.float32(word >> np.uint32(8)) * np.float32(2.0**-24)

@@ -1,4 +1,6 @@
-"""A whole generation, in parallel. Threads share out tiles of genomes; nothing depends on which thread takes which.
+"""A whole generation, tile by tile: each kernel does tiles `first` to `last`, which threads share out among them.
+
+Nothing depends on which thread takes which tile.
 
 Two plans give the same predictions up to rounding:
 
@@ -15,9 +17,9 @@ Shapes: W lit inputs, H units of the first layer, N images.
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from genreg_np.backends.kernels.jit import kernel
+from genreg_np.backends.kernels.bits import ZERO, copy
+from genreg_np.backends.kernels.jit import kernel, part
 from genreg_np.backends.kernels.network import activate, judge
 from genreg_np.backends.kernels.offspring import (
     GENE_NONE,
@@ -32,7 +34,7 @@ from genreg_np.backends.kernels.offspring import (
 from genreg_np.streams import SEGMENT
 
 
-@kernel()
+@part()
 def finish_forward(values, genome, brood):
     """Return the logits (K, N) from the first layer's products (H, N), which lack bias and activation."""
     layers = brood[7]
@@ -49,48 +51,46 @@ def finish_forward(values, genome, brood):
     return values
 
 
-@kernel(parallel=True)
-def score_dense(fitness, accuracy, batch, task, brood, tile_genomes, tile_rows):
-    """Judge all genomes, fitness and accuracy (P,), `tile_genomes` at a time, or one of them `tile_rows` at a time."""
+@kernel()
+def score_dense(fitness, accuracy, batch, task, brood, tile_genomes, tile_rows, first, last):
+    """Judge tiles of `tile_genomes` genomes, fitness and accuracy (P,), of each `tile_rows` rows at a time."""
     columns, spans, places, labels, weights = batch
     kind, reward, penalty = task
     population, generation, seed = len(brood[1]), brood[5], brood[6]
     hidden, width, images = brood[7][0, 1], columns.shape[0], columns.shape[1]
-    for tile in prange((population + tile_genomes - 1) // tile_genomes):
-        first = tile * tile_genomes
-        count = min(tile_genomes, population - first)
+    for tile in range(first, last):
+        start = tile * tile_genomes
+        count = min(tile_genomes, population - start)
         products = np.empty((count * hidden, images), np.float32)
         block = np.empty((count * tile_rows, width), np.float32)
         for row in range(0, hidden, tile_rows):
             height = min(tile_rows, hidden - row)
             for g in range(count):
-                build_lit_rows(block[g * height : (g + 1) * height], row, spans, places, first + g, brood)
+                build_lit_rows(block[g * height : (g + 1) * height], row, spans, places, start + g, brood)
             # Several genomes in one product only where each has all its rows in the block.
             np.dot(block[: count * height], columns, products[count * row : count * row + count * height])
         for g in range(count):
-            genome = first + g
+            genome = start + g
             logits = finish_forward(products[g * hidden : (g + 1) * hidden], genome, brood)
             fitness[genome], right = judge(logits, labels, weights, kind, reward, penalty, genome, generation, seed)
             accuracy[genome] = right / images
 
 
-@kernel(parallel=True)
-def survivor_products(survivors, hidden, inputs, spans, columns):
-    """Return the survivors' first layers times the batch, (S, H, N) without bias."""
-    products = np.empty((len(survivors), hidden, columns.shape[1]), np.float32)
-    for s in prange(len(survivors)):
+@kernel()
+def survivor_products(products, survivors, hidden, inputs, spans, columns, first, last):
+    """Fill products (S, H, N) with survivors' first layers times the batch, without bias."""
+    for s in range(first, last):
         lit = np.empty((hidden, len(columns)), np.float32)
         for h in range(hidden):
             at = 0
             for span in range(len(spans)):
                 begin, end = spans[span]
-                lit[h, at : at + end - begin] = survivors[s, h * inputs + begin : h * inputs + end]
+                copy(lit[h, at : at + end - begin], survivors[s, h * inputs + begin :])
                 at += end - begin
         np.dot(lit, columns, products[s])
-    return products
 
 
-@kernel()
+@part()
 def add_mutated_inputs(values, genome, columns, places, brood):
     """Add noise * x to the pre-activations (H, N) for every mutated weight of the first layer whose input x is lit."""
     _, _, _, _, _, generation, seed, layers, _, gaps, normal, scale = brood
@@ -126,23 +126,23 @@ def add_mutated_inputs(values, genome, columns, places, brood):
                     target[n] += z0 * x0[n] + z1 * x1[n]
 
 
-@kernel(parallel=True)
-def score_inherited(fitness, accuracy, batch, task, brood, products):
-    """Judge all genomes from the survivors' products (S, H, N)."""
+@kernel()
+def score_inherited(fitness, accuracy, batch, task, brood, products, first, last):
+    """Judge genomes from the survivors' products (S, H, N)."""
     columns, _, places, labels, weights = batch
     kind, reward, penalty = task
     _, parents, gene_kind, runs, elites, generation, seed, layers, _, _, _, _ = brood
     inputs, hidden = layers[0, 0], layers[0, 1]
     images = columns.shape[1]
-    for genome in prange(len(parents)):
+    for genome in range(first, last):
         values = np.empty((hidden, images), np.float32)
-        crosses, run = gene_kind != GENE_NONE and genome >= elites, 0
+        crosses, run = gene_kind != GENE_NONE and genome >= elites, ZERO
         words = group_words(runs, genome, generation, seed) if crosses else np.empty(0, np.uint32)
         for h in range(hidden):
             while run + 1 < len(runs) and runs[run + 1, 0] <= h * inputs:
                 run += 1
             second = crosses and second_parent_gives(words, runs[run, 1])
-            values[h] = products[parents[genome, 1 if second else 0], h]
+            copy(values[h], products[parents[genome, 1 if second else 0], h])
         if genome >= elites:
             add_mutated_inputs(values, genome, columns, places, brood)
         logits = finish_forward(values, genome, brood)
@@ -150,44 +150,42 @@ def score_inherited(fitness, accuracy, batch, task, brood, products):
         accuracy[genome] = right / images
 
 
-@kernel(parallel=True)
-def rebuild_genomes(genomes, chosen, brood):
-    """Fill genomes (C, D) with the chosen genomes."""
-    for row in prange(len(chosen)):
-        build_genes(genomes[row], 0, chosen[row], brood)
-
-
-@kernel(parallel=True)
-def mutate_genomes(genomes, first, generation, purpose, seed, gaps, normal, scale):
-    """Mutate rows of genomes (G, D) from `first` on, in place."""
-    for row in prange(first, len(genomes)):
-        add_mutation(genomes[row], 0, row, generation, purpose, seed, gaps, normal, scale)
+@kernel()
+def rebuild_genomes(genomes, chosen, brood, first, last):
+    """Fill rows of genomes (C, D) with the chosen genomes."""
+    for row in range(first, last):
+        build_genes(genomes[row], ZERO, chosen[row], brood)
 
 
 @kernel()
-def forward_layer(genes, layer, columns):
-    """Return what one layer (4,) of a genome (D,) makes of columns (I, N), (O, N)."""
-    inputs, outputs, start, code = layer
-    middle = start + inputs * outputs
-    values = np.dot(genes[start:middle].reshape(outputs, inputs), columns)
-    activate(values, genes[middle : middle + outputs], code)
-    return values
+def mutate_genomes(genomes, generation, purpose, seed, gaps, normal, scale, first, last):
+    """Mutate rows of genomes (G, D), in place."""
+    for row in range(first, last):
+        add_mutation(genomes[row], ZERO, row, generation, purpose, seed, gaps, normal, scale)
 
 
-@kernel()
+@part()
 def forward(genes, layers, features):
     """Return the logits (K, N) of one genome (D,) for features (N, I); they are not turned over in memory."""
-    values = forward_layer(genes, layers[0], features.T)
+    inputs, outputs, start, code = layers[0]
+    middle = start + inputs * outputs
+    values = np.dot(genes[start:middle].reshape(outputs, inputs), features.T)
+    activate(values, genes[middle : middle + outputs], code)
     for layer in range(1, len(layers)):
-        values = forward_layer(genes, layers[layer], values)
+        inputs, outputs, start, code = layers[layer]
+        middle = start + inputs * outputs
+        values = np.dot(genes[start:middle].reshape(outputs, inputs), values)
+        activate(values, genes[middle : middle + outputs], code)
     return values
 
 
-@kernel(parallel=True)
-def tiled_logits(logits, genes, layers, features, tile_size):
-    """Fill logits (N, K) of one genome (D,) for features (N, I), `tile_size` images per BLAS call."""
-    images = len(features)
-    for tile in prange((images + tile_size - 1) // tile_size):
+@kernel()
+def tiled_logits(logits, genes, layers, features, tile_size, first, last):
+    """Fill logits (N, K) of one genome (D,) for features (N, I), tile by tile of `tile_size` images."""
+    for tile in range(first, last):
         start = tile * tile_size
-        stop = min(images, start + tile_size)
-        logits[start:stop] = forward(genes, layers, features[start:stop]).T
+        stop = min(len(features), start + tile_size)
+        values = forward(genes, layers, features[start:stop])
+        for image in range(start, stop):
+            for k in range(len(values)):
+                logits[image, k] = values[k, image - start]

@@ -18,9 +18,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import prange
 
-from genreg_np.backends.kernels.jit import kernel
+from genreg_np.backends.kernels.bits import ZERO, copy
+from genreg_np.backends.kernels.jit import kernel, part
 from genreg_np.backends.kernels.network import activate, exponential
 
 TILE_ROWS = 128  # rows of weights whose slopes are held at a time: a fixed number, small enough for the cache
@@ -29,21 +29,22 @@ SGD, RMSPROP, ADAM = 0, 1, 2
 EPSILON = np.float32(1e-8)
 
 
-@kernel(parallel=True)
-def gather(columns, lit, counts, features, rows):
+@kernel()
+def gather(columns, lit, counts, features, rows, first, last):
     """Fill columns (S, I, N) with the lit inputs of features' rows (S, N), lit (S, I) with which they are.
 
     counts (S,) says how many they are: all where so few are dark that leaving them out gains nothing.
     """
-    steps, images = rows.shape
-    inputs = features.shape[1]
-    for s in prange(steps):
+    images, inputs = rows.shape[1], features.shape[1]
+    for s in range(first, last):
         seen = np.zeros(inputs, np.uint8)
         for i in range(images):
             row = features[rows[s, i]]
             for j in range(inputs):
                 seen[j] |= row[j] != 0
-        count = seen.sum()
+        count = ZERO
+        for j in range(inputs):
+            count += seen[j]
         if count > MOST_LIT * inputs or count == 0:
             seen[:] = 1
             count = inputs
@@ -59,11 +60,12 @@ def gather(columns, lit, counts, features, rows):
                 columns[s, j, i] = row[lit[s, j]]
 
 
-@kernel()
+@part()
 def slope_of_loss(logits, labels):
     """Replace logits (K, N) by the slope of the mean loss, (p - [k = label]) / N; return the sum of losses."""
     classes, images = logits.shape
-    top, total = logits[0].copy(), np.zeros(images, np.float32)
+    top, total = np.empty(images, np.float32), np.zeros(images, np.float32)
+    copy(top, logits[0])
     for k in range(1, classes):
         for i in range(images):
             top[i] = max(top[i], logits[k, i])
@@ -86,10 +88,10 @@ def slope_of_loss(logits, labels):
     return loss
 
 
-@kernel()
+@part()
 def times_slope(slope, values, code):
     """Multiply slope (O, N) by f'(z), told from the values f(z); `code` as in base.ACTIVATION_CODES."""
-    flat, known = slope.reshape(-1), values.reshape(-1)
+    flat, known = slope.reshape(slope.size), values.reshape(values.size)
     if code == 1:
         for i in range(len(flat)):
             flat[i] *= np.float32(1) - known[i] * known[i]
@@ -104,7 +106,7 @@ def times_slope(slope, values, code):
             flat[i] *= known[i] * (np.float32(1) - known[i])
 
 
-@kernel()
+@part()
 def change(genes, slopes, first, second, how):
     """Do one step on genes (n,), in place; `how` is (code, rate, momentum, square memory, scale)."""
     code, rate, momentum, kept, scale = how
@@ -124,14 +126,15 @@ def change(genes, slopes, first, second, how):
             genes[i] -= first[i] / (np.sqrt(second[i]) * scale + EPSILON) * rate
 
 
-@kernel()
+@part()
 def change_first(genes, first, second, slope, columns, lit, how):
     """Do one step on the first layer's weights, genes (I O,): slopes x dz^T for the lit inputs, 0 for the others."""
     height = len(slope)
     inputs, turned = len(genes) // height, np.ascontiguousarray(slope.T)
     none, done = np.zeros(TILE_ROWS * height, np.float32), 0
     for tile in range(0, len(columns), TILE_ROWS):
-        slopes = np.dot(columns[tile : tile + TILE_ROWS], turned).reshape(-1)
+        product = np.dot(columns[tile : tile + TILE_ROWS], turned)
+        slopes = product.reshape(product.size)
         k, stop = tile, min(len(columns), tile + TILE_ROWS)
         while k < stop:
             change_evenly(genes, first, second, none, done * height, lit[k] * height, how)
@@ -144,7 +147,7 @@ def change_first(genes, first, second, slope, columns, lit, how):
     change_evenly(genes, first, second, none, done * height, inputs * height, how)
 
 
-@kernel()
+@part()
 def change_evenly(genes, first, second, slopes, begin, end, how):
     """Do one step on genes begin .. end, which all have the slopes given, or as many of these as are needed."""
     for start in range(begin, end, len(slopes)):
@@ -152,23 +155,26 @@ def change_evenly(genes, first, second, slopes, begin, end, how):
         change(genes[start:stop], slopes[: stop - start], first[start:stop], second[start:stop], how)
 
 
-@kernel()
+@part()
 def first_products(genes, columns, lit):
     """Return W x (O, N) of the first layer, genes (I, O), for the lit inputs' columns (W, N)."""
     if len(lit) == len(genes):
         return np.dot(genes.T, columns)
     weights = np.empty((len(lit), genes.shape[1]), np.float32)
     for k in range(len(lit)):
-        weights[k] = genes[lit[k]]
+        copy(weights[k], genes[lit[k]])
     return np.dot(weights.T, columns)
 
 
-@kernel()
+@part()
 def step_network(genes, first, second, layers, columns, lit, labels, how):
     """Do one step of one network (D,) on a batch, columns (W, N); return the sum of its images' losses."""
     images, depth = columns.shape[1], len(layers)
-    values = np.empty((layers[:, 1].sum(), images), np.float32)  # of all layers
-    at = 0
+    at = ZERO
+    for layer in range(depth):
+        at += layers[layer, 1]
+    values = np.empty((at, images), np.float32)  # of all layers
+    at = ZERO
     for layer in range(depth):
         width, height, start, code = layers[layer]
         middle = start + width * height
@@ -177,9 +183,12 @@ def step_network(genes, first, second, layers, columns, lit, labels, how):
         else:
             out = np.dot(genes[start:middle].reshape(height, width), values[at - width : at])
         activate(out, genes[middle : middle + height], code)
-        values[at : at + height] = out
+        for row in range(height):
+            copy(values[at + row], out[row])
         at += height
-    slope = values[at - layers[depth - 1, 1] :].copy()
+    slope = np.empty((layers[depth - 1, 1], images), np.float32)
+    for row in range(len(slope)):
+        copy(slope[row], values[at - len(slope) + row])
     loss = slope_of_loss(slope, labels)
     for back in range(depth):
         layer = depth - 1 - back
@@ -188,7 +197,10 @@ def step_network(genes, first, second, layers, columns, lit, labels, how):
         at -= height
         sums = np.empty(height, np.float32)
         for row in range(height):
-            sums[row] = slope[row].sum()
+            total = np.float32(0)
+            for i in range(images):
+                total += slope[row, i]
+            sums[row] = total
         if layer == 0:
             change_first(genes[start:middle], first[start:middle], second[start:middle], slope, columns, lit, how)
             below = slope
@@ -200,21 +212,21 @@ def step_network(genes, first, second, layers, columns, lit, labels, how):
                 stop = min(height, row + TILE_ROWS)
                 slopes = np.dot(slope[row:stop], source.T)
                 begin, end = start + row * width, start + stop * width
-                change(genes[begin:end], slopes.reshape(-1), first[begin:end], second[begin:end], how)
+                change(genes[begin:end], slopes.reshape(slopes.size), first[begin:end], second[begin:end], how)
         stop = middle + height
         change(genes[middle:stop], sums, first[middle:stop], second[middle:stop], how)
         slope = below
     return loss
 
 
-@kernel(parallel=True)
-def descend(genes, first, second, losses, layers, batches, labels, hows):
-    """Do S steps of all networks (P, D) on what `gather` filled and labels (S, N); add their losses to losses (P,).
+@kernel()
+def descend(genes, first, second, losses, layers, batches, labels, hows, begin, end):
+    """Do S steps of networks (P, D) on what `gather` filled and labels (S, N); add their losses to losses (P,).
 
     `hows` (S, 5) is what `change` needs in each step.
     """
     columns, lit, counts = batches
-    for p in prange(len(genes)):
+    for p in range(begin, end):
         other = second[p] if len(second) else first[p]
         for s in range(len(labels)):
             row, count = hows[s], counts[s]
@@ -224,13 +236,13 @@ def descend(genes, first, second, losses, layers, batches, labels, hows):
             )
 
 
-@kernel(parallel=True)
-def transpose_first(target, genes, inputs, units):
+@kernel()
+def transpose_first(target, genes, inputs, units, first, last):
     """Fill target (P, D) with genes whose first layer (units, inputs) is turned over, and the rest as it is."""
     middle = inputs * units
-    for p in prange(len(genes)):
+    for p in range(first, last):
         source, into = genes[p, :middle].reshape(units, inputs), target[p, :middle].reshape(inputs, units)
         for j in range(inputs):
             for u in range(units):
                 into[j, u] = source[u, j]
-        target[p, middle:] = genes[p, middle:]
+        copy(target[p, middle:], genes[p, middle:])

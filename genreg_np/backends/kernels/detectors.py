@@ -14,15 +14,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import prange
 
-from genreg_np.backends.kernels.jit import kernel
+from genreg_np.backends.kernels.jit import kernel, part
 
 LANES = 32
 TAPS = 5  # added to a response at a time; a filter's taps are padded with zeros to a multiple of it
 
 
-@kernel()
+@part()
 def upright(image, moments):
     """Fill moments with centre x, centre y and slant of one image (H, W) uint8."""
     height, width = image.shape
@@ -47,7 +46,7 @@ def upright(image, moments):
             moments[2] = min(max((m * np.float64(xy) - sx * sy) / spread, -1.0), 1.0)
 
 
-@kernel()
+@part()
 def sample(image, row, column, below, right):
     """Return the level at row + below / 256, column + right / 256, dark outside the image."""
     height, width = image.shape
@@ -65,7 +64,7 @@ def sample(image, row, column, below, right):
     return (total + 32768) >> 16
 
 
-@kernel()
+@part()
 def deskew_image(deskewed, image, centred, warp):
     """Fill deskewed (H, W) uint8 with an image, upright, centred if asked, and moved by warp (6,)."""
     height, width = image.shape
@@ -89,14 +88,14 @@ def deskew_image(deskewed, image, centred, warp):
             deskewed[row, column] = level
 
 
-@kernel(parallel=True)
-def deskew_images(deskewed, images, centred, warps):
-    """Fill deskewed (M, H, W) uint8 with the upright images; warps are (M, 6) float64, or (1, 6) for all."""
-    for i in prange(len(images)):
-        deskew_image(deskewed[i], images[i], centred, warps[np.int64(i) % len(warps)])
-
-
 @kernel()
+def deskew_images(deskewed, images, centred, warps, first, last):
+    """Fill deskewed (M, H, W) uint8 with the upright images; warps are (M, 6) float64, or (1, 6) for all."""
+    for i in range(first, last):
+        deskew_image(deskewed[i], images[i], centred, warps[i % len(warps)])
+
+
+@part()
 def interleave(block, images, margin):
     """Fill block (H + 2 margin, W + 2 margin, L) int16 with at most L images (n, H, W), dark around and beyond."""
     block[:] = 0
@@ -107,7 +106,7 @@ def interleave(block, images, margin):
                 pixel[lane] = images[lane, row, column]
 
 
-@kernel()
+@part()
 def add_taps(response, pixels, places, weights, first):
     """Add TAPS taps of a filter to a row of responses (n,), or set it to them; `places` are their pixels' distances."""
     n = len(response)
@@ -122,7 +121,7 @@ def add_taps(response, pixels, places, weights, first):
             response[i] += v * a[i] + w * b[i] + x * c[i] + y * d[i] + z * e[i]
 
 
-@kernel()
+@part()
 def pool_row(strip, response, window, stride, signed):
     """Fill strip (signs, columns, L) int32 with the rectified responses (W * L,) of one row, summed over windows."""
     strip[:] = 0
@@ -140,11 +139,11 @@ def pool_row(strip, response, window, stride, signed):
                     either[lane] += abs(answers[lane])
 
 
-@kernel()
+@part()
 def detect_block(pooled, block, places, weights, response, strip, window, stride):
     """Fill pooled (signs, rows, columns, L) int32 with one filter's sums over a block (H, W, L)."""
     signs, rows = pooled.shape[:2]
-    pixels, wide = block.reshape(-1), block.shape[1] * LANES
+    pixels, wide = block.reshape(block.size), block.shape[1] * LANES
     pooled[:] = 0
     for y in range((rows - 1) * stride + window):
         for tap in range(0, len(places), TAPS):
@@ -152,15 +151,16 @@ def detect_block(pooled, block, places, weights, response, strip, window, stride
         pool_row(strip, response, window, stride, signs == 2)
         for row in range(max(0, (y - window + stride) // stride), min(rows, y // stride + 1)):
             for sign in range(signs):
-                target, source = pooled[sign, row].reshape(-1), strip[sign].reshape(-1)
-                for i in range(len(target)):
-                    target[i] += source[i]
+                for column in range(pooled.shape[2]):
+                    target, source = pooled[sign, row, column], strip[sign, column]
+                    for lane in range(LANES):
+                        target[lane] += source[lane]
 
 
-@kernel()
+@part()
 def write_levels(levels, pooled, gain):
     """Write min(255, floor(gain * sqrt(sum))) of pooled (signs, rows, columns, L) to levels (n, signs * ...)."""
-    sums = pooled.reshape(-1, LANES)
+    sums = pooled.reshape(pooled.size // LANES, LANES)
     roots = np.empty(LANES, np.float32)
     for place in range(len(sums)):
         for lane in range(LANES):
@@ -169,8 +169,8 @@ def write_levels(levels, pooled, gain):
             levels[lane, place] = np.uint8(roots[lane])
 
 
-@kernel(parallel=True)
-def detect_images(levels, images, taps, size, margin, window, stride, signs, grid, gain):
+@kernel()
+def detect_images(levels, images, taps, size, margin, window, stride, signs, grid, gain, first, last):
     """Fill levels (M, F * signs * rows * columns) uint8 from images (M, H, W) uint8.
 
     taps (F, n) int16 are the filters, row by row, with zeros after size * size; grid is (rows, columns) of pools.
@@ -181,7 +181,7 @@ def detect_images(levels, images, taps, size, margin, window, stride, signs, gri
     for tap in range(size * size):
         places[tap] = LANES * (tap // size * wide + tap % size)
     features = signs * grid[0] * grid[1]
-    for number in prange((count + LANES - 1) // LANES):
+    for number in range(first, last):
         start, stop = number * LANES, min(count, (number + 1) * LANES)
         block = np.empty((high, wide, LANES), np.int16)
         response = np.empty((wide - size + 1) * LANES, np.int16)
@@ -193,10 +193,10 @@ def detect_images(levels, images, taps, size, margin, window, stride, signs, gri
             write_levels(levels[start:stop, f * features : (f + 1) * features], pooled, gain)
 
 
-@kernel(parallel=True)
-def standardise_levels(features, levels, mean, scale):
+@kernel()
+def standardise_levels(features, levels, mean, scale, first, last):
     """Fill features (M, I) float32 with (levels - mean) * scale."""
-    for i in prange(len(levels)):
+    for i in range(first, last):
         target, source = features[i], levels[i]
         for j in range(len(target)):
             target[j] = (np.float32(source[j]) - mean[j]) * scale[j]

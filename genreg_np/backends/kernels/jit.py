@@ -70,3 +70,8 @@ def kernel(**options: Any) -> Any:
             numba.config.CACHE_DIR = before
 
     return decorate
+
+
+def part() -> Any:
+    """Return a decorator for a function that only kernels call: without what Python would need to call it."""
+    return kernel(no_cpython_wrapper=True, no_cfunc_wrapper=True)

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from genreg_np.backends.kernels.bits import unit_float
-from genreg_np.backends.kernels.jit import kernel
+from genreg_np.backends.kernels.bits import copy, unit_float
+from genreg_np.backends.kernels.jit import part
 from genreg_np.backends.kernels.network import (
     LOG_PROBABILITY,
     MARGIN,
@@ -30,7 +30,7 @@ from genreg_np.backends.kernels.network import (
 )
 
 
-@kernel()
+@part()
 def transform(values):
     """Replace values (K, n) by H values: the Walsh-Hadamard transform over the first axis, K log2 K additions."""
     size = len(values)
@@ -45,7 +45,7 @@ def transform(values):
         half *= 2
 
 
-@kernel()
+@part()
 def add_biases(values, biases):
     """Add biases (O,) to values (O, T)."""
     for unit in range(len(values)):
@@ -54,7 +54,7 @@ def add_biases(values, biases):
             row[t] += bias
 
 
-@kernel()
+@part()
 def layer_of(genes, layers, layer):
     """Return a layer's weights (O, I) and biases (O,)."""
     inputs, outputs, start, _ = layers[layer]
@@ -62,13 +62,17 @@ def layer_of(genes, layers, layer):
     return genes[start:middle].reshape(outputs, inputs), genes[middle : middle + outputs]
 
 
-@kernel()
+@part()
 def mutate_units(sums, signs, sigma, code):
     """Turn pre-activations z (O, T) into m and signs into delta, and return the signs, 0 where delta is 0.
 
     A unit's value is m + delta or m - delta, m = (a(z + sigma r) + a(z - sigma r)) / 2.
     """
-    upper, lower, kept = sums + sigma * signs, sums - sigma * signs, np.empty_like(signs)
+    upper, lower, kept = np.empty_like(sums), np.empty_like(sums), np.empty_like(sums)
+    for unit in range(len(sums)):
+        for t in range(sums.shape[1]):
+            step = sigma * signs[unit, t]
+            upper[unit, t], lower[unit, t] = sums[unit, t] + step, sums[unit, t] - step
     unbiased = np.zeros(len(sums), np.float32)
     activate(upper, unbiased, code)
     activate(lower, unbiased, code)
@@ -80,7 +84,7 @@ def mutate_units(sums, signs, sigma, code):
     return kept
 
 
-@kernel()
+@part()
 def spread(middle, delta, genes, layers, layer, order):
     """Return what all mutants of a layer make of the next one's pre-activations; of its own values if it is the last.
 
@@ -100,7 +104,9 @@ def spread(middle, delta, genes, layers, layer, order):
         spreads = np.zeros((order, units, width), np.float32)
         for unit in range(units):
             spreads[unit % order, unit] = delta[unit]
-        base = middle.copy()
+        base = np.empty_like(middle)
+        for unit in range(units):
+            copy(base[unit], middle[unit])
     else:
         weights, biases = layer_of(genes, layers, layer + 1)
         spreads = np.zeros((order, len(weights), width), np.float32)
@@ -112,14 +118,17 @@ def spread(middle, delta, genes, layers, layer, order):
                     target[t] += weight * source[t]
         base = np.dot(weights, middle)
         add_biases(base, biases)
-    transform(spreads.reshape(order, -1))
+    transform(spreads.reshape(order, len(base) * width))
     return base, spreads
 
 
-@kernel()
+@part()
 def answer(base, spread, sign, genes, layers, layer):
     """Return the logits (C, T) of one mutant of `layer`, from the pre-activations base + sign * spread after it."""
-    values = base + sign * spread
+    values = np.empty_like(base)
+    for unit in range(len(base)):
+        for t in range(base.shape[1]):
+            values[unit, t] = base[unit, t] + sign * spread[unit, t]
     following = layer + 1
     if following < len(layers):
         activate(values, np.zeros(len(values), np.float32), layers[following, 3])
@@ -130,7 +139,7 @@ def answer(base, spread, sign, genes, layers, layer):
     return values
 
 
-@kernel()
+@part()
 def score_images(scores, best, logits, labels, kind, reward, penalty, draws, shift):
     """Fill scores (T,) with what logits (C, T) earn, and best (T,) with the most probable class (numpy_.image_scores).
 
@@ -171,7 +180,7 @@ def score_images(scores, best, logits, labels, kind, reward, penalty, draws, shi
             scores[t] = reward if best[t] == labels[t] else penalty
 
 
-@kernel()
+@part()
 def log_advantages(advantages, base, spreads, labels, pairs):
     """Fill the first K advantages (M, T) with the pairs' differences of log-probability, from logits base +- spread.
 

@@ -11,15 +11,15 @@ import math
 
 import numpy as np
 
-from genreg_np.backends.kernels.bits import fill_words, unit_float
-from genreg_np.backends.kernels.jit import kernel
+from genreg_np.backends.kernels.bits import ZERO, copy, fill_words, unit_float
+from genreg_np.backends.kernels.jit import part
 from genreg_np.streams import Purpose
 
-PREDICTION = int(Purpose.PREDICTION)
+PREDICTION = np.uint64(Purpose.PREDICTION)
 REWARD_SAMPLED, REWARD_ARGMAX, LOG_PROBABILITY, MARGIN, CUSTOM = 0, 1, 2, 3, 4  # base.Score
 
 
-@kernel()
+@part()
 def tanh(x):
     """Tanh by its continued fraction x/(1 + x^2/(3 + x^2/(5 + ...))) (Lambert, 1761), cut after 12 terms.
 
@@ -42,7 +42,7 @@ def tanh(x):
     return x * (p / q)
 
 
-@kernel()
+@part()
 def activate(values, biases, code):
     """Replace values (O, N) by a(values + biases); `code` as in base.ACTIVATION_CODES."""
     for unit in range(values.shape[0]):
@@ -72,7 +72,7 @@ def activate(values, biases, code):
                 row[i] = np.float32(1) if row[i] + bias > 0 else np.float32(-1)
 
 
-@kernel()
+@part()
 def exponential(x):
     """exp(x) for -87 <= x <= 0: 2**n * exp(r) with |r| <= ln(2) / 2, and seven terms of Taylor's series for exp(r).
 
@@ -90,7 +90,7 @@ def exponential(x):
     return e * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@kernel()
+@part()
 def logarithm(x):
     """log(x) for normal x > 0: x = 2**n * y with y in [sqrt(1/2), sqrt(2)), log(y) = 2 artanh((y - 1) / (y + 1)).
 
@@ -105,11 +105,11 @@ def logarithm(x):
     return np.float32(n) * np.float32(0.6931471805599453) + (t + t) * (np.float32(1) + q * series)
 
 
-@kernel()
+@part()
 def best_classes(logits, best, top):
     """Fill best (N,) with the most probable class, the lowest of equals, and top (N,) with its logit."""
     best[:] = 0
-    top[:] = logits[0]
+    copy(top, logits[0])
     for k in range(1, len(logits)):
         for i in range(logits.shape[1]):
             better = logits[k, i] > top[i]
@@ -117,7 +117,7 @@ def best_classes(logits, best, top):
             top[i] = logits[k, i] if better else top[i]
 
 
-@kernel()
+@part()
 def judge(logits, labels, weights, kind, reward, penalty, genome, generation, seed):
     """Return fitness and number of right predictions of one genome; its logits (K, N) are overwritten.
 
@@ -138,7 +138,7 @@ def judge(logits, labels, weights, kind, reward, penalty, genome, generation, se
                     logits[k, i] += logits[k - 1, i]
     if kind == REWARD_SAMPLED:
         words = np.empty(4 * ((images + 3) // 4), np.uint32)
-        fill_words(words, 0, genome, generation, PREDICTION, seed)
+        fill_words(words, ZERO, genome, generation, PREDICTION, seed)
         for i in range(images):
             top[i] = unit_float(words[i]) * logits[classes - 1, i]
         best[:] = 0

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from genreg_np.backends.kernels.bits import fill_words, unit_float
-from genreg_np.backends.kernels.jit import kernel
+from genreg_np.backends.kernels.bits import ZERO, copy, fill_words, unit_float
+from genreg_np.backends.kernels.jit import part
 from genreg_np.streams import BLOCKS_PER_SEGMENT, SEGMENT, Purpose
 
-INITIAL, CROSSOVER, MUTATION = int(Purpose.INITIAL), int(Purpose.CROSSOVER), int(Purpose.MUTATION)
+INITIAL, CROSSOVER, MUTATION = np.uint64(Purpose.INITIAL), np.uint64(Purpose.CROSSOVER), np.uint64(Purpose.MUTATION)
 GENE_NONE, GENE_WEIGHT = 0, 1  # base.Gene
 WALK_WORDS = 128  # words of a walk drawn at a time
 
 
-@kernel()
+@part()
 def draw_initial(genes, start, genome, seed, layers, ranges):
     """Fill genes start .. start + len(genes) with generation 0's draws: (u - 1/2) * range."""
     first = start // 4
     words = np.empty(4 * ((start + len(genes) + 3) // 4 - first), np.uint32)
-    fill_words(words, first, genome, 0, INITIAL, seed)
+    fill_words(words, first, genome, ZERO, INITIAL, seed)
     layer = 0
     for i in range(len(genes)):
         gene = start + i
@@ -33,7 +33,7 @@ def draw_initial(genes, start, genome, seed, layers, ranges):
         genes[i] = (unit_float(words[gene - 4 * first]) - np.float32(0.5)) * (ranges[0] if is_weight else ranges[1])
 
 
-@kernel()
+@part()
 def crossover_words(start, stop, genome, generation, seed):
     """Return the crossover words of genes start .. stop, a block more, and the number of the first."""
     block = start // 128
@@ -42,7 +42,7 @@ def crossover_words(start, stop, genome, generation, seed):
     return words, 4 * block
 
 
-@kernel()
+@part()
 def cross_weights(target, at, gene, count, first, second, words, first_word):
     """Fill target[at : at + count] from two parents (D,), weight by weight from `gene` on: bit g for gene g.
 
@@ -68,20 +68,23 @@ def cross_weights(target, at, gene, count, first, second, words, first_word):
                 genes[j] = (taken[j] & mask) | (kept[j] & ~mask)
 
 
-@kernel()
+@part()
 def group_words(runs, genome, generation, seed):
     """Return the crossover words of all gene groups: bit b for group b."""
-    words, _ = crossover_words(0, runs[:, 1].max() + 1, genome, generation, seed)
+    last = ZERO
+    for run in range(len(runs)):
+        last = max(last, runs[run, 1])
+    words, _ = crossover_words(ZERO, last + 1, genome, generation, seed)
     return words
 
 
-@kernel()
+@part()
 def second_parent_gives(words, bit):
     """Whether gene group `bit` comes from the second parent."""
     return (words[bit // 32] >> np.uint32(bit % 32)) & np.uint32(1) == 1
 
 
-@kernel()
+@part()
 def cross_groups(genes, start, first, second, runs, genome, generation, seed):
     """Fill genes from two parents: each run of genes comes as a whole from the parent its group's bit names."""
     stop, words = start + len(genes), group_words(runs, genome, generation, seed)
@@ -89,11 +92,11 @@ def cross_groups(genes, start, first, second, runs, genome, generation, seed):
     while low < stop:
         high = min(stop, runs[run + 1, 0] if run + 1 < len(runs) else stop)
         chosen = second if second_parent_gives(words, runs[run, 1]) else first
-        genes[low - start : high - start] = chosen[low:high]
+        copy(genes[low - start : high - start], chosen[low:high])
         run, low = run + 1, high
 
 
-@kernel()
+@part()
 def first_run(runs, gene):
     """Return the run that holds a gene: the last that begins at or before it."""
     low, high = 0, len(runs)
@@ -106,7 +109,7 @@ def first_run(runs, gene):
     return low
 
 
-@kernel()
+@part()
 def inherit(genes, start, genome, brood):
     """Fill genes start .. start + len(genes) of a genome as it is before mutation."""
     survivors, parents, gene_kind, runs, elites, generation, seed, layers, ranges, _, _, _ = brood
@@ -115,15 +118,15 @@ def inherit(genes, start, genome, brood):
         return
     first, second = survivors[parents[genome, 0]], survivors[parents[genome, 1]]
     if gene_kind == GENE_NONE or genome < elites:
-        genes[:] = first[start : start + len(genes)]
+        copy(genes, first[start:])
     elif gene_kind == GENE_WEIGHT:
         words, first_word = crossover_words(start, start + len(genes), genome, generation, seed)
-        cross_weights(genes, 0, start, len(genes), first, second, words, first_word)
+        cross_weights(genes, ZERO, start, len(genes), first, second, words, first_word)
     else:
         cross_groups(genes, start, first, second, runs, genome, generation, seed)
 
 
-@kernel()
+@part()
 def walk(stops, noise, start, stop, genome, generation, purpose, seed, gaps, normal, scale):
     """Walk from mutated gene to mutated gene through start .. stop; return how many there are.
 
@@ -150,7 +153,7 @@ def walk(stops, noise, start, stop, genome, generation, purpose, seed, gaps, nor
     return count
 
 
-@kernel()
+@part()
 def add_mutation(genes, start, genome, generation, purpose, seed, gaps, normal, scale):
     """Add scale * z in place at every gene of start .. start + len(genes) that the walk stops at."""
     stops, noise = np.empty(SEGMENT, np.int64), np.empty(SEGMENT, np.float32)
@@ -164,7 +167,7 @@ def add_mutation(genes, start, genome, generation, purpose, seed, gaps, normal, 
         begin = stop
 
 
-@kernel()
+@part()
 def build_genes(genes, start, genome, brood):
     """Fill genes start .. start + len(genes) of genome number `genome` of the brood."""
     survivors, _, _, _, elites, generation, seed, _, _, gaps, normal, scale = brood
@@ -173,7 +176,7 @@ def build_genes(genes, start, genome, brood):
         add_mutation(genes, start, genome, generation, MUTATION, seed, gaps, normal, scale)
 
 
-@kernel()
+@part()
 def inherit_lit_rows(block, row, spans, genome, brood):
     """Fill block (R, W) with the first layer's rows from `row` on, at the spans (n, 2) of inputs, before mutation."""
     survivors, parents, gene_kind, _, elites, generation, seed, layers, _, _, _, _ = brood
@@ -181,7 +184,7 @@ def inherit_lit_rows(block, row, spans, genome, brood):
     if len(survivors) and gene_kind == GENE_WEIGHT and genome >= elites:
         first, second = survivors[parents[genome, 0]], survivors[parents[genome, 1]]
         words, first_word = crossover_words(row * inputs, (row + height) * inputs, genome, generation, seed)
-        flat, at = block.reshape(-1), 0
+        flat, at = block.reshape(block.size), ZERO
         for h in range(row, row + height):
             for span in range(len(spans)):
                 begin, end = spans[span]
@@ -196,7 +199,7 @@ def inherit_lit_rows(block, row, spans, genome, brood):
             at += end - begin
 
 
-@kernel()
+@part()
 def build_lit_rows(block, row, spans, places, genome, brood):
     """Fill block (R, W) with the first layer's rows from `row` on, only at the inputs that are lit in the batch.
 
@@ -226,7 +229,7 @@ def build_lit_rows(block, row, spans, places, genome, brood):
         begin = stop
 
 
-@kernel()
+@part()
 def is_lit(spans, begin, end):
     """Whether any input from `begin` up to `end` lies in a span."""
     low, high = 0, len(spans)

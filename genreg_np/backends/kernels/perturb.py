@@ -15,10 +15,9 @@ images of the batch, C classes, D genes.
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from genreg_np.backends.kernels.bits import fill_signs, fill_words
-from genreg_np.backends.kernels.jit import kernel
+from genreg_np.backends.kernels.bits import ZERO, copy, fill_signs, fill_words
+from genreg_np.backends.kernels.jit import kernel, part
 from genreg_np.backends.kernels.mutants import (
     add_biases,
     answer,
@@ -32,24 +31,24 @@ from genreg_np.backends.kernels.mutants import (
 from genreg_np.backends.kernels.network import LOG_PROBABILITY, PREDICTION, activate
 from genreg_np.streams import Purpose
 
-SIGNS = int(Purpose.SIGNS)
+SIGNS = np.uint64(Purpose.SIGNS)
 TINY = np.float32(1e-12)  # numpy_.TINY
 BLOCK = 4096  # genes whose tiles one thread adds up at a time
 
 
-@kernel()
+@part()
 def gather(features, rows, shifts):
     """Return rows of the features, each rolled on by its shift, (T, I) float32."""
     inputs = features.shape[1]
     tile = np.empty((len(rows), inputs), np.float32)
     for t in range(len(rows)):
         row, shift = features[rows[t]], shifts[t]
-        tile[t, shift:] = row[: inputs - shift]
-        tile[t, :shift] = row[inputs - shift :]
+        copy(tile[t, shift:], row)
+        copy(tile[t, :shift], row[inputs - shift :])
     return tile
 
 
-@kernel()
+@part()
 def forward_tile(images, genes, layers, units):
     """Return pre-activations and activations of all layers, each (U, T), of images (T, I)."""
     sums, values = np.empty((units, len(images)), np.float32), np.empty((units, len(images)), np.float32)
@@ -62,13 +61,14 @@ def forward_tile(images, genes, layers, units):
         else:
             np.dot(weights, images.T, sums[first:last])
         add_biases(sums[first:last], biases)
-        values[first:last] = sums[first:last]
-        activate(values[first:last], np.zeros_like(biases), layers[layer, 3])
+        for unit in range(first, last):
+            copy(values[unit], sums[unit])
+        activate(values[first:last], np.zeros(len(biases), np.float32), layers[layer, 3])
         first = last
     return sums, values
 
 
-@kernel()
+@part()
 def weigh(advantages, weights, sigma, pairs, relative):
     """Turn differences of scores (L, M, T) into d / K times the images' weights (T,)."""
     scale = np.full(len(weights), np.float32(0.5) / sigma, np.float32)
@@ -88,7 +88,7 @@ def weigh(advantages, weights, sigma, pairs, relative):
                 target[t] *= scale[t] * (np.float32(weights[t]) / np.float32(pairs))
 
 
-@kernel()
+@part()
 def fold(change, advantages, signs, inputs, layers, layer):
     """Write one layer's change from its pairs' advantages d (M, T), which are overwritten: sums, not yet means.
 
@@ -106,7 +106,7 @@ def fold(change, advantages, signs, inputs, layers, layer):
     np.dot(credits, np.ones(images, np.float32), biases)
 
 
-@kernel()
+@part()
 def fold_layers(change, advantages, signs, images, values, layers):
     """Write all layers' changes from advantages (L, M, T), 0 beyond pair K."""
     first = 0
@@ -119,13 +119,15 @@ def fold_layers(change, advantages, signs, images, values, layers):
         first = last
 
 
-@kernel()
+@part()
 def open_tile(tile, size, batch, net, mutation):
     """Return a tile's first image, its images (T, I), and of all units (U, T) activations, m, delta and signs."""
     features, rows, shifts, _, _ = batch
     genes, layers = net
     _, _, sigma, _, generation, seed = mutation
-    start, units = tile * size, layers[:, 1].sum()
+    start, units = tile * size, ZERO
+    for layer in range(len(layers)):
+        units += layers[layer, 1]
     images = gather(features, rows[start : start + size], shifts[start : start + size])
     middle, values = forward_tile(images, genes, layers, units)
     delta, signs = np.empty_like(values), np.empty_like(values)
@@ -133,92 +135,158 @@ def open_tile(tile, size, batch, net, mutation):
     first = 0
     for layer in range(len(layers)):
         last = first + layers[layer, 1]
-        signs[first:last] = mutate_units(middle[first:last], delta[first:last], sigma, layers[layer, 3])
+        kept = mutate_units(middle[first:last], delta[first:last], sigma, layers[layer, 3])
+        for unit in range(len(kept)):
+            copy(signs[first + unit], kept[unit])
         first = last
     return start, images, values, middle, delta, signs
 
 
-@kernel(parallel=True)
-def perturb_tiles(changes, totals, size, batch, task, net, mutation):
+@part()
+def close_tile(change, total, start, advantages, tile, batch, task, net, mutation):
+    """Fill a tile's change (D,), its summed scores and right predictions; `tile` is what open_tile returned."""
+    kind, reward, penalty = task
+    _, layers = net
+    pairs, _, sigma, relative, generation, seed = mutation
+    _, images, values, _, _, signs = tile
+    count, classes = len(images), layers[-1, 1]
+    own, weight = batch[3][start : start + count], batch[4][start : start + count]
+    weigh(advantages, weight, sigma, pairs, relative)
+    fold_layers(change, advantages, signs, images, values, layers)
+    draws, scores, best = (
+        draws_of(start, count, generation, seed),
+        np.empty(count, np.float32),
+        np.empty(count, np.int32),
+    )
+    logits = values[len(values) - classes :]
+    score_images(scores, best, logits, own, kind, reward, penalty, draws, np.uint32(0))
+    for t in range(count):
+        total[0] += scores[t] * weight[t]
+        total[1] += best[t] == own[t]
+
+
+@part()
+def draws_of(start, count, generation, seed):
+    """Return the words by which classes of images are drawn, at least (T,)."""
+    draws = np.empty(4 * ((count + 3) // 4), np.uint32)
+    fill_words(draws, start // 4, ZERO, generation, PREDICTION, seed)
+    return draws
+
+
+@kernel()
+def perturb_by_log(changes, totals, size, batch, task, net, mutation, first, last):
     """Fill each tile's change (tiles, D) and its summed scores and right predictions (tiles, 2).
+
+    For log-probability where a mutant's logits are base +- spread: of the last layer, and of one before a linear one.
 
     batch = features (M, I), rows, shifts, labels, weights (N,); task = kind, reward, penalty; net = genes (D,), layers;
     mutation = pairs, order, sigma, relative, generation, seed.
     """
-    labels, weights = batch[3], batch[4]
+    genes, layers = net
+    pairs, order = mutation[0], mutation[1]
+    for number in range(first, last):
+        tile = open_tile(number, size, batch, net, mutation)
+        start, images, _, middle, delta, _ = tile
+        own = batch[3][start : start + len(images)]
+        advantages = np.zeros((len(layers), order, len(images)), np.float32)
+        unit = ZERO
+        for layer in range(len(layers)):
+            stop = unit + layers[layer, 1]
+            base, spreads = spread(middle[unit:stop], delta[unit:stop], genes, layers, layer, order)
+            log_advantages(advantages[layer], base, spreads, own, pairs)
+            unit = stop
+        close_tile(changes[number], totals[number], start, advantages, tile, batch, task, net, mutation)
+
+
+@kernel()
+def perturb_by_score(changes, totals, size, batch, task, net, mutation, first, last):
+    """Fill what perturb_by_log fills, for any fitness and depth."""
     kind, reward, penalty = task
     genes, layers = net
-    pairs, order, sigma, relative, generation, seed = mutation
-    for tile in prange(len(changes)):
-        start, images, values, middle, delta, signs = open_tile(tile, size, batch, net, mutation)
-        count, depth, classes = len(images), len(layers), layers[-1, 1]
-        own, weight = labels[start : start + count], weights[start : start + count]
-        draws = np.empty(4 * ((count + 3) // 4), np.uint32)
-        fill_words(draws, start // 4, 0, generation, PREDICTION, seed)
-        plus, minus, best = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.int32)
+    pairs, order, _, _, generation, seed = mutation
+    for number in range(first, last):
+        tile = open_tile(number, size, batch, net, mutation)
+        start, images, _, middle, delta, _ = tile
+        count, depth = len(images), len(layers)
+        own, draws = batch[3][start : start + count], draws_of(start, count, generation, seed)
+        scores, best = np.empty((2, count), np.float32), np.empty(count, np.int32)
         advantages = np.zeros((depth, order, count), np.float32)
-        first = 0
+        unit = ZERO
         for layer in range(depth):
-            last = first + layers[layer, 1]
-            base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, order)
-            if kind == LOG_PROBABILITY and (layer + 1 == depth or (layer + 2 == depth and layers[layer + 1, 3] == 0)):
+            stop = unit + layers[layer, 1]
+            base, spreads = spread(middle[unit:stop], delta[unit:stop], genes, layers, layer, order)
+            if kind == LOG_PROBABILITY and is_logarithmic(layers, layer):
                 log_advantages(advantages[layer], base, spreads, own, pairs)
             else:
                 for pair in range(pairs):
                     shift = np.uint32((pair << 32) // pairs)
-                    upper = answer(base, spreads[pair], np.float32(1), genes, layers, layer)
-                    score_images(plus, best, upper, own, kind, reward, penalty, draws, shift)
-                    lower = answer(base, spreads[pair], np.float32(-1), genes, layers, layer)
-                    score_images(minus, best, lower, own, kind, reward, penalty, draws, shift)
-                    advantages[layer, pair] = plus - minus
-            first = last
-        weigh(advantages, weight, sigma, pairs, relative)
-        fold_layers(changes[tile], advantages, signs, images, values, layers)
-        score_images(plus, best, values[len(values) - classes :], own, kind, reward, penalty, draws, np.uint32(0))
-        for t in range(count):
-            totals[tile, 0] += plus[t] * weight[t]
-            totals[tile, 1] += best[t] == own[t]
+                    for twin in range(2):
+                        values = answer(base, spreads[pair], np.float32(1 - 2 * twin), genes, layers, layer)
+                        score_images(scores[twin], best, values, own, kind, reward, penalty, draws, shift)
+                    for t in range(count):
+                        advantages[layer, pair, t] = scores[0, t] - scores[1, t]
+            unit = stop
+        close_tile(changes[number], totals[number], start, advantages, tile, batch, task, net, mutation)
 
 
-@kernel(parallel=True)
-def answer_tiles(answers, logits, size, batch, net, mutation):
+@part()
+def is_logarithmic(layers, layer):
+    """Whether the logits of a layer's mutants are base +- spread."""
+    depth = len(layers)
+    return layer + 1 == depth or (layer + 2 == depth and layers[layer + 1, 3] == 0)
+
+
+@kernel()
+def answer_tiles(answers, logits, size, batch, net, mutation, first, last):
     """Fill the logits of all mutants, (L, K, 2, N, C), and of the unmutated network, (N, C): for a user's fitness."""
     genes, layers = net
     pairs, order = mutation[0], mutation[1]
-    for tile in prange((len(logits) + size - 1) // size):
-        start, images, values, middle, delta, _ = open_tile(tile, size, batch, net, mutation)
-        stop, first = start + len(images), 0
+    for number in range(first, last):
+        start, images, values, middle, delta, _ = open_tile(number, size, batch, net, mutation)
+        unit = ZERO
         for layer in range(len(layers)):
-            last = first + layers[layer, 1]
-            base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, order)
+            stop = unit + layers[layer, 1]
+            base, spreads = spread(middle[unit:stop], delta[unit:stop], genes, layers, layer, order)
             for pair in range(pairs):
-                upper = answer(base, spreads[pair], np.float32(1), genes, layers, layer)
-                answers[layer, pair, 0, start:stop] = upper.T
-                lower = answer(base, spreads[pair], np.float32(-1), genes, layers, layer)
-                answers[layer, pair, 1, start:stop] = lower.T
-            first = last
-        logits[start:stop] = values[len(values) - logits.shape[1] :].T
+                for twin in range(2):
+                    found = answer(base, spreads[pair], np.float32(1 - 2 * twin), genes, layers, layer)
+                    turn_over(answers[layer, pair, twin, start : start + len(images)], found)
+            unit = stop
+        turn_over(logits[start : start + len(images)], values[len(values) - logits.shape[1] :])
 
 
-@kernel(parallel=True)
-def fold_tiles(changes, advantages, size, batch, net, mutation):
+@part()
+def turn_over(target, source):
+    """Fill target (T, C) with source (C, T)."""
+    for t in range(len(target)):
+        for c in range(len(source)):
+            target[t, c] = source[c, t]
+
+
+@kernel()
+def fold_tiles(changes, advantages, size, batch, net, mutation, first, last):
     """Fill each tile's change (tiles, D) from differences of scores (L, M, N) found elsewhere."""
-    pairs, _, sigma, relative, _, _ = mutation
-    for tile in prange(len(changes)):
-        start, images, values, _, _, signs = open_tile(tile, size, batch, net, mutation)
-        own = advantages[:, :, start : start + len(images)].copy()
-        weigh(own, batch[4][start : start + len(images)], sigma, pairs, relative)
-        fold_layers(changes[tile], own, signs, images, values, net[1])
+    pairs, order, sigma, relative, _, _ = mutation
+    for number in range(first, last):
+        start, images, values, _, _, signs = open_tile(number, size, batch, net, mutation)
+        count = len(images)
+        own = np.empty((len(advantages), order, count), np.float32)
+        for layer in range(len(advantages)):
+            for pair in range(order):
+                copy(own[layer, pair], advantages[layer, pair, start : start + count])
+        weigh(own, batch[4][start : start + count], sigma, pairs, relative)
+        fold_layers(changes[number], own, signs, images, values, net[1])
 
 
-@kernel(parallel=True)
-def add_tiles(change, changes, images):
-    """Fill change (D,) with the sum of the tiles' changes, tile by tile, divided by the number of images."""
+@kernel()
+def add_tiles(change, changes, images, first, last):
+    """Fill blocks of change (D,) with the sum of the tiles' changes, tile by tile, divided by the number of images."""
     share = np.float32(1) / np.float32(images)
-    for block in prange((len(change) + BLOCK - 1) // BLOCK):
-        start = block * BLOCK
-        target = change[start : start + BLOCK]
-        target[:] = changes[0, start : start + BLOCK]
-        for tile in range(1, len(changes)):
-            target += changes[tile, start : start + BLOCK]
-        target *= share
+    for gene in range(first * BLOCK, min(last * BLOCK, len(change))):
+        change[gene] = changes[0, gene]
+    for tile in range(1, len(changes)):
+        source = changes[tile]
+        for gene in range(first * BLOCK, min(last * BLOCK, len(change))):
+            change[gene] += source[gene]
+    for gene in range(first * BLOCK, min(last * BLOCK, len(change))):
+        change[gene] *= share
