@@ -18,10 +18,12 @@ from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
+from genreg_np.files import open_regular
 
 Inputs = list[tuple[str, NDArray[np.generic]]]  # (name, one input) each
 
 DARK, LIGHT = 0.4, 0.6  # mean brightness of a border, 0 .. 1: below and above are other backgrounds
+MOST_FILE_BYTES = 1 << 30  # of one file
 ARRAY_SUFFIXES = (".npy", ".idx", ".gz", "-ubyte")  # what a folder is searched for, besides images
 
 
@@ -155,14 +157,15 @@ def _files(path: Path) -> list[Path]:
 def _read_file(path: Path, model: infer.Model, how: Taking) -> Inputs:
     """Read one file: an array file may hold many inputs."""
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read(MOST_FILE_BYTES + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     return _decode(str(path), content, model, how)
 
 
 def _read_stdin(model: infer.Model, how: Taking) -> Inputs:
-    content = sys.stdin.buffer.read()
+    content = sys.stdin.buffer.read(MOST_FILE_BYTES + 1)
     if not content:
         raise UsageError("no image: name a file, or send one image to stdin")
     return _decode("-", content, model, how)
@@ -171,6 +174,8 @@ def _read_stdin(model: infer.Model, how: Taking) -> Inputs:
 def _decode(name: str, content: bytes, model: infer.Model, how: Taking) -> Inputs:
     if not content:
         raise DataError(f"{name}: is empty")
+    if len(content) > MOST_FILE_BYTES:
+        raise DataError(f"{name}: takes more than {MOST_FILE_BYTES:,} bytes; split it")
     if content.startswith(b"\x93NUMPY"):
         return _split(name, _read_npy(name, content), model)
     if content[:2] == b"\x1f\x8b" or (content[:2] == b"\0\0" and content[3:4] != b"\0"):
@@ -183,8 +188,9 @@ def _decode(name: str, content: bytes, model: infer.Model, how: Taking) -> Input
 def _read_npy(name: str, content: bytes) -> NDArray[np.generic]:
     try:
         return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
-    except (ValueError, EOFError, MemoryError) as error:
-        raise DataError(f"{name}: is not a readable .npy file ({str(error).splitlines()[0]})") from None
+    except Exception as error:  # numpy's header parser raises whatever the text leads it to
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise DataError(f"{name}: is not a readable .npy file ({reason})") from None
 
 
 def _split(name: str, array: NDArray[np.generic], model: infer.Model) -> Inputs:

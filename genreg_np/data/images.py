@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from genreg_np.data.idx import PathLike
 from genreg_np.errors import DataError, UsageError, missing_extra
+from genreg_np.files import open_regular
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -78,7 +79,7 @@ def read_image(path: PathLike, size: Size | None = None) -> NDArray[np.uint8]:
         Without Pillow.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             return decode_image(file, path, size)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name") from None
