@@ -124,7 +124,7 @@ def counting_note(inputs: NDArray[np.generic], names: Sequence[str] = ()) -> str
         return ""
     begin = inputs[:2].astype(np.float64)
     likely = np.flatnonzero(np.isin(begin[0], (0, 1)) & (begin[1] == begin[0] + 1))
-    counting = [k for k in likely if np.array_equal(inputs[:, k], begin[0, k] + np.arange(len(inputs)))]
+    counting = [int(k) for k in likely if np.array_equal(inputs[:, k], begin[0, k] + np.arange(len(inputs)))]
     if not counting:
         return ""
     shown = ", ".join(repr(names[k] if names else str(k + 1)) for k in counting[:3])
