@@ -25,7 +25,7 @@ from genreg_np.backends.base import ImageFitness
 from genreg_np.budget import fit_to_budget
 from genreg_np.checkpoint import RunFolder, read_checkpoint
 from genreg_np.config import TrainConfig
-from genreg_np.data import dataset_names, load_dataset
+from genreg_np.data import dataset_names, load_dataset, reader_arguments
 from genreg_np.data.dataset import SPLITS, Dataset
 from genreg_np.errors import RunError, UsageError
 from genreg_np.evaluation import Evaluation
@@ -93,7 +93,8 @@ def train(
     image_fitness : callable, optional
         A fitness of one's own for node-perturbation (see Evolution); to be given again to resume.
     origin : dict, optional
-        What load_dataset was given: `source` (name or path), `data_dir`, `label`, `size`; resume loads it so again.
+        What load_dataset was given: `source` (name or path), `data_dir` and `label`, `size`, ... (READER_OPTIONS);
+        resume loads it so again.
     watcher : Watcher, optional
 
     Raises
@@ -191,8 +192,7 @@ def resume(
                 origin.get("source", config.dataset),
                 data_dir=data_dir or origin.get("data_dir"),
                 variations=config.variations,
-                label=origin.get("label"),
-                size=tuple(origin["size"]) if origin.get("size") else None,
+                **reader_arguments(origin),
             )
         found = fingerprint(dataset)
         if origin.get("data", found) != found:

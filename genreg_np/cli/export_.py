@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from genreg_np.cli.output import percent, print_json
+from genreg_np.cli.reading import reader_arguments, reader_options
 from genreg_np.errors import GenregError, UsageError
 from genreg_np.export import TARGETS
 
@@ -33,7 +34,7 @@ MAX_LOSS = 0.3  # points
 )  # fmt: skip
 @click.option("--dataset", metavar="NAME|PATH", help="What to calibrate on, if not what it was trained on.")
 @click.option("--data-dir", type=click.Path(), help="Where to look for the dataset first.")
-@click.option("--label", help="The column of labels in a CSV dataset.")
+@reader_options
 @click.option("--force", is_flag=True, help="Write into a folder that has other files in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -45,9 +46,9 @@ def command(
     max_loss: float | None,
     dataset: str | None,
     data_dir: str | None,
-    label: str | None,
     force: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Turn a model into a folder that runs it somewhere else, without genreg-np."""
     from genreg_np.export import export
@@ -61,9 +62,12 @@ def command(
         limit = MAX_LOSS if max_loss is None else max_loss
         if limit != limit:
             raise UsageError("--max-loss nan is no number of points")
-        model, told = _quantised(model_path, model, dataset, data_dir, label, limit)
-    elif dataset or data_dir or label or max_loss is not None:
-        raise UsageError("--dataset, --data-dir, --label and --max-loss are for --int8: add it, or leave them out")
+        model, told = _quantised(model_path, model, dataset, data_dir, options, limit)
+    elif dataset or data_dir or reader_arguments(options) or max_loss is not None:
+        raise UsageError(
+            "--dataset, --data-dir, --label and --max-loss, and how data are read, are for --int8: add it, or leave "
+            "them out"
+        )
     written = export(model, target, out, name, force)
     if as_json:
         files = {path.name: path.stat().st_size for path in written}
@@ -79,22 +83,22 @@ def command(
 
 
 def _quantised(
-    path: str, model: Any, dataset: str | None, data_dir: str | None, label: str | None, max_loss: float
+    path: str, model: Any, dataset: str | None, data_dir: str | None, options: dict[str, Any], max_loss: float
 ) -> tuple[Any, dict[str, Any]]:
     """Return the model in 8-bit integers, and the accuracy before and after on the validation split."""
-    from genreg_np.cli.eval_ import check_fit, trained_on
-    from genreg_np.data import load_dataset
+    from genreg_np.cli.eval_ import check_fit, load_for, trained_on
     from genreg_np.export.quantise import check, quantise
 
     check(model)
     name = dataset or trained_on(path, model)
     views = model.trained("config", "variations")
-    data = load_dataset(name, data_dir=data_dir, label=label, variations=views if type(views) is int else 1)
-    check_fit(name, data, model)
+    data = load_for(model, name, options, data_dir=data_dir, variations=views if type(views) is int else 1)
+    places = check_fit(name, data, model)
     part = data.validation
+    if not len(part):
+        raise UsageError(f"{name}: nothing in its validation split to calibrate on: name a larger --dataset")
     whole = quantise(model, part.inputs)
-    places = [model.class_names.index(class_name) for class_name in data.class_names]
-    right = [int((one.predict(part.inputs) == [places[k] for k in part.labels]).sum()) for one in (model, whole)]
+    right = [int((one.predict(part.inputs) == places[part.labels]).sum()) for one in (model, whole)]
     before, after = (count / len(part) for count in right)
     if 100 * (right[0] - right[1]) > max_loss * len(part) * (1 + 1e-12):  # a loss of just the limit is allowed
         raise GenregError(

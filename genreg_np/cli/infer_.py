@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
+from genreg_np.cli.reading import range_option
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
 from genreg_np.files import open_regular
@@ -34,6 +35,7 @@ class Taking:
     resize: bool  # scale images of another size
     invert: bool  # swap black and white
     as_is: bool  # do not ask whether black and white are swapped
+    range: tuple[float, float] | None  # black and white of more than 8 bits
 
 
 @click.command(
@@ -50,11 +52,12 @@ class Taking:
 @click.option("--resize", is_flag=True, help="Scale images of another size to the model's.")
 @click.option("--invert", is_flag=True, help="Swap black and white (for dark ink on light paper).")
 @click.option("--as-is", is_flag=True, help="Take images that look inverted as they are.")
+@range_option
 @click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one line of JSON: a list of {file, class, probability, top}."
 )
-def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_json: bool, **taking: bool) -> int:
+def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_json: bool, **taking: Any) -> int:
     """Predict the class of images: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
 
     NPY and IDX files may hold one input or many. An image of another size is refused unless --resize is given.
@@ -208,12 +211,12 @@ def _read_image(name: str, content: bytes, model: infer.Model, how: Taking) -> N
     if len(model.input_shape) != 2 or not model.input_range:
         raise DataError(f"{name}: the model takes inputs of shape {model.input_shape}, not gray images: use .npy")
     size = model.input_shape if how.resize else None
-    image = decode_image(io.BytesIO(content), name, size)
+    image = decode_image(io.BytesIO(content), name, size, how.range)
     if image.shape != model.input_shape:
         height, width = model.input_shape
         raise DataError(
-            f"{name}: is {image.shape[1]} x {image.shape[0]} pixels, but the model takes {width} x {height}: "
-            "add --resize to scale it"
+            f"{name}: is {image.shape[0]}x{image.shape[1]} pixels (height x width), but the model takes "
+            f"{height}x{width}: add --resize to scale it"
         )
     if not (how.invert or how.as_is):
         _check_polarity(name, image, model.trained("background"))

@@ -15,6 +15,7 @@ from typing import Any
 from genreg_np.backends.threads import can_limit_blas
 from genreg_np.checkpoint import RunFolder
 from genreg_np.cli.output import DownloadLines, Progress, duration
+from genreg_np.cli.reading import reader_arguments, reader_words
 from genreg_np.config import TrainConfig
 from genreg_np.data import dataset_names
 from genreg_np.data.dataset import SPLITS, Dataset
@@ -40,17 +41,15 @@ def read_data(
     The origin is what a resumed run needs to load it again.
     """
     from genreg_np.data import load_dataset
-    from genreg_np.data.images import parse_size
 
     named = str(settings.get("dataset", "auto"))
-    size = parse_size(options["size"]) if options["size"] else None
+    reading = reader_arguments(options)
     dataset = load_dataset(
         named,
         data_dir=options["data_dir"],
         variations=settings.get("variations", 1),
-        label=options["label"],
-        size=size,
         progress=DownloadLines(progress.say),
+        **reading,
     )
     for note in dataset.note.split("; "):
         if note and not note.startswith("split by class"):
@@ -61,8 +60,7 @@ def read_data(
     return dataset, source, {
         "source": source if source in dataset_names() else os.path.abspath(source),
         "data_dir": options["data_dir"] and os.path.abspath(options["data_dir"]),
-        "label": options["label"],
-        "size": size,
+        **reading,
     }  # fmt: skip
 
 
@@ -91,8 +89,8 @@ def next_lines(model: Path, options: dict[str, Any]) -> list[str]:
     command = ["genreg-np", "eval", str(model)]
     if options["dataset"] and options["dataset"] not in dataset_names():
         command += ["--dataset", options["dataset"]] if options["dataset"] != "auto" else []
-    for name in ("data_dir", "label", "size"):
-        command += [f"--{name.replace('_', '-')}", options[name]] if options[name] else []
+    command += ["--data-dir", options["data_dir"]] if options["data_dir"] else []
+    command += reader_words(reader_arguments(options))
     return ["", "try next:", f"  {shlex.join(command)}"]
 
 

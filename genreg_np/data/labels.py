@@ -69,6 +69,8 @@ def listed(names: Sequence[str], most: int = 12) -> str:
         How many are written out.
     """
     shown = ", ".join(repr(short_name(name)) for name in names[:most])
+    if not names:
+        return "no classes"
     return ("class " if len(names) == 1 else "classes ") + shown + (", ..." if len(names) > most else "")
 
 

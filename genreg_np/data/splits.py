@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.streams import Purpose, Stream
 
+BY_CLASS = "by class: "  # in the note of data of which a split was made here
 HELD_OUT_PERCENT = 15  # of a class, for validation, and the same for test
 
 Indices = NDArray[np.int64]
@@ -155,9 +156,9 @@ def complete_splits(
         train = Split(train.inputs[kept], train.labels[kept])
     final = {"train": train, **{split_name: split for split_name, split in given.items() if split is not None}}
     if missing:
-        origin = "split by class" if len(missing) == 2 else f"{missing[0]} split held out of train by class"
+        origin = "split" if len(missing) == 2 else f"{missing[0]} split held out of train"
         sizes = ", ".join(f"{len(split):,} {split_name}" for split_name, split in final.items())
-        note = "; ".join(filter(None, [note, f"{origin}: {sizes}"]))
+        note = "; ".join(filter(None, [note, f"{origin} {BY_CLASS}{sizes}"]))
     return Dataset(
         name, final["train"], final["validation"], final["test"], class_names, input_range, note, feature_names
     )
