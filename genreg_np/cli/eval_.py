@@ -75,8 +75,8 @@ def command(
         click.echo(data.note)
     if split != ALL and BY_CLASS in data.note and name not in dataset_names():
         click.echo(
-            f"measured on {len(part):,} of {len(data.everything):,} samples, a part held out here; --split all measures "
-            "every one, which is right for data that were not trained on"
+            f"measured on {len(part):,} of {len(data.everything):,} samples, a part held out here; --split all "
+            "measures every one, which is right for data that were not trained on"
         )
     if isinstance(note := model.trained("note"), str):
         click.echo(f"of the model: {short_name(note, 160)}")

@@ -54,7 +54,7 @@ def names_columns(
         of_another_type = bool(labels) and all(map(is_number, labels))
         return True if of_another_type or (classes and counts(numbers)) else None
     if not counts([field for field in first if field]):
-        return False
+        return None if classes and not recurs and len(numbers) > 2 and counts(numbers) else False
     if unnamed:
         return True
     named = len(features) > 1 and ((classes and not recurs) or _of_another_form(first, column, sample))

@@ -59,7 +59,7 @@ def short_name(name: str, width: int = 24) -> str:
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
-    """Return names as a part of a sentence: class 'a'; classes 'a', 'b', ...
+    """Return names as a part of a sentence: class a; classes a, b, ...
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     most : int
         How many are written out.
     """
-    shown = ", ".join(repr(short_name(name)) for name in names[:most])
+    shown = ", ".join(short_name(name) for name in names[:most])
     if not names:
         return "no classes"
     return ("class " if len(names) == 1 else "classes ") + shown + (", ..." if len(names) > most else "")

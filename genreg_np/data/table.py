@@ -70,7 +70,7 @@ def load_csv(
         )
     column = _label_column(path, first[1], label, header)
     numbered = [str(number) for number in range(1, width + 1)]
-    sure = header if header is not None else not all(map(is_number, first[1][:column] + first[1][column + 1 :]))
+    sure = header if header is not None else not all(map(_numeric, first[1][:column] + first[1][column + 1 :]))
     names = first[1] if sure else numbered
     features: list[NDArray[np.float32]] = []
     labels: list[str] = []
@@ -192,6 +192,10 @@ def _told(
     if header is None:
         raise _ask(path, first)
     return header
+
+
+def _numeric(field: str) -> bool:
+    return is_number(field) or bool(DECIMAL_COMMA.fullmatch(field))
 
 
 def _ask(path: PathLike, first: list[str]) -> DataError:
