@@ -112,7 +112,7 @@ def test_a_column_that_counts_the_rows_is_warned_of(tmp_path: Path, start: int) 
 @pytest.mark.parametrize("names", [["a"], ["a", "b", "c"], ["a", "a"]])
 def test_feature_names_are_one_for_each_input_and_differ(tmp_path: Path, names: list[str]) -> None:
     np.savez(tmp_path / "d.npz", x=DRAW.random((20, 2)), y=np.arange(20) % 2, feature_names=np.array(names))
-    with pytest.raises(DataError, match="feature names|called 'a'"):
+    with pytest.raises(DataError, match=r"feature names|called 'a'"):
         load_npz(tmp_path / "d.npz")
 
 
