@@ -148,10 +148,12 @@ def _files(path: Path) -> list[Path]:
 
     endings = (*SUFFIXES, *ARRAY_SUFFIXES)
     try:
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        visible = sorted(item for item in path.iterdir() if not item.name.startswith("."))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    known = [file for file in files if file.name.lower().endswith(endings)]
+    if inner := sum(item.is_dir() for item in visible):
+        click.echo(f"{path}: folders in it are not entered, of which there are {inner:,}: name them as well", err=True)
+    known = [item for item in visible if item.name.lower().endswith(endings) and item.is_file()]
     if not known:
         raise DataError(f"{path}: no file in it ends in {', '.join(endings)}; name the files, or another folder")
     return known
