@@ -7,7 +7,7 @@ can be seen on either is refused as empty. An opaque picture of one colour is ta
 it is what its maker drew.
 
 Image files come from anywhere: only regular files are opened, only formats decoded by Pillow itself, the size is looked
-at before the pixels are unpacked (about 1 GB for the largest), and whatever a decoder raises ends as one line that
+at before the pixels are unpacked (1.2 GB for the largest), and whatever a decoder raises ends as one line that
 names the file.
 
 Shapes: image (H, W) uint8.
@@ -246,7 +246,7 @@ def _picture(image: Image.Image, raw: BinaryIO, where: str) -> Picture:
 
     bits = depth.bits_said(image, raw)
     kind, white = image.format, image.format == "TIFF" and image.tag_v2.get(262) == 0  # type: ignore[attr-defined]
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image)
         return Picture(where, image, depth.measure(where, image.mode, kind, bits, values), values, white)
