@@ -129,9 +129,10 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _split_folders(folder: Path, left_out: _LeftOut) -> dict[str, Path]:
     """Return the folders of given splits, or nothing where the subfolders are classes."""
-    named = {item.name.lower(): item for item in _subfolders(folder)}
+    subfolders = _subfolders(folder)
+    named = {item.name.lower(): item for item in subfolders}
     splits = {split: named[alias] for split, aliases in SPLIT_FOLDERS.items() for alias in aliases if alias in named}
-    others = [item for item in named.values() if item not in splits.values()]
+    others = [item for item in subfolders if item not in splits.values()]
     deep = {split: bool(_subfolders(item)) for split, item in splits.items()}
     # A class may be called "test", or "train" beside "bus"; folders of classes under such names are splits.
     if not splits or (others and not (len(splits) > 1 and deep.get("train"))):

@@ -15,6 +15,7 @@ Shapes: image (H, W) uint8.
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from collections.abc import Callable
@@ -39,7 +40,7 @@ MAX_PIXELS = 1 << 26  # of one file, about 8192 x 8192
 MAX_SIDE = 4096  # of a requested size
 LEAST_CONTRAST = 32  # grey levels between strokes and ground: below, transparent pictures are tried on black
 COLOUR_MODES = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr")
-PROBE_SIDE = 32  # pixels each way that are looked at for colour
+PROBE_SIDE = 16  # pixels each way that are looked at for colour
 COLOURED, MANY_COLOURED = 48, 0.05  # levels between the channels of a pixel, and how many such pixels are no noise
 
 Size = tuple[int, int]  # height, width
@@ -124,8 +125,9 @@ class Picture:
         if self.image.mode not in COLOUR_MODES:
             return False
         small = self.image.resize((PROBE_SIDE, PROBE_SIDE), Image.Resampling.NEAREST).convert("RGB")
-        channels = np.asarray(small, np.int16)
-        return bool(((channels.max(axis=2) - channels.min(axis=2)) >= COLOURED).mean() >= MANY_COLOURED)
+        red, green, blue = np.asarray(small, np.int16).transpose(2, 0, 1)
+        apart = (abs(red - green) >= COLOURED) | (abs(green - blue) >= COLOURED) | (abs(blue - red) >= COLOURED)
+        return int(np.count_nonzero(apart)) >= MANY_COLOURED * apart.size
 
 
 def read_image(path: PathLike, size: Size | None = None, value_range: Range | None = None) -> NDArray[np.uint8]:
@@ -218,6 +220,9 @@ def _unpack(raw: BinaryIO, where: PathLike, use: Callable[[Picture], T]) -> T:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise missing_extra("pillow", "images", "read images") from None
+    log = logging.getLogger("PIL")
+    if not log.handlers:  # else what Pillow logs of damaged files would be printed beside our own line
+        log.addHandler(logging.NullHandler())
     try:
         if not raw.read(1):
             raise DataError(f"{where}: the file is empty; remove or replace it")

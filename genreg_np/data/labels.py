@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +83,8 @@ def merge_numbers(texts: Iterable[str]) -> dict[str, str]:
     texts : iterable of str
         Labels as `label_text` returns them, repeated or not.
     """
+    from decimal import Decimal  # here: infer, which only shortens names, must start soon
+
     distinct = sorted(set(texts), key=lambda text: (len(text), text))
     if not all(NUMBER.fullmatch(text) for text in distinct) or any(IDENTIFIER.match(text) for text in distinct):
         return {text: text for text in distinct}

@@ -58,7 +58,7 @@ def is_number(field: str) -> bool:
 
 
 def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
-    """Yield the rows of a text file that are not blank, fields without the space around them.
+    """Yield the rows of a text file that are not blank, fields without the space around them, each on one line.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def _rows(path: PathLike, file: io.TextIOWrapper, sign: str | None) -> Iterator[
                     f'{path}, line {begin()}: a quote (") opens here and is closed only in line {reader.line_num}; '
                     "close or remove it"
                 )
-            row = begin(), [field.strip() for field in fields]
+            row = begin(), [" ".join(field.split()) if taken > 1 else field.strip() for field in fields]
             taken = 0
             if any(row[1]):
                 first = first and row[1][0].startswith("#")

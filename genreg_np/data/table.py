@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.header import counts, names_columns
 from genreg_np.data.idx import PathLike
-from genreg_np.data.labels import class_order, encode_labels, label_text, merge_numbers, merged_note
+from genreg_np.data.labels import class_order, encode_labels, label_text, merge_numbers, merged_note, short_name
 from genreg_np.data.rows import DECIMAL_COMMA, Row, is_number, read_rows
 from genreg_np.data.splits import stratified_split
 from genreg_np.errors import DataError, UsageError, did_you_mean
@@ -200,7 +200,7 @@ def _numeric(field: str) -> bool:
 
 def _ask(path: PathLike, first: list[str]) -> DataError:
     """Word the refusal of a first row that may be either."""
-    shown = ", ".join(first[:6]) + (", ..." if len(first) > 6 else "")
+    shown = ", ".join(map(short_name, first[:6])) + (", ..." if len(first) > 6 else "")
     return DataError(
         f"{path}: it cannot be told whether the first row ({shown}) is a header or a sample: say --header or "
         "--no-header"

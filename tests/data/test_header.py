@@ -187,7 +187,7 @@ def test_a_line_without_end_is_not_read_to_its_end(read: Callable[..., Dataset])
 
 
 def test_a_header_may_have_names_of_several_lines(read: Callable[..., Dataset]) -> None:
-    assert read('"a\n(cm)",b,kind\n' + table(WORDS, features=2)).feature_names == ("a\n(cm)", "b")
+    assert read('"a\n(cm)",b,kind\n' + table(WORDS, features=2)).feature_names == ("a (cm)", "b")
 
 
 def test_names_reach_all_splits_and_leave_the_numbers_alone(read: Callable[..., Dataset]) -> None:
