@@ -48,27 +48,38 @@ def names_columns(
         return False
     if not numbers:
         return True if not any(features) and labels else None
-    unnamed = len(numbers) < len(features)  # pandas leaves the index without a name
-    classes = labels.total() > len(labels)  # some label occurs twice: these are classes, so a label of its own is none
+    classes = labels.total() > len(labels)  # some label occurs twice, so one of its own may be a name
     if not is_number(label):
-        of_another_type = bool(labels) and all(map(is_number, labels))
-        return True if of_another_type or (classes and counts(numbers)) else None
-    if not counts([field for field in first if field]):
-        return None if classes and not recurs and len(numbers) > 2 and counts(numbers) else False
-    if unnamed:
-        return True
-    named = len(features) > 1 and ((classes and not recurs) or _of_another_form(first, column, sample))
-    return True if named else None
+        regular = counts(numbers) or evenly_spaced(numbers)
+        of_another_type = labels and label.lower() not in MISSING and all(map(is_number, labels)) and _whole(numbers)
+        return True if of_another_type or (classes and regular) else None
+    filled = [field for field in first if field]
+    if counts(filled):
+        unnamed = len(filled) < len(first)  # pandas leaves the index without a name
+        named = len(features) > 1 and ((classes and not recurs) or _of_another_form(first, column, sample))
+        return True if unnamed or named else None
+    doubtful = classes and not recurs and (evenly_spaced(filled) or (len(numbers) > 2 and counts(numbers)))
+    return None if doubtful else False
 
 
 def counts(fields: Sequence[str]) -> bool:
-    """Tell whether fields are 0, 1, 2, ... or 1, 2, 3, ..., or four numbers or more in equal steps, as years are."""
-    values = [float(field) for field in fields if is_number(field)]
-    if len(values) < max(2, len(fields)):
-        return False
-    steps = {round(after - before, 9) for before, after in itertools.pairwise(values)}
-    whole = all(WHOLE.fullmatch(field) for field in fields)
-    return len(steps) == 1 and 0 not in steps and ((whole and steps == {1} and values[0] in (0, 1)) or len(values) > 3)
+    """Tell whether fields are 0, 1, 2, ... or 1, 2, 3, ..., at least two."""
+    return len(fields) > 1 and _whole(fields) and float(fields[0]) in (0, 1) and _steps(fields) == {1}
+
+
+def evenly_spaced(fields: Sequence[str]) -> bool:
+    """Tell whether fields are four numbers or more in equal steps, as years and wavelengths are."""
+    steps = _steps(fields) if len(fields) > 3 and all(map(is_number, fields)) else set()
+    return len(steps) == 1 and 0 not in steps
+
+
+def _whole(fields: Sequence[str]) -> bool:
+    return all(WHOLE.fullmatch(field) for field in fields)
+
+
+def _steps(fields: Sequence[str]) -> set[float]:
+    """Return the differences between neighbours."""
+    return {round(after - before, 9) for before, after in itertools.pairwise(map(float, fields))}
 
 
 def _of_another_form(first: Sequence[str], column: int, sample: Sequence[Sequence[str]]) -> bool:

@@ -127,7 +127,7 @@ class Picture:
         small = self.image.resize((PROBE_SIDE, PROBE_SIDE), Image.Resampling.NEAREST).convert("RGB")
         red, green, blue = np.asarray(small, np.int16).transpose(2, 0, 1)
         apart = (abs(red - green) >= COLOURED) | (abs(green - blue) >= COLOURED) | (abs(blue - red) >= COLOURED)
-        return int(np.count_nonzero(apart)) >= MANY_COLOURED * apart.size
+        return bool(np.count_nonzero(apart) >= MANY_COLOURED * apart.size)
 
 
 def read_image(path: PathLike, size: Size | None = None, value_range: Range | None = None) -> NDArray[np.uint8]:

@@ -94,6 +94,9 @@ def test_a_class_called_like_a_label_column_makes_no_header(read: Callable[..., 
         "5.1,3.2,1.1,2.2,rare\n" + table(WORDS),  # a class that occurs once, or the name of the labels
         "0,1,2,3,4\n" + table(TEN, "{:.0f}"),  # numbered columns, or a sample of class 4
         "0,1,2,3,9\n" + table(DIGITS, "{:.0f}"),
+        "2,4,6,8,10\n" + table(DIGITS, "{:.0f}"),
+        "5.1,3.2,1.1,2.2,other\n" + table(DIGITS),
+        "5,3,1,2,?\n" + table(DIGITS, "{:.0f}"),
         "1,2,3\n4,5,6\n7,8,9\n",
         "0,1\n1,0\n2,1\n3,0\n",
         "5.1,anna\n4.9,berta\n6.3,clara\n",
