@@ -124,7 +124,7 @@ def check_fit(name: str, data: Dataset, model: Model) -> NDArray[np.int64]:
     if unknown := [class_name for class_name in data.class_names if class_name not in model.class_names]:
         raise UsageError(
             f"{name} has {listed(unknown)}, which the model does not know; it knows {listed(model.class_names)}: "
-            "name its own data with --dataset"
+            "name its own data with --dataset, or another column with --label"
         )
     if data.input_range != model.input_range:
         raise UsageError(

@@ -12,7 +12,7 @@ import click
 import numpy as np
 import pytest
 
-from genreg_np.cli import COMMANDS, cli
+from genreg_np.cli import COMMANDS, cli, infer_
 from genreg_np.cli.reading import reader_arguments, reader_words
 from genreg_np.data import READER_OPTIONS, load_dataset
 from genreg_np.model import Network
@@ -170,6 +170,22 @@ def test_infer_reads_regular_files_only(genreg, model: Path) -> None:
     Path("zero.png").symlink_to("/dev/zero")
     for name in ("pipe.png", "zero.png"):
         assert "is not a regular file" in one_line(genreg("infer", model, name), 1)
+
+
+def test_infer_reads_no_more_of_a_file_than_its_limit(genreg, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(infer_, "MOST_FILE_BYTES", 1000)
+    for name, size, code in (("small.npy", (8, 8), 0), ("large.npy", (2, 8, 8), 1)):
+        np.save(name, np.zeros(size, np.float64))
+        outcome = genreg("infer", model, name)
+        assert outcome.code == code
+        assert ("more than 1,000 bytes" in outcome.err) == bool(code)
+
+
+def test_an_array_file_with_a_broken_header_is_one_line(genreg, model: Path) -> None:
+    """Headers of Python 2 pass through a tokeniser, which has errors of its own."""
+    text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (3L,(".ljust(117) + b"\n"
+    Path("a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    assert "a.npy: is not a readable .npy file" in one_line(genreg("infer", model, "a.npy"), 1)
 
 
 def test_a_quantity_is_refused_before_a_run_folder_is_made(genreg) -> None:
