@@ -111,9 +111,8 @@ class Picture:
         elif image.has_transparency_data:
             image = _on_ground(image, self.where)
         image = image.convert("L")
-        if size is not None:
-            check_pixels(self.where, size)
         if size is not None and (image.height, image.width) != size:
+            check_pixels(self.where, size)
             image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
         return np.array(image, np.uint8)
 
