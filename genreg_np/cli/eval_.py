@@ -14,6 +14,7 @@ from genreg_np.data.dataset import SPLITS
 from genreg_np.data.labels import listed, short_name
 from genreg_np.data.splits import BY_CLASS
 from genreg_np.errors import UsageError
+from genreg_np.infer import ModelError
 
 if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset
@@ -55,7 +56,7 @@ def command(
     part = data.everything if split == ALL else data.split(split)
     if not len(part):
         raise UsageError(f"{name}: nothing in its {split} split, for it has few samples: measure all with --split all")
-    result = Evaluation.of(model.predict(part.inputs), places[part.labels], len(names))
+    result = Evaluation.of(model.predict(in_order(part.inputs, data, model)), places[part.labels], len(names))
     if as_json:
         print_json(
             {
@@ -78,6 +79,8 @@ def command(
             f"measured on {len(part):,} of {len(data.everything):,} samples, a part held out here; --split all "
             "measures every one, which is right for data that were not trained on"
         )
+    if model.feature_names and not data.feature_names:
+        click.echo("columns are taken in the order they stand in: the data have no names to go by, the model has")
     if isinstance(note := model.trained("note"), str):
         click.echo(f"of the model: {short_name(note, 160)}")
     click.echo()
@@ -89,15 +92,23 @@ def command(
         click.echo("\n".join(confusion_lines(result, names)))
 
 
-def trained_on(path: str, model: Model) -> str:
-    """Return the built-in dataset that a model was trained on; a header's file name could be any file."""
+def trained_on(path: str, model: Model, others: str = "") -> str:
+    """Return the built-in dataset that a model was trained on; a header's file name could be any file.
+
+    Raises
+    ------
+    UsageError
+        If it says none; `others` are words for what else could be named.
+    """
     from genreg_np.data import dataset_names
 
     name = model.trained("config", "dataset")
     if not isinstance(name, str):
-        raise UsageError(f"{path} does not say what it was trained on: name a --dataset")
+        raise UsageError(f"{path} does not say what it was trained on: name a --dataset{others}")
     if name not in dataset_names():
-        raise UsageError(f"{path} was trained on {short_name(name, 60)!r}: say where that is with --dataset PATH")
+        raise UsageError(
+            f"{path} was trained on {short_name(name, 60)!r}: say where that is with --dataset PATH{others}"
+        )
     return name
 
 
@@ -112,10 +123,16 @@ def load_for(model: Model, name: str, options: dict[str, Any], **where: Any) -> 
 
 
 def check_fit(name: str, data: Dataset, model: Model) -> NDArray[np.int64]:
-    """Refuse a dataset of other inputs than the model's, or of classes it does not know; return where each class is.
+    """Refuse a dataset of other inputs or columns than the model's, or of classes it does not know.
 
+    Returns where in the model each class of the data is.
     A class of the model's may be missing from the data.
     """
+    if data.feature_names and model.feature_names:
+        try:
+            model.columns(data.feature_names)
+        except ModelError as error:
+            raise UsageError(f"{name}: {error}") from None
     if data.input_shape != model.input_shape:
         raise UsageError(
             f"{name} has inputs of shape {data.input_shape}, the model takes {model.input_shape}: "
@@ -132,6 +149,14 @@ def check_fit(name: str, data: Dataset, model: Model) -> NDArray[np.int64]:
             "name its own with --dataset, or scale the data as they were in training"
         )
     return np.array([model.class_names.index(class_name) for class_name in data.class_names], np.int64)
+
+
+def in_order(inputs: NDArray[np.generic], data: Dataset, model: Model) -> NDArray[np.generic]:
+    """Return inputs of a dataset that fits, columns in the model's order where both have names."""
+    if not (data.feature_names and model.feature_names):
+        return inputs
+    ordered: NDArray[np.generic] = inputs[:, model.columns(data.feature_names)]
+    return ordered
 
 
 def _described(value_range: tuple[float, float] | None) -> str:

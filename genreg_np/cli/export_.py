@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.reading import reader_arguments, reader_options
-from genreg_np.errors import GenregError, UsageError
+from genreg_np.errors import DataError, GenregError, UsageError
 from genreg_np.export import TARGETS
 
 MAX_LOSS = 0.3  # points
@@ -20,6 +21,7 @@ MAX_LOSS = 0.3  # points
     "export",
     epilog="\b\nExamples:\n"
     "  genreg-np export runs/mnist-nodes-0/model.npz --to c --int8 --out firmware/\n"
+    "  genreg-np export policy.npz --to c --int8 --calibrate observations.npy --out firmware/\n"
     "  genreg-np export model.npz --to python --out app/\n"
     "\nWhat each target takes and gives: docs/export.md.",
 )
@@ -35,6 +37,10 @@ MAX_LOSS = 0.3  # points
 @click.option("--dataset", metavar="NAME|PATH", help="What to calibrate on, if not what it was trained on.")
 @click.option("--data-dir", type=click.Path(), help="Where to look for the dataset first.")
 @reader_options
+@click.option(
+    "--calibrate", metavar="FILE", type=click.Path(),
+    help="Calibrate --int8 by inputs without labels instead: an .npy array, an IDX file, an image, a folder.",
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Write into a folder that has other files in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -46,6 +52,7 @@ def command(
     max_loss: float | None,
     dataset: str | None,
     data_dir: str | None,
+    calibrate: str | None,
     force: bool,
     as_json: bool,
     **options: Any,
@@ -58,24 +65,27 @@ def command(
     model = load(model_path)
     if (Path(out) / f"{name}.npz").exists() and (Path(out) / f"{name}.npz").samefile(model_path):
         raise UsageError(f"{out} is where MODEL itself lies: choose another folder, or another --name")
-    if int8:
+    reading = reader_arguments(options)
+    measured = bool(dataset or data_dir or reading.keys() - {"range"} or max_loss is not None)
+    if calibrate is not None and (measured or not int8):
+        lacking = "no labels, so without --dataset, how that is read, and --max-loss" if int8 else "--int8: add it"
+        raise UsageError(f"--calibrate is for {lacking}")
+    if (measured or reading) and not int8:
+        raise UsageError("--dataset, how that is read, and --max-loss are for --int8: add it, or leave them out")
+    if calibrate is not None:
+        model, told = _calibrated(model, calibrate, reading.get("range"))
+    elif int8:
         limit = MAX_LOSS if max_loss is None else max_loss
         if limit != limit:
             raise UsageError("--max-loss nan is no number of points")
         model, told = _quantised(model_path, model, dataset, data_dir, options, limit)
-    elif dataset or data_dir or reader_arguments(options) or max_loss is not None:
-        raise UsageError(
-            "--dataset, --data-dir, --label and --max-loss, and how data are read, are for --int8: add it, or leave "
-            "them out"
-        )
     written = export(model, target, out, name, force)
     if as_json:
         files = {path.name: path.stat().st_size for path in written}
         print_json({"target": target, "out": out, "files": files, **told})
         return
-    if told:
-        before, after = told["validation_accuracy"], told["int8_validation_accuracy"]
-        click.echo(f"validation accuracy {percent(before)} in float32, {percent(after)} in int8 ({told['dataset']})")
+    for line in _told_lines(told) if told else []:
+        click.echo(line)
     for path in written:
         click.echo(f"wrote {path}  ({path.stat().st_size:,} bytes)")
     if target == "python":
@@ -86,19 +96,20 @@ def _quantised(
     path: str, model: Any, dataset: str | None, data_dir: str | None, options: dict[str, Any], max_loss: float
 ) -> tuple[Any, dict[str, Any]]:
     """Return the model in 8-bit integers, and the accuracy before and after on the validation split."""
-    from genreg_np.cli.eval_ import check_fit, load_for, trained_on
+    from genreg_np.cli.eval_ import check_fit, in_order, load_for, trained_on
     from genreg_np.export.quantise import check, quantise
 
     check(model)
-    name = dataset or trained_on(path, model)
+    name = dataset or trained_on(path, model, ", or inputs without labels with --calibrate")
     views = model.trained("config", "variations")
     data = load_for(model, name, options, data_dir=data_dir, variations=views if type(views) is int else 1)
     places = check_fit(name, data, model)
     part = data.validation
     if not len(part):
         raise UsageError(f"{name}: nothing in its validation split to calibrate on: name a larger --dataset")
-    whole = quantise(model, part.inputs)
-    right = [int((one.predict(part.inputs) == places[part.labels]).sum()) for one in (model, whole)]
+    inputs = in_order(part.inputs, data, model)
+    whole = quantise(model, inputs)
+    right = [int((one.predict(inputs) == places[part.labels]).sum()) for one in (model, whole)]
     before, after = (count / len(part) for count in right)
     if 100 * (right[0] - right[1]) > max_loss * len(part) * (1 + 1e-12):  # a loss of just the limit is allowed
         raise GenregError(
@@ -106,3 +117,36 @@ def _quantised(
             f"{percent(after)}), more than --max-loss {max_loss:g}: raise it, or leave out --int8"
         )
     return whole, {"dataset": data.name, "validation_accuracy": before, "int8_validation_accuracy": after}
+
+
+def _calibrated(model: Any, file: str, value_range: tuple[float, float] | None) -> tuple[Any, dict[str, Any]]:
+    """Return the model in 8-bit integers, calibrated by inputs without labels, and how its answers differ on them."""
+    from genreg_np.cli.infer_ import Taking, files_in, read_file
+    from genreg_np.export.quantise import check, quantise
+
+    check(model)
+    how = Taking(resize=False, centre=False, invert=False, as_is=True, range=value_range)
+    found = [one for path in files_in(Path(file)) for _, one in read_file(path, model, how)]
+    if not found:
+        raise DataError(f"{file}: holds no inputs to calibrate by; at least one is needed")
+    inputs = np.stack(found)
+    whole = quantise(model, inputs)
+    before, after = (one.outputs(inputs).astype(np.float64) for one in (model, whole))
+    same = float(np.mean(before.argmax(axis=1) == after.argmax(axis=1)))
+    told = {"calibrated_on": len(inputs), "largest_difference": float(np.abs(after - before).max())}
+    told |= {"lowest_output": float(before.min()), "highest_output": float(before.max())}
+    return whole, told | ({"same_answer": same} if model.output_count > 1 else {})
+
+
+def _told_lines(told: dict[str, Any]) -> list[str]:
+    """Return what is said of a quantised model, as lines."""
+    if "dataset" in told:
+        before, after = percent(told["validation_accuracy"]), percent(told["int8_validation_accuracy"])
+        return [f"validation accuracy {before} in float32, {after} in int8 ({told['dataset']})"]
+    lines = [
+        f"calibrated on {told['calibrated_on']:,} inputs: outputs from {told['lowest_output']:g} to "
+        f"{told['highest_output']:g}, of which int8 differs by {told['largest_difference']:.2g} at most"
+    ]
+    if "same_answer" in told:
+        lines.append(f"the largest output is the same one for {percent(told['same_answer'])} of them")
+    return lines

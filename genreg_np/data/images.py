@@ -106,15 +106,12 @@ class Picture:
         image = self.image
         decided = self.depth.decide(self.where, value_range) if self.depth else None
         if self.values is not None and decided is not None:
-            levels = depth.to_grey(self.values, decided)
-            image = Image.fromarray(255 - levels if self.inverted else levels)
+            scaled = depth.to_grey(self.values, decided)
+            image = Image.fromarray(255 - scaled if self.inverted else scaled)
         elif image.has_transparency_data:
             image = _on_ground(image, self.where)
-        image = image.convert("L")
-        if size is not None and (image.height, image.width) != size:
-            check_pixels(self.where, size)
-            image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-        return np.array(image, np.uint8)
+        levels = np.array(image.convert("L"), np.uint8)
+        return levels if size is None else resized(levels, size)
 
     @property
     def coloured(self) -> bool:
@@ -278,3 +275,19 @@ def _on_ground(image: Image.Image, where: str) -> Image.Image:
     if not contrast:
         raise DataError(f"{where}: an empty picture: transparent, with nothing to be seen in it; remove or replace it")
     return grey
+
+
+def resized(levels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """Return a grey image scaled to a height and width, (H, W) uint8: bilinear, averaging when it shrinks.
+
+    Raises
+    ------
+    DataError
+        For a size of more than MAX_PIXELS.
+    """
+    from PIL import Image
+
+    if levels.shape == size:
+        return levels
+    check_pixels("the size to scale to", size)
+    return np.array(Image.fromarray(levels).resize((size[1], size[0]), Image.Resampling.BILINEAR), np.uint8)
