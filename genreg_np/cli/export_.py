@@ -68,11 +68,7 @@ def command(
     reading = reader_arguments(options)
     measured = bool(dataset or data_dir or reading.keys() - {"range"} or max_loss is not None)
     if calibrate is not None and (measured or not int8):
-        lacking = (
-            "no labels, so without --dataset, --data-dir, --label, --max-loss and their like"
-            if int8
-            else "--int8: add it"
-        )
+        lacking = "no labels, so without --dataset, --data-dir, --label and the like" if int8 else "--int8: add it"
         raise UsageError(f"--calibrate is for {lacking}")
     if (measured or reading) and not int8:
         raise UsageError("--dataset, --data-dir, --label and their like are for --int8: add it, or leave them out")
