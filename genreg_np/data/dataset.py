@@ -105,7 +105,7 @@ class Dataset:
         fractional = any(number is not None and not number.is_integer() for number in numbers)
         counts = np.bincount(np.concatenate([self.split(name).labels for name in SPLITS]))
         samples, distinct, once = int(counts.sum()), int((counts > 0).sum()), int((counts == 1).sum())
-        rare = 2 * once > distinct or (4 * once > distinct and samples < 3 * distinct)
+        rare = (2 * once > distinct and samples < 10 * distinct) or (4 * once > distinct and samples < 3 * distinct)
         if (fractional and distinct > MANY_FRACTIONS) or (rare and distinct >= (FEW_FRACTIONS if fractional else FEW)):
             raise DataError(
                 f"{self.name}: the labels look like a quantity, not like classes ({distinct:,} different numbers in "

@@ -118,6 +118,21 @@ def test_eval_takes_data_that_lack_a_class_or_have_but_one(genreg) -> None:
     assert "class q, which the model does not know; it knows classes x, y, z" in line
 
 
+def test_eval_goes_by_the_names_in_a_header(genreg) -> None:
+    """The same rows with their columns in another order have the same answers."""
+    write_table("t.csv", "a,b,c,d,kind", "xyz")
+    rows = [line.split(",") for line in Path("t.csv").read_text().splitlines()]
+    Path("moved.csv").write_text("\n".join(",".join([row[4], row[2], row[0], row[3], row[1]]) for row in rows))
+    assert genreg("train", "--dataset", "t.csv", "--out", "run", *FAST, "--quiet").code == 0
+    straight, moved = (
+        json.loads(
+            genreg("eval", "run/model.npz", "--dataset", name, "--label", "kind", "--split", "all", "--json").out
+        )
+        for name in ("t.csv", "moved.csv")
+    )
+    assert moved["confusion"] == straight["confusion"]
+
+
 def test_eval_says_what_part_of_a_file_it_measured(genreg) -> None:
     write_table("t.csv", "a,b,c,d,kind", "xyz")
     assert genreg("train", "--dataset", "t.csv", "--out", "run", *FAST, "--quiet").code == 0

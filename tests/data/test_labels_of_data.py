@@ -50,6 +50,7 @@ def test_a_quantity_is_not_learned_as_classes(tmp_path: Path, kind: str) -> None
         [(1 + index % 9) / 2 for index in range(90)],
         [1901 + index for index in range(12)] * 3,
         [f"item {index}" for index in range(60)] * 3,
+        [*range(100, 130), *[1, 2, 3] * 300],
         [3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 9, 9, 9, 1, 1, 1],
     ],
 )
