@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from genreg_np.cli.output import confusion_lines, per_class_lines, percent, print_json
+from genreg_np.cli.terminal import say
 from genreg_np.data.labels import short_name
 from genreg_np.errors import UsageError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "eval",
+    help="Measure a model's accuracy: overall, per class, and who is taken for whom.",
     epilog="\b\nExample:\n  genreg-np eval runs/mnist-seed-mnist-64-0/model.npz --dataset mnist --split test",
 )
 @click.argument("model_path", metavar="MODEL", type=click.Path())
@@ -33,7 +35,7 @@ def command(
     model_path: str, dataset: str | None, split: str, data_dir: str | None, label: str | None, size: str | None,
     variations: int | None, backend: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """Measure a model's accuracy: overall, per class, and who is taken for whom."""
+    """Print accuracy, and who is taken for whom."""
     from genreg_np.cli.infer_ import load_model
     from genreg_np.data import is_image_folder, load_dataset
     from genreg_np.data.images import parse_size
@@ -66,15 +68,13 @@ def command(
             }
         )
         return
-    click.echo(f"{data.name}, {split} split, {result.n} inputs: accuracy {percent(result.accuracy)}")
+    say(f"{data.name}, {split} split, {result.n} inputs: accuracy {percent(result.accuracy)}")
     if data.note:
-        click.echo(data.note)
+        say(data.note)
     if isinstance(note := model.trained("note"), str):
-        click.echo(f"of the model: {short_name(note, 160)}")
-    click.echo()
-    click.echo("\n".join(per_class_lines(result, names)))
-    click.echo()
-    click.echo("\n".join(confusion_lines(result, names)))
+        say(f"of the model: {short_name(note, 160)}")
+    say("", *per_class_lines(result, names))
+    say("", *confusion_lines(result, names))
 
 
 def trained_on(path: str, model: Model) -> str:

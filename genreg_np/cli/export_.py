@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from genreg_np.cli.output import percent, print_json
+from genreg_np.cli.terminal import say
 from genreg_np.errors import GenregError, UsageError
 from genreg_np.export import TARGETS
 
@@ -17,6 +18,7 @@ MAX_LOSS = 0.3  # points
 
 @click.command(
     "export",
+    help="Turn a model into a folder that runs it somewhere else, without genreg-np.",
     epilog="\b\nExamples:\n"
     "  genreg-np export runs/mnist-nodes-0/model.npz --to c --int8 --out firmware/\n"
     "  genreg-np export model.npz --to python --out app/\n"
@@ -49,7 +51,7 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Turn a model into a folder that runs it somewhere else, without genreg-np."""
+    """Write a model as another runtime takes it."""
     from genreg_np.export import export
     from genreg_np.model import load
 
@@ -71,11 +73,11 @@ def command(
         return
     if told:
         before, after = told["validation_accuracy"], told["int8_validation_accuracy"]
-        click.echo(f"validation accuracy {percent(before)} in float32, {percent(after)} in int8 ({told['dataset']})")
+        say(f"validation accuracy {percent(before)} in float32, {percent(after)} in int8 ({told['dataset']})")
     for path in written:
-        click.echo(f"wrote {path}  ({path.stat().st_size:,} bytes)")
+        say(f"wrote {path}  ({path.stat().st_size:,} bytes)")
     if target == "python":
-        click.echo(f"try:  cd {shlex.quote(str(Path(out)))} && python example.py")
+        say(f"try:  cd {shlex.quote(str(Path(out)))} && python example.py")
 
 
 def _quantised(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
+from genreg_np.cli.terminal import say, say_error
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
 
@@ -34,8 +35,18 @@ class Taking:
     as_is: bool  # do not ask whether black and white are swapped
 
 
+HELP = """\
+Predict the class of images: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
+
+NPY and IDX files may hold one input or many. An image of another size is refused unless --resize is given.
+A file that cannot be taken is reported on stderr, the others are predicted, and the exit code is 1. In folders,
+files of other kinds are passed over.
+"""
+
+
 @click.command(
     "infer",
+    help=HELP,
     epilog="\b\nExamples:\n"
     "  genreg-np infer model.npz seven.png --top 3\n"
     "  genreg-np infer model.npz photos/ --resize --invert --json\n"
@@ -53,18 +64,13 @@ class Taking:
     "--json", "as_json", is_flag=True, help="Print one line of JSON: a list of {file, class, probability, top}."
 )
 def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_json: bool, **taking: bool) -> int:
-    """Predict the class of images: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
-
-    NPY and IDX files may hold one input or many. An image of another size is refused unless --resize is given.
-    A file that cannot be taken is reported on stderr, the others are predicted, and the exit code is 1. In folders,
-    files of other kinds are passed over.
-    """
+    """Print what a model answers to each input."""
     model = load_model(model_path, backend)
     if not paths and sys.stdin.isatty():
         from genreg_np.cli.info_ import description
 
-        click.echo("\n".join(description(model_path, model)))
-        click.echo(f"\ntry:  genreg-np infer {shlex.quote(model_path)} IMAGE.png --top 3")
+        say(*description(model_path, model))
+        say("", f"try:  genreg-np infer {shlex.quote(model_path)} IMAGE.png --top 3")
         return 0
     faults: list[DataError] = []
 
@@ -73,7 +79,7 @@ def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_
             return call(*arguments)
         except DataError as error:
             faults.append(error)
-            click.echo(f"error: {' '.join(str(error).split())}", err=True)
+            say_error(error)
             return []
 
     how = Taking(**taking)
@@ -101,7 +107,7 @@ def _print_lines(results: list[dict[str, Any]]) -> None:
             [f"{value:g}" for value in values]
             + [f"{short_name(entry['class'])} {percent(entry['probability'])}" for entry in best]
         )
-        click.echo(f"{result['file']:<{width}}  {answer}")
+        say(f"{result['file']:<{width}}  {answer}")
 
 
 def load_model(path: str, backend: str) -> infer.Model:
@@ -162,7 +168,10 @@ def _read_file(path: Path, model: infer.Model, how: Taking) -> Inputs:
 
 
 def _read_stdin(model: infer.Model, how: Taking) -> Inputs:
-    content = sys.stdin.buffer.read()
+    try:
+        content = sys.stdin.buffer.read()
+    except OSError as error:
+        raise UsageError(f"stdin cannot be read ({error.strerror}): name a file, or send one image") from None
     if not content:
         raise UsageError("no image: name a file, or send one image to stdin")
     return _decode("-", content, model, how)
