@@ -148,7 +148,7 @@ def test_target_ends_the_run(genreg) -> None:
         (["--budget", "soon"], "60s"),
         (["--seed", "-1"], "at least 0"),
         (["--generations", "0"], "at least 1"),
-        (["--threads", "0"], "from 1 to"),
+        (["--threads", "0"], "threads 0"),
         (["--size", "28"], "28x28"),
         (["--extend"], "--resume"),
         (["--config", "missing.toml"], "missing.toml"),
