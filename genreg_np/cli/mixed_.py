@@ -120,7 +120,7 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     if result is not None and result.ended != "stopped":
         stopping.waiting_for = "this part of the measurement"
         measured = _measure(started.evolution, attacks, options["attack_images"], progress, lambda: stopping.asked)
-    stopping.waiting_for = ""  # all is saved
+    stopping.waiting_for, stopping.last_words = "", []  # all is saved
     if options["as_json"]:
         print_json(mixed_report.to_json(result, started, measured))
     if result is not None and measured is not None:

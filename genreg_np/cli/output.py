@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from genreg_np.cli.terminal import UNSAFE, Terminal, clean, say
+from genreg_np.cli.terminal import UNSAFE, Terminal, clean_line, say
 from genreg_np.data.labels import short_name
 from genreg_np.evaluation import Evaluation
 
@@ -83,7 +83,7 @@ class DownloadLines:
         if self._live:
             share = f"{100 * done // total:3d} %" if total else f"{done >> 10:,} KiB"
             line = _raw(sys.stderr)
-            line.write(f"\r{clean(f'fetching {name}  {share}')}" + ("\n" if total and done >= total else ""))
+            line.write(f"\r{clean_line(f'fetching {name}  {share}')}" + ("\n" if total and done >= total else ""))
             line.flush()
         elif name != self._said:
             self._said = name
@@ -115,7 +115,7 @@ class Progress:
         if self._quiet:
             return
         if self._bar is not None:
-            self._bar.console.print(clean(line), highlight=False, markup=False, emoji=False)
+            self._bar.console.print(clean_line(line), highlight=False, markup=False, emoji=False)
         else:
             say(line, err=self._to_stderr)
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from genreg_np.cli.terminal import clean
+from genreg_np.cli.terminal import clean_line
 
 INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
 GRACE_SECONDS = 1.5  # for the main thread to end by itself where stopping loses nothing
@@ -112,7 +112,7 @@ def listening() -> Iterator[Stopping]:
 def _write(*lines: str) -> None:
     """Write to stderr past every buffer, which the main thread may be in the middle of."""
     with contextlib.suppress(OSError):
-        os.write(2, "".join(f"{line}\n" for line in ("", *map(clean, lines))).encode(errors="backslashreplace"))
+        os.write(2, "".join(f"{line}\n" for line in ("", *map(clean_line, lines))).encode(errors="backslashreplace"))
 
 
 def _end(*lines: str) -> None:

@@ -31,11 +31,16 @@ def clean(text: str) -> str:
     return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
+def clean_line(text: str) -> str:
+    r"""Return a text that is one line and nothing else: a line break in it could forge another one."""
+    return clean(text).replace("\n", r"\n")
+
+
 def say(*lines: str, err: bool = False) -> None:
-    """Print lines, on stderr if `err`; a line break within one is shown as an escape."""
+    """Print lines, each cleaned, on stderr if `err`."""
     stream = sys.stderr if err else sys.stdout
     for line in lines:
-        stream.write(clean(line).replace("\n", r"\n") + "\n")
+        stream.write(clean_line(line) + "\n")
     stream.flush()
 
 

@@ -104,7 +104,7 @@ def command(stopping: Stopping, /, **options: Any) -> int:
             progress.say(line)
     finally:
         progress.stop()
-    stopping.waiting_for = ""  # all is saved
+    stopping.waiting_for, stopping.last_words = "", []  # all is saved
     if options["as_json"]:
         print_json(to_json(result, started))
     if result is None:

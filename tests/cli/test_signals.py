@@ -18,7 +18,7 @@ import pytest
 
 from genreg_np import provenance
 from genreg_np.backends.numpy_ import NumpyBackend
-from genreg_np.cli import main, signals
+from genreg_np.cli import main, signals, train_
 from genreg_np.cli.signals import Stopping
 from genreg_np.evolution import Evolution
 from genreg_np.infer import load
@@ -35,7 +35,7 @@ MIXED = ["--dataset", "digits", "--network", "8,4", "--population", 2, "--genera
 
 
 def pressing(
-    function: Callable[..., Any], number: int = signal.SIGINT, said: list[str] | None = None
+    function: Callable[..., Any], number: int = signal.SIGINT, said: list[Any] | None = None
 ) -> Callable[..., Any]:
     """Return a function that presses Ctrl-C first, and waits for what is said to that."""
 
@@ -202,6 +202,18 @@ def test_json_ends_with_its_object_where_a_run_is_stopped(
     assert found["run"] == ("run" if when == "a generation" else None)
     ended = genreg(command, *options, "--generations", 2, "--out", "whole", "--json")
     assert set(json.loads(ended.out)) == set(found)
+
+
+def test_a_run_that_is_saved_is_not_said_to_be_unsaved(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is anything said where its report is cut short."""
+    ended: list[tuple[str, ...]] = []
+    monkeypatch.setattr(signals, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(signals, "_end", lambda *lines: ended.append(lines))
+
+    monkeypatch.setattr(Stopping, "handle", lambda *_: None)  # as where the main thread does not get to it
+    monkeypatch.setattr(train_, "_report", pressing(lambda *_: None, said=ended))
+    assert genreg("train", *SMALL, "--generations", 2, "--out", "run").code == 0
+    assert ended == [()]
 
 
 # Other commands
