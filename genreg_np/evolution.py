@@ -134,6 +134,15 @@ class Evolution:
                 f"the model to start from is {initial.network.describe()}, "
                 f"but this run needs {self.network.describe()}: choose matching --hidden and --set activation=..."
             )
+        for what, names, known in (
+            ("classes", self.class_names, initial.class_names),
+            ("columns", self.dataset.feature_names if self.dataset else (), initial.feature_names),
+        ):
+            if names != known and sorted(names) == sorted(known):
+                raise UsageError(
+                    f"the model to start from has the same {what} in another order: {', '.join(known)}, "
+                    f"but this run {', '.join(names)}; bring the data into the model's order"
+                )
         return self.strategy.seeded(initial.genes)
 
     @property
@@ -326,7 +335,9 @@ class Evolution:
         return self.dataset
 
     def _model(self, genes: NDArray[np.float32]) -> Model:
-        return Model.build(self.network, genes, self.class_names, self.input_range, {"generation": self.generation})
+        names = self.dataset.feature_names if self.dataset else ()
+        told = {"generation": self.generation}
+        return Model.build(self.network, genes, self.class_names, self.input_range, told, names)
 
     # Saving
 

@@ -8,11 +8,13 @@
     predict("model.npz", images)   # the same in one call, for a script
 
 A model file is an uncompressed zip of plain arrays: `header` holds UTF-8 JSON (the network, the class names, the
-range of raw input values, where the weights came from), the rest are weights. Nothing in it is ever executed.
+range of raw input values, names of columns, where the weights came from), the rest are weights. Nothing in it is ever
+executed.
 
-Inputs are (N, *input_shape), or one input of shape input_shape. Integers are raw values, mapped from the model's
-`input_range` (0 .. 255 for images) to 0 .. 1; floats are taken as already mapped. Each dense layer computes
-`a(W x + b)` in float32 with W (O, I), b (O,); the last layer's values are the logits. Fixed layers come before them:
+Inputs are (N, *input_shape), or one input of shape input_shape. A DataFrame's columns are taken by name, in whatever
+order they stand, where the model knows names. Integers are raw values, mapped from the model's `input_range`
+(0 .. 255 for images) to 0 .. 1; floats are taken as already mapped. Each dense layer computes `a(W x + b)` in float32
+with W (O, I), b (O,); the last layer's values are the logits. Fixed layers come before them:
 
     levels        floor(255 x + 1/2)       deskew, detectors       below, exact in whole numbers 0 .. 255
     standardise   (x - mean) * scale       branches                several stacks of one input, end to end
@@ -213,6 +215,8 @@ class Model:
         K names; empty where the outputs are values, not classes.
     input_range : tuple of float or None
         Smallest and largest raw value of integer inputs.
+    feature_names : tuple of str
+        A name for each input, in order; empty where inputs have none.
     """
 
     def __init__(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -226,6 +230,7 @@ class Model:
         if min(self.input_shape, default=0) < 1:
             raise ModelError("the network has no inputs")
         self._width = math.prod(self.input_shape)
+        self.feature_names = _feature_names(header, self._width)
         self._of_bytes = self.input_range == (0.0, 255.0)
         if not any(layer["kind"] in ("dense", "dense-int8") for layer in layers):
             raise ModelError("the network has no layers of weights")
@@ -254,9 +259,10 @@ class Model:
         Raises
         ------
         ModelError
-            For another shape, NaN or infinite values, or values outside the range.
+            For another shape, NaN or infinite values, values outside the range, or named columns that are not the
+            model's.
         """
-        array, width = _array(inputs), self._width
+        array, width = self._array_of(inputs), self._width
         if array.dtype is BYTE and self._of_bytes and array.shape == self.input_shape:
             return _mapped_bytes(array.reshape(1, width))  # one image: the least that can be done
         if array.dtype.kind not in "biuf":
@@ -292,7 +298,7 @@ class Model:
 
     def outputs(self, inputs: Any) -> np.ndarray:
         """Return the last layer's values, (N, outputs) float32: logits of the classes, or values."""
-        array = _array(inputs)
+        array = self._array_of(inputs)
         if array.shape == self.input_shape or array.ndim < 2:
             return self._forward(self.prepare(array))
         step = max(1, CHUNK_BYTES // (4 * self._width))
@@ -318,6 +324,40 @@ class Model:
         probabilities = self.predict_proba(inputs)
         best = np.argsort(-probabilities, axis=1, kind="stable")[:, : max(1, k)]
         return [[(self.class_names[c], float(row[c])) for c in order] for row, order in zip(probabilities, best)]  # noqa: B905
+
+    def columns(self, names: Any) -> list[int]:
+        """Return where each of the model's features stands among columns of these names.
+
+        Raises
+        ------
+        ModelError
+            For a name that is missing, that the model does not know, or that stands there twice.
+        """
+        given = [str(name) for name in names]
+        place = {name: index for index, name in enumerate(given)}
+        known = set(self.feature_names)
+        faults = {
+            "lack": [name for name in self.feature_names if name not in place],
+            "have, unknown to the model,": [name for name in place if name not in known],
+            "have more than once": [name for index, name in enumerate(given) if place[name] > index],
+        }
+        for fault, wrong in faults.items():
+            if wrong:
+                raise ModelError(
+                    f"the inputs {fault} {_listed(wrong)}: pass the columns the model was trained on "
+                    f"({_listed(self.feature_names)}), or an array without names in that order"
+                )
+        return [place[name] for name in self.feature_names]
+
+    def _array_of(self, inputs: Any) -> np.ndarray:
+        """Return inputs as an array, its columns in the model's order where both have names."""
+        array = _array(inputs)
+        if not self.feature_names:
+            return array
+        names = getattr(inputs, "columns", None)  # of a DataFrame; one row of it has an index instead
+        if names is None and array.ndim == 1 and hasattr(inputs, "to_numpy"):
+            names = getattr(inputs, "index", None)
+        return array if names is None else array[..., self.columns(names)]
 
     def _needs_classes(self) -> None:
         if not self.class_names:
@@ -742,6 +782,21 @@ def _array_of(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type) ->
         found = "is missing" if array is None else f"is {array.shape} {array.dtype}"
         raise ModelError(f"array {name!r} {found}, but the network needs {shape} {np.dtype(dtype)}")
     return array
+
+
+def _feature_names(header: dict[str, Any], width: int) -> tuple[str, ...]:
+    names = header.get("feature_names", [])
+    if not isinstance(names, list) or any(type(name) is not str for name in names):
+        raise ModelError("its header is malformed: 'feature_names' is not a list of text")
+    if names and (len(names) != width or len(set(names)) != width):
+        raise ModelError(f"{len(names)} feature names, {len(set(names))} of them different, for {width} inputs")
+    return tuple(names)
+
+
+def _listed(names: Any) -> str:
+    """Return names as a piece of a line, the first few of them."""
+    shown = [repr(name if len(name) <= 40 else f"{name[:39]}…") for name in names[:8]]
+    return ", ".join(shown) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _entry(part: dict[str, Any], key: str, kind: type) -> Any:

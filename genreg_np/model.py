@@ -164,6 +164,7 @@ class Model(infer.Model):
         class_names: tuple[str, ...] = (),
         input_range: tuple[float, float] | None = None,
         training: Mapping[str, Any] | None = None,
+        feature_names: tuple[str, ...] = (),
     ) -> Model:
         """Make a model of a genome.
 
@@ -177,6 +178,8 @@ class Model(infer.Model):
             Smallest and largest raw value of integer inputs; None where inputs are features.
         training : mapping
             What determined the weights (configuration, seed, accuracies), as plain JSON values.
+        feature_names : tuple of str
+            A name for each input; none where inputs have no names.
         """
         layers: list[dict[str, Any]] = []
         arrays: dict[str, NDArray[np.generic]] = {}
@@ -186,7 +189,7 @@ class Model(infer.Model):
         for layer, (weight, bias) in zip(network.dense, network.unpack(np.array(genes, np.float32)), strict=True):
             arrays[f"layers.{len(layers)}.weight"], arrays[f"layers.{len(layers)}.bias"] = weight, bias
             layers.append({"kind": "dense", **asdict(layer)})
-        header = {
+        header: dict[str, Any] = {
             "format": infer.FORMAT_NAME,
             "version": infer.FORMAT_VERSION,
             "network": {"input_shape": list(network.input_shape), "layers": layers},
@@ -194,6 +197,8 @@ class Model(infer.Model):
             "input_range": None if input_range is None else [float(bound) for bound in input_range],
             "training": dict(training or {}),
         }
+        if feature_names:
+            header["feature_names"] = list(feature_names)
         return cls(header, arrays)
 
     @property

@@ -367,7 +367,9 @@ class _Run:
         if spent:
             training["note"] = "; ".join(spent.values())
         genes = evolution.champion_genes()[genome]
-        return Model.build(evolution.network, genes, dataset.class_names, dataset.input_range, training)
+        return Model.build(
+            evolution.network, genes, dataset.class_names, dataset.input_range, training, dataset.feature_names
+        )
 
 
 def _run_notes(evolution: Evolution) -> dict[str, Any]:

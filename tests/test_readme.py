@@ -69,6 +69,8 @@ def test_the_python_example_of_mixed_evolution_runs(tmp_path: Path, monkeypatch:
         "docs/embedding.md",
         "docs/benchmarks.md",
         "docs/export.md",
+        "docs/model-format.md",
+        "docs/int8.md",
         "README.md",
     ],
 )

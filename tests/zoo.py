@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,11 @@ def features() -> Dataset:
     return Dataset("features", split(90), split(30), split(30), ("a", "b", "c"), None)
 
 
+def named_features() -> Dataset:
+    """Return the same with names of its columns."""
+    return replace(features(), feature_names=tuple("wxyz"))
+
+
 def _dense(hidden: tuple[int, ...], activation: str = "relu", seed: int = 1) -> Exhibit:
     images = test_detector_bank.DATASET.test.inputs
     network = Network.build((10, 10), hidden, 3, activation)
@@ -58,6 +63,16 @@ def _standardised() -> Exhibit:
     dataset = features()
     model = model_of(network_for(dataset, (6,), "tanh"), input_range=None)
     return Exhibit(model, dataset.test.inputs)
+
+
+NASTY_NAMES = ("width / cm", "*/ evil /* ??/", 'größe "\\', "")  # what a table's header may hold
+
+
+def _named() -> Exhibit:
+    exhibit = _standardised()
+    model, dataset = exhibit.model, features()
+    named = Model.build(model.network, model.genes, dataset.class_names, None, feature_names=NASTY_NAMES)
+    return Exhibit(named, exhibit.inputs)
 
 
 def _values() -> Exhibit:
@@ -85,6 +100,7 @@ MAKERS = {
     "dense, no hidden layer": functools.partial(_dense, ()),
     "dense, deep": functools.partial(_dense, (9, 8, 5), "tanh"),
     "standardised features": _standardised,
+    "named features": _named,
     "values, not classes": _values,
     "raw values 0 to 16": _raw_range,
     "detectors, not deskewed": _bank,

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from genreg_np.cli.output import confusion_lines, per_class_lines, percent, print_json
 from genreg_np.cli.terminal import say
 from genreg_np.data.labels import short_name
 from genreg_np.errors import UsageError
+from genreg_np.infer import ModelError
 
 if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset
@@ -54,7 +56,7 @@ def command(
     check_fit(name, data, model)
     part, names = data.split(split), model.class_names
     places = np.array([names.index(class_name) for class_name in data.class_names], np.int64)
-    result = Evaluation.of(model.predict(part.inputs), places[part.labels], len(names))
+    result = Evaluation.of(model.predict(in_order(part.inputs, data, model)), places[part.labels], len(names))
     if as_json:
         print_json(
             {
@@ -71,26 +73,41 @@ def command(
     say(f"{data.name}, {split} split, {result.n} inputs: accuracy {percent(result.accuracy)}")
     if data.note:
         say(data.note)
+    if model.feature_names and not data.feature_names:
+        say("columns are taken in the order they stand in: the data have no names to go by, the model has")
     if isinstance(note := model.trained("note"), str):
         say(f"of the model: {short_name(note, 160)}")
     say("", *per_class_lines(result, names))
     say("", *confusion_lines(result, names))
 
 
-def trained_on(path: str, model: Model) -> str:
-    """Return the built-in dataset that a model was trained on; a header's file name could be any file."""
+def trained_on(path: str, model: Model, others: str = "") -> str:
+    """Return the built-in dataset that a model was trained on; a header's file name could be any file.
+
+    Raises
+    ------
+    UsageError
+        If it says none; `others` are words for what else could be named.
+    """
     from genreg_np.data import dataset_names
 
     name = model.trained("config", "dataset")
     if not isinstance(name, str):
-        raise UsageError(f"{path} does not say what it was trained on: name a --dataset")
+        raise UsageError(f"{path} does not say what it was trained on: name a --dataset{others}")
     if name not in dataset_names():
-        raise UsageError(f"{path} was trained on {short_name(name, 60)!r}: say where that is with --dataset PATH")
+        raise UsageError(
+            f"{path} was trained on {short_name(name, 60)!r}: say where that is with --dataset PATH{others}"
+        )
     return name
 
 
 def check_fit(name: str, data: Dataset, model: Model) -> None:
-    """Refuse a dataset of other inputs or classes than the model's."""
+    """Refuse a dataset of other inputs, columns or classes than the model's."""
+    if data.feature_names and model.feature_names:
+        try:
+            model.columns(data.feature_names)
+        except ModelError as error:
+            raise UsageError(f"{name}: {error}") from None
     if data.input_shape != model.input_shape:
         raise UsageError(
             f"{name} has inputs of shape {data.input_shape}, the model takes {model.input_shape}: "
@@ -106,6 +123,14 @@ def check_fit(name: str, data: Dataset, model: Model) -> None:
             f"{name} has {_described(data.input_range)}, the model takes {_described(model.input_range)}: "
             "name its own with --dataset, or scale the data as they were in training"
         )
+
+
+def in_order(inputs: NDArray[np.generic], data: Dataset, model: Model) -> NDArray[np.generic]:
+    """Return inputs of a dataset that fits, columns in the model's order where both have names."""
+    if not (data.feature_names and model.feature_names):
+        return inputs
+    ordered: NDArray[np.generic] = inputs[:, model.columns(data.feature_names)]
+    return ordered
 
 
 def _listed(names: tuple[str, ...], most: int = 12) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.terminal import say
-from genreg_np.errors import GenregError, UsageError
+from genreg_np.errors import DataError, GenregError, UsageError
 from genreg_np.export import TARGETS
 
 MAX_LOSS = 0.3  # points
@@ -21,6 +22,7 @@ MAX_LOSS = 0.3  # points
     help="Turn a model into a folder that runs it somewhere else, without genreg-np.",
     epilog="\b\nExamples:\n"
     "  genreg-np export runs/mnist-nodes-0/model.npz --to c --int8 --out firmware/\n"
+    "  genreg-np export policy.npz --to c --int8 --calibrate observations.npy --out firmware/\n"
     "  genreg-np export model.npz --to python --out app/\n"
     "\nWhat each target takes and gives: docs/export.md.",
 )
@@ -36,6 +38,10 @@ MAX_LOSS = 0.3  # points
 @click.option("--dataset", metavar="NAME|PATH", help="What to calibrate on, if not what it was trained on.")
 @click.option("--data-dir", type=click.Path(), help="Where to look for the dataset first.")
 @click.option("--label", help="The column of labels in a CSV dataset.")
+@click.option(
+    "--calibrate", metavar="FILE", type=click.Path(),
+    help="Calibrate --int8 by inputs without labels instead: an .npy array, an IDX file, an image, a folder.",
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Write into a folder that has other files in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -48,6 +54,7 @@ def command(
     dataset: str | None,
     data_dir: str | None,
     label: str | None,
+    calibrate: str | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -59,21 +66,26 @@ def command(
     model = load(model_path)
     if (Path(out) / f"{name}.npz").exists() and (Path(out) / f"{name}.npz").samefile(model_path):
         raise UsageError(f"{out} is where MODEL itself lies: choose another folder, or another --name")
-    if int8:
+    measured = bool(dataset or data_dir or label or max_loss is not None)
+    if calibrate is not None and (measured or not int8):
+        lacking = "no labels, so without --dataset, --data-dir, --label and --max-loss" if int8 else "--int8: add it"
+        raise UsageError(f"--calibrate is for {lacking}")
+    if measured and not int8:
+        raise UsageError("--dataset, --data-dir, --label and --max-loss are for --int8: add it, or leave them out")
+    if calibrate is not None:
+        model, told = _calibrated(model, calibrate)
+    elif int8:
         limit = MAX_LOSS if max_loss is None else max_loss
         if limit != limit:
             raise UsageError("--max-loss nan is no number of points")
         model, told = _quantised(model_path, model, dataset, data_dir, label, limit)
-    elif dataset or data_dir or label or max_loss is not None:
-        raise UsageError("--dataset, --data-dir, --label and --max-loss are for --int8: add it, or leave them out")
     written = export(model, target, out, name, force)
     if as_json:
         files = {path.name: path.stat().st_size for path in written}
         print_json({"target": target, "out": out, "files": files, **told})
         return
     if told:
-        before, after = told["validation_accuracy"], told["int8_validation_accuracy"]
-        say(f"validation accuracy {percent(before)} in float32, {percent(after)} in int8 ({told['dataset']})")
+        say(*_told_lines(told))
     for path in written:
         say(f"wrote {path}  ({path.stat().st_size:,} bytes)")
     if target == "python":
@@ -84,19 +96,20 @@ def _quantised(
     path: str, model: Any, dataset: str | None, data_dir: str | None, label: str | None, max_loss: float
 ) -> tuple[Any, dict[str, Any]]:
     """Return the model in 8-bit integers, and the accuracy before and after on the validation split."""
-    from genreg_np.cli.eval_ import check_fit, trained_on
+    from genreg_np.cli.eval_ import check_fit, in_order, trained_on
     from genreg_np.data import load_dataset
     from genreg_np.export.quantise import check, quantise
 
     check(model)
-    name = dataset or trained_on(path, model)
+    name = dataset or trained_on(path, model, ", or inputs without labels with --calibrate")
     views = model.trained("config", "variations")
     data = load_dataset(name, data_dir=data_dir, label=label, variations=views if type(views) is int else 1)
     check_fit(name, data, model)
     part = data.validation
-    whole = quantise(model, part.inputs)
+    inputs = in_order(part.inputs, data, model)
+    whole = quantise(model, inputs)
     places = [model.class_names.index(class_name) for class_name in data.class_names]
-    right = [int((one.predict(part.inputs) == [places[k] for k in part.labels]).sum()) for one in (model, whole)]
+    right = [int((one.predict(inputs) == [places[k] for k in part.labels]).sum()) for one in (model, whole)]
     before, after = (count / len(part) for count in right)
     if 100 * (right[0] - right[1]) > max_loss * len(part) * (1 + 1e-12):  # a loss of just the limit is allowed
         raise GenregError(
@@ -104,3 +117,36 @@ def _quantised(
             f"{percent(after)}), more than --max-loss {max_loss:g}: raise it, or leave out --int8"
         )
     return whole, {"dataset": data.name, "validation_accuracy": before, "int8_validation_accuracy": after}
+
+
+def _calibrated(model: Any, file: str) -> tuple[Any, dict[str, Any]]:
+    """Return the model in 8-bit integers, calibrated by inputs without labels, and how its answers differ on them."""
+    from genreg_np.cli.infer_ import Taking, files_in, read_file
+    from genreg_np.export.quantise import check, quantise
+
+    check(model)
+    how = Taking(resize=False, centre=False, invert=False, as_is=True)
+    found = [one for path in files_in(Path(file)) for _, one in read_file(path, model, how)]
+    if not found:
+        raise DataError(f"{file}: holds no inputs to calibrate by; at least one is needed")
+    inputs = np.stack(found)
+    whole = quantise(model, inputs)
+    before, after = (one.outputs(inputs).astype(np.float64) for one in (model, whole))
+    same = float(np.mean(before.argmax(axis=1) == after.argmax(axis=1)))
+    told = {"calibrated_on": len(inputs), "largest_difference": float(np.abs(after - before).max())}
+    told |= {"lowest_output": float(before.min()), "highest_output": float(before.max())}
+    return whole, told | ({"same_answer": same} if model.output_count > 1 else {})
+
+
+def _told_lines(told: dict[str, Any]) -> list[str]:
+    """Return what is said of a quantised model, as lines."""
+    if "dataset" in told:
+        before, after = percent(told["validation_accuracy"]), percent(told["int8_validation_accuracy"])
+        return [f"validation accuracy {before} in float32, {after} in int8 ({told['dataset']})"]
+    lines = [
+        f"calibrated on {told['calibrated_on']:,} inputs: outputs from {told['lowest_output']:g} to "
+        f"{told['highest_output']:g}, of which int8 differs by {told['largest_difference']:.2g} at most"
+    ]
+    if "same_answer" in told:
+        lines.append(f"the largest output is the same one for {percent(told['same_answer'])} of them")
+    return lines

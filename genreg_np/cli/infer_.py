@@ -31,16 +31,26 @@ class Taking:
     """How images are taken."""
 
     resize: bool  # scale images of another size
+    centre: bool | None  # centre and scale as MNIST did; None: where images are scaled and the model is of that kind
     invert: bool  # swap black and white
     as_is: bool  # do not ask whether black and white are swapped
+
+    def centres(self, shape: tuple[int, ...], model: infer.Model) -> bool:
+        """Tell whether an image of a shape is centred; one of the model's own size is taken as it is unless asked."""
+        if not self.centre and (self.centre is False or not self.resize or shape == model.input_shape):
+            return False
+        from genreg_np.data.centring import is_written, takes_centred
+
+        return takes_centred(model) and (bool(self.centre) or is_written(model))
 
 
 HELP = """\
 Predict the class of images: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
 
 NPY and IDX files may hold one input or many. An image of another size is refused unless --resize is given.
-A file that cannot be taken is reported on stderr, the others are predicted, and the exit code is 1. In folders,
-files of other kinds are passed over.
+With --resize, a model of digits or letters like MNIST's also gets them centred and scaled as MNIST's were, unless
+--no-centre is given. A file that cannot be taken is reported on stderr, the others are predicted, and the exit code
+is 1. In folders, files of other kinds are passed over.
 """
 
 
@@ -49,7 +59,8 @@ files of other kinds are passed over.
     help=HELP,
     epilog="\b\nExamples:\n"
     "  genreg-np infer model.npz seven.png --top 3\n"
-    "  genreg-np infer model.npz photos/ --resize --invert --json\n"
+    "  genreg-np infer model.npz seven.jpg --resize --invert       (a photograph of a digit on paper)\n"
+    "  genreg-np infer model.npz photos/ --resize --json\n"
     "  genreg-np infer model.npz t10k-images-idx3-ubyte.gz\n"
     "  cat seven.png | genreg-np infer model.npz",
 )
@@ -57,13 +68,18 @@ files of other kinds are passed over.
 @click.argument("paths", metavar="[IMAGE]...", nargs=-1, type=click.Path())
 @click.option("--top", default=1, show_default=True, type=click.IntRange(min=1), help="How many classes to show.")
 @click.option("--resize", is_flag=True, help="Scale images of another size to the model's.")
+@click.option(
+    "--centre/--no-centre",
+    default=None,
+    help="Centre and scale what is written as MNIST did; --resize implies it for 28 x 28 digits and letters.",
+)
 @click.option("--invert", is_flag=True, help="Swap black and white (for dark ink on light paper).")
 @click.option("--as-is", is_flag=True, help="Take images that look inverted as they are.")
 @click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one line of JSON: a list of {file, class, probability, top}."
 )
-def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_json: bool, **taking: bool) -> int:
+def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_json: bool, **taking: Any) -> int:
     """Print what a model answers to each input."""
     model = load_model(model_path, backend)
     if not paths and sys.stdin.isatty():
@@ -83,7 +99,8 @@ def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_
             return []
 
     how = Taking(**taking)
-    files = [file for path in paths for file in attempt(_files, Path(path))] if paths else [None]
+    _say_centring(how, model, model_path)
+    files = [file for path in paths for file in attempt(files_in, Path(path))] if paths else [None]
     results = [result for file in files for result in attempt(_predict_file, file, model, top, how)]
     if as_json:
         print_json(results)
@@ -94,8 +111,19 @@ def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_
 
 def _predict_file(path: Path | None, model: infer.Model, top: int, how: Taking) -> list[dict[str, Any]]:
     """Return the predictions for all inputs of one file, or of stdin."""
-    inputs = _read_stdin(model, how) if path is None else _read_file(path, model, how)
-    return [_predict(name, one, model, top, how.invert) for name, one in inputs]
+    inputs = _read_stdin(model, how) if path is None else read_file(path, model, how)
+    return [_predict(name, one, model, top) for name, one in inputs]
+
+
+def _say_centring(how: Taking, model: infer.Model, path: str) -> None:
+    """Refuse --centre for models it is not meant for; say where --resize brings it along."""
+    if how.centre:
+        from genreg_np.data.centring import takes_centred
+
+        if not takes_centred(model):
+            raise UsageError(f"--centre is for models of 28 x 28 images, bright on dark, as MNIST's: {path} is none")
+    elif how.centres((), model):
+        say("images of other sizes are centred and scaled as MNIST's were (--no-centre: scaled only)", err=True)
 
 
 def _print_lines(results: list[dict[str, Any]]) -> None:
@@ -121,9 +149,7 @@ def load_model(path: str, backend: str) -> infer.Model:
     return infer.load(path)
 
 
-def _predict(name: str, one: NDArray[np.generic], model: infer.Model, top: int, invert: bool) -> dict[str, Any]:
-    if invert:
-        one = _inverted(one, model)
+def _predict(name: str, one: NDArray[np.generic], model: infer.Model, top: int) -> dict[str, Any]:
     try:
         if not model.class_names:
             return {"file": name, "values": [float(value) for value in model.outputs(one)[0]]}
@@ -141,7 +167,7 @@ def _inverted(one: NDArray[np.generic], model: infer.Model) -> NDArray[np.generi
     return np.asarray(low + high - one.astype(np.int64), np.int64)
 
 
-def _files(path: Path) -> list[Path]:
+def files_in(path: Path) -> list[Path]:
     """Return the file, or those of a folder that are readable by their names, sorted."""
     if not path.is_dir():
         return [path]
@@ -158,7 +184,7 @@ def _files(path: Path) -> list[Path]:
     return known
 
 
-def _read_file(path: Path, model: infer.Model, how: Taking) -> Inputs:
+def read_file(path: Path, model: infer.Model, how: Taking) -> Inputs:
     """Read one file: an array file may hold many inputs."""
     try:
         content = path.read_bytes()
@@ -181,11 +207,11 @@ def _decode(name: str, content: bytes, model: infer.Model, how: Taking) -> Input
     if not content:
         raise DataError(f"{name}: is empty")
     if content.startswith(b"\x93NUMPY"):
-        return _split(name, _read_npy(name, content), model)
+        return _split(name, _read_npy(name, content), model, how)
     if content[:2] == b"\x1f\x8b" or (content[:2] == b"\0\0" and content[3:4] != b"\0"):
         from genreg_np.data.idx import parse_idx
 
-        return _split(name, parse_idx(io.BytesIO(content), name), model)
+        return _split(name, parse_idx(io.BytesIO(content), name), model, how)
     return [(name, _read_image(name, content, model, how))]
 
 
@@ -196,42 +222,50 @@ def _read_npy(name: str, content: bytes) -> NDArray[np.generic]:
         raise DataError(f"{name}: is not a readable .npy file ({str(error).splitlines()[0]})") from None
 
 
-def _split(name: str, array: NDArray[np.generic], model: infer.Model) -> Inputs:
+def _split(name: str, array: NDArray[np.generic], model: infer.Model, how: Taking) -> Inputs:
     if array.shape == model.input_shape:
-        return [(name, array)]
-    if array.shape[1:] == model.input_shape:
-        return [(f"{name}[{index}]", one) for index, one in enumerate(array)]
-    raise DataError(f"{name}: holds shape {array.shape}, but the model takes {model.input_shape} or many of it")
+        named = [(name, array)]
+    elif array.shape[1:] == model.input_shape:
+        named = [(f"{name}[{index}]", one) for index, one in enumerate(array)]
+    else:
+        raise DataError(f"{name}: holds shape {array.shape}, but the model takes {model.input_shape} or many of it")
+    return [(each, _inverted(one, model)) for each, one in named] if how.invert else named
 
 
 def _read_image(name: str, content: bytes, model: infer.Model, how: Taking) -> NDArray[np.generic]:
-    """Return a gray image as the model takes it, (H, W) uint8 in the model's range."""
-    from genreg_np.data.images import decode_image
+    """Return a gray image as the model takes it, (H, W) in the model's range."""
+    from genreg_np.data.centring import border_mean, centred
+    from genreg_np.data.images import decode_image, resized
 
     if len(model.input_shape) != 2 or not model.input_range:
         raise DataError(f"{name}: the model takes inputs of shape {model.input_shape}, not gray images: use .npy")
-    size = model.input_shape if how.resize else None
-    image = decode_image(io.BytesIO(content), name, size)
-    if image.shape != model.input_shape:
+    image = decode_image(io.BytesIO(content), name)
+    centring = how.centres(image.shape, model)
+    if how.resize and not centring:
+        image = resized(image, model.input_shape)
+    if not centring and image.shape != model.input_shape:
         height, width = model.input_shape
         raise DataError(
             f"{name}: is {image.shape[1]} x {image.shape[0]} pixels, but the model takes {width} x {height}: "
             "add --resize to scale it"
         )
     if not (how.invert or how.as_is):
-        _check_polarity(name, image, model.trained("background"))
-    low, high = model.input_range
-    if (low, high) == (0.0, 255.0):
-        return image
-    scaled: NDArray[np.float32] = image.astype(np.float32) / np.float32(255)
-    return scaled
+        _check_polarity(name, border_mean(image, model.input_shape), model.trained("background"))
+    if centring:
+        found = centred(255 - image if how.invert else image)
+        if found is None:
+            raise DataError(f"{name}: is empty, there is nothing on it to centre; add --no-centre to take it as it is")
+        return found
+    one: NDArray[np.generic] = image
+    if model.input_range != (0.0, 255.0):
+        one = image.astype(np.float32) / np.float32(255)
+    return _inverted(one, model) if how.invert else one
 
 
-def _check_polarity(name: str, image: NDArray[np.uint8], background: Any) -> None:
-    """Refuse an image whose border is light where those of training were dark (`background`, 0 .. 1), or dark."""
+def _check_polarity(name: str, border: float, background: Any) -> None:
+    """Refuse an image whose border (0 .. 1) is light where those of training were dark (`background`), or dark."""
     if type(background) not in (int, float):
         return
-    border = float(np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]).mean()) / 255
     if (background < DARK and border > LIGHT) or (background > LIGHT and border < DARK):
         seen, usual = ("light", "dark") if border > LIGHT else ("dark", "light")
         raise DataError(

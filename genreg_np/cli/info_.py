@@ -46,6 +46,9 @@ def description(path: str, model: infer.Model) -> list[str]:
         f"input        {model.input_shape}, {raw}",
         f"classes      {', '.join(map(short_name, model.class_names)) or 'none: the outputs are values'}",
     ]
+    if model.feature_names:
+        names = ", ".join(short_name(name) if name else "(no name)" for name in model.feature_names)
+        lines.insert(3, f"columns      {_short(names)}")
     facts = [
         ("{}", model.trained("method")),
         ("{} genome", model.trained("genome")),

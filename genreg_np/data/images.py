@@ -153,7 +153,14 @@ def _grey(image: Image.Image, size: Size | None) -> NDArray[np.uint8]:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
-    image = image.convert("L")
-    if size is not None and (image.height, image.width) != size:
-        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.array(image, np.uint8)
+    levels = np.array(image.convert("L"), np.uint8)
+    return levels if size is None else resized(levels, size)
+
+
+def resized(levels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """Return a grey image scaled to a height and width, (H, W) uint8: bilinear, averaging when it shrinks."""
+    from PIL import Image
+
+    if levels.shape == size:
+        return levels
+    return np.array(Image.fromarray(levels).resize((size[1], size[0]), Image.Resampling.BILINEAR), np.uint8)

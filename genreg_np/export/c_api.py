@@ -94,7 +94,8 @@ class Api:
 
 def header(api: Api) -> str:
     """Return NAME.h."""
-    return "\n\n".join([_facts(api), *_declarations(api), "#ifdef __cplusplus\n}\n#endif\n\n#endif\n"])
+    parts = [_facts(api), *_inputs(api), *_declarations(api), "#ifdef __cplusplus\n}\n#endif\n\n#endif\n"]
+    return "\n\n".join(parts)
 
 
 def _facts(api: Api) -> str:
@@ -119,6 +120,13 @@ def _facts(api: Api) -> str:
     lines += ["#include <stdint.h>", "", "#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
     lines += [f"#define {macro}_{key} {value}" for key, value in _macros(api).items()]
     return "\n".join(lines)
+
+
+def _inputs(api: Api) -> list[str]:
+    """Return a comment that names each input, where inputs have names."""
+    given, names = api.program.inputs.name, api.program.model.feature_names
+    lines = [f" * {given}[{place}]  {c_text.quoted(name)}" for place, name in enumerate(names)]
+    return ["\n".join(["/* What stands where in an input:", *lines, " */"])] if names else []
 
 
 def _macros(api: Api) -> dict[str, object]:

@@ -53,6 +53,15 @@ def string(text: str, what: str) -> str:
         raise UsageError(
             f"{what} cannot be expressed in c: no zero character and no more than {LONGEST_STRING:,} bytes fit a string"
         )
+    return _literal(encoded)
+
+
+def quoted(text: str) -> str:
+    """Return text as it can stand in a comment: as `string` writes it, and nothing that could end the comment."""
+    return _literal(text.encode("utf-8", "replace")).replace("*", r"\052")
+
+
+def _literal(encoded: bytes) -> str:
     return f'"{"".join(SPECIAL.get(byte) or _escaped(byte) for byte in encoded)}"'
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer
+from genreg_np.data.centring import SIDE, is_light, is_written
 from genreg_np.export import kinds_of
 from genreg_np.export.facts import facts
 from genreg_np.model import Model
@@ -29,8 +30,6 @@ TAKES = frozenset(infer.LAYERS)
 PAGE = Path(__file__).parent / "page"
 SHARED = {"detectors": ("slide",), "responses": ("slide", "cells"), "statistics": ("cells",)}  # what layers call
 NUMBERS = ("float32", "int8", "int32")  # types of a layer's arrays
-LIGHT = 0.5  # where the border of training images was brighter, ink is dark
-MNIST_SHAPE = (28, 28)
 
 
 def files(model: Model, name: str) -> dict[str, bytes]:
@@ -52,7 +51,7 @@ def page(model: Model) -> str:
     if is_image(model):
         asking, answering, scripts = _drawing(model, described)
     else:
-        described["start"] = start_values(model)
+        described |= {"start": start_values(model), "feature_names": model.feature_names}
         asking, answering, scripts = _read("parts/fields.html"), "", ["fields.js"]
     if model.class_names:
         answering += _read("parts/headline.html")
@@ -115,12 +114,12 @@ def _drawing(model: Model, described: dict[str, Any]) -> tuple[str, str, list[st
     """Return what a page of images asks and answers with, and its scripts; describe the images to them."""
     background = model.trained("background")
     background = float(background) if type(background) in (int, float) and 0 <= background <= 1 else None
-    light = background is not None and background > LIGHT
+    light = is_light(model)
     described |= {"input_shape": model.input_shape, "drawing": {"background": background, "light": light}}
     rows, columns = model.input_shape
     centring, scripts = "", ["pixels.js", "pad.js", "picture.js", "drawing.js"]
-    if model.input_shape == MNIST_SHAPE and not light:
-        centring = _filled("parts/centring.html", checked="checked" if _written(model) else "")
+    if model.input_shape == (SIDE, SIDE) and not light:
+        centring = _filled("parts/centring.html", checked="checked" if is_written(model) else "")
         scripts.insert(1, "mnist.js")
     return (
         _filled("parts/drawing.html", centring=centring),
@@ -129,15 +128,10 @@ def _drawing(model: Model, described: dict[str, Any]) -> tuple[str, str, list[st
     )
 
 
-def _written(model: Model) -> bool:
-    """Whether classes are digits or letters, so that centring what is drawn is right by default."""
-    return bool(model.class_names) and all(len(name) == 1 and name.isalnum() for name in model.class_names)
-
-
 def _title(model: Model) -> str:
     if not is_image(model):
         return "Ask the network"
-    if not _written(model):
+    if not is_written(model):
         return "Show the network a picture"
     return "Draw a digit" if all(name.isdigit() for name in model.class_names) else "Draw a character"
 

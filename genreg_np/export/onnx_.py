@@ -145,7 +145,9 @@ def files(model: Model, name: str) -> dict[str, bytes]:
 
 
 def metadata(model: Model, name: str) -> dict[str, str]:
-    """Return what the file says of itself, every entry JSON: class names, range of raw values, training."""
+    """Return what the file says of itself, every entry JSON: names of classes and inputs, range, training."""
     facts = {fact: model.training[fact] for fact in FACTS if fact in model.training}
-    said = {"name": name, "class_names": model.class_names, "input_range": model.input_range, **facts}
+    said: dict[str, Any] = {"name": name, "class_names": model.class_names, "input_range": model.input_range, **facts}
+    if model.feature_names:
+        said["feature_names"] = model.feature_names
     return {entry: json.dumps(value, sort_keys=True) for entry, value in said.items()}

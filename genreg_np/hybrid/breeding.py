@@ -158,6 +158,7 @@ def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, p
     for what, one, other in (
         ("class names", first.class_names, second.class_names),
         ("ranges of inputs", first.input_range, second.input_range),
+        ("names of features", first.feature_names, second.feature_names),
     ):
         if one != other:
             raise UsageError(f"two models cannot recombine whose {what} differ: {one} and {other}")
@@ -169,7 +170,8 @@ def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, p
     pair = np.array([[0, 1]], np.int32)
     brood = Brood(network, seed, 0, genes, pair, GENES[gene], 0.0, 0.0, 0, 0.0, 0.0, whole)
     child = NumpyBackend().rebuild(brood, np.arange(1))[0]
-    return Model.build(network, child, first.class_names, first.input_range, {"method": "mixed", "gene": gene})
+    told = {"method": "mixed", "gene": gene}
+    return Model.build(network, child, first.class_names, first.input_range, told, first.feature_names)
 
 
 def _same_layers(first: Model, second: Model) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from genreg_np.export.quantise import quantise
 from genreg_np.model import Model, Network, load
 from tests.helpers import model_of
 
@@ -76,3 +78,71 @@ def test_a_loss_of_just_the_limit_is_allowed(
                   "--dataset", tmp_path / "data.npz", "--max-loss", limit)  # fmt: skip
     assert done.code == code, done.err
     assert (tmp_path / "app").exists() == (code == 0)
+
+
+# Inputs without labels
+
+
+POLICY = model_of(Network.build((4,), (8,), 2), class_names=(), input_range=None)
+OBSERVATIONS = np.random.default_rng(4).normal(0, [1, 3, 0.2, 2], (500, 4)).astype(np.float32)
+
+
+def test_a_policy_is_quantised_by_what_it_observed(genreg, tmp_path: Path) -> None:
+    """A model of values that says nothing of its training: the same file as from Python, and how far answers differ."""
+    POLICY.save(tmp_path / "policy.npz")
+    np.save(tmp_path / "seen.npy", OBSERVATIONS)
+    options = ("--int8", "--calibrate", tmp_path / "seen.npy", "--out", tmp_path / "app", "--json")
+    done = genreg("export", tmp_path / "policy.npz", "--to", "python", *options)
+    assert done.code == 0, done.err
+    expected = quantise(POLICY, OBSERVATIONS)
+    assert (tmp_path / "app" / "model.npz").read_bytes() == expected.pack()
+    told = json.loads(done.out)
+    before, after = POLICY.outputs(OBSERVATIONS), expected.outputs(OBSERVATIONS)
+    assert told["calibrated_on"] == 500
+    assert told["largest_difference"] == pytest.approx(np.abs(before - after).max(), rel=1e-6)
+    assert told["same_answer"] == np.mean(before.argmax(axis=1) == after.argmax(axis=1)) > 0.9
+    assert told["highest_output"] == pytest.approx(before.max())
+
+
+def test_a_classifier_is_quantised_by_pictures_of_a_folder(genreg, tmp_path: Path) -> None:
+    """Pictures and arrays side by side, no subfolders: each is an input."""
+    from PIL import Image
+
+    images = np.random.default_rng(1).integers(0, 256, (30, 2, 2), np.uint8)
+    (tmp_path / "seen").mkdir()
+    for number, image in enumerate(images[:10]):
+        Image.fromarray(image).save(tmp_path / "seen" / f"{number}.png")
+    np.save(tmp_path / "seen" / "rest.npy", images[10:])
+    DENSE.save(tmp_path / "model.npz")
+    options = ("--int8", "--calibrate", tmp_path / "seen", "--out", tmp_path / "app")
+    done = genreg("export", tmp_path / "model.npz", "--to", "python", *options)
+    assert done.code == 0, done.err
+    assert "calibrated on 30 inputs" in done.out
+    assert "the largest output is the same one for" in done.out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--calibrate", "seen.npy"), "--calibrate is for --int8: add it"),
+        (("--int8", "--calibrate", "seen.npy", "--max-loss", "1"), "without --dataset, --data-dir, --label"),
+        (("--int8", "--calibrate", "seen.npy", "--dataset", "digits"), "without --dataset, --data-dir, --label"),
+        (("--int8", "--calibrate", "wide.npy"), "holds shape (5, 7)"),
+        (("--int8", "--calibrate", "none.npy"), "at least one"),
+        (("--int8", "--calibrate", "nan.npy"), "NaN"),
+        (("--int8", "--calibrate", "nothere.npy"), "nothere.npy: cannot be read"),
+        (("--int8",), "or inputs without labels with --calibrate"),
+    ],
+)
+def test_what_cannot_calibrate_is_refused(genreg, tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+    """One line that says what would do, and nothing is written."""
+    POLICY.save(tmp_path / "policy.npz")
+    np.save("seen.npy", OBSERVATIONS)
+    np.save("wide.npy", np.zeros((5, 7), np.float32))
+    np.save("none.npy", np.zeros((0, 4), np.float32))
+    np.save("nan.npy", np.full((2, 4), np.nan, np.float32))
+    done = genreg("export", tmp_path / "policy.npz", "--to", "c", "--out", tmp_path / "app", *options)
+    assert done.code in (1, 2)
+    assert words in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert not (tmp_path / "app").exists()

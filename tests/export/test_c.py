@@ -79,6 +79,15 @@ def test_c_gives_what_infer_gives(name: str, tools: Tools, tmp_path: Path) -> No
     compiled(tools, tmp_path, "-c", "main.c")
 
 
+def test_the_header_names_every_input() -> None:
+    """Beside its place, as a string that cannot end the comment; nothing of it where inputs have no names."""
+    header = files_of(zoo.exhibit_of("named features").model, "c")["model.h"].decode("ascii")
+    assert 'features[0]  "width / cm"' in header
+    assert 'features[1]  "\\052/ evil /\\052 \\?\\?/"' in header
+    assert 'features[3]  ""' in header
+    assert "What stands where" not in files_of(zoo.exhibit_of("standardised features").model, "c")["model.h"].decode()
+
+
 @pytest.mark.parametrize("options", [("-O0",), ("-Os",), ("-O3", "-march=native")], ids=" ".join)
 @pytest.mark.parametrize("name", ["dense, tanh", "deskew and detectors", "genreg-2", "int8, deep"])
 def test_the_optimiser_changes_nothing(name: str, options: tuple[str, ...], tmp_path: Path) -> None:

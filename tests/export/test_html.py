@@ -22,7 +22,7 @@ from tests.export.browser import Browser
 from tests.export.conftest import Visit
 from tests.helpers import model_of
 from tests.test_layers import IMAGE_STACKS, drawing
-from tests.zoo import ZOO, exhibit_of
+from tests.zoo import NASTY_NAMES, ZOO, exhibit_of
 
 BOUND = 2e-6  # of float logits, relative to the largest; 4.5e-7 is the most that was measured
 NASTY = (
@@ -118,6 +118,25 @@ def test_ties_go_to_the_lowest_class(visit: Visit) -> None:
     assert browser.text("#best") == "d"
     shown = browser.run("Array.from(document.querySelectorAll('#outputs th'), (cell) => cell.textContent)")
     assert shown == list("dhlabcefgi")
+
+
+def test_fields_have_the_names_of_the_features(visit: Visit) -> None:
+    """As text, whatever is in it; one without a name is numbered, and what is wrong is said by name."""
+    browser = visit(exhibit_of("named features").model)
+    labels = browser.run("Array.from(document.querySelectorAll('#fields label span'), (span) => span.textContent)")
+    assert labels == [*NASTY_NAMES[:3], "Feature 4"]
+    browser.run(
+        "const field = document.querySelector('#fields input'); field.value = '';"
+        "field.dispatchEvent(new Event('input', { bubbles: true })); 0"
+    )
+    assert browser.text("#notice") == "width / cm is empty"
+
+
+def test_many_features_are_asked_for_in_the_order_of_their_names(visit: Visit) -> None:
+    """One field for all of them, beside which the names stand."""
+    names = tuple(f"column {place}" for place in range(41))
+    model = model_of(Network.build((41,), (), 2), input_range=None, feature_names=names)
+    assert "in this order: column 0, column 1, " in visit(model).text("#fields label span")
 
 
 # What a page is made of

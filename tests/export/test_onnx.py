@@ -23,7 +23,7 @@ from genreg_np.export import export, files_of, onnx_
 from genreg_np.export.quantise import quantise
 from genreg_np.model import Model, Network
 from tests.helpers import ROOT, model_of, one_line, python
-from tests.zoo import ZOO, exhibit_of
+from tests.zoo import NASTY_NAMES, ZOO, exhibit_of
 
 onnx = pytest.importorskip("onnx", reason="needs the package onnx: pip install onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the package onnxruntime: pip install onnxruntime")
@@ -103,6 +103,12 @@ def test_the_file_says_which_onnx_it_is_of_and_takes_any_batch() -> None:
     (images,) = message.graph.input
     assert [size.dim_param or size.dim_value for size in images.type.tensor_type.shape.dim] == ["N", 10, 10]
     assert images.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+
+
+def test_the_metadata_name_the_inputs_where_the_model_does() -> None:
+    """In order, as JSON; a model without names says nothing of them."""
+    assert json.loads(onnx_.metadata(exhibit_of("named features").model, "m")["feature_names"]) == list(NASTY_NAMES)
+    assert "feature_names" not in onnx_.metadata(exhibit_of("standardised features").model, "m")
 
 
 def test_the_metadata_say_what_the_model_is() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from genreg_np.data.centring import mnist_squares, square_means, without_paper
 from genreg_np.model import Dense, Model, Network
 from tests.export.browser import NOTHING, Browser, Point
 from tests.export.conftest import Visit
@@ -64,6 +65,36 @@ def take(browser: Browser, file: Path) -> None:
     """Choose a picture and wait until it was answered."""
     browser.choose("#file", file)
     browser.wait_for(f"document.getElementById('notice').textContent.startsWith({json.dumps(file.name)})")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_infer_centres_as_the_page_does(visit: Visit, seed: int) -> None:
+    """Ink anywhere on a picture of any size, fine or coarse: the same squares, and the same 28 x 28 levels."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(20, 300, 2)
+    levels = np.zeros((height, width), np.uint8)
+    for _ in range(4):
+        top, left = rng.integers(0, height - 5), rng.integers(0, width - 5)
+        tall, wide = rng.integers(1, 1 + height - top), rng.integers(1, 1 + width - left)
+        levels[top : top + tall, left : left + wide] = rng.integers(0, 256, (tall, wide))
+    found = visit(quarters()).run(
+        f"(() => {{ const levels = {levels.ravel().tolist()}; const squares = mnistSquares(levels, {width});"
+        f"return [squares.left, squares.top, squares.step, ...squareMeans(levels, {width}, squares)]; }})()"
+    )
+    squares = mnist_squares(levels)
+    assert squares is not None
+    assert tuple(found[:3]) == squares
+    np.testing.assert_array_equal(np.reshape(found[3:], (28, 28)), square_means(levels, *squares))
+
+
+@pytest.mark.parametrize("paper", [20, 90, 160])
+def test_infer_cleans_paper_as_the_page_does(visit: Visit, paper: int) -> None:
+    """Levels nearer to the paper's become black, the brightest stay: as a canvas rounds them."""
+    levels = np.random.default_rng(paper).integers(paper - 10, 256, (9, 11)).astype(np.uint8)
+    found = visit(quarters()).run(
+        f"Array.from(Uint8ClampedArray.from(withoutPaper({levels.ravel().tolist()}, {paper / 7})))"
+    )
+    np.testing.assert_array_equal(np.reshape(found, (9, 11)), without_paper(levels, paper / 7))
 
 
 # Drawing

@@ -6,6 +6,7 @@ class Fields {
   constructor(model, answer) {
     this.answer = answer;
     this.range = model.input_range;
+    this.names = model.feature_names;
     this.count = model.start.length;
     const form = element("fields");
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -15,14 +16,15 @@ class Fields {
       text.rows = 12;
       text.value = model.start.join(", ");
       this.inputs = [text];
-      this.add(form, `${this.count} numbers, separated by spaces, commas or line ends${this.bounds()}`, text);
+      const order = this.names.length ? `, in this order: ${this.names.join(", ")}` : "";
+      this.add(form, `${this.count} numbers, separated by spaces, commas or line ends${this.bounds()}${order}`, text);
     } else {
       this.inputs = model.start.map((value, index) => {
         const field = made("input");
         field.type = "number";
         field.step = "any";
         field.value = value;
-        this.add(form, `Feature ${index + 1}${this.bounds()}`, field);
+        this.add(form, `${this.name(index)}${this.bounds()}`, field);
         return field;
       });
     }
@@ -34,6 +36,11 @@ class Fields {
     const label = made("label");
     label.append(made("span", text), field);
     form.append(label);
+  }
+
+  /** Return what a feature is called; a name may be empty. */
+  name(index) {
+    return this.names[index] || `Feature ${index + 1}`;
   }
 
   bounds() {
@@ -59,7 +66,7 @@ class Fields {
     if (texts.length !== this.count) return `${this.count} numbers are needed, ${texts.length} are here`;
     if (wrong < 0) return "";
     const what = texts[wrong] === "" ? "is empty" : `is no number that fits: ${texts[wrong]}`;
-    return `Feature ${wrong + 1} ${what}${this.bounds()}`;
+    return `${this.name(wrong)} ${what}${this.bounds()}`;
   }
 
   /** Whether the network takes a value: finite in float32, and within the range. */
