@@ -158,6 +158,7 @@ class RunFolder:
         self.path = path
         self._lock = lock
         self._metrics: IO[str] | None = None
+        self._written: set[str] = set()
 
     @classmethod
     def create(cls, path: Path) -> RunFolder:
@@ -190,10 +191,11 @@ class RunFolder:
         return cls(path, _hold(path))
 
     def discard(self) -> None:
-        """Take away a folder that nothing was written to, and let go of it."""
+        """Take away what was written to a new folder, and the folder where nothing else is in it; let go of it."""
         self.close()
         with contextlib.suppress(OSError):
-            (self.path / ".lock").unlink()
+            for name in (*self._written, ".lock"):
+                (self.path / name).unlink()
             self.path.rmdir()
 
     def close(self) -> None:
@@ -219,6 +221,7 @@ class RunFolder:
         """
         with _as_run_error(self.path / name):
             write_atomic(self.path / name, data)
+        self._written.add(name)
 
     def write_config(self, config: TrainConfig, changes: list[dict[str, Any]], origin: dict[str, Any]) -> None:
         """Write config.toml: the settings in force, the changes that led to them, the origin of data and arithmetic."""

@@ -65,6 +65,8 @@ class Evolution:
         Smallest and largest raw value of a network's integer inputs; None where inputs are features.
     image_fitness : callable, optional
         A fitness of one's own for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
+    clock : callable
+        The time in seconds, from any start: what `seconds`, and a budget, are measured by.
 
     Attributes
     ----------
@@ -93,6 +95,7 @@ class Evolution:
         class_names: Sequence[str] = (),
         input_range: tuple[float, float] | None = None,
         image_fitness: ImageFitness | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if dataset is None and network is None:
             raise UsageError("an evolution needs a dataset, or a network and your own fitness")
@@ -104,7 +107,8 @@ class Evolution:
         self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
         self.strategy = strategy_class(self.config.strategy)
         self.compile_seconds = self.backend.warm_up(self.strategy.works)
-        started = time.perf_counter()
+        self.clock = clock
+        started = clock()
         self.dataset = dataset
         self.class_names = dataset.class_names if dataset else tuple(class_names)
         self.input_range = dataset.input_range if dataset else input_range
@@ -118,7 +122,7 @@ class Evolution:
         self._features: dict[str, NDArray[np.float32]] = {}
         self._asked: Brood | None = None
         self._direction = Direction(len(self.class_names), len(dataset.validation)) if dataset else None
-        self.seconds = time.perf_counter() - started
+        self.seconds = clock() - started
 
     def _prepare(self, config: TrainConfig) -> Any:
         self._problem = dataclasses.replace(self._problem, generations=config.generations)
@@ -167,7 +171,7 @@ class Evolution:
 
     def step(self) -> Record:
         """Evolve one generation on the dataset and return its record; validates when it is time to."""
-        started = time.perf_counter()
+        started = self.clock()
         self.state = self.strategy.step(self.state, self.context, self.stream)
         self._asked = None
         return self._record(started)
@@ -202,7 +206,7 @@ class Evolution:
         """
         if self._asked is None:
             raise UsageError("tell() without ask(): ask for this generation's genomes first")
-        started = time.perf_counter()
+        started = self.clock()
         self.state = self.strategy.select(self.state, self.context, self._asked, fitness)
         self._asked = None
         return self._record(started)
@@ -214,7 +218,7 @@ class Evolution:
             record |= self._validation()
         if self._direction:
             self._direction.look(record, self.config.generations)
-        self.seconds += time.perf_counter() - started
+        self.seconds += self.clock() - started
         return record | {"seconds": round(self.seconds, 6)}
 
     # Many generations
@@ -258,11 +262,11 @@ class Evolution:
                 if fitness is None:
                     record = self.step()
                 else:
-                    started = time.perf_counter()
+                    started = self.clock()
                     models = self.ask()
                     with single_threaded_blas():  # as in the workers: the same numbers, and no contention
                         numbers = pool.map(models)
-                    self.seconds += time.perf_counter() - started
+                    self.seconds += self.clock() - started
                     record = self.tell(numbers)
                 if on_record:
                     on_record(record)
@@ -362,6 +366,7 @@ class Evolution:
         backend: str | Backend = "auto",
         threads: int | None = None,
         image_fitness: ImageFitness | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> Evolution:
         """Go on from a checkpoint.
 
@@ -377,6 +382,8 @@ class Evolution:
             Needed only if it was started with a network that has fixed layers.
         image_fitness : callable, optional
             The one it was started with.
+        clock : callable
+            The time in seconds, from any start.
 
         Raises
         ------
@@ -395,6 +402,7 @@ class Evolution:
             class_names=saved.class_names,
             input_range=saved.input_range,
             image_fitness=image_fitness,
+            clock=clock,
         )
         if saved.genes != evolution.network.gene_count:
             raise RunError(

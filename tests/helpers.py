@@ -89,6 +89,20 @@ def tiny_config(**changes: object) -> TrainConfig:
     return TrainConfig.from_dict(values | TINY[str(changes.get("strategy", "genreg"))] | changes)
 
 
+class Clock:
+    """A clock that goes on by a tick, in seconds, whenever it is read: time is what is computed, on any machine."""
+
+    def __init__(self, tick: float, start: float = 0.0) -> None:
+        self.tick, self.now = tick, start
+
+    def __call__(self) -> float:
+        self.now += self.tick
+        return self.now
+
+
+PATIENCE = 600  # seconds, after which something that is waited for counts as missing
+
+
 def one_line(error: object) -> str:
     """Return the message of an error, which must be one line, printable."""
     text = str(error)
@@ -106,7 +120,7 @@ def python(code: str, *arguments: object, cwd: Path = ROOT, **environment: str) 
         env=inherited | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

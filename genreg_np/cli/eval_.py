@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from genreg_np.cli.output import confusion_lines, per_class_lines, percent, print_json
 from genreg_np.cli.reading import reader_arguments, reader_options
+from genreg_np.cli.terminal import say
 from genreg_np.data.dataset import SPLITS
 from genreg_np.data.labels import listed, short_name
 from genreg_np.data.splits import BY_CLASS
@@ -26,6 +27,7 @@ MOST_SHOWN = 64  # classes whose confusion matrix is printed
 
 @click.command(
     "eval",
+    help="Measure a model's accuracy: overall, per class, and who is taken for whom.",
     epilog="\b\nExample:\n  genreg-np eval runs/mnist-seed-mnist-64-0/model.npz --dataset mnist --split test",
 )
 @click.argument("model_path", metavar="MODEL", type=click.Path())
@@ -40,7 +42,7 @@ def command(
     model_path: str, dataset: str | None, split: str, data_dir: str | None, variations: int | None, backend: str,
     as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Measure a model's accuracy: overall, per class, and who is taken for whom."""
+    """Print accuracy, and who is taken for whom."""
     from genreg_np.cli.infer_ import load_model
     from genreg_np.data import dataset_names
     from genreg_np.evaluation import Evaluation
@@ -71,25 +73,23 @@ def command(
         )
         return
     what = "all splits" if split == ALL else f"{split} split"
-    click.echo(f"{data.name}, {what}, {result.n} inputs: accuracy {percent(result.accuracy)}")
+    say(f"{data.name}, {what}, {result.n} inputs: accuracy {percent(result.accuracy)}")
     if data.note:
-        click.echo(data.note)
+        say(data.note)
     if split != ALL and BY_CLASS in data.note and name not in dataset_names():
-        click.echo(
+        say(
             f"measured on {len(part):,} of {len(data.everything):,} samples, a part held out here; --split all "
             "measures every one, which is right for data that were not trained on"
         )
     if model.feature_names and not data.feature_names:
-        click.echo("columns are taken in the order they stand in: the data have no names to go by, the model has")
+        say("columns are taken in the order they stand in: the data have no names to go by, the model has")
     if isinstance(note := model.trained("note"), str):
-        click.echo(f"of the model: {short_name(note, 160)}")
-    click.echo()
-    click.echo("\n".join(per_class_lines(result, names)))
-    click.echo()
+        say(f"of the model: {short_name(note, 160)}")
+    say("", *per_class_lines(result, names))
     if len(names) > MOST_SHOWN:
-        click.echo(f"the confusion matrix of {len(names):,} classes is printed with --json only")
+        say("", f"the confusion matrix of {len(names):,} classes is printed with --json only")
     else:
-        click.echo("\n".join(confusion_lines(result, names)))
+        say("", *confusion_lines(result, names))
 
 
 def trained_on(path: str, model: Model, others: str = "") -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.reading import reader_arguments, reader_options
+from genreg_np.cli.terminal import say
 from genreg_np.errors import DataError, GenregError, UsageError
 from genreg_np.export import TARGETS
 
@@ -19,6 +20,7 @@ MAX_LOSS = 0.3  # points
 
 @click.command(
     "export",
+    help="Turn a model into a folder that runs it somewhere else, without genreg-np.",
     epilog="\b\nExamples:\n"
     "  genreg-np export runs/mnist-nodes-0/model.npz --to c --int8 --out firmware/\n"
     "  genreg-np export policy.npz --to c --int8 --calibrate observations.npy --out firmware/\n"
@@ -57,7 +59,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Turn a model into a folder that runs it somewhere else, without genreg-np."""
+    """Write a model as another runtime takes it."""
     from genreg_np.export import export
     from genreg_np.model import load
 
@@ -84,12 +86,12 @@ def command(
         files = {path.name: path.stat().st_size for path in written}
         print_json({"target": target, "out": out, "files": files, **told})
         return
-    for line in _told_lines(told) if told else []:
-        click.echo(line)
+    if told:
+        say(*_told_lines(told))
     for path in written:
-        click.echo(f"wrote {path}  ({path.stat().st_size:,} bytes)")
+        say(f"wrote {path}  ({path.stat().st_size:,} bytes)")
     if target == "python":
-        click.echo(f"try:  cd {shlex.quote(str(Path(out)))} && python example.py")
+        say(f"try:  cd {shlex.quote(str(Path(out)))} && python example.py")
 
 
 def _quantised(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.reading import range_option
+from genreg_np.cli.terminal import say, say_error
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
 from genreg_np.files import open_regular
@@ -47,8 +48,19 @@ class Taking:
         return takes_centred(model) and (bool(self.centre) or is_written(model))
 
 
+HELP = """\
+Predict the class of images: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
+
+NPY and IDX files may hold one input or many. An image of another size is refused unless --resize is given.
+With --resize, a model of digits or letters like MNIST's also gets them centred and scaled as MNIST's were, unless
+--no-centre is given. A file that cannot be taken is reported on stderr, the others are predicted, and the exit code
+is 1. In folders, files of other kinds are passed over.
+"""
+
+
 @click.command(
     "infer",
+    help=HELP,
     epilog="\b\nExamples:\n"
     "  genreg-np infer model.npz seven.png --top 3\n"
     "  genreg-np infer model.npz seven.jpg --resize --invert       (a photograph of a digit on paper)\n"
@@ -73,19 +85,13 @@ class Taking:
     "--json", "as_json", is_flag=True, help="Print one line of JSON: a list of {file, class, probability, top}."
 )
 def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_json: bool, **taking: Any) -> int:
-    """Predict the class of images: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
-
-    NPY and IDX files may hold one input or many. An image of another size is refused unless --resize is given.
-    With --resize, a model of digits or letters like MNIST's also gets them centred and scaled as MNIST's were, unless
-    --no-centre is given. A file that cannot be taken is reported on stderr, the others are predicted, and the exit code
-    is 1. In folders, files of other kinds are passed over.
-    """
+    """Print what a model answers to each input."""
     model = load_model(model_path, backend)
     if not paths and sys.stdin.isatty():
         from genreg_np.cli.info_ import description
 
-        click.echo("\n".join(description(model_path, model)))
-        click.echo(f"\ntry:  genreg-np infer {shlex.quote(model_path)} IMAGE.png --top 3")
+        say(*description(model_path, model))
+        say("", f"try:  genreg-np infer {shlex.quote(model_path)} IMAGE.png --top 3")
         return 0
     faults: list[DataError] = []
 
@@ -94,7 +100,7 @@ def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_
             return call(*arguments)
         except DataError as error:
             faults.append(error)
-            click.echo(f"error: {' '.join(str(error).split())}", err=True)
+            say_error(error)
             return []
 
     how = Taking(**taking)
@@ -122,7 +128,7 @@ def _say_centring(how: Taking, model: infer.Model, path: str) -> None:
         if not takes_centred(model):
             raise UsageError(f"--centre is for models of 28 x 28 images, bright on dark, as MNIST's: {path} is none")
     elif how.centres((), model):
-        click.echo("images of other sizes are centred and scaled as MNIST's were (--no-centre: scaled only)", err=True)
+        say("images of other sizes are centred and scaled as MNIST's were (--no-centre: scaled only)", err=True)
 
 
 def _print_lines(results: list[dict[str, Any]]) -> None:
@@ -134,7 +140,7 @@ def _print_lines(results: list[dict[str, Any]]) -> None:
             [f"{value:g}" for value in values]
             + [f"{short_name(entry['class'])} {percent(entry['probability'])}" for entry in best]
         )
-        click.echo(f"{result['file']:<{width}}  {answer}")
+        say(f"{result['file']:<{width}}  {answer}")
 
 
 def load_model(path: str, backend: str) -> infer.Model:
@@ -178,7 +184,7 @@ def files_in(path: Path) -> list[Path]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     if inner := sum(item.is_dir() for item in visible):
-        click.echo(f"{path}: folders in it are not entered, of which there are {inner:,}: name them as well", err=True)
+        say(f"{path}: folders in it are not entered, of which there are {inner:,}: name them as well", err=True)
     known = [item for item in visible if item.name.lower().endswith(endings) and item.is_file()]
     if not known:
         raise DataError(f"{path}: no file in it ends in {', '.join(endings)}; name the files, or another folder")
@@ -196,7 +202,10 @@ def read_file(path: Path, model: infer.Model, how: Taking) -> Inputs:
 
 
 def _read_stdin(model: infer.Model, how: Taking) -> Inputs:
-    content = sys.stdin.buffer.read(MOST_FILE_BYTES + 1)
+    try:
+        content = sys.stdin.buffer.read(MOST_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"stdin cannot be read ({error.strerror}): name a file, or send one image") from None
     if not content:
         raise UsageError("no image: name a file, or send one image to stdin")
     return _decode("-", content, model, how)

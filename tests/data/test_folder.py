@@ -114,7 +114,7 @@ def test_a_truncated_image_is_named(pictures: Path) -> None:
         load_folder(pictures)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), suffix=st.sampled_from(["png", "jpg", "gif", "bmp", "tif", "webp"]))
 def test_damaged_images_give_pixels_or_a_data_error(data: st.DataObject, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"image.{suffix}"
