@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from genreg_np.data.dataset import SPLITS, Dataset, Split
 from genreg_np.data.idx import PathLike
 from genreg_np.data.mnist import MNIST, SOURCES, is_idx_folder, load_idx_folder, load_source
 from genreg_np.errors import DataError, MissingExtraError, UsageError, did_you_mean, missing_extra
+from genreg_np.settings import whole_number, whole_numbers
 
 __all__ = [
     "SPLITS",
@@ -191,6 +193,8 @@ def load_dataset(
     """
     name = os.fspath(name_or_path)
     kind = _kind(name)
+    variations = whole_number(variations, "variations")
+    size = None if size is None else _whole_size(size)
     given = {"variations": variations != 1, "label": label is not None, "size": size is not None}
     for option, target in OPTIONS.items():
         if given[option] and kind != target:
@@ -225,6 +229,13 @@ def load_dataset(
     from genreg_np.data.folder import load_folder
 
     return load_folder(name, size)
+
+
+def _whole_size(size: Sequence[int]) -> tuple[int, int]:
+    sides = whole_numbers(size, "size", least=1)
+    if len(sides) != 2:
+        raise UsageError(f"size = {size!r} must be height and width, as (28, 28)")
+    return sides[0], sides[1]
 
 
 def is_image_folder(name_or_path: PathLike) -> bool:

@@ -1,0 +1,67 @@
+"""The best genome ever seen under a fitness of one's own, kept beside the best of the last generation.
+
+Whoever is told a higher fitness takes its place; equal ones leave it, so the earliest stays, and a perfect one (+inf)
+stays for good. Where fitness is noisy, the luckiest score of many generations says little: then whoever would take its
+place is scored again, and the mean of the fresh scores is what counts.
+
+Shapes: P genomes, D genes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.fitness import finite_or_none
+
+
+@dataclass(frozen=True)
+class BestEver:
+    """A genome and what it reached."""
+
+    genes: NDArray[np.float32]  # (D,)
+    fitness: float  # as told, or the mean of its fresh scores; finite or +inf
+    generation: int  # the generation it was told in, 1 for the first
+
+    def facts(self) -> dict[str, Any]:
+        """Return what it reached as plain JSON values; a fitness of None stands for +inf."""
+        return {"fitness": finite_or_none(self.fitness), "generation": self.generation}
+
+    def metrics(self) -> dict[str, Any]:
+        """Return `facts` by the names they have in a record."""
+        return {f"best_ever_{name}": value for name, value in self.facts().items()}
+
+
+def best_of(
+    before: BestEver | None,
+    fitness: NDArray[np.float64],
+    generation: int,
+    genes_of: Callable[[int], NDArray[np.float32]],
+    confirm: Callable[[int, NDArray[np.float32]], float] | None = None,
+) -> BestEver | None:
+    """Return the best ever after one more generation.
+
+    Parameters
+    ----------
+    before : BestEver or None
+    fitness : (P,) float64
+        As told, infinities and NaN included.
+    generation : int
+    genes_of : callable
+        genes_of(number) -> (D,) of one of the generation's genomes.
+    confirm : callable, optional
+        confirm(number, genes) -> the fitness that counts for a genome that would be the best ever.
+    """
+    least = -np.inf if before is None else before.fitness
+    number = int(np.where(np.isnan(fitness), -np.inf, fitness).argmax())
+    reached = float(fitness[number])
+    if not reached > least:
+        return before
+    genes = genes_of(number)
+    if confirm is not None:
+        reached = float(confirm(number, genes))
+    return BestEver(genes, reached, generation) if reached > least else before
