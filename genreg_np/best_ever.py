@@ -9,6 +9,7 @@ Shapes: P genomes, D genes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,24 @@ class BestEver:
     fitness: float  # as told, or the mean of its fresh scores; finite or +inf
     generation: int  # the generation it was told in, 1 for the first
 
+    @classmethod
+    def of(cls, genes: Any, facts: Any, count: int) -> BestEver:
+        """Put together what a file holds: genes (D,) of `count`, and what `facts` returned.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            For anything that no best ever can be.
+        """
+        fitness, generation = facts["fitness"], facts["generation"]
+        if not isinstance(genes, np.ndarray) or (genes.dtype, genes.shape) != (np.float32, (count,)):
+            raise ValueError("other genes")
+        if type(generation) is not int or generation < 1 or not np.isfinite(genes).all():
+            raise ValueError("an impossible generation, or genes that are not finite")
+        if fitness is not None and (type(fitness) not in (int, float) or not math.isfinite(fitness)):
+            raise ValueError("an impossible fitness")
+        return cls(genes, math.inf if fitness is None else float(fitness), generation)
+
     def facts(self) -> dict[str, Any]:
         """Return what it reached as plain JSON values; a fitness of None stands for +inf."""
         return {"fitness": finite_or_none(self.fitness), "generation": self.generation}
@@ -41,7 +60,7 @@ def best_of(
     fitness: NDArray[np.float64],
     generation: int,
     genes_of: Callable[[int], NDArray[np.float32]],
-    confirm: Callable[[int, NDArray[np.float32]], float] | None = None,
+    confirm: Callable[[NDArray[np.float32]], float] | None = None,
 ) -> BestEver | None:
     """Return the best ever after one more generation.
 
@@ -54,7 +73,7 @@ def best_of(
     genes_of : callable
         genes_of(number) -> (D,) of one of the generation's genomes.
     confirm : callable, optional
-        confirm(number, genes) -> the fitness that counts for a genome that would be the best ever.
+        confirm(genes) -> the fitness that counts for a genome that would be the best ever.
     """
     least = -np.inf if before is None else before.fitness
     number = int(np.where(np.isnan(fitness), -np.inf, fitness).argmax())
@@ -63,5 +82,5 @@ def best_of(
         return before
     genes = genes_of(number)
     if confirm is not None:
-        reached = float(confirm(number, genes))
+        reached = confirm(genes)
     return BestEver(genes, reached, generation) if reached > least else before

@@ -9,30 +9,27 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import platform
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genreg_np import __version__
 from genreg_np.backends.base import ImageFitness
 from genreg_np.budget import fit_to_budget
-from genreg_np.checkpoint import RunFolder, read_checkpoint
+from genreg_np.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
 from genreg_np.config import TrainConfig
 from genreg_np.data import dataset_names, load_dataset
 from genreg_np.data.dataset import SPLITS, Dataset
 from genreg_np.errors import RunError, UsageError
 from genreg_np.evaluation import Evaluation
-from genreg_np.evolution import Evolution, Record
+from genreg_np.evolution import Evolution
+from genreg_np.generations import Record
 from genreg_np.model import Model, load
-
-SAVE_EVERY_SECONDS = 30.0
+from genreg_np.notes import now, resumed_notes, run_notes
+from genreg_np.own_folder import OWN_FITNESS
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def train(
         if initial is not None:
             folder.write("initial.npz", initial.pack())
         folder.write_config(evolution.config, [], known)
-        notes = _run_notes(evolution) | {"budget_seconds": budget_seconds}
+        notes = run_notes(evolution) | {"budget_seconds": budget_seconds}
         return _Run(folder, evolution, [], known, notes, watcher).go()
 
 
@@ -170,6 +167,11 @@ def resume(
     """
     with RunFolder.open(Path(run)) as folder:
         config, logged, origin = folder.read_config()
+        if OWN_FITNESS in origin:
+            raise UsageError(
+                f"{folder.path}: is a run on a fitness of one's own: go on with it in Python, by "
+                "Evolution.load of its checkpoint.npz and run(fitness=..., out=...)"
+            )
         reached = _reached(folder)
         new = config.changed(**(changes or {}))
         if new.generations < reached:
@@ -180,10 +182,7 @@ def resume(
                 f"the steps of this run are planned over {config.generations} generations: another total gives another "
                 "run than one of that length from the start; add --extend to go on so"
             )
-        for name in changes or {}:
-            old, value = config.to_dict()[name], new.to_dict()[name]
-            if old != value and (name != "generations" or annealed):
-                logged = [*logged, {"generation": reached, "setting": name, "old": old, "new": value}]
+        logged = [*logged, *config.changes_to(new, reached, changes or {})]
         if source is not None:
             origin |= {"source": source}
         if dataset is None:
@@ -205,11 +204,7 @@ def resume(
         origin |= {"backend": evolution.backend.name}
         folder.write_config(new, logged, origin)
         folder.cut_metrics(reached)
-        before = folder.read_json("run.json")
-        resumes = before.get("resumes")
-        again = [{"generation": reached, "time": _now(), "backend": evolution.backend.name}]
-        again = resumes + again if isinstance(resumes, list) else again
-        notes = _run_notes(evolution) | {"started": before.get("started"), "resumes": again}
+        notes = resumed_notes(evolution, folder.read_json("run.json"), reached)
         return _Run(folder, evolution, logged, origin, notes, watcher or Watcher()).go()
 
 
@@ -295,7 +290,7 @@ class _Run:
             "ended": ended,
             "generations": evolution.generation,
             "seconds": round(evolution.seconds, 3),
-            "finished": _now(),
+            "finished": now(),
             "genome": genome,
             "validation": validation,
             "test": {name: result.accuracy for name, result in test.items()},
@@ -351,26 +346,3 @@ def _background(dataset: Dataset) -> dict[str, float]:
     border = np.concatenate([inputs[:, 0], inputs[:, -1], inputs[:, :, 0], inputs[:, :, -1]], axis=1)
     low, high = value_range
     return {"background": round(float((border.mean(dtype=np.float64) - low) / (high - low)), 3)}
-
-
-def _run_notes(evolution: Evolution) -> dict[str, Any]:
-    """Return what does not determine the result but is worth knowing."""
-    return {
-        "started": _now(),
-        "backend": evolution.backend.name,
-        "device": evolution.backend.describe(),
-        "threads": getattr(evolution.backend, "threads", 1),
-        "compile_seconds": round(evolution.compile_seconds, 3),
-        "versions": {
-            "genreg-np": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            **{name: sys.modules[name].__version__ for name in ("numba", "scipy", "cupy") if name in sys.modules},
-        },
-        "machine": platform.machine(),
-        "command": sys.argv,
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

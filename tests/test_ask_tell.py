@@ -237,7 +237,7 @@ def test_functions_that_cannot_be_sent_to_workers_are_refused(fitness: Any) -> N
 
 def test_a_negative_number_of_workers_is_refused() -> None:
     """Zero means this process."""
-    with pytest.raises(UsageError, match="workers -1"):
+    with pytest.raises(UsageError, match="workers = -1 must be at least 0"):
         own().run(1, fitness=smallness, workers=-1)
 
 
