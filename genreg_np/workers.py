@@ -74,8 +74,8 @@ class FitnessPool:
             return _numbers(self._pool.map(_call, models, chunksize=chunk), which)
         except BrokenProcessPool:
             raise FitnessError(
-                "a worker process died: try workers=0 to see why; a script that uses workers must start its work "
-                "under if __name__ == '__main__':"
+                "a worker process died: it crashed or ran out of memory (workers=0 shows where), or the script that "
+                "started it does not do its work under if __name__ == '__main__':, which workers need"
             ) from None
 
 
