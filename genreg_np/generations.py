@@ -54,7 +54,8 @@ class Generations:
         started = time.perf_counter()
         self.dataset = dataset
         self.class_names = dataset.class_names if dataset else tuple(class_names)
-        self.input_range = dataset.input_range if dataset else input_range
+        given_range = None if input_range is None else (float(input_range[0]), float(input_range[1]))
+        self.input_range = dataset.input_range if dataset else given_range
         self.stream = Stream(self.config.seed)
         problem = pose(self.strategy, dataset, self.config, self.backend, network)
         features = None if problem.features is None else self.backend.to_device(problem.features)

@@ -98,7 +98,7 @@ def _checked(part: object, item: dataclasses.Field[Any]) -> Any:
         word = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}.get(
             kind, "widths like 64 or 64,32"
         )
-        raise UsageError(f"{item.name} = {value!r} must be {word}")
+        raise UsageError(f"{item.name} = {_shown(value)} must be {word}")
     if limits["choices"] and value not in limits["choices"]:
         raise UsageError(f"{item.name} = {value!r} must be one of {', '.join(limits['choices'])}")
     if not isinstance(value, str):
@@ -142,11 +142,11 @@ def whole_number(value: Any, name: str, least: int | None = None) -> int:
         For anything else, or less than `least`.
     """
     if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
-        raise UsageError(f"{name} = {value!r} must be a whole number")
+        raise UsageError(f"{name} = {_shown(value)} must be a whole number")
     try:
         number = operator.index(value)
     except TypeError:  # an array of several, or of floats
-        raise UsageError(f"{name} = {value!r} must be a whole number") from None
+        raise UsageError(f"{name} = {_shown(value)} must be a whole number") from None
     if least is not None and number < least:
         raise UsageError(f"{name} = {number} must be at least {least}")
     return number
@@ -157,3 +157,9 @@ def whole_numbers(values: Any, name: str, least: int | None = None) -> tuple[int
     if isinstance(values, list | tuple) or (isinstance(values, np.ndarray) and values.ndim == 1):
         return tuple(whole_number(value, name, least) for value in values)
     return (whole_number(values, name, least),)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as one line of an error, however large it is."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
