@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.fitness import finite_or_none
+from genreg_np.errors import FitnessError
+from genreg_np.fitness import as_number, finite_or_none
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ def best_of(
         genes_of(number) -> (D,) of one of the generation's genomes.
     confirm : callable, optional
         confirm(genes) -> the fitness that counts for a genome that would be the best ever.
+
+    Raises
+    ------
+    FitnessError
+        If `confirm` gives no number.
     """
     least = -np.inf if before is None else before.fitness
     number = int(np.where(np.isnan(fitness), -np.inf, fitness).argmax())
@@ -82,5 +88,8 @@ def best_of(
         return before
     genes = genes_of(number)
     if confirm is not None:
-        reached = confirm(genes)
+        try:
+            reached = as_number(confirm(genes))
+        except TypeError as error:
+            raise FitnessError(f"confirm gave {error}") from None
     return BestEver(genes, reached, generation) if reached > least else before

@@ -58,6 +58,8 @@ class Evolution(Generations):
         Smallest and largest raw value of a network's integer inputs; None where inputs are features.
     image_fitness : callable, optional
         A fitness of one's own for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
+    clock : callable
+        The time in seconds, from any start: what `seconds`, a budget and saving are measured by.
 
     Attributes
     ----------
@@ -88,7 +90,6 @@ class Evolution(Generations):
         out: str | os.PathLike[str] | None = None,
         on_record: Callable[[Record], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> str:
         """Evolve until the total number of generations is reached, or the target, or a stop.
 
@@ -113,8 +114,6 @@ class Evolution(Generations):
             Called with the record of each generation.
         should_stop : callable, optional
             Asked before each generation; true ends the run there.
-        clock : callable
-            clock() -> seconds, which decides when a checkpoint is due.
 
         Returns
         -------
@@ -143,7 +142,7 @@ class Evolution(Generations):
             self._take_own_fitness()
             if out is None:
                 return self._until(total, own.step, on_record, should_stop, own.at_target)
-            with OwnFolder(self, out, fitness, own.rescore, clock) as folder:
+            with OwnFolder(self, out, fitness, own.rescore) as folder:
                 keep = folder.recorder(on_record)
                 return folder.finish(self._until(total, own.step, keep, should_stop, own.at_target))
 
@@ -198,6 +197,7 @@ class Evolution(Generations):
         backend: str | Backend = "auto",
         threads: int | None = None,
         image_fitness: ImageFitness | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> Evolution:
         """Go on from a checkpoint.
 
@@ -213,6 +213,8 @@ class Evolution(Generations):
             Needed only if it was started with a network that has fixed layers.
         image_fitness : callable, optional
             The one it was started with.
+        clock : callable
+            The time in seconds, from any start.
 
         Raises
         ------
@@ -231,13 +233,14 @@ class Evolution(Generations):
             class_names=saved.class_names,
             input_range=saved.input_range,
             image_fitness=image_fitness,
+            clock=clock,
         )
         if saved.genes != evolution.network.gene_count:
             raise RunError(
                 f"{path}: holds genomes of {saved.genes:,} genes, but this network "
                 f"({evolution.network.describe()}) has {evolution.network.gene_count:,}: pass what it was started with"
             )
-        evolution.state = restored(evolution.state, fields, Path(path))
+        evolution.state = restored(evolution.on_host(evolution.state), fields, Path(path))
         evolution.best_ever = saved.best_ever
         evolution.seconds += saved.seconds
         return evolution

@@ -42,6 +42,7 @@ class Generations:
         class_names: Sequence[str] = (),
         input_range: tuple[float, float] | None = None,
         image_fitness: ImageFitness | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if dataset is None and network is None:
             raise UsageError("an evolution needs a dataset, or a network and your own fitness")
@@ -51,7 +52,8 @@ class Generations:
         self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
         self.strategy = strategy_class(self.config.strategy)
         self.compile_seconds = self.backend.warm_up(self.strategy.works)
-        started = time.perf_counter()
+        self.clock = clock
+        started = clock()
         self.dataset = dataset
         self.class_names = dataset.class_names if dataset else tuple(class_names)
         given_range = None if input_range is None else (float(input_range[0]), float(input_range[1]))
@@ -67,7 +69,7 @@ class Generations:
         self.best_ever: BestEver | None = None
         self._asked: Brood | None = None
         self._direction = Direction(len(self.class_names), len(dataset.validation)) if dataset else None
-        self.seconds = time.perf_counter() - started
+        self.seconds = clock() - started
 
     def _prepare(self, config: TrainConfig) -> Any:
         self._problem = dataclasses.replace(self._problem, generations=config.generations)
@@ -104,7 +106,7 @@ class Generations:
 
     def step(self) -> Record:
         """Evolve one generation on the dataset and return its record; validates when it is time to."""
-        started = time.perf_counter()
+        started = self.clock()
         self.state = self.strategy.step(self.state, self.context, self.stream)
         self._asked = None
         return self._record(started)
@@ -153,7 +155,7 @@ class Generations:
         FitnessError
             If there are not P numbers, or none is finite or +inf; the genomes are still asked then.
         """
-        asked, started = self._asked, time.perf_counter()
+        asked, started = self._asked, self.clock()
         if asked is None:
             raise UsageError("tell() without ask(): ask for this generation's genomes first")
         numbers = as_numbers(fitness, asked.size)
@@ -175,7 +177,7 @@ class Generations:
             record |= self._validation()
         if self._direction:
             self._direction.look(record, self.config.generations)
-        self.seconds += time.perf_counter() - started
+        self.seconds += self.clock() - started
         return record | {"seconds": round(self.seconds, 6)}
 
     def _validation(self) -> Record:

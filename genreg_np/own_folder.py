@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,8 +42,6 @@ class OwnFolder:
     fitness : callable
         Its name is noted.
     rescore : int
-    clock : callable
-        clock() -> seconds.
 
     Raises
     ------
@@ -60,9 +57,8 @@ class OwnFolder:
         path: str | os.PathLike[str],
         fitness: object,
         rescore: int,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._evolution, self._clock, self._rescore = evolution, clock, rescore
+        self._evolution, self._rescore = evolution, rescore
         self._recorded = evolution.state, evolution.best_ever  # after the last generation in metrics.jsonl
         self._changes: list[dict[str, Any]] = []
         self._notes = run_notes(evolution)
@@ -116,7 +112,7 @@ class OwnFolder:
         def record(values: dict[str, Any]) -> None:
             self._folder.record(values)
             self._recorded = self._evolution.state, self._evolution.best_ever
-            if self._clock() - self._saved_at >= SAVE_EVERY_SECONDS:
+            if self._evolution.clock() - self._saved_at >= SAVE_EVERY_SECONDS:
                 self._save()
             if on_record:
                 on_record(values)
@@ -125,7 +121,7 @@ class OwnFolder:
 
     def _save(self) -> None:
         self._folder.write("checkpoint.npz", self._evolution.pack())
-        self._saved_at = self._clock()
+        self._saved_at = self._evolution.clock()
 
     def finish(self, ended: str) -> str:
         """Save everything and return `ended`; a generation that has no record yet is not counted."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,11 +44,11 @@ class OwnRun:
 
     def step(self) -> dict[str, Any]:
         """Score one generation and return its record."""
-        evolution, started = self._evolution, time.perf_counter()
+        evolution, started = self._evolution, self._evolution.clock()
         models = evolution.ask()
         with single_threaded_blas():  # as in the workers: the same numbers, and no contention
             numbers = self._pool.map(models)
-        evolution.seconds += time.perf_counter() - started
+        evolution.seconds += evolution.clock() - started
         return evolution.tell(numbers, confirm=self._scored_again if self.rescore else None)
 
     def _scored_again(self, model: Model) -> float:

@@ -303,6 +303,17 @@ def test_what_is_confirmed_counts_in_place_of_what_was_told(fresh: float, counts
         assert run.best_ever.fitness == fresh
 
 
+def test_a_confirmation_that_is_no_number_is_refused_and_nothing_is_told() -> None:
+    """The genomes are still asked."""
+    run = own()
+    run.ask()
+    with pytest.raises(FitnessError, match="confirm gave None") as raised:
+        run.tell(some(1.0), lambda model: None)  # type: ignore[arg-type, return-value]
+    one_line(raised.value)
+    assert (run.generation, run.best_ever) == (0, None)
+    run.tell(some(1.0))
+
+
 # Targets
 
 

@@ -18,20 +18,19 @@ from genreg_np.errors import RunError, UsageError
 from genreg_np.evolution import Evolution
 from genreg_np.model import Model, Network
 from genreg_np.training import resume, train
-from tests.helpers import evolution, one_line, outcome, own, smallness, tiny_config, tiny_dataset
+from tests.helpers import NETWORK, evolution, one_line, outcome, own, smallness, tiny_config, tiny_dataset
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-def clock_of(*times: float) -> Callable[[], float]:
-    """Return a clock that shows each time once, and then the last for ever."""
-    left = list(times)
-    return lambda: left.pop(0) if len(left) > 1 else left[0]
+class Hands:
+    """A clock that shows what it is set to."""
 
+    def __init__(self) -> None:
+        self.now = 0.0
 
-def standing_still() -> float:
-    """Never show that time has gone by, so that nothing is saved before the end."""
-    return 0.0
+    def __call__(self) -> float:
+        return self.now
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -133,9 +132,9 @@ def test_a_run_that_ends_by_an_exception_is_saved_and_can_go_on(
 ) -> None:
     """The exception reaches the caller; what was scored in whole generations is in the folder."""
     own().run(5, fitness=smallness, out=tmp_path / "whole")
-    run = own()
+    run = Evolution(tiny_config(), network=NETWORK, backend="numpy", clock=Hands())  # nothing is saved by the time
     with pytest.raises(type(error)) as raised:
-        run.run(5, fitness=Interrupted(call, error), out=tmp_path / "run", clock=standing_still)
+        run.run(5, fitness=Interrupted(call, error), out=tmp_path / "run")
     assert raised.value is error
     ended = json.loads((tmp_path / "run/run.json").read_text())["ended"]
     assert ended == ("failed" if isinstance(error, ValueError) else "interrupted")
@@ -173,16 +172,18 @@ def test_a_generation_without_a_record_is_done_again(tmp_path: Path, monkeypatch
 def test_a_run_that_was_killed_goes_on_from_its_last_save(tmp_path: Path, killed_after: int) -> None:
     """Saved at the start, then whenever thirty seconds have gone by; lines past the checkpoint are cut away."""
     own().run(6, fitness=smallness, out=tmp_path / "whole")
-    saved: list[int] = []
+    clock, saved, times = Hands(), [], [10, 31, 60, 70, 100, 100]  # when generations end
+    clock.now = times[0]
 
     def keep_a_copy(record: dict[str, Any]) -> None:
+        clock.now = times[record["generation"] % 6]
         saved.append(read_checkpoint(tmp_path / "run/checkpoint.npz")[1]["generation"])
         if record["generation"] == killed_after:
             shutil.copytree(tmp_path / "run", tmp_path / "killed")
 
-    times = clock_of(0, 10, 31, 31, 60, 70, 70, 100, 100)  # at the start, a generation, another, its save, ...
-    own().run(6, fitness=smallness, out=tmp_path / "run", on_record=keep_a_copy, clock=times)
-    assert saved == [0, 2, 2, 4, 5, 5]
+    run = Evolution(tiny_config(), network=NETWORK, backend="numpy", clock=clock)
+    run.run(6, fitness=smallness, out=tmp_path / "run", on_record=keep_a_copy)
+    assert saved == [0, 0, 3, 3, 5, 5]
     again = loaded(tmp_path / "killed")
     assert again.generation == saved[killed_after - 1]
     again.run(6, fitness=smallness, out=tmp_path / "killed")
