@@ -15,7 +15,7 @@ import pytest
 from genreg_np.errors import FitnessError, RunError, UsageError
 from genreg_np.evolution import Evolution
 from genreg_np.model import Model
-from tests.helpers import evolution, one_line, outcome, own, smallness
+from tests.helpers import BACKENDS, NETWORK, create_or_skip, evolution, one_line, outcome, own, smallness, tiny_config
 from tests.test_checkpoints import checkpoint
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -167,6 +167,18 @@ def test_the_best_ever_outlives_its_generation() -> None:
         assert run.champions()["best_ever"].genes.tobytes() == seen[reached]
         assert run.champions()["best_ever"].training == {"fitness": reached, "generation": told.index(reached) + 1}
         assert record["best_ever_fitness"] == reached
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_on_every_backend_the_best_ever_is_the_genome_that_was_asked(name: str) -> None:
+    """Built again from its number, bit for bit; a perfect one leads there, too."""
+    run = Evolution(tiny_config(), network=NETWORK, backend=create_or_skip(name))
+    for number in (2, 19):
+        asked = run.ask()
+        run.tell([np.inf if index == 19 and number == 19 else float(index == number) for index in range(20)])
+        assert run.best_ever is not None
+        assert run.best_ever.genes.tobytes() == asked[number].genes.tobytes()
+        assert run.champions()["best"].genes.tobytes() == asked[number].genes.tobytes()
 
 
 def test_a_perfect_best_ever_is_never_displaced() -> None:
