@@ -26,6 +26,7 @@ import numpy as np
 import tomli_w
 
 from genreg_np import infer
+from genreg_np.best_ever import BestEver
 from genreg_np.config import TrainConfig
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import pack_arrays, write_atomic
@@ -33,6 +34,7 @@ from genreg_np.model import Dense, Network
 
 CHANGES, ORIGIN = "changes", "origin"  # tables of config.toml beside the settings
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "genreg-np checkpoint", 1
+SAVE_EVERY_SECONDS = 30.0  # what a run that is killed loses at most
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class SavedRun:
     input_range: tuple[float, float] | None
     genes: int  # D, whatever the network
     seconds: float
+    best_ever: BestEver | None = None
 
     def header(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -58,6 +61,8 @@ class SavedRun:
         if self.network is not None and not self.network.fixed:
             dense = [dataclasses.astuple(layer) for layer in self.network.dense]
             described["network"] = {"input_shape": self.network.input_shape, "dense": dense}
+        if self.best_ever is not None:
+            described["best_ever"] = self.best_ever.facts()  # its genes are an array of the file
         return described
 
     @classmethod
@@ -88,6 +93,8 @@ def pack_checkpoint(state: Any, saved: SavedRun) -> bytes:
     values = {item.name: getattr(state, item.name) for item in dataclasses.fields(state)}
     arrays = {f"state.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)}
     scalars = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
+    if saved.best_ever is not None:
+        arrays["best_ever"] = saved.best_ever.genes
     whole = {"format": CHECKPOINT_FORMAT, "version": CHECKPOINT_VERSION, "state": scalars, **saved.header()}
     text = json.dumps(whole, sort_keys=True).encode("utf-8")
     return pack_arrays({"header": np.frombuffer(text, np.uint8), **arrays})
@@ -125,7 +132,14 @@ def read_checkpoint(path: Path) -> tuple[SavedRun, dict[str, Any]]:
         If it is missing, damaged or of another version.
     """
     header, fields = _read_state(path)
-    return SavedRun.from_header(header, path), fields
+    saved = SavedRun.from_header(header, path)
+    genes, facts = fields.pop("best_ever", None), header.get("best_ever")
+    if genes is None and facts is None:
+        return saved, fields
+    try:
+        return dataclasses.replace(saved, best_ever=BestEver.of(genes, facts, saved.genes)), fields
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{path}: its best_ever is incomplete or not finite; the file is damaged") from None
 
 
 def restored(fresh: Any, fields: dict[str, Any], path: Path) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -141,6 +141,19 @@ class TrainConfig(Settings):
             ):
                 raise UsageError(f"{name} cannot be changed in a run under way: {reason}; start a new run for it")
         return new
+
+    def changes_to(self, new: TrainConfig, generation: int, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Return what is logged of settings, in the order of their names, that are others from a generation on.
+
+        A new total of generations is no change, unless steps are planned by it.
+        """
+        before, after = self.to_dict(), new.to_dict()
+        planned = self.annealed or new.annealed
+        return [
+            {"generation": generation, "setting": name, "old": before[name], "new": after[name]}
+            for name in names
+            if before[name] != after[name] and (name != "generations" or planned)
+        ]
 
     def with_own_fitness(self, has_dataset: bool) -> TrainConfig:
         """Return a copy whose fitness is the user's.

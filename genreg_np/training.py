@@ -8,30 +8,26 @@ from __future__ import annotations
 
 import math
 import os
-import platform
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from genreg_np import __version__
 from genreg_np.backends.base import ImageFitness
 from genreg_np.budget import fit_to_budget
-from genreg_np.checkpoint import RunFolder, read_checkpoint
+from genreg_np.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import GenregError, RunError, UsageError
 from genreg_np.evaluation import Evaluation
-from genreg_np.evolution import Evolution, Record
+from genreg_np.evolution import Evolution
+from genreg_np.generations import Record
 from genreg_np.model import Model, load
+from genreg_np.notes import now, resumed_notes, run_notes
+from genreg_np.own_folder import OWN_FITNESS
 from genreg_np.provenance import background, display_name, fingerprint, lasting, load_again
 
-SAVE_EVERY_SECONDS = 30.0
 BUDGET = "budget"  # in the origin of config.toml: seconds that are not yet a number of generations
 
 
@@ -133,7 +129,7 @@ def train(
         except BaseException:
             folder.discard()
             raise
-        notes = _run_notes(evolution) | {"budget_seconds": budget_seconds}
+        notes = run_notes(evolution) | {"budget_seconds": budget_seconds}
         run = _Run(folder, evolution, [], known, notes, watcher)
         try:
             run.fit_to_budget()
@@ -195,6 +191,11 @@ def resume(
     with RunFolder.open(Path(run)) as folder:
         watcher.on_phase("preparing", folder)
         config, logged, origin = folder.read_config()
+        if OWN_FITNESS in origin:
+            raise UsageError(
+                f"{folder.path}: is a run on a fitness of one's own: go on with it in Python, by "
+                "Evolution.load of its checkpoint.npz and run(fitness=..., out=...)"
+            )
         reached = _reached(folder)
         if reached or "generations" in (changes or {}):
             origin.pop(BUDGET, None)  # the number of generations is known
@@ -207,10 +208,7 @@ def resume(
                 f"the steps of this run are planned over {config.generations} generations: another total gives another "
                 "run than one of that length from the start; add --extend to go on so"
             )
-        for name in changes or {}:
-            old, value = config.to_dict()[name], new.to_dict()[name]
-            if old != value and (name != "generations" or annealed):
-                logged = [*logged, {"generation": reached, "setting": name, "old": old, "new": value}]
+        logged = [*logged, *config.changes_to(new, reached, changes or {})]
         if data_dir is not None:
             origin |= {"data_dir": os.path.abspath(data_dir)}
         if source is not None:
@@ -229,11 +227,7 @@ def resume(
         origin |= {"backend": evolution.backend.name, "data": found}
         folder.write_config(new, logged, origin)
         folder.cut_metrics(reached)
-        before = folder.read_json("run.json")
-        resumes = before.get("resumes")
-        again = [{"generation": reached, "time": _now(), "backend": evolution.backend.name}]
-        again = resumes + again if isinstance(resumes, list) else again
-        notes = _run_notes(evolution) | {"started": before.get("started"), "resumes": again}
+        notes = resumed_notes(evolution, folder.read_json("run.json"), reached)
         under_way = _Run(folder, evolution, logged, origin, notes, watcher)
         under_way.fit_to_budget()
         return under_way.go()
@@ -332,7 +326,7 @@ class _Run:
             "ended": ended,
             "generations": evolution.generation,
             "seconds": round(evolution.seconds, 3),
-            "finished": _now(),
+            "finished": now(),
             "genome": genome,
             "validation": validation,
             "test": {name: result.accuracy for name, result in test.items()},
@@ -371,26 +365,3 @@ class _Run:
         return Model.build(
             evolution.network, genes, dataset.class_names, dataset.input_range, training, dataset.feature_names
         )
-
-
-def _run_notes(evolution: Evolution) -> dict[str, Any]:
-    """Return what does not determine the result but is worth knowing."""
-    return {
-        "started": _now(),
-        "backend": evolution.backend.name,
-        "device": evolution.backend.describe(),
-        "threads": getattr(evolution.backend, "threads", 1),
-        "compile_seconds": round(evolution.compile_seconds, 3),
-        "versions": {
-            "genreg-np": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            **{name: sys.modules[name].__version__ for name in ("numba", "scipy", "cupy") if name in sys.modules},
-        },
-        "machine": platform.machine(),
-        "command": sys.argv,
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from genreg_np.backends.base import Backend, Work
 from genreg_np.errors import GenregError, UsageError, did_you_mean, missing_extra
+from genreg_np.settings import whole_number
 
 NAMES = ("auto", "cpu", "numpy", "numba", "cupy")
 
@@ -74,6 +75,7 @@ def create(name: str, threads: int | None = None) -> Backend:
     BackendError
         If it cannot run here.
     """
+    threads = None if threads is None else whole_number(threads, "threads")
     resolved = resolve("cpu" if name == "auto" and threads else name)  # threads are the CPU's
     if resolved == "cupy":
         if threads is not None:

@@ -151,15 +151,18 @@ class Progress:
         elif "validation_accuracy" in record:
             best = max(record["validation_accuracy"], record.get("consensus_validation_accuracy", 0.0))
             self._accuracy = f"validation {percent(best)}"
+        count = record.get("non_finite", 0)
+        undefined = f"  {count:,} fitness values not finite so far" if count else ""
         if self._bar is not None:
-            self._bar.update(self._task, completed=generation, total=total, accuracy=self._accuracy)
+            self._bar.update(self._task, completed=generation, total=total, accuracy=self._accuracy + undefined)
         elif "validation_accuracy" in record:
             now = self._clock()
             if now - self._printed_at >= PLAIN_LINE_SECONDS or generation == total:
                 self._printed_at = now
                 earned = f"best trust {record['best_trust']:.2f}" if "best_trust" in record else ""
                 earned = f"fitness {record['fitness']:.4f}" if "fitness" in record else earned
-                self.say(f"generation {generation}/{total}  {self._accuracy}  {earned}  {duration(record['seconds'])}")
+                line = f"generation {generation}/{total}  {self._accuracy}  {earned}  {duration(record['seconds'])}"
+                self.say(line + undefined)
 
     def stop(self) -> None:
         """End the bar."""

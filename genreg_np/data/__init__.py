@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from genreg_np.data.dataset import SPLITS, Dataset, Split
 from genreg_np.data.idx import PathLike
 from genreg_np.data.mnist import MNIST, SOURCES, is_idx_folder, load_idx_folder, load_source
 from genreg_np.errors import DataError, MissingExtraError, UsageError, did_you_mean, missing_extra
+from genreg_np.settings import whole_number, whole_numbers
 
 __all__ = [
     "READER_OPTIONS",
@@ -219,6 +220,8 @@ def load_dataset(
     """
     name = os.fspath(name_or_path)
     kind = _kind(name)
+    variations = whole_number(variations, "variations")
+    size = None if size is None else _whole_size(size)
     reading = {"label": label, "header": header, "separator": separator, "size": size, "range": range}
     for option, (target, fits) in READER_OPTIONS.items():
         if reading[option] is not None and not fits(reading[option]):
@@ -269,6 +272,13 @@ def reader_arguments(origin: Mapping[str, Any]) -> dict[str, Any]:
     """
     kept = {name: origin[name] for name in READER_OPTIONS if origin.get(name) is not None}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+
+
+def _whole_size(size: Sequence[int]) -> tuple[int, int]:
+    sides = whole_numbers(size, "size", least=1)
+    if len(sides) != 2:
+        raise UsageError(f"size = {size!r} must be height and width, as (28, 28)")
+    return sides[0], sides[1]
 
 
 def is_image_folder(name_or_path: PathLike) -> bool:

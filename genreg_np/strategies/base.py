@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from genreg_np.backends.base import Backend, ImageFitness
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
-from genreg_np.model import Float32, Network, Standardise
+from genreg_np.model import Float32, Model, Network, Standardise
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 if TYPE_CHECKING:
@@ -54,19 +55,26 @@ class Problem:
 
 
 class Scored:
-    """What strategies record that score whole genomes: a mixin of their states, which have these three fields."""
+    """What strategies record that score whole genomes: a mixin of their states, which have these four fields."""
 
     best_fitness: float  # of the last generation, a mean over its images; of random search: so far
     mean_fitness: float  # of the last generation
     mean_accuracy: float  # fraction of its images the last generation predicted right
+    non_finite: int  # fitness values replaced so far
 
     def metrics(self) -> dict[str, float]:
         """Return what is recorded of the last generation."""
-        return {
+        measured = {
             "best_trust": self.best_fitness,
             "mean_trust": self.mean_fitness,
             "mean_accuracy": self.mean_accuracy,
         }
+        return measured | counted(self.non_finite)
+
+
+def counted(non_finite: int) -> dict[str, float]:
+    """Return what is recorded of fitness values that were not finite: how many so far, or nothing."""
+    return {"non_finite": non_finite} if non_finite else {}
 
 
 def network_for(dataset: Dataset, hidden: tuple[int, ...], activation: str) -> Network:
@@ -98,6 +106,30 @@ def pose(
         assert dataset is not None
         network = network_for(dataset, config.hidden, config.activation)
     return Problem.of(network, dataset)
+
+
+def check_start(initial: Model, network: Network, class_names: Sequence[str], feature_names: Sequence[str]) -> None:
+    """Refuse a model that a run cannot start from.
+
+    Raises
+    ------
+    UsageError
+        If its network is another, or its classes or columns are the run's in another order.
+    """
+    if initial.network.dense != network.dense:
+        raise UsageError(
+            f"the model to start from is {initial.network.describe()}, "
+            f"but this run needs {network.describe()}: choose matching --hidden and --set activation=..."
+        )
+    for what, names, known in (
+        ("classes", class_names, initial.class_names),
+        ("columns", feature_names, initial.feature_names),
+    ):
+        if names != known and sorted(names) == sorted(known):
+            raise UsageError(
+                f"the model to start from has the same {what} in another order: {', '.join(known)}, "
+                f"but this run {', '.join(names)}; bring the data into the model's order"
+            )
 
 
 def all_alike(inputs: NDArray[np.generic]) -> bool:

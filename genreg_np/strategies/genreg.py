@@ -21,7 +21,6 @@ sparse mutation (Rechenberg 1973; Hansen & Ostermeier 2001).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +33,7 @@ from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
 from genreg_np.errors import UsageError
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem
+from genreg_np.strategies.base import Problem, counted
 from genreg_np.streams import Purpose, Stream, scale_words
 
 GENES = {
@@ -127,7 +126,7 @@ class GenregState:
     """What lives between generations."""
 
     generation: int  # generations scored so far
-    survivors: Float32  # (S, D) of the last scored generation, most trusted first, the backend's; S = 0 at the start
+    survivors: Float32  # (S, D) of the last scored generation, best first, the backend's; S = 0 at the start
     trust: NDArray[np.float64]  # (S,) their trust
     evidence: NDArray[np.float64]  # (S,) the trust they would have, had each generation earned 1
     mean_trust: float = 0.0  # of the whole last generation
@@ -143,7 +142,7 @@ class GenregState:
         measured = {"best_trust": float(self.trust[0]), "mean_trust": self.mean_trust}
         if self.mean_accuracy is not None:
             measured["mean_accuracy"] = self.mean_accuracy
-        return measured | ({"non_finite": self.non_finite} if self.non_finite else {})
+        return measured | counted(self.non_finite)
 
 
 class Genreg:
@@ -231,12 +230,18 @@ class Genreg:
         state: GenregState,
         context: GenregContext,
         brood: Brood,
-        fitness: Sequence[float] | NDArray[np.float64],
+        fitness: NDArray[np.float64],
         accuracy: float | None = None,
     ) -> GenregState:
-        """Turn the fitness (P,) of a brood into trust, and keep its most trusted genomes."""
+        """Turn the fitness (P,) of a brood into trust, and keep its most trusted genomes; perfect ones come first.
+
+        Raises
+        ------
+        FitnessError
+            If no fitness is finite or +inf.
+        """
         options = context.options
-        earned, replaced = fitnesses.replace_non_finite(fitness, brood.size)
+        earned = fitnesses.replace_non_finite(fitness)
         images = 1
         if options.fitness != "custom":
             images = options.images_at(context.done(state.generation)) * len(context.by_class)
@@ -250,8 +255,13 @@ class Genreg:
                 before = trust.inherit(held, brood.parents, options.trust_inheritance, brood.elites, one_parent)
             return trust.accumulate(before, earned, images, options.trust_decay, options.trust_decay_per)
 
-        after, evidence = after_earning(state.trust, earned), after_earning(state.evidence, np.ones(brood.size))
-        chosen = selection.survivors(standing(options, after, evidence), options.survivor_count)
+        after, evidence = after_earning(state.trust, earned.values), after_earning(state.evidence, np.ones(brood.size))
+        ranked_by = standing(options, after, evidence)
+        chosen = selection.survivors(ranked_by, options.survivor_count, earned.perfect)
+        if earned.perfect.any():  # and nobody is trusted more than they
+            share = evidence if options.survival == "mean" else 1.0
+            after = np.where(earned.perfect, trust.bounded(ranked_by).max() * share, after)
+        after, evidence = trust.bounded(after), trust.bounded(evidence)
         return GenregState(
             state.generation + 1,
             context.backend.rebuild(brood, chosen),
@@ -259,7 +269,7 @@ class Genreg:
             evidence[chosen],
             float(after.mean()),
             accuracy,
-            state.non_finite + replaced,
+            state.non_finite + earned.replaced,
         )
 
     @staticmethod

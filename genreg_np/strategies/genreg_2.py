@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import fisher
+from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import to_levels
 from genreg_np.backends.threads import single_threaded_blas
@@ -39,7 +40,7 @@ from genreg_np.errors import UsageError
 from genreg_np.layers import Branches, Deskew, FixedLayer, Levels, Project, Standardise, Statistics
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem, image_shape, plan_line
+from genreg_np.strategies.base import Problem, counted, image_shape, plan_line
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 FIXED = "the network's fixed layers would change"
@@ -94,10 +95,12 @@ class Genreg2State:
     genomes: Float32  # (P, D), best first
     sigmas: NDArray[np.float64]  # (P,)
     fitness: NDArray[np.float64]  # (P,), best first; empty before the first generation
+    non_finite: int = 0  # values of it replaced so far
 
     def metrics(self) -> dict[str, float]:
         """Return what is recorded of the last generation."""
-        return {"best_trust": float(self.fitness[0]), "mean_trust": float(self.fitness.mean())}
+        measured = {"best_trust": float(self.fitness[0]), "mean_trust": float(self.fitness.mean())}
+        return measured | counted(self.non_finite)
 
 
 class Genreg2:
@@ -197,9 +200,11 @@ class Genreg2:
         genomes, sigmas, kept = state.genomes, state.sigmas, 0
         if state.generation:
             genomes, sigmas, kept = breed(state, context, stream)
-        scores = np.concatenate([state.fitness[:kept], judge(genomes[kept:], context)])
-        order = np.argsort(-scores, kind="stable")
-        return Genreg2State(state.generation + 1, genomes[order], sigmas[order], scores[order])
+        judged = np.concatenate([state.fitness[:kept], judge(genomes[kept:], context)])
+        scores = fitnesses.replace_non_finite(judged)
+        order = np.argsort(-scores.values, kind="stable")
+        replaced = state.non_finite + scores.replaced
+        return Genreg2State(state.generation + 1, genomes[order], sigmas[order], scores.values[order], replaced)
 
     @staticmethod
     def plan(context: Genreg2Context) -> str:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Perturbation, Work
+from genreg_np.errors import FitnessError
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
@@ -146,7 +147,13 @@ class NodePerturbation:
 
     @staticmethod
     def step(state: NodeState, context: NodeContext, stream: Stream) -> NodeState:
-        """Judge the next batch's mutants, and move the genes."""
+        """Judge the next batch's mutants, and move the genes.
+
+        Raises
+        ------
+        FitnessError
+            If fitness or genes are no longer finite: nothing would come back from that.
+        """
         options, generation = context.options, state.generation
         estimate = context.backend.perturb(
             context.network,
@@ -162,6 +169,11 @@ class NodePerturbation:
             generation,
             annealed_rate(options.step_size, options.annealing, generation, context.generations),
         )
+        if not (np.isfinite(estimate.fitness) and np.isfinite(genes).all()):
+            raise FitnessError(
+                f"generation {generation + 1}: the fitness or the weights became infinite or NaN: "
+                f"lower step_size ({options.step_size:g})"
+            )
         averaged = state.averaged + 1 if generation >= (1 - options.averaging) * context.generations else 0
         average = state.average
         if averaged:
