@@ -91,7 +91,7 @@ def test_a_generation_of_nothing_but_undefined_numbers_is_an_error(numbers: list
         "abc",
         None,
         {1.0: 1, 2.0: 2, 3.0: 3},
-        [1, 2, object()],
+        [1, 2, Ellipsis],
     ],
     ids=repr,
 )
