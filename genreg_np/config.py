@@ -145,10 +145,10 @@ class TrainConfig(Settings):
     def changes_to(self, new: TrainConfig, generation: int, names: Iterable[str]) -> list[dict[str, Any]]:
         """Return what is logged of settings, in the order of their names, that are others from a generation on.
 
-        A new total of generations is no change, unless steps are planned by it.
+        A new total of generations is no change, unless steps were planned by it and some are done.
         """
         before, after = self.to_dict(), new.to_dict()
-        planned = self.annealed or new.annealed
+        planned = (self.annealed or new.annealed) and generation > 0
         return [
             {"generation": generation, "setting": name, "old": before[name], "new": after[name]}
             for name in names
