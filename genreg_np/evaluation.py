@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.data.dataset import MOST_CLASSES
+from genreg_np.errors import DataError
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -16,7 +19,15 @@ class Evaluation:
 
     @classmethod
     def of(cls, predicted: NDArray[np.integer], labels: NDArray[np.integer], classes: int) -> Evaluation:
-        """Count predictions (N,) against labels (N,)."""
+        """Count predictions (N,) against labels (N,).
+
+        Raises
+        ------
+        DataError
+            For more than 4,096 classes, whose square takes too much memory.
+        """
+        if classes > MOST_CLASSES:
+            raise DataError(f"{classes:,} classes: who is taken for whom is counted for {MOST_CLASSES:,} at most")
         pairs = np.bincount(labels * classes + predicted, minlength=classes * classes)
         return cls(pairs.reshape(classes, classes))
 

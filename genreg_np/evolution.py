@@ -79,6 +79,8 @@ class Evolution:
     ------
     UsageError
         If neither a dataset nor a network is given, or they or the settings do not fit together.
+    DataError
+        If the dataset is none to learn from.
     """
 
     def __init__(
@@ -97,6 +99,8 @@ class Evolution:
     ) -> None:
         if dataset is None and network is None:
             raise UsageError("an evolution needs a dataset, or a network and your own fitness")
+        if dataset is not None:
+            dataset.check_trainable()
         self.config = config or TrainConfig.from_preset("small")
         if dataset is None or image_fitness is not None:
             self.config = self.config.with_own_fitness(dataset is not None)

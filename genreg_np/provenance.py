@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from genreg_np.data import dataset_names, load_dataset
+from genreg_np.data import dataset_names, load_dataset, reader_arguments
 from genreg_np.data.dataset import SPLITS, Dataset
 from genreg_np.errors import RunError, UsageError
 
@@ -38,7 +38,8 @@ def load_again(folder: Path, origin: dict[str, Any], variations: int, named: boo
     folder : Path
         The run folder, for messages.
     origin : dict
-        What load_dataset was given: `source` (name or path), `data_dir`, `label`, `size`; `data` is the fingerprint.
+        What load_dataset was given: `source` (name or path), `data_dir` and `label`, `size`, ... (READER_OPTIONS);
+        `data` is the fingerprint.
     variations : int
         Views per letter.
     named : bool
@@ -66,8 +67,7 @@ def load_again(folder: Path, origin: dict[str, Any], variations: int, named: boo
         source,
         data_dir=origin.get("data_dir"),
         variations=variations,
-        label=origin.get("label"),
-        size=tuple(origin["size"]) if origin.get("size") else None,
+        **reader_arguments(origin),
     )
 
 

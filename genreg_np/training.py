@@ -101,7 +101,8 @@ def train(
     image_fitness : callable, optional
         A fitness of one's own for node-perturbation (see Evolution); to be given again to resume.
     origin : dict, optional
-        What load_dataset was given: `source` (name or path), `data_dir`, `label`, `size`; resume loads it so again.
+        What load_dataset was given: `source` (name or path), `data_dir` and `label`, `size`, ... (READER_OPTIONS);
+        resume loads it so again.
     watcher : Watcher, optional
     clock : callable
         The time in seconds, from any start: what budgets, saving and `seconds` go by.

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from genreg_np.cli.output import DownloadLines, print_json
+from genreg_np.cli.reading import reader_arguments, reader_options
 from genreg_np.cli.terminal import say
 
 
@@ -35,7 +36,7 @@ def list_command(data_dir: str | None, as_json: bool) -> None:
         return
     for info in infos:
         say(f"{info.name:<14} {info.description}", f"{'':<14} {info.where}")
-    say("Also: a folder of images with a subfolder per class, a .csv with a label column, a .npz.")
+    say("Also: a folder of images with a subfolder per class, a .csv or .tsv with a label column, a .npz.")
 
 
 @command.command("fetch", help="Make sure that a dataset is on this machine; download it where it is not.")
@@ -56,14 +57,15 @@ def fetch_command(name: str, data_dir: str | None) -> None:
 @click.option("--per-class", default=10, show_default=True, type=click.IntRange(1, 100), help="Pictures in a row.")
 @click.option("--variations", default=1, show_default=True, help="Random views per letter (letters only).")
 @click.option("--data-dir", help="Where to look for datasets first.")
-@click.option("--size", help="Resize a folder's images to HxW.")
-def show_command(dataset: str, out: str | None, split: str, per_class: int, size: str | None, **where: Any) -> None:
+@reader_options
+def show_command(
+    dataset: str, out: str | None, split: str, per_class: int, variations: int, data_dir: str | None, **reading: Any
+) -> None:
     """Write pictures of a dataset as one."""
     from genreg_np.data import load_dataset
-    from genreg_np.data.images import parse_size
     from genreg_np.data.sheet import contact_sheet
 
-    loaded = load_dataset(dataset, size=parse_size(size) if size else None, **where)
+    loaded = load_dataset(dataset, data_dir=data_dir, variations=variations, **reader_arguments(reading))
     target = Path(out or f"{Path(dataset).stem}.png")
     contact_sheet(loaded, split, target, per_class)
     if loaded.note:

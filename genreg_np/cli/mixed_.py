@@ -14,6 +14,7 @@ import numpy as np
 from genreg_np.checkpoint import RunFolder
 from genreg_np.cli import mixed_report
 from genreg_np.cli.output import Progress, print_json
+from genreg_np.cli.reading import reader_options
 from genreg_np.cli.runs import (
     Started,
     choose_device,
@@ -27,6 +28,7 @@ from genreg_np.cli.runs import (
 )
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.config import TrainConfig, parse_assignment, read_preset
+from genreg_np.data import READER_OPTIONS
 from genreg_np.errors import MissingExtraError, RunError, UsageError
 from genreg_np.hybrid.attacks import PAPER_FGSM, Attack
 from genreg_np.hybrid.networks import NETWORKS, network_name, parse_network
@@ -88,10 +90,9 @@ they bear images that were changed to make one of them err.
 @click.option("--paper-fgsm", is_flag=True, help="Also attack as the notebook did: 0.1623, pixels leave 0 .. 1.")
 @click.option("--attack-images", type=click.IntRange(min=0), help="Test images attacked, 0: none.  [default: all]")
 @click.option("--figures/--no-figures", default=True, help="Draw figures, where matplotlib is installed.")
-@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz or a .csv.")
+@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz, .csv or .tsv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
-@click.option("--label", help="The label column of a .csv.")
-@click.option("--size", help="Resize a folder's images to HxW.")
+@reader_options
 @click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]")
 @click.option("--device", type=click.IntRange(min=0), help="Which GPU the cupy backend uses.")
 @click.option("--threads", type=int, help="How many threads; by default all.")
@@ -212,7 +213,7 @@ def published_lines(config: TrainConfig) -> list[str]:
 def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
     """Go on with a run."""
     choose_device(options)
-    for name in ("network", "seed", "out", "label", "size"):
+    for name in ("network", "seed", "out", *READER_OPTIONS):
         if options[name] is not None:
             raise UsageError(f"--{name} cannot be combined with --resume: the run has its own")
     if options["paper"]:

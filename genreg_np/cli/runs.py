@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from genreg_np import data
 from genreg_np.backends import must_compile
 from genreg_np.backends.threads import can_limit_blas
 from genreg_np.checkpoint import RunFolder
 from genreg_np.cli.output import DownloadLines, Progress, duration
+from genreg_np.cli.reading import reader_arguments, reader_words
 from genreg_np.cli.signals import Stopping
 from genreg_np.config import TrainConfig
 from genreg_np.data import dataset_names
@@ -23,7 +25,6 @@ from genreg_np.provenance import is_path
 from genreg_np.strategies import strategy_class
 from genreg_np.training import Watcher
 
-READER_OPTIONS = ("data_dir", "label", "size")  # what eval needs, beside the dataset, to read it as the run did
 WAITED_FOR = {"generations": "this generation", "finishing": "the run's last look at its accuracy"}  # by phase
 
 
@@ -52,17 +53,15 @@ def read_data(
     The origin is what a resumed run needs to load it again.
     """
     from genreg_np.data import load_dataset
-    from genreg_np.data.images import parse_size
 
     named = str(settings.get("dataset", "auto"))
-    size = parse_size(options["size"]) if options["size"] else None
+    reading = reader_arguments(options)
     dataset = load_dataset(
         named,
         data_dir=options["data_dir"],
         variations=settings.get("variations", 1),
-        label=options["label"],
-        size=size,
         progress=DownloadLines(progress.say),
+        **reading,
     )
     for note in dataset.note.split("; "):
         if note and not note.startswith("split by class"):
@@ -73,8 +72,7 @@ def read_data(
     return dataset, source, {
         "source": source if source in dataset_names() else os.path.abspath(source),
         "data_dir": options["data_dir"] and os.path.abspath(options["data_dir"]),
-        "label": options["label"],
-        "size": size,
+        **reading,
     }  # fmt: skip
 
 
@@ -116,10 +114,8 @@ def next_lines(model: Path, origin: dict[str, Any]) -> list[str]:
     command = ["genreg-np", "eval", str(model)]
     if is_path(origin["source"]):
         command += ["--dataset", _shown(origin["source"])]
-    for name in READER_OPTIONS:
-        if (value := origin.get(name)) is not None:
-            shown = "x".join(map(str, value)) if name == "size" else value
-            command += [f"--{name.replace('_', '-')}", _shown(shown) if name == "data_dir" else shown]
+    command += ["--data-dir", _shown(origin["data_dir"])] if "data_dir" in origin else []
+    command += reader_words(data.reader_arguments(origin))
     return ["", "try next:", f"  {shlex.join(command)}"]
 
 

@@ -12,6 +12,7 @@ import click
 
 from genreg_np.checkpoint import CHANGES, ORIGIN
 from genreg_np.cli.output import Progress, duration, per_class_lines, percent, print_json
+from genreg_np.cli.reading import reader_options
 from genreg_np.cli.runs import (
     Started,
     choose_device,
@@ -32,6 +33,7 @@ from genreg_np.config import (
     read_preset,
     read_toml,
 )
+from genreg_np.data import READER_OPTIONS, is_image_folder
 from genreg_np.errors import UsageError
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.training import Result, Watcher, resume, train
@@ -68,10 +70,9 @@ Ctrl-C saves the run and says how to go on with it. Nothing that was saved is ev
 
 
 @click.command("train", help=HELP, epilog=_examples())
-@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz or a .csv.")
+@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz, .csv or .tsv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
-@click.option("--label", help="The label column of a .csv.")
-@click.option("--size", help="Resize a folder's images to HxW.")
+@reader_options
 @click.option("--strategy", help="How to evolve: " + ", ".join(REGISTRY) + ".")
 @click.option("--preset", help="A named configuration; by default chosen by the dataset.")
 @click.option("--hidden", help="Units per hidden layer: 64 or 64,32.")
@@ -142,6 +143,8 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     if preset is None:
         preset = default_preset(source, settings.get("strategy"))
         settings = read_preset(preset) | settings
+        if settings["strategy"] == "node-perturbation" and is_image_folder(source) and min(dataset.input_shape) >= 16:
+            progress.say("preset fast is usually better for photographs: --preset fast")
     config = TrainConfig.from_dict(settings | {"dataset": source})
     initial = load(options["init_model"]) if options["init_model"] else None
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
@@ -175,8 +178,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
     """Go on with a run."""
     choose_device(options)
     fixed = (
-        "label",
-        "size",
+        *READER_OPTIONS,
         "strategy",
         "preset",
         "hidden",

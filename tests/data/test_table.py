@@ -123,7 +123,9 @@ def test_a_missing_file_and_a_column_of_ids_are_explained(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="no such file"):
         load_csv(tmp_path / "nowhere.csv")
     with pytest.raises(DataError, match="too few samples"):
-        load_csv(write(tmp_path / "ids.csv", [("1", f"id{index}") for index in range(9)]))
+        load_csv(
+            write(tmp_path / "ids.csv", [("1", f"id{index}") for index in range(9)], ("x", "id"))
+        ).check_trainable()
 
 
 def test_columns_at_the_ends_of_float32_are_standardised_or_refused(tmp_path: Path) -> None:
