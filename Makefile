@@ -101,6 +101,7 @@ $(VENV)/installed-train: pyproject.toml | $(VENV)/bin/python
 	@.venv-oldest/bin/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
+.PRECIOUS: .venv-python3.%/installed
 .venv-python3.%/installed: pyproject.toml
 	@python3.$* -m venv --clear .venv-python3.$*
 	@.venv-python3.$*/bin/python -m pip install --quiet --editable '.[train-pure]' pytest pytest-xdist hypothesis

@@ -57,8 +57,7 @@ def load_again(folder: Path, origin: dict[str, Any], variations: int, named: boo
     if is_path(source) and not named:
         if "data" not in origin:
             raise UsageError(
-                f"{folder}: says that its data are {source}, but not by what to know them again, so they are not read "
-                "unless you name them: --dataset PATH"
+                f"{folder}: has no fingerprint of its data, so {source} is not read unless you name it: --dataset PATH"
             )
         if not os.path.exists(source):
             raise RunError(f"{folder}: its data are not at {source} any more: say where they are with --dataset PATH")

@@ -85,11 +85,11 @@ def command(
         say("columns are taken in the order they stand in: the data have no names to go by, the model has")
     if isinstance(note := model.trained("note"), str):
         say(f"of the model: {short_name(note, 160)}")
-    say("", *per_class_lines(result, names))
+    say("", *per_class_lines(result, names), "")
     if len(names) > MOST_SHOWN:
-        say("", f"the confusion matrix of {len(names):,} classes is printed with --json only")
+        say(f"the confusion matrix of {len(names):,} classes is printed with --json only")
     else:
-        say("", *confusion_lines(result, names))
+        say(*confusion_lines(result, names))
 
 
 def trained_on(path: str, model: Model, others: str = "") -> str:

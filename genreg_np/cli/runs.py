@@ -114,8 +114,7 @@ def next_lines(model: Path, origin: dict[str, Any]) -> list[str]:
     command = ["genreg-np", "eval", str(model)]
     if is_path(origin["source"]):
         command += ["--dataset", _shown(origin["source"])]
-    if origin.get("data_dir"):
-        command += ["--data-dir", _shown(origin["data_dir"])]
+    command += ["--data-dir", _shown(origin["data_dir"])] if origin.get("data_dir") else []
     command += reader_words(data_arguments(origin))
     return ["", "try next:", f"  {shlex.join(command)}"]
 
