@@ -1,20 +1,64 @@
-"""Files that are always whole: written under a temporary name, flushed to the disk, then renamed."""
+"""Files: read only if they are regular, and always whole: written under a temporary name, flushed, then renamed."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import io
+import operator
 import os
 import secrets
+import stat
 import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's zero: a file's bytes must not depend on the time
+
+
+def open_regular(path: str | os.PathLike[str], *, follow_links: bool = True) -> BinaryIO:
+    """Open a regular file for reading: a pipe could be waited for without end, and a device read without end.
+
+    Parameters
+    ----------
+    path : str or path
+    follow_links : bool
+        Whether `path` itself may be a symbolic link to a regular file.
+
+    Raises
+    ------
+    OSError
+        If it is no regular file or cannot be opened; `strerror` says why.
+    """
+    flags = os.O_RDONLY | _flags("O_NONBLOCK", "O_NOCTTY", "O_BINARY")
+    return os.fdopen(_regular(path, flags, follow_links), "rb")
+
+
+def _regular(path: str | os.PathLike[str], flags: int, follow_links: bool) -> int:
+    """Return a descriptor of a regular file."""
+    if not follow_links:
+        if os.path.islink(path):  # O_NOFOLLOW is absent on Windows, and words its refusal as a loop elsewhere
+            raise OSError(errno.ELOOP, "is a symbolic link", os.fspath(path))
+        flags |= _flags("O_NOFOLLOW")
+    descriptor = os.open(path, flags, 0o666)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+    return descriptor
+
+
+def _flags(*names: str) -> int:
+    """Return those flags of os.open together that the system has."""
+    return functools.reduce(operator.or_, (getattr(os, name, 0) for name in names))
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -26,7 +70,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         If the folder cannot be written or the disk is full; `path` is then untouched.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _flags("O_BINARY"), 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
