@@ -15,8 +15,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import tomllib
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +29,13 @@ import tomli_w
 
 from genreg_np import infer
 from genreg_np.config import TrainConfig
-from genreg_np.errors import RunError, UsageError
+from genreg_np.errors import RunError
 from genreg_np.files import pack_arrays, write_atomic
 from genreg_np.model import Dense, Network
 
 CHANGES, ORIGIN = "changes", "origin"  # tables of config.toml beside the settings
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "genreg-np checkpoint", 1
+MOST_GENERATIONS, MOST_COUNTED = 2**32 - 1, 2**62  # a counter of random words has 32 bits, an index of arrays 63
 
 
 @dataclass(frozen=True)
@@ -70,17 +73,27 @@ class SavedRun:
             If something is missing.
         """
         try:
-            network, value_range = None, header["input_range"]
+            network = None
             if described := header.get("network"):
-                dense = tuple(Dense(*layer) for layer in described["dense"])
-                network = Network(tuple(described["input_shape"]), dense)
-            config = TrainConfig.from_dict(header["config"], str(path))
-            names, genes, seconds = tuple(header["class_names"]), int(header["genes"]), float(header["seconds"])
-        except UsageError:
-            raise
+                shape = tuple(described["input_shape"])
+                if not shape or any(type(extent) is not int or extent < 1 for extent in shape):
+                    raise ValueError("impossible input shape")
+                network = Network(shape, tuple(Dense(*layer) for layer in described["dense"]))
+            settings, names, value_range = header["config"].items(), header["class_names"], header["input_range"]
+            genes, seconds = header["genes"], header["seconds"]
+            if type(genes) is not int or type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
+                raise ValueError("impossible numbers")
+            if not all(isinstance(name, str) for name in names):
+                raise ValueError("class names that are no text")
+            value_range = infer.checked_range(value_range)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise RunError(f"{path}: its header is incomplete; the file is damaged") from None
-        return cls(config, network, names, value_range and tuple(value_range), genes, seconds)
+        config = TrainConfig.from_dict(dict(settings), str(path))
+        return cls(config, network, tuple(names), value_range, genes, float(seconds))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def pack_checkpoint(state: Any, saved: SavedRun) -> bytes:
@@ -103,10 +116,12 @@ def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     try:
         arrays = infer.read_arrays(path, limit_bytes=64 << 30)
-        header = json.loads(arrays.pop("header").tobytes().decode("utf-8"))
+        header = json.loads(arrays.pop("header").tobytes().decode("utf-8"), parse_constant=_refuse)
         if header["format"] != CHECKPOINT_FORMAT or header["version"] != CHECKPOINT_VERSION:
             raise RunError(f"{path}: is not a checkpoint of this version of genreg-np")
         fields = dict(header.pop("state"))
+        if type(fields["generation"]) is not int or not 0 <= fields["generation"] <= MOST_GENERATIONS:
+            raise RunError(f"{path}: its generation is no whole number up to {MOST_GENERATIONS:,}; the file is damaged")
     except infer.ModelError as error:
         raise RunError(str(error)) from None
     except (KeyError, ValueError, TypeError, RecursionError):
@@ -128,24 +143,50 @@ def read_checkpoint(path: Path) -> tuple[SavedRun, dict[str, Any]]:
     return SavedRun.from_header(header, path), fields
 
 
-def restored(fresh: Any, fields: dict[str, Any], path: Path) -> Any:
-    """Return a state like `fresh` with saved fields, whose arrays must have its types and widths.
+def restored(start: Any, fields: dict[str, Any], path: Path) -> Any:
+    """Return a state with saved fields, checked: whatever computes with it may trust its shapes and its numbers.
+
+    Parameters
+    ----------
+    start : dataclass
+        The state of this run before its first generation, in NumPy's arrays.
+    fields : dict
+        What read_checkpoint returned.
+    path : Path
+        Named in the error.
 
     Raises
     ------
     RunError
-        If they have not.
+        If fields are missing, of other types, shapes or lengths than this run's, or not finite.
     """
-    for item in dataclasses.fields(fresh):
-        like, saved = getattr(fresh, item.name), fields.get(item.name)
-        if isinstance(like, np.ndarray) and (
-            not isinstance(saved, np.ndarray) or (saved.dtype, saved.shape[1:]) != (like.dtype, like.shape[1:])
-        ):
-            raise RunError(f"{path}: its {item.name} are missing or of another kind; the file is damaged")
     try:
-        return type(fresh)(**fields)
+        state = type(start)(**fields)
     except (TypeError, ValueError):
         raise RunError(f"{path}: was saved by another version of this strategy, or is damaged") from None
+    for name in (item.name for item in dataclasses.fields(start)):
+        if not _alike(getattr(state, name), getattr(start, name), typing.get_type_hints(type(start))[name]):
+            raise RunError(f"{path}: its {name} is missing, of another kind or not finite; the file is damaged")
+    shapes = state.shapes(start) if hasattr(state, "shapes") else {}
+    for name, value in vars(state).items():
+        if isinstance(value, np.ndarray) and value.shape != (shape := shapes.get(name, getattr(start, name).shape)):
+            raise RunError(
+                f"{path}: its {name} has shape {value.shape}, but this run's is {shape}; the file is damaged"
+            )
+    return state
+
+
+def _alike(saved: Any, like: Any, declared: Any) -> bool:
+    """Whether a saved field is an array of the type and rank of another, or a number of the declared type, finite."""
+    if isinstance(like, np.ndarray):
+        return (
+            isinstance(saved, np.ndarray)
+            and (saved.dtype, saved.ndim) == (like.dtype, like.ndim)
+            and bool(np.isfinite(saved).all())
+        )
+    if not isinstance(saved, declared) or isinstance(saved, bool):
+        return False
+    return 0 <= saved <= MOST_COUNTED if isinstance(saved, int) else saved is None or math.isfinite(saved)
 
 
 class RunFolder:

@@ -386,7 +386,7 @@ class Evolution:
                 f"{path}: holds genomes of {saved.genes:,} genes, but this network "
                 f"({evolution.network.describe()}) has {evolution.network.gene_count:,}: pass what it was started with"
             )
-        evolution.state = restored(evolution.state, fields, Path(path))
+        evolution.state = restored(evolution.on_host(evolution.state), fields, Path(path))
         evolution.seconds += saved.seconds
         return evolution
 

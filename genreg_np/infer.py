@@ -221,7 +221,7 @@ class Model:
         self.arrays = {name: _read_only(array) for name, array in arrays.items()}
         self.input_shape = tuple(_whole(extent) for extent in _entry(network, "input_shape", list))
         self.class_names = tuple(str(name) for name in _entry(header, "class_names", list))
-        self.input_range = _input_range(header.get("input_range"))
+        self.input_range = checked_range(header.get("input_range"))
         layers = _entry(network, "layers", list)
         if min(self.input_shape, default=0) < 1:
             raise ModelError("the network has no inputs")
@@ -780,7 +780,8 @@ def _mapped_bytes(array: np.ndarray) -> np.ndarray:
     return mapped
 
 
-def _input_range(value: Any) -> tuple[float, float] | None:
+def checked_range(value: Any) -> tuple[float, float] | None:
+    """Return an `input_range` of a header as two floats, or None where there is none; ModelError if it is no range."""
     if value is None:
         return None
     if type(value) not in (list, tuple) or any(type(bound) not in (int, float) for bound in value):

@@ -73,6 +73,11 @@ class Brood:
     bias_range: float  # and biases from U(-bias_range, bias_range)
     parts: tuple[int, ...] = ()  # parallel parts of each layer (genes.py); none: layers are whole
 
+    def __post_init__(self) -> None:
+        rows = len(self.survivors)
+        if rows and self.size and not 0 <= self.parents.min() <= self.parents.max() < rows:  # kernels do not look
+            raise ValueError(f"parents {self.parents.min()} .. {self.parents.max()} of {rows} survivors")
+
     @property
     def size(self) -> int:
         """P, the number of genomes."""

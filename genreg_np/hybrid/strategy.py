@@ -61,6 +61,10 @@ class MixedState:
     newcomers_kept: int = 0  # of the last generation
     dropped: int = 0  # networks whose loss stopped being a number, so far
 
+    def shapes(self, start: MixedState) -> dict[str, tuple[int, ...]]:
+        """Return what its arrays' shapes must be, where they are not those of the start."""
+        return {"similarity": (self.generation + 1, *start.similarity.shape[1:])}
+
     def metrics(self) -> dict[str, Any]:
         """Return what is recorded of the last generation; similarity and clusters layer by layer."""
         measured: dict[str, Any] = {

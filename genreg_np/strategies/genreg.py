@@ -134,9 +134,14 @@ class GenregState:
     mean_accuracy: float | None = None  # fraction of its images the last generation predicted right
     non_finite: int = 0  # fitness values replaced so far
 
-    def __post_init__(self) -> None:
-        if not len(self.survivors) == len(self.trust) == len(self.evidence):
-            raise ValueError(f"{len(self.survivors)} survivors but {len(self.trust)} values of trust")
+    def shapes(self, start: GenregState) -> dict[str, tuple[int, ...]]:
+        """Return what its arrays' shapes must be: any number of survivors, but one at least after a generation."""
+        survivors = max(len(self.survivors), 1 if self.generation else 0)
+        return {
+            "survivors": (survivors, start.survivors.shape[1]),
+            "trust": (survivors,),
+            "evidence": (survivors,),
+        }
 
     def metrics(self) -> dict[str, float]:
         """Return what is recorded of the last generation."""

@@ -95,6 +95,10 @@ class Genreg2State:
     sigmas: NDArray[np.float64]  # (P,)
     fitness: NDArray[np.float64]  # (P,), best first; empty before the first generation
 
+    def shapes(self, start: Genreg2State) -> dict[str, tuple[int, ...]]:
+        """Return what its arrays' shapes must be, where they are not those of the start."""
+        return {"fitness": (len(start.genomes) if self.generation else 0,)}
+
     def metrics(self) -> dict[str, float]:
         """Return what is recorded of the last generation."""
         return {"best_trust": float(self.fitness[0]), "mean_trust": float(self.fitness.mean())}
