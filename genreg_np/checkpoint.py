@@ -115,7 +115,7 @@ def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         If it is missing, damaged or of another version.
     """
     try:
-        arrays = infer.read_arrays(path, limit_bytes=64 << 30)
+        arrays = infer.read_arrays(path, limit_bytes=64 << 30, compressed=False)
         header = json.loads(arrays.pop("header").tobytes().decode("utf-8"), parse_constant=_refuse)
         if header["format"] != CHECKPOINT_FORMAT or header["version"] != CHECKPOINT_VERSION:
             raise RunError(f"{path}: is not a checkpoint of this version of genreg-np")
