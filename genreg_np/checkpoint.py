@@ -7,17 +7,19 @@
     model.npz         the network
 
 Every file but metrics.jsonl is replaced as a whole (files.py); metrics.jsonl grows by lines and is cut back to the
-checkpoint when a run goes on. The folder is held by a lock of the operating system, which dies with its process.
+checkpoint when a run goes on. The folder is held by a lock of the operating system, which dies with its process. It may
+have come from anybody: what is read is checked, and nothing is read or written through a symbolic link.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
+import io
 import json
 import math
 import os
-import tomllib
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,15 +27,26 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import tomli_w
 
 from genreg_np import infer
 from genreg_np.config import TrainConfig
 from genreg_np.errors import RunError
-from genreg_np.files import pack_arrays, write_atomic
+from genreg_np.files import (
+    open_regular,
+    open_to_append,
+    pack_arrays,
+    read_text,
+    remove_leftovers,
+    write_atomic,
+)
 from genreg_np.model import Dense, Network
+from genreg_np.run_config import pack_run_config, read_run_config
 
-CHANGES, ORIGIN = "changes", "origin"  # tables of config.toml beside the settings
+MOST_JSON_BYTES = 1 << 20
+OWN = (
+    ".lock", "config.toml", "run.json", "metrics.jsonl", "checkpoint.npz", "initial.npz", "model.npz",
+    "measures.json", "figures",
+)  # fmt: skip
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "genreg-np checkpoint", 1
 MOST_GENERATIONS, MOST_COUNTED = 2**32 - 1, 2**62  # a counter of random words has 32 bits, an index of arrays 63
 
@@ -263,21 +276,11 @@ class RunFolder:
 
     def write_config(self, config: TrainConfig, changes: list[dict[str, Any]], origin: dict[str, Any]) -> None:
         """Write config.toml: the settings in force, the changes that led to them, the origin of data and arithmetic."""
-        values = config.to_dict() | {ORIGIN: {name: value for name, value in origin.items() if value is not None}}
-        values |= {CHANGES: changes} if changes else {}
-        self.write("config.toml", tomli_w.dumps(values).encode("utf-8"))
+        self.write("config.toml", pack_run_config(config, changes, origin))
 
     def read_config(self) -> tuple[TrainConfig, list[dict[str, Any]], dict[str, Any]]:
         """Return what write_config wrote."""
-        path = self.path / "config.toml"
-        try:
-            values = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: cannot be read ({error})") from None
-        changes, origin = values.pop(CHANGES, []), values.pop(ORIGIN, {})
-        if not isinstance(changes, list) or not isinstance(origin, dict):
-            raise RunError(f"{path}: its {CHANGES} or {ORIGIN} are not tables; restore what train wrote")
-        return TrainConfig.from_dict(values, str(path)), changes, origin
+        return read_run_config(self.path / "config.toml")
 
     def write_json(self, name: str, values: dict[str, Any]) -> None:
         """Write a readable JSON file."""
@@ -286,16 +289,16 @@ class RunFolder:
     def read_json(self, name: str) -> dict[str, Any]:
         """Return a JSON file's values; an absent or damaged one is empty (nothing in it determines a result)."""
         try:
-            values = json.loads((self.path / name).read_text("utf-8"))
-        except (OSError, ValueError):
+            values = json.loads(read_text(self.path / name, MOST_JSON_BYTES, follow_links=False))
+        except (OSError, ValueError, RecursionError):
             return {}
-        return values if isinstance(values, dict) else {}
+        return values if isinstance(values, dict) and infer.is_shallow(values) else {}
 
     def record(self, line: dict[str, Any]) -> None:
         """Add a line to metrics.jsonl."""
         with _as_run_error(self.path / "metrics.jsonl"):
             if self._metrics is None:
-                self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
+                self._metrics = open_to_append(self.path / "metrics.jsonl")
             self._metrics.write(json.dumps(line) + "\n")
             self._metrics.flush()
 
@@ -303,13 +306,16 @@ class RunFolder:
         """Drop lines of generations past `generation`, and a last line that was cut short."""
         path = self.path / "metrics.jsonl"
         kept: list[str] = []
-        with _as_run_error(path, "read"):
-            lines = path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []
+        with (
+            _as_run_error(path, "read"),
+            open_regular(path, follow_links=False) if path.exists() else io.BytesIO() as file,
+        ):
+            lines = file.read().decode("utf-8", "replace").splitlines()
         for line in lines:
             try:
                 if json.loads(line)["generation"] <= generation:
                     kept.append(line + "\n")
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
         self.write("metrics.jsonl", "".join(kept).encode("utf-8"))
 
@@ -317,7 +323,10 @@ class RunFolder:
 def _hold(path: Path) -> IO[str]:
     """Lock a run folder for this process, and clear away half-written files of one that was killed."""
     with _as_run_error(path):
-        file = (path / ".lock").open("a", encoding="utf-8")
+        for name in OWN:
+            if (path / name).is_symlink():
+                raise OSError(errno.ELOOP, f"its {name} is a symbolic link, which a run folder has none of")
+        file = open_to_append(path / ".lock")
     try:
         if os.name == "posix":
             import fcntl
@@ -332,9 +341,7 @@ def _hold(path: Path) -> IO[str]:
         raise RunError(
             f"{path}: another process is working on this run; wait for it, or choose another --out"
         ) from None
-    for leftover in path.glob(".*.tmp"):  # of a process that was killed in the middle of a save
-        with contextlib.suppress(OSError):
-            leftover.unlink()
+    remove_leftovers(path)
     return file
 
 

@@ -214,7 +214,7 @@ def load(path: PathLike) -> Model:
         header = json.loads(header_bytes.tobytes().decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise ModelError(f"{path}: its header is damaged") from None
-    if not _is_shallow(header):
+    if not is_shallow(header):
         raise ModelError(f"{path}: its header is nested deeper than {MOST_NESTING} levels")
     try:
         # JSON can escape half a surrogate pair: text that could be neither printed nor saved again.
@@ -823,10 +823,10 @@ def _whole(value: Any) -> int:
     return value
 
 
-def _is_shallow(value: Any, levels: int = MOST_NESTING) -> bool:
+def is_shallow(value: Any, levels: int = MOST_NESTING) -> bool:
     """Whether lists and mappings of JSON are nested at most so deep."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_is_shallow(part, levels - 1) for part in inner)
+    return levels > 0 and all(is_shallow(part, levels - 1) for part in inner)
 
 
 def _refuse(constant: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import click
 
 from genreg_np.backends import must_compile
-from genreg_np.checkpoint import CHANGES, ORIGIN
 from genreg_np.cli.output import Progress, duration, per_class_lines, percent, print_json
 from genreg_np.cli.runs import (
     INTERRUPTED,
@@ -33,6 +32,7 @@ from genreg_np.config import (
     read_toml,
 )
 from genreg_np.errors import UsageError
+from genreg_np.run_config import CHANGES, ORIGIN
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.training import Result, Watcher, resume, train
 
