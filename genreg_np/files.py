@@ -150,11 +150,36 @@ def pack_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
 
 
 def user_cache_dir() -> Path:
-    """Return the folder for things that can be made or fetched again; it need not exist."""
+    """Return the folder for things that can be made or fetched again; it need not exist.
+
+    Variables that are empty or name a relative path are ignored: the folder must not depend on where a program starts.
+
+    Raises
+    ------
+    RuntimeError
+        For a user without a home folder.
+    """
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = _absolute("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = _home() / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = _absolute("XDG_CACHE_HOME") or _home() / ".cache"
     return base / "genreg-np"
+
+
+def _absolute(variable: str) -> Path | None:
+    """Return the path that a variable of the environment names, if it is absolute."""
+    value = os.environ.get(variable, "")
+    return Path(value) if os.path.isabs(value) else None
+
+
+def _home() -> Path:
+    import pwd
+
+    if home := _absolute("HOME"):
+        return home
+    with contextlib.suppress(KeyError):
+        if os.path.isabs(home_of_user := pwd.getpwuid(os.getuid()).pw_dir):
+            return Path(home_of_user)
+    raise RuntimeError("no home folder")

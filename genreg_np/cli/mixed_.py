@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from genreg_np.backends import must_compile
+from genreg_np.backends import compiled_how_often, must_compile
 from genreg_np.checkpoint import RunFolder
 from genreg_np.cli.output import Progress, print_json
 from genreg_np.cli.runs import (
@@ -185,7 +185,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         progress.say(line)
     backend = options["backend"] or "auto"
     if must_compile(backend, Mixed.works):
-        progress.say("compiling kernels, once on this machine (up to a minute) ...")
+        progress.say(f"compiling kernels, {compiled_how_often()} (up to a minute) ...")
     return train(config, dataset, out, backend=backend, threads=options["threads"], origin=origin, watcher=watcher)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from genreg_np.backends import must_compile
+from genreg_np.backends import compiled_how_often, must_compile
 from genreg_np.cli.output import Progress, duration, per_class_lines, percent, print_json
 from genreg_np.cli.runs import (
     INTERRUPTED,
@@ -131,7 +131,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     progress.say(f"  {strategy_class(config.strategy).summary}")
     backend = options["backend"] or "auto"
     if must_compile(backend, strategy_class(config.strategy).works):
-        progress.say("compiling kernels, once on this machine (up to a minute) ...")
+        progress.say(f"compiling kernels, {compiled_how_often()} (up to a minute) ...")
     return train(
         config,
         dataset,
