@@ -188,10 +188,17 @@ def read_npy(file: Any, size: int, where: str) -> np.ndarray:
     data = file.read(wanted)
     if len(data) != wanted:
         raise ModelError(f"{where} is cut short")
+    if dtype.kind == "U" and not _is_unicode(np.frombuffer(data, np.dtype(np.uint32).newbyteorder(dtype.byteorder))):
+        raise ModelError(f"{where} holds text that is no Unicode")
     try:
         return np.frombuffer(data, dtype).reshape(shape, order="F" if header[2] == "True" else "C")
     except (ValueError, OverflowError):  # too many axes, or of nothing by too much
         raise ModelError(f"{where} has the impossible shape {shape}") from None
+
+
+def _is_unicode(codes: np.ndarray) -> bool:
+    """Whether all numbers are those of characters: Python fails on larger ones, and prints no half of a pair."""
+    return not ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any()
 
 
 def load(path: PathLike) -> Model:
