@@ -35,8 +35,9 @@ VALUES: tuple[Any, ...] = (
     {},
 )
 TOKENS = (
-    b"", b"\0", b"\xff", b"\x1b[2J", "\u202e".encode(), b'"', b"'", b",", b";", b"\n", b"\r", b"\t", b"=", b"#", b"[", b"]",
-    b"{", b"}", b"[" * 200, b"nan", b"inf", b"-1", b"1e999", b"9" * 30, b"9" * 5000, b"true", b"null", b"1979-05-27", b"[[a]]",
+    b"", b"\0", b"\xff", b"\x1b[2J", "\u202e".encode(), b'"', b"'", b",", b";", b"\n", b"\r", b"\t", b"=", b"#",
+    b"[", b"]", b"{", b"}", b"[" * 200, b"nan", b"inf", b"-1", b"1e999", b"9" * 30, b"9" * 5000, b"true", b"null",
+    b"1979-05-27", b"[[a]]",
 )  # fmt: skip
 
 
