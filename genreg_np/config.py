@@ -40,7 +40,9 @@ class TrainConfig(Settings):
     dataset: str = option("auto", "dataset name or path", fixed="the run was trained on another one")
     variations: int = option(1, "random views per letter", low=1, high=10_000, fixed="the training data would change")
     strategy: str = option("genreg", "how to evolve", fixed="its state is that of another method")
-    hidden: tuple[int, ...] = option((64,), "units per hidden layer", low=1, fixed="the genomes have another length")
+    hidden: tuple[int, ...] = option(
+        (64,), "units per hidden layer", low=1, most=256, fixed="the genomes have another length"
+    )
     activation: str = option(
         "tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS), fixed="the genomes mean something else"
     )

@@ -34,7 +34,7 @@ from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
 from genreg_np.model import Model, Network
 from genreg_np.strategies import strategy_class
-from genreg_np.strategies.base import pose
+from genreg_np.strategies.base import check_memory, pose
 from genreg_np.streams import Stream
 from genreg_np.workers import FitnessPool
 
@@ -118,6 +118,7 @@ class Evolution:
 
     def _prepare(self, config: TrainConfig) -> Any:
         self._problem = dataclasses.replace(self._problem, generations=config.generations)
+        check_memory(self.strategy, self._problem, config.options, self.backend)
         return self.strategy.prepare(self._problem, config.options, self.backend)
 
     def _start(self, initial: Model | None) -> Any:
@@ -288,7 +289,7 @@ class Evolution:
 
     def plan(self) -> str:
         """Say how a generation is computed, and what memory that takes."""
-        return str(self.strategy.plan(self.context))
+        return str(self.strategy.plan(self._problem, self.config.options, self.backend))
 
     def champion_genes(self) -> dict[str, NDArray[np.float32]]:
         """Return each champion's genes (D,)."""

@@ -8,7 +8,8 @@ A strategy is a class with
     start(context, stream)                      -> state: a frozen dataclass of finite arrays and scalars, whose arrays
                                                    keep their shapes, or which says them by shapes(start)
     step(state, context, stream)                -> state after one more generation, drawing its own batch
-    plan(context)                               -> a line: how a generation is computed, and its memory
+    plan(problem, options, backend)             -> Plan: how a generation is computed, and its memory; asked before
+                                                   anything is prepared
     champions(state)                            -> {name: genes (D,)}, the faithful one first
     for_champions(state)                        -> what champions needs of a state, so that no more is moved; optional
 """

@@ -32,6 +32,7 @@ from genreg_np import fitness as fitnesses
 from genreg_np import selection, trust
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
 from genreg_np.errors import UsageError
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.base import Problem
@@ -268,16 +269,16 @@ class Genreg:
         )
 
     @staticmethod
-    def plan(context: GenregContext) -> str:
+    def plan(problem: Problem, options: GenregOptions, backend: Backend) -> Plan:
         """Say how the backend scores a generation, and what memory that takes."""
-        options, network = context.options, context.network
+        network = problem.network
         parents = options.elites + 1 if options.crossover == "mean" else options.survivor_count
         survivors = np.broadcast_to(np.float32(0), (parents, network.gene_count))
         brood = Brood(
             network, 0, 1, survivors, np.zeros((options.population_size, 2), np.int32), GENES[options.crossover],
             options.child_mutation_rate, options.mutation_scale, options.elites, 0.0, 0.0,
         )  # fmt: skip
-        return context.backend.plan(brood, options.images_at(1.0) * network.outputs)
+        return backend.plan(brood, options.images_at(1.0) * network.outputs)
 
     @staticmethod
     def seeded(genes: Float32) -> GenregState:

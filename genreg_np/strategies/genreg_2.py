@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import fisher
+from genreg_np import fisher, memory
 from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import to_levels
 from genreg_np.backends.threads import single_threaded_blas
@@ -37,9 +37,10 @@ from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.layers import Branches, Deskew, FixedLayer, Levels, Project, Standardise, Statistics
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem, image_shape, plan_line
+from genreg_np.strategies.base import Problem, image_shape, plan_of
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 FIXED = "the network's fixed layers would change"
@@ -148,6 +149,9 @@ class Genreg2:
         )
         pixels = Project((principal_axes(backend, images, PIXEL_AXES) / 255).astype(np.float32))
         bank = Branches(((Statistics(shape),), (pixels,), (filters,)))
+        size = 8 * len(images) * bank.outputs + 16 * bank.outputs**2  # features twice; their scatter and its axes
+        formula = f"2 x {len(images):,} images x {bank.outputs:,} features x 4 bytes"
+        memory.check(Plan("features", formula, size), backend.memory(), "choose fewer filter_rounds")
         raw = backend.apply((bank,), images)
         first = Standardise.fit(raw)
         standardised = first.apply(raw)
@@ -206,10 +210,10 @@ class Genreg2:
         return Genreg2State(state.generation + 1, genomes[order], sigmas[order], scores[order])
 
     @staticmethod
-    def plan(context: Genreg2Context) -> str:
+    def plan(problem: Problem, options: Genreg2Options, backend: Backend) -> Plan:
         """Say how a generation is computed, and what memory that takes."""
-        what = f"{context.options.population_size:,} heads in one product"
-        return plan_line(what, context.network.gene_count, 4 * context.options.population_size, context.features)
+        what = f"{options.population_size:,} heads in one product"
+        return plan_of(what, problem.network.gene_count, 4 * options.population_size, problem.features)
 
     @staticmethod
     def champions(state: Genreg2State) -> dict[str, Float32]:
