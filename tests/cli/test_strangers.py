@@ -28,12 +28,11 @@ def test_info_on_integers_that_do_not_name_their_activation(genreg) -> None:
     assert "100-7-3, unnamed," in outcome.out
 
 
-@pytest.mark.parametrize(
-    "command", [("info",), ("eval",), ("infer",), ("export", "--to", "c", "--out", "o"), ("demo",)]
-)
-@pytest.mark.parametrize(
-    "what", ["an array", pytest.param("a pipe", marks=posix), pytest.param("a device", marks=posix)]
-)
+COMMANDS = [("info",), ("eval",), ("infer",), ("export", "--to", "c", "--out", "o"), ("demo",)]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("what", ["an array", *(pytest.param(what, marks=posix) for what in ("a pipe", "a device"))])
 def test_what_is_no_model_is_refused_by_every_command(genreg, command: tuple[str, ...], what: str) -> None:
     """In one line that names the file, without waiting for a pipe or reading a device without end."""
     path = Path("m.npz")
