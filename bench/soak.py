@@ -38,6 +38,8 @@ def kills(options: argparse.Namespace) -> dict[str, Any]:
     from tests.killing import kill
 
     outcomes = {name: dataclasses.asdict(outcome) for name, outcome in kill(options.kills, options.seed).items()}
+    for outcome in outcomes.values():
+        outcome["at_generation"] = dict(sorted(outcome["at_generation"].items()))
     names = ("kills", "in_the_middle_of_a_save", "ends", "ends_that_differ")
     total = {name: sum(outcome[name] for outcome in outcomes.values()) for name in names}
     return {"seed": options.seed, **total, "strategies": outcomes}
