@@ -42,7 +42,7 @@ from genreg_np.files import (
 from genreg_np.model import Dense, Network
 from genreg_np.run_config import pack_run_config, read_run_config
 
-MOST_JSON_BYTES = 1 << 20
+MOST_JSON_BYTES, MOST_LINE_BYTES = 1 << 20, 1 << 16
 OWN = (
     ".lock", "config.toml", "run.json", "metrics.jsonl", "checkpoint.npz", "initial.npz", "model.npz",
     "measures.json", "figures",
@@ -129,7 +129,12 @@ def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     try:
         arrays = infer.read_arrays(path, limit_bytes=64 << 30, compressed=False)
-        header = json.loads(arrays.pop("header").tobytes().decode("utf-8"), parse_constant=_refuse)
+        text = arrays.pop("header").tobytes()
+        if len(text) > infer.MOST_HEADER_BYTES:
+            raise RunError(
+                f"{path}: its header takes {len(text):,} bytes, more than a checkpoint's; the file is damaged"
+            )
+        header = json.loads(text.decode("utf-8"), parse_constant=_refuse)
         if header["format"] != CHECKPOINT_FORMAT or header["version"] != CHECKPOINT_VERSION:
             raise RunError(f"{path}: is not a checkpoint of this version of genreg-np")
         fields = dict(header.pop("state"))
@@ -304,20 +309,16 @@ class RunFolder:
 
     def cut_metrics(self, generation: int) -> None:
         """Drop lines of generations past `generation`, and a last line that was cut short."""
-        path = self.path / "metrics.jsonl"
-        kept: list[str] = []
+        path, kept = self.path / "metrics.jsonl", io.BytesIO()
         with (
             _as_run_error(path, "read"),
             open_regular(path, follow_links=False) if path.exists() else io.BytesIO() as file,
         ):
-            lines = file.read().decode("utf-8", "replace").splitlines()
-        for line in lines:
-            try:
-                if json.loads(line)["generation"] <= generation:
-                    kept.append(line + "\n")
-            except (ValueError, KeyError, TypeError, RecursionError):
-                continue
-        self.write("metrics.jsonl", "".join(kept).encode("utf-8"))
+            for line in iter(lambda: file.readline(MOST_LINE_BYTES), b""):
+                with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+                    if json.loads(line)["generation"] <= generation:
+                        kept.write(line.rstrip(b"\n") + b"\n")
+        self.write("metrics.jsonl", kept.getvalue())
 
 
 def _hold(path: Path) -> IO[str]:

@@ -50,6 +50,7 @@ SPOILT: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
     "state of a word": lambda header, arrays: header.update(state="x"),
     "no configuration": lambda header, arrays: header.pop("config"),
     "configuration of a number": lambda header, arrays: header.update(config=3),
+    "a header of many megabytes": lambda header, arrays: header.update(more="x" * (5 << 20)),
     "no genes": lambda header, arrays: header.pop("genes"),
     "genes of null": lambda header, arrays: header.update(genes=None),
     "other genes": lambda header, arrays: header.update(genes=5),
