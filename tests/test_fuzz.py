@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytest.importorskip("PIL")
+
 from tests.fuzzing import TARGETS
 from tests.helpers import ROOT
 

@@ -18,6 +18,8 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="owners and modes of POSIX"),
 ]
 
+only_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give files away")
+
 USE = """
 import os, sys, warnings
 os.umask(int(sys.argv[1], 8))
@@ -73,9 +75,7 @@ def spoil(cache: Path, how: str) -> None:
     [
         "open to others",
         "the folder itself open",
-        pytest.param(
-            "another user's", marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-        ),
+        pytest.param("another user's", marks=only_root),
     ],
 )
 def test_a_cache_that_others_may_have_filled_is_not_read(tmp_path: Path, how: str) -> None:

@@ -28,7 +28,7 @@ def test_info_on_integers_that_do_not_name_their_activation(genreg) -> None:
     assert "100-7-3, unnamed," in outcome.out
 
 
-COMMANDS = [("info",), ("eval",), ("infer",), ("export", "--to", "c", "--out", "o"), ("demo",)]
+COMMANDS = [("info",), ("eval",), ("infer",), ("export", "--to", "c", "--out", "o"), ("demo",), ("convert", "o")]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
