@@ -208,8 +208,8 @@ def warmed() -> dict[str, Target]:
             samples = target.samples()
             for sample in samples:
                 (Path(folder) / "input").write_bytes(sample)
-                taken, problem = _outcome(target.read, Path(folder) / "input")
-                assert taken, f"{name}: {problem or 'a sample is refused'}"
+                _, problem = _outcome(target.read, Path(folder) / "input")
+                assert not problem, f"{name}: {problem}"
             made[name] = dataclasses.replace(target, samples=lambda samples=samples: samples)
     return made
 
