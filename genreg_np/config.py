@@ -19,9 +19,12 @@ from typing import Any
 import tomli_w
 
 from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.files import read_text
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.settings import Settings, option
 from genreg_np.strategies import REGISTRY, strategy_class
+
+MOST_TOML_BYTES = 1 << 15  # many times what settings take; the parser's time grows with the square of a dotted key
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class TrainConfig(Settings):
     dataset: str = option("auto", "dataset name or path", fixed="the run was trained on another one")
     variations: int = option(1, "random views per letter", low=1, high=10_000, fixed="the training data would change")
     strategy: str = option("genreg", "how to evolve", fixed="its state is that of another method")
-    hidden: tuple[int, ...] = option((64,), "units per hidden layer", low=1, fixed="the genomes have another length")
+    hidden: tuple[int, ...] = option(
+        (64,), "units per hidden layer", low=1, most=256, fixed="the genomes have another length"
+    )
     activation: str = option(
         "tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS), fixed="the genomes mean something else"
     )
@@ -206,7 +211,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         If it cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
+        return tomllib.loads(read_text(path, MOST_TOML_BYTES))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:

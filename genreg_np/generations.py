@@ -21,7 +21,7 @@ from genreg_np.evaluation import Looks
 from genreg_np.fitness import as_numbers, summary
 from genreg_np.model import Model, Network
 from genreg_np.strategies import strategy_class
-from genreg_np.strategies.base import check_start, pose
+from genreg_np.strategies.base import check_memory, check_start, pose
 from genreg_np.streams import Stream
 
 Record = dict[str, Any]
@@ -75,6 +75,7 @@ class Generations:
 
     def _prepare(self, config: TrainConfig) -> Any:
         self._problem = dataclasses.replace(self._problem, generations=config.generations)
+        check_memory(self.strategy, self._problem, config.options, self.backend)
         return self.strategy.prepare(self._problem, config.options, self.backend)
 
     def _start(self, initial: Model | None) -> Any:
@@ -212,7 +213,7 @@ class Generations:
 
     def plan(self) -> str:
         """Say how a generation is computed, and what memory that takes."""
-        return str(self.strategy.plan(self.context))
+        return str(self.strategy.plan(self._problem, self.config.options, self.backend))
 
     def champion_genes(self) -> dict[str, NDArray[np.float32]]:
         """Return the genes (D,) of each champion of the last generation."""

@@ -23,6 +23,7 @@ def option(
     low: float = -math.inf,
     high: float = math.inf,
     above: float | None = None,
+    most: int | None = None,
     choices: tuple[str, ...] = (),
     fixed: str = "",
 ) -> Any:
@@ -37,12 +38,14 @@ def option(
         Smallest and largest value.
     above : float, optional
         The value must be greater than this.
+    most : int, optional
+        How many numbers a value of several may have.
     choices : tuple of str
         The allowed words.
     fixed : str
         Why a resumed run cannot change it; empty if it can.
     """
-    limits = {"help": help, "low": low, "high": high, "above": above, "choices": choices, "fixed": fixed}
+    limits = {"help": help, "low": low, "high": high, "above": above, "most": most, "choices": choices, "fixed": fixed}
     return field(default=default, metadata=limits)
 
 
@@ -101,6 +104,8 @@ def _checked(part: object, item: dataclasses.Field[Any]) -> Any:
         raise UsageError(f"{item.name} = {_shown(value)} must be {word}")
     if limits["choices"] and value not in limits["choices"]:
         raise UsageError(f"{item.name} = {value!r} must be one of {', '.join(limits['choices'])}")
+    if limits["most"] is not None and len(value) > limits["most"]:
+        raise UsageError(f"{item.name} has {len(value):,} numbers, but must have at most {limits['most']:,}")
     if not isinstance(value, str):
         for number in numbers:
             if not limits["low"] <= number <= limits["high"] or (

@@ -46,6 +46,13 @@ def must_compile(name: str, works: Sequence[Work]) -> bool:
     return not all(is_compiled(work.name) for work in works)
 
 
+def compiled_how_often() -> str:
+    """Return in words how often kernels that must_compile speaks of are compiled."""
+    from genreg_np.backends.kernels.jit import cache_folder
+
+    return "once on this machine" if cache_folder() else "in every process, for want of a cache"
+
+
 def _gpu_answers() -> bool:
     if not importlib.util.find_spec("cupy"):
         return False

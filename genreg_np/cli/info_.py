@@ -35,7 +35,8 @@ def description(path: str, model: infer.Model) -> list[str]:
     dense = [layer for layer in layers if layer["kind"].startswith("dense")]
     genes = sum(layer["outputs"] * (layer["inputs"] + 1) for layer in dense)
     widths = "-".join(str(width) for width in (dense[0]["inputs"], *(layer["outputs"] for layer in dense)))
-    activations = ", ".join(dict.fromkeys(layer["activation"] for layer in dense[:-1])) or "linear"
+    named = [_short(layer.get("activation", "unnamed")) for layer in dense[:-1]]  # nothing needs that of integers
+    activations = ", ".join(dict.fromkeys(named)) or "linear"
     integers = ", 8-bit integers" if dense[0]["kind"] == "dense-int8" else ""
     raw = "features as they are"
     if model.input_range:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from genreg_np.backends import must_compile
+from genreg_np.backends import compiled_how_often, must_compile
 from genreg_np.backends.threads import can_limit_blas
 from genreg_np.checkpoint import RunFolder
 from genreg_np.cli.output import DownloadLines, Progress, duration
@@ -93,7 +93,7 @@ def saved_run(run: str, named: str | None, progress: Progress) -> tuple[TrainCon
 def say_compiling(backend: str, strategy: str, progress: Progress) -> None:
     """Say so where kernels must be compiled first."""
     if must_compile(backend, strategy_class(strategy).works):
-        progress.say("compiling kernels, once on this machine (up to a minute) ...")
+        progress.say(f"compiling kernels, {compiled_how_often()} (up to a minute) ...")
 
 
 def go_on(run: Path, command: str) -> str:

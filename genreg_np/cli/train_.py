@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from genreg_np.checkpoint import CHANGES, ORIGIN
 from genreg_np.cli.output import Progress, duration, per_class_lines, percent, print_json
 from genreg_np.cli.reading import reader_options
 from genreg_np.cli.runs import (
@@ -35,6 +34,7 @@ from genreg_np.config import (
 )
 from genreg_np.data import READER_OPTIONS, is_image_folder
 from genreg_np.errors import UsageError
+from genreg_np.run_config import CHANGES, ORIGIN
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.training import Result, Watcher, resume, train
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from collections.abc import Sequence
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np import memory
 from genreg_np.backends.base import Backend, ImageFitness
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Model, Network, Standardise
 from genreg_np.streams import Purpose, Stream, unit_floats
 
@@ -132,6 +135,34 @@ def check_start(initial: Model, network: Network, class_names: Sequence[str], fe
             )
 
 
+def check_memory(strategy: Any, problem: Problem, options: Any, backend: Backend) -> None:
+    """Refuse settings that need more memory than there is, before any of it is taken.
+
+    Raises
+    ------
+    UsageError
+        With what would fit: a smaller population, or smaller layers.
+    """
+    network, limit = problem.network, backend.memory()
+    smaller = "choose fewer or smaller hidden layers"
+    genes = Plan("one network", f"{network.gene_count:,} weights and biases x 4 bytes", 4 * network.gene_count)
+    memory.check(genes, limit, smaller)
+
+    def plan(size: int) -> Plan:
+        planned: Plan = strategy.plan(problem, dataclasses.replace(options, population_size=size), backend)
+        return planned
+
+    ranges = {item.name: item.metadata for item in dataclasses.fields(options)}
+    if "population_size" not in ranges:
+        memory.check(strategy.plan(problem, options, backend), limit, smaller)
+        return
+    least, most = ranges["population_size"]["low"], options.population_size
+    needed = plan(most)
+    if needed.bytes > limit:
+        fits = memory.largest(lambda size: plan(size).bytes <= limit, least, most)
+        memory.check(needed, limit, f"population_size = {fits:,} would fit" if fits >= least else smaller)
+
+
 def all_alike(inputs: NDArray[np.generic]) -> bool:
     """Whether every input equals the first; looks no further than the first that does not."""
     return all(np.array_equal(one, inputs[0]) for one in inputs)
@@ -157,15 +188,15 @@ def image_shape(dataset: Dataset | None, strategy: str, smallest: int = 1) -> tu
     return shape[0], shape[1]
 
 
-def plan_line(
-    what: str, genes: int, sets: int, features: NDArray[np.generic], kept: str = "", kept_bytes: int = 0
-) -> str:
+def plan_of(
+    what: str, genes: int, sets: int, features: NDArray[np.generic] | None, kept: str = "", kept_bytes: int = 0
+) -> Plan:
     """Return how a generation is computed and its memory: so many sets of genes, training features, what is kept."""
-    rows, width = features.shape
-    size = features.dtype.itemsize
+    rows, width = (0, 0) if features is None else features.shape
+    size = 4 if features is None else features.dtype.itemsize
     formula = f"{sets:,} x {genes:,} genes x 4 bytes + {rows:,} x {width:,} features x {size} bytes"
     formula += f" + {kept}" if kept else ""
-    return f"{what}; memory {formula} = {(4 * sets * genes + rows * width * size + kept_bytes) / 2**20:,.0f} MB"
+    return Plan(what, formula, 4 * sets * genes + rows * width * size + kept_bytes)
 
 
 def first_genes(network: Network, gain: float, stream: Stream) -> Float32:

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
 from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
-from genreg_np.strategies.base import Problem, Scored, first_genes, plan_line
+from genreg_np.strategies.base import Problem, Scored, first_genes, plan_of
 from genreg_np.strategies.epochs import UNMOVED, draw_batch, training_batch
 from genreg_np.streams import Purpose, Stream
 
@@ -160,12 +161,10 @@ class EvolutionStrategy:
         )
 
     @staticmethod
-    def plan(context: EvolutionStrategyContext) -> str:
+    def plan(problem: Problem, options: EvolutionStrategyOptions, backend: Backend) -> Plan:
         """Say how a generation is computed, and what memory that takes."""
-        what = f"{context.options.population_size:,} genomes in mirrored pairs"
-        return plan_line(
-            what, context.network.gene_count, 6 + 3 * context.options.population_size, context.batch.features
-        )
+        what = f"{options.population_size:,} genomes in mirrored pairs"
+        return plan_of(what, problem.network.gene_count, 6 + 3 * options.population_size, problem.features)
 
     @staticmethod
     def champions(state: EvolutionStrategyState) -> dict[str, Float32]:

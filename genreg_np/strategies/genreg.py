@@ -31,6 +31,7 @@ from genreg_np import fitness as fitnesses
 from genreg_np import selection, trust
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
 from genreg_np.errors import UsageError
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.base import Problem, counted
@@ -133,9 +134,14 @@ class GenregState:
     mean_accuracy: float | None = None  # fraction of its images the last generation predicted right
     non_finite: int = 0  # fitness values replaced so far
 
-    def __post_init__(self) -> None:
-        if not len(self.survivors) == len(self.trust) == len(self.evidence):
-            raise ValueError(f"{len(self.survivors)} survivors but {len(self.trust)} values of trust")
+    def shapes(self, start: GenregState) -> dict[str, tuple[int, ...]]:
+        """Return what its arrays' shapes must be: any number of survivors, but one at least after a generation."""
+        survivors = max(len(self.survivors), 1 if self.generation else 0)
+        return {
+            "survivors": (survivors, start.survivors.shape[1]),
+            "trust": (survivors,),
+            "evidence": (survivors,),
+        }
 
     def metrics(self) -> dict[str, float]:
         """Return what is recorded of the last generation."""
@@ -273,16 +279,16 @@ class Genreg:
         )
 
     @staticmethod
-    def plan(context: GenregContext) -> str:
+    def plan(problem: Problem, options: GenregOptions, backend: Backend) -> Plan:
         """Say how the backend scores a generation, and what memory that takes."""
-        options, network = context.options, context.network
+        network = problem.network
         parents = options.elites + 1 if options.crossover == "mean" else options.survivor_count
         survivors = np.broadcast_to(np.float32(0), (parents, network.gene_count))
         brood = Brood(
             network, 0, 1, survivors, np.zeros((options.population_size, 2), np.int32), GENES[options.crossover],
             options.child_mutation_rate, options.mutation_scale, options.elites, 0.0, 0.0,
         )  # fmt: skip
-        return context.backend.plan(brood, options.images_at(1.0) * network.outputs)
+        return backend.plan(brood, options.images_at(1.0) * network.outputs)
 
     @staticmethod
     def seeded(genes: Float32) -> GenregState:

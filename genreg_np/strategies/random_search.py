@@ -14,9 +14,10 @@ import numpy as np
 
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem, Scored, plan_line
+from genreg_np.strategies.base import Problem, Scored, plan_of
 from genreg_np.strategies.epochs import UNMOVED, draw_batch, training_batch
 from genreg_np.streams import Stream
 
@@ -127,10 +128,10 @@ class RandomSearch:
         )
 
     @staticmethod
-    def plan(context: RandomSearchContext) -> str:
+    def plan(problem: Problem, options: RandomSearchOptions, backend: Backend) -> Plan:
         """Say how a generation is computed, and what memory that takes."""
-        what = f"{context.options.population_size:,} fresh genomes, built where they are judged"
-        return plan_line(what, context.network.gene_count, 2, context.batch.features)
+        what = f"{options.population_size:,} fresh genomes, built where they are judged"
+        return plan_of(what, problem.network.gene_count, 2, problem.features)
 
     @staticmethod
     def champions(state: RandomSearchState) -> dict[str, Float32]:
