@@ -227,10 +227,9 @@ def _decode(name: str, content: bytes, model: infer.Model, how: Taking) -> Input
 
 def _read_npy(name: str, content: bytes) -> NDArray[np.generic]:
     try:
-        return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
-    except Exception as error:  # numpy's header parser raises whatever the text leads it to
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise DataError(f"{name}: is not a readable .npy file ({reason})") from None
+        return infer.read_npy(io.BytesIO(content), len(content), name)
+    except infer.ModelError as error:
+        raise DataError(str(error)) from None
 
 
 def _split(name: str, array: NDArray[np.generic], model: infer.Model, how: Taking) -> Inputs:

@@ -78,7 +78,19 @@ def _resumed_with_header(genreg) -> Any:
     return genreg("train", "--resume", "run")
 
 
-@pytest.mark.parametrize("entry", ["label = 5", 'header = "yes"', "size = [3]", 'range = ["a", "b"]', "separator = []"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "label = 5",
+        'header = "yes"',
+        "size = 8",
+        "size = [3]",
+        "size = [0, 8]",
+        'size = ["8", "8"]',
+        'range = ["a", "b"]',
+        "separator = []",
+    ],
+)
 def test_a_strange_origin_is_one_line(genreg, entry: str) -> None:
     write_table("t.csv", "a,b,c,d,kind")
     assert genreg("train", "--dataset", "t.csv", "--out", "run", *FAST, "--quiet").code == 0
@@ -197,10 +209,10 @@ def test_infer_reads_no_more_of_a_file_than_its_limit(genreg, model: Path, monke
 
 
 def test_an_array_file_with_a_broken_header_is_one_line(genreg, model: Path) -> None:
-    """Headers of Python 2 pass through a tokeniser, which has errors of its own."""
+    """NumPy's own reader passes headers of Python 2 through a tokeniser, which has errors of its own."""
     text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (3L,(".ljust(117) + b"\n"
     Path("a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
-    assert "a.npy: is not a readable .npy file" in one_line(genreg("infer", model, "a.npy"), 1)
+    assert "a.npy has a header that is damaged" in one_line(genreg("infer", model, "a.npy"), 1)
 
 
 def test_a_quantity_is_refused_before_a_run_folder_is_made(genreg) -> None:
