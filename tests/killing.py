@@ -47,8 +47,7 @@ def check_whole(folder: Path) -> int:
 
 
 def go_on(strategy: str, folder: Path) -> None:
-    """Start a run, or go on with it, to its end; saves after every generation."""
-    training.SAVE_EVERY_SECONDS = 0.0
+    """Start a run, or go on with it, to its end."""
     dataset = dataset_for(strategy, tiny_dataset())
     if (folder / "config.toml").exists():
         resume(folder, dataset=dataset, backend="numpy")
@@ -60,6 +59,7 @@ def forked(strategy: str, folder: Path, seconds: float) -> bool:
     """Go on with a run in a child that is killed after so long; return whether it was, and had not ended before."""
     child = os.fork()
     if child == 0:
+        training.SAVE_EVERY_SECONDS = 0.0  # after every generation; of this process alone
         try:
             go_on(strategy, folder)
         except BaseException:
