@@ -55,7 +55,7 @@ def _backend(name: str, selftest: bool) -> bool:
     from genreg_np import backends
 
     if backends.must_compile(name, tuple(Work)):
-        say(f"  {name:<7} compiling kernels, once on this machine (some minutes) ...")
+        say(f"  {name:<7} compiling kernels, {backends.compiled_how_often()} (some minutes) ...")
     try:
         backend = backends.create(name)
         ready = backend.warm_up()
