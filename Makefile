@@ -6,13 +6,30 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: train test test-cuda lint bench bench-peers bench-mixed reproduce figures soak clean
+.PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed reproduce figures soak clean
 
 train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# The tests that touch the command line and what it reads, with the oldest packages that pyproject.toml allows (which have
+# no wheels for newer Pythons), and with the newest on every Python there is: a few seconds each, once they are installed.
+TOUCHING := tests/cli/test_terminal.py tests/cli/test_commands.py tests/cli/test_train.py tests/cli/test_eval_and_infer.py \
+  tests/data tests/test_infer.py
+OLD_PYTHON ?= $(shell command -v python3.11 || command -v python3.12)
+
+test-oldest: .venv-oldest/installed
+	.venv-oldest/bin/python -m pytest -n 2 $(TOUCHING) $(ARGS)
+
+test-pythons:
+	@for python in python3.11 python3.12 python3.13 python3.14; do \
+	  if $$python -c '' 2>/dev/null; then $(MAKE) --no-print-directory test-$$python || exit 1; \
+	  else echo "$$python: not on PATH, not tested"; fi; done
+
+test-python3.%: .venv-python3.%/installed
+	.venv-python3.$*/bin/python -m pytest -n 2 $(TOUCHING) $(ARGS)
 
 # Also compiles the CUDA kernels, which needs NVIDIA's compiler (90 MB) but no GPU.
 test-cuda: $(VENV)/installed-dev
@@ -59,7 +76,7 @@ soak: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-python3.* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -75,6 +92,19 @@ $(VENV)/installed-train: pyproject.toml | $(VENV)/bin/python
 	  $(BIN)/python -m pip install --quiet --editable '.[train-pure]' && \
 	  echo "numba cannot be installed for this Python: training goes on with NumPy alone, about five times slower"; } || { \
 	  cat $(VENV)/pip.log; exit 1; }
+	@touch $@
+
+.venv-oldest/installed: pyproject.toml .ci/oldest.py
+	@$(OLD_PYTHON) -m venv --clear .venv-oldest
+	@.venv-oldest/bin/python .ci/oldest.py train-pure >.venv-oldest/packages.txt
+	@.venv-oldest/bin/python -m pip install --quiet --requirement .venv-oldest/packages.txt pytest pytest-xdist hypothesis
+	@.venv-oldest/bin/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+.PRECIOUS: .venv-python3.%/installed
+.venv-python3.%/installed: pyproject.toml
+	@python3.$* -m venv --clear .venv-python3.$*
+	@.venv-python3.$*/bin/python -m pip install --quiet --editable '.[train-pure]' pytest pytest-xdist hypothesis
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml $(VENV)/installed-train

@@ -5,11 +5,14 @@ a false alarm (precision does not). So it pays to answer exactly when one is lik
 and a maximum: nothing here can be differentiated.
 
     python examples/macro_f1_with_rejection.py
+    python examples/macro_f1_with_rejection.py --target 0.8 --out runs/macro-f1     Ctrl-C, and again: it goes on
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,16 +39,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generations", type=int, default=400)
     parser.add_argument("--workers", type=int, default=0, help="processes that score genomes")
+    parser.add_argument("--target", type=float, help="stop at this score")
+    parser.add_argument("--out", type=Path, help="a folder to keep the run in, or to go on with the one in it")
     arguments = parser.parse_args()
 
-    config = TrainConfig.from_preset("small", population_size=100, weight_range=1.0, mutation_scale=0.2)
-    evolution = Evolution(config, DIGITS)
+    checkpoint = arguments.out and arguments.out / "checkpoint.npz"
+    if checkpoint and checkpoint.exists():
+        evolution = Evolution.load(checkpoint, DIGITS)
+    else:
+        config = TrainConfig.from_preset("small", population_size=100, weight_range=1.0, mutation_scale=0.2)
+        evolution = Evolution(config, DIGITS)
 
-    def show(record: dict[str, float]) -> None:
+    def show(record: dict[str, Any]) -> None:
         if record["generation"] % 50 == 0:
-            print(f"generation {record['generation']:4.0f}  best score {record['best_trust']:.4f}", flush=True)
+            print(
+                f"generation {record['generation']:4}  best score {record['fitness_maximum']:.4f}, "
+                f"mean {record['fitness_mean']:.4f}, best ever {record['best_ever_fitness']:.4f}",
+                flush=True,
+            )
 
-    evolution.run(arguments.generations, fitness=score, workers=arguments.workers, on_record=show)
+    evolution.run(
+        arguments.generations,
+        fitness=score,
+        workers=arguments.workers,
+        target=arguments.target,
+        out=arguments.out,
+        on_record=show,
+    )
     best = max(evolution.champions().values(), key=lambda model: score(model, "validation"))
     answered = best.predict_proba(DIGITS.test.inputs).max(axis=1) >= SURE
     right = best.predict(DIGITS.test.inputs) == DIGITS.test.labels

@@ -11,7 +11,6 @@ part of the configuration; that the schedule of an annealed strategy needs it is
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from genreg_np.errors import UsageError
@@ -21,8 +20,13 @@ REHEARSED = 0.03  # fraction of the budget spent on generations that are thrown 
 FEWEST = 4  # of them; the first ones are slower
 
 
-def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[], bool] = lambda: False) -> None:
-    """Set the number of generations of an evolution that is to take `budget` seconds in all.
+def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[], bool] = lambda: False) -> bool:
+    """Set the number of generations of an evolution that is to take `budget` seconds in all, by the evolution's clock.
+
+    Returns
+    -------
+    bool
+        False where it was stopped first; the number is as it was then.
 
     Raises
     ------
@@ -31,21 +35,23 @@ def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[],
     """
     dataset = evolution.dataset
     assert dataset is not None
-    started, state, marks = time.perf_counter(), evolution.state, [time.perf_counter()]
+    clock, state = evolution.clock, evolution.state
+    started = clock()
+    marks = [started]
     while not should_stop() and (len(marks) <= FEWEST or marks[-1] - started < REHEARSED * budget):
         state = evolution.strategy.step(state, evolution.context, evolution.stream)
-        marks.append(time.perf_counter())
+        marks.append(clock())
     if len(marks) <= FEWEST:
-        return  # stopped: the run ends before its first generation
+        return False
     recent = marks[len(marks) // 2 :]
     generation = (recent[-1] - recent[0]) / (len(recent) - 1) * evolution.config.options.effort
     champions = evolution.strategy.champions(evolution.on_host(state)).values()
     for _ in range(2):  # the first look prepares features
-        looked = time.perf_counter()
+        looked = clock()
         for genes in champions:
             evolution.predict(genes, "validation")
-        look = time.perf_counter() - looked
-    evolution.seconds += time.perf_counter() - started
+        look = clock() - looked
+    evolution.seconds += clock() - started
     end = look * (2 + len(dataset.test) / len(dataset.validation))
     rest = budget - evolution.seconds - end
     count = int(rest / (generation + look / evolution.config.validate_every))
@@ -55,3 +61,4 @@ def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[],
             f"its test takes {generation + look + end:.2g} s here; give it more, or choose --generations"
         )
     evolution.change(generations=count)
+    return True

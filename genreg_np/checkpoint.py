@@ -7,32 +7,50 @@
     model.npz         the network
 
 Every file but metrics.jsonl is replaced as a whole (files.py); metrics.jsonl grows by lines and is cut back to the
-checkpoint when a run goes on. The folder is held by a lock of the operating system, which dies with its process.
+checkpoint when a run goes on. The folder is held by a lock of the operating system, which dies with its process. It may
+have come from anybody: what is read is checked, and nothing is read or written through a symbolic link.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
+import io
 import json
+import math
 import os
-import tomllib
+import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import tomli_w
 
 from genreg_np import infer
+from genreg_np.best_ever import BestEver
 from genreg_np.config import TrainConfig
-from genreg_np.errors import RunError, UsageError
-from genreg_np.files import pack_arrays, write_atomic
+from genreg_np.errors import RunError
+from genreg_np.files import (
+    open_regular,
+    open_to_append,
+    pack_arrays,
+    read_text,
+    remove_leftovers,
+    write_atomic,
+)
 from genreg_np.model import Dense, Network
+from genreg_np.run_config import pack_run_config, read_run_config
 
-CHANGES, ORIGIN = "changes", "origin"  # tables of config.toml beside the settings
+MOST_JSON_BYTES, MOST_LINE_BYTES = 1 << 20, 1 << 16
+OWN = (
+    ".lock", "config.toml", "run.json", "metrics.jsonl", "checkpoint.npz", "initial.npz", "model.npz",
+    "measures.json", "figures",
+)  # fmt: skip
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "genreg-np checkpoint", 1
+SAVE_EVERY_SECONDS = 30.0  # what a run that is killed loses at most
+MOST_GENERATIONS, MOST_COUNTED = 2**32 - 1, 2**62  # a counter of random words has 32 bits, an index of arrays 63
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,7 @@ class SavedRun:
     input_range: tuple[float, float] | None
     genes: int  # D, whatever the network
     seconds: float
+    best_ever: BestEver | None = None
 
     def header(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -58,6 +77,8 @@ class SavedRun:
         if self.network is not None and not self.network.fixed:
             dense = [dataclasses.astuple(layer) for layer in self.network.dense]
             described["network"] = {"input_shape": self.network.input_shape, "dense": dense}
+        if self.best_ever is not None:
+            described["best_ever"] = self.best_ever.facts()  # its genes are an array of the file
         return described
 
     @classmethod
@@ -70,17 +91,27 @@ class SavedRun:
             If something is missing.
         """
         try:
-            network, value_range = None, header["input_range"]
+            network = None
             if described := header.get("network"):
-                dense = tuple(Dense(*layer) for layer in described["dense"])
-                network = Network(tuple(described["input_shape"]), dense)
-            config = TrainConfig.from_dict(header["config"], str(path))
-            names, genes, seconds = tuple(header["class_names"]), int(header["genes"]), float(header["seconds"])
-        except UsageError:
-            raise
+                shape = tuple(described["input_shape"])
+                if not shape or any(type(extent) is not int or extent < 1 for extent in shape):
+                    raise ValueError("impossible input shape")
+                network = Network(shape, tuple(Dense(*layer) for layer in described["dense"]))
+            settings, names, value_range = header["config"].items(), header["class_names"], header["input_range"]
+            genes, seconds = header["genes"], header["seconds"]
+            if type(genes) is not int or type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
+                raise ValueError("impossible numbers")
+            if not all(isinstance(name, str) for name in names):
+                raise ValueError("class names that are no text")
+            value_range = infer.checked_range(value_range)
         except (KeyError, TypeError, ValueError, AttributeError):
             raise RunError(f"{path}: its header is incomplete; the file is damaged") from None
-        return cls(config, network, names, value_range and tuple(value_range), genes, seconds)
+        config = TrainConfig.from_dict(dict(settings), str(path))
+        return cls(config, network, tuple(names), value_range, genes, float(seconds))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def pack_checkpoint(state: Any, saved: SavedRun) -> bytes:
@@ -88,6 +119,8 @@ def pack_checkpoint(state: Any, saved: SavedRun) -> bytes:
     values = {item.name: getattr(state, item.name) for item in dataclasses.fields(state)}
     arrays = {f"state.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)}
     scalars = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
+    if saved.best_ever is not None:
+        arrays["best_ever"] = saved.best_ever.genes
     whole = {"format": CHECKPOINT_FORMAT, "version": CHECKPOINT_VERSION, "state": scalars, **saved.header()}
     text = json.dumps(whole, sort_keys=True).encode("utf-8")
     return pack_arrays({"header": np.frombuffer(text, np.uint8), **arrays})
@@ -102,11 +135,18 @@ def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         If it is missing, damaged or of another version.
     """
     try:
-        arrays = infer.read_arrays(path, limit_bytes=64 << 30)
-        header = json.loads(arrays.pop("header").tobytes().decode("utf-8"))
+        arrays = infer.read_arrays(path, limit_bytes=64 << 30, compressed=False)
+        text = arrays.pop("header").tobytes()
+        if len(text) > infer.MOST_HEADER_BYTES:
+            raise RunError(
+                f"{path}: its header takes {len(text):,} bytes, more than a checkpoint's; the file is damaged"
+            )
+        header = json.loads(text.decode("utf-8"), parse_constant=_refuse)
         if header["format"] != CHECKPOINT_FORMAT or header["version"] != CHECKPOINT_VERSION:
             raise RunError(f"{path}: is not a checkpoint of this version of genreg-np")
         fields = dict(header.pop("state"))
+        if type(fields["generation"]) is not int or not 0 <= fields["generation"] <= MOST_GENERATIONS:
+            raise RunError(f"{path}: its generation is no whole number up to {MOST_GENERATIONS:,}; the file is damaged")
     except infer.ModelError as error:
         raise RunError(str(error)) from None
     except (KeyError, ValueError, TypeError, RecursionError):
@@ -125,27 +165,60 @@ def read_checkpoint(path: Path) -> tuple[SavedRun, dict[str, Any]]:
         If it is missing, damaged or of another version.
     """
     header, fields = _read_state(path)
-    return SavedRun.from_header(header, path), fields
+    saved = SavedRun.from_header(header, path)
+    genes, facts = fields.pop("best_ever", None), header.get("best_ever")
+    if genes is None and facts is None:
+        return saved, fields
+    try:
+        return dataclasses.replace(saved, best_ever=BestEver.of(genes, facts, saved.genes)), fields
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{path}: its best_ever is incomplete or not finite; the file is damaged") from None
 
 
-def restored(fresh: Any, fields: dict[str, Any], path: Path) -> Any:
-    """Return a state like `fresh` with saved fields, whose arrays must have its types and widths.
+def restored(start: Any, fields: dict[str, Any], path: Path) -> Any:
+    """Return a state with saved fields, checked: whatever computes with it may trust its shapes and its numbers.
+
+    Parameters
+    ----------
+    start : dataclass
+        The state of this run before its first generation, in NumPy's arrays.
+    fields : dict
+        What read_checkpoint returned.
+    path : Path
+        Named in the error.
 
     Raises
     ------
     RunError
-        If they have not.
+        If fields are missing, of other types, shapes or lengths than this run's, or not finite.
     """
-    for item in dataclasses.fields(fresh):
-        like, saved = getattr(fresh, item.name), fields.get(item.name)
-        if isinstance(like, np.ndarray) and (
-            not isinstance(saved, np.ndarray) or (saved.dtype, saved.shape[1:]) != (like.dtype, like.shape[1:])
-        ):
-            raise RunError(f"{path}: its {item.name} are missing or of another kind; the file is damaged")
     try:
-        return type(fresh)(**fields)
+        state = type(start)(**fields)
     except (TypeError, ValueError):
         raise RunError(f"{path}: was saved by another version of this strategy, or is damaged") from None
+    for name in (item.name for item in dataclasses.fields(start)):
+        if not _alike(getattr(state, name), getattr(start, name), typing.get_type_hints(type(start))[name]):
+            raise RunError(f"{path}: its {name} is missing, of another kind or not finite; the file is damaged")
+    shapes = state.shapes(start) if hasattr(state, "shapes") else {}
+    for name, value in vars(state).items():
+        if isinstance(value, np.ndarray) and value.shape != (shape := shapes.get(name, getattr(start, name).shape)):
+            raise RunError(
+                f"{path}: its {name} has shape {value.shape}, but this run's is {shape}; the file is damaged"
+            )
+    return state
+
+
+def _alike(saved: Any, like: Any, declared: Any) -> bool:
+    """Whether a saved field is an array of the type and rank of another, or a number of the declared type, finite."""
+    if isinstance(like, np.ndarray):
+        return (
+            isinstance(saved, np.ndarray)
+            and (saved.dtype, saved.ndim) == (like.dtype, like.ndim)
+            and bool(np.isfinite(saved).all())
+        )
+    if not isinstance(saved, declared) or isinstance(saved, bool):
+        return False
+    return 0 <= saved <= MOST_COUNTED if isinstance(saved, int) else saved is None or math.isfinite(saved)
 
 
 class RunFolder:
@@ -158,6 +231,7 @@ class RunFolder:
         self.path = path
         self._lock = lock
         self._metrics: IO[str] | None = None
+        self._written: set[str] = set()
 
     @classmethod
     def create(cls, path: Path) -> RunFolder:
@@ -190,10 +264,11 @@ class RunFolder:
         return cls(path, _hold(path))
 
     def discard(self) -> None:
-        """Take away a folder that nothing was written to, and let go of it."""
+        """Take away what was written to a new folder, and the folder where nothing else is in it; let go of it."""
         self.close()
         with contextlib.suppress(OSError):
-            (self.path / ".lock").unlink()
+            for name in (*self._written, ".lock"):
+                (self.path / name).unlink()
             self.path.rmdir()
 
     def close(self) -> None:
@@ -219,24 +294,15 @@ class RunFolder:
         """
         with _as_run_error(self.path / name):
             write_atomic(self.path / name, data)
+        self._written.add(name)
 
     def write_config(self, config: TrainConfig, changes: list[dict[str, Any]], origin: dict[str, Any]) -> None:
         """Write config.toml: the settings in force, the changes that led to them, the origin of data and arithmetic."""
-        values = config.to_dict() | {ORIGIN: {name: value for name, value in origin.items() if value is not None}}
-        values |= {CHANGES: changes} if changes else {}
-        self.write("config.toml", tomli_w.dumps(values).encode("utf-8"))
+        self.write("config.toml", pack_run_config(config, changes, origin))
 
     def read_config(self) -> tuple[TrainConfig, list[dict[str, Any]], dict[str, Any]]:
         """Return what write_config wrote."""
-        path = self.path / "config.toml"
-        try:
-            values = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: cannot be read ({error})") from None
-        changes, origin = values.pop(CHANGES, []), values.pop(ORIGIN, {})
-        if not isinstance(changes, list) or not isinstance(origin, dict):
-            raise RunError(f"{path}: its {CHANGES} or {ORIGIN} are not tables; restore what train wrote")
-        return TrainConfig.from_dict(values, str(path)), changes, origin
+        return read_run_config(self.path / "config.toml")
 
     def write_json(self, name: str, values: dict[str, Any]) -> None:
         """Write a readable JSON file."""
@@ -245,38 +311,40 @@ class RunFolder:
     def read_json(self, name: str) -> dict[str, Any]:
         """Return a JSON file's values; an absent or damaged one is empty (nothing in it determines a result)."""
         try:
-            values = json.loads((self.path / name).read_text("utf-8"))
-        except (OSError, ValueError):
+            values = json.loads(read_text(self.path / name, MOST_JSON_BYTES, follow_links=False))
+        except (OSError, ValueError, RecursionError):
             return {}
-        return values if isinstance(values, dict) else {}
+        return values if isinstance(values, dict) and infer.is_shallow(values) else {}
 
     def record(self, line: dict[str, Any]) -> None:
         """Add a line to metrics.jsonl."""
         with _as_run_error(self.path / "metrics.jsonl"):
             if self._metrics is None:
-                self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
+                self._metrics = open_to_append(self.path / "metrics.jsonl")
             self._metrics.write(json.dumps(line) + "\n")
             self._metrics.flush()
 
     def cut_metrics(self, generation: int) -> None:
         """Drop lines of generations past `generation`, and a last line that was cut short."""
-        path = self.path / "metrics.jsonl"
-        kept: list[str] = []
-        with _as_run_error(path, "read"):
-            lines = path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []
-        for line in lines:
-            try:
-                if json.loads(line)["generation"] <= generation:
-                    kept.append(line + "\n")
-            except (ValueError, KeyError, TypeError):
-                continue
-        self.write("metrics.jsonl", "".join(kept).encode("utf-8"))
+        path, kept = self.path / "metrics.jsonl", io.BytesIO()
+        with (
+            _as_run_error(path, "read"),
+            open_regular(path, follow_links=False) if path.exists() else io.BytesIO() as file,
+        ):
+            for line in iter(lambda: file.readline(MOST_LINE_BYTES), b""):
+                with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+                    if json.loads(line)["generation"] <= generation:
+                        kept.write(line.rstrip(b"\n") + b"\n")
+        self.write("metrics.jsonl", kept.getvalue())
 
 
 def _hold(path: Path) -> IO[str]:
     """Lock a run folder for this process, and clear away half-written files of one that was killed."""
     with _as_run_error(path):
-        file = (path / ".lock").open("a", encoding="utf-8")
+        for name in OWN:
+            if (path / name).is_symlink():
+                raise OSError(errno.ELOOP, f"its {name} is a symbolic link, which a run folder has none of")
+        file = open_to_append(path / ".lock")
     try:
         if os.name == "posix":
             import fcntl
@@ -291,9 +359,7 @@ def _hold(path: Path) -> IO[str]:
         raise RunError(
             f"{path}: another process is working on this run; wait for it, or choose another --out"
         ) from None
-    for leftover in path.glob(".*.tmp"):  # of a process that was killed in the middle of a save
-        with contextlib.suppress(OSError):
-            leftover.unlink()
+    remove_leftovers(path)
     return file
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,9 +19,12 @@ from typing import Any
 import tomli_w
 
 from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.files import read_text
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.settings import Settings, option
 from genreg_np.strategies import REGISTRY, strategy_class
+
+MOST_TOML_BYTES = 1 << 15  # many times what settings take; the parser's time grows with the square of a dotted key
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class TrainConfig(Settings):
     dataset: str = option("auto", "dataset name or path", fixed="the run was trained on another one")
     variations: int = option(1, "random views per letter", low=1, high=10_000, fixed="the training data would change")
     strategy: str = option("genreg", "how to evolve", fixed="its state is that of another method")
-    hidden: tuple[int, ...] = option((64,), "units per hidden layer", low=1, fixed="the genomes have another length")
+    hidden: tuple[int, ...] = option(
+        (64,), "units per hidden layer", low=1, most=256, fixed="the genomes have another length"
+    )
     activation: str = option(
         "tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS), fixed="the genomes mean something else"
     )
@@ -142,6 +147,19 @@ class TrainConfig(Settings):
                 raise UsageError(f"{name} cannot be changed in a run under way: {reason}; start a new run for it")
         return new
 
+    def changes_to(self, new: TrainConfig, generation: int, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Return what is logged of settings, in the order of their names, that are others from a generation on.
+
+        A new total of generations is no change, unless steps were planned by it and some are done.
+        """
+        before, after = self.to_dict(), new.to_dict()
+        planned = (self.annealed or new.annealed) and generation > 0
+        return [
+            {"generation": generation, "setting": name, "old": before[name], "new": after[name]}
+            for name in names
+            if before[name] != after[name] and (name != "generations" or planned)
+        ]
+
     def with_own_fitness(self, has_dataset: bool) -> TrainConfig:
         """Return a copy whose fitness is the user's.
 
@@ -193,7 +211,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         If it cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text("utf-8"))
+        return tomllib.loads(read_text(path, MOST_TOML_BYTES))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:

@@ -25,6 +25,7 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 
 from genreg_np.errors import DataError
+from genreg_np.files import open_regular
 from genreg_np.model import Float32, Model, Network
 
 T = TypeVar("T")
@@ -90,7 +91,7 @@ def read_champion(path: str | os.PathLike[str]) -> Model:
 
 def _read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size > MAX_FILE_BYTES:
                 raise _Refused(f"it takes {size:,} bytes, more than the limit of {MAX_FILE_BYTES:,}")

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from genreg_np.backends.base import Backend
+from genreg_np.data.dataset import MOST_CLASSES, Dataset
+from genreg_np.errors import DataError, UsageError
+from genreg_np.model import Network
 
 
 @dataclass(frozen=True)
@@ -16,7 +22,15 @@ class Evaluation:
 
     @classmethod
     def of(cls, predicted: NDArray[np.integer], labels: NDArray[np.integer], classes: int) -> Evaluation:
-        """Count predictions (N,) against labels (N,)."""
+        """Count predictions (N,) against labels (N,).
+
+        Raises
+        ------
+        DataError
+            For more than 4,096 classes, whose square takes too much memory.
+        """
+        if classes > MOST_CLASSES:
+            raise DataError(f"{classes:,} classes: who is taken for whom is counted for {MOST_CLASSES:,} at most")
         pairs = np.bincount(labels * classes + predicted, minlength=classes * classes)
         return cls(pairs.reshape(classes, classes))
 
@@ -38,3 +52,36 @@ class Evaluation:
             float(right / total) if total else None
             for right, total in zip(self.confusion.diagonal(), totals, strict=True)
         ]
+
+
+class Looks:
+    """Looks at the splits of a dataset through a network; a split's features are made once.
+
+    Parameters
+    ----------
+    dataset : Dataset or None
+    network : Network
+    backend : Backend
+    """
+
+    def __init__(self, dataset: Dataset | None, network: Network, backend: Backend) -> None:
+        self._dataset, self._network, self._backend = dataset, network, backend
+        self._features: dict[str, Any] = {}  # of each split looked at, the backend's
+
+    def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[np.int64]:
+        """Return the predicted classes (N,) of a genome (D,), the same for any number of threads."""
+        if split not in self._features:
+            dataset = self._known()
+            features = self._backend.features(self._network, dataset.split(split).inputs, dataset.input_range)
+            self._features[split] = self._backend.to_device(features)
+        classes: NDArray[np.int64] = self._backend.logits(self._network, genes, self._features[split]).argmax(axis=1)
+        return classes
+
+    def accuracy(self, genes: NDArray[np.float32], split: str) -> float:
+        """Return the fraction that a genome (D,) predicts right."""
+        return float(np.mean(self.predict(genes, split) == self._known().split(split).labels))
+
+    def _known(self) -> Dataset:
+        if self._dataset is None:
+            raise UsageError("this evolution has no dataset to predict")
+        return self._dataset

@@ -5,6 +5,7 @@
 
     evolution.run()                                         all generations
     evolution.run(fitness=score, workers=2)                 the same with fitness = score(model)
+    evolution.run(fitness=score, target=9.5, out="runs/x")  until 9.5 is reached, kept in a folder
     models = evolution.ask(); evolution.tell(numbers)       one generation by hand
 
 Two Evolutions of one seed and configuration are equal after equally many generations, whatever was saved, loaded,
@@ -13,36 +14,28 @@ asked twice or run on more threads in between.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from genreg_np import backends
-from genreg_np.backends.base import Backend, Brood, ImageFitness
-from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.backends.base import Backend, ImageFitness
 from genreg_np.checkpoint import SavedRun, pack_checkpoint, read_checkpoint, restored
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
-from genreg_np.direction import Direction
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
+from genreg_np.generations import Generations, Record
 from genreg_np.model import Model, Network
-from genreg_np.strategies import strategy_class
-from genreg_np.strategies.base import pose
-from genreg_np.streams import Stream
+from genreg_np.own_folder import OwnFolder
+from genreg_np.own_run import OwnRun
+from genreg_np.settings import whole_number
 from genreg_np.workers import FitnessPool
 
-Record = dict[str, Any]
 Fitness = Callable[[Model], float]
 
 
-class Evolution:
+class Evolution(Generations):
     """A population under way.
 
     Parameters
@@ -65,6 +58,8 @@ class Evolution:
         Smallest and largest raw value of a network's integer inputs; None where inputs are features.
     image_fitness : callable, optional
         A fitness of one's own for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
+    clock : callable
+        The time in seconds, from any start: what `seconds`, a budget and saving are measured by.
 
     Attributes
     ----------
@@ -72,146 +67,17 @@ class Evolution:
         Generations scored so far.
     seconds : float
         Time spent so far, including earlier processes of a loaded run.
+    best_ever : BestEver or None
+        The best genome told so far under a fitness of one's own: `genes`, `fitness`, `generation`. Set it to None where
+        the fitness changes its meaning in mid-run.
 
     Raises
     ------
     UsageError
         If neither a dataset nor a network is given, or they or the settings do not fit together.
+    DataError
+        If the dataset is none to learn from.
     """
-
-    def __init__(
-        self,
-        config: TrainConfig | None = None,
-        dataset: Dataset | None = None,
-        *,
-        network: Network | None = None,
-        backend: str | Backend = "auto",
-        threads: int | None = None,
-        initial: Model | None = None,
-        class_names: Sequence[str] = (),
-        input_range: tuple[float, float] | None = None,
-        image_fitness: ImageFitness | None = None,
-    ) -> None:
-        if dataset is None and network is None:
-            raise UsageError("an evolution needs a dataset, or a network and your own fitness")
-        self.config = config or TrainConfig.from_preset("small")
-        if dataset is None or image_fitness is not None:
-            self.config = self.config.with_own_fitness(dataset is not None)
-        self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
-        self.strategy = strategy_class(self.config.strategy)
-        self.compile_seconds = self.backend.warm_up(self.strategy.works)
-        started = time.perf_counter()
-        self.dataset = dataset
-        self.class_names = dataset.class_names if dataset else tuple(class_names)
-        self.input_range = dataset.input_range if dataset else input_range
-        self.stream = Stream(self.config.seed)
-        problem = pose(self.strategy, dataset, self.config, self.backend, network)
-        features = None if problem.features is None else self.backend.to_device(problem.features)
-        self.network = problem.network
-        self._problem = dataclasses.replace(problem, features=features, image_fitness=image_fitness)
-        self.context = self._prepare(self.config)
-        self.state = self._start(initial)
-        self._features: dict[str, NDArray[np.float32]] = {}
-        self._asked: Brood | None = None
-        self._direction = Direction(len(self.class_names), len(dataset.validation)) if dataset else None
-        self.seconds = time.perf_counter() - started
-
-    def _prepare(self, config: TrainConfig) -> Any:
-        self._problem = dataclasses.replace(self._problem, generations=config.generations)
-        return self.strategy.prepare(self._problem, config.options, self.backend)
-
-    def _start(self, initial: Model | None) -> Any:
-        if initial is None:
-            return self.strategy.start(self.context, self.stream)
-        if not hasattr(self.strategy, "seeded"):
-            raise UsageError(f"strategy {self.config.strategy} cannot start from a model: leave out --init")
-        if initial.network.dense != self.network.dense:
-            raise UsageError(
-                f"the model to start from is {initial.network.describe()}, "
-                f"but this run needs {self.network.describe()}: choose matching --hidden and --set activation=..."
-            )
-        for what, names, known in (
-            ("classes", self.class_names, initial.class_names),
-            ("columns", self.dataset.feature_names if self.dataset else (), initial.feature_names),
-        ):
-            if names != known and sorted(names) == sorted(known):
-                raise UsageError(
-                    f"the model to start from has the same {what} in another order: {', '.join(known)}, "
-                    f"but this run {', '.join(names)}; bring the data into the model's order"
-                )
-        return self.strategy.seeded(initial.genes)
-
-    @property
-    def generation(self) -> int:
-        """Generations scored so far."""
-        return int(self.state.generation)
-
-    def change(self, **settings: Any) -> None:
-        """Change settings of a run under way, such as child_mutation_rate.
-
-        Raises
-        ------
-        UsageError
-            For a setting that cannot apply any more, with the reason.
-        """
-        config = self.config.changed(**settings)
-        self.context = self._prepare(config)
-        self.config = config
-        self._asked = None
-
-    # One generation
-
-    def step(self) -> Record:
-        """Evolve one generation on the dataset and return its record; validates when it is time to."""
-        started = time.perf_counter()
-        self.state = self.strategy.step(self.state, self.context, self.stream)
-        self._asked = None
-        return self._record(started)
-
-    def ask(self) -> list[Model]:
-        """Return the genomes of the next generation as models, P of them; asking again returns the same.
-
-        From the first call on the fitness is the user's: `config.fitness` becomes "custom", which `step` cannot score.
-
-        Raises
-        ------
-        UsageError
-            If the strategy has no population to hand out.
-        """
-        if not hasattr(self.strategy, "breed"):
-            raise UsageError(f"strategy {self.config.strategy} has no genomes to hand out: use genreg for ask and tell")
-        if self.config.fitness != "custom":
-            self.change(fitness="custom")
-        self._asked = self.strategy.breed(self.state, self.context, self.stream)
-        genomes = self.backend.to_host(self.backend.rebuild(self._asked, np.arange(self._asked.size)))
-        return [self._model(genes) for genes in genomes]
-
-    def tell(self, fitness: Sequence[float] | NDArray[np.floating]) -> Record:
-        """Take the fitness of the asked genomes, one number each, higher is better; select, and return the record.
-
-        Raises
-        ------
-        UsageError
-            If nothing was asked.
-        FitnessError
-            If there are not P numbers, or none is finite.
-        """
-        if self._asked is None:
-            raise UsageError("tell() without ask(): ask for this generation's genomes first")
-        started = time.perf_counter()
-        self.state = self.strategy.select(self.state, self.context, self._asked, fitness)
-        self._asked = None
-        return self._record(started)
-
-    def _record(self, started: float) -> Record:
-        record: Record = {"generation": self.generation, **self.state.metrics()}
-        last = self.generation >= self.config.generations
-        if self.dataset is not None and (self.generation % self.config.validate_every == 0 or last):
-            record |= self._validation()
-        if self._direction:
-            self._direction.look(record, self.config.generations)
-        self.seconds += time.perf_counter() - started
-        return record | {"seconds": round(self.seconds, 6)}
 
     # Many generations
 
@@ -221,6 +87,9 @@ class Evolution:
         *,
         fitness: Fitness | None = None,
         workers: int = 0,
+        target: float | None = None,
+        rescore: int = 0,
+        out: str | os.PathLike[str] | None = None,
         on_record: Callable[[Record], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> str:
@@ -231,9 +100,18 @@ class Evolution:
         generations : int, optional
             The total, counted from generation 0; by default the configuration's.
         fitness : callable, optional
-            fitness(model) -> number, higher is better. Without it the dataset is scored.
+            fitness(model) -> number, or an array of one; higher is better. +inf is perfect; NaN and -inf count as the
+            worst finite number of their generation. Without it the dataset is scored.
         workers : int
-            Processes that call `fitness` (0: this one). They are spawned, so the function must be importable.
+            Processes that call `fitness` (0: this one). They are spawned, so the function must be importable, and a
+            script must start its work under a main guard.
+        target : float, optional
+            Stop when the best ever reaches this fitness, in its own units; inf: when it is perfect.
+        rescore : int
+            How often a genome that would be the best ever is scored again; the mean of those scores is what counts.
+        out : path, optional
+            A run folder to keep the run in: a new one, or the one whose checkpoint.npz this evolution was loaded from.
+            It gets a line per generation, a checkpoint every 30 s and at the end, and the best ever as model.npz.
         on_record : callable, optional
             Called with the record of each generation.
         should_stop : callable, optional
@@ -243,105 +121,68 @@ class Evolution:
         -------
         str
             Why it ended: "generations", "target" or "stopped".
+
+        Raises
+        ------
+        UsageError
+            For an argument that cannot be, or that goes with `fitness` only.
+        FitnessError
+            If fitness is no number, or a whole generation's is neither finite nor +inf.
+        RunError
+            If the folder holds another run, is in use, or cannot be written.
         """
-        total = self.config.generations if generations is None else generations
-        if self._at_target():
-            return "target"
+        total = self.config.generations if generations is None else whole_number(generations, "generations")
+        if fitness is None:
+            if target is not None or rescore or out is not None:
+                raise UsageError(
+                    "target, rescore and out go with a fitness of your own: on a dataset, set target in TrainConfig, "
+                    "and keep a run by genreg_np.train(config, dataset, out)"
+                )
+            return self._until(total, self.step, on_record, should_stop)
         with FitnessPool(fitness, workers) as pool:
-            while self.generation < total:
-                if should_stop and should_stop():
-                    return "stopped"
-                if fitness is None:
-                    record = self.step()
-                else:
-                    started = time.perf_counter()
-                    models = self.ask()
-                    with single_threaded_blas():  # as in the workers: the same numbers, and no contention
-                        numbers = pool.map(models)
-                    self.seconds += time.perf_counter() - started
-                    record = self.tell(numbers)
-                if on_record:
-                    on_record(record)
-                if _reaches(self.config.target, record):
-                    return "target"
+            own = OwnRun(self, pool, target, rescore)
+            self._take_own_fitness()
+            if out is None:
+                return self._until(total, own.step, on_record, should_stop, own.at_target)
+            with OwnFolder(self, out, fitness, own.rescore) as folder:
+                keep = folder.recorder(on_record)
+                return folder.finish(self._until(total, own.step, keep, should_stop, own.at_target))
+
+    def _until(
+        self,
+        total: int,
+        step: Callable[[], Record],
+        on_record: Callable[[Record], None] | None,
+        should_stop: Callable[[], bool] | None,
+        at_target: Callable[[], bool] = lambda: False,
+    ) -> str:
+        """Repeat a step until there is a reason to end, and return it."""
+        if at_target() or self._at_target():  # a run that is gone on with must not run past it
+            return "target"
+        while self.generation < total:
+            if should_stop and should_stop():
+                return "stopped"
+            record = step()
+            if on_record:
+                on_record(record)
+            if at_target() or _reaches(self.config.target, record):
+                return "target"
         return "generations"
 
     def _at_target(self) -> bool:
-        """Whether the last generation reached the target: a run that is gone on with must not run past it."""
+        """Whether the last generation reached the target on the validation split."""
         looked = self.generation and self.generation % self.config.validate_every == 0
         if self.dataset is None or not self.config.target or not looked:
             return False
         return _reaches(self.config.target, self._validation())
 
-    def _validation(self) -> Record:
-        """Return the champions' accuracies on the validation split, as a record names them."""
-        accuracies = self.accuracies("validation")
-        first = next(iter(accuracies))
-        return {
-            f"{'' if name == first else name + '_'}validation_accuracy": value for name, value in accuracies.items()
-        }
-
-    # Champions
-
-    def champions(self) -> dict[str, Model]:
-        """Return the run's candidates by name: `best`, the most trusted genome of the last generation, and others.
-
-        Raises
-        ------
-        UsageError
-            Before the first generation.
-        """
-        if self.generation == 0:
-            raise UsageError("no generation has been scored yet: run() first")
-        return {name: self._model(genes) for name, genes in self.champion_genes().items()}
-
-    def plan(self) -> str:
-        """Say how a generation is computed, and what memory that takes."""
-        return str(self.strategy.plan(self.context))
-
-    def champion_genes(self) -> dict[str, NDArray[np.float32]]:
-        """Return each champion's genes (D,)."""
-        needed = getattr(self.strategy, "for_champions", lambda state: state)
-        champions: dict[str, NDArray[np.float32]] = self.strategy.champions(self.on_host(needed(self.state)))
-        return champions
-
-    def on_host(self, state: Any) -> Any:
-        """Return a strategy's state with NumPy's arrays in place of the backend's."""
-        values = {item.name: self.backend.to_host(getattr(state, item.name)) for item in dataclasses.fields(state)}
-        return dataclasses.replace(state, **values)
-
-    def accuracies(self, split: str) -> dict[str, float]:
-        """Return each champion's accuracy on a split of the dataset."""
-        labels = self._dataset().split(split).labels
-        champions = self.champion_genes()
-        return {name: float(np.mean(self.predict(genes, split) == labels)) for name, genes in champions.items()}
-
-    def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[np.int64]:
-        """Return a genome's predicted classes (N,) for a split, the same for any number of threads."""
-        if split not in self._features:
-            dataset = self._dataset()
-            features = self.backend.features(self.network, dataset.split(split).inputs, dataset.input_range)
-            self._features[split] = self.backend.to_device(features)
-        classes: NDArray[np.int64] = self.backend.logits(self.network, genes, self._features[split]).argmax(axis=1)
-        return classes
-
-    def _dataset(self) -> Dataset:
-        if self.dataset is None:
-            raise UsageError("this evolution has no dataset to predict")
-        return self.dataset
-
-    def _model(self, genes: NDArray[np.float32]) -> Model:
-        names = self.dataset.feature_names if self.dataset else ()
-        told = {"generation": self.generation}
-        return Model.build(self.network, genes, self.class_names, self.input_range, told, names)
-
     # Saving
 
     def pack(self) -> bytes:
         """Return a checkpoint's bytes."""
-        network, genes = self.network, self.network.gene_count
-        saved = SavedRun(self.config, network, self.class_names, self.input_range, genes, self.seconds)
-        return pack_checkpoint(self.on_host(self.state), saved)
+        net = self.network
+        about = self.class_names, self.input_range, net.gene_count, self.seconds, self.best_ever
+        return pack_checkpoint(self.on_host(self.state), SavedRun(self.config, net, *about))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint, atomically; it may be saved between ask and tell (ask again after loading)."""
@@ -358,6 +199,7 @@ class Evolution:
         backend: str | Backend = "auto",
         threads: int | None = None,
         image_fitness: ImageFitness | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> Evolution:
         """Go on from a checkpoint.
 
@@ -373,6 +215,8 @@ class Evolution:
             Needed only if it was started with a network that has fixed layers.
         image_fitness : callable, optional
             The one it was started with.
+        clock : callable
+            The time in seconds, from any start.
 
         Raises
         ------
@@ -391,13 +235,15 @@ class Evolution:
             class_names=saved.class_names,
             input_range=saved.input_range,
             image_fitness=image_fitness,
+            clock=clock,
         )
         if saved.genes != evolution.network.gene_count:
             raise RunError(
                 f"{path}: holds genomes of {saved.genes:,} genes, but this network "
                 f"({evolution.network.describe()}) has {evolution.network.gene_count:,}: pass what it was started with"
             )
-        evolution.state = restored(evolution.state, fields, Path(path))
+        evolution.state = restored(evolution.on_host(evolution.state), fields, Path(path))
+        evolution.best_ever = saved.best_ever
         evolution.seconds += saved.seconds
         return evolution
 

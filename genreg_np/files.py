@@ -1,20 +1,95 @@
-"""Files that are always whole: written under a temporary name, flushed to the disk, then renamed."""
+"""Files: read only if they are regular, and always whole: written under a temporary name, flushed, then renamed."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import io
+import operator
 import os
+import re
 import secrets
+import stat
 import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's zero: a file's bytes must not depend on the time
+
+
+def open_regular(path: str | os.PathLike[str], *, follow_links: bool = True) -> BinaryIO:
+    """Open a regular file for reading: a pipe could be waited for without end, and a device read without end.
+
+    Parameters
+    ----------
+    path : str or path
+    follow_links : bool
+        Whether `path` itself may be a symbolic link to a regular file.
+
+    Raises
+    ------
+    OSError
+        If it is no regular file or cannot be opened; `strerror` says why.
+    """
+    return open(path, "rb", opener=_open if follow_links else _open_unlinked)
+
+
+def open_to_append(path: str | os.PathLike[str]) -> TextIO:
+    """Open a regular file of UTF-8 text to add to it, made if it is not there; no symbolic link.
+
+    Raises
+    ------
+    OSError
+        As open_regular does.
+    """
+    return open(path, "a", encoding="utf-8", opener=_open_unlinked)
+
+
+def read_text(path: str | os.PathLike[str], limit_bytes: int, *, follow_links: bool = True) -> str:
+    """Return a regular file of UTF-8 text, at most `limit_bytes` long.
+
+    Raises
+    ------
+    OSError
+        As open_regular does, and if it is longer.
+    UnicodeDecodeError
+        If it is no UTF-8.
+    """
+    with open_regular(path, follow_links=follow_links) as file:
+        content = file.read(limit_bytes + 1)
+    if len(content) > limit_bytes:
+        raise OSError(errno.EFBIG, f"is longer than {limit_bytes:,} bytes", os.fspath(path))
+    return content.decode("utf-8")
+
+
+def _open(path: str, flags: int) -> int:
+    """Open as open() does, but nothing else than a regular file."""
+    descriptor = os.open(path, flags | _flags("O_NONBLOCK", "O_NOCTTY"), 0o666)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        raise OSError(errno.EINVAL, "is not a regular file", path)
+    return descriptor
+
+
+def _open_unlinked(path: str, flags: int) -> int:
+    """Open as _open does, but no symbolic link."""
+    if os.path.islink(path):  # O_NOFOLLOW is absent on Windows, and words its refusal as a loop elsewhere
+        raise OSError(errno.ELOOP, "is a symbolic link", path)
+    return _open(path, flags | _flags("O_NOFOLLOW"))
+
+
+def _flags(*names: str) -> int:
+    """Return those flags of os.open together that the system has."""
+    return functools.reduce(operator.or_, (getattr(os, name, 0) for name in names))
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -26,7 +101,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         If the folder cannot be written or the disk is full; `path` is then untouched.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _flags("O_BINARY"), 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -39,6 +114,14 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise
     with contextlib.suppress(OSError):  # the file is whole and in place; only a power cut could still undo the rename
         sync_folder(path.parent)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Clear away what write_atomic left behind in processes that were killed in the middle of it."""
+    for leftover in folder.glob(".*.tmp"):
+        if re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", leftover.name):
+            with contextlib.suppress(OSError):
+                leftover.unlink()
 
 
 def sync_folder(folder: Path) -> None:
@@ -67,11 +150,36 @@ def pack_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
 
 
 def user_cache_dir() -> Path:
-    """Return the folder for things that can be made or fetched again; it need not exist."""
+    """Return the folder for things that can be made or fetched again; it need not exist.
+
+    Variables that are empty or name a relative path are ignored: the folder must not depend on where a program starts.
+
+    Raises
+    ------
+    RuntimeError
+        For a user without a home folder.
+    """
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = _absolute("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = _home() / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = _absolute("XDG_CACHE_HOME") or _home() / ".cache"
     return base / "genreg-np"
+
+
+def _absolute(variable: str) -> Path | None:
+    """Return the path that a variable of the environment names, if it is absolute."""
+    value = os.environ.get(variable, "")
+    return Path(value) if os.path.isabs(value) else None
+
+
+def _home() -> Path:
+    import pwd
+
+    if home := _absolute("HOME"):
+        return home
+    with contextlib.suppress(KeyError):
+        if os.path.isabs(home_of_user := pwd.getpwuid(os.getuid()).pw_dir):
+            return Path(home_of_user)
+    raise RuntimeError("no home folder")

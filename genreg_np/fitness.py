@@ -8,11 +8,19 @@ custom           the user's own numbers, through Evolution.tell or Evolution.run
                  a function of logits (n, K) and labels (n,) that gives each image's number, (n,)
 
 An image counts by its place in the episode where trust decays per image (trust.py), else by 1.
+
+Numbers that are not finite: +inf is perfect, ahead of every finite one in its generation; NaN and -inf are the worst.
+None of them is ever added up: trust takes the generation's best finite number in place of +inf, its worst in place of
+the others.
+
+Shapes: P genomes, n images, K classes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,9 +29,11 @@ from numpy.typing import NDArray
 from genreg_np.backends.base import ImageFitness, Score
 from genreg_np.errors import FitnessError, UsageError
 
-FITNESSES = ("reward", "accuracy", "log-probability", "custom")
+BUILT_IN = ("reward", "accuracy", "log-probability")  # all of them finite, or NaN where weights have grown too large
+FITNESSES = (*BUILT_IN, "custom")
 IMAGE_FITNESSES = ("log-probability", "margin", "reward", "accuracy", "custom")
 PREDICTIONS = ("sampled", "argmax")
+LARGEST_SCORE = float(np.finfo(np.float32).max)  # of an image
 
 
 def scoring(fitness: str, prediction: str, correct_reward: float, wrong_penalty: float) -> tuple[Score, float, float]:
@@ -34,41 +44,131 @@ def scoring(fitness: str, prediction: str, correct_reward: float, wrong_penalty:
     return (kind, 1.0, 0.0) if fitness == "accuracy" else (kind, correct_reward, wrong_penalty)
 
 
-def replace_non_finite(fitness: Sequence[float] | NDArray[np.floating], size: int) -> tuple[NDArray[np.float64], int]:
-    """Replace NaN and infinities by the worst finite value, so that they can never win.
+def as_number(value: Any) -> float:
+    """Return a number, or the only number of an array of one element, as a float.
+
+    Raises
+    ------
+    TypeError
+        For anything else, saying what it is.
+    """
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    if value is None or isinstance(value, str | bytes | complex | np.complexfloating):
+        raise TypeError(f"{value!r:.60}, not a number")
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(f"{type(value).__name__}, not a number ({error})") from None
+
+
+def as_numbers(fitness: Sequence[float] | NDArray[np.floating], size: int) -> NDArray[np.float64]:
+    """Return the fitness of a generation as it was told, (P,) float64, infinities and NaN included.
 
     Parameters
     ----------
-    fitness : sequence of float
-        One number per genome.
+    fitness : sequence of float, or array (P,)
+        One number per genome, each as `as_number` takes it.
     size : int
         P, the number of genomes.
-
-    Returns
-    -------
-    values : (P,) float64
-    replaced : int
-        How many were not finite.
 
     Raises
     ------
     FitnessError
-        If there are not P numbers, or none is finite.
+        If there are not P numbers.
     """
-    try:
-        values = np.array(fitness, np.float64)
-    except (TypeError, ValueError):
-        raise FitnessError("fitness must be one number per genome; something else was given") from None
-    if values.shape != (size,):
-        raise FitnessError(f"fitness has shape {values.shape}, but needs one number for each of the {size} genomes")
-    finite = np.isfinite(values)
-    if not finite.any():
+    if hasattr(fitness, "__array__"):
+        array = np.asarray(fitness)
+        if array.dtype.kind in "biuf":
+            if array.shape != (size,):
+                raise FitnessError(
+                    f"fitness has shape {array.shape}, but needs one number for each of the {size} genomes"
+                )
+            return array.astype(np.float64)
+        fitness = array.tolist()
+    if not isinstance(fitness, Sequence) or isinstance(fitness, str | bytes):
+        raise FitnessError(f"fitness must be one number for each of the {size} genomes, not {type(fitness).__name__}")
+    if len(fitness) != size:
+        raise FitnessError(f"fitness has {len(fitness)} numbers, but needs one for each of the {size} genomes")
+    values = np.empty(size)
+    for genome, value in enumerate(fitness):
+        try:
+            values[genome] = as_number(value)
+        except TypeError as error:
+            raise FitnessError(f"fitness of genome {genome} is {error}") from None
+    return values
+
+
+@dataclass(frozen=True)
+class Earned:
+    """A generation's fitness, fit to be added up: nothing in it is infinite or NaN."""
+
+    values: NDArray[np.float64]  # (P,) finite
+    perfect: NDArray[np.bool_]  # (P,) where it was +inf: ahead of all others, whatever its value here
+    replaced: int  # how many were not finite
+
+
+def replace_non_finite(fitness: NDArray[np.float64]) -> Earned:
+    """Replace +inf by the best finite value, NaN and -inf by the worst; by 0 where none is finite.
+
+    Parameters
+    ----------
+    fitness : (P,) float64
+
+    Raises
+    ------
+    FitnessError
+        If none is finite or +inf.
+    """
+    finite, perfect = np.isfinite(fitness), np.isposinf(fitness)
+    if not (finite | perfect).any():
         raise FitnessError(
-            f"none of the {size} fitness values is finite (the first is {values[0]}): nothing to select on; "
-            "check the fitness function on the first genome"
+            f"none of the {len(fitness)} fitness values is finite or +inf (the first is {fitness[0]}): nothing to "
+            "select on; check the fitness function on the first genome, or whether weights have grown too large"
         )
-    values[~finite] = values[finite].min()
-    return values, int((~finite).sum())
+    best, worst = (fitness[finite].max(), fitness[finite].min()) if finite.any() else (0.0, 0.0)
+    values = np.where(finite, fitness, np.where(perfect, best, worst))
+    return Earned(values, perfect, int((~finite).sum()))
+
+
+def summary(fitness: NDArray[np.float64]) -> dict[str, float | int | None]:
+    """Return what is recorded of a generation's own fitness (P,): of its finite values, and how many are not.
+
+    Minimum, mean, maximum and (population) deviation are None where no value is finite.
+    """
+    finite = fitness[np.isfinite(fitness)]
+    mean, deviation = mean_and_deviation(finite) if len(finite) else (None, None)
+    perfect = int(np.isposinf(fitness).sum())
+    return {
+        "fitness_minimum": float(finite.min()) if len(finite) else None,
+        "fitness_mean": mean,
+        "fitness_maximum": float(finite.max()) if len(finite) else None,
+        "fitness_deviation": deviation,
+        "fitness_infinite": perfect,
+        "fitness_invalid": len(fitness) - len(finite) - perfect,
+    }
+
+
+def mean_and_deviation(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the mean and the population's deviation of finite values (n,), of any size: neither can overflow."""
+    scale = math.ldexp(1.0, math.frexp(float(np.abs(values).max()))[1] - 1)  # a power of two: dividing is exact
+    scaled = values / scale if scale else values
+    mean = np.clip(scaled.mean(), scaled.min(), scaled.max())
+    deviation = np.minimum(scaled.std(), np.abs(scaled).max())
+    return float(mean) * scale, float(deviation) * scale
+
+
+def mean_score(scores: Sequence[float]) -> float:
+    """Return the mean of one genome's scores: -inf where one of them is NaN or -inf, else +inf where one is."""
+    values = np.array(scores, np.float64)
+    if (np.isnan(values) | np.isneginf(values)).any():
+        return -math.inf
+    return math.inf if np.isposinf(values).any() else mean_and_deviation(values)[0]
+
+
+def finite_or_none(value: float) -> float | None:
+    """Return a number, or None (null in JSON, which has no word for it) where it is infinite or NaN."""
+    return value if math.isfinite(value) else None
 
 
 def check_image_scores(function: ImageFitness | None, logits: Any, labels: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -77,12 +177,12 @@ def check_image_scores(function: ImageFitness | None, logits: Any, labels: NDArr
     Raises
     ------
     FitnessError
-        If it does not give one finite number for each image.
+        If it does not give one finite number for each image: what is +inf for a genome has no difference to another.
     """
     if function is None:
         raise UsageError("fitness = custom needs a function: pass image_fitness= to Evolution or train")
     try:
-        scores = np.asarray(function(logits, labels), np.float32)
+        scores = np.asarray(function(logits, labels), np.float64)
     except (TypeError, ValueError) as error:
         raise FitnessError(f"the fitness function failed on logits {logits.shape}: {error}") from error
     if scores.shape != labels.shape:
@@ -90,9 +190,11 @@ def check_image_scores(function: ImageFitness | None, logits: Any, labels: NDArr
             f"the fitness function gave shape {scores.shape} for logits {logits.shape}: it must give {labels.shape}, "
             "one number for each image"
         )
-    if not np.isfinite(scores).all():
-        bad = int(np.flatnonzero(~np.isfinite(scores))[0])
+    usable = np.abs(scores) <= LARGEST_SCORE  # false for NaN
+    if not usable.all():
+        bad = int(np.flatnonzero(~usable)[0])
         raise FitnessError(
-            f"the fitness function gave {scores[bad]} for the logits {np.round(logits[bad], 3).tolist()}"
+            f"the fitness function gave {scores[bad]} for the logits {np.round(logits[bad], 3).tolist()}: images are "
+            "judged by differences of scores, so each must be finite and fit into float32"
         )
-    return scores
+    return scores.astype(np.float32)

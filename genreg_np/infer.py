@@ -27,27 +27,38 @@ Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
+import re
+import stat
 import zipfile
 from typing import Any, Callable, Dict, List, Tuple, Union  # noqa: UP035 - this file also runs on Python 3.9
 
 import numpy as np
 
-__all__ = ["Model", "ModelError", "load", "predict", "read_arrays"]
+__all__ = ["Model", "ModelError", "load", "predict", "read_arrays", "read_npy"]
 
 FORMAT_NAME = "genreg-np model"
 FORMAT_VERSION = 1
 MOST_EXPANSION = 1100  # bytes that a byte of a compressed file may become
 CHUNK_BYTES = 16 << 20  # inputs are taken in pieces of about this size, so that any batch fits in memory
-MOST_OUTPUTS = 1 << 22  # of a layer: a small file must not ask for more memory than any real model needs
+MOST_VALUES = 1 << 22  # of an input and of a layer: a small file must not ask for more memory than real models need
+MOST_ROOM = 1 << 28  # bytes that a layer may need to compute one input, and about what a batch takes between layers
+MOST_LAYERS = 1000
+MOST_HEADER_BYTES, MOST_NESTING = 4 << 20, 32
 LEVEL = 255  # the largest level
 MOST_INT8 = 127  # -128 is not used
 BYTE, ONE_BYTE = np.dtype(np.uint8), np.float32(255)
 MOST_RESPONSE = 32767  # of a detector: so that 16 bits hold it
 MOST_WINDOW = 22  # MOST_RESPONSE * MOST_WINDOW**2 < 2**24: sums of float32 are then exact in any order
 UNMOVED = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
+NPY_HEADER = re.compile(  # what NumPy writes, and what others write after it; NumPy's own parser reads much more
+    r"\{\s*'descr'\s*:\s*'([<>|=]?[?A-Zb-z][0-9]{0,9})'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*"
+    r"'shape'\s*:\s*\(((?:[0-9]{1,19}L?,\s?)*(?:[0-9]{1,19}L?)?)\)\s*,?\s*\}\s*"
+)
+MOST_NPY_HEADER = 1 << 16
 
 PathLike = Union[str, "os.PathLike[str]"]
 Arrays = Dict[str, np.ndarray]  # noqa: UP006
@@ -69,7 +80,7 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def read_arrays(path: PathLike, limit_bytes: int = 2 << 30) -> dict[str, np.ndarray]:
+def read_arrays(path: PathLike, limit_bytes: int = 2 << 30, compressed: bool = True) -> dict[str, np.ndarray]:
     """Read the arrays of an .npz file without trusting it.
 
     Object arrays are refused, and every array's declared shape is compared with the size of its zip entry and with
@@ -78,9 +89,11 @@ def read_arrays(path: PathLike, limit_bytes: int = 2 << 30) -> dict[str, np.ndar
     Parameters
     ----------
     path : str or path
-        An .npz file, compressed or not.
+        An .npz file.
     limit_bytes : int
         The most that all arrays together may take.
+    compressed : bool
+        Whether entries may be compressed; what is read takes no more memory than the file does where they may not.
 
     Returns
     -------
@@ -94,23 +107,26 @@ def read_arrays(path: PathLike, limit_bytes: int = 2 << 30) -> dict[str, np.ndar
     """
     arrays: dict[str, np.ndarray] = {}
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open(path, "rb", opener=_regular) as opened, zipfile.ZipFile(opened) as archive:
             entries = archive.infolist()
             total = sum(entry.file_size for entry in entries)
-            if total > MOST_EXPANSION * os.path.getsize(path):
+            methods = {entry.compress_type for entry in entries}
+            if not methods <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                raise ModelError(f"{path}: is compressed in a way no .npz file is")
+            if not compressed and zipfile.ZIP_DEFLATED in methods:
+                raise ModelError(f"{path}: is compressed, as genreg-np writes no such file; save it with genreg-np")
+            if total > (MOST_EXPANSION if compressed else 1) * os.fstat(opened.fileno()).st_size:
                 raise ModelError(f"{path}: claims arrays of {total:,} bytes, which cannot come from so small a file")
             if total > limit_bytes:
                 raise ModelError(f"{path}: its arrays take {total:,} bytes, more than the limit of {limit_bytes:,}")
             for entry in entries:
-                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise ModelError(f"{path}: entry {entry.filename!r} is compressed in a way no .npz file is")
                 name = entry.filename[:-4] if entry.filename.endswith(".npy") else ""
                 if not name or name in arrays:
                     raise ModelError(
                         f"{path}: entry {entry.filename!r} does not belong in an .npz file of plain arrays"
                     )
                 with archive.open(entry) as file:
-                    arrays[name] = _read_array(file, entry.file_size, f"{path}: array {name!r}")
+                    arrays[name] = read_npy(file, entry.file_size, f"{path}: array {name!r}")
     except ModelError:
         raise
     except FileNotFoundError:
@@ -126,33 +142,65 @@ def read_arrays(path: PathLike, limit_bytes: int = 2 << 30) -> dict[str, np.ndar
     return arrays
 
 
+def _regular(path: str, flags: int) -> int:
+    """Open a file as open() does, but no pipe or device, which could be read without end."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        raise OSError(errno.EINVAL, "is not a regular file", path)
+    return descriptor
+
+
 def _line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _read_array(file: Any, entry_size: int, where: str) -> np.ndarray:
-    """Read one .npy stream of `entry_size` bytes: its header must agree with that size to the byte."""
-    try:
-        version = np.lib.format.read_magic(file)
-        if version not in ((1, 0), (2, 0)):
-            raise ModelError(f"{where} has .npy version {version}, only 1.0 and 2.0 are read")
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran_order, dtype = read_header(file)
-    except ModelError:
-        raise
-    except Exception as error:  # numpy's header parser raises whatever the text leads it to
-        raise ModelError(f"{where} has a damaged header ({_line(error)})") from None
-    if dtype.hasobject:
+def read_npy(file: Any, size: int, where: str) -> np.ndarray:
+    """Read one array from a binary stream of `size` bytes in .npy format, whose header must agree with the size.
+
+    Raises
+    ------
+    ModelError
+        If it is no plain array of numbers or text, or not of that size; the message begins with `where`.
+    """
+    start = file.read(8)
+    if start[:6] != b"\x93NUMPY" or start[6:] not in (b"\x01\x00", b"\x02\x00"):
+        raise ModelError(f"{where} is not in .npy format, version 1.0 or 2.0")
+    width = 2 * start[6]
+    length = int.from_bytes(file.read(width), "little")
+    described = file.read(length) if length <= MOST_NPY_HEADER else b""
+    header = NPY_HEADER.fullmatch(described.decode("latin-1"))
+    if not header:
+        raise ModelError(f"{where} has a header that is damaged, or not that of a plain array")
+    if "O" in header[1]:
         raise ModelError(f"{where} holds pickled objects; only plain numbers are read, never code")
+    try:
+        dtype = np.dtype(header[1])
+    except (TypeError, ValueError):
+        dtype = np.dtype("V")
     if dtype.kind not in "biufU":
-        raise ModelError(f"{where} has type {dtype}; only numbers and text are read")
-    size = math.prod(shape) * dtype.itemsize
-    if any(type(extent) is not int or extent < 0 for extent in shape) or size != entry_size - file.tell():
+        raise ModelError(f"{where} has type {header[1]!r}; only numbers and text are read")
+    shape = tuple(int(extent.rstrip("L")) for extent in re.findall("[0-9]+L?", header[3]))
+    wanted = math.prod(shape) * dtype.itemsize
+    if wanted != size - 8 - width - length:
         raise ModelError(f"{where} claims shape {shape} of {dtype}, which is not what the file holds")
-    data = file.read(size)
-    if len(data) != size:
+    data = file.read(wanted)
+    if len(data) != wanted:
         raise ModelError(f"{where} is cut short")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
+    if dtype.kind == "U" and not _is_unicode(np.frombuffer(data, np.dtype(np.uint32).newbyteorder(dtype.byteorder))):
+        raise ModelError(f"{where} holds text that is no Unicode")
+    try:
+        return np.frombuffer(data, dtype).reshape(shape, order="F" if header[2] == "True" else "C")
+    except (ValueError, OverflowError):  # too many axes, or of nothing by too much
+        raise ModelError(f"{where} has the impossible shape {shape}") from None
+
+
+def _is_unicode(codes: np.ndarray) -> bool:
+    """Whether all numbers are those of characters: Python fails on larger ones, and prints no half of a pair."""
+    return not ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any()
 
 
 def load(path: PathLike) -> Model:
@@ -163,14 +211,20 @@ def load(path: PathLike) -> Model:
     ModelError
         If the file is missing, damaged, or not a model this version can run.
     """
-    arrays = dict(read_arrays(path))
+    arrays = read_arrays(path, compressed=False)
     header_bytes = arrays.pop("header", None)
     if header_bytes is None or header_bytes.dtype != np.uint8 or header_bytes.ndim != 1:
         raise ModelError(f"{path}: has no header, so it is not a genreg-np model")
+    if len(header_bytes) > MOST_HEADER_BYTES:
+        raise ModelError(
+            f"{path}: its header takes {len(header_bytes):,} bytes, more than the limit of {MOST_HEADER_BYTES:,}"
+        )
     try:
         header = json.loads(header_bytes.tobytes().decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise ModelError(f"{path}: its header is damaged") from None
+    if not is_shallow(header):
+        raise ModelError(f"{path}: its header is nested deeper than {MOST_NESTING} levels")
     try:
         # JSON can escape half a surrogate pair: text that could be neither printed nor saved again.
         json.dumps(header, ensure_ascii=False).encode("utf-8")
@@ -225,11 +279,13 @@ class Model:
         self.arrays = {name: _read_only(array) for name, array in arrays.items()}
         self.input_shape = tuple(_whole(extent) for extent in _entry(network, "input_shape", list))
         self.class_names = tuple(str(name) for name in _entry(header, "class_names", list))
-        self.input_range = _input_range(header.get("input_range"))
+        self.input_range = checked_range(header.get("input_range"))
         layers = _entry(network, "layers", list)
         if min(self.input_shape, default=0) < 1:
             raise ModelError("the network has no inputs")
         self._width = math.prod(self.input_shape)
+        if self._width > MOST_VALUES:
+            raise ModelError(f"an input of {self._width:,} values is beyond the limit of {MOST_VALUES:,}")
         self.feature_names = _feature_names(header, self._width)
         self._of_bytes = self.input_range == (0.0, 255.0)
         if not any(layer["kind"] in ("dense", "dense-int8") for layer in layers):
@@ -384,7 +440,9 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
         If a layer is malformed, misses its arrays or does not fit the one before it.
     """
     functions: List[Callable[[np.ndarray], np.ndarray]] = []  # noqa: UP006
-    first = width
+    first = widest = width
+    if len(layers) > MOST_LAYERS:
+        raise ModelError(f"{len(layers):,} layers are more than the limit of {MOST_LAYERS:,}")
     for index, layer in enumerate(layers):
         name = f"layer {index}" if where == "layers" else f"layer {where[7:]}.{index}"
         if not isinstance(layer["kind"], str) or layer["kind"] not in LAYERS:
@@ -392,12 +450,15 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
         inputs, outputs, function = LAYERS[layer["kind"]](layer, arrays, f"{where}.{index}", name)
         if inputs != width:
             raise ModelError(f"{name} takes {inputs} inputs, but {width} arrive")
-        if outputs > MOST_OUTPUTS:
-            raise ModelError(f"{name} gives {outputs:,} outputs, more than the limit of {MOST_OUTPUTS:,}")
-        width = outputs
+        if outputs > MOST_VALUES:
+            raise ModelError(f"{name} gives {outputs:,} outputs, more than the limit of {MOST_VALUES:,}")
+        width, widest = outputs, max(widest, outputs)
         functions.append(function)
+    rows = max(1, MOST_ROOM // (4 * widest))  # more than usually arrive: a wide layer must not blow up a long batch
 
     def run(x: np.ndarray) -> np.ndarray:
+        if len(x) > rows:
+            return np.concatenate([run(x[start : start + rows]) for start in range(0, len(x), rows)])
         for function in functions:
             x = function(x)
         return x
@@ -443,7 +504,7 @@ def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) ->
     inputs, outputs, shift = (_whole(layer[key]) for key in ("inputs", "outputs", "shift"))
     weight = _array_of(arrays, f"{where}.weight", (outputs, inputs), np.int8)
     bias, multiplier = (_array_of(arrays, f"{where}.{part}", (outputs,), np.int32) for part in ("bias", "multiplier"))
-    most = MOST_INT8 * np.abs(weight.astype(np.int64)).sum(axis=1) + np.abs(bias.astype(np.int64))
+    most = MOST_INT8 * np.abs(weight.astype(np.int16)).sum(axis=1, dtype=np.int64) + np.abs(bias.astype(np.int64))
     if not 0 <= shift <= 46 or (most >= 2**31).any() or (multiplier < 0).any():
         raise ModelError(f"{name} has an impossible shift, multiplier or sum")
     half = float(2 ** (shift - 1)) if shift else 0.0
@@ -468,7 +529,7 @@ def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) ->
         return inputs, outputs, lambda q: (steps(q) * unit).astype(np.float32)
     low, entries = _whole(layer["low"]), arrays.get(f"{where}.table")
     table = _array_of(arrays, f"{where}.table", (0 if entries is None else entries.size,), np.int8).astype(np.float32)
-    if not len(table) or table.min() < -MOST_INT8 or abs(low) > MOST_OUTPUTS:
+    if not len(table) or table.min() < -MOST_INT8 or abs(low) > MOST_VALUES:
         raise ModelError(f"{name} has an impossible table")
     high = low + len(table) - 1
     return inputs, outputs, lambda q: table[np.clip(steps(q), low, high).astype(np.int64) - low]
@@ -512,7 +573,7 @@ def _deskew(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Lay
     area, centred = height * width, layer["centred"]
     if type(centred) is not bool:
         raise ModelError(f"{name} neither centres nor leaves images where they are")
-    return area, area, lambda x: _in_pieces(lambda piece: deskew(piece, height, width, centred), x, 128 * area)
+    return area, area, _in_pieces(lambda x: deskew(x, height, width, centred), 128 * area, name)
 
 
 def deskew(
@@ -573,15 +634,26 @@ def _detectors(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> 
     if LEVEL * max(np.maximum(filters, 0).sum((1, 2)).max(), -np.minimum(filters, 0).sum((1, 2)).min()) > MOST_RESPONSE:
         raise ModelError(f"{name} has filters whose responses are beyond 16 bits")
     outputs = shape[0] * len(filters) * (1 + signed) * math.prod(grid)
-    inputs, room = math.prod(shape), 4 * math.prod(shape) * (size * size + 2 * len(filters))
+    tall, wide = (extent + 2 * margin - size + 1 for extent in shape[1:])
+    room = 4 * shape[0] * tall * wide * (size * size + 2 * len(filters))
     settings = (shape, filters, margin, window, stride, signed, gain)
-    return inputs, outputs, lambda x: _in_pieces(lambda piece: detect(piece, *settings), x, room)
+    windows = 4 * (grid[0] * tall + grid[1] * wide)
+    return math.prod(shape), outputs, _in_pieces(lambda x: detect(x, *settings), room, name, windows)
 
 
-def _in_pieces(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, row_bytes: int) -> np.ndarray:
-    """Return function(x), computed for so many rows at a time that they take about CHUNK_BYTES."""
+def _in_pieces(
+    function: Callable[[np.ndarray], np.ndarray], row_bytes: int, name: str, fixed_bytes: int = 0
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function of (n, inputs) that computes so many rows at a time that they take about CHUNK_BYTES.
+
+    `name` is the layer's, which is refused if a row and what is needed for any number of rows take more than MOST_ROOM.
+    """
+    if row_bytes + fixed_bytes > MOST_ROOM:
+        raise ModelError(
+            f"{name} would take {row_bytes + fixed_bytes:,} bytes for one input, more than the limit of {MOST_ROOM:,}"
+        )
     step = max(1, CHUNK_BYTES // row_bytes)
-    return np.concatenate([function(x[start : start + step]) for start in range(0, max(1, len(x)), step)])
+    return lambda x: np.concatenate([function(x[at : at + step]) for at in range(0, max(1, len(x)), step)])
 
 
 def detect(
@@ -662,8 +734,8 @@ def _responses(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> 
         found = respond(patches_of(x, height, width, size), taps, functions, pools)
         return found.reshape(len(x), outputs)
 
-    room = 4 * tall * wide * (size * size + 2 * len(functions))
-    return height * width, outputs, lambda x: _in_pieces(run, x, room)
+    room, pools = 4 * tall * wide * (size * size + 2 * len(functions)), 4 * tall * wide * (outputs // len(functions))
+    return height * width, outputs, _in_pieces(run, room, name, 3 * pools)
 
 
 def patches_of(levels: np.ndarray, height: int, width: int, size: int) -> np.ndarray:
@@ -709,10 +781,11 @@ def _statistics(layer: dict[str, Any], arrays: Arrays, where: str, name: str) ->
     if min(height, width) < 7:
         raise ModelError(f"{name} takes images of {height} x {width} pixels, but needs 7 x 7")
     outputs = 9 * (4 * 4 + 7 * 7) + height // 2 + width // 2
+    pairs = 16 * (height * (height // 2) + width * (width // 2))
     return (
         height * width,
         outputs,
-        lambda x: _in_pieces(lambda piece: statistics(piece, height, width), x, 256 * height * width),
+        _in_pieces(lambda x: statistics(x, height, width), 256 * height * width, name, pairs),
     )
 
 
@@ -812,6 +885,12 @@ def _whole(value: Any) -> int:
     return value
 
 
+def is_shallow(value: Any, levels: int = MOST_NESTING) -> bool:
+    """Whether lists and mappings of JSON are nested at most so deep."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(is_shallow(part, levels - 1) for part in inner)
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
@@ -835,7 +914,8 @@ def _mapped_bytes(array: np.ndarray) -> np.ndarray:
     return mapped
 
 
-def _input_range(value: Any) -> tuple[float, float] | None:
+def checked_range(value: Any) -> tuple[float, float] | None:
+    """Return an `input_range` of a header as two floats, or None where there is none; ModelError if it is no range."""
     if value is None:
         return None
     if type(value) not in (list, tuple) or any(type(bound) not in (int, float) for bound in value):

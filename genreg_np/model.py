@@ -23,6 +23,7 @@ from genreg_np import infer
 from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.files import pack_arrays, write_atomic
 from genreg_np.layers import FixedLayer, Float32, Standardise, from_header
+from genreg_np.settings import whole_number, whole_numbers
 
 __all__ = ["Dense", "FixedLayer", "Float32", "Model", "Network", "Standardise", "load"]
 
@@ -38,11 +39,9 @@ class Dense:
     activation: str  # a key of infer.ACTIVATIONS
 
     def __post_init__(self) -> None:
-        if type(self.inputs) is not int or type(self.outputs) is not int or self.inputs < 1 or self.outputs < 1:
-            raise UsageError(
-                f"a dense layer of {self.inputs} inputs and {self.outputs} outputs: "
-                "both must be whole numbers, at least 1"
-            )
+        for name in ("inputs", "outputs"):
+            number = whole_number(getattr(self, name), f"{name} of a dense layer", least=1)
+            object.__setattr__(self, name, number)
         if self.activation not in infer.ACTIVATIONS:
             raise UsageError(
                 f"unknown activation {self.activation!r}" + did_you_mean(self.activation, infer.ACTIVATIONS)
@@ -69,6 +68,7 @@ class Network:
     fixed: tuple[FixedLayer, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "input_shape", whole_numbers(self.input_shape, "input_shape", least=1))
         width = math.prod(self.input_shape)
         if not self.dense:
             raise UsageError("a network needs at least one dense layer")
@@ -90,11 +90,18 @@ class Network:
         activation: str = "tanh",
         fixed: tuple[FixedLayer, ...] = (),
     ) -> Network:
-        """Build inputs - hidden ... hidden - outputs, the last layer linear (its values are the logits)."""
+        """Build inputs - hidden ... hidden - outputs, the last layer linear (its values are the logits).
+
+        Raises
+        ------
+        UsageError
+            If a width is no whole number, NumPy's included, or less than 1, or layers do not fit together.
+        """
+        input_shape, hidden = whole_numbers(input_shape, "input_shape", least=1), whole_numbers(hidden, "hidden")
         widths = (fixed[-1].outputs if fixed else math.prod(input_shape), *hidden, outputs)
         activations = [activation] * len(hidden) + ["linear"]
         dense = tuple(Dense(*shape) for shape in zip(widths[:-1], widths[1:], activations, strict=True))
-        return cls(tuple(input_shape), dense, fixed)
+        return cls(input_shape, dense, fixed)
 
     @property
     def gene_count(self) -> int:

@@ -7,7 +7,7 @@ published   w = trust - min(trust) + 1      (the published code; its constant fa
                                              zero for newborn genomes, cancel)
 rank        w = S - r                       for the survivor of rank r = 0 .. S-1, whatever the scale of fitness
 
-Ties in trust go to the lower genome number.
+Genomes of infinite fitness come before all others, whatever their trust. Ties in trust go to the lower genome number.
 """
 
 from __future__ import annotations
@@ -25,9 +25,19 @@ def survivor_count(population_size: int, survival_cutoff: float) -> int:
     return max(1, int(population_size * survival_cutoff))
 
 
-def survivors(trust: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Return the numbers of the `count` most trusted genomes, best first, (S,) int64."""
-    return np.argsort(-trust, kind="stable")[:count]
+def survivors(trust: NDArray[np.float64], count: int, perfect: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """Return the numbers of the `count` most trusted genomes, best first, (S,) int64.
+
+    Parameters
+    ----------
+    trust : (P,) float64
+    count : int
+        S.
+    perfect : (P,) bool, optional
+        Whose fitness is infinite: they come first, the most trusted of them ahead.
+    """
+    others = np.zeros(len(trust), np.bool_) if perfect is None else ~perfect
+    return np.lexsort((-trust, others))[:count]  # a stable sort by the last key, then the first
 
 
 def parent_weights(trust: NDArray[np.float64], scheme: str) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import operator
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ def option(
     low: float = -math.inf,
     high: float = math.inf,
     above: float | None = None,
+    most: int | None = None,
     choices: tuple[str, ...] = (),
     fixed: str = "",
 ) -> Any:
@@ -36,12 +38,14 @@ def option(
         Smallest and largest value.
     above : float, optional
         The value must be greater than this.
+    most : int, optional
+        How many numbers a value of several may have.
     choices : tuple of str
         The allowed words.
     fixed : str
         Why a resumed run cannot change it; empty if it can.
     """
-    limits = {"help": help, "low": low, "high": high, "above": above, "choices": choices, "fixed": fixed}
+    limits = {"help": help, "low": low, "high": high, "above": above, "most": most, "choices": choices, "fixed": fixed}
     return field(default=default, metadata=limits)
 
 
@@ -82,6 +86,9 @@ def _checked(part: object, item: dataclasses.Field[Any]) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     kind = typing.get_type_hints(type(part))[item.name]
+    if kind is int:
+        with contextlib.suppress(UsageError):  # stays what it is, which is refused below
+            value = whole_number(value, item.name)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         with contextlib.suppress(OverflowError):  # stays a whole number, which is refused below
             value = float(value)
@@ -94,9 +101,11 @@ def _checked(part: object, item: dataclasses.Field[Any]) -> Any:
         word = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}.get(
             kind, "widths like 64 or 64,32"
         )
-        raise UsageError(f"{item.name} = {value!r} must be {word}")
+        raise UsageError(f"{item.name} = {_shown(value)} must be {word}")
     if limits["choices"] and value not in limits["choices"]:
         raise UsageError(f"{item.name} = {value!r} must be one of {', '.join(limits['choices'])}")
+    if limits["most"] is not None and len(value) > limits["most"]:
+        raise UsageError(f"{item.name} has {len(value):,} numbers, but must have at most {limits['most']:,}")
     if not isinstance(value, str):
         for number in numbers:
             if not limits["low"] <= number <= limits["high"] or (
@@ -119,15 +128,43 @@ def _range_words(limits: Mapping[str, Any]) -> str:
 
 def _widths(value: Any) -> Any:
     """Turn 64, "64,32", [64, 32] or "" into a tuple of int, or return it as it is."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value,)
     if isinstance(value, str):
         try:
             return tuple(int(width) for width in value.split(",")) if value.strip() else ()
         except ValueError:
             return value
-    if isinstance(value, list | tuple) and all(
-        isinstance(width, int) and not isinstance(width, bool) for width in value
-    ):
-        return tuple(value)
+    with contextlib.suppress(UsageError):  # stays what it is, which is refused by its name
+        return whole_numbers(value, "widths")
     return value
+
+
+def whole_number(value: Any, name: str, least: int | None = None) -> int:
+    """Return any whole number, NumPy's too, as an int; true and false are none.
+
+    Raises
+    ------
+    UsageError
+        For anything else, or less than `least`.
+    """
+    if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
+        raise UsageError(f"{name} = {_shown(value)} must be a whole number")
+    try:
+        number = operator.index(value)
+    except TypeError:  # an array of several, or of floats
+        raise UsageError(f"{name} = {_shown(value)} must be a whole number") from None
+    if least is not None and number < least:
+        raise UsageError(f"{name} = {number} must be at least {least}")
+    return number
+
+
+def whole_numbers(values: Any, name: str, least: int | None = None) -> tuple[int, ...]:
+    """Return a list, tuple or array of whole numbers, or a single one, as a tuple of int; raises as whole_number."""
+    if isinstance(values, list | tuple) or (isinstance(values, np.ndarray) and values.ndim == 1):
+        return tuple(whole_number(value, name, least) for value in values)
+    return (whole_number(values, name, least),)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as one line of an error, however large it is."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -6,33 +6,29 @@ result = resume("runs/first", changes={"child_mutation_rate": 0.05})
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
+import math
 import os
-import platform
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from genreg_np import __version__
 from genreg_np.backends.base import ImageFitness
 from genreg_np.budget import fit_to_budget
-from genreg_np.checkpoint import RunFolder, read_checkpoint
+from genreg_np.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
 from genreg_np.config import TrainConfig
-from genreg_np.data import dataset_names, load_dataset
-from genreg_np.data.dataset import SPLITS, Dataset
-from genreg_np.errors import RunError, UsageError
+from genreg_np.data.dataset import Dataset
+from genreg_np.errors import GenregError, RunError, UsageError
 from genreg_np.evaluation import Evaluation
-from genreg_np.evolution import Evolution, Record
+from genreg_np.evolution import Evolution
+from genreg_np.generations import Record
 from genreg_np.model import Model, load
+from genreg_np.notes import now, resumed_notes, run_notes
+from genreg_np.own_folder import OWN_FITNESS
+from genreg_np.provenance import background, display_name, fingerprint, lasting, load_again
 
-SAVE_EVERY_SECONDS = 30.0
+BUDGET = "budget"  # in the origin of config.toml: seconds that are not yet a number of generations
 
 
 @dataclass(frozen=True)
@@ -56,11 +52,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Watcher:
-    """What a caller may hear of a run, and how it may stop it; every part is optional."""
+    """What a caller may hear of a run, and how it may stop it; every part is optional.
+
+    Phases are "preparing" (data are read, kernels compiled, features computed), "measuring" (a budget), "generations"
+    and "finishing" (what is saved, validated and tested at the end). An exception that is raised in one of the first
+    two loses nothing, KeyboardInterrupt included: a new run leaves no folder, or one that can be gone on with.
+    """
 
     on_start: Callable[[Evolution, RunFolder], None] = lambda evolution, folder: None
     on_record: Callable[[Record], None] = lambda record: None
     should_stop: Callable[[], bool] = lambda: False
+    on_phase: Callable[[str, RunFolder], None] = lambda phase, folder: None
 
 
 def train(
@@ -75,6 +77,7 @@ def train(
     image_fitness: ImageFitness | None = None,
     origin: dict[str, Any] | None = None,
     watcher: Watcher | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Result:
     """Start a run in a new folder.
 
@@ -87,41 +90,53 @@ def train(
     backend, threads
         See backends.create.
     budget_seconds : float, optional
-        Turned, before the first generation, into the number of generations that fits (budget.py).
+        Turned, before the first generation, into the number of generations that fits (budget.py). A run that is
+        stopped before keeps its budget, and has all of it when it is gone on with.
     initial : Model, optional
         A model whose mutated copies are generation 0.
     image_fitness : callable, optional
         A fitness of one's own for node-perturbation (see Evolution); to be given again to resume.
     origin : dict, optional
-        What load_dataset was given: `source` (name or path), `data_dir`, `label`, `size`; resume loads it so again.
+        What load_dataset was given: `source` (name or path), `data_dir` and `label`, `size`, ... (READER_OPTIONS);
+        resume loads it so again.
     watcher : Watcher, optional
+    clock : callable
+        The time in seconds, from any start: what budgets, saving and `seconds` go by.
 
     Raises
     ------
     GenregError
         If the folder or the backend cannot be used, or settings do not fit.
     """
-    if config.fitness == "custom" and image_fitness is None:
-        raise UsageError("fitness = custom is for Evolution.ask and tell: a run on a dataset needs a built-in one")
     watcher = watcher or Watcher()
-    folder = RunFolder.create(Path(out))
-    try:
-        evolution = Evolution(
-            config, dataset, backend=backend, threads=threads, initial=initial, image_fitness=image_fitness
-        )
-        if budget_seconds is not None:
-            fit_to_budget(evolution, budget_seconds, watcher.should_stop)
-    except BaseException:
-        folder.discard()
-        raise
-    with folder:
-        known = {"source": config.dataset} | (origin or {})
-        known |= {"backend": evolution.backend.name, "data": fingerprint(dataset)}
-        if initial is not None:
-            folder.write("initial.npz", initial.pack())
-        folder.write_config(evolution.config, [], known)
-        notes = _run_notes(evolution) | {"budget_seconds": budget_seconds}
-        return _Run(folder, evolution, [], known, notes, watcher).go()
+    with RunFolder.create(Path(out)) as folder:
+        try:
+            if config.fitness == "custom" and image_fitness is None:
+                raise UsageError(
+                    "fitness = custom is for Evolution.ask and tell: a run on a dataset needs a built-in one"
+                )
+            watcher.on_phase("preparing", folder)
+            evolution = Evolution(
+                config, dataset, backend=backend, threads=threads, initial=initial, image_fitness=image_fitness,
+                clock=clock,
+            )  # fmt: skip
+            known = {"source": config.dataset} | (origin or {})
+            known |= {"backend": evolution.backend.name, "data": fingerprint(dataset), BUDGET: budget_seconds}
+            known["source"] = lasting(known["source"])
+            if initial is not None:
+                folder.write("initial.npz", initial.pack())
+            folder.write_config(evolution.config, [], known)
+        except BaseException:
+            folder.discard()
+            raise
+        notes = run_notes(evolution) | {"budget_seconds": budget_seconds}
+        run = _Run(folder, evolution, [], known, notes, watcher)
+        try:
+            run.fit_to_budget()
+        except GenregError:  # nothing fits into it
+            folder.discard()
+            raise
+        return run.go()
 
 
 def resume(
@@ -136,6 +151,7 @@ def resume(
     data_dir: str | None = None,
     image_fitness: ImageFitness | None = None,
     watcher: Watcher | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Result:
     """Go on with a run from its checkpoint; ends byte-identical to a run that was never stopped.
 
@@ -151,7 +167,8 @@ def resume(
     dataset : Dataset, optional
         By default loaded again as the run did.
     source : str, optional
-        Where the same data lie now, if they were moved.
+        Where the same data lie now, if they were moved. Needed where they are a file or folder and the run folder has
+        no fingerprint of them: it may come from anybody, and could name any file.
     backend : str, optional
         By default the run's own: another one gives another, equally valid, run.
     threads : int, optional
@@ -160,40 +177,45 @@ def resume(
     image_fitness : callable, optional
         The one the run was started with.
     watcher : Watcher, optional
+    clock : callable
+        The time in seconds, from any start.
 
     Raises
     ------
     RunError
         If there is no run, it is in use, its files are damaged, or its data have changed.
     UsageError
-        For a change that cannot apply any more.
+        For a change that cannot apply any more, or data that must be named and were not.
     """
+    watcher = watcher or Watcher()
     with RunFolder.open(Path(run)) as folder:
+        watcher.on_phase("preparing", folder)
         config, logged, origin = folder.read_config()
+        if OWN_FITNESS in origin:
+            raise UsageError(
+                f"{folder.path}: is a run on a fitness of one's own: go on with it in Python, by "
+                "Evolution.load of its checkpoint.npz and run(fitness=..., out=...)"
+            )
         reached = _reached(folder)
+        if reached or "generations" in (changes or {}):
+            origin.pop(BUDGET, None)  # the number of generations is known
         new = config.changed(**(changes or {}))
         if new.generations < reached:
             raise UsageError(f"generations {new.generations} is less than the {reached} this run has already done")
-        annealed = config.annealed or new.annealed
+        annealed = (config.annealed or new.annealed) and reached > 0  # no step has been planned before
         if annealed and new.generations != config.generations and not extend:
             raise UsageError(
                 f"the steps of this run are planned over {config.generations} generations: another total gives another "
                 "run than one of that length from the start; add --extend to go on so"
             )
-        for name in changes or {}:
-            old, value = config.to_dict()[name], new.to_dict()[name]
-            if old != value and (name != "generations" or annealed):
-                logged = [*logged, {"generation": reached, "setting": name, "old": old, "new": value}]
+        logged = [*logged, *config.changes_to(new, reached, changes or {})]
+        if data_dir is not None:
+            origin |= {"data_dir": os.path.abspath(data_dir)}
         if source is not None:
-            origin |= {"source": source}
+            origin |= {"source": lasting(source)}
         if dataset is None:
-            dataset = load_dataset(
-                origin.get("source", config.dataset),
-                data_dir=data_dir or origin.get("data_dir"),
-                variations=config.variations,
-                label=origin.get("label"),
-                size=tuple(origin["size"]) if origin.get("size") else None,
-            )
+            origin.setdefault("source", config.dataset)
+            dataset = load_again(folder.path, origin, config.variations, named=source is not None)
         found = fingerprint(dataset)
         if origin.get("data", found) != found:
             raise RunError(
@@ -201,16 +223,14 @@ def resume(
                 "name their place with --dataset, or start a new run"
             )
         backend = backend or origin.get("backend", "auto")
-        evolution = _evolution(folder, reached, new, dataset, backend, threads, image_fitness)
-        origin |= {"backend": evolution.backend.name}
+        evolution = _evolution(folder, reached, new, dataset, backend, threads, image_fitness, clock)
+        origin |= {"backend": evolution.backend.name, "data": found}
         folder.write_config(new, logged, origin)
         folder.cut_metrics(reached)
-        before = folder.read_json("run.json")
-        resumes = before.get("resumes")
-        again = [{"generation": reached, "time": _now(), "backend": evolution.backend.name}]
-        again = resumes + again if isinstance(resumes, list) else again
-        notes = _run_notes(evolution) | {"started": before.get("started"), "resumes": again}
-        return _Run(folder, evolution, logged, origin, notes, watcher or Watcher()).go()
+        notes = resumed_notes(evolution, folder.read_json("run.json"), reached)
+        under_way = _Run(folder, evolution, logged, origin, notes, watcher)
+        under_way.fit_to_budget()
+        return under_way.go()
 
 
 def _reached(folder: RunFolder) -> int:
@@ -227,27 +247,19 @@ def _evolution(
     backend: str,
     threads: int | None,
     image_fitness: ImageFitness | None,
+    clock: Callable[[], float],
 ) -> Evolution:
     """Return the evolution of a run as it was last saved, or as it began."""
     if reached:
         path = folder.path / "checkpoint.npz"
         return Evolution.load(
-            path, dataset, config=config, backend=backend, threads=threads, image_fitness=image_fitness
+            path, dataset, config=config, backend=backend, threads=threads, image_fitness=image_fitness, clock=clock
         )
     start = folder.path / "initial.npz"
     initial = load(start) if start.exists() else None
-    return Evolution(config, dataset, backend=backend, threads=threads, initial=initial, image_fitness=image_fitness)
-
-
-def fingerprint(dataset: Dataset) -> str:
-    """Return the SHA-256 of everything in a dataset that can influence a run."""
-    digest = hashlib.sha256(repr((dataset.class_names, dataset.input_range)).encode("utf-8"))
-    for name in SPLITS:
-        part = dataset.split(name)
-        for array in (part.inputs, part.labels):
-            digest.update(f"{array.shape} {array.dtype}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+    return Evolution(
+        config, dataset, backend=backend, threads=threads, initial=initial, image_fitness=image_fitness, clock=clock
+    )
 
 
 @dataclass
@@ -260,29 +272,48 @@ class _Run:
     origin: dict[str, Any]
     notes: dict[str, Any]
     watcher: Watcher
-    saved_at: float = dataclasses.field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self._saved_at = self.evolution.clock()
+
+    def fit_to_budget(self) -> None:
+        """Turn a budget into a number of generations, where the run has one and is not stopped before."""
+        if (budget := self.origin.get(BUDGET)) is None:
+            return
+        if type(budget) not in (int, float) or not 0 < budget < math.inf:
+            raise RunError(f"{self.folder.path}: config.toml: budget = {budget!r} is no number of seconds")
+        self.watcher.on_phase("measuring", self.folder)
+        if fit_to_budget(self.evolution, budget, self.watcher.should_stop):
+            self.origin[BUDGET] = None
+            self.folder.write_config(self.evolution.config, self.changes, self.origin)
 
     def go(self) -> Result:
+        """Evolve, save, and at the end validate and test."""
         self.folder.write_json("run.json", self.notes)
+        if self.origin.get(BUDGET) is not None:  # stopped while it was measured
+            return self._finish("stopped")
         self.watcher.on_start(self.evolution, self.folder)
-        return self._finish(self.evolution.run(on_record=self._record, should_stop=self.watcher.should_stop))
+        self.watcher.on_phase("generations", self.folder)
+        ended = self.evolution.run(on_record=self._record, should_stop=self.watcher.should_stop)
+        self.watcher.on_phase("finishing", self.folder)
+        return self._finish(ended)
 
     def _record(self, record: Record) -> None:
         self.folder.record(record)
-        if time.monotonic() - self.saved_at >= SAVE_EVERY_SECONDS:
+        if self.evolution.clock() - self._saved_at >= SAVE_EVERY_SECONDS:
             self._save()
         self.watcher.on_record(record)
 
     def _save(self) -> None:
         self.folder.write("checkpoint.npz", self.evolution.pack())
-        self.saved_at = time.monotonic()
+        self._saved_at = self.evolution.clock()
 
     def _finish(self, ended: str) -> Result:
         evolution = self.evolution
         if evolution.generation == 0:  # stopped before there is anything to save but the configuration
             return Result(self.folder.path, None, "", 0, evolution.seconds, ended, {}, {})
         self._save()
-        started = time.perf_counter()
+        started = evolution.clock()
         validation = evolution.accuracies("validation")
         genome = evolution.config.champion
         if genome == "auto" or genome not in validation:
@@ -290,12 +321,12 @@ class _Run:
         test = {} if ended == "stopped" else self._test()
         model = self._model(genome, validation, test)
         self.folder.write("model.npz", model.pack())
-        evolution.seconds += time.perf_counter() - started
+        evolution.seconds += evolution.clock() - started
         self.notes |= {
             "ended": ended,
             "generations": evolution.generation,
             "seconds": round(evolution.seconds, 3),
-            "finished": _now(),
+            "finished": now(),
             "genome": genome,
             "validation": validation,
             "test": {name: result.accuracy for name, result in test.items()},
@@ -323,8 +354,8 @@ class _Run:
             "genome": genome,
             "generations": evolution.generation,
             "seed": evolution.config.seed,
-            "config": evolution.config.to_dict() | {"dataset": _display_name(evolution.config.dataset, dataset)},
-            **_background(dataset),
+            "config": evolution.config.to_dict() | {"dataset": display_name(evolution.config.dataset, dataset)},
+            **background(dataset),
             "changes": self.changes,
             "accuracies": {name: found for name, found in measured.items() if found and name not in spent},
         }
@@ -334,43 +365,3 @@ class _Run:
         return Model.build(
             evolution.network, genes, dataset.class_names, dataset.input_range, training, dataset.feature_names
         )
-
-
-def _display_name(setting: str, dataset: Dataset) -> str:
-    """Return a built-in dataset's name, or a file's or folder's name without the path (a folder's with a slash)."""
-    if setting == "auto" or setting in dataset_names():
-        return dataset.name
-    return Path(setting).name + ("" if Path(setting).suffix else "/")
-
-
-def _background(dataset: Dataset) -> dict[str, float]:
-    """Return how bright the border of training images is, 0 .. 1, so that inverted pictures can be told later."""
-    inputs, value_range = dataset.train.inputs, dataset.input_range
-    if inputs.ndim != 3 or value_range is None:
-        return {}
-    border = np.concatenate([inputs[:, 0], inputs[:, -1], inputs[:, :, 0], inputs[:, :, -1]], axis=1)
-    low, high = value_range
-    return {"background": round(float((border.mean(dtype=np.float64) - low) / (high - low)), 3)}
-
-
-def _run_notes(evolution: Evolution) -> dict[str, Any]:
-    """Return what does not determine the result but is worth knowing."""
-    return {
-        "started": _now(),
-        "backend": evolution.backend.name,
-        "device": evolution.backend.describe(),
-        "threads": getattr(evolution.backend, "threads", 1),
-        "compile_seconds": round(evolution.compile_seconds, 3),
-        "versions": {
-            "genreg-np": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            **{name: sys.modules[name].__version__ for name in ("numba", "scipy", "cupy") if name in sys.modules},
-        },
-        "machine": platform.machine(),
-        "command": sys.argv,
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

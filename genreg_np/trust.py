@@ -4,6 +4,7 @@ per image        trust <- trust * (1 - decay) + score, image after image (the pu
                  trust * (1 - decay)**N + sum_i score_i * (1 - decay)**(N - 1 - i)
 per generation   trust <- trust * (1 - decay) + sum_i score_i (the seed README)
 inheritance      child's trust = inheritance * (trust of parent 1 + trust of parent 2), or of the one parent
+bounds           what is kept lies within +-1e300, so that sums of it, and of a fitness of any size, stay finite
 
 Source: GENREG README, "Trust Dynamics", and the published training loop.
 """
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 DECAY_PERIODS = ("image", "generation")
+LARGEST = float(np.finfo(np.float64).max)
+MOST_KEPT = 1e300
 
 
 def image_weights(count: int, decay: float, period: str) -> NDArray[np.float64]:
@@ -36,11 +39,17 @@ def accumulate(
     trust : (P,) float64
         Trust before the generation.
     fitness : (P,) float64
-        Sum of the scores, weighted by `image_weights`.
+        Sum of the scores, weighted by `image_weights`; finite.
     """
     kept = 1.0 - decay if period == "generation" else float(_powers(count, decay)[count])
-    after: NDArray[np.float64] = trust * kept + fitness
+    with np.errstate(over="ignore"):  # bounded in the same line
+        after: NDArray[np.float64] = np.clip(trust * kept + fitness, -LARGEST, LARGEST)
     return after
+
+
+def bounded(trust: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return trust (n,) as it is kept: within bounds that leave room for sums over a population."""
+    return np.clip(trust, -MOST_KEPT, MOST_KEPT)
 
 
 def inherit(

@@ -11,6 +11,8 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from genreg_np.errors import FitnessError, UsageError
+from genreg_np.fitness import as_number
+from genreg_np.settings import whole_number
 
 
 class FitnessPool:
@@ -20,8 +22,8 @@ class FitnessPool:
 
     Parameters
     ----------
-    fitness : callable or None
-        fitness(model) -> number.
+    fitness : callable
+        fitness(model) -> number, or an array of one.
     workers : int
         Processes; 0 calls it in this one.
 
@@ -31,12 +33,12 @@ class FitnessPool:
         If the function cannot be sent to another process.
     """
 
-    def __init__(self, fitness: Callable[[Any], float] | None, workers: int = 0) -> None:
-        if workers < 0:
-            raise UsageError(f"workers {workers} must be 0 (this process) or more")
+    def __init__(self, fitness: Callable[[Any], float], workers: int = 0) -> None:
+        workers = whole_number(workers, "workers", least=0)
         self._fitness = fitness
         self._pool = None
-        if fitness is not None and workers:
+        if workers:
+            _leave_if_still_importing()
             _check_importable(fitness)
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(workers, context, _begin, (fitness,))
@@ -58,16 +60,22 @@ class FitnessPool:
             If the function returns no number, or raises in a worker; the message names the genome and the error. What
             it raises in this process passes through.
         """
-        assert self._fitness is not None
+        return self._scored(models, "genome {}")
+
+    def repeat(self, model: Any, times: int) -> list[float]:
+        """Return so many scores of one model, the best of its generation; raises as `map`."""
+        return self._scored([model] * times, "the generation's best genome, scored again")
+
+    def _scored(self, models: Sequence[Any], which: str) -> list[float]:
         if self._pool is None:
-            return _numbers(_number(self._fitness(model)) for model in models)
+            return _numbers((_number(self._fitness(model)) for model in models), which)
         chunk = -(-len(models) // (4 * self._workers))
         try:
-            return _numbers(self._pool.map(_call, models, chunksize=chunk))
+            return _numbers(self._pool.map(_call, models, chunksize=chunk), which)
         except BrokenProcessPool:
             raise FitnessError(
-                "a worker process died: try workers=0 to see why; a script that uses workers must start its work "
-                "under if __name__ == '__main__':"
+                "a worker process died: it crashed or ran out of memory (workers=0 shows where), or the script that "
+                "started it does not do its work under if __name__ == '__main__':, which workers need"
             ) from None
 
 
@@ -95,21 +103,29 @@ def _call(model: Any) -> tuple[float, str]:
 
 def _number(value: Any) -> tuple[float, str]:
     """Return what a fitness function gave as a number, or what is wrong with it."""
-    if value is None or isinstance(value, str | bytes):
-        return float("nan"), f"it returned {value!r}, not a number"
     try:
-        return float(value), ""
-    except (TypeError, ValueError) as error:
-        return float("nan"), f"it returned {type(value).__name__}, not a number ({error})"
+        return as_number(value), ""
+    except TypeError as error:
+        return float("nan"), f"it returned {error}"
 
 
-def _numbers(results: Iterable[tuple[float, str]]) -> list[float]:
+def _numbers(results: Iterable[tuple[float, str]], which: str) -> list[float]:
     numbers = []
     for index, (number, problem) in enumerate(results):
         if problem:
-            raise FitnessError(f"the fitness function failed on genome {index}: {problem}")
+            raise FitnessError(f"the fitness function failed on {which.format(index)}: {problem}")
         numbers.append(number)
     return numbers
+
+
+def _leave_if_still_importing() -> None:
+    """End this process where it is a worker that imports the script which started it, and would start workers itself.
+
+    That script has no main guard. The process that started it says so, once; Python would print the whole story for
+    every worker.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # what multiprocessing itself goes by
+        raise SystemExit(1)
 
 
 def _check_importable(fitness: Callable[[Any], float]) -> None:

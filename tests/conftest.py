@@ -1,10 +1,17 @@
-"""Real data: tests marked `data` are skipped without GENREG_DATA; with it, a skip is a failure."""
+"""Real data: tests marked `data` are skipped without GENREG_DATA; with it, a skip is a failure.
+
+No test fails because a machine is slow or busy: hypothesis has no deadline, and takes its time to make examples.
+"""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

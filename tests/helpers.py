@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import shutil
 import subprocess
@@ -89,6 +90,20 @@ def tiny_config(**changes: object) -> TrainConfig:
     return TrainConfig.from_dict(values | TINY[str(changes.get("strategy", "genreg"))] | changes)
 
 
+class Clock:
+    """A clock that goes on by a tick, in seconds, whenever it is read: time is what is computed, on any machine."""
+
+    def __init__(self, tick: float, start: float = 0.0) -> None:
+        self.tick, self.now = tick, start
+
+    def __call__(self) -> float:
+        self.now += self.tick
+        return self.now
+
+
+PATIENCE = 600  # seconds, after which something that is waited for counts as missing
+
+
 def one_line(error: object) -> str:
     """Return the message of an error, which must be one line, printable."""
     text = str(error)
@@ -106,7 +121,7 @@ def python(code: str, *arguments: object, cwd: Path = ROOT, **environment: str) 
         env=inherited | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -252,3 +267,35 @@ def not_a_number_above_zero(model: Model) -> float:
 def kills_its_process(model: Model) -> float:
     """End the process, as a crash in compiled code or a lack of memory would."""
     os._exit(3)
+
+
+def gives_nothing(model: Model) -> None:
+    """Forget to return."""
+
+
+def gives_a_word(model: Model) -> str:
+    """Give what looks like a number."""
+    return "1.0"
+
+
+def gives_a_pair(model: Model) -> np.ndarray:
+    """Give an output for each class."""
+    return model.outputs(np.ones((1, 3), np.float32))[0]
+
+
+def first_output(model: Model) -> float:
+    """Prefer a large first output."""
+    return float(model.outputs(np.ones((1, 3), np.float32))[0, 0])
+
+
+def first_output_as_an_array(model: Model) -> np.ndarray:
+    """Do the same, as an array of one number."""
+    return model.outputs(np.ones((1, 3), np.float32))[:, :1]
+
+
+calls = itertools.count(1)
+
+
+def fails_at_its_21st_call(model: Model) -> float:
+    """Fail once a generation of twenty genomes is scored."""
+    return 1.0 / (next(calls) - 21)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,12 @@ from tests.helpers import (
     NETWORK,
     ROOT,
     evolution,
+    fails_at_its_21st_call,
+    first_output,
+    first_output_as_an_array,
+    gives_a_pair,
+    gives_a_word,
+    gives_nothing,
     kills_its_process,
     not_a_number_above_zero,
     one_line,
@@ -237,7 +246,7 @@ def test_functions_that_cannot_be_sent_to_workers_are_refused(fitness: Any) -> N
 
 def test_a_negative_number_of_workers_is_refused() -> None:
     """Zero means this process."""
-    with pytest.raises(UsageError, match="workers -1"):
+    with pytest.raises(UsageError, match="workers = -1 must be at least 0"):
         own().run(1, fitness=smallness, workers=-1)
 
 
@@ -268,12 +277,50 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang() -> None:
 
 
 def test_a_script_without_a_main_guard_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
-    """Workers import the script that started them; one that starts workers itself, unguarded, ends with one line."""
+    """Workers import the script that started them; one that starts workers itself, unguarded, says one line, once."""
     script = tmp_path / "script.py"
-    script.write_text(CRASHES.replace("FITNESS", smallness.__name__), "utf-8")
-    printed = python(f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')", PYTHONPATH=str(ROOT))
-    assert len(printed.splitlines()) == 1
-    assert "worker" in printed
+    script.write_text(CRASHES.replace("FITNESS", "smallness").replace("workers=1", "workers=3, out='run'"), "utf-8")
+    done = subprocess.run(
+        [sys.executable, script],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stderr == "", "no worker tells its own story"
+    assert len(done.stdout.splitlines()) == 1
+    assert "__main__" in done.stdout
+
+
+def test_what_is_scored_again_in_a_worker_is_named_in_its_error() -> None:
+    """A function that fails only then does not blame a genome of another number."""
+    run = own()
+    with pytest.raises(FitnessError, match="best genome, scored again: ZeroDivisionError") as raised:
+        run.run(1, fitness=fails_at_its_21st_call, workers=1, rescore=1)
+    one_line(raised.value)
+    assert run.generation == 0
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("fitness", [gives_nothing, gives_a_word, gives_a_pair])
+def test_a_fitness_that_gives_no_number_is_an_error_that_names_the_genome(
+    fitness: Callable[[Model], Any], workers: int
+) -> None:
+    """Here and in a worker the same line."""
+    with pytest.raises(FitnessError, match=r"failed on genome 0: it returned .*not a number") as raised:
+        own().run(1, fitness=fitness, workers=workers)
+    one_line(raised.value)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_array_of_one_number_is_a_number(workers: int) -> None:
+    """Whatever the version of NumPy, as models give them: (1,) or (1, 1)."""
+    plain, array = own(), own()
+    plain.run(2, fitness=first_output)
+    array.run(2, fitness=first_output_as_an_array, workers=workers)
+    assert outcome(plain) == outcome(array)
 
 
 @pytest.mark.parametrize("elites", [0, 3])

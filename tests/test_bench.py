@@ -90,7 +90,7 @@ def test_growth_is_fitted_from_200_on() -> None:
     assert exponent(points[:3], "ours") is None
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.floats(0.01, 0.2))
 def test_names_of_lines_are_kept_apart_and_in_order(values: list[float], gap: float) -> None:
     import plots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from genreg_np import backends
 from genreg_np.backends.genes import BLOCK_SIZE
+from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import UsageError
 from genreg_np.hybrid import breeding, measure
 from genreg_np.hybrid import strategy as mixed
@@ -200,8 +202,9 @@ def test_no_two_fresh_networks_of_a_run_are_the_same(monkeypatch: pytest.MonkeyP
     assert len(np.unique(every, axis=0)) == len(every)
 
 
-def test_numbers_of_fresh_networks_never_meet() -> None:
+def test_numbers_of_fresh_networks_never_meet(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run so long that newcomers, or replacements of everyone, came to the next ones' numbers is refused."""
+    monkeypatch.setattr(NumpyBackend, "memory", lambda backend: sys.maxsize)  # its cosines alone would fill half a TB
     options = MixedOptions(population_size=1000, newcomers=10.0)
     longest = breeding.FIRST_REPLACEMENT // 11_000 - 1
     breeding.check_numbers(options, longest)

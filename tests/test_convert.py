@@ -23,6 +23,7 @@ from genreg_np import infer
 from genreg_np.cli import main
 from genreg_np.convert import read_champion
 from genreg_np.errors import DataError
+from tests.helpers import PATIENCE
 from tests.make_champion import make_champion, make_checkpoint, make_controller, write_pickle
 
 REAL = "original-champions/best_genome_mnist_gen00565_20251229_141001.pkl"
@@ -396,5 +397,5 @@ def test_refused_source_is_one_line_and_leaves_no_file(tmp_path: Path, capsys: p
 
 def test_script_makes_a_champion_that_converts(tmp_path: Path) -> None:
     script = Path(__file__).with_name("make_champion.py")
-    subprocess.run([sys.executable, str(script), str(tmp_path / "champion.pkl"), "5"], check=True, timeout=60)
+    subprocess.run([sys.executable, str(script), str(tmp_path / "champion.pkl"), "5"], check=True, timeout=PATIENCE)
     assert read_champion(tmp_path / "champion.pkl").network.describe().startswith("784-5-10")

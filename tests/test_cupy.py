@@ -25,7 +25,7 @@ from genreg_np.budget import fit_to_budget
 from genreg_np.config import TrainConfig
 from genreg_np.errors import BackendError, MissingExtraError, UsageError
 from genreg_np.evolution import Evolution
-from tests.helpers import DATASET, ROOT, STANDIN, TINY, dataset_for, one_line, standin, tiny_config
+from tests.helpers import DATASET, PATIENCE, ROOT, STANDIN, TINY, Clock, dataset_for, one_line, standin, tiny_config
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_every_strategy_runs_saves_and_goes_on_on_a_gpu(cupy: Any, strategy: str
     assert {name: model.pack() for name, model in again.champions().items()} == {
         name: model.pack() for name, model in whole.champions().items()
     }
-    fit_to_budget(Evolution(config, dataset, backend="cupy"), 3.0)
+    assert fit_to_budget(Evolution(config, dataset, backend="cupy", clock=Clock(0.01)), 3.0)
 
 
 @pytest.mark.parametrize("score", [*GENOME_SCORES, Score.MARGIN, Score.CUSTOM])
@@ -342,7 +342,7 @@ def genreg(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "genreg_np", *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": f"{ROOT}:{STANDIN}"},
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
 
 

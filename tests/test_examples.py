@@ -10,10 +10,22 @@ from pathlib import Path
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
+def macro_f1(*options: object) -> str:
+    """Run the example and return what it printed."""
+    command = [sys.executable, EXAMPLES / "macro_f1_with_rejection.py", *map(str, options)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def test_evolution_climbs_a_score_that_has_no_gradient() -> None:
-    command = [sys.executable, EXAMPLES / "macro_f1_with_rejection.py", "--generations", "100"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    scores = [float(score) for score in re.findall(r"best score ([\d.]+)", done.stdout)]
+    printed = macro_f1("--generations", 100)
+    scores = [float(score) for score in re.findall(r"best score ([\d.]+)", printed)]
     assert len(scores) == 2
     assert scores[0] < scores[1]
-    assert float(re.search(r"test: score ([\d.]+)", done.stdout)[1]) > 0.4
+    assert float(re.search(r"test: score ([\d.]+)", printed)[1]) > 0.4
+
+
+def test_a_run_of_the_example_goes_on_in_its_folder(tmp_path: Path) -> None:
+    whole = macro_f1("--generations", 60, "--out", tmp_path / "whole")
+    macro_f1("--generations", 30, "--out", tmp_path / "run")
+    assert macro_f1("--generations", 60, "--out", tmp_path / "run") == whole
+    assert (tmp_path / "run/model.npz").read_bytes() == (tmp_path / "whole/model.npz").read_bytes()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from genreg_np import files
-from genreg_np.files import pack_arrays, write_atomic
+from genreg_np.files import open_regular, pack_arrays, write_atomic
 from genreg_np.infer import read_arrays
 from tests.helpers import patient
 
@@ -152,3 +152,35 @@ def test_objects_are_never_packed() -> None:
     """An array of objects would need pickle, which no file of ours holds."""
     with pytest.raises(ValueError, match="allow_pickle"):
         pack_arrays({"a": np.array([object()])})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="FIFOs and devices of POSIX")
+@pytest.mark.parametrize("what", ["fifo", "link to a fifo", "device", "folder", "link to a folder"])
+def test_only_regular_files_are_opened(tmp_path: Path, what: str) -> None:
+    """What could be waited for or read without end is refused at once, by whatever name it is reached."""
+    path = tmp_path / "input"
+    if what == "device":
+        path.symlink_to("/dev/zero")
+    elif what == "fifo":
+        os.mkfifo(path)
+    elif what == "folder":
+        path.mkdir()
+    else:
+        target = tmp_path / "target"
+        os.mkfifo(target) if what == "link to a fifo" else target.mkdir()
+        path.symlink_to(target)
+    with pytest.raises(OSError) as caught:
+        open_regular(path)
+    assert caught.value.strerror in ("is not a regular file", os.strerror(errno.EISDIR))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows lets few users make links")
+def test_a_link_is_followed_unless_it_must_not_be(tmp_path: Path) -> None:
+    """Users may link to their data; a file of our own making is no link."""
+    (tmp_path / "file").write_bytes(b"data")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for name, follow_links in (("link", True), ("file", False)):
+        with open_regular(tmp_path / name, follow_links=follow_links) as file:
+            assert file.read() == b"data"
+    with pytest.raises(OSError, match="is a symbolic link"):
+        open_regular(tmp_path / "link", follow_links=False)

@@ -156,7 +156,7 @@ def test_any_array_header_is_read_or_refused(folder: Path, text: str, whole: boo
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.npy", npy(header))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python warns of odd literals
+        warnings.simplefilter("error")
         try:
             infer.read_arrays(path)
         except ModelError as error:

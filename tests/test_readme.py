@@ -8,10 +8,12 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from genreg_np.config import read_preset
+from tests.helpers import own
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -58,9 +60,29 @@ def test_the_python_example_of_mixed_evolution_runs(tmp_path: Path, monkeypatch:
     assert names["child"].network == names["first"].network  # type: ignore[attr-defined]
 
 
+def test_the_python_example_of_a_fitness_of_ones_own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (README.parent / "docs/own-fitness.md").read_text("utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(block, "own-fitness.md", "exec"), names)
+    assert names["ended"] == "target"
+    assert names["one_over_errors"](names["model"]) == float("inf")
+
+
+def test_the_records_of_a_fitness_of_ones_own_are_documented() -> None:
+    """Every name that a record has is in the table, and every name of the table in a record."""
+    text = (README.parent / "docs/own-fitness.md").read_text("utf-8").split("## Records")[1].split("## ")[0]
+    records: list[dict[str, Any]] = []
+    own().run(1, fitness=lambda model: float("inf"), on_record=records.append)
+    named = re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `")))
+    assert sorted(named) == sorted(set(records[0]) - {"generation"})
+
+
 @pytest.mark.parametrize(
     "path",
     [
+        "docs/own-fitness.md",
         "docs/mixed.md",
         "docs/experiments/mixed.md",
         "docs/deviations.md",
@@ -70,6 +92,9 @@ def test_the_python_example_of_mixed_evolution_runs(tmp_path: Path, monkeypatch:
         "docs/benchmarks.md",
         "docs/export.md",
         "docs/model-format.md",
+        "docs/data.md",
+        "docs/security.md",
+        "docs/own-fitness.md",
         "docs/int8.md",
         "README.md",
     ],

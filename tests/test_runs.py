@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -16,9 +17,10 @@ import pytest
 from genreg_np import files
 from genreg_np.checkpoint import RunFolder, read_checkpoint
 from genreg_np.errors import RunError, UsageError
+from genreg_np.evolution import Evolution
 from genreg_np.infer import load
 from genreg_np.training import Watcher, resume, train
-from tests.helpers import TINY, dataset_for, one_line, tiny_config, tiny_dataset
+from tests.helpers import PATIENCE, TINY, Clock, dataset_for, one_line, tiny_config, tiny_dataset
 
 BACKENDS = ("numpy", "numba")
 
@@ -67,13 +69,15 @@ def test_metrics_of_a_resumed_run_are_those_of_a_run_never_stopped(tmp_path: Pat
 
 
 def test_seconds_go_on_and_leave_out_the_time_between(tmp_path: Path) -> None:
-    first = train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", watcher=stop_after(3))
-    time.sleep(0.5)
-    second = resume(tmp_path / "run", dataset=tiny_dataset())
-    assert second.seconds > first.seconds - 0.1
+    """By a clock that has gone on by a million seconds in between."""
+    tick = 2.0**-10
+    stopping = {"backend": "numpy", "watcher": stop_after(3), "clock": Clock(tick)}
+    first = train(tiny_config(), tiny_dataset(), tmp_path / "run", **stopping)
+    second = resume(tmp_path / "run", dataset=tiny_dataset(), clock=Clock(tick, start=1e6))
     saved = [json.loads(line)["seconds"] for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
-    assert saved == sorted(saved)
-    assert saved[3] - saved[2] < 0.5
+    steps = [later - sooner for sooner, later in itertools.pairwise(saved)]
+    assert steps == pytest.approx([tick, tick, 2 * tick, tick, tick], abs=1e-5), "what a resumed run prepares counts"
+    assert second.seconds > first.seconds > saved[2]
 
 
 def test_raising_the_total_goes_on_as_if_it_had_been_the_total(tmp_path: Path) -> None:
@@ -161,8 +165,8 @@ def test_a_run_that_reached_its_target_is_not_trained_on(tmp_path: Path) -> None
 def test_a_budget_becomes_a_total_before_the_first_generation(tmp_path: Path, strategy: str) -> None:
     """A run stopped at once has its number of generations in config.toml, and ends as a run of that number."""
     config, dataset = tiny_config(strategy=strategy, generations=100_000), dataset_for(strategy, tiny_dataset())
-    budget = 2.0 if strategy == "genreg-2" else 0.3  # seconds; it prepares for longer
-    train(config, dataset, tmp_path / "run", backend="numpy", budget_seconds=budget, watcher=stop_after(1))
+    budget = {"budget_seconds": 0.5, "clock": Clock(0.01)}
+    train(config, dataset, tmp_path / "run", backend="numpy", watcher=stop_after(1), **budget)
     result = resume(tmp_path / "run", dataset=dataset)
     assert result.ended == "generations"
     assert 1 < result.generations < 100_000
@@ -174,17 +178,68 @@ def test_a_budget_becomes_a_total_before_the_first_generation(tmp_path: Path, st
 def test_a_budget_shorter_than_a_generation_is_refused(tmp_path: Path) -> None:
     """The line says how long a generation takes, and no folder is left."""
     with pytest.raises(UsageError, match="too short") as raised:
-        train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", budget_seconds=1e-6)
+        train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", budget_seconds=1, clock=Clock(9.0))
     one_line(raised.value)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_stopped_while_its_budget_is_measured_leaves_a_run_to_go_on_with(tmp_path: Path) -> None:
-    """It has the generations of its configuration then."""
-    watcher = stop_after(0)
-    result = train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", budget_seconds=9, watcher=watcher)
-    assert (result.ended, result.generations) == ("stopped", 0)
-    assert resume(tmp_path / "run", dataset=tiny_dataset()).generations == 6
+def interrupted(number: int) -> bool:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("by", ["stop", "interrupt", "kill"])
+def test_a_run_stopped_while_its_budget_is_measured_has_all_of_it_when_it_goes_on(tmp_path: Path, by: str) -> None:
+    """Whatever ended it: it then has the generations of a run that was not stopped, none of its preset's."""
+    call = {"backend": "numpy", "budget_seconds": 0.5}
+    whole = train(tiny_config(), tiny_dataset(), tmp_path / "whole", clock=Clock(0.01), **call)
+    folder = tmp_path / "run"
+    if by == "stop":
+        result = train(tiny_config(), tiny_dataset(), folder, watcher=stop_after(0), **call)
+        assert (result.ended, result.generations, result.model) == ("stopped", 0, None)
+    elif by == "interrupt":
+        with pytest.raises(KeyboardInterrupt):
+            train(tiny_config(), tiny_dataset(), folder, watcher=Watcher(should_stop=lambda: interrupted(1)), **call)
+    else:
+        if not hasattr(os, "fork"):
+            pytest.skip("kills are made with fork")
+        if (child := os.fork()) == 0:
+            train(tiny_config(), tiny_dataset(), folder, watcher=Watcher(should_stop=lambda: os._exit(9)), **call)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert "budget = 0.5" in (folder / "config.toml").read_text()
+    again = resume(folder, dataset=tiny_dataset(), clock=Clock(0.01))
+    assert again.generations == whole.generations != tiny_config().generations
+    assert (folder / "model.npz").read_bytes() == (tmp_path / "whole/model.npz").read_bytes()
+    assert "budget" not in (folder / "config.toml").read_text()
+
+
+@pytest.mark.parametrize("strategy", ["genreg", "node-perturbation"])
+def test_a_total_that_is_named_takes_the_place_of_a_budget(tmp_path: Path, strategy: str) -> None:
+    """Of an annealed run too, of which no step has been planned yet: it is the run of that length from the start."""
+    config, call = tiny_config(strategy=strategy), {"budget_seconds": 9.0, "watcher": stop_after(0)}
+    train(config, tiny_dataset(), tmp_path / "run", backend="numpy", **call)
+    assert resume(tmp_path / "run", dataset=tiny_dataset(), changes={"generations": 4}).generations == 4
+    assert (tmp_path / "run/model.npz").read_bytes() == finish(tmp_path / "whole", strategy=strategy, generations=4)
+
+
+@pytest.mark.parametrize("budget", ['"much"', "-1.0", "nan", "inf", "true", "[1]"])
+def test_a_budget_in_a_run_folder_that_is_no_number_of_seconds_is_one_line(tmp_path: Path, budget: str) -> None:
+    call = {"budget_seconds": 9.0, "watcher": stop_after(0)}
+    train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", **call)
+    path = tmp_path / "run/config.toml"
+    path.write_text(path.read_text().replace("budget = 9.0", f"budget = {budget}"))
+    with pytest.raises(RunError, match="budget") as raised:
+        resume(tmp_path / "run", dataset=tiny_dataset())
+    one_line(raised.value)
+
+
+@pytest.mark.parametrize("tick", [1.0, 40.0])
+def test_a_run_is_saved_by_its_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tick: float) -> None:
+    """Every thirty seconds: a clock that goes fast saves after each generation, one that goes slowly at the end."""
+    saved: list[int] = []
+    real = Evolution.pack
+    monkeypatch.setattr(Evolution, "pack", lambda evolution: saved.append(evolution.generation) or real(evolution))
+    train(tiny_config(), tiny_dataset(), tmp_path / "run", backend="numpy", clock=Clock(tick))
+    assert saved == ([1, 2, 3, 4, 5, 6, 6] if tick > 30 else [6])
 
 
 def test_another_total_of_an_annealed_run_needs_extend(tmp_path: Path) -> None:
@@ -310,7 +365,7 @@ def start_long_run(folder: Path) -> subprocess.Popen[bytes]:
     """Start a run that would take minutes, and wait until it has recorded a few generations."""
     process = subprocess.Popen([*COMMAND, *LONG], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     metrics = folder / "run/metrics.jsonl"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not (metrics.exists() and metrics.read_text().count("\n") > 5):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
@@ -323,7 +378,7 @@ def start_long_run(folder: Path) -> subprocess.Popen[bytes]:
 def test_a_signal_saves_says_how_to_go_on_and_exits_130(tmp_path: Path, number: signal.Signals) -> None:
     process = start_long_run(tmp_path)
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
     saved, state = read_checkpoint(tmp_path / "run/checkpoint.npz")
     lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
@@ -336,7 +391,7 @@ def test_a_signal_saves_says_how_to_go_on_and_exits_130(tmp_path: Path, number: 
 def test_a_killed_run_can_go_on_and_frees_its_folder(tmp_path: Path) -> None:
     process = start_long_run(tmp_path)
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     again = [*COMMAND, "train", "--resume", "run", "--generations", "12", "--quiet"]
     done = subprocess.run(again, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -100,7 +100,7 @@ MAKERS = {
     "dense, no hidden layer": functools.partial(_dense, ()),
     "dense, deep": functools.partial(_dense, (9, 8, 5), "tanh"),
     "standardised features": _standardised,
-    "named features": _named,
+    "standardised features with names": _named,
     "values, not classes": _values,
     "raw values 0 to 16": _raw_range,
     "detectors, not deskewed": _bank,

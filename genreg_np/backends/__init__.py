@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from genreg_np.backends.base import Backend, Work
 from genreg_np.errors import GenregError, UsageError, did_you_mean, missing_extra
+from genreg_np.settings import whole_number
 
 NAMES = ("auto", "cpu", "numpy", "numba", "cupy")
 
@@ -45,6 +46,13 @@ def must_compile(name: str, works: Sequence[Work]) -> bool:
     return not all(is_compiled(work.name) for work in works)
 
 
+def compiled_how_often() -> str:
+    """Return in words how often kernels that must_compile speaks of are compiled."""
+    from genreg_np.backends.kernels.jit import cache_folder
+
+    return "once on this machine" if cache_folder() else "in every process, for want of a cache"
+
+
 def _gpu_answers() -> bool:
     if not importlib.util.find_spec("cupy"):
         return False
@@ -74,6 +82,7 @@ def create(name: str, threads: int | None = None) -> Backend:
     BackendError
         If it cannot run here.
     """
+    threads = None if threads is None else whole_number(threads, "threads")
     resolved = resolve("cpu" if name == "auto" and threads else name)  # threads are the CPU's
     if resolved == "cupy":
         if threads is not None:

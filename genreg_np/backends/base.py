@@ -32,6 +32,7 @@ from genreg_np.backends.genes import crossover_runs
 from genreg_np.backends.gradients import GradientBackend
 from genreg_np.backends.images import ImageBackend
 from genreg_np.infer import ACTIVATIONS
+from genreg_np.memory import Plan, physical
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose
 
@@ -72,6 +73,11 @@ class Brood:
     weight_range: float  # generation 0 draws weights from U(-weight_range, weight_range)
     bias_range: float  # and biases from U(-bias_range, bias_range)
     parts: tuple[int, ...] = ()  # parallel parts of each layer (genes.py); none: layers are whole
+
+    def __post_init__(self) -> None:
+        rows = len(self.survivors)
+        if rows and self.size and not 0 <= self.parents.min() <= self.parents.max() < rows:  # kernels do not look
+            raise ValueError(f"parents {self.parents.min()} .. {self.parents.max()} of {rows} survivors")
 
     @property
     def size(self) -> int:
@@ -177,8 +183,12 @@ class Backend(ImageBackend, GradientBackend, ABC):
         return "1 thread"
 
     @abstractmethod
-    def plan(self, brood: Brood, images: int) -> str:
+    def plan(self, brood: Brood, images: int) -> Plan:
         """Say how a generation like this one, on N images, is scored, and by what formula that takes memory."""
+
+    def memory(self) -> int:
+        """Return the bytes that a run may take here at most."""
+        return physical()
 
     def to_device(self, features: Float32) -> Float32:
         """Return features (M, I) where the backend computes, once for many calls."""
@@ -225,11 +235,11 @@ class Backend(ImageBackend, GradientBackend, ABC):
         """
 
 
-def memory_line(survivors: tuple[int, ...], count: int, kind: str, each: int) -> str:
-    """Return the memory of a generation: two sets of survivors (S, D), `count` things of `each` bytes."""
+def brood_plan(what: str, survivors: tuple[int, ...], count: int, kind: str, each: int) -> Plan:
+    """Return the plan of a generation that takes two sets of survivors (S, D) and `count` things of `each` bytes."""
     size, genes = survivors
-    total = f"{(8 * size * genes + count * each) / 2**20:,.0f} MB"
-    return f"memory 2 x {size:,} survivors x {genes:,} genes x 4 bytes + {count:,} {kind} x {each:,} bytes = {total}"
+    formula = f"2 x {size:,} survivors x {genes:,} genes x 4 bytes + {count:,} {kind} x {each:,} bytes"
+    return Plan(what, formula, 8 * size * genes + count * each)
 
 
 def genome_bytes(network: Network, images: int) -> int:

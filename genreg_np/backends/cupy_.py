@@ -11,6 +11,7 @@ fixed order: no atomics. Shapes: T genomes of a tile, O outputs of a layer, N im
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,8 +30,8 @@ from genreg_np.backends.base import (
     Judgement,
     Perturbation,
     Work,
+    brood_plan,
     genome_bytes,
-    memory_line,
 )
 from genreg_np.backends.cuda import pairs
 from genreg_np.backends.cuda.device import checked_device, import_cupy, not_answering
@@ -38,6 +39,7 @@ from genreg_np.backends.cuda.launcher import Array, Launcher
 from genreg_np.backends.images import Warps
 from genreg_np.errors import BackendError
 from genreg_np.layers import FixedLayer, Standardise, UInt8
+from genreg_np.memory import MEGABYTE, Plan
 from genreg_np.model import Float32, Network
 from genreg_np.streams import SEGMENT, Purpose
 
@@ -189,9 +191,13 @@ class CupyBackend(Backend):
         with self._running():
             return pairs.estimate(self._launcher, network, genes, batch, perturbation, TILE_BYTES)
 
-    def plan(self, brood: Brood, images: int) -> str:
+    def plan(self, brood: Brood, images: int) -> Plan:
         """Say how a generation is scored; the features lie on the device besides."""
-        return f"dense; {self._memory_line(brood, images, len(brood.survivors))}"
+        return self._plan(brood, images, len(brood.survivors))
+
+    def memory(self) -> int:
+        """Set no limit: the device itself says what does not fit, and what would (`_too_large`)."""
+        return sys.maxsize
 
     # Its parts
 
@@ -243,10 +249,10 @@ class CupyBackend(Backend):
     def _tile(self, network: Network, images: int) -> int:
         return max(1, min(MOST_ROWS, TILE_BYTES // (genome_bytes(network, images) + SCORE_BYTES * images)))
 
-    def _memory_line(self, brood: Brood, images: int, survivors: int) -> str:
+    def _plan(self, brood: Brood, images: int, survivors: int) -> Plan:
         tile = min(self._tile(brood.network, images), brood.size)
         each = genome_bytes(brood.network, images) + SCORE_BYTES * images
-        return memory_line((survivors, brood.network.gene_count), tile, "genomes at a time", each)
+        return brood_plan("dense", (survivors, brood.network.gene_count), tile, "genomes at a time", each)
 
     @contextmanager
     def _running(self, brood: Brood | None = None, images: int = 0, kept: int = 0) -> Iterator[None]:
@@ -271,7 +277,9 @@ class CupyBackend(Backend):
         share = 8 * genes * survivors / brood.size
         fits = int((free + 4 * len(brood.survivors) * genes - TILE_BYTES) / share)
         way_out = f"--set population_size={fits}" if fits > 1 else "a smaller network"
-        return f"{line}; a generation needs {self._memory_line(brood, images, survivors)}: about {way_out} would fit"
+        needed = self._plan(brood, images, survivors)
+        size = f"memory {needed.formula} = {needed.bytes / MEGABYTE:,.0f} MB"
+        return f"{line}; a generation needs {size}: about {way_out} would fit"
 
 
 class _Uploaded:

@@ -25,7 +25,7 @@ from genreg_np.backends.base import (
     Perturbation,
     Score,
     Work,
-    memory_line,
+    brood_plan,
 )
 from genreg_np.backends.gradients import Descent
 from genreg_np.backends.images import Warps
@@ -38,6 +38,7 @@ from genreg_np.errors import UsageError
 from genreg_np.fitness import check_image_scores
 from genreg_np.layers import Deskew, Detectors, FixedLayer, Standardise, UInt8
 from genreg_np.layers.optimisers import Optimiser
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
 
@@ -77,16 +78,16 @@ class NumbaBackend(Backend):
         """Return the number of threads."""
         return f"{self.threads} thread{'s' if self.threads > 1 else ''}"
 
-    def plan(self, brood: Brood, images: int) -> str:
+    def plan(self, brood: Brood, images: int) -> Plan:
         """Say how a generation is scored; inputs that are dark in the whole batch need less."""
         first, kind = brood.network.dense[0], plan(brood)
         values = 4 * first.outputs * images
         if kind == "inherited":
             count = len(brood.survivors) + self.threads
-            return "inherited; " + memory_line(brood.survivors.shape, count, "survivors and threads", values)
+            return brood_plan("inherited", brood.survivors.shape, count, "survivors and threads", values)
         genomes, rows = _tile(first.outputs, first.inputs)
         each = genomes * (4 * rows * first.inputs + values)
-        return "dense; " + memory_line(brood.survivors.shape, self.threads, "threads", each)
+        return brood_plan("dense", brood.survivors.shape, self.threads, "threads", each)
 
     def _share_out(self, tiles: int, kernel: Callable[..., object], *arguments: Any) -> None:
         """Run a kernel on tiles 0 .. tiles - 1."""

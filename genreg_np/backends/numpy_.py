@@ -18,12 +18,13 @@ from genreg_np.backends.base import (
     Judgement,
     Perturbation,
     Score,
+    brood_plan,
     genome_bytes,
-    memory_line,
 )
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.fitness import check_image_scores
 from genreg_np.infer import ACTIVATIONS
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.streams import (
     BLOCKS_PER_SEGMENT,
@@ -44,11 +45,11 @@ class NumpyBackend(Backend):
 
     name = "numpy"
 
-    def plan(self, brood: Brood, images: int) -> str:
+    def plan(self, brood: Brood, images: int) -> Plan:
         """Say how a generation is scored."""
         tile = min(_tile_size(brood.network), brood.size)
         each = genome_bytes(brood.network, images)
-        return "dense; " + memory_line(brood.survivors.shape, tile, "genomes at a time", each)
+        return brood_plan("dense", brood.survivors.shape, tile, "genomes at a time", each)
 
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch, a tile of genomes at a time."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import warnings
+from typing import Any
 
 import click
 
 from genreg_np import __version__
+from genreg_np.cli.signals import INTERRUPTED, Stopping, listening
+from genreg_np.cli.terminal import say, say_error, terminal
 from genreg_np.errors import GenregError
 
 COMMANDS = {
@@ -46,44 +48,59 @@ class _Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+HELP = """\
+Train small neural networks by evolution, mostly without gradients, and run them anywhere.
+
+\b
+Begin with:  genreg-np train
+"""
+NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 8.1 prints the help itself
+
+
+@click.group(
+    cls=_Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(__version__, prog_name="genreg-np")
 def cli() -> None:
-    r"""Train small neural networks by evolution, mostly without gradients, and run them anywhere.
-
-    \b
-    Begin with:  genreg-np train
-    """
+    """See HELP: Python drops docstrings under -OO, so what is printed is no docstring."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
-    warnings.showwarning = lambda message, *_: click.echo(f"warning: {message}", err=True)
     try:
-        code = cli.main(arguments, prog_name="genreg-np", standalone_mode=False) or 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        code = 0
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
-    except BrokenPipeError:
-        # The reader (head, less) has gone: say nothing more, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except GenregError as error:
-        code = _fail(error, error.exit_code)
-    except (ValueError, OSError, MemoryError) as error:
-        # infer.ModelError is a ValueError of the stand-alone runtime; the rest is what a machine may refuse.
-        code = _fail(error, 1)
+        with terminal() as out:
+            with listening() as stopping:
+                code = _call(arguments, stopping)
+            if out.failure and code == 0:
+                code = _fail(f"stdout cannot be written ({out.failure})", 1)
+    except KeyboardInterrupt:  # it came when all was done
+        code = INTERRUPTED
     sys.exit(code)
 
 
-def _fail(error: BaseException, code: int) -> int:
-    if os.environ.get("GENREG_DEBUG"):
+def _call(arguments: list[str] | None, stopping: Stopping) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        return cli.main(arguments, prog_name="genreg-np", standalone_mode=False, obj=stopping) or 0
+    except NO_ARGUMENTS as error:
+        say(*error.format_message().splitlines())
+        return 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except MemoryError as error:
+        return _fail(f"not enough memory: {error or 'MemoryError'}", 1, error)
+    except GenregError as error:
+        return _fail(str(error), error.exit_code, error)
+    except (ValueError, OSError, RecursionError) as error:
+        # infer.ModelError is a ValueError of the stand-alone runtime; the rest is what a machine may refuse.
+        return _fail(str(error) or type(error).__name__, 1, error)
+
+
+def _fail(text: str, code: int, error: BaseException | None = None) -> int:
+    if error is not None and os.environ.get("GENREG_DEBUG"):
         raise error
-    text = " ".join(str(error).split()) or type(error).__name__
-    click.echo(f"error: {'not enough memory: ' if isinstance(error, MemoryError) else ''}{text}", err=True)
+    say_error(text)
     return code

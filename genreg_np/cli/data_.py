@@ -9,22 +9,25 @@ from typing import Any
 import click
 
 from genreg_np.cli.output import DownloadLines, print_json
+from genreg_np.cli.reading import reader_arguments, reader_options
+from genreg_np.cli.terminal import say
 
 
 @click.group(
     "data",
+    help="List, fetch and look at datasets.",
     epilog="\b\nExamples:\n  genreg-np data list\n  genreg-np data fetch mnist\n"
     "  genreg-np data show digits --out digits.png",
 )
 def command() -> None:
-    """List, fetch and look at datasets."""
+    """Hold the commands below."""
 
 
-@command.command("list")
+@command.command("list", help="List the named datasets and where they lie.")
 @click.option("--data-dir", help="Where to look first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def list_command(data_dir: str | None, as_json: bool) -> None:
-    """List the named datasets and where they lie."""
+    """Print a line or two for each dataset."""
     from genreg_np.data import describe_datasets
 
     infos = describe_datasets(data_dir)
@@ -32,38 +35,39 @@ def list_command(data_dir: str | None, as_json: bool) -> None:
         print_json([vars(info) for info in infos])
         return
     for info in infos:
-        click.echo(f"{info.name:<14} {info.description}\n{'':<14} {info.where}")
-    click.echo("Also: a folder of images with a subfolder per class, a .csv with a label column, a .npz.")
+        say(f"{info.name:<14} {info.description}", f"{'':<14} {info.where}")
+    say("Also: a folder of images with a subfolder per class, a .csv or .tsv with a label column, a .npz.")
 
 
-@command.command("fetch")
+@command.command("fetch", help="Make sure that a dataset is on this machine; download it where it is not.")
 @click.argument("name")
 @click.option("--data-dir", help="Where to look first, and where to put it; by default the user's cache.")
 def fetch_command(name: str, data_dir: str | None) -> None:
-    """Make sure that a dataset is on this machine; download it where it is not."""
+    """Download what is not here, and print where it lies."""
     from genreg_np.data import fetch
 
-    folder = fetch(name, data_dir, DownloadLines(lambda line: click.echo(line, err=True), sys.stderr.isatty()))
-    click.echo(f"{name}: {folder}" if folder else f"{name}: built in, nothing to fetch")
+    folder = fetch(name, data_dir, DownloadLines(lambda line: say(line, err=True), sys.stderr.isatty()))
+    say(f"{name}: {folder}" if folder else f"{name}: built in, nothing to fetch")
 
 
-@command.command("show")
+@command.command("show", help="Write a contact sheet: a row of pictures per class.")
 @click.argument("dataset")
 @click.option("--out", type=click.Path(), help="The picture to write.  [default: DATASET.png]")
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "validation", "test"]))
 @click.option("--per-class", default=10, show_default=True, type=click.IntRange(1, 100), help="Pictures in a row.")
 @click.option("--variations", default=1, show_default=True, help="Random views per letter (letters only).")
 @click.option("--data-dir", help="Where to look for datasets first.")
-@click.option("--size", help="Resize a folder's images to HxW.")
-def show_command(dataset: str, out: str | None, split: str, per_class: int, size: str | None, **where: Any) -> None:
-    """Write a contact sheet: a row of pictures per class."""
+@reader_options
+def show_command(
+    dataset: str, out: str | None, split: str, per_class: int, variations: int, data_dir: str | None, **reading: Any
+) -> None:
+    """Write pictures of a dataset as one."""
     from genreg_np.data import load_dataset
-    from genreg_np.data.images import parse_size
     from genreg_np.data.sheet import contact_sheet
 
-    loaded = load_dataset(dataset, size=parse_size(size) if size else None, **where)
+    loaded = load_dataset(dataset, data_dir=data_dir, variations=variations, **reader_arguments(reading))
     target = Path(out or f"{Path(dataset).stem}.png")
     contact_sheet(loaded, split, target, per_class)
     if loaded.note:
-        click.echo(loaded.note)
-    click.echo(f"{loaded.name}, {split} split: {target}")
+        say(loaded.note)
+    say(f"{loaded.name}, {split} split: {target}")

@@ -11,11 +11,22 @@ from pathlib import Path
 import click
 
 from genreg_np.cli.targets import check_target
+from genreg_np.cli.terminal import say
 from genreg_np.errors import GenregError
+
+HELP = """\
+Draw a digit and see what a model answers, in the browser.
+
+Writes one file that holds the model and runs it in the browser, without any network: pass it on, or put it on a
+web server as it is. A model of other inputs gets a page with fields to enter them.
+
+Browsers from Snap or Flatpak packages may not read temporary folders: with --out, name a file in your home.
+"""
 
 
 @click.command(
     "demo",
+    help=HELP,
     epilog="\b\nExamples:\n"
     "  genreg-np demo runs/mnist-fast-0/model.npz\n"
     "  genreg-np demo model.npz --out digits.html --no-open",
@@ -25,13 +36,7 @@ from genreg_np.errors import GenregError
 @click.option("--force", is_flag=True, help="Overwrite the file of --out.")
 @click.option("--no-open", is_flag=True, help="Write the page and do not open it.")
 def command(model_path: str, out: str | None, force: bool, no_open: bool) -> None:
-    """Draw a digit and see what a model answers, in the browser.
-
-    Writes one file that holds the model and runs it in the browser, without any network: pass it on, or put it on a
-    web server as it is. A model of other inputs gets a page with fields to enter them.
-
-    Browsers from Snap or Flatpak packages may not read temporary folders: with --out, name a file in your home.
-    """
+    """Write a page, and open it."""
     from genreg_np.export import files_of
     from genreg_np.files import write_atomic
     from genreg_np.model import load
@@ -48,9 +53,9 @@ def command(model_path: str, out: str | None, force: bool, no_open: bool) -> Non
         raise GenregError(
             f"{target or tempfile.gettempdir()}: cannot be written ({error.strerror}); name a file with --out"
         ) from None
-    click.echo(f"wrote {target}: {len(page):,} bytes, all in one file")
+    say(f"wrote {target}: {len(page):,} bytes, all in one file")
     if not no_open and not _opened(target.absolute().as_uri()):
-        click.echo("no browser can be opened from here: open that file in one, on this or any other machine")
+        say("no browser can be opened from here: open that file in one, on this or any other machine")
 
 
 def _opened(address: str) -> bool:

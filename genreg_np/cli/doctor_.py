@@ -10,7 +10,9 @@ from importlib import metadata
 import click
 
 from genreg_np import __version__
+from genreg_np.backends.base import Work
 from genreg_np.cli.output import duration
+from genreg_np.cli.terminal import say
 from genreg_np.errors import GenregError
 
 PACKAGES = {
@@ -21,29 +23,30 @@ PACKAGES = {
 
 @click.command(
     "doctor",
+    help="Say what works on this machine: versions, backends, threads, data.",
     epilog="\b\nExamples:\n  genreg-np doctor\n  genreg-np doctor --selftest   (the backends against each other)",
 )
 @click.option("--selftest", is_flag=True, help="Check that the backends agree, bit for bit where they must.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 def command(selftest: bool, data_dir: str | None) -> int:
-    """Say what works on this machine: versions, backends, threads, data."""
-    click.echo(f"genreg-np {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
-    click.echo(f"processors: {os.cpu_count()}")
-    click.echo("\npackages")
+    """Print what works, and fail where a backend that is here does not."""
+    say(f"genreg-np {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    say(f"processors: {os.cpu_count()}")
+    say("", "packages")
     for name, extra in PACKAGES.items():
         try:
-            click.echo(f"  {name:<14} {metadata.version(name)}")
+            say(f"  {name:<14} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             way_out = f"pip install 'genreg-np[{extra}]'" if extra else "pip install genreg-np"
-            click.echo(f"  {name:<14} missing: {way_out}")
-    click.echo("\nbackends")
+            say(f"  {name:<14} missing: {way_out}")
+    say("", "backends")
     healthy = [_backend(name, selftest) for name in ("numpy", "numba", "cupy")]
     _threads()
-    click.echo("\ndatasets")
+    say("", "datasets")
     from genreg_np.data import describe_datasets
 
     for info in describe_datasets(data_dir):
-        click.echo(f"  {info.name:<14} {info.where}")
+        say(f"  {info.name:<14} {info.where}")
     return 0 if all(healthy) else 1
 
 
@@ -51,22 +54,24 @@ def _backend(name: str, selftest: bool) -> bool:
     """Print a line on one backend; return whether it is as it should be (absent is fine)."""
     from genreg_np import backends
 
+    if backends.must_compile(name, tuple(Work)):
+        say(f"  {name:<7} compiling kernels, {backends.compiled_how_often()} (some minutes) ...")
     try:
         backend = backends.create(name)
         ready = backend.warm_up()
     except GenregError as error:
-        click.echo(f"  {name:<7} not here: {error}")
+        say(f"  {name:<7} not here: {error}")
         return True
     line = f"  {name:<7} ready: {backend.describe()}" + (f" (kernels in {duration(ready)})" if ready else "")
     if selftest and name != "numpy":
         from genreg_np.backends.selftest import disagreements
 
         wrong = disagreements(backend)
-        click.echo(line + (", agrees with numpy" if not wrong else ", DISAGREES with numpy:"))
+        say(line + (", agrees with numpy" if not wrong else ", DISAGREES with numpy:"))
         for problem in wrong:
-            click.echo(f"    {problem}")
+            say(f"    {problem}")
         return not wrong
-    click.echo(line + (", the specification" if name == "numpy" else ""))
+    say(line + (", the specification" if name == "numpy" else ""))
     return True
 
 
@@ -75,6 +80,6 @@ def _threads() -> None:
     if importlib.util.find_spec("numba"):
         import numba
 
-        click.echo(f"  threads: {numba.config.NUMBA_NUM_THREADS} at most (NUMBA_NUM_THREADS)")
+        say(f"  threads: {numba.config.NUMBA_NUM_THREADS} at most (NUMBA_NUM_THREADS)")
     if not importlib.util.find_spec("threadpoolctl"):
-        click.echo("  threadpoolctl is missing: BLAS may use several threads, so the same seed may give other bytes")
+        say("  threadpoolctl is missing: BLAS may use several threads, so the same seed may give other bytes")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.cli.output import confusion_lines, per_class_lines, percent, print_json
-from genreg_np.data.labels import short_name
+from genreg_np.cli.reading import reader_arguments, reader_options
+from genreg_np.cli.terminal import say
+from genreg_np.data.dataset import SPLITS
+from genreg_np.data.labels import listed, short_name
+from genreg_np.data.splits import BY_CLASS
 from genreg_np.errors import UsageError
 from genreg_np.infer import ModelError
 
@@ -17,28 +21,30 @@ if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset
     from genreg_np.infer import Model
 
+ALL = "all"  # instead of one split
+MOST_SHOWN = 64  # classes whose confusion matrix is printed
+
 
 @click.command(
     "eval",
+    help="Measure a model's accuracy: overall, per class, and who is taken for whom.",
     epilog="\b\nExample:\n  genreg-np eval runs/mnist-seed-mnist-64-0/model.npz --dataset mnist --split test",
 )
 @click.argument("model_path", metavar="MODEL", type=click.Path())
 @click.option("--dataset", help="Name or path; by default the one the model was trained on.")
-@click.option("--split", default="test", show_default=True, type=click.Choice(["train", "validation", "test"]))
+@click.option("--split", default="test", show_default=True, type=click.Choice([*SPLITS, ALL]))
 @click.option("--data-dir", help="Where to look for datasets first.")
-@click.option("--label", help="The label column of a .csv.")
-@click.option("--size", help="Resize a folder's images to HxW; by default to the model's size.")
+@reader_options
 @click.option("--variations", type=int, help="Random views per letter (letters only).")
 @click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def command(
-    model_path: str, dataset: str | None, split: str, data_dir: str | None, label: str | None, size: str | None,
-    variations: int | None, backend: str, as_json: bool,
+    model_path: str, dataset: str | None, split: str, data_dir: str | None, variations: int | None, backend: str,
+    as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Measure a model's accuracy: overall, per class, and who is taken for whom."""
+    """Print accuracy, and who is taken for whom."""
     from genreg_np.cli.infer_ import load_model
-    from genreg_np.data import is_image_folder, load_dataset
-    from genreg_np.data.images import parse_size
+    from genreg_np.data import dataset_names
     from genreg_np.evaluation import Evaluation
 
     model = load_model(model_path, backend)
@@ -47,13 +53,11 @@ def command(
     if variations is None and name == model.trained("config", "dataset"):
         trained_views = model.trained("config", "variations")
         views = trained_views if type(trained_views) is int else 1
-    shape = parse_size(size) if size else None
-    if shape is None and len(model.input_shape) == 2 and is_image_folder(name):
-        shape = model.input_shape
-    data = load_dataset(name, data_dir=data_dir, variations=views, label=label, size=shape)
-    check_fit(name, data, model)
-    part, names = data.split(split), model.class_names
-    places = np.array([names.index(class_name) for class_name in data.class_names], np.int64)
+    data = load_for(model, name, options, data_dir=data_dir, variations=views)
+    places, names = check_fit(name, data, model), model.class_names
+    part = data.everything if split == ALL else data.split(split)
+    if not len(part):
+        raise UsageError(f"{name}: nothing in its {split} split, for it has few samples: measure all with --split all")
     result = Evaluation.of(model.predict(in_order(part.inputs, data, model)), places[part.labels], len(names))
     if as_json:
         print_json(
@@ -68,17 +72,24 @@ def command(
             }
         )
         return
-    click.echo(f"{data.name}, {split} split, {result.n} inputs: accuracy {percent(result.accuracy)}")
+    what = "all splits" if split == ALL else f"{split} split"
+    say(f"{data.name}, {what}, {result.n} inputs: accuracy {percent(result.accuracy)}")
     if data.note:
-        click.echo(data.note)
+        say(data.note)
+    if split != ALL and BY_CLASS in data.note and name not in dataset_names():
+        say(
+            f"measured on {len(part):,} of {len(data.everything):,} samples, a part held out here; --split all "
+            "measures every one, which is right for data that were not trained on"
+        )
     if model.feature_names and not data.feature_names:
-        click.echo("columns are taken in the order they stand in: the data have no names to go by, the model has")
+        say("columns are taken in the order they stand in: the data have no names to go by, the model has")
     if isinstance(note := model.trained("note"), str):
-        click.echo(f"of the model: {short_name(note, 160)}")
-    click.echo()
-    click.echo("\n".join(per_class_lines(result, names)))
-    click.echo()
-    click.echo("\n".join(confusion_lines(result, names)))
+        say(f"of the model: {short_name(note, 160)}")
+    say("", *per_class_lines(result, names), "")
+    if len(names) > MOST_SHOWN:
+        say(f"the confusion matrix of {len(names):,} classes is printed with --json only")
+    else:
+        say(*confusion_lines(result, names))
 
 
 def trained_on(path: str, model: Model, others: str = "") -> str:
@@ -101,8 +112,22 @@ def trained_on(path: str, model: Model, others: str = "") -> str:
     return name
 
 
-def check_fit(name: str, data: Dataset, model: Model) -> None:
-    """Refuse a dataset of other inputs, columns or classes than the model's."""
+def load_for(model: Model, name: str, options: dict[str, Any], **where: Any) -> Dataset:
+    """Load a dataset as options say; a folder of images at the model's size, unless they say another."""
+    from genreg_np.data import is_image_folder, load_dataset
+
+    reading = reader_arguments(options)
+    if len(model.input_shape) == 2 and is_image_folder(name):
+        reading.setdefault("size", model.input_shape)
+    return load_dataset(name, **where, **reading)
+
+
+def check_fit(name: str, data: Dataset, model: Model) -> NDArray[np.int64]:
+    """Refuse a dataset of other inputs or columns than the model's, or of classes it does not know.
+
+    Returns where in the model each class of the data is.
+    A class of the model's may be missing from the data.
+    """
     if data.feature_names and model.feature_names:
         try:
             model.columns(data.feature_names)
@@ -113,16 +138,17 @@ def check_fit(name: str, data: Dataset, model: Model) -> None:
             f"{name} has inputs of shape {data.input_shape}, the model takes {model.input_shape}: "
             "name its own with --dataset"
         )
-    if sorted(data.class_names) != sorted(model.class_names):
+    if unknown := [class_name for class_name in data.class_names if class_name not in model.class_names]:
         raise UsageError(
-            f"{name} has the {_listed(data.class_names)}, the model knows the {_listed(model.class_names)}: "
-            "name its own with --dataset"
+            f"{name} has {listed(unknown)}, which the model does not know; it knows {listed(model.class_names)}: "
+            "name its own data with --dataset, or another column with --label"
         )
     if data.input_range != model.input_range:
         raise UsageError(
             f"{name} has {_described(data.input_range)}, the model takes {_described(model.input_range)}: "
             "name its own with --dataset, or scale the data as they were in training"
         )
+    return np.array([model.class_names.index(class_name) for class_name in data.class_names], np.int64)
 
 
 def in_order(inputs: NDArray[np.generic], data: Dataset, model: Model) -> NDArray[np.generic]:
@@ -131,11 +157,6 @@ def in_order(inputs: NDArray[np.generic], data: Dataset, model: Model) -> NDArra
         return inputs
     ordered: NDArray[np.generic] = inputs[:, model.columns(data.feature_names)]
     return ordered
-
-
-def _listed(names: tuple[str, ...], most: int = 12) -> str:
-    shown = ", ".join(short_name(name) for name in names[:most]) or "none"
-    return f"{len(names)} classes {shown}" + (", ..." if len(names) > most else "")
 
 
 def _described(value_range: tuple[float, float] | None) -> str:

@@ -10,6 +10,8 @@ import click
 import numpy as np
 
 from genreg_np.cli.output import percent, print_json
+from genreg_np.cli.reading import reader_arguments, reader_options
+from genreg_np.cli.terminal import say
 from genreg_np.errors import DataError, GenregError, UsageError
 from genreg_np.export import TARGETS
 
@@ -18,6 +20,7 @@ MAX_LOSS = 0.3  # points
 
 @click.command(
     "export",
+    help="Turn a model into a folder that runs it somewhere else, without genreg-np.",
     epilog="\b\nExamples:\n"
     "  genreg-np export runs/mnist-nodes-0/model.npz --to c --int8 --out firmware/\n"
     "  genreg-np export policy.npz --to c --int8 --calibrate observations.npy --out firmware/\n"
@@ -35,7 +38,7 @@ MAX_LOSS = 0.3  # points
 )  # fmt: skip
 @click.option("--dataset", metavar="NAME|PATH", help="What to calibrate on, if not what it was trained on.")
 @click.option("--data-dir", type=click.Path(), help="Where to look for the dataset first.")
-@click.option("--label", help="The column of labels in a CSV dataset.")
+@reader_options
 @click.option(
     "--calibrate", metavar="FILE", type=click.Path(),
     help="Calibrate --int8 by inputs without labels instead: an .npy array, an IDX file, an image, a folder.",
@@ -51,12 +54,12 @@ def command(
     max_loss: float | None,
     dataset: str | None,
     data_dir: str | None,
-    label: str | None,
     calibrate: str | None,
     force: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
-    """Turn a model into a folder that runs it somewhere else, without genreg-np."""
+    """Write a model as another runtime takes it."""
     from genreg_np.export import export
     from genreg_np.model import load
 
@@ -64,50 +67,51 @@ def command(
     model = load(model_path)
     if (Path(out) / f"{name}.npz").exists() and (Path(out) / f"{name}.npz").samefile(model_path):
         raise UsageError(f"{out} is where MODEL itself lies: choose another folder, or another --name")
-    measured = bool(dataset or data_dir or label or max_loss is not None)
+    reading = reader_arguments(options)
+    measured = bool(dataset or data_dir or reading.keys() - {"range"} or max_loss is not None)
     if calibrate is not None and (measured or not int8):
-        lacking = "no labels, so without --dataset, --data-dir, --label and --max-loss" if int8 else "--int8: add it"
+        lacking = "no labels, so without --dataset, --data-dir, --label and the like" if int8 else "--int8: add it"
         raise UsageError(f"--calibrate is for {lacking}")
-    if measured and not int8:
-        raise UsageError("--dataset, --data-dir, --label and --max-loss are for --int8: add it, or leave them out")
+    if (measured or reading) and not int8:
+        raise UsageError("--dataset, --data-dir, --label and their like are for --int8: add it, or leave them out")
     if calibrate is not None:
-        model, told = _calibrated(model, calibrate)
+        model, told = _calibrated(model, calibrate, reading.get("range"))
     elif int8:
         limit = MAX_LOSS if max_loss is None else max_loss
         if limit != limit:
             raise UsageError("--max-loss nan is no number of points")
-        model, told = _quantised(model_path, model, dataset, data_dir, label, limit)
+        model, told = _quantised(model_path, model, dataset, data_dir, options, limit)
     written = export(model, target, out, name, force)
     if as_json:
         files = {path.name: path.stat().st_size for path in written}
         print_json({"target": target, "out": out, "files": files, **told})
         return
-    for line in _told_lines(told) if told else []:
-        click.echo(line)
+    if told:
+        say(*_told_lines(told))
     for path in written:
-        click.echo(f"wrote {path}  ({path.stat().st_size:,} bytes)")
+        say(f"wrote {path}  ({path.stat().st_size:,} bytes)")
     if target == "python":
-        click.echo(f"try:  cd {shlex.quote(str(Path(out)))} && python example.py")
+        say(f"try:  cd {shlex.quote(str(Path(out)))} && python example.py")
 
 
 def _quantised(
-    path: str, model: Any, dataset: str | None, data_dir: str | None, label: str | None, max_loss: float
+    path: str, model: Any, dataset: str | None, data_dir: str | None, options: dict[str, Any], max_loss: float
 ) -> tuple[Any, dict[str, Any]]:
     """Return the model in 8-bit integers, and the accuracy before and after on the validation split."""
-    from genreg_np.cli.eval_ import check_fit, in_order, trained_on
-    from genreg_np.data import load_dataset
+    from genreg_np.cli.eval_ import check_fit, in_order, load_for, trained_on
     from genreg_np.export.quantise import check, quantise
 
     check(model)
     name = dataset or trained_on(path, model, ", or inputs without labels with --calibrate")
     views = model.trained("config", "variations")
-    data = load_dataset(name, data_dir=data_dir, label=label, variations=views if type(views) is int else 1)
-    check_fit(name, data, model)
+    data = load_for(model, name, options, data_dir=data_dir, variations=views if type(views) is int else 1)
+    places = check_fit(name, data, model)
     part = data.validation
+    if not len(part):
+        raise UsageError(f"{name}: nothing in its validation split to calibrate on: name a larger --dataset")
     inputs = in_order(part.inputs, data, model)
     whole = quantise(model, inputs)
-    places = [model.class_names.index(class_name) for class_name in data.class_names]
-    right = [int((one.predict(inputs) == [places[k] for k in part.labels]).sum()) for one in (model, whole)]
+    right = [int((one.predict(inputs) == places[part.labels]).sum()) for one in (model, whole)]
     before, after = (count / len(part) for count in right)
     if 100 * (right[0] - right[1]) > max_loss * len(part) * (1 + 1e-12):  # a loss of just the limit is allowed
         raise GenregError(
@@ -117,13 +121,13 @@ def _quantised(
     return whole, {"dataset": data.name, "validation_accuracy": before, "int8_validation_accuracy": after}
 
 
-def _calibrated(model: Any, file: str) -> tuple[Any, dict[str, Any]]:
+def _calibrated(model: Any, file: str, value_range: tuple[float, float] | None) -> tuple[Any, dict[str, Any]]:
     """Return the model in 8-bit integers, calibrated by inputs without labels, and how its answers differ on them."""
     from genreg_np.cli.infer_ import Taking, files_in, read_file
     from genreg_np.export.quantise import check, quantise
 
     check(model)
-    how = Taking(resize=False, centre=False, invert=False, as_is=True)
+    how = Taking(resize=False, centre=False, invert=False, as_is=True, range=value_range)
     found = [one for path in files_in(Path(file)) for _, one in read_file(path, model, how)]
     if not found:
         raise DataError(f"{file}: holds no inputs to calibrate by; at least one is needed")

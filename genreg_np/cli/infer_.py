@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
+from genreg_np.cli.reading import range_option
+from genreg_np.cli.terminal import say, say_error
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
+from genreg_np.files import open_regular
 
 Inputs = list[tuple[str, NDArray[np.generic]]]  # (name, one input) each
 
 DARK, LIGHT = 0.4, 0.6  # mean brightness of a border, 0 .. 1: below and above are other backgrounds
+MOST_FILE_BYTES = 1 << 30  # of one file
 ARRAY_SUFFIXES = (".npy", ".idx", ".gz", "-ubyte")  # what a folder is searched for, besides images
 
 
@@ -33,6 +37,7 @@ class Taking:
     centre: bool | None  # centre and scale as MNIST did; None: where images are scaled and the model is of that kind
     invert: bool  # swap black and white
     as_is: bool  # do not ask whether black and white are swapped
+    range: tuple[float, float] | None  # black and white of more than 8 bits
 
     def centres(self, shape: tuple[int, ...], model: infer.Model) -> bool:
         """Tell whether an image of a shape is centred; one of the model's own size is taken as it is unless asked."""
@@ -43,8 +48,19 @@ class Taking:
         return takes_centred(model) and (bool(self.centre) or is_written(model))
 
 
+HELP = """\
+Predict the class of images: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
+
+NPY and IDX files may hold one input or many. An image of another size is refused unless --resize is given.
+With --resize, a model of digits or letters like MNIST's also gets them centred and scaled as MNIST's were, unless
+--no-centre is given. A file that cannot be taken is reported on stderr, the others are predicted, and the exit code
+is 1. In folders, files of other kinds are passed over.
+"""
+
+
 @click.command(
     "infer",
+    help=HELP,
     epilog="\b\nExamples:\n"
     "  genreg-np infer model.npz seven.png --top 3\n"
     "  genreg-np infer model.npz seven.jpg --resize --invert       (a photograph of a digit on paper)\n"
@@ -63,24 +79,19 @@ class Taking:
 )
 @click.option("--invert", is_flag=True, help="Swap black and white (for dark ink on light paper).")
 @click.option("--as-is", is_flag=True, help="Take images that look inverted as they are.")
+@range_option
 @click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one line of JSON: a list of {file, class, probability, top}."
 )
 def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_json: bool, **taking: Any) -> int:
-    """Predict the class of images: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
-
-    NPY and IDX files may hold one input or many. An image of another size is refused unless --resize is given.
-    With --resize, a model of digits or letters like MNIST's also gets them centred and scaled as MNIST's were, unless
-    --no-centre is given. A file that cannot be taken is reported on stderr, the others are predicted, and the exit code
-    is 1. In folders, files of other kinds are passed over.
-    """
+    """Print what a model answers to each input."""
     model = load_model(model_path, backend)
     if not paths and sys.stdin.isatty():
         from genreg_np.cli.info_ import description
 
-        click.echo("\n".join(description(model_path, model)))
-        click.echo(f"\ntry:  genreg-np infer {shlex.quote(model_path)} IMAGE.png --top 3")
+        say(*description(model_path, model))
+        say("", f"try:  genreg-np infer {shlex.quote(model_path)} IMAGE.png --top 3")
         return 0
     faults: list[DataError] = []
 
@@ -89,7 +100,7 @@ def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_
             return call(*arguments)
         except DataError as error:
             faults.append(error)
-            click.echo(f"error: {' '.join(str(error).split())}", err=True)
+            say_error(error)
             return []
 
     how = Taking(**taking)
@@ -117,7 +128,7 @@ def _say_centring(how: Taking, model: infer.Model, path: str) -> None:
         if not takes_centred(model):
             raise UsageError(f"--centre is for models of 28 x 28 images, bright on dark, as MNIST's: {path} is none")
     elif how.centres((), model):
-        click.echo("images of other sizes are centred and scaled as MNIST's were (--no-centre: scaled only)", err=True)
+        say("images of other sizes are centred and scaled as MNIST's were (--no-centre: scaled only)", err=True)
 
 
 def _print_lines(results: list[dict[str, Any]]) -> None:
@@ -129,7 +140,7 @@ def _print_lines(results: list[dict[str, Any]]) -> None:
             [f"{value:g}" for value in values]
             + [f"{short_name(entry['class'])} {percent(entry['probability'])}" for entry in best]
         )
-        click.echo(f"{result['file']:<{width}}  {answer}")
+        say(f"{result['file']:<{width}}  {answer}")
 
 
 def load_model(path: str, backend: str) -> infer.Model:
@@ -169,10 +180,12 @@ def files_in(path: Path) -> list[Path]:
 
     endings = (*SUFFIXES, *ARRAY_SUFFIXES)
     try:
-        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        visible = sorted(item for item in path.iterdir() if not item.name.startswith("."))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    known = [file for file in files if file.name.lower().endswith(endings)]
+    if inner := sum(item.is_dir() for item in visible):
+        say(f"{path}: folders in it are not entered, of which there are {inner:,}: name them as well", err=True)
+    known = [item for item in visible if item.name.lower().endswith(endings) and item.is_file()]
     if not known:
         raise DataError(f"{path}: no file in it ends in {', '.join(endings)}; name the files, or another folder")
     return known
@@ -181,14 +194,18 @@ def files_in(path: Path) -> list[Path]:
 def read_file(path: Path, model: infer.Model, how: Taking) -> Inputs:
     """Read one file: an array file may hold many inputs."""
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read(MOST_FILE_BYTES + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     return _decode(str(path), content, model, how)
 
 
 def _read_stdin(model: infer.Model, how: Taking) -> Inputs:
-    content = sys.stdin.buffer.read()
+    try:
+        content = sys.stdin.buffer.read(MOST_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"stdin cannot be read ({error.strerror}): name a file, or send one image") from None
     if not content:
         raise UsageError("no image: name a file, or send one image to stdin")
     return _decode("-", content, model, how)
@@ -197,6 +214,8 @@ def _read_stdin(model: infer.Model, how: Taking) -> Inputs:
 def _decode(name: str, content: bytes, model: infer.Model, how: Taking) -> Inputs:
     if not content:
         raise DataError(f"{name}: is empty")
+    if len(content) > MOST_FILE_BYTES:
+        raise DataError(f"{name}: takes more than {MOST_FILE_BYTES:,} bytes; split it")
     if content.startswith(b"\x93NUMPY"):
         return _split(name, _read_npy(name, content), model, how)
     if content[:2] == b"\x1f\x8b" or (content[:2] == b"\0\0" and content[3:4] != b"\0"):
@@ -208,9 +227,9 @@ def _decode(name: str, content: bytes, model: infer.Model, how: Taking) -> Input
 
 def _read_npy(name: str, content: bytes) -> NDArray[np.generic]:
     try:
-        return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
-    except (ValueError, EOFError, MemoryError) as error:
-        raise DataError(f"{name}: is not a readable .npy file ({str(error).splitlines()[0]})") from None
+        return infer.read_npy(io.BytesIO(content), len(content), name)
+    except infer.ModelError as error:
+        raise DataError(str(error)) from None
 
 
 def _split(name: str, array: NDArray[np.generic], model: infer.Model, how: Taking) -> Inputs:
@@ -230,15 +249,15 @@ def _read_image(name: str, content: bytes, model: infer.Model, how: Taking) -> N
 
     if len(model.input_shape) != 2 or not model.input_range:
         raise DataError(f"{name}: the model takes inputs of shape {model.input_shape}, not gray images: use .npy")
-    image = decode_image(io.BytesIO(content), name)
+    image = decode_image(io.BytesIO(content), name, None, how.range)
     centring = how.centres(image.shape, model)
     if how.resize and not centring:
         image = resized(image, model.input_shape)
     if not centring and image.shape != model.input_shape:
         height, width = model.input_shape
         raise DataError(
-            f"{name}: is {image.shape[1]} x {image.shape[0]} pixels, but the model takes {width} x {height}: "
-            "add --resize to scale it"
+            f"{name}: is {image.shape[0]}x{image.shape[1]} pixels (height x width), but the model takes "
+            f"{height}x{width}: add --resize to scale it"
         )
     if not (how.invert or how.as_is):
         _check_polarity(name, border_mean(image, model.input_shape), model.trained("background"))

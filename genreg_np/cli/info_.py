@@ -9,19 +9,24 @@ import click
 
 from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
+from genreg_np.cli.terminal import say
 from genreg_np.data.labels import short_name
 
 
-@click.command("info", epilog="\b\nExample:\n  genreg-np info runs/mnist-seed-mnist-64-0/model.npz")
+@click.command(
+    "info",
+    help="Say what a model file holds: its network, classes, accuracies and where its weights came from.",
+    epilog="\b\nExample:\n  genreg-np info runs/mnist-seed-mnist-64-0/model.npz",
+)
 @click.argument("model_path", metavar="MODEL", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print the whole header as one line of JSON.")
 def command(model_path: str, as_json: bool) -> None:
-    """Say what a model file holds: its network, classes, accuracies and where its weights came from."""
+    """Print what a model file holds."""
     model = infer.load(model_path)
     if as_json:
         print_json(model.header)
     else:
-        click.echo("\n".join(description(model_path, model)))
+        say(*description(model_path, model))
 
 
 def description(path: str, model: infer.Model) -> list[str]:
@@ -30,7 +35,8 @@ def description(path: str, model: infer.Model) -> list[str]:
     dense = [layer for layer in layers if layer["kind"].startswith("dense")]
     genes = sum(layer["outputs"] * (layer["inputs"] + 1) for layer in dense)
     widths = "-".join(str(width) for width in (dense[0]["inputs"], *(layer["outputs"] for layer in dense)))
-    activations = ", ".join(dict.fromkeys(layer["activation"] for layer in dense[:-1])) or "linear"
+    named = [_short(layer.get("activation", "unnamed")) for layer in dense[:-1]]  # nothing needs that of integers
+    activations = ", ".join(dict.fromkeys(named)) or "linear"
     integers = ", 8-bit integers" if dense[0]["kind"] == "dense-int8" else ""
     raw = "features as they are"
     if model.input_range:

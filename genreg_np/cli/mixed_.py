@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from genreg_np.backends import must_compile
 from genreg_np.checkpoint import RunFolder
+from genreg_np.cli import mixed_report
 from genreg_np.cli.output import Progress, print_json
+from genreg_np.cli.reading import reader_options
 from genreg_np.cli.runs import (
-    INTERRUPTED,
+    Started,
     choose_device,
-    config_of,
     fresh_folder,
     next_lines,
     read_data,
-    stop_on_signal,
+    saved_run,
+    say_compiling,
     stopped_lines,
     watch,
 )
+from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.config import TrainConfig, parse_assignment, read_preset
+from genreg_np.data import READER_OPTIONS
 from genreg_np.errors import MissingExtraError, RunError, UsageError
 from genreg_np.hybrid.attacks import PAPER_FGSM, Attack
 from genreg_np.hybrid.networks import NETWORKS, network_name, parse_network
 from genreg_np.hybrid.options import FITNESSES, GENES
-from genreg_np.hybrid.strategy import Mixed
 from genreg_np.model import Float32
 from genreg_np.training import Result, Watcher, resume, train
 
@@ -61,7 +64,15 @@ Everything else is a setting: genreg-np train --help lists those of strategy mix
 """
 
 
-@click.command("mixed", epilog=EXAMPLES)
+HELP = """\
+Train a population by gradient descent and recombination in turn.
+
+After Cooke and de Alfaro. When the run has ended, the test split tells how accurate the networks are, and how well
+they bear images that were changed to make one of them err.
+"""
+
+
+@click.command("mixed", help=HELP, epilog=EXAMPLES)
 @click.option("--network", help=f"{', '.join(NETWORKS)}, or widths like 256,64|64.  [default: horizontal]")
 @click.option("--population", type=int, help="Networks that live on.  [default: 20]")
 @click.option("--generations", type=int, help="Generations in all.  [default: 6]")
@@ -79,10 +90,9 @@ Everything else is a setting: genreg-np train --help lists those of strategy mix
 @click.option("--paper-fgsm", is_flag=True, help="Also attack as the notebook did: 0.1623, pixels leave 0 .. 1.")
 @click.option("--attack-images", type=click.IntRange(min=0), help="Test images attacked, 0: none.  [default: all]")
 @click.option("--figures/--no-figures", default=True, help="Draw figures, where matplotlib is installed.")
-@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz or a .csv.")
+@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz, .csv or .tsv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
-@click.option("--label", help="The label column of a .csv.")
-@click.option("--size", help="Resize a folder's images to HxW.")
+@reader_options
 @click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]")
 @click.option("--device", type=click.IntRange(min=0), help="Which GPU the cupy backend uses.")
 @click.option("--threads", type=int, help="How many threads; by default all.")
@@ -93,29 +103,33 @@ Everything else is a setting: genreg-np train --help lists those of strategy mix
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--verbose", is_flag=True, help="Print every setting, the backend and its threads.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
-def command(**options: Any) -> int:
-    """Train a population by gradient descent and recombination in turn.
-
-    After Cooke and de Alfaro. When the run has ended, the test split tells how accurate the networks are, and how well
-    they bear images that were changed to make one of them err.
-    """
-    progress = Progress(options["quiet"], options["as_json"])
+@click.pass_obj
+def command(stopping: Stopping, /, **options: Any) -> int:
+    """Start a run or go on with one, measure its population, and print what it came to."""
+    progress, started = Progress(options["quiet"], options["as_json"]), Started()
     attacks = parse_attacks(options["eps"], options["paper_fgsm"] or options["paper"])
-    started: list[Evolution] = []
-    measured = None
-    with stop_on_signal("after this generation, or this part of the measurement") as stopped:
-        watcher = watch(progress, options, stopped, started)
-        try:
-            go = _start if options["resume_run"] is None else _resume
-            result = go(options, watcher, progress)
-        finally:
-            progress.stop()
-        if result.ended != "stopped":
-            measured = _measure(started[0], attacks, options["attack_images"], progress, stopped)
-    if measured is None:
-        return _stopped(result, progress)
-    _report(result, started[0], measured, options, progress)
-    return 0
+    watcher = watch(progress, options, stopping, started, "mixed")
+    result = measured = None
+    try:
+        go = _start if options["resume_run"] is None else _resume
+        result = go(options, watcher, progress)
+    except KeyboardInterrupt:
+        for line in stopping.last_words:
+            progress.say(line)
+    finally:
+        progress.stop()
+    if result is not None and result.ended != "stopped":
+        stopping.waiting_for = "this part of the measurement"
+        measured = _measure(started.evolution, attacks, options["attack_images"], progress, lambda: stopping.asked)
+    stopping.waiting_for, stopping.last_words = "", []  # all is saved
+    if options["as_json"]:
+        print_json(mixed_report.to_json(result, started, measured))
+    if result is not None and measured is not None:
+        _report(result, started, measured, options, progress)
+        return 0
+    if result is not None:
+        _say_stopped(result, progress)
+    return INTERRUPTED
 
 
 def parse_attacks(epsilons: str, paper: bool) -> list[Attack]:
@@ -171,7 +185,6 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     dataset, source, origin = read_data(settings, options, progress)
     config = config.replace(dataset=source)
     preset = "seed-mixed" if options["paper"] else "mixed"
-    out = Path(options["out"]) if options["out"] else fresh_folder(dataset.name, preset, config.seed)
     progress.say(
         f"{name} network, {config.population_size} of them and {config.options.newcomer_count} newcomers a generation, "
         f"gene {config.gene}, seed {config.seed}"
@@ -184,8 +197,8 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     for line in published_lines(config):
         progress.say(line)
     backend = options["backend"] or "auto"
-    if must_compile(backend, Mixed.works):
-        progress.say("compiling kernels, once on this machine (up to a minute) ...")
+    say_compiling(backend, config.strategy, progress)
+    out = Path(options["out"]) if options["out"] else fresh_folder(dataset.name, preset, config.seed)
     return train(config, dataset, out, backend=backend, threads=options["threads"], origin=origin, watcher=watcher)
 
 
@@ -200,16 +213,17 @@ def published_lines(config: TrainConfig) -> list[str]:
 def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
     """Go on with a run."""
     choose_device(options)
-    for name in ("network", "seed", "out", "label", "size"):
+    for name in ("network", "seed", "out", *READER_OPTIONS):
         if options[name] is not None:
             raise UsageError(f"--{name} cannot be combined with --resume: the run has its own")
     if options["paper"]:
         raise UsageError("--paper cannot be combined with --resume: start a new run for it (--paper-fgsm can)")
     changes = _settings(options | {"dataset": None})
-    strategy = config_of(options["resume_run"]).strategy
-    if strategy != "mixed":
+    config, origin = saved_run(options["resume_run"], options["dataset"], progress)
+    if config.strategy != "mixed":
         run = shlex.quote(options["resume_run"])
-        raise UsageError(f"{run} is a run of {strategy}: go on with it by genreg-np train --resume {run}")
+        raise UsageError(f"{run} is a run of {config.strategy}: go on with it by genreg-np train --resume {run}")
+    say_compiling(options["backend"] or origin.get("backend", "auto"), config.strategy, progress)
     return resume(
         options["resume_run"],
         changes=changes,
@@ -221,18 +235,21 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
     )
 
 
-def _stopped(result: Result, progress: Progress) -> int:
+def _say_stopped(result: Result, progress: Progress) -> None:
     """Say what is saved of a run that was stopped, in a generation or while it was measured."""
-    lines = stopped_lines(result, "mixed")
+    lines = stopped_lines(result.run, result.generations, "mixed")
     if result.ended != "stopped":
         lines[0] = f"stopped; the run is saved, {result.generations} generations. Measure it with:"
     for line in lines:
         progress.say(line)
-    return INTERRUPTED
 
 
 def _measure(
-    evolution: Evolution, attacks: list[Attack], attacked: int | None, progress: Progress, stopped: list[bool]
+    evolution: Evolution,
+    attacks: list[Attack],
+    attacked: int | None,
+    progress: Progress,
+    should_stop: Callable[[], bool],
 ) -> Measured | None:
     """Measure the population on the test split; None if it was stopped."""
     from genreg_np.hybrid.measure import measure
@@ -240,25 +257,19 @@ def _measure(
     if evolution.network.fixed and attacks:
         progress.say("no attacks: they change pixels, and this network sees features")
         attacks = []
-    return measure(evolution, attacks, attacked, progress.say, lambda: bool(stopped))
+    return measure(evolution, attacks, attacked, progress.say, should_stop)
 
 
-def _report(
-    result: Result, evolution: Evolution, measured: Measured, options: dict[str, Any], progress: Progress
-) -> None:
+def _report(result: Result, started: Started, measured: Measured, options: dict[str, Any], progress: Progress) -> None:
     """Print the results, then write measures.json and figures: what cannot be written loses no result."""
-    from genreg_np.cli import mixed_report
-
-    if options["as_json"]:
-        print_json(mixed_report.to_json(result, evolution, measured))
-    else:
-        lines = mixed_report.lines(result, evolution, measured)
-        for line in [*lines, *next_lines(result.run / "model.npz", options)]:
+    if not options["as_json"]:
+        lines = mixed_report.lines(result, started.evolution, measured)
+        for line in [*lines, *next_lines(result.run / "model.npz", started.origin)]:
             progress.say(line)
     with RunFolder.open(result.run) as folder:
         folder.write_json("measures.json", measured.to_dict())
         if options["figures"]:
-            _draw(folder, np.asarray(evolution.state.similarity), measured.layers, progress)
+            _draw(folder, np.asarray(started.evolution.state.similarity), measured.layers, progress)
 
 
 def _draw(folder: RunFolder, similarity: Float32, layers: tuple[str, ...], progress: Progress) -> None:

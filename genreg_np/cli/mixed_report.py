@@ -7,12 +7,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from genreg_np.cli.output import duration
+from genreg_np.cli.runs import Started
 from genreg_np.config import TrainConfig
 from genreg_np.hybrid import published
 from genreg_np.hybrid.attacks import PAPER_FGSM
 from genreg_np.hybrid.networks import network_name
 from genreg_np.hybrid.options import MixedOptions
 from genreg_np.hybrid.similarity import CLUSTERED
+from genreg_np.provenance import display_name
 from genreg_np.training import Result
 
 if TYPE_CHECKING:
@@ -45,37 +47,43 @@ def published_name(result: Result, evolution: Evolution) -> str:
     return name if repeated and name in published.ACCURACY else ""
 
 
-def to_json(result: Result, evolution: Evolution, measured: Measured) -> Row:
-    """Return what --json prints; accuracies are fractions."""
-    records = _records(result, measured)
-    training = result.model.training if result.model else {}
-    return {
+def to_json(result: Result | None, started: Started, measured: Measured | None) -> Row:
+    """Return what --json prints; accuracies are fractions, and None is what a stopped run has not come to."""
+    evolution = started.evolution
+    run = result.run if result else started.run
+    model = result.model if result else None
+    row: Row = {
         "method": "mixed",
-        "paper": is_paper(result, evolution),
-        "dataset": training["config"]["dataset"],
-        "network": network_name(evolution.config.hidden, evolution.config.parts),
-        "gene": evolution.config.gene,
-        "fitness": evolution.config.fitness,
-        "seed": evolution.config.seed,
-        "generations": result.generations,
-        "seconds": round(result.seconds, 3),
-        "selection": evolution.config.selection,
-        "mean_accuracy": sum(measured.test) / len(measured.test),
-        "best_accuracy": max(measured.test),
-        "worst_accuracy": min(measured.test),
-        "validation_accuracy": None if evolution.config.training == "all" else result.validation[result.genome],
-        "test_accuracy": result.test_accuracy,
-        "baseline_accuracies": measured.baselines,
-        "by_generation": [record["mean_accuracy"] for record in records],
-        "layers": list(measured.layers),
-        "similarity": measured.similarity[-1],
-        "clusters": measured.clusters[-1],
-        "dropped": evolution.state.dropped,
-        "attacks": measured.attacks,
-        "run": str(result.run),
-        "model": str(result.run / "model.npz"),
-        "ended": result.ended,
+        "generations": result.generations if result else 0,
+        "seconds": round(result.seconds, 3) if result else None,
+        "run": str(run) if run else None,
+        "model": str(run / "model.npz") if run and model else None,
+        "ended": result.ended if result and measured else "stopped",
     }
+    row |= dict.fromkeys(("paper", "dataset", "network", "gene", "fitness", "seed", "selection"))
+    if result and evolution:
+        config = evolution.config
+        row |= {name: getattr(config, name) for name in ("gene", "fitness", "seed", "selection")}
+        row |= {"paper": is_paper(result, evolution), "network": network_name(config.hidden, config.parts)}
+        row |= {"dataset": display_name(config.dataset, evolution.dataset)}
+    row |= dict.fromkeys((*ACCURACIES, "validation_accuracy", "test_accuracy", "baseline_accuracies", "by_generation"))
+    row |= dict.fromkeys(("layers", "similarity", "clusters", "dropped", "attacks"))
+    if result and measured:
+        row |= {
+            "mean_accuracy": sum(measured.test) / len(measured.test),
+            "best_accuracy": max(measured.test),
+            "worst_accuracy": min(measured.test),
+            "validation_accuracy": None if evolution.config.training == "all" else result.validation[result.genome],
+            "test_accuracy": result.test_accuracy,
+            "baseline_accuracies": measured.baselines,
+            "by_generation": [record["mean_accuracy"] for record in _records(result, measured)],
+            "layers": list(measured.layers),
+            "similarity": measured.similarity[-1],
+            "clusters": measured.clusters[-1],
+            "dropped": evolution.state.dropped,
+            "attacks": measured.attacks,
+        }
+    return row
 
 
 def lines(result: Result, evolution: Evolution, measured: Measured) -> list[str]:

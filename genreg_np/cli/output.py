@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import click
-
+from genreg_np.cli.terminal import UNSAFE, Terminal, clean_line, say
 from genreg_np.data.labels import short_name
 from genreg_np.evaluation import Evaluation
 
@@ -31,8 +31,10 @@ def duration(seconds: float) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on one line."""
-    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True))
+    """Print one JSON value on one line of stdout, valid in any encoding; what may not reach a terminal is escaped."""
+    unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    text = json.dumps(value, ensure_ascii=not unicode, allow_nan=False, sort_keys=True)
+    say(UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def per_class_lines(evaluation: Evaluation, names: Sequence[str]) -> list[str]:
@@ -80,7 +82,9 @@ class DownloadLines:
         """Take (file name, bytes so far, bytes in all or 0)."""
         if self._live:
             share = f"{100 * done // total:3d} %" if total else f"{done >> 10:,} KiB"
-            click.echo(f"\rfetching {name}  {share}", nl=bool(total and done >= total), err=True)
+            line = _raw(sys.stderr)
+            line.write(f"\r{clean_line(f'fetching {name}  {share}')}" + ("\n" if total and done >= total else ""))
+            line.flush()
         elif name != self._said:
             self._said = name
             self._say(f"fetching {name}" + (f" ({total / 1e6:.1f} MB)" if total else ""))
@@ -95,11 +99,13 @@ class Progress:
         Print nothing.
     to_stderr : bool
         Leave stdout to the result (with --json).
+    clock : callable
+        The time in seconds, from any start.
     """
 
-    def __init__(self, quiet: bool, to_stderr: bool) -> None:
-        self._quiet, self._to_stderr = quiet, to_stderr
-        self._total, self._printed_at = 0, 0.0
+    def __init__(self, quiet: bool, to_stderr: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._quiet, self._to_stderr, self._clock = quiet, to_stderr, clock
+        self._printed_at = -math.inf
         self._accuracy = ""
         self._bar: Any = None  # a rich Progress
         self._task: Any = None
@@ -109,16 +115,12 @@ class Progress:
         if self._quiet:
             return
         if self._bar is not None:
-            self._bar.console.print(line, highlight=False, markup=False)
+            self._bar.console.print(clean_line(line), highlight=False, markup=False, emoji=False)
         else:
-            try:
-                click.echo(line, err=self._to_stderr)
-            except BrokenPipeError:  # the reader (head, less) has gone; the run goes on without it
-                self._quiet = True
+            say(line, err=self._to_stderr)
 
     def start(self, total: int, done: int) -> None:
         """Begin with `done` of `total` generations."""
-        self._total = total
         stream = sys.stderr if self._to_stderr else sys.stdout
         if self._quiet or not stream.isatty():
             return
@@ -136,7 +138,7 @@ class Progress:
             TimeElapsedColumn(),
             TextColumn("eta"),
             TimeRemainingColumn(),
-            console=Console(stderr=self._to_stderr),
+            console=Console(file=_raw(stream)),
         )
         self._bar.start()
         self._task = self._bar.add_task("", total=total, completed=done, accuracy="")
@@ -149,18 +151,26 @@ class Progress:
         elif "validation_accuracy" in record:
             best = max(record["validation_accuracy"], record.get("consensus_validation_accuracy", 0.0))
             self._accuracy = f"validation {percent(best)}"
+        count = record.get("non_finite", 0)
+        undefined = f"  {count:,} fitness values not finite so far" if count else ""
         if self._bar is not None:
-            self._bar.update(self._task, completed=generation, total=total, accuracy=self._accuracy)
+            self._bar.update(self._task, completed=generation, total=total, accuracy=self._accuracy + undefined)
         elif "validation_accuracy" in record:
-            now = time.monotonic()
+            now = self._clock()
             if now - self._printed_at >= PLAIN_LINE_SECONDS or generation == total:
                 self._printed_at = now
                 earned = f"best trust {record['best_trust']:.2f}" if "best_trust" in record else ""
                 earned = f"fitness {record['fitness']:.4f}" if "fitness" in record else earned
-                self.say(f"generation {generation}/{total}  {self._accuracy}  {earned}  {duration(record['seconds'])}")
+                line = f"generation {generation}/{total}  {self._accuracy}  {earned}  {duration(record['seconds'])}"
+                self.say(line + undefined)
 
     def stop(self) -> None:
         """End the bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _raw(stream: Any) -> Any:
+    """Return a stream for what draws with control characters."""
+    return stream.raw() if isinstance(stream, Terminal) else stream

@@ -1,27 +1,40 @@
-"""What `train` and `mixed` share: the dataset, signals, progress, the run folder, the GPU, what to do next."""
+"""What `train` and `mixed` share: the dataset, progress, stopping, the run folder, the GPU, what to do next."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
+from genreg_np.backends import compiled_how_often, must_compile
 from genreg_np.backends.threads import can_limit_blas
 from genreg_np.checkpoint import RunFolder
 from genreg_np.cli.output import DownloadLines, Progress, duration
+from genreg_np.cli.reading import reader_arguments, reader_words
+from genreg_np.cli.signals import Stopping
 from genreg_np.config import TrainConfig
 from genreg_np.data import dataset_names
+from genreg_np.data import reader_arguments as data_arguments
 from genreg_np.data.dataset import SPLITS, Dataset
-from genreg_np.errors import UsageError
-from genreg_np.training import Result, Watcher
+from genreg_np.errors import RunError, UsageError
+from genreg_np.provenance import is_path
+from genreg_np.strategies import strategy_class
+from genreg_np.training import Watcher
 
-INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
+WAITED_FOR = {"generations": "this generation", "finishing": "the run's last look at its accuracy"}  # by phase
+
+
+@dataclass
+class Started:
+    """What a run told when it began."""
+
+    run: Path | None = None  # its folder, once there is something in it to go on with
+    evolution: Any = None
+    origin: dict[str, Any] = field(default_factory=dict)  # of its data
 
 
 def choose_device(options: dict[str, Any]) -> None:
@@ -40,17 +53,15 @@ def read_data(
     The origin is what a resumed run needs to load it again.
     """
     from genreg_np.data import load_dataset
-    from genreg_np.data.images import parse_size
 
     named = str(settings.get("dataset", "auto"))
-    size = parse_size(options["size"]) if options["size"] else None
+    reading = reader_arguments(options)
     dataset = load_dataset(
         named,
         data_dir=options["data_dir"],
         variations=settings.get("variations", 1),
-        label=options["label"],
-        size=size,
         progress=DownloadLines(progress.say),
+        **reading,
     )
     for note in dataset.note.split("; "):
         if note and not note.startswith("split by class"):
@@ -61,13 +72,12 @@ def read_data(
     return dataset, source, {
         "source": source if source in dataset_names() else os.path.abspath(source),
         "data_dir": options["data_dir"] and os.path.abspath(options["data_dir"]),
-        "label": options["label"],
-        "size": size,
+        **reading,
     }  # fmt: skip
 
 
-def config_of(run: str) -> TrainConfig:
-    """Return the configuration of a run folder.
+def saved_run(run: str, named: str | None, progress: Progress) -> tuple[TrainConfig, dict[str, Any]]:
+    """Return configuration and origin of a run that is to go on, and say which data it reads: `named`, or its own.
 
     Raises
     ------
@@ -75,32 +85,66 @@ def config_of(run: str) -> TrainConfig:
         If it holds no run, or another process works on it.
     """
     with RunFolder.open(Path(run)) as folder:
-        return folder.read_config()[0]
+        config, _, origin = folder.read_config()
+    progress.say(f"dataset {named or origin.get('source', config.dataset)}")
+    return config, origin
 
 
-def stopped_lines(result: Result, command: str) -> list[str]:
+def say_compiling(backend: str, strategy: str, progress: Progress) -> None:
+    """Say so where kernels must be compiled first."""
+    if must_compile(backend, strategy_class(strategy).works):
+        progress.say(f"compiling kernels, {compiled_how_often()} (up to a minute) ...")
+
+
+def go_on(run: Path, command: str) -> str:
+    """Return the command that goes on with a run, as a line of its own."""
+    return f"  genreg-np {command} --resume {shlex.quote(str(run))}"
+
+
+def stopped_lines(run: Path, generations: int, command: str) -> list[str]:
     """Return what is said of a run that was stopped: what is saved, and how to go on."""
-    again = f"  genreg-np {command} --resume {shlex.quote(str(result.run))}"
-    if result.generations:
-        return [f"stopped and saved after generation {result.generations}. Go on with:", again]
-    return ["stopped before the first generation had ended: only settings are saved. Begin again with:", again]
+    if generations:
+        return [f"stopped and saved after generation {generations}. Go on with:", go_on(run, command)]
+    return ["stopped before the first generation had ended: only settings are saved. Begin again with:",
+            go_on(run, command)]  # fmt: skip
 
 
-def next_lines(model: Path, options: dict[str, Any]) -> list[str]:
-    """Return the command to try next: the model's accuracy on the dataset that it was trained on."""
+def next_lines(model: Path, origin: dict[str, Any]) -> list[str]:
+    """Return the command to try next: the model's accuracy on what it was trained on, read as it was then."""
     command = ["genreg-np", "eval", str(model)]
-    if options["dataset"] and options["dataset"] not in dataset_names():
-        command += ["--dataset", options["dataset"]] if options["dataset"] != "auto" else []
-    for name in ("data_dir", "label", "size"):
-        command += [f"--{name.replace('_', '-')}", options[name]] if options[name] else []
+    if is_path(origin["source"]):
+        command += ["--dataset", _shown(origin["source"])]
+    command += ["--data-dir", _shown(origin["data_dir"])] if origin.get("data_dir") else []
+    command += reader_words(data_arguments(origin))
     return ["", "try next:", f"  {shlex.join(command)}"]
 
 
-def watch(progress: Progress, options: dict[str, Any], stopped: list[bool], started: list[Any]) -> Watcher:
-    """Return a watcher that shows a run and stops it once `stopped` is not empty; the evolution goes into `started`."""
+def _shown(path: str) -> str:
+    """Return a path as short as it can be typed here."""
+    try:
+        here = os.path.relpath(path)
+    except ValueError:  # on another drive
+        return path
+    return path if here.startswith(("..", "-")) or not is_path(here) else here
 
-    def on_start(evolution: Any, folder: Any) -> None:
-        started.append(evolution)
+
+def watch(progress: Progress, options: dict[str, Any], stopping: Stopping, started: Started, command: str) -> Watcher:
+    """Return a watcher that shows a run, stops it when it is asked to, and keeps what it told in `started`."""
+    stopping.last_words = ["stopped; no run was begun"]
+
+    def on_phase(phase: str, folder: RunFolder) -> None:
+        stopping.waiting_for = WAITED_FOR.get(phase, "")
+        if phase == "preparing" and (folder.path / "config.toml").exists():
+            started.run = folder.path
+            stopping.last_words = ["stopped; the run is as it was. Go on with:", go_on(folder.path, command)]
+        elif phase == "measuring":
+            started.run, stopping.last_words = folder.path, stopped_lines(folder.path, 0, command)
+            progress.say("measuring how many generations fit into the budget ...")
+
+    def on_start(evolution: Any, folder: RunFolder) -> None:
+        started.evolution, started.origin = evolution, folder.read_config()[2]
+        if not evolution.generation:
+            started.run, stopping.last_words = folder.path, stopped_lines(folder.path, 0, command)
         if not can_limit_blas():
             progress.say(
                 "threadpoolctl is missing: BLAS may use several threads, so the same seed may give other bytes"
@@ -118,35 +162,27 @@ def watch(progress: Progress, options: dict[str, Any], stopped: list[bool], star
         progress.start(evolution.config.generations, evolution.generation)
 
     def on_record(record: dict[str, Any]) -> None:
-        progress.update(record, started[0].config.generations)
+        progress.update(record, started.evolution.config.generations)
 
-    return Watcher(on_start, on_record, lambda: bool(stopped))
-
-
-@contextmanager
-def stop_on_signal(when: str = "after this generation") -> Iterator[list[bool]]:
-    """Give a list that fills at Ctrl-C or SIGTERM; a second Ctrl-C ends at once (nothing saved is lost)."""
-    stopped: list[bool] = []
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stopped:
-            raise KeyboardInterrupt
-        stopped.append(True)
-        os.write(2, f"\nstopping {when} ...\n".encode())
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return Watcher(on_start, on_record, lambda: stopping.asked, on_phase)
 
 
 def fresh_folder(dataset: str, preset: str, seed: int) -> Path:
-    """Return runs/DATASET-PRESET-SEED, numbered where that is taken."""
+    """Make the folder runs/DATASET-PRESET-SEED, numbered where that is taken; two that ask at once get one each.
+
+    Raises
+    ------
+    RunError
+        If it cannot be made.
+    """
     stem = re.sub(r"[^\w.-]+", "-", f"{dataset}-{preset}-{seed}").strip("-.") or "run"
-    folder, number = Path("runs") / stem, 1
-    while folder.exists():
-        number += 1
-        folder = Path("runs") / f"{stem}-{number}"
+    for number in itertools.count(1):
+        folder = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            if not os.path.lexists(folder):
+                raise RunError(f"{folder}: cannot be made ({error.strerror}); name a folder with --out") from None
+        else:
+            break
     return folder

@@ -10,20 +10,20 @@ from typing import Any
 
 import click
 
-from genreg_np.backends import must_compile
-from genreg_np.checkpoint import CHANGES, ORIGIN
 from genreg_np.cli.output import Progress, duration, per_class_lines, percent, print_json
+from genreg_np.cli.reading import reader_options
 from genreg_np.cli.runs import (
-    INTERRUPTED,
+    Started,
     choose_device,
-    config_of,
     fresh_folder,
     next_lines,
     read_data,
-    stop_on_signal,
+    saved_run,
+    say_compiling,
     stopped_lines,
     watch,
 )
+from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.config import (
     TrainConfig,
     default_preset,
@@ -32,7 +32,9 @@ from genreg_np.config import (
     read_preset,
     read_toml,
 )
+from genreg_np.data import READER_OPTIONS, is_image_folder
 from genreg_np.errors import UsageError
+from genreg_np.run_config import CHANGES, ORIGIN
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.training import Result, Watcher, resume, train
 
@@ -60,11 +62,17 @@ def _examples() -> str:
     return "\b\n" + "\n".join(lines)
 
 
-@click.command("train", epilog=_examples())
-@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz or a .csv.")
+HELP = """\
+Train a network by evolution.
+
+Ctrl-C saves the run and says how to go on with it. Nothing that was saved is ever lost.
+"""
+
+
+@click.command("train", help=HELP, epilog=_examples())
+@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz, .csv or .tsv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
-@click.option("--label", help="The label column of a .csv.")
-@click.option("--size", help="Resize a folder's images to HxW.")
+@reader_options
 @click.option("--strategy", help="How to evolve: " + ", ".join(REGISTRY) + ".")
 @click.option("--preset", help="A named configuration; by default chosen by the dataset.")
 @click.option("--hidden", help="Units per hidden layer: 64 or 64,32.")
@@ -84,20 +92,31 @@ def _examples() -> str:
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--verbose", is_flag=True, help="Print every setting, the backend and its threads.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
-def command(**options: Any) -> int:
-    """Train a network by evolution.
-
-    Ctrl-C saves the run and says how to go on with it. Nothing that was saved is ever lost.
-    """
-    progress = Progress(options["quiet"], options["as_json"])
-    with stop_on_signal() as stopped:
-        watcher = watch(progress, options, stopped, [])
-        try:
-            result = _start(options, watcher, progress) if options["resume_run"] is None else _resume(options, watcher)
-        finally:
-            progress.stop()
-    _report(result, progress, options)
-    return INTERRUPTED if result.ended == "stopped" else 0
+@click.pass_obj
+def command(stopping: Stopping, /, **options: Any) -> int:
+    """Start a run or go on with one, and print what it came to."""
+    progress, started, result = Progress(options["quiet"], options["as_json"]), Started(), None
+    watcher = watch(progress, options, stopping, started, "train")
+    try:
+        go = _start if options["resume_run"] is None else _resume
+        result = go(options, watcher, progress)
+    except KeyboardInterrupt:
+        for line in stopping.last_words:
+            progress.say(line)
+    finally:
+        progress.stop()
+    stopping.waiting_for, stopping.last_words = "", []  # all is saved
+    if options["as_json"]:
+        print_json(to_json(result, started))
+    if result is None:
+        return INTERRUPTED
+    if result.ended == "stopped":
+        for line in stopped_lines(result.run, result.generations, "train"):
+            progress.say(line)
+        return INTERRUPTED
+    if not options["as_json"]:
+        _report(result, started, progress)
+    return 0
 
 
 def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
@@ -124,18 +143,18 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     if preset is None:
         preset = default_preset(source, settings.get("strategy"))
         settings = read_preset(preset) | settings
+        if settings["strategy"] == "node-perturbation" and is_image_folder(source) and min(dataset.input_shape) >= 16:
+            progress.say("preset fast is usually better for photographs: --preset fast")
     config = TrainConfig.from_dict(settings | {"dataset": source})
     initial = load(options["init_model"]) if options["init_model"] else None
-    out = Path(options["out"]) if options["out"] else fresh_folder(dataset.name, preset, config.seed)
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
     progress.say(f"  {strategy_class(config.strategy).summary}")
     backend = options["backend"] or "auto"
-    if must_compile(backend, strategy_class(config.strategy).works):
-        progress.say("compiling kernels, once on this machine (up to a minute) ...")
+    say_compiling(backend, config.strategy, progress)
     return train(
         config,
         dataset,
-        out,
+        Path(options["out"]) if options["out"] else fresh_folder(dataset.name, preset, config.seed),
         backend=backend,
         threads=options["threads"],
         budget_seconds=budget,
@@ -155,12 +174,11 @@ def _check(settings: dict[str, Any]) -> None:
         )
 
 
-def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
+def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
     """Go on with a run."""
     choose_device(options)
     fixed = (
-        "label",
-        "size",
+        *READER_OPTIONS,
         "strategy",
         "preset",
         "hidden",
@@ -176,7 +194,8 @@ def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
             raise UsageError(
                 f"--{flag} cannot be combined with --resume: the run has its own (change rates with --set)"
             )
-    if config_of(options["resume_run"]).spent:
+    config, origin = saved_run(options["resume_run"], options["dataset"], progress)
+    if config.spent:
         run = shlex.quote(options["resume_run"])
         raise UsageError(f"{run} is a run of genreg-np mixed --paper: go on with it by genreg-np mixed --resume {run}")
     changes = dict(parse_assignment(text) for text in options["assignments"])
@@ -184,6 +203,7 @@ def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
         changes["target"] = options["target"]
     if options["generations"] is not None:
         changes["generations"] = options["generations"]
+    say_compiling(options["backend"] or origin.get("backend", "auto"), config.strategy, progress)
     return resume(
         options["resume_run"],
         changes=changes,
@@ -196,33 +216,30 @@ def _resume(options: dict[str, Any], watcher: Watcher) -> Result:
     )
 
 
-def _report(result: Result, progress: Progress, options: dict[str, Any]) -> None:
+def to_json(result: Result | None, started: Started) -> dict[str, Any]:
+    """Return what --json prints; None for what a run that was stopped has not come to."""
+    model = result.model if result else None
+    training: dict[str, Any] = model.training if model else {}
+    run = result.run if result else started.run
+    return {
+        "method": training.get("method"),
+        "dataset": training.get("config", {}).get("dataset"),
+        "seed": training.get("seed"),
+        "generations": result.generations if result else 0,
+        "seconds": round(result.seconds, 3) if result else None,
+        "genome": training.get("genome"),
+        "validation_accuracy": result.validation.get(result.genome) if result else None,
+        "test_accuracy": result.test_accuracy if result else None,
+        "run": str(run) if run else None,
+        "model": str(run / "model.npz") if run and model else None,
+        "ended": result.ended if result else "stopped",
+    }
+
+
+def _report(result: Result, started: Started, progress: Progress) -> None:
     """Print what the run came to, and the command to try next."""
+    assert result.model is not None
     model_path = result.run / "model.npz"
-    if result.ended == "stopped":
-        for line in stopped_lines(result, "train"):
-            progress.say(line)
-    if result.model is None:
-        return
-    if options["as_json"]:
-        print_json(
-            {
-                "method": result.model.training["method"],
-                "dataset": result.model.training["config"]["dataset"],
-                "seed": result.model.training["seed"],
-                "generations": result.generations,
-                "seconds": round(result.seconds, 3),
-                "genome": result.genome,
-                "validation_accuracy": result.validation[result.genome],
-                "test_accuracy": result.test_accuracy,
-                "run": str(result.run),
-                "model": str(model_path),
-                "ended": result.ended,
-            }
-        )
-        return
-    if result.ended == "stopped":
-        return
     names = result.model.class_names
     chosen = result.test[result.genome]
     progress.say("")
@@ -240,7 +257,7 @@ def _report(result: Result, progress: Progress, options: dict[str, Any]) -> None
             progress.say(line)
     progress.say(f"{result.generations} generations, {duration(result.seconds)}")
     progress.say(f"model {model_path}")
-    for line in next_lines(model_path, options):
+    for line in next_lines(model_path, started.origin):
         progress.say(line)
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from genreg_np.data import cache
 from genreg_np.data.cache import Progress
@@ -21,8 +23,10 @@ from genreg_np.data.dataset import SPLITS, Dataset, Split
 from genreg_np.data.idx import PathLike
 from genreg_np.data.mnist import MNIST, SOURCES, is_idx_folder, load_idx_folder, load_source
 from genreg_np.errors import DataError, MissingExtraError, UsageError, did_you_mean, missing_extra
+from genreg_np.settings import whole_number, whole_numbers
 
 __all__ = [
+    "READER_OPTIONS",
     "SPLITS",
     "Dataset",
     "DatasetInfo",
@@ -34,6 +38,7 @@ __all__ = [
     "find_auto",
     "is_image_folder",
     "load_dataset",
+    "reader_arguments",
 ]
 
 AUTO = "auto"
@@ -41,8 +46,23 @@ BUILT_IN = {  # name: what it is, the module it needs, the package of that modul
     "digits": ("1,797 handwritten digits, 8x8", "sklearn", "scikit-learn", "train"),
     "letters": ("the alphabet rendered, 100x100, plain or varied", "PIL", "pillow", "images"),
 }
-TABLE, ARRAYS, IMAGES, IDX = "a .csv table", "an .npz file", "a folder of images", "a folder of IDX files"
-OPTIONS = {"variations": "letters", "label": TABLE, "size": IMAGES}
+TABLE, ARRAYS, IMAGES, IDX = "a table", "an .npz file", "a folder of images", "a folder of IDX files"
+TABLE_SUFFIXES = (".csv", ".tsv")
+
+
+def _pair(*kinds: type) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, tuple | list) and len(value) == 2 and all(type(one) in kinds for one in value)
+    )
+
+
+READER_OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # option: what it applies to, and what it may be
+    "label": (TABLE, lambda value: isinstance(value, str)),
+    "header": (TABLE, lambda value: isinstance(value, bool)),
+    "separator": (TABLE, lambda value: isinstance(value, str)),
+    "size": (IMAGES, _pair(int)),
+    "range": (IMAGES, _pair(int, float)),
+}
 
 
 @dataclass(frozen=True)
@@ -153,7 +173,10 @@ def load_dataset(
     progress: Progress | None = None,
     variations: int = 1,
     label: str | None = None,
+    header: bool | None = None,
+    separator: str | None = None,
     size: tuple[int, int] | None = None,
+    range: tuple[float, float] | None = None,
 ) -> Dataset:
     """Load a dataset.
 
@@ -161,7 +184,7 @@ def load_dataset(
     ----------
     name_or_path : str or path-like
         auto, a name of `dataset_names()`, or a path: a folder of images with a subfolder for each class, a folder with
-        MNIST's four IDX files, a .csv or an .npz file. A folder that is called like a dataset is written ./mnist.
+        MNIST's four IDX files, a .csv, .tsv or .npz file. A folder that is called like a dataset is written ./mnist.
     data_dir : path-like, optional
         Where to look for a named dataset first, and where to download it to.
     download : bool
@@ -171,9 +194,15 @@ def load_dataset(
     variations : int
         Views per letter, for letters.
     label : str, optional
-        Label column, for a .csv: its name, or its number from 1.
+        Label column of a table: its name, or its number from 1.
+    header : bool, optional
+        Whether a table's first row names the columns; by default told by what it looks like.
+    separator : str, optional
+        Of a table: comma, semicolon, tab, pipe or blank, or the sign; by default found.
     size : tuple of int, optional
         Height and width to scale to, for a folder of images.
+    range : tuple of float, optional
+        Black and white of a folder's images of more than 8 bits; by default what the files say, or what can be told.
 
     Returns
     -------
@@ -191,10 +220,16 @@ def load_dataset(
     """
     name = os.fspath(name_or_path)
     kind = _kind(name)
-    given = {"variations": variations != 1, "label": label is not None, "size": size is not None}
-    for option, target in OPTIONS.items():
-        if given[option] and kind != target:
+    variations = whole_number(variations, "variations")
+    size = None if size is None else _whole_size(size)
+    reading = {"label": label, "header": header, "separator": separator, "size": size, "range": range}
+    for option, (target, fits) in READER_OPTIONS.items():
+        if reading[option] is not None and not fits(reading[option]):
+            raise UsageError(f"{option} = {reading[option]!r}: of the wrong type; load_dataset says what it takes")
+        if reading[option] is not None and kind != target:
             raise UsageError(f"{option} applies to {target} only, not to {name}; leave it out")
+    if variations != 1 and kind != "letters":
+        raise UsageError(f"variations applies to letters only, not to {name}; leave it out")
     if kind == AUTO:
         chosen, reason = find_auto(data_dir, download, progress)
         try:
@@ -219,12 +254,31 @@ def load_dataset(
     if kind == TABLE:
         from genreg_np.data.table import load_csv
 
-        return load_csv(name, label)
+        return load_csv(name, label, header=header, separator=separator)
     if kind == IDX:
         return load_idx_folder(Path(name))
     from genreg_np.data.folder import load_folder
 
-    return load_folder(name, size)
+    return load_folder(name, size, range)
+
+
+def reader_arguments(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `load_dataset` that a run's origin keeps; TOML has lists for tuples.
+
+    Parameters
+    ----------
+    origin : mapping
+        The [origin] of a run's config.toml.
+    """
+    kept = {name: origin[name] for name in READER_OPTIONS if origin.get(name) is not None}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+
+
+def _whole_size(size: Sequence[int]) -> tuple[int, int]:
+    sides = whole_numbers(size, "size", least=1)
+    if len(sides) != 2:
+        raise UsageError(f"size = {size!r} must be height and width, as (28, 28)")
+    return sides[0], sides[1]
 
 
 def is_image_folder(name_or_path: PathLike) -> bool:
@@ -252,8 +306,8 @@ def _kind(name: str) -> str:
             f"no dataset {name!r}{did_you_mean(name, [AUTO, *dataset_names()])}, and no such file or folder"
         )
     suffix = path.suffix.lower()
-    if suffix == ".csv":
+    if suffix in TABLE_SUFFIXES:
         return TABLE
     if suffix == ".npz":
         return ARRAYS
-    raise UsageError(f"{name}: a dataset is a folder, a .csv or an .npz file; convert it to one of them")
+    raise UsageError(f"{name}: a dataset is a folder, a .csv, a .tsv or an .npz file; convert it to one of them")

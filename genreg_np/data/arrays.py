@@ -5,8 +5,9 @@ Names are taken as Keras, MedMNIST and scikit-learn users write them, in any cas
     x, y                                                    split 70/15/15 by class
     x_train, y_train, x_test, y_test, x_validation, ...     given splits; train_images, train_labels, ... too
 
-with x | images | inputs, y | labels | targets, and validation | valid | val; `class_names` is optional. uint8 inputs
-range over 0 .. 255, other integers over the training data's minimum and maximum, floats are features.
+with x | images | inputs, y | labels | targets, and validation | valid | val; `class_names` and `feature_names` (of
+the columns of x) are optional. uint8 inputs range over 0 .. 255, other integers over the training data's minimum and
+maximum, floats are features.
 
 Shapes: inputs (N, *input_shape), labels (N,) or (N, 1) integers or text; (N,) int64 afterwards.
 """
@@ -20,9 +21,11 @@ from numpy.typing import NDArray
 
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.data.idx import PathLike
-from genreg_np.data.labels import class_order, encode_labels, label_text
+from genreg_np.data.labels import class_order, encode_labels, label_text, merge_numbers, merged_note
 from genreg_np.data.splits import complete_splits
+from genreg_np.data.table import counting_note
 from genreg_np.errors import DataError
+from genreg_np.files import open_regular
 from genreg_np.infer import ModelError, read_arrays
 
 LIMIT_BYTES = 8 << 30  # all arrays together
@@ -55,9 +58,14 @@ def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
         For a file that cannot be read or is not what the names say.
     """
     try:
-        stored = read_arrays(path, limit_bytes=limit_bytes)
+        with open_regular(path):  # the runtime's reader would wait for a pipe
+            stored = read_arrays(path, limit_bytes=limit_bytes)
     except ModelError as error:
         raise DataError(str(error)) from None
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; check the name") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the file") from None
     arrays = {name.lower(): array for name, array in stored.items()}
     pairs = {split: _pair(path, arrays, aliases) for split, aliases in SPLIT_NAMES.items()}
     if pairs["train"] is None:
@@ -69,7 +77,7 @@ def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
             f"(it has {', '.join(stored) or 'nothing'}); rename the arrays"
         )
     labels = {split: pair[1] for split, pair in given.items()}
-    class_names, encoded = _classes(path, arrays.get("class_names"), labels)
+    class_names, encoded, note = _classes(path, arrays.get("class_names"), labels)
     inputs = {split: _inputs(f"{path}, {split} inputs", pair[0]) for split, pair in given.items()}
     for split in given:
         if len(inputs[split]) != len(encoded[split]):
@@ -77,6 +85,7 @@ def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
                 f"{path}: {len(inputs[split]):,} {split} inputs, but {len(encoded[split]):,} labels; they must pair up"
             )
     splits = {split: Split(inputs[split], encoded[split]) for split in given}
+    feature_names = _text(f"{path}, feature_names", arrays.get("feature_names"))
     return complete_splits(
         splits["train"],
         splits.get("validation"),
@@ -84,6 +93,8 @@ def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
         class_names,
         name=Path(path).stem,
         input_range=_input_range(path, given["train"][0]),
+        note="; ".join(filter(None, [note, counting_note(inputs["train"], feature_names)])),
+        feature_names=feature_names,
     )
 
 
@@ -140,22 +151,34 @@ def _input_range(path: PathLike, array: Array) -> tuple[float, float] | None:
     return low, high
 
 
+def _text(where: str, array: Array | None) -> tuple[str, ...]:
+    """Return an optional array of names."""
+    if array is None:
+        return ()
+    if array.ndim != 1 or array.dtype.kind != "U":
+        raise DataError(f"{where}: an array of shape {array.shape} {array.dtype}; a list of names is needed")
+    return tuple(name.strip() for name in array.tolist())
+
+
 def _classes(
     path: PathLike, stored_names: Array | None, labels: dict[str, Array]
-) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]]]:
-    """Return the class names, and the class number of each label of each split."""
+) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]], str]:
+    """Return the class names, the class number of each label of each split, and a note."""
     flat = {split: _flat_labels(f"{path}, {split} labels", array) for split, array in labels.items()}
     texts = {split: [label_text(value) for value in array.tolist()] for split, array in flat.items()}
+    note = ""
     if stored_names is None:
-        class_names = class_order(text for split in texts.values() for text in split)
+        merged = merge_numbers(text for split in texts.values() for text in split)
+        texts = {split: [merged[text] for text in values] for split, values in texts.items()}
+        class_names, note = class_order(merged.values()), merged_note(merged)
     else:
         class_names = tuple(str(name).strip() for name in stored_names.reshape(-1).tolist())
         if len(set(class_names)) != len(class_names):
             raise DataError(f"{path}: a name twice in class_names; give each class its own")
         if all(array.dtype.kind != "U" for array in flat.values()):  # numbers are positions in class_names
-            return class_names, {split: array.astype(np.int64) for split, array in flat.items()}
+            return class_names, {split: array.astype(np.int64) for split, array in flat.items()}, note
     try:
-        return class_names, {split: encode_labels(values, class_names) for split, values in texts.items()}
+        return class_names, {split: encode_labels(values, class_names) for split, values in texts.items()}, note
     except KeyError as error:
         raise DataError(f"{path}: label {error.args[0]!r} is not among class_names; add it there") from None
 

@@ -26,7 +26,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from genreg_np.data.idx import PathLike, parse_idx, read_idx
-from genreg_np.errors import DataError, missing_extra
+from genreg_np.errors import DataError, UsageError, missing_extra
 from genreg_np.files import user_cache_dir, write_atomic
 
 PROBE_SECONDS = 8.0  # no host answered by then: no network
@@ -52,14 +52,22 @@ class Source:
 
 
 def search_folders(data_dir: PathLike | None = None) -> list[Path]:
-    """Return the folders in which datasets are looked for, in order, existing or not.
+    """Return the folders in which datasets are looked for, in order; all but $GENREG_DATA need not exist.
 
     Parameters
     ----------
     data_dir : path-like, optional
         The user's own choice, the first.
+
+    Raises
+    ------
+    UsageError
+        Where GENREG_DATA is set and names no folder.
     """
-    named = [folder for folder in (data_dir, os.environ.get("GENREG_DATA")) if folder]
+    variable = os.environ.get("GENREG_DATA")
+    if variable and not os.path.isdir(os.path.expanduser(variable)):
+        raise UsageError(f"GENREG_DATA={variable} names no folder; correct it or unset it")
+    named = [folder for folder in (data_dir, variable) if folder]
     folders = [Path(os.path.expanduser(folder)) for folder in named]
     with contextlib.suppress(RuntimeError):  # a user without a home
         folders.append(user_cache_dir())

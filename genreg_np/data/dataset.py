@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.data.labels import finite_number, listed
 from genreg_np.errors import DataError
 
+MOST_CLASSES = 4096  # whoever is taken for whom is counted in a square of them: 128 MiB
+FEW, FEW_FRACTIONS = 20, 5  # different numbers as labels, whole and fractional: fewer are classes however rare
+MANY_FRACTIONS = 50  # more different fractions are a quantity however often each occurs
 LARGEST = float(np.finfo(np.float32).max) / 2  # so that the difference of two features is finite in float32
 SPLITS = ("train", "validation", "test")
 
@@ -34,8 +39,9 @@ class Dataset:
     Raises
     ------
     DataError
-        For splits that disagree in shape or type, labels out of range, a class without a training sample, or
-        values that are not finite or beyond half of float32's range.
+        For splits that disagree in shape or type, labels out of range, feature names that are not one for each
+        input, or values that are not finite or beyond half of float32's range. A split may be empty and a class may
+        have no samples: what training needs beyond this is asked by `check_trainable`.
     """
 
     name: str
@@ -58,6 +64,54 @@ class Dataset:
             raise DataError(f"{self.name} has no split {name!r}: choose one of {', '.join(SPLITS)}")
         chosen: Split = getattr(self, name)
         return chosen
+
+    @property
+    def everything(self) -> Split:
+        """All samples, each once: the three splits end to end (letters without variations have one for all)."""
+        parts = list({id(part): part for part in map(self.split, SPLITS)}.values())
+        return Split(np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts]))
+
+    def check_trainable(self) -> None:
+        """Refuse data that no classes can be learned from; they may still be good to measure a model on.
+
+        Raises
+        ------
+        DataError
+            For labels that are a quantity, an empty split, fewer than two classes or more than 4,096, or a class
+            without a training sample.
+        """
+        self._refuse_a_quantity()
+        for name in SPLITS:
+            if not len(self.split(name)):
+                raise DataError(
+                    f"{self.name}: too few samples, nothing would be left for {name}; "
+                    "a class needs three samples or more to be in every split"
+                )
+        classes = len(self.class_names)
+        if classes < 2:
+            raise DataError(f"{self.name}: {classes} class; at least two are needed to learn a difference")
+        if classes > MOST_CLASSES:
+            raise DataError(f"{self.name}: {classes:,} classes; no more than {MOST_CLASSES:,} are told apart")
+        counts = np.bincount(self.train.labels, minlength=classes)
+        if not counts.all():
+            empty = [self.class_names[index] for index in np.flatnonzero(counts == 0)]
+            raise DataError(f"{self.name}: no training sample of {listed(empty)}; add some or drop it")
+
+    def _refuse_a_quantity(self) -> None:
+        """Refuse labels that are prices or lengths, say: numbers of which hardly any recurs, or many with fractions."""
+        numbers = [finite_number(name) for name in self.class_names]
+        if any(number is None for number in numbers):
+            return
+        fractional = any(number is not None and not number.is_integer() for number in numbers)
+        counts = np.bincount(np.concatenate([self.split(name).labels for name in SPLITS]))
+        samples, distinct, once = int(counts.sum()), int((counts > 0).sum()), int((counts == 1).sum())
+        rare = (2 * once > distinct and samples < 10 * distinct) or (4 * once > distinct and samples < 3 * distinct)
+        if (fractional and distinct > MANY_FRACTIONS) or (rare and distinct >= (FEW_FRACTIONS if fractional else FEW)):
+            raise DataError(
+                f"{self.name}: the labels look like a quantity, not like classes ({distinct:,} different numbers in "
+                f"{samples:,} samples, {once:,} of them once): predicting numbers is not supported yet; name the "
+                "column of classes with --label, or make them classes by writing words (low, high)"
+            )
 
     def __post_init__(self) -> None:
         classes = len(self.class_names)
@@ -87,11 +141,13 @@ class Dataset:
             "".join(self.class_names).encode("utf-8")
         except UnicodeEncodeError:
             raise DataError(f"{self.name}: a class name is no Unicode text: {self.class_names!a}; rename it") from None
-        counts = np.bincount(self.train.labels, minlength=classes)
-        if classes < 2:
-            raise DataError(f"{self.name}: {classes} class; at least two are needed to learn a difference")
-        if not counts.all():
-            empty = [self.class_names[index] for index in np.flatnonzero(counts == 0)]
+        named = self.feature_names
+        if named and (len(self.input_shape) != 1 or len(named) != self.input_shape[0]):
             raise DataError(
-                f"{self.name}: no training sample of class {', '.join(map(repr, empty))}; add some or drop it"
+                f"{self.name}: {len(named)} feature names for inputs of shape {self.input_shape}; one each is needed"
+            )
+        if repeated := [name for name, count in Counter(named).items() if count > 1]:
+            raise DataError(
+                f"{self.name}: more than one column is called {repeated[0]!r}, so that they cannot be told apart by "
+                "name; give each its own"
             )

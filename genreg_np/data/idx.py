@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.errors import DataError
-from genreg_np.files import write_atomic
+from genreg_np.files import open_regular, write_atomic
 
 ELEMENT_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 LIMIT_BYTES = 1 << 30  # the largest array read unless the caller allows more
@@ -62,7 +62,7 @@ def read_idx(path: PathLike, limit_bytes: int = LIMIT_BYTES, *, sha256: str | No
         more bytes, too large, corrupt as gzip, or not the one with `sha256`.
     """
     try:
-        with open(path, "rb") as raw:
+        with open_regular(path) as raw:
             return parse_idx(raw, path, limit_bytes, sha256=sha256)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name, or fetch the dataset again") from None

@@ -1,24 +1,35 @@
 """One image file to one grey array, safely.
 
-    grey = 0.299 R + 0.587 G + 0.114 B      (transparent parts on white, 16-bit samples to 8 bits, first frame)
+    grey = 0.299 R + 0.587 G + 0.114 B      (first frame; more than 8 bits to 8 by depth.py)
 
-Image files come from anywhere: only formats decoded by Pillow itself are opened, the size is looked at before the
-pixels are unpacked, and whatever a decoder raises ends as one line that names the file.
+Transparent parts lie on white, or on black where the strokes could hardly be seen on white. A picture in which nothing
+can be seen on either is refused as empty. An opaque picture of one colour is taken: a dataset may hold blank ones, and
+it is what its maker drew.
+
+Image files come from anywhere: only regular files are opened, only formats decoded by Pillow itself, the size is looked
+at before the pixels are unpacked (1.2 GB for the largest), and whatever a decoder raises ends as one line that
+names the file.
 
 Shapes: image (H, W) uint8.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.data import depth
+from genreg_np.data.depth import Depth, Range
 from genreg_np.data.idx import PathLike
 from genreg_np.errors import DataError, UsageError, missing_extra
+from genreg_np.files import open_regular
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,8 +38,13 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", "
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 MAX_PIXELS = 1 << 26  # of one file, about 8192 x 8192
 MAX_SIDE = 4096  # of a requested size
+LEAST_CONTRAST = 32  # grey levels between strokes and ground: below, transparent pictures are tried on black
+COLOUR_MODES = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr")
+PROBE_SIDE = 16  # pixels each way that are looked at for colour
+COLOURED, MANY_COLOURED = 48, 0.05  # levels between the channels of a pixel, and how many such pixels are no noise
 
 Size = tuple[int, int]  # height, width
+T = TypeVar("T")
 
 
 def parse_size(text: str) -> Size:
@@ -55,15 +71,70 @@ def parse_size(text: str) -> Size:
     return int(match[1]), int(match[2])
 
 
-def read_image(path: PathLike, size: Size | None = None) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Picture:
+    """An image that is unpacked but not yet grey: the range of more than 8 bits may have to be decided over many."""
+
+    where: str  # what errors call it
+    image: Image.Image = field(repr=False)
+    depth: Depth | None  # None for 8 bits and fewer
+    values: NDArray[Any] | None = field(repr=False)  # (H, W), of more than 8 bits in one channel
+    inverted: bool = False  # 0 is white
+
+    def grey(self, size: Size | None = None, value_range: Range | None = None) -> NDArray[np.uint8]:
+        """Return grey levels.
+
+        Parameters
+        ----------
+        size : tuple of int, optional
+            Height and width to scale to (bilinear, averaging when it shrinks).
+        value_range : tuple of float, optional
+            Black and white of an image of more than 8 bits; by default what its file says, or what can be told.
+
+        Returns
+        -------
+        ndarray
+            (H, W) uint8.
+
+        Raises
+        ------
+        DataError
+            Where the range cannot be told, or a transparent picture shows nothing.
+        """
+        from PIL import Image
+
+        image = self.image
+        decided = self.depth.decide(self.where, value_range) if self.depth else None
+        if self.values is not None and decided is not None:
+            scaled = depth.to_grey(self.values, decided)
+            image = Image.fromarray(255 - scaled if self.inverted else scaled)
+        elif image.has_transparency_data:
+            image = _on_ground(image, self.where)
+        levels = np.array(image.convert("L"), np.uint8)
+        return levels if size is None else resized(levels, size)
+
+    @property
+    def coloured(self) -> bool:
+        """Whether colour is noticeable: looked for in a few pixels."""
+        from PIL import Image
+
+        if self.image.mode not in COLOUR_MODES:
+            return False
+        small = self.image.resize((PROBE_SIDE, PROBE_SIDE), Image.Resampling.NEAREST).convert("RGB")
+        red, green, blue = np.asarray(small, np.int16).transpose(2, 0, 1)
+        apart = (abs(red - green) >= COLOURED) | (abs(green - blue) >= COLOURED) | (abs(blue - red) >= COLOURED)
+        return bool(np.count_nonzero(apart) >= MANY_COLOURED * apart.size)
+
+
+def read_image(path: PathLike, size: Size | None = None, value_range: Range | None = None) -> NDArray[np.uint8]:
     """Read an image file as grey levels.
 
     Parameters
     ----------
     path : path-like
         PNG, JPEG, BMP, GIF, TIFF, WebP, PGM or PPM.
-    size : tuple of int, optional
-        Height and width to scale to (bilinear, averaging when it shrinks).
+    size, value_range
+        As for `Picture.grey`.
 
     Returns
     -------
@@ -73,20 +144,34 @@ def read_image(path: PathLike, size: Size | None = None) -> NDArray[np.uint8]:
     Raises
     ------
     DataError
-        For a file that is missing, empty, damaged, no image, or larger than MAX_PIXELS.
+        For a file that is missing, no regular one, empty, damaged, no image, larger than MAX_PIXELS, or of values whose
+        range cannot be told.
     MissingExtraError
         Without Pillow.
     """
+    return read_picture(path, lambda picture: picture.grey(size, value_range))
+
+
+def read_picture(path: PathLike, use: Callable[[Picture], T]) -> T:
+    """Unpack an image file and return what `use` makes of it: `read_image` for who must know more than grey levels.
+
+    Raises
+    ------
+    DataError, MissingExtraError
+        As `read_image`.
+    """
     try:
-        with open(path, "rb") as file:
-            return decode_image(file, path, size)
+        with open_regular(path) as file:
+            return _unpack(file, path, use)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or 'I/O error'}); check the file") from None
 
 
-def decode_image(raw: BinaryIO, where: PathLike, size: Size | None = None) -> NDArray[np.uint8]:
+def decode_image(
+    raw: BinaryIO, where: PathLike, size: Size | None = None, value_range: Range | None = None
+) -> NDArray[np.uint8]:
     """Read an image from an open, seekable stream as grey levels: `read_image` for bytes not on a disk.
 
     Parameters
@@ -95,8 +180,8 @@ def decode_image(raw: BinaryIO, where: PathLike, size: Size | None = None) -> ND
         Positioned at its start.
     where : path-like
         What the errors call it.
-    size : tuple of int, optional
-        As for `read_image`.
+    size, value_range
+        As for `Picture.grey`.
 
     Returns
     -------
@@ -108,10 +193,32 @@ def decode_image(raw: BinaryIO, where: PathLike, size: Size | None = None) -> ND
     DataError, MissingExtraError
         As `read_image`.
     """
+    return _unpack(raw, where, lambda picture: picture.grey(size, value_range))
+
+
+def check_pixels(where: PathLike, size: Size) -> None:
+    """Refuse a size of which one image would have more than MAX_PIXELS.
+
+    Raises
+    ------
+    DataError
+        If it would.
+    """
+    if size[0] * size[1] > MAX_PIXELS:
+        raise DataError(
+            f"{where}: {size[0]}x{size[1]} pixels, more than {MAX_PIXELS:,} are not unpacked; scale it down first"
+        )
+
+
+def _unpack(raw: BinaryIO, where: PathLike, use: Callable[[Picture], T]) -> T:
+    """Open and unpack an image, and return what `use` makes of it; decoders may raise in either."""
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise missing_extra("pillow", "images", "read images") from None
+    log = logging.getLogger("PIL")
+    if not log.handlers:  # else what Pillow logs of damaged files would be printed beside our own line
+        log.addHandler(logging.NullHandler())
     try:
         if not raw.read(1):
             raise DataError(f"{where}: the file is empty; remove or replace it")
@@ -119,12 +226,8 @@ def decode_image(raw: BinaryIO, where: PathLike, size: Size | None = None) -> ND
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's own bomb warning, and what decoders say of odd metadata
             with Image.open(raw, formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise DataError(
-                        f"{where}: {image.height}x{image.width} pixels, more than {MAX_PIXELS:,} are not unpacked; "
-                        "scale it down first"
-                    )
-                return _grey(image, size)
+                check_pixels(where, (image.height, image.width))
+                return use(_picture(image, raw, str(where)))
     except DataError:
         raise
     except UnidentifiedImageError:
@@ -138,29 +241,53 @@ def decode_image(raw: BinaryIO, where: PathLike, size: Size | None = None) -> ND
         raise DataError(f"{where}: damaged or unreadable image ({reason}); remove or replace it") from None
 
 
-def _grey(image: Image.Image, size: Size | None) -> NDArray[np.uint8]:
+def _picture(image: Image.Image, raw: BinaryIO, where: str) -> Picture:
     """Decode an opened image."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    image = ImageOps.exif_transpose(image)
+    bits = depth.bits_said(image, raw)
+    kind, white = image.format, image.format == "TIFF" and image.tag_v2.get(262) == 0  # type: ignore[attr-defined]
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, np.float64)
-        # 16-bit samples come as I;16, from some versions as I; convert("L") would cut them off at 255.
-        if image.mode != "F" and (image.mode != "I" or values.max(initial=0.0) > 255.0):
-            values = values / 257.0
-        image = Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
-    elif image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, image)
-    levels = np.array(image.convert("L"), np.uint8)
-    return levels if size is None else resized(levels, size)
+        values = np.asarray(image)
+        return Picture(where, image, depth.measure(where, image.mode, kind, bits, values), values, white)
+    if bits is not None and not (kind == "PPM" and bits < 16):  # Pillow keeps the upper 8 bits; it scales other PPMs
+        low, high = np.array(image.getextrema(), float).reshape(-1, 2)[:3].T
+        return Picture(where, image, Depth(depth.COLOUR, 257 * low.min(), 257 * high.max(), None), None)
+    return Picture(where, image, None, None)
+
+
+def _on_ground(image: Image.Image, where: str) -> Image.Image:
+    """Put a picture with transparent parts on white, or on black where little can be seen on white."""
+    from PIL import Image
+
+    image = image.convert("RGBA")
+    drawn = []
+    for level in (255, 0):
+        ground = Image.new("RGBA", image.size, (level, level, level, 255))
+        grey = Image.alpha_composite(ground, image).convert("L")
+        darkest, lightest = grey.getextrema()
+        contrast = int(lightest) - int(darkest)  # type: ignore[arg-type]
+        if level and (contrast >= LEAST_CONTRAST or image.getchannel("A").getextrema()[0] == 255):
+            return grey
+        drawn.append((contrast, grey))
+    contrast, grey = max(drawn, key=lambda entry: entry[0])
+    if not contrast:
+        raise DataError(f"{where}: an empty picture: transparent, with nothing to be seen in it; remove or replace it")
+    return grey
 
 
 def resized(levels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """Return a grey image scaled to a height and width, (H, W) uint8: bilinear, averaging when it shrinks."""
+    """Return a grey image scaled to a height and width, (H, W) uint8: bilinear, averaging when it shrinks.
+
+    Raises
+    ------
+    DataError
+        For a size of more than MAX_PIXELS.
+    """
     from PIL import Image
 
     if levels.shape == size:
         return levels
+    check_pixels("the size to scale to", size)
     return np.array(Image.fromarray(levels).resize((size[1], size[0]), Image.Resampling.BILINEAR), np.uint8)

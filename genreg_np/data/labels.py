@@ -8,13 +8,17 @@ Shapes: labels (N,) int64 in 0 .. K-1, K class names.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+IDENTIFIER = re.compile(r"[+-]?0\d")
 
-def _number(text: str) -> float | None:
+
+def finite_number(text: str) -> float | None:
     """Return the finite number that `text` writes, or None."""
     try:
         value = float(text)
@@ -32,7 +36,7 @@ def label_text(value: object) -> str:
         A string, integer, boolean or float.
     """
     text = str(value).strip()
-    number = _number(text)
+    number = finite_number(text)
     # Below 2**53 a float is exactly the integer it prints; identifiers with leading zeros stay as they are.
     if number is not None and "." in text and number.is_integer() and abs(number) < 2**53:
         return str(int(number))
@@ -53,6 +57,47 @@ def short_name(name: str, width: int = 24) -> str:
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """Return names as a part of a sentence: class a; classes a, b, ...
+
+    Parameters
+    ----------
+    names : sequence of str
+        Class names.
+    most : int
+        How many are written out.
+    """
+    shown = ", ".join(short_name(name) for name in names[:most])
+    if not names:
+        return "no classes"
+    return ("class " if len(names) == 1 else "classes ") + shown + (", ..." if len(names) > most else "")
+
+
+def merge_numbers(texts: Iterable[str]) -> dict[str, str]:
+    """Return for each distinct label the class it is of: 1.50 and 1e0 are 1.5 and 1 where both ways are in use.
+
+    Nothing is merged where a label is no number, or has a leading zero, as identifiers do (007 is not 7).
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Labels as `label_text` returns them, repeated or not.
+    """
+    from decimal import Decimal  # here: infer, which only shortens names, must start soon
+
+    distinct = sorted(set(texts), key=lambda text: (len(text), text))
+    if not all(NUMBER.fullmatch(text) for text in distinct) or any(IDENTIFIER.match(text) for text in distinct):
+        return {text: text for text in distinct}
+    shortest: dict[Decimal, str] = {}  # exact: neighbouring whole numbers beyond 2**53 are one float
+    return {text: shortest.setdefault(Decimal(text), text) for text in distinct}
+
+
+def merged_note(classes: dict[str, str]) -> str:
+    """Return what to say of labels that `merge_numbers` made one class; nothing where it did not."""
+    pairs = [f"{text} is {name}" for text, name in classes.items() if text != name]
+    return f"equal numbers are one class: {', '.join(pairs[:3])}{', ...' if len(pairs) > 3 else ''}" if pairs else ""
+
+
 def class_order(names: Iterable[str]) -> tuple[str, ...]:
     """Return the distinct names in the order of their classes.
 
@@ -62,7 +107,7 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
         Class names, repeated or not.
     """
     distinct = sorted(set(names))
-    numbers = [_number(name) for name in distinct]
+    numbers = [finite_number(name) for name in distinct]
     if any(number is None for number in numbers):
         return tuple(distinct)
     return tuple(name for _, name in sorted(zip(numbers, distinct, strict=True)))

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.dataset import Dataset
+from genreg_np.data.depth import to_grey
 from genreg_np.data.idx import PathLike
+from genreg_np.data.images import MAX_PIXELS
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError, missing_extra
 from genreg_np.files import write_atomic
@@ -44,7 +46,8 @@ def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int =
     Raises
     ------
     DataError
-        For inputs that are not images, an unknown split, or a path that cannot be written.
+        For inputs that are not images, an unknown split, a sheet of more than MAX_PIXELS, or a path that cannot be
+        written.
     UsageError
         For a per_class out of range.
     MissingExtraError
@@ -52,31 +55,32 @@ def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int =
     """
     if not 1 <= per_class <= 100:
         raise UsageError(f"per_class = {per_class}: must be 1 to 100")
-    tiles = _pixels(dataset, split)
-    labels = dataset.split(split).labels
+    inputs, labels = _images(dataset, split), dataset.split(split).labels
     try:
         from PIL import Image, ImageDraw, ImageFont
 
         font = ImageFont.load_default(FONT_SIZE)
     except ImportError:
         raise missing_extra("pillow", "images", "draw a contact sheet") from None
-    enlarge = max(1, -(-TILE // max(tiles.shape[1:])))
-    tiles = tiles.repeat(enlarge, axis=1).repeat(enlarge, axis=2)
-    height, width = tiles.shape[1:]
+    enlarge = max(1, -(-TILE // max(inputs.shape[1:])))
+    height, width = (enlarge * side for side in inputs.shape[1:])
     names = [short_name(name) for name in dataset.class_names]
     columns = min(per_class, int(np.bincount(labels, minlength=1).max()))
     gutter = int(max(font.getlength(name) for name in names)) + 2 * MARGIN
     title = f"{short_name(dataset.name)}, {split}: {len(labels):,} samples, {len(names)} classes"
     top = 2 * MARGIN + FONT_SIZE
     row_height = max(height, FONT_SIZE + 4) + GAP
-    sheet = Image.new(
-        "L",
-        (
-            max(gutter + columns * (width + GAP), int(font.getlength(title)) + MARGIN) + MARGIN,
-            top + len(names) * row_height + MARGIN,
-        ),
-        PAPER,
+    size = (
+        max(gutter + columns * (width + GAP), int(font.getlength(title)) + MARGIN) + MARGIN,
+        top + len(names) * row_height + MARGIN,
     )
+    if size[0] * size[1] > MAX_PIXELS:
+        raise DataError(
+            f"{dataset.name}: a sheet of {size[1]:,}x{size[0]:,} pixels, more than {MAX_PIXELS:,}: show fewer of a "
+            "class, or scale images down with --size"
+        )
+    low, high = dataset.input_range or (float(inputs.min(initial=0)), float(inputs.max(initial=1)))
+    sheet = Image.new("L", size, PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN, MARGIN), title, INK, font)
     for row, name in enumerate(names):
@@ -86,7 +90,8 @@ def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int =
         for place in range(columns):
             x = gutter + place * (width + GAP)
             if place < len(members):
-                sheet.paste(Image.fromarray(tiles[members[place]]), (x, y))
+                tile = to_grey(inputs[members[place]], (low, high)).repeat(enlarge, axis=0).repeat(enlarge, axis=1)
+                sheet.paste(Image.fromarray(tile), (x, y))
             else:
                 draw.rectangle((x, y, x + width - 1, y + height - 1), outline=EMPTY)
     content = io.BytesIO()
@@ -97,16 +102,12 @@ def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int =
         raise DataError(f"{path}: cannot be written ({error.strerror}); name another file") from None
 
 
-def _pixels(dataset: Dataset, split: str) -> NDArray[np.uint8]:
-    """Return the inputs of a split as grey levels, (N, H, W) uint8."""
+def _images(dataset: Dataset, split: str) -> NDArray[np.generic]:
+    """Return the inputs of a split, (N, H, W)."""
     inputs = dataset.split(split).inputs
     if inputs.ndim == 4 and inputs.shape[3] == 1:
         inputs = inputs[..., 0]
     if inputs.ndim != 3:
         shape = "x".join(map(str, dataset.input_shape))
         raise DataError(f"{dataset.name}: inputs of shape {shape} are not grey images; only images can be shown")
-    values = inputs.astype(np.float32)
-    low, high = dataset.input_range or (float(values.min(initial=0.0)), float(values.max(initial=1.0)))
-    scaled = (values - low) / (high - low) * 255.0
-    pixels: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-    return pixels
+    return inputs

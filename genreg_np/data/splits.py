@@ -7,7 +7,8 @@ For a class of n samples
 
 in an order drawn for the class. A class of two samples gives one to validation and one to train, a class of one only
 trains: every class can be learned. The order is drawn from Stream(0), independent of the training seed, and for each
-class alone: another class's samples do not disturb it.
+class alone: another class's samples do not disturb it. A split may be left empty; who trains on one is told by
+`Dataset.check_trainable`.
 
 Shapes: inputs (N, *input_shape), labels (N,) int64 in 0 .. K-1, index arrays (n,) int64.
 """
@@ -18,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.dataset import Dataset, Split
-from genreg_np.errors import DataError
 from genreg_np.streams import Purpose, Stream
 
+BY_CLASS = "by class: "  # in the note of data of which a split was made here
 HELD_OUT_PERCENT = 15  # of a class, for validation, and the same for test
 
 Indices = NDArray[np.int64]
@@ -73,6 +74,7 @@ def stratified_split(
     name: str,
     input_range: tuple[float, float] | None,
     note: str = "",
+    feature_names: tuple[str, ...] = (),
 ) -> Dataset:
     """Split samples 70/15/15 by class.
 
@@ -88,6 +90,8 @@ def stratified_split(
         As for `Dataset`.
     note : str
         What else the user should know; the sizes of the splits are put after it.
+    feature_names : tuple of str
+        As for `Dataset`.
 
     Returns
     -------
@@ -97,10 +101,17 @@ def stratified_split(
     Raises
     ------
     DataError
-        Where no class has three samples (there would be no test), and as `Dataset`.
+        As `Dataset`.
     """
     return complete_splits(
-        Split(inputs, labels), None, None, class_names, name=name, input_range=input_range, note=note
+        Split(inputs, labels),
+        None,
+        None,
+        class_names,
+        name=name,
+        input_range=input_range,
+        note=note,
+        feature_names=feature_names,
     )
 
 
@@ -113,6 +124,7 @@ def complete_splits(
     name: str,
     input_range: tuple[float, float] | None,
     note: str = "",
+    feature_names: tuple[str, ...] = (),
 ) -> Dataset:
     """Make a dataset of the splits that are given, taking the missing ones from the training data.
 
@@ -122,7 +134,7 @@ def complete_splits(
         Training data, from which a missing validation or test split is held out, 15 % of each class.
     validation, test : Split or None
         What came with the data, used as it is.
-    class_names, name, input_range, note
+    class_names, name, input_range, note, feature_names
         As for `stratified_split`.
 
     Returns
@@ -133,7 +145,7 @@ def complete_splits(
     Raises
     ------
     DataError
-        Where a split would be empty, and as `Dataset`.
+        As `Dataset`.
     """
     given = {"validation": validation, "test": test}
     missing = [split_name for split_name, split in given.items() if split is None]
@@ -143,14 +155,10 @@ def complete_splits(
             given[split_name] = Split(train.inputs[indices], train.labels[indices])
         train = Split(train.inputs[kept], train.labels[kept])
     final = {"train": train, **{split_name: split for split_name, split in given.items() if split is not None}}
-    for split_name, split in final.items():
-        if not len(split):
-            raise DataError(
-                f"{name}: too few samples, nothing would be left for {split_name}; "
-                "a class needs three samples or more to be in every split"
-            )
     if missing:
-        origin = "split by class" if len(missing) == 2 else f"{missing[0]} split held out of train by class"
+        origin = "split" if len(missing) == 2 else f"{missing[0]} split held out of train"
         sizes = ", ".join(f"{len(split):,} {split_name}" for split_name, split in final.items())
-        note = "; ".join(filter(None, [note, f"{origin}: {sizes}"]))
-    return Dataset(name, final["train"], final["validation"], final["test"], class_names, input_range, note)
+        note = "; ".join(filter(None, [note, f"{origin} {BY_CLASS}{sizes}"]))
+    return Dataset(
+        name, final["train"], final["validation"], final["test"], class_names, input_range, note, feature_names
+    )

@@ -1,148 +1,220 @@
-"""Tables (.csv) with a row per sample: numeric features and one label column.
+"""Tables (.csv, .tsv) with a row per sample: numeric features and one label column.
 
-The label column is the one asked for, else the one named label, class or target, else the last. A first row in which
-no field is a number, or in which a field has one of those names, is a header. The fields are separated by commas,
-semicolons or tabs, whichever the first line has most of.
+The label column is the one asked for, else the one named label, class or target, else the last. Whether the first row
+is a header is told by header.py, or by the user; how fields are separated, by rows.py. A line at the top that begins
+with # is the header where it has a name for each column of the row below, as numpy.savetxt writes it; else a comment.
 
 Shapes: inputs (N, columns - 1) float32, labels (N,) int64.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.dataset import Dataset
+from genreg_np.data.header import counts, names_columns
 from genreg_np.data.idx import PathLike
-from genreg_np.data.labels import class_order, encode_labels, label_text
+from genreg_np.data.labels import class_order, encode_labels, label_text, merge_numbers, merged_note, short_name
+from genreg_np.data.rows import DECIMAL_COMMA, Row, is_number, read_rows
 from genreg_np.data.splits import stratified_split
 from genreg_np.errors import DataError, UsageError, did_you_mean
 
 LABEL_NAMES = ("label", "class", "target")
-SEPARATORS = ",;\t"
+LIMIT_BYTES = 4 << 30  # all features together
+SAMPLE_ROWS = 100  # that a header is told by
+LEAST_COUNTING = 10  # rows: fewer may count by chance
 
-Row = tuple[int, list[str]]  # line number from 1, fields
 
-
-def load_csv(path: PathLike, label: str | None = None) -> Dataset:
+def load_csv(
+    path: PathLike, label: str | None = None, *, header: bool | None = None, separator: str | None = None
+) -> Dataset:
     """Load a table of numeric features with a label column.
 
     Parameters
     ----------
     path : path-like
-        A .csv file in UTF-8.
+        A text file in UTF-8.
     label : str, optional
         The label column: its name in the header, or its number from 1.
+    header : bool, optional
+        Whether the first row names the columns; by default told by what it looks like.
+    separator : str, optional
+        comma, semicolon, tab, pipe or blank, or the sign; by default found.
 
     Returns
     -------
     Dataset
-        Features float32 with input_range None, split 70/15/15 by class; class names by value if all are numbers.
+        Features float32 with input_range None, split 70/15/15 by class; class names by value if all are numbers;
+        feature names from the header.
 
     Raises
     ------
     DataError
-        For a file that cannot be read, a row of another length, a feature that is not a finite number, an empty
-        label; the message has the line number.
+        For a file that cannot be read, a first row of which it cannot be told whether it is a header, a row of another
+        length, a feature that is not a finite number, an empty label; the message has the line number.
     UsageError
-        For a label column that is not there.
+        For a label column that is not there, or a separator that is none.
     """
-    rows = _rows(path)
-    first = next(rows, None)
-    if first is None:
-        raise DataError(f"{path}: the file is empty; a row of numbers and a label for each sample is needed")
-    header = first[1] if _is_header(first[1], label) else None
+    rows = read_rows(path, separator)
+    first, rows, header = _first_row(path, rows, header)
     width = len(first[1])
     if width < 2:
-        raise DataError(f"{path}: one column only; at least one feature and a label are needed, separated by commas")
-    column = _label_column(path, header, width, label)
-    names = header or [str(number) for number in range(1, width + 1)]
+        raise DataError(
+            f"{path}: one column only; at least one feature and a label are needed, separated by commas (or name the "
+            "separator with --separator)"
+        )
+    column = _label_column(path, first[1], label, header)
+    numbered = [str(number) for number in range(1, width + 1)]
+    sure = header if header is not None else not all(map(_numeric, first[1][:column] + first[1][column + 1 :]))
+    names = first[1] if sure else numbered
     features: list[NDArray[np.float32]] = []
     labels: list[str] = []
-    for line, fields in _chain(None if header else first, rows):
+    sample: list[list[str]] = []
+    for line, fields in rows:
         where = f"{path}, line {line}"
-        if len(fields) != width:
-            raise DataError(f"{where}: {len(fields)} fields, but {width} in the first row; mend or remove the line")
-        name = label_text(fields[column])
-        if name.lower() in ("", "nan"):
-            raise DataError(f"{where}: no label in column {names[column]!r}; add it or remove the line")
-        labels.append(name)
+        labels.append(_label(where, fields, names, column))
         features.append(_numbers(where, fields, names, column))
+        if len(sample) < SAMPLE_ROWS:
+            sample.append(fields)
+        if len(features) * (width - 1) * 4 > LIMIT_BYTES:
+            raise DataError(f"{where}: more than {LIMIT_BYTES:,} bytes of features; take a part of the rows")
+    if header is None:
+        header = _told(path, first[1], column, label, labels, sample)
+    names = first[1] if header else numbered
+    if not header:
+        where = f"{path}, line {first[0]}"
+        labels.insert(0, _label(where, first[1], names, column))
+        features.insert(0, _numbers(where, first[1], names, column))
     if not features:
-        raise DataError(f"{path}: a header, but no rows; add samples")
-    class_names = class_order(labels)
+        raise DataError(f"{path}: a header, but no rows; add samples, or say --no-header")
+    if names.count(names[column]) > 1:
+        raise DataError(f"{path}: two columns are called {names[column]!r}, one of them the labels'; rename one")
+    merged = merge_numbers(labels)
+    class_names = class_order(merged.values())
+    inputs = np.stack(features)
+    feature_names = (*names[:column], *names[column + 1 :])
+    notes = [f"label column {names[column]!r}", merged_note(merged), counting_note(inputs, feature_names)]
     return stratified_split(
-        np.stack(features),
-        encode_labels(labels, class_names),
+        inputs,
+        encode_labels([merged[name] for name in labels], class_names),
         class_names,
         name=Path(path).stem,
         input_range=None,
-        note=f"label column {names[column]!r}",
+        note="; ".join(filter(None, notes)),
+        feature_names=feature_names if header else (),
     )
 
 
-def _rows(path: PathLike) -> Iterator[Row]:
-    """Yield the rows that are not blank, with their line numbers."""
-    line = 0
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            sample = file.readline(1 << 16)
-            separator = max(SEPARATORS, key=sample.count)
-            file.seek(0)
-            reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
-            for fields in reader:
-                line = reader.line_num
-                if any(field.strip() for field in fields):
-                    yield line, [field.strip() for field in fields]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; check the name") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not a text file in UTF-8 (after line {line}); save it as CSV in UTF-8") from None
-    except csv.Error as error:
-        raise DataError(f"{path}, line {line + 1}: not readable as CSV ({error}); mend the line") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the file") from None
+def counting_note(inputs: NDArray[np.generic], names: Sequence[str] = ()) -> str:
+    """Return a warning of features that only count the rows; nothing where there are none.
+
+    Parameters
+    ----------
+    inputs : (N, I) ndarray
+        All samples in the order of the file; other ranks have no columns.
+    names : sequence of str
+        I names, or none: columns are then told by their numbers from 1.
+    """
+    if inputs.ndim != 2 or len(inputs) < LEAST_COUNTING:
+        return ""
+    begin = inputs[:2].astype(np.float64)
+    likely = np.flatnonzero(np.isin(begin[0], (0, 1)) & (begin[1] == begin[0] + 1))
+    counting = [int(k) for k in likely if np.array_equal(inputs[:, k], begin[0, k] + np.arange(len(inputs)))]
+    if not counting:
+        return ""
+    shown = ", ".join(repr(names[k] if names else str(k + 1)) for k in counting[:3])
+    return (
+        f"warning: column {shown} counts the rows: where they are sorted by class it gives the class away, and in new "
+        "data it does not: leave it out (pandas: to_csv(..., index=False))"
+    )
 
 
-def _chain(first: Row | None, rest: Iterator[Row]) -> Iterator[Row]:
-    """Yield `first`, unless it is None, and then the rest."""
-    if first is not None:
-        yield first
+def _first_row(path: PathLike, rows: Iterator[Row], header: bool | None) -> tuple[Row, Iterator[Row], bool | None]:
+    """Return the first row past comments, the rows after it, and whether it is a header, as far as that is known."""
+    comment: Row = 0, []
+    for line, fields in rows:
+        if fields[0].startswith("#"):
+            named = [fields[0].lstrip("# "), *fields[1:]]
+            comment = line, named if named[0] else named[1:]
+            continue
+        numeric = sum(map(is_number, fields)) >= len(fields) - 1 > 0
+        if header is not False and numeric and len(comment[1]) == len(fields):
+            return comment, _chain((line, fields), rows), True
+        return (line, fields), rows, header
+    raise DataError(f"{path}: the file is empty; a row of numbers and a label for each sample is needed")
+
+
+def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
+    """Yield `first`, and then the rest."""
+    yield first
     yield from rest
 
 
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_header(fields: list[str], label: str | None) -> bool:
-    """Tell whether a first row names the columns."""
-    known = {*LABEL_NAMES, *([label.strip().lower()] if label and not _is_number(label) else [])}
-    return not any(map(_is_number, fields)) or any(field.lower() in known for field in fields)
-
-
-def _label_column(path: PathLike, header: list[str] | None, width: int, label: str | None) -> int:
+def _label_column(path: PathLike, first: list[str], label: str | None, header: bool | None) -> int:
     """Return the index of the label column."""
+    width = len(first)
     if label is None:
-        lowered = [name.lower() for name in header or []]
-        return next((lowered.index(name) for name in LABEL_NAMES if name in lowered), width - 1)
-    if header and label in header:
-        return header.index(label)
-    if label.isdecimal() and 1 <= int(label) <= width:
-        return int(label) - 1
-    if header:
-        raise UsageError(f"{path}: no column {label!r}{did_you_mean(label, header)}")
-    raise UsageError(
-        f"{path}: no column {label!r}; without a header, a number from 1 to {width} names the label column"
+        lowered = [field.lower() for field in first]
+        named = (lowered.index(name) for name in LABEL_NAMES if name in lowered)
+        return width - 1 if header is False else next(named, width - 1)
+    number = int(label) - 1 if label.isdecimal() and 1 <= int(label) <= width else None
+    if header is not False and label in first:
+        named_so = first.index(label)
+        if number is None or header or number == named_so:
+            return named_so
+        if counts(first):
+            raise _ask(path, first)
+    if number is not None:
+        return number
+    if header is False or label.isdecimal() or all(map(is_number, first)):
+        raise UsageError(
+            f"{path}: no column {label!r}; without a header, a number from 1 to {width} names the label column"
+        )
+    raise UsageError(f"{path}: no column {label!r}{did_you_mean(label, first)}")
+
+
+def _told(
+    path: PathLike, first: list[str], column: int, label: str | None, labels: list[str], sample: list[list[str]]
+) -> bool:
+    """Tell whether the first row is a header."""
+    fields = [*first[:column], label_text(first[column]), *first[column + 1 :]]
+    header: bool | None
+    if first[column].lower() in LABEL_NAMES or first[column] == label != str(column + 1):  # the label column's name
+        recurs = fields[column] in labels
+        header = None if recurs and column != len(first) - 1 else not recurs
+    else:
+        header = names_columns(fields, column, Counter(labels), sample)
+    if header is None:
+        raise _ask(path, first)
+    return header
+
+
+def _numeric(field: str) -> bool:
+    return is_number(field) or bool(DECIMAL_COMMA.fullmatch(field))
+
+
+def _ask(path: PathLike, first: list[str]) -> DataError:
+    """Word the refusal of a first row that may be either."""
+    shown = ", ".join(map(short_name, first[:6])) + (", ..." if len(first) > 6 else "")
+    return DataError(
+        f"{path}: it cannot be told whether the first row ({shown}) is a header or a sample: say --header or "
+        "--no-header"
     )
+
+
+def _label(where: str, fields: list[str], names: list[str], column: int) -> str:
+    """Return the label of a row, which must have as many fields as there are names."""
+    if len(fields) != len(names):
+        raise DataError(f"{where}: {len(fields)} fields, but {len(names)} in the first row; mend or remove the line")
+    name = label_text(fields[column])
+    if name.lower() in ("", "nan"):
+        raise DataError(f"{where}: no label in column {names[column]!r}; add it or remove the line")
+    return name
 
 
 def _numbers(where: str, fields: list[str], names: list[str], column: int) -> NDArray[np.float32]:
@@ -151,13 +223,16 @@ def _numbers(where: str, fields: list[str], names: list[str], column: int) -> ND
     try:
         values = np.array(texts, np.float64)
     except ValueError:
-        values = np.array([float(text) if _is_number(text) else np.nan for text in texts])
+        values = np.array([float(text) if is_number(text) else np.nan for text in texts])
     with np.errstate(over="ignore"):
         row = values.astype(np.float32)
     if not np.isfinite(row).all():
         wrong = int(np.flatnonzero(~np.isfinite(row))[0])
         name = (names[:column] + names[column + 1 :])[wrong]
-        raise DataError(
-            f"{where}, column {name!r}: {texts[wrong]!r} is not a finite number; mend it, or remove the line or column"
-        )
+        mend = "mend it, or remove the line or column"
+        if DECIMAL_COMMA.fullmatch(texts[wrong]):
+            mend = "write a decimal point (or name another separator with --separator)"
+        elif not is_number(texts[wrong]) and texts[wrong]:
+            mend += " (a column of classes is named with --label)"
+        raise DataError(f"{where}, column {name!r}: {texts[wrong]!r} is not a finite number; {mend}")
     return row

@@ -30,6 +30,7 @@ from genreg_np.hybrid.networks import dense_parts
 from genreg_np.hybrid.options import GENES, MixedOptions
 from genreg_np.layers.base import Array, array_module
 from genreg_np.model import Float32, Model, Network
+from genreg_np.settings import whole_number, whole_numbers
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 FIRST_REPLACEMENT, FIRST_BASELINE = 1 << 29, 1 << 30
@@ -164,7 +165,8 @@ def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, p
             raise UsageError(f"two models cannot recombine whose {what} differ: {one} and {other}")
     if gene not in GENES:
         raise UsageError(f"gene {gene!r} must be one of {', '.join(GENES)}")
-    whole = dense_parts([layer.outputs for layer in network.dense[:-1]], parts)
+    seed = whole_number(seed, "seed", least=0)
+    whole = dense_parts([layer.outputs for layer in network.dense[:-1]], whole_numbers(parts, "parts", least=1))
     check_recombines(network, gene, whole)
     genes = np.stack([first.genes, second.genes])
     pair = np.array([[0, 1]], np.int32)

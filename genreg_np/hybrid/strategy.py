@@ -40,8 +40,9 @@ from genreg_np.hybrid.networks import dense_parts
 from genreg_np.hybrid.options import MixedOptions
 from genreg_np.hybrid.similarity import cluster_counts, cosines, layer_slices, mean_pairwise
 from genreg_np.layers.base import Array, array_module
+from genreg_np.memory import Plan
 from genreg_np.model import Float32
-from genreg_np.strategies.base import Problem, plan_line
+from genreg_np.strategies.base import Problem, plan_of
 from genreg_np.strategies.epochs import epoch_order
 from genreg_np.streams import Stream
 
@@ -60,6 +61,10 @@ class MixedState:
     loss: float = 0.0  # of the last generation in training, a mean over its networks
     newcomers_kept: int = 0  # of the last generation
     dropped: int = 0  # networks whose loss stopped being a number, so far
+
+    def shapes(self, start: MixedState) -> dict[str, tuple[int, ...]]:
+        """Return what its arrays' shapes must be, where they are not those of the start."""
+        return {"similarity": (self.generation + 1, *start.similarity.shape[1:])}
 
     def metrics(self) -> dict[str, Any]:
         """Return what is recorded of the last generation; similarity and clusters layer by layer."""
@@ -147,19 +152,21 @@ class Mixed:
         return choose(context, after, genes, accuracies(context, genes), similarity)
 
     @staticmethod
-    def plan(context: MixedContext) -> str:
+    def plan(problem: Problem, options: MixedOptions, backend: Backend) -> Plan:
         """Say how a generation is computed, and what memory that takes.
 
         Parents, children, their memories and slopes; and the cosines of all generations, which are kept.
         """
-        options, size = context.options, context.options.population_size
-        everyone = size + options.newcomer_count
-        what = f"{size} children and {options.newcomer_count} newcomers, "
-        what += f"{options.epochs} x {len(context.labels):,} images each"
-        matrices = (context.generations + 1) * len(context.layers)
+        network, size = problem.network, options.population_size
+        everyone, images = size + options.newcomer_count, 0 if problem.labels is None else len(problem.labels)
+        if options.training == "all" and problem.dataset is not None:
+            images += len(problem.dataset.validation)
+        what = f"{size} children and {options.newcomer_count} newcomers, {options.epochs} x {images:,} images each"
+        parts = dense_parts([layer.outputs for layer in network.dense[:-1]], options.parts)
+        matrices = (problem.generations + 1) * len(layer_slices(network, parts))
         kept = f"{matrices:,} x {size:,} x {size:,} cosines x 4 bytes"
         sets, kept_bytes = 4 * everyone + size, 4 * matrices * size**2
-        return plan_line(what, context.network.gene_count, sets, context.features, kept, kept_bytes)
+        return plan_of(what, network.gene_count, sets, problem.features, kept, kept_bytes)
 
     @staticmethod
     def for_champions(state: MixedState) -> MixedState:

@@ -5,9 +5,11 @@ A strategy is a class with
     name, summary, Options                      its word on the command line; what it is, in a line; its settings
     works                                       what it has a backend do, and so what must be compiled
     prepare(problem, options, backend)          -> context: what can be recomputed (features, index lists)
-    start(context, stream)                      -> state: a frozen dataclass of arrays and scalars
+    start(context, stream)                      -> state: a frozen dataclass of finite arrays and scalars, whose arrays
+                                                   keep their shapes, or which says them by shapes(start)
     step(state, context, stream)                -> state after one more generation, drawing its own batch
-    plan(context)                               -> a line: how a generation is computed, and its memory
+    plan(problem, options, backend)             -> Plan: how a generation is computed, and its memory; asked before
+                                                   anything is prepared
     champions(state)                            -> {name: genes (D,)}, the faithful one first
     for_champions(state)                        -> what champions needs of a state, so that no more is moved; optional
 """

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np import memory
 from genreg_np.backends.base import Backend, ImageFitness
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
-from genreg_np.model import Float32, Network, Standardise
+from genreg_np.memory import Plan
+from genreg_np.model import Float32, Model, Network, Standardise
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 if TYPE_CHECKING:
@@ -54,19 +58,26 @@ class Problem:
 
 
 class Scored:
-    """What strategies record that score whole genomes: a mixin of their states, which have these three fields."""
+    """What strategies record that score whole genomes: a mixin of their states, which have these four fields."""
 
     best_fitness: float  # of the last generation, a mean over its images; of random search: so far
     mean_fitness: float  # of the last generation
     mean_accuracy: float  # fraction of its images the last generation predicted right
+    non_finite: int  # fitness values replaced so far
 
     def metrics(self) -> dict[str, float]:
         """Return what is recorded of the last generation."""
-        return {
+        measured = {
             "best_trust": self.best_fitness,
             "mean_trust": self.mean_fitness,
             "mean_accuracy": self.mean_accuracy,
         }
+        return measured | counted(self.non_finite)
+
+
+def counted(non_finite: int) -> dict[str, float]:
+    """Return what is recorded of fitness values that were not finite: how many so far, or nothing."""
+    return {"non_finite": non_finite} if non_finite else {}
 
 
 def network_for(dataset: Dataset, hidden: tuple[int, ...], activation: str) -> Network:
@@ -100,6 +111,58 @@ def pose(
     return Problem.of(network, dataset)
 
 
+def check_start(initial: Model, network: Network, class_names: Sequence[str], feature_names: Sequence[str]) -> None:
+    """Refuse a model that a run cannot start from.
+
+    Raises
+    ------
+    UsageError
+        If its network is another, or its classes or columns are the run's in another order.
+    """
+    if initial.network.dense != network.dense:
+        raise UsageError(
+            f"the model to start from is {initial.network.describe()}, "
+            f"but this run needs {network.describe()}: choose matching --hidden and --set activation=..."
+        )
+    for what, names, known in (
+        ("classes", class_names, initial.class_names),
+        ("columns", feature_names, initial.feature_names),
+    ):
+        if names != known and sorted(names) == sorted(known):
+            raise UsageError(
+                f"the model to start from has the same {what} in another order: {', '.join(known)}, "
+                f"but this run {', '.join(names)}; bring the data into the model's order"
+            )
+
+
+def check_memory(strategy: Any, problem: Problem, options: Any, backend: Backend) -> None:
+    """Refuse settings that need more memory than there is, before any of it is taken.
+
+    Raises
+    ------
+    UsageError
+        With what would fit: a smaller population, or smaller layers.
+    """
+    network, limit = problem.network, backend.memory()
+    smaller = "choose fewer or smaller hidden layers"
+    genes = Plan("one network", f"{network.gene_count:,} weights and biases x 4 bytes", 4 * network.gene_count)
+    memory.check(genes, limit, smaller)
+
+    def plan(size: int) -> Plan:
+        planned: Plan = strategy.plan(problem, dataclasses.replace(options, population_size=size), backend)
+        return planned
+
+    ranges = {item.name: item.metadata for item in dataclasses.fields(options)}
+    if "population_size" not in ranges:
+        memory.check(strategy.plan(problem, options, backend), limit, smaller)
+        return
+    least, most = ranges["population_size"]["low"], options.population_size
+    needed = plan(most)
+    if needed.bytes > limit:
+        fits = memory.largest(lambda size: plan(size).bytes <= limit, least, most)
+        memory.check(needed, limit, f"population_size = {fits:,} would fit" if fits >= least else smaller)
+
+
 def all_alike(inputs: NDArray[np.generic]) -> bool:
     """Whether every input equals the first; looks no further than the first that does not."""
     return all(np.array_equal(one, inputs[0]) for one in inputs)
@@ -125,15 +188,15 @@ def image_shape(dataset: Dataset | None, strategy: str, smallest: int = 1) -> tu
     return shape[0], shape[1]
 
 
-def plan_line(
-    what: str, genes: int, sets: int, features: NDArray[np.generic], kept: str = "", kept_bytes: int = 0
-) -> str:
+def plan_of(
+    what: str, genes: int, sets: int, features: NDArray[np.generic] | None, kept: str = "", kept_bytes: int = 0
+) -> Plan:
     """Return how a generation is computed and its memory: so many sets of genes, training features, what is kept."""
-    rows, width = features.shape
-    size = features.dtype.itemsize
+    rows, width = (0, 0) if features is None else features.shape
+    size = 4 if features is None else features.dtype.itemsize
     formula = f"{sets:,} x {genes:,} genes x 4 bytes + {rows:,} x {width:,} features x {size} bytes"
     formula += f" + {kept}" if kept else ""
-    return f"{what}; memory {formula} = {(4 * sets * genes + rows * width * size + kept_bytes) / 2**20:,.0f} MB"
+    return Plan(what, formula, 4 * sets * genes + rows * width * size + kept_bytes)
 
 
 def first_genes(network: Network, gain: float, stream: Stream) -> Float32:

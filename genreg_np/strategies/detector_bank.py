@@ -26,16 +26,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import filters
+from genreg_np import filters, memory
 from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import Warps, to_levels
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Levels, Standardise, UInt8
+from genreg_np.memory import Plan
 from genreg_np.model import Network
 from genreg_np.settings import option
-from genreg_np.strategies.base import Problem, image_shape, plan_line
+from genreg_np.strategies.base import Problem, image_shape, plan_of
 from genreg_np.strategies.epochs import draw_batch
 from genreg_np.strategies.node_perturbation import (
     NodeContext,
@@ -121,7 +122,9 @@ class DetectorBank:
         images = backend.levels(upright, pixels)
         sample = slice(None, None, -(-len(images) // SAMPLE))
         bank = build_bank(options, shape, images[sample], dataset.train.labels[sample], stream, backend)
-        levels = np.empty((options.copies * len(images), bank[-1].outputs), np.uint8)
+        rows, width = options.copies * len(images), bank[-1].outputs
+        _check(f"{rows:,} images x {width:,} features x 1 byte", rows * width, backend)
+        levels = np.empty((rows, width), np.uint8)
         levels[: len(images)] = backend.levels(bank, images)
         for copy in range(1, options.copies):
             warped = backend.levels(upright, pixels, draw_warps(options, stream, copy, len(images)))
@@ -150,10 +153,11 @@ class DetectorBank:
         return BankContext(head, problem.levels, standardise)
 
     @staticmethod
-    def plan(context: BankContext) -> str:
+    def plan(problem: Problem, options: BankOptions, backend: Backend) -> Plan:
         """Say how a generation is computed, and what memory that takes."""
-        what = f"{context.head.options.pairs} mirrored pairs per image and layer"
-        return plan_line(what, context.head.network.gene_count, 6, context.levels)
+        what = f"{options.pairs} mirrored pairs per image and layer"
+        levels = problem.levels if isinstance(problem, BankProblem) else None
+        return plan_of(what, problem.network.gene_count, 6, levels)
 
     @staticmethod
     def start(context: BankContext, stream: Stream) -> NodeState:
@@ -226,9 +230,16 @@ def _stage(
     taps = filters.make(options.filters, maps, classes, count, size, stream, number)
     gain = float(np.float32(255 / math.sqrt(window * window * 32767)))  # no sum is beyond it
     stage = Detectors(shape, taps, size // 2, window, stride, signed, gain)
+    _check(f"{len(images):,} images x {stage.outputs:,} features x 1 byte", len(images) * stage.outputs, backend)
     sums = backend.levels((stage,), images[: SAMPLE // 4])
     top = float(np.quantile(sums, 0.999)) + 1
     return dataclasses.replace(stage, gain=float(np.float32(gain * 255 / top)))
+
+
+def _check(formula: str, size: int, backend: Backend) -> None:
+    memory.check(
+        Plan("features", formula, size), backend.memory(), "choose fewer detectors or copies, or larger strides"
+    )
 
 
 def draw_warps(options: BankOptions, stream: Stream, copy: int, images: int) -> Warps:

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
 from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
-from genreg_np.strategies.base import Problem, Scored, first_genes, plan_line
+from genreg_np.strategies.base import Problem, Scored, first_genes, plan_of
 from genreg_np.strategies.epochs import UNMOVED, draw_batch, training_batch
 from genreg_np.streams import Purpose, Stream
 
@@ -40,7 +41,7 @@ class EvolutionStrategyOptions(Settings):
     step_size: float = option(0.01, "first step, about the change of a gene per generation", above=0, high=1000)
     annealing: str = option("linear", "how the step falls to 0 over the run", choices=("linear", "none"))
     weight_decay: float = option(0.0, "pull of weights towards 0, added to the estimate", low=0, high=1000)
-    fitness: str = option("log-probability", "what a genome earns", choices=fitnesses.FITNESSES)
+    fitness: str = option("log-probability", "what a genome earns", choices=fitnesses.BUILT_IN)
     prediction: str = option("argmax", "how a class is predicted for a reward", choices=fitnesses.PREDICTIONS)
     correct_reward: float = option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
     wrong_penalty: float = option(-1.5, "earned for a wrong prediction", low=-1e6, high=1e6)
@@ -81,6 +82,7 @@ class EvolutionStrategyState(Scored):
     best_fitness: float = 0.0  # of the last generation, a mean over its images
     mean_fitness: float = 0.0
     mean_accuracy: float = 0.0
+    non_finite: int = 0  # fitness values replaced so far
 
 
 class EvolutionStrategy:
@@ -134,8 +136,8 @@ class EvolutionStrategy:
         genomes = np.concatenate([state.genes + steps, state.genes - steps])
         batch = draw_batch(context.batch, UNMOVED, stream, generation)
         judged = context.backend.score(as_they_are(context.network, genomes, stream, generation), batch)
-        fitness, _ = fitnesses.replace_non_finite(judged.fitness, len(genomes))
-        upper, lower = np.split(centred_ranks(fitness), 2)
+        fitness = fitnesses.replace_non_finite(judged.fitness)
+        upper, lower = np.split(centred_ranks(fitness.values), 2)
         with single_threaded_blas():
             change = ((upper - lower) / (len(genomes) * options.sigma)).astype(np.float32) @ noise
         genes, mean, square = ascend(
@@ -146,7 +148,7 @@ class EvolutionStrategy:
             generation,
             annealed_rate(options.step_size, options.annealing, generation, context.generations),
         )
-        earned = fitness / len(batch)
+        earned = fitness.values / len(batch)
         return EvolutionStrategyState(
             generation + 1,
             genes,
@@ -155,15 +157,14 @@ class EvolutionStrategy:
             float(earned.max()),
             float(earned.mean()),
             float(judged.accuracy.mean()),
+            state.non_finite + fitness.replaced,
         )
 
     @staticmethod
-    def plan(context: EvolutionStrategyContext) -> str:
+    def plan(problem: Problem, options: EvolutionStrategyOptions, backend: Backend) -> Plan:
         """Say how a generation is computed, and what memory that takes."""
-        what = f"{context.options.population_size:,} genomes in mirrored pairs"
-        return plan_line(
-            what, context.network.gene_count, 6 + 3 * context.options.population_size, context.batch.features
-        )
+        what = f"{options.population_size:,} genomes in mirrored pairs"
+        return plan_of(what, problem.network.gene_count, 6 + 3 * options.population_size, problem.features)
 
     @staticmethod
     def champions(state: EvolutionStrategyState) -> dict[str, Float32]:

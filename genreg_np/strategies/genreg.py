@@ -21,7 +21,6 @@ sparse mutation (Rechenberg 1973; Hansen & Ostermeier 2001).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,9 +31,10 @@ from genreg_np import fitness as fitnesses
 from genreg_np import selection, trust
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
 from genreg_np.errors import UsageError
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem
+from genreg_np.strategies.base import Problem, counted
 from genreg_np.streams import Purpose, Stream, scale_words
 
 GENES = {
@@ -127,23 +127,28 @@ class GenregState:
     """What lives between generations."""
 
     generation: int  # generations scored so far
-    survivors: Float32  # (S, D) of the last scored generation, most trusted first, the backend's; S = 0 at the start
+    survivors: Float32  # (S, D) of the last scored generation, best first, the backend's; S = 0 at the start
     trust: NDArray[np.float64]  # (S,) their trust
     evidence: NDArray[np.float64]  # (S,) the trust they would have, had each generation earned 1
     mean_trust: float = 0.0  # of the whole last generation
     mean_accuracy: float | None = None  # fraction of its images the last generation predicted right
     non_finite: int = 0  # fitness values replaced so far
 
-    def __post_init__(self) -> None:
-        if not len(self.survivors) == len(self.trust) == len(self.evidence):
-            raise ValueError(f"{len(self.survivors)} survivors but {len(self.trust)} values of trust")
+    def shapes(self, start: GenregState) -> dict[str, tuple[int, ...]]:
+        """Return what its arrays' shapes must be: any number of survivors, but one at least after a generation."""
+        survivors = max(len(self.survivors), 1 if self.generation else 0)
+        return {
+            "survivors": (survivors, start.survivors.shape[1]),
+            "trust": (survivors,),
+            "evidence": (survivors,),
+        }
 
     def metrics(self) -> dict[str, float]:
         """Return what is recorded of the last generation."""
         measured = {"best_trust": float(self.trust[0]), "mean_trust": self.mean_trust}
         if self.mean_accuracy is not None:
             measured["mean_accuracy"] = self.mean_accuracy
-        return measured | ({"non_finite": self.non_finite} if self.non_finite else {})
+        return measured | counted(self.non_finite)
 
 
 class Genreg:
@@ -231,12 +236,18 @@ class Genreg:
         state: GenregState,
         context: GenregContext,
         brood: Brood,
-        fitness: Sequence[float] | NDArray[np.float64],
+        fitness: NDArray[np.float64],
         accuracy: float | None = None,
     ) -> GenregState:
-        """Turn the fitness (P,) of a brood into trust, and keep its most trusted genomes."""
+        """Turn the fitness (P,) of a brood into trust, and keep its most trusted genomes; perfect ones come first.
+
+        Raises
+        ------
+        FitnessError
+            If no fitness is finite or +inf.
+        """
         options = context.options
-        earned, replaced = fitnesses.replace_non_finite(fitness, brood.size)
+        earned = fitnesses.replace_non_finite(fitness)
         images = 1
         if options.fitness != "custom":
             images = options.images_at(context.done(state.generation)) * len(context.by_class)
@@ -250,8 +261,13 @@ class Genreg:
                 before = trust.inherit(held, brood.parents, options.trust_inheritance, brood.elites, one_parent)
             return trust.accumulate(before, earned, images, options.trust_decay, options.trust_decay_per)
 
-        after, evidence = after_earning(state.trust, earned), after_earning(state.evidence, np.ones(brood.size))
-        chosen = selection.survivors(standing(options, after, evidence), options.survivor_count)
+        after, evidence = after_earning(state.trust, earned.values), after_earning(state.evidence, np.ones(brood.size))
+        ranked_by = standing(options, after, evidence)
+        chosen = selection.survivors(ranked_by, options.survivor_count, earned.perfect)
+        if earned.perfect.any():  # and nobody is trusted more than they
+            share = evidence if options.survival == "mean" else 1.0
+            after = np.where(earned.perfect, trust.bounded(ranked_by).max() * share, after)
+        after, evidence = trust.bounded(after), trust.bounded(evidence)
         return GenregState(
             state.generation + 1,
             context.backend.rebuild(brood, chosen),
@@ -259,20 +275,20 @@ class Genreg:
             evidence[chosen],
             float(after.mean()),
             accuracy,
-            state.non_finite + replaced,
+            state.non_finite + earned.replaced,
         )
 
     @staticmethod
-    def plan(context: GenregContext) -> str:
+    def plan(problem: Problem, options: GenregOptions, backend: Backend) -> Plan:
         """Say how the backend scores a generation, and what memory that takes."""
-        options, network = context.options, context.network
+        network = problem.network
         parents = options.elites + 1 if options.crossover == "mean" else options.survivor_count
         survivors = np.broadcast_to(np.float32(0), (parents, network.gene_count))
         brood = Brood(
             network, 0, 1, survivors, np.zeros((options.population_size, 2), np.int32), GENES[options.crossover],
             options.child_mutation_rate, options.mutation_scale, options.elites, 0.0, 0.0,
         )  # fmt: skip
-        return context.backend.plan(brood, options.images_at(1.0) * network.outputs)
+        return backend.plan(brood, options.images_at(1.0) * network.outputs)
 
     @staticmethod
     def seeded(genes: Float32) -> GenregState:

@@ -29,7 +29,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import fisher
+from genreg_np import fisher, memory
+from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import to_levels
 from genreg_np.backends.threads import single_threaded_blas
@@ -37,9 +38,10 @@ from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.layers import Branches, Deskew, FixedLayer, Levels, Project, Standardise, Statistics
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem, image_shape, plan_line
+from genreg_np.strategies.base import Problem, counted, image_shape, plan_of
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 FIXED = "the network's fixed layers would change"
@@ -94,10 +96,16 @@ class Genreg2State:
     genomes: Float32  # (P, D), best first
     sigmas: NDArray[np.float64]  # (P,)
     fitness: NDArray[np.float64]  # (P,), best first; empty before the first generation
+    non_finite: int = 0  # values of it replaced so far
+
+    def shapes(self, start: Genreg2State) -> dict[str, tuple[int, ...]]:
+        """Return what its arrays' shapes must be, where they are not those of the start."""
+        return {"fitness": (len(start.genomes) if self.generation else 0,)}
 
     def metrics(self) -> dict[str, float]:
         """Return what is recorded of the last generation."""
-        return {"best_trust": float(self.fitness[0]), "mean_trust": float(self.fitness.mean())}
+        measured = {"best_trust": float(self.fitness[0]), "mean_trust": float(self.fitness.mean())}
+        return measured | counted(self.non_finite)
 
 
 class Genreg2:
@@ -144,6 +152,9 @@ class Genreg2:
         )
         pixels = Project((principal_axes(backend, images, PIXEL_AXES) / 255).astype(np.float32))
         bank = Branches(((Statistics(shape),), (pixels,), (filters,)))
+        size = 8 * len(images) * bank.outputs + 16 * bank.outputs**2  # features twice; their scatter and its axes
+        formula = f"2 x {len(images):,} images x {bank.outputs:,} features x 4 bytes"
+        memory.check(Plan("features", formula, size), backend.memory(), "choose fewer filter_rounds")
         raw = backend.apply((bank,), images)
         first = Standardise.fit(raw)
         standardised = first.apply(raw)
@@ -197,15 +208,17 @@ class Genreg2:
         genomes, sigmas, kept = state.genomes, state.sigmas, 0
         if state.generation:
             genomes, sigmas, kept = breed(state, context, stream)
-        scores = np.concatenate([state.fitness[:kept], judge(genomes[kept:], context)])
-        order = np.argsort(-scores, kind="stable")
-        return Genreg2State(state.generation + 1, genomes[order], sigmas[order], scores[order])
+        judged = np.concatenate([state.fitness[:kept], judge(genomes[kept:], context)])
+        scores = fitnesses.replace_non_finite(judged)
+        order = np.argsort(-scores.values, kind="stable")
+        replaced = state.non_finite + scores.replaced
+        return Genreg2State(state.generation + 1, genomes[order], sigmas[order], scores.values[order], replaced)
 
     @staticmethod
-    def plan(context: Genreg2Context) -> str:
+    def plan(problem: Problem, options: Genreg2Options, backend: Backend) -> Plan:
         """Say how a generation is computed, and what memory that takes."""
-        what = f"{context.options.population_size:,} heads in one product"
-        return plan_line(what, context.network.gene_count, 4 * context.options.population_size, context.features)
+        what = f"{options.population_size:,} heads in one product"
+        return plan_of(what, problem.network.gene_count, 4 * options.population_size, problem.features)
 
     @staticmethod
     def champions(state: Genreg2State) -> dict[str, Float32]:

@@ -24,10 +24,12 @@ from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Perturbation, Work
+from genreg_np.errors import FitnessError
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
-from genreg_np.strategies.base import Problem, first_genes, plan_line
+from genreg_np.strategies.base import Problem, first_genes, plan_of
 from genreg_np.strategies.epochs import draw_batch, flat_offsets, training_batch
 from genreg_np.streams import Stream
 
@@ -146,7 +148,13 @@ class NodePerturbation:
 
     @staticmethod
     def step(state: NodeState, context: NodeContext, stream: Stream) -> NodeState:
-        """Judge the next batch's mutants, and move the genes."""
+        """Judge the next batch's mutants, and move the genes.
+
+        Raises
+        ------
+        FitnessError
+            If fitness or genes are no longer finite: nothing would come back from that.
+        """
         options, generation = context.options, state.generation
         estimate = context.backend.perturb(
             context.network,
@@ -162,6 +170,11 @@ class NodePerturbation:
             generation,
             annealed_rate(options.step_size, options.annealing, generation, context.generations),
         )
+        if not (np.isfinite(estimate.fitness) and np.isfinite(genes).all()):
+            raise FitnessError(
+                f"generation {generation + 1}: the fitness or the weights became infinite or NaN: "
+                f"lower step_size ({options.step_size:g})"
+            )
         averaged = state.averaged + 1 if generation >= (1 - options.averaging) * context.generations else 0
         average = state.average
         if averaged:
@@ -169,10 +182,10 @@ class NodePerturbation:
         return NodeState(generation + 1, genes, mean, square, average, averaged, estimate.fitness, estimate.accuracy)
 
     @staticmethod
-    def plan(context: NodeContext) -> str:
+    def plan(problem: Problem, options: NodeOptions, backend: Backend) -> Plan:
         """Say how a generation is computed, and what memory that takes: genes, their step's state and its parts."""
-        what = f"{context.options.pairs} mirrored pairs per image and layer"
-        return plan_line(what, context.network.gene_count, 6, context.batch.features)
+        what = f"{options.pairs} mirrored pairs per image and layer"
+        return plan_of(what, problem.network.gene_count, 6, problem.features)
 
     @staticmethod
     def champions(state: NodeState) -> dict[str, Float32]:

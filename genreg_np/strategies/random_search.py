@@ -14,9 +14,10 @@ import numpy as np
 
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
+from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem, Scored, plan_line
+from genreg_np.strategies.base import Problem, Scored, plan_of
 from genreg_np.strategies.epochs import UNMOVED, draw_batch, training_batch
 from genreg_np.streams import Stream
 
@@ -31,7 +32,7 @@ class RandomSearchOptions(Settings):
         1000, "training images to judge by", low=1, high=1_000_000, fixed="the best so far was judged by others"
     )
     fitness: str = option(
-        "accuracy", "what a genome earns", choices=fitnesses.FITNESSES, fixed="the best so far earned another one"
+        "accuracy", "what a genome earns", choices=fitnesses.BUILT_IN, fixed="the best so far earned another one"
     )
     prediction: str = option("argmax", "how a class is predicted for a reward", choices=fitnesses.PREDICTIONS)
     correct_reward: float = option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
@@ -57,6 +58,7 @@ class RandomSearchState(Scored):
     best_fitness: float = -1e300  # its fitness, a mean over the batch
     mean_fitness: float = 0.0  # of the last generation
     mean_accuracy: float = 0.0
+    non_finite: int = 0  # fitness values replaced so far
 
 
 class RandomSearch:
@@ -111,7 +113,8 @@ class RandomSearch:
         )
         batch = draw_batch(context.batch, UNMOVED, stream, 0)
         judged = context.backend.score(brood, batch)
-        fitness = fitnesses.replace_non_finite(judged.fitness, brood.size)[0] / len(batch)
+        earned = fitnesses.replace_non_finite(judged.fitness)
+        fitness = earned.values / len(batch)
         genes, best = state.genes, int(fitness.argmax())
         if fitness[best] > state.best_fitness:
             genes = context.backend.rebuild(brood, np.array([best]))[0]
@@ -121,13 +124,14 @@ class RandomSearch:
             max(state.best_fitness, float(fitness[best])),
             float(fitness.mean()),
             float(judged.accuracy.mean()),
+            state.non_finite + earned.replaced,
         )
 
     @staticmethod
-    def plan(context: RandomSearchContext) -> str:
+    def plan(problem: Problem, options: RandomSearchOptions, backend: Backend) -> Plan:
         """Say how a generation is computed, and what memory that takes."""
-        what = f"{context.options.population_size:,} fresh genomes, built where they are judged"
-        return plan_line(what, context.network.gene_count, 2, context.batch.features)
+        what = f"{options.population_size:,} fresh genomes, built where they are judged"
+        return plan_of(what, problem.network.gene_count, 2, problem.features)
 
     @staticmethod
     def champions(state: RandomSearchState) -> dict[str, Float32]:

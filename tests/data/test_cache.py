@@ -13,7 +13,7 @@ from genreg_np.data import cache
 from genreg_np.data.cache import answering, fetch, find, search_folders
 from genreg_np.data.idx import read_idx, write_idx
 from genreg_np.data.mnist import FILES, load_source
-from genreg_np.errors import DataError
+from genreg_np.errors import DataError, UsageError
 from tests.data.conftest import Reply, source_of
 
 
@@ -70,6 +70,9 @@ def test_places_are_searched_in_the_documented_order(
     asked, environment, debian = tmp_path / "asked", tmp_path / "environment", tmp_path / "debian"
     monkeypatch.setenv("GENREG_DATA", str(environment))
     monkeypatch.setattr(cache, "DEBIAN_FOLDER", debian)
+    with pytest.raises(UsageError, match=r"GENREG_DATA=.*environment names no folder"):
+        find(source, asked)
+    environment.mkdir()
     assert search_folders(asked) == [asked, environment, bare_machine, debian]
     assert find(source, asked) is None
     for place in (debian, bare_machine, environment, asked):  # the least preferred first

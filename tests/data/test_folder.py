@@ -75,7 +75,7 @@ def test_colours_palettes_alpha_and_16_bits_become_grey(tmp_path: Path) -> None:
 
 def test_another_size_names_the_file_and_the_flag(pictures: Path) -> None:
     save(pictures / "dog" / "odd.png", 1, (9, 9))
-    with pytest.raises(DataError, match=r"odd\.png: 9x9 pixels, but 5x6 before it; .*--size 5x6"):
+    with pytest.raises(DataError, match=r"odd\.png: 9x9 pixels \(height x width\), but 5x6 before .*--size 32x32"):
         load_folder(pictures)
     assert load_folder(pictures, (4, 3)).input_shape == (4, 3)
 
@@ -85,7 +85,7 @@ def test_given_splits_must_agree_in_size(tmp_path: Path) -> None:
         for name in ("a", "b"):
             for index in range(3):
                 save(tmp_path / split / name / f"{index}.png", 1, size)
-    with pytest.raises(DataError, match=r"test/a/0\.png: 5x5 pixels, but 4x4 before it"):
+    with pytest.raises(DataError, match=r"test/a/0\.png: 5x5 pixels .*, but 4x4 before it"):
         load_folder(tmp_path)
 
 
@@ -114,7 +114,7 @@ def test_a_truncated_image_is_named(pictures: Path) -> None:
         load_folder(pictures)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), suffix=st.sampled_from(["png", "jpg", "gif", "bmp", "tif", "webp"]))
 def test_damaged_images_give_pixels_or_a_data_error(data: st.DataObject, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"image.{suffix}"
@@ -139,15 +139,12 @@ def test_a_decompression_bomb_is_not_unpacked(tmp_path: Path, side: int) -> None
         read_image(path)
 
 
-def test_an_empty_class_a_folder_without_classes_and_a_lone_train_are_explained(pictures: Path, tmp_path: Path) -> None:
+def test_an_empty_class_and_a_folder_without_classes_are_explained(pictures: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no subfolders"):
         load_folder(pictures / "cat")
     (pictures / "empty").mkdir()
     with pytest.raises(DataError, match=r"empty: no images"):
         load_folder(pictures)
-    save(tmp_path / "lone" / "train" / "a" / "1.png", 1)
-    with pytest.raises(DataError, match=r"train: no images"):
-        load_folder(tmp_path / "lone")
     with pytest.raises(DataError, match="No such file"):
         load_folder(tmp_path / "nowhere")
 
@@ -156,7 +153,7 @@ def test_one_class_is_not_enough(tmp_path: Path) -> None:
     for index in range(4):
         save(tmp_path / "only" / f"{index}.png", 1)
     with pytest.raises(DataError, match="at least two"):
-        load_folder(tmp_path)
+        load_folder(tmp_path).check_trainable()
 
 
 @pytest.mark.parametrize("text", ["", "28", "0x28", "28x0", "5000x1", "28x28x3", "-1x2", "ax b", "2.5x2"])

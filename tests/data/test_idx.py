@@ -141,10 +141,11 @@ def test_a_gzip_bomb_is_unpacked_no_further_than_declared(tmp_path: Path) -> Non
             self.consumed += len(data)
             return data
 
-    bomb = Counting(gzip.compress(GOOD + bytes(1 << 26)))
+    more = gzip.compress(bytes(1 << 26))
+    bomb = Counting(gzip.compress(GOOD + bytes(1 << 26)) + 8 * more)  # Python 3.12 reads 128 KiB at a time
     with pytest.raises(DataError, match="more bytes follow"):
         parse_idx(bomb, "bomb")
-    assert bomb.consumed < len(bomb.getvalue())
+    assert bomb.consumed < len(bomb.getvalue()) / 2
 
 
 def test_another_hash_is_refused(tmp_path: Path) -> None:

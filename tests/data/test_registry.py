@@ -43,7 +43,7 @@ def test_an_unknown_name_or_path_is_explained() -> None:
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data.xlsx").write_bytes(b"PK")
-    with pytest.raises(UsageError, match=r"a folder, a \.csv or an \.npz"):
+    with pytest.raises(UsageError, match=r"a folder, a \.csv, a \.tsv or an \.npz"):
         data.load_dataset(tmp_path / "data.xlsx")
 
 

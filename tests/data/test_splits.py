@@ -67,6 +67,8 @@ def test_given_splits_are_left_alone_and_a_missing_one_is_held_out() -> None:
     assert whole.note == ""
 
 
-def test_too_few_samples_for_three_splits_are_refused() -> None:
+def test_too_few_samples_for_three_splits_cannot_be_trained_on() -> None:
     with pytest.raises(DataError, match="nothing would be left for test"):
-        stratified_split(np.zeros((4, 1), np.uint8), np.array([0, 0, 1, 1]), ("a", "b"), name="x", input_range=None)
+        stratified_split(
+            np.zeros((4, 1), np.uint8), np.array([0, 0, 1, 1]), ("a", "b"), name="x", input_range=None
+        ).check_trainable()

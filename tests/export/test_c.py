@@ -81,7 +81,7 @@ def test_c_gives_what_infer_gives(name: str, tools: Tools, tmp_path: Path) -> No
 
 def test_the_header_names_every_input() -> None:
     """Beside its place, as a string that cannot end the comment; nothing of it where inputs have no names."""
-    header = files_of(zoo.exhibit_of("named features").model, "c")["model.h"].decode("ascii")
+    header = files_of(zoo.exhibit_of("standardised features with names").model, "c")["model.h"].decode("ascii")
     assert 'features[0]  "width / cm"' in header
     assert 'features[1]  "\\052/ evil /\\052 \\?\\?/"' in header
     assert 'features[3]  ""' in header

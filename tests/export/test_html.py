@@ -122,7 +122,7 @@ def test_ties_go_to_the_lowest_class(visit: Visit) -> None:
 
 def test_fields_have_the_names_of_the_features(visit: Visit) -> None:
     """As text, whatever is in it; one without a name is numbered, and what is wrong is said by name."""
-    browser = visit(exhibit_of("named features").model)
+    browser = visit(exhibit_of("standardised features with names").model)
     labels = browser.run("Array.from(document.querySelectorAll('#fields label span'), (span) => span.textContent)")
     assert labels == [*NASTY_NAMES[:3], "Feature 4"]
     browser.run(

@@ -107,7 +107,8 @@ def test_the_file_says_which_onnx_it_is_of_and_takes_any_batch() -> None:
 
 def test_the_metadata_name_the_inputs_where_the_model_does() -> None:
     """In order, as JSON; a model without names says nothing of them."""
-    assert json.loads(onnx_.metadata(exhibit_of("named features").model, "m")["feature_names"]) == list(NASTY_NAMES)
+    named = exhibit_of("standardised features with names").model
+    assert json.loads(onnx_.metadata(named, "m")["feature_names"]) == list(NASTY_NAMES)
     assert "feature_names" not in onnx_.metadata(exhibit_of("standardised features").model, "m")
 
 

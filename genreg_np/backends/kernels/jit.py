@@ -1,8 +1,9 @@
 """`kernel`: Numba's njit with a disk cache that notices every edit.
 
 Numba keys its cache by the file of one function and does not see edits in the files that function imports, so the
-cache folder carries a hash of all kernel sources. Where the folder cannot be written, kernels are compiled anew in
-every process, with one warning.
+cache folder carries a hash of all kernel sources. What Numba reads from it is code, so nobody else may have written
+there (ownership.py). Where that is not sure, or the folder cannot be written, kernels are compiled anew in every
+process, with one warning.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -21,27 +22,26 @@ import numba
 
 from genreg_np import streams
 from genreg_np.files import user_cache_dir
+from genreg_np.ownership import make_private
 
 
 @functools.cache
 def cache_folder() -> Path | None:
-    """Return the folder of compiled kernels, or None where it cannot be written."""
+    """Return the folder of compiled kernels, or None where it cannot be written or others could have written to it."""
     digest = hashlib.sha256()
     for source in [*sorted(Path(__file__).parent.glob("*.py")), Path(streams.__file__)]:
         digest.update(source.read_bytes())
-    folder = user_cache_dir() / "kernels" / digest.hexdigest()[:16]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        folder = user_cache_dir() / "kernels" / digest.hexdigest()[:16]
+        if not (problem := make_private(folder)):
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
     except OSError as error:
-        warnings.warn(
-            f"{folder} cannot be written ({error.strerror}): kernels are compiled anew in every process",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return None
-    return folder
+        problem = f"{folder} cannot be written ({error.strerror})"
+    except RuntimeError as error:  # a user without a home
+        problem = str(error)
+    warnings.warn(f"{problem}: kernels are compiled anew in every process", RuntimeWarning, stacklevel=2)
+    return None
 
 
 def is_compiled(work: str) -> bool:

@@ -1,0 +1,64 @@
+"""How data are read: the options that every command with a dataset has, and load_dataset's arguments from them.
+
+The one list of them is `genreg_np.data.READER_OPTIONS`; a run folder keeps the same arguments as its origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+range_option = click.option(
+    "--range",
+    "range",
+    nargs=2,
+    type=float,
+    metavar="LOW HIGH",
+    help="Black and white of images of more than 8 bits, where files do not say: 0 4095.",
+)
+
+
+def reader_options(command: F) -> F:
+    """Add the options to a command."""
+    options = (
+        click.option("--label", help="The label column of a table: its name, or its number from 1."),
+        click.option("--header/--no-header", default=None, help="Whether a table's first row names the columns."),
+        click.option("--separator", metavar="SIGN", help="Of a table: comma, semicolon, tab, pipe or blank."),
+        click.option("--size", metavar="HEIGHTxWIDTH", help="Scale a folder's images to this many pixels."),
+        range_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def reader_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of load_dataset that options stand for; those not given are left out.
+
+    Raises
+    ------
+    UsageError
+        For a size that is none.
+    """
+    from genreg_np.data import READER_OPTIONS
+    from genreg_np.data.images import parse_size
+
+    given = {name: options[name] for name in READER_OPTIONS if options.get(name) is not None}
+    return given | ({"size": parse_size(given["size"])} if "size" in given else {})
+
+
+def reader_words(arguments: Mapping[str, Any]) -> list[str]:
+    """Return the words of a command line that give these arguments of load_dataset."""
+    words = []
+    for name, value in arguments.items():
+        if name == "header":
+            words.append("--header" if value else "--no-header")
+        elif name == "size":
+            words += ["--size", "{}x{}".format(*value)]
+        else:
+            words += [f"--{name}", *(f"{part:g}" for part in value)] if name == "range" else [f"--{name}", value]
+    return words

@@ -1,0 +1,126 @@
+"""Ctrl-C and SIGTERM: what they end, in every phase of a command.
+
+Where stopping loses nothing (data are read, kernels compiled, a budget measured), the command ends at once: the handler
+raises KeyboardInterrupt. Where something is under way that is worth its end, as a generation, that is waited for and
+said; a second Ctrl-C ends the process, and files are whole at any instant (files.py).
+
+Python runs handlers in the main thread, and only between two steps of it: a kernel may keep it for minutes. So what
+must not wait is done by a thread that the system wakes: it says what is waited for, hears the second Ctrl-C, and ends
+a process whose main thread does not get to its KeyboardInterrupt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+from genreg_np.cli.terminal import clean_line
+
+INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
+GRACE_SECONDS = 1.5  # for the main thread to end by itself where stopping loses nothing
+REPEAT_SECONDS = 0.3  # `timeout` and process groups send a signal twice: so soon after the first it is the same one
+SHOW_CURSOR = "\x1b[?25h"
+
+
+class Stopping:
+    """Whether a command was asked to stop, and what it does then.
+
+    Attributes
+    ----------
+    asked : bool
+        Whether to stop as soon as what is waited for has ended.
+    waiting_for : str
+        What is under way and worth its end, for the user to read; empty where stopping loses nothing.
+    last_words : list of str
+        Lines that are said where the command then ends at once.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.waiting_for = ""
+        self.last_words: list[str] = []
+        self._first: float | None = None  # when the first signal came
+        self._over = threading.Event()
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Stop: after what is waited for, else at once. Runs in the main thread, between two of its steps."""
+        if self._over.is_set():
+            return
+        self.asked = True
+        if not self.waiting_for:
+            raise KeyboardInterrupt
+
+    def hear(self, now: float, end: Callable[..., Any]) -> None:
+        """Take a signal that came at `now`, in seconds; `end` ends the process, with lines. Runs in a thread."""
+        if self._first is None:
+            self._first = now
+            if self.waiting_for:
+                _write(f"stopping after {self.waiting_for} (Ctrl-C again ends at once; what was saved is kept) ...")
+            else:
+                threading.Thread(target=self._end_if_late, args=(end,), daemon=True).start()
+        elif now - self._first >= REPEAT_SECONDS:
+            end("ended at once; what was saved is kept")
+
+    def _end_if_late(self, end: Callable[..., Any]) -> None:
+        if not self._over.wait(GRACE_SECONDS) and not self.waiting_for:
+            end(*self.last_words)
+
+    def listen(self, wire: int) -> None:
+        """Hear signals as the system writes their numbers to a pipe, until its other end is closed."""
+        while numbers := os.read(wire, 64):
+            for number in numbers:
+                if number in (signal.SIGINT, signal.SIGTERM):
+                    self.hear(time.monotonic(), _end)
+
+    def over(self) -> None:
+        """Take no more signals: the command has ended."""
+        self._over.set()
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[Stopping]:
+    """Let Ctrl-C and SIGTERM do what the module says; outside the main thread, where Python cannot, what they did."""
+    stopping = Stopping()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+    wire, woken = os.pipe()
+    if os.name == "posix":  # Windows asks for no such thing, and Python has it there from 3.12 on
+        os.set_blocking(woken, False)
+    wakeup = signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    handlers = {number: signal.signal(number, stopping.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    thread = threading.Thread(target=stopping.listen, args=(wire,), daemon=True)
+    thread.start()
+    try:
+        yield stopping
+    finally:
+        stopping.over()
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        signal.set_wakeup_fd(wakeup)
+        os.close(woken)
+        thread.join()
+        os.close(wire)
+
+
+def _write(*lines: str) -> None:
+    """Write to stderr past every buffer, which the main thread may be in the middle of."""
+    with contextlib.suppress(OSError):
+        os.write(2, "".join(f"{line}\n" for line in ("", *map(clean_line, lines))).encode(errors="backslashreplace"))
+
+
+def _end(*lines: str) -> None:
+    """End the process, whatever its main thread does."""
+    if os.name == "posix":  # a progress bar hides the cursor
+        for descriptor in (1, 2):
+            with contextlib.suppress(OSError):
+                if os.isatty(descriptor):
+                    os.write(descriptor, SHOW_CURSOR.encode())
+    _write(*lines)
+    os._exit(INTERRUPTED)

@@ -1,0 +1,165 @@
+"""A text file of separated fields to rows, each with the number of the line it begins in.
+
+The separator is the one named, else whichever of comma, semicolon, tab, | and blank gives rows that agree best with the
+first, numbers counting more than words; what stands in quotes does not count. Lines at the top that begin with # are
+comments: they come as rows like others, and whoever reads them decides.
+
+Text comes from anywhere: a line, and a field by the csv module's own limit, is never longer than a stated number of
+characters, and a quote that swallows the rows after it is reported where it opens.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterator
+
+from genreg_np.data.idx import PathLike
+from genreg_np.errors import DataError, UsageError
+from genreg_np.files import open_regular
+
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "blank": " "}
+LONGEST_LINE = 1 << 24  # characters
+SAMPLE_LINES = 40  # that the separator is found by
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+
+Row = tuple[int, list[str]]  # line number from 1, fields
+
+
+def parse_separator(text: str) -> str:
+    r"""Return the sign that a separator's name or sign stands for.
+
+    Parameters
+    ----------
+    text : str
+        comma, semicolon, tab, pipe, blank, or the sign itself; \t is a tab too.
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+    """
+    sign = SEPARATORS.get(text.lower(), "\t" if text == r"\t" else text)
+    if sign not in SEPARATORS.values():
+        raise UsageError(f"separator {text!r}: must be one of {', '.join(SEPARATORS)}")
+    return sign
+
+
+def is_number(field: str) -> bool:
+    """Tell whether a field can be read as a number, NaN and infinities included."""
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
+    """Yield the rows of a text file that are not blank, fields without the space around them, each on one line.
+
+    Parameters
+    ----------
+    path : path-like
+        A text file in UTF-8.
+    separator : str, optional
+        As for `parse_separator`; by default found.
+
+    Raises
+    ------
+    UsageError
+        For a separator that is none.
+    DataError
+        For a file that cannot be read, is no text in UTF-8, or has a line too long or a quote that is not closed.
+    """
+    sign = parse_separator(separator) if separator is not None else None
+    try:
+        with open_regular(path) as raw:
+            start = raw.read(64)
+            raw.seek(0)
+            if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start:
+                raise DataError(f"{path}: text in UTF-16, or no text at all; save it as CSV in UTF-8")
+            with io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
+                yield from _rows(path, file, sign)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; check the name") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the file") from None
+
+
+def _lines(path: PathLike, file: io.TextIOWrapper) -> Iterator[str]:
+    """Yield lines, none of them too long; quotes in comments at the top are no quotes."""
+    number, top = 0, True
+    try:
+        while line := file.readline(LONGEST_LINE + 1):
+            number += 1
+            if len(line) > LONGEST_LINE:
+                raise DataError(f"{path}, line {number}: longer than {LONGEST_LINE:,} characters; is it a table?")
+            if "\0" in line:
+                raise DataError(f"{path}, line {number}: a NUL byte, which no text holds; save it as CSV in UTF-8")
+            top = top and (line.startswith("#") or not line.strip())
+            yield line.replace('"', "") if top else line
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not a text file in UTF-8 (after line {number}); save it as CSV in UTF-8") from None
+
+
+def _rows(path: PathLike, file: io.TextIOWrapper, sign: str | None) -> Iterator[Row]:
+    """Parse the lines of an open file."""
+    lines = _lines(path, file)
+    sample = list(itertools.islice(lines, SAMPLE_LINES))
+    sign = sign or _separator(sample)
+    taken = 0  # lines that the row under way has taken so far
+
+    def feed() -> Iterator[str]:
+        nonlocal taken
+        for line in itertools.chain(sample, lines):
+            taken += 1
+            yield " ".join(line.split()) + "\n" if sign == " " else line
+        if taken:  # the parser asks for more in the middle of a row
+            raise DataError(f'{path}, line {begin()}: a quote (") opens here and is not closed; close or remove it')
+
+    def begin() -> int:
+        return reader.line_num - taken + 1
+
+    reader = csv.reader(feed(), delimiter=sign, skipinitialspace=sign != " ")
+    first = True
+    try:
+        for fields in reader:
+            if taken > 1 and not first:  # a header may have names of several lines
+                raise DataError(
+                    f'{path}, line {begin()}: a quote (") opens here and is closed only in line {reader.line_num}; '
+                    "close or remove it"
+                )
+            row = begin(), [" ".join(field.split()) if taken > 1 else field.strip() for field in fields]
+            taken = 0
+            if any(row[1]):
+                first = first and row[1][0].startswith("#")
+                yield row
+    except csv.Error as error:
+        what = "a quote that is not closed?" if taken > 1 else error
+        raise DataError(f"{path}, line {begin()}: not readable as CSV ({what}); mend the line") from None
+
+
+def _separator(sample: list[str]) -> str:
+    """Return the sign that a file's first lines are separated by; a comma where there is none."""
+    lines = [line for line in sample if line.strip() and not line.startswith("#")] or sample
+    return max(SEPARATORS.values(), key=lambda sign: _agreement(lines, sign))
+
+
+def _agreement(lines: list[str], sign: str) -> tuple[int, int, int]:
+    """Return how many rows are as wide as the first, how many of their fields are numbers, and how wide they are."""
+    spaced = [" ".join(line.split()) for line in lines] if sign == " " else lines
+    try:
+        rows = [fields for fields in csv.reader(spaced, delimiter=sign, skipinitialspace=sign != " ") if fields]
+    except csv.Error:
+        return 0, 0, 0
+    if not rows or len(rows[0]) < 2:
+        return 0, 0, 0
+    numbers = sum(
+        is_number(field) or (sign != "," and bool(DECIMAL_COMMA.fullmatch(field.strip())))
+        for fields in rows
+        for field in fields
+    )
+    return sum(len(fields) == len(rows[0]) for fields in rows), numbers, len(rows[0])

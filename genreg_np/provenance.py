@@ -1,0 +1,97 @@
+"""The data of a run: which they are, where they lie, and what a model says of them.
+
+A run folder names its data and keeps their fingerprint, so that a run goes on with what it began with. But it may come
+from anybody: a file or folder is read again because the user named it, or because it is, byte for byte, what the
+fingerprint was made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genreg_np.data import dataset_names, load_dataset, reader_arguments
+from genreg_np.data.dataset import SPLITS, Dataset
+from genreg_np.errors import RunError, UsageError
+
+
+def is_path(source: str) -> bool:
+    """Whether a dataset is a file or folder of the user's, no named one."""
+    return source != "auto" and source not in dataset_names()
+
+
+def lasting(source: str | os.PathLike[str]) -> str:
+    """Return a dataset's name, or its path as it can be read from any folder."""
+    name = os.fspath(source)
+    return os.path.abspath(name) if is_path(name) else name
+
+
+def load_again(folder: Path, origin: dict[str, Any], variations: int, named: bool) -> Dataset:
+    """Load the data of a run as it did before.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder, for messages.
+    origin : dict
+        What load_dataset was given: `source` (name or path), `data_dir` and READER_OPTIONS; `data` is the fingerprint.
+    variations : int
+        Views per letter.
+    named : bool
+        Whether the user named the source in this call.
+
+    Raises
+    ------
+    UsageError
+        For a file or folder without a fingerprint that was not named.
+    RunError
+        For one that is gone.
+    GenregError
+        For data that cannot be read.
+    """
+    source = origin["source"]
+    if is_path(source) and not named:
+        if "data" not in origin:
+            raise UsageError(
+                f"{folder}: has no fingerprint of its data, so {source} is not read unless you name it: --dataset PATH"
+            )
+        if not os.path.exists(source):
+            raise RunError(f"{folder}: its data are not at {source} any more: say where they are with --dataset PATH")
+    return load_dataset(
+        source,
+        data_dir=origin.get("data_dir"),
+        variations=variations,
+        **reader_arguments(origin),
+    )
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Return the SHA-256 of everything in a dataset that can influence a run."""
+    digest = hashlib.sha256(repr((dataset.class_names, dataset.input_range)).encode("utf-8"))
+    for name in SPLITS:
+        part = dataset.split(name)
+        for array in (part.inputs, part.labels):
+            digest.update(f"{array.shape} {array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def display_name(setting: str, dataset: Dataset) -> str:
+    """Return a built-in dataset's name, or a file's or folder's name without the path (a folder's with a slash)."""
+    if not is_path(setting):
+        return dataset.name
+    return Path(setting).name + ("" if Path(setting).suffix else "/")
+
+
+def background(dataset: Dataset) -> dict[str, float]:
+    """Return how bright the border of training images is, 0 .. 1, so that inverted pictures can be told later."""
+    inputs, value_range = dataset.train.inputs, dataset.input_range
+    if inputs.ndim != 3 or value_range is None:
+        return {}
+    border = np.concatenate([inputs[:, 0], inputs[:, -1], inputs[:, :, 0], inputs[:, :, -1]], axis=1)
+    low, high = value_range
+    return {"background": round(float((border.mean(dtype=np.float64) - low) / (high - low)), 3)}

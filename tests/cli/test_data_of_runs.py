@@ -1,0 +1,134 @@
+"""The data of a run that goes on: named, moved, told by a stranger; and the command that is said to come next."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genreg_np.cli import runs
+from genreg_np.errors import RunError
+from tests.cli import FAST, one_line
+
+
+@pytest.fixture
+def table() -> Path:
+    """A table whose label is not its last column."""
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{centre + rng.normal()},{kind},{rng.normal()}" for centre, kind in ((0, "ant"), (9, "bee")) for _ in range(20)
+    ]
+    Path("data").mkdir()
+    Path("data/first.csv").write_text("x,kind,y\n" + "\n".join(rows) + "\n")
+    return Path("data/first.csv")
+
+
+def next_command(out: str) -> list[str]:
+    """Return the command that is said to come next."""
+    return shlex.split(re.search(r"try next:\n  genreg-np (.*)\n", out)[1])
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_next_command_of_a_run_that_went_on_works(genreg, table: Path, moved: bool) -> None:
+    """With the table and its column, wherever the table lies now, and named as short as can be."""
+    call = ("train", "--dataset", table, "--label", "kind", "--out", "run", *FAST)
+    named = []
+    assert next_command(genreg(*call).out)[2:] == ["--dataset", "data/first.csv", "--label", "kind"]
+    if moved:
+        table.rename("second.csv")
+        named = ["--dataset", "second.csv"]
+    again = genreg("train", "--resume", "run", "--generations", 5, *named)
+    assert f"dataset {named[1] if moved else table.absolute()}\n" in again.out
+    command = next_command(again.out)
+    assert command[2:] == ["--dataset", "second.csv" if moved else "data/first.csv", "--label", "kind"]
+    done = genreg(*command)
+    assert done.code == 0, done.err
+
+
+def test_the_next_command_scales_pictures_as_the_run_did(genreg) -> None:
+    image = pytest.importorskip("PIL.Image")
+    for name, level in (("dark", 0), ("light", 200)):
+        Path(f"pictures/{name}").mkdir(parents=True)
+        for number in range(8):
+            image.new("L", (9, 7), level + 5 * number).save(f"pictures/{name}/{number}.png")
+    assert genreg("train", "--dataset", "pictures", "--size", "4x5", "--out", "run", *FAST, "--quiet").code == 0
+    command = next_command(genreg("train", "--resume", "run", "--generations", 5).out)
+    assert command[2:] == ["--dataset", "pictures", "--size", "4x5"]
+    assert genreg(*command).code == 0
+
+
+def test_a_file_that_is_called_like_a_dataset_is_not_taken_for_it(table: Path) -> None:
+    table.rename("digits")
+    assert runs._shown(str(Path("digits").absolute())) == str(Path("digits").absolute())
+
+
+def test_a_moved_dataset_is_asked_for_by_its_option(genreg, table: Path) -> None:
+    assert genreg("train", "--dataset", table, "--label", "kind", "--out", "run", *FAST, "--quiet").code == 0
+    table.rename("second.csv")
+    line = one_line(genreg("train", "--resume", "run", "--generations", 5, "--quiet"), 1)
+    assert str(table.absolute()) in line
+    assert "--dataset PATH" in line
+
+
+def test_a_dataset_that_was_named_is_found_from_any_folder(
+    genreg, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative path is kept as an absolute one, at the start and where it is named again."""
+    assert genreg("train", "--dataset", table, "--label", "kind", "--out", "run", *FAST, "--quiet").code == 0
+    table.rename("second.csv")
+    call = ("train", "--resume", "run", "--dataset", "second.csv", "--generations", 5, "--quiet")
+    assert genreg(*call).code == 0
+    monkeypatch.chdir("data")
+    assert genreg("train", "--resume", "../run", "--generations", 6, "--quiet").code == 0
+
+
+@pytest.mark.parametrize("command", ["train", "mixed"])
+def test_a_run_folder_of_a_stranger_reads_no_file_unasked(genreg, table: Path, command: str) -> None:
+    """Without a fingerprint it could name any file; named by the user, it is read, and known again from then on."""
+    options = FAST if command == "train" else ["--network", "4,4", "--population", 2, "--generations", 1]
+    options = [*options, *(["--no-figures", "--attack-images", 0] if command == "mixed" else [])]
+    call = (command, "--dataset", table, "--label", "kind", "--backend", "numpy", "--out", "run", *options, "--quiet")
+    assert genreg(*call).code == 0
+    config = Path("run/config.toml")
+    config.write_text(re.sub(r'data = ".*"\n', "", config.read_text()))
+    again = (command, "--resume", "run", "--generations", 5, "--quiet")
+    line = one_line(genreg(*again), 2)
+    assert str(table.absolute()) in line
+    assert "--dataset PATH" in line
+    assert genreg(*again, "--dataset", table).code == 0
+    assert genreg(command, "--resume", "run", "--generations", 6, "--quiet").code == 0
+
+
+def test_a_named_dataset_needs_no_fingerprint(genreg) -> None:
+    assert genreg("train", "--dataset", "digits", "--out", "run", *FAST, "--quiet").code == 0
+    config = Path("run/config.toml")
+    config.write_text(re.sub(r'data = ".*"\n', "", config.read_text()))
+    again = genreg("train", "--resume", "run", "--generations", 5)
+    assert again.code == 0
+    assert again.out.startswith("dataset digits\n")
+
+
+def test_runs_that_begin_at_the_same_instant_get_a_folder_each() -> None:
+    """A folder is taken by being made, not by being looked for."""
+    folders = [runs.fresh_folder("digits", "small", 0) for _ in range(3)]
+    assert [str(folder) for folder in folders] == [f"runs/digits-small-0{number}" for number in ("", "-2", "-3")]
+    assert all(folder.is_dir() for folder in folders)
+
+
+@pytest.mark.parametrize("kind", ["file", "dangling link"])
+def test_a_default_folder_that_cannot_be_made_is_one_line(kind: str) -> None:
+    """And no search without end."""
+    if kind == "file":
+        Path("runs").write_text("in the way")
+    else:
+        Path("runs").symlink_to("nowhere/at/all")
+    with pytest.raises(RunError, match="--out"):
+        runs.fresh_folder("digits", "small", 0)
+
+
+def test_a_refused_run_leaves_no_default_folder(genreg) -> None:
+    one_line(genreg("train", "--dataset", "digits", "--set", "fitness=custom", "--strategy", "genreg"), 2)
+    assert not list(Path("runs").iterdir())

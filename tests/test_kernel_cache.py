@@ -1,0 +1,145 @@
+"""The cache of compiled kernels is code: where it lies, who may have written it, and what is said without one."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genreg_np.files import user_cache_dir
+from tests.helpers import python
+
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba"),
+    pytest.mark.skipif(os.name != "posix", reason="owners and modes of POSIX"),
+]
+
+only_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give files away")
+
+USE = """
+import os, sys, warnings
+os.umask(int(sys.argv[1], 8))
+warnings.simplefilter("always")
+warnings.showwarning = lambda message, *_: print(message)
+import numpy as np
+from genreg_np.backends import compiled_how_often
+from genreg_np.backends.kernels.bits import philox
+from genreg_np.backends.kernels.jit import cache_folder
+philox(*np.arange(5, dtype=np.uint64))
+print(compiled_how_often())
+print(cache_folder())
+"""
+ONCE, EVERY_TIME = "once on this machine", "in every process, for want of a cache"
+
+
+def use(umask: str = "022", **environment: str) -> list[str]:
+    """Use a kernel in a fresh interpreter; return the lines it printed: a warning if any, how often, and the folder."""
+    return python(USE, umask, **environment).splitlines()
+
+
+class Hostile:
+    """What an attacker's cache would hold: a pickle that runs code as soon as it is read."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (str(self.marker), "w")
+
+
+def planted(cache: Path, marker: Path) -> None:
+    """Put a pickle that runs code in place of every index of a cache that has been used."""
+    indices = list(cache.rglob("*.nbi"))
+    assert indices, "there is something to put it in place of"
+    for index in indices:
+        index.write_bytes(pickle.dumps(Hostile(marker)))
+
+
+def spoil(cache: Path, how: str) -> None:
+    """Make a cache one that another user may have filled."""
+    if how == "open to others":
+        cache.chmod(0o777)
+    elif how == "the folder itself open":
+        (next(cache.rglob("kernels/*"))).chmod(0o777)
+    else:
+        for path in (cache, *cache.rglob("*")):
+            os.chown(path, 2000, 2000)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "open to others",
+        "the folder itself open",
+        pytest.param("another user's", marks=only_root),
+    ],
+)
+def test_a_cache_that_others_may_have_filled_is_not_read(tmp_path: Path, how: str) -> None:
+    """Numba's cache is pickles: reading it would run whatever they hold."""
+    cache, marker = tmp_path / "cache", tmp_path / "marker"
+    assert use(XDG_CACHE_HOME=str(cache))[0] == ONCE
+    planted(cache, marker)
+    spoil(cache, how)
+    warning, often, folder = use(XDG_CACHE_HOME=str(cache))
+    assert not marker.exists(), "the other user's code ran"
+    assert warning.startswith(str(cache))
+    assert warning.endswith("kernels are compiled anew in every process")
+    assert (often, folder) == (EVERY_TIME, "None")
+
+
+def test_a_planted_index_would_run_in_a_trusted_cache(tmp_path: Path) -> None:
+    """What the test before keeps out is real: numba reads the index, and it runs."""
+    use(XDG_CACHE_HOME=str(tmp_path / "cache"))
+    planted(tmp_path / "cache", tmp_path / "marker")
+    use(XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert (tmp_path / "marker").exists()
+
+
+def test_a_cache_made_under_any_umask_is_closed_and_used_again(tmp_path: Path) -> None:
+    """A umask of 0 makes every file open to all; the folder keeps others from them."""
+    for _ in range(2):
+        often, folder = use("000", XDG_CACHE_HOME=str(tmp_path / "cache"))
+        assert often == ONCE
+    place = Path(folder)
+    while place != tmp_path:
+        assert place.stat().st_mode & 0o077 == 0
+        place = place.parent
+
+
+@pytest.mark.parametrize("name", ["XDG_CACHE_HOME", "HOME"])
+@pytest.mark.parametrize("value", ["", "relative/folder", "."])
+def test_variables_that_name_no_absolute_folder_are_ignored(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str
+) -> None:
+    """The cache must not depend on the folder a program is started in, nor lie under the root folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    expected = user_cache_dir()
+    monkeypatch.setenv(name, value)
+    if name == "HOME":
+        import pwd
+
+        home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+        expected = home / expected.relative_to(tmp_path)
+    assert user_cache_dir() == expected
+
+
+def test_a_user_without_a_home_compiles_without_a_cache(tmp_path: Path) -> None:
+    """No entry in the list of users, no HOME: one line, no traceback."""
+    nobody = "import pwd\ndef missing(user): raise KeyError(user)\npwd.getpwuid = missing\n"
+    environment = {"HOME": "", "XDG_CACHE_HOME": ""}
+    lines = python(nobody + USE, "022", **environment).splitlines()
+    assert lines == ["no home folder: kernels are compiled anew in every process", EVERY_TIME, "None"]
+
+
+def test_a_cache_that_cannot_be_written_is_said_so_once(tmp_path: Path) -> None:
+    """What is said before compiling does not contradict the warning."""
+    (tmp_path / "file").touch()
+    lines = use(XDG_CACHE_HOME=str(tmp_path / "file"))
+    assert lines == [
+        f"{tmp_path / 'file'} is not a folder: kernels are compiled anew in every process", EVERY_TIME, "None"
+    ]  # fmt: skip
