@@ -94,7 +94,6 @@ def test_the_records_of_a_fitness_of_ones_own_are_documented() -> None:
         "docs/model-format.md",
         "docs/data.md",
         "docs/security.md",
-        "docs/own-fitness.md",
         "docs/int8.md",
         "README.md",
     ],
