@@ -31,7 +31,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import prange
 from ours import batch_of, brood_of
 from workload import MUTATION_RATE, Workload
 
@@ -45,12 +44,12 @@ from genreg_np.backends.kernels.offspring import build_lit_rows
 REPETITIONS = 15
 
 
-@kernel(parallel=True)
-def build(brood, batch, tile_genomes, tile_rows):
+@kernel()
+def build(brood, batch, tile_genomes, tile_rows, begin, end):
     """Build all first layers, as score_dense does, and use none."""
     columns, spans, places = batch[:3]
     population, hidden = len(brood[1]), brood[7][0, 1]
-    for tile in prange((population + tile_genomes - 1) // tile_genomes):
+    for tile in range(begin, end):
         first = tile * tile_genomes
         count = min(tile_genomes, population - first)
         block = np.empty((count * tile_rows, len(columns)), np.float32)
@@ -60,10 +59,10 @@ def build(brood, batch, tile_genomes, tile_rows):
                 build_lit_rows(block[g * height : (g + 1) * height], row, spans, places, first + g, brood)
 
 
-@kernel(parallel=True)
-def multiply(block, columns, population, hidden, tile_genomes, tile_rows):
+@kernel()
+def multiply(block, columns, population, hidden, tile_genomes, tile_rows, begin, end):
     """Multiply with the batch as score_dense does, but the same block (tile_genomes tile_rows, W) every time."""
-    for tile in prange((population + tile_genomes - 1) // tile_genomes):
+    for tile in range(begin, end):
         count = min(tile_genomes, population - tile * tile_genomes)
         products = np.empty((count * hidden, columns.shape[1]), np.float32)
         for row in range(0, hidden, tile_rows):
@@ -71,12 +70,12 @@ def multiply(block, columns, population, hidden, tile_genomes, tile_rows):
             np.dot(block[: count * height], columns, products[count * row : count * row + count * height])
 
 
-@kernel(parallel=True)
-def finish(fitness, products, batch, task, brood):
+@kernel()
+def finish(fitness, products, batch, task, brood, begin, end):
     """Compute what follows the first layer's products (H, N), the same for every genome."""
     labels, weights = batch[3], batch[4]
     kind, reward, penalty = task
-    for genome in prange(len(brood[1])):
+    for genome in range(begin, end):
         logits = kernels.finish_forward(products.copy(), genome, brood)
         fitness[genome] = judge(logits, labels, weights, kind, reward, penalty, genome, brood[5], brood[6])[0]
 
@@ -93,26 +92,27 @@ def stages(workload: Workload, gene: Gene) -> tuple[dict[str, Callable[[], objec
     block, fitness = np.full((rows * height, len(columns)), np.float32(0.1)), np.empty(population)
     products = np.random.default_rng(0).normal(size=(hidden, images)).astype(np.float32)
 
-    def running(function: Callable[..., object], *arguments: Any) -> Callable[[], object]:
-        def call() -> object:
-            with engine._running():
-                return function(*arguments)
+    tiles = -(-population // rows)
 
-        return call
+    def running(count: int, function: Callable[..., object], *arguments: Any) -> Callable[[], object]:
+        return lambda: engine._share_out(count, function, *arguments)
 
     timed: dict[str, Callable[[], object]] = {
         "batch": lambda: (backend._lit_inputs(batch.features), backend._description(brood))
     }
     if backend.plan(brood) == "dense":
-        timed["build"] = running(build, description, what, rows, height)
-        timed["product"] = running(multiply, block, columns, population, hidden, rows, height)
+        timed["build"] = running(tiles, build, description, what, rows, height)
+        timed["product"] = running(tiles, multiply, block, columns, population, hidden, rows, height)
     else:
-        multiplied = kernels.survivor_products(brood.survivors, hidden, inputs, spans, columns)
-        arguments = (brood.survivors, hidden, inputs, spans, columns)
-        timed["product"] = running(kernels.survivor_products, *arguments)
+        multiplied = np.empty((workload.survivors, hidden, images), np.float32)
+        arguments = (multiplied, brood.survivors, hidden, inputs, spans, columns)
+        timed["product"] = running(len(multiplied), kernels.survivor_products, *arguments)
+        timed["product"]()
         accuracy = np.empty(population)
-        timed["inherit"] = running(kernels.score_inherited, fitness, accuracy, what, task, description, multiplied)
-    timed["finish"] = running(finish, fitness, products, what, task, description)
+        timed["inherit"] = running(
+            population, kernels.score_inherited, fitness, accuracy, what, task, description, multiplied
+        )
+    timed["finish"] = running(population, finish, fitness, products, what, task, description)
     timed["rebuild"] = lambda: engine.rebuild(brood, survivors)
     return timed, lambda: (engine.score(brood, batch), engine.rebuild(brood, survivors))
 

@@ -12,7 +12,6 @@ from genreg_np.infer import UNMOVED
 from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Standardise, UInt8
 from genreg_np.model import PIECE, Float32
 
-
 ShareOut = Callable[..., None]  # share_out(tiles, kernel, *arguments) runs a kernel on all tiles
 
 

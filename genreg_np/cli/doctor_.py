@@ -11,6 +11,7 @@ import click
 
 from genreg_np import __version__
 from genreg_np.backends.base import Work
+from genreg_np.backends.threads import usable_processors
 from genreg_np.cli.output import duration
 from genreg_np.cli.terminal import say
 from genreg_np.errors import GenregError
@@ -77,9 +78,6 @@ def _backend(name: str, selftest: bool) -> bool:
 
 def _threads() -> None:
     """Print what limits threads here."""
-    if importlib.util.find_spec("numba"):
-        import numba
-
-        say(f"  threads: {numba.config.NUMBA_NUM_THREADS} at most (NUMBA_NUM_THREADS)")
+    say(f"  threads: {usable_processors()} by default (--threads)")
     if not importlib.util.find_spec("threadpoolctl"):
         say("  threadpoolctl is missing: BLAS may use several threads, so the same seed may give other bytes")

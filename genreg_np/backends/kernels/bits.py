@@ -21,7 +21,7 @@ ZERO = np.int64(0)
 
 @part()
 def copy(target, source):
-    """Fill target (n,) float32 with the first n of source; `target[:] = source` would be compiled with all its rules."""
+    """Fill target (n,) float32 with the first n of source; `target[:] = source` takes seconds to compile."""
     for i in range(len(target)):
         target[i] = source[i]
 
