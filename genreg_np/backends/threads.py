@@ -1,6 +1,6 @@
 """Threads: tiles of fixed shape, handed out to a few of Python's; and one BLAS thread per call within them.
 
-Kernels release the interpreter's lock and know nothing of threads. Which thread does a tile changes no byte, and nor does
+Kernels release the interpreter's lock and know nothing of threads. Which thread does a tile changes no byte, nor does
 how many there are: the shapes of tiles never depend on that. OpenBLAS's own threads would change its bytes with their
 number.
 """
