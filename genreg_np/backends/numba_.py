@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends import numba_gradients, numba_images
+from genreg_np.backends import numba_gradients, numba_images, numba_pairs
 from genreg_np.backends.base import (
     IMAGE_TILE,
     Backend,
@@ -30,12 +30,10 @@ from genreg_np.backends.base import (
 from genreg_np.backends.gradients import Descent
 from genreg_np.backends.images import Warps
 from genreg_np.backends.kernels import brood as kernels
-from genreg_np.backends.kernels import perturb as pair_kernels
 from genreg_np.backends.kernels.jit import mark_compiled
 from genreg_np.backends.numba_gradients import layer_table
 from genreg_np.backends.threads import share_out, single_threaded_blas, usable_processors
 from genreg_np.errors import UsageError
-from genreg_np.fitness import check_image_scores
 from genreg_np.layers import Deskew, Detectors, FixedLayer, Standardise, UInt8
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.memory import Plan
@@ -44,7 +42,6 @@ from genreg_np.streams import Purpose, gap_table, normal_table
 
 BLOCK_GENES = 1 << 18  # weights built at a time, 1 MB: they must stay in a core's cache
 MIN_ROWS, MOST_GENOMES = 16, 16
-PAIR_TILE = 128  # images whose mutants one thread judges at a time: a fixed shape, as IMAGE_TILE
 SPARSE_COST = 4.0  # a scattered multiply-add costs this many of a product's
 LONGEST_GAP = 32  # dark inputs between lit ones that are cheaper to compute than to step over
 
@@ -175,35 +172,10 @@ class NumbaBackend(Backend):
 
     def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
         """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
-        images = len(batch)
-        rows = np.arange(images) if batch.rows is None else batch.rows
-        shifts = np.zeros(images, np.int64) if batch.shifts is None else batch.shifts
-        what = (batch.features, rows, shifts, batch.labels, batch.weights)
-        net = (np.ascontiguousarray(genes), layer_table(network))
-        pairs, sigma = perturbation.pairs, np.float32(perturbation.sigma)
-        mutation = (
-            pairs,
-            perturbation.order,
-            sigma,
-            perturbation.relative,
-            perturbation.generation,
-            np.uint64(perturbation.seed),
-        )
-        tiles = -(-images // PAIR_TILE)
-        changes, totals, change = np.empty((tiles, len(genes)), np.float32), np.zeros((tiles, 2)), np.empty_like(genes)
-        if batch.score is Score.CUSTOM:
-            answers = np.empty((len(network.dense), pairs, 2, images, network.outputs), np.float32)
-            logits = np.empty((images, network.outputs), np.float32)
-            self._share_out(tiles, pair_kernels.answer_tiles, answers, logits, PAIR_TILE, what, net, mutation)
-            advantages, totals[0] = _judge_pairs(answers, logits, batch, perturbation)
-            self._share_out(tiles, pair_kernels.fold_tiles, changes, advantages, PAIR_TILE, what, net, mutation)
-        else:
-            task = (int(batch.score), np.float32(batch.reward), np.float32(batch.penalty))
-            kernel = pair_kernels.perturb_by_log if _by_log(network, batch) else pair_kernels.perturb_by_score
-            self._share_out(tiles, kernel, changes, totals, PAIR_TILE, what, task, net, mutation)
-        self._share_out(-(-len(change) // pair_kernels.BLOCK), pair_kernels.add_tiles, change, changes, images)
-        fitness, right = totals.sum(axis=0) / images
-        return Estimate(change, float(fitness), float(right))
+        with single_threaded_blas():
+            return numba_pairs.estimate(
+                network, genes, batch, perturbation, lambda tiles, do: share_out(tiles, do, self.threads)
+            )
 
     def descend(
         self, descent: Descent, genes: Float32, features: Float32, labels: NDArray[np.int64], order: NDArray[np.int64]
@@ -218,26 +190,6 @@ class NumbaBackend(Backend):
     def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
         """Apply a layer to levels (N, I) uint8: (N, I) float32."""
         return numba_images.standardised(layer, levels, self._share_out)
-
-
-def _judge_pairs(
-    answers: Float32, logits: Float32, batch: Batch, perturbation: Perturbation
-) -> tuple[Float32, tuple[float, float]]:
-    """Return the pairs' differences (L, M, N), summed scores and right predictions, by the user's fitness."""
-    depth, pairs, classes = len(answers), answers.shape[1], answers.shape[-1]
-    labels = np.tile(batch.labels, depth * pairs * 2)
-    scores = check_image_scores(batch.function, answers.reshape(-1, classes), labels).reshape(answers.shape[:-1])
-    advantages = np.zeros((depth, perturbation.order, len(batch)), np.float32)
-    advantages[:, :pairs] = scores[:, :, 0] - scores[:, :, 1]
-    own = check_image_scores(batch.function, logits, batch.labels)
-    totals = float(own @ batch.weights), float((logits.argmax(axis=1) == batch.labels).sum())
-    return advantages, totals
-
-
-def _by_log(network: Network, batch: Batch) -> bool:
-    """Tell whether every mutant's logits are base +- spread, and log-probability is what counts."""
-    plain = len(network.dense) == 1 or (len(network.dense) == 2 and network.dense[-1].activation == "linear")
-    return batch.score is Score.LOG_PROBABILITY and plain
 
 
 def plan(brood: Brood) -> str:

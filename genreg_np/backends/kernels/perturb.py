@@ -1,4 +1,4 @@
-"""Node perturbation of a batch, tile by tile (base.Backend.perturb; the specification is numpy_.estimate).
+"""Node perturbation of a tile of images, step by step (base.Backend.perturb; the specification is numpy_.estimate).
 
 mutants.py gives all pairs' differences of scores d. The credits of all units come from them by the same transform,
 
@@ -119,13 +119,16 @@ def fold_layers(change, advantages, signs, images, values, layers):
         first = last
 
 
-@part()
-def open_tile(tile, size, batch, net, mutation):
-    """Return a tile's first image, its images (T, I), and of all units (U, T) activations, m, delta and signs."""
-    features, rows, shifts, _, _ = batch
+@kernel()
+def open_tile(number, size, batch, net, mutation):
+    """Return a tile's first image, its images (T, I), and of all units (U, T) activations, m, delta and signs.
+
+    batch = features (M, I), rows, shifts (N,); net = genes (D,), layers; mutation = sigma, generation, seed.
+    """
+    features, rows, shifts = batch
     genes, layers = net
-    _, _, sigma, _, generation, seed = mutation
-    start, units = tile * size, ZERO
+    sigma, generation, seed = mutation
+    start, units = number * size, ZERO
     for layer in range(len(layers)):
         units += layers[layer, 1]
     images = gather(features, rows[start : start + size], shifts[start : start + size])
@@ -142,30 +145,71 @@ def open_tile(tile, size, batch, net, mutation):
     return start, images, values, middle, delta, signs
 
 
-@part()
-def close_tile(change, total, start, advantages, tile, batch, task, net, mutation):
-    """Fill a tile's change (D,), its summed scores and right predictions; `tile` is what open_tile returned."""
+@kernel()
+def compare_by_log(middle, delta, labels, net, pairs, order):
+    """Return a tile's differences of log-probability (L, M, T), 0 beyond pair K.
+
+    Where a mutant's logits are base +- spread: of the last layer, and of one before a linear last.
+    """
+    genes, layers = net
+    advantages = np.zeros((len(layers), order, len(labels)), np.float32)
+    first = 0
+    for layer in range(len(layers)):
+        last = first + layers[layer, 1]
+        base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, order)
+        log_advantages(advantages[layer], base, spreads, labels, pairs)
+        first = last
+    return advantages
+
+
+@kernel()
+def compare_by_score(middle, delta, labels, draws, task, net, pairs, order):
+    """Return a tile's differences of scores (L, M, T), 0 beyond pair K, for any fitness and depth.
+
+    task = kind, reward, penalty; `draws` (T,) choose the classes (score_images).
+    """
     kind, reward, penalty = task
-    _, layers = net
-    pairs, _, sigma, relative, generation, seed = mutation
-    _, images, values, _, _, signs = tile
-    count, classes = len(images), layers[-1, 1]
-    own, weight = batch[3][start : start + count], batch[4][start : start + count]
-    weigh(advantages, weight, sigma, pairs, relative)
-    fold_layers(change, advantages, signs, images, values, layers)
-    draws, scores, best = (
-        draws_of(start, count, generation, seed),
-        np.empty(count, np.float32),
-        np.empty(count, np.int32),
-    )
-    logits = values[len(values) - classes :]
-    score_images(scores, best, logits, own, kind, reward, penalty, draws, np.uint32(0))
-    for t in range(count):
-        total[0] += scores[t] * weight[t]
-        total[1] += best[t] == own[t]
+    genes, layers = net
+    count, depth = len(labels), len(layers)
+    scores, best = np.empty((2, count), np.float32), np.empty(count, np.int32)
+    advantages = np.zeros((depth, order, count), np.float32)
+    first = 0
+    for layer in range(depth):
+        last = first + layers[layer, 1]
+        base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, order)
+        if kind == LOG_PROBABILITY and (layer + 1 == depth or (layer + 2 == depth and layers[layer + 1, 3] == 0)):
+            log_advantages(advantages[layer], base, spreads, labels, pairs)
+        else:
+            for pair in range(pairs):
+                shift = np.uint32((pair << 32) // pairs)
+                for twin in range(2):
+                    values = answer(base, spreads[pair], np.float32(1 - 2 * twin), genes, layers, layer)
+                    score_images(scores[twin], best, values, labels, kind, reward, penalty, draws, shift)
+                for t in range(count):
+                    advantages[layer, pair, t] = scores[0, t] - scores[1, t]
+        first = last
+    return advantages
 
 
-@part()
+@kernel()
+def answer_pairs(answers, start, middle, delta, net, order):
+    """Fill the logits of a tile's mutants, in (L, K, 2, N, C) from image `start` on: for a user's fitness."""
+    genes, layers = net
+    width, first = middle.shape[1], 0
+    for layer in range(len(layers)):
+        last = first + layers[layer, 1]
+        base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, order)
+        for pair in range(answers.shape[1]):
+            for twin in range(2):
+                found = answer(base, spreads[pair], np.float32(1 - 2 * twin), genes, layers, layer)
+                target = answers[layer, pair, twin, start : start + width]
+                for t in range(width):
+                    for c in range(len(found)):
+                        target[t, c] = found[c, t]
+        first = last
+
+
+@kernel()
 def draws_of(start, count, generation, seed):
     """Return the words by which classes of images are drawn, at least (T,)."""
     draws = np.empty(4 * ((count + 3) // 4), np.uint32)
@@ -174,108 +218,24 @@ def draws_of(start, count, generation, seed):
 
 
 @kernel()
-def perturb_by_log(changes, totals, size, batch, task, net, mutation, first, last):
-    """Fill each tile's change (tiles, D) and its summed scores and right predictions (tiles, 2).
-
-    For log-probability where a mutant's logits are base +- spread: of the last layer, and of one before a linear one.
-
-    batch = features (M, I), rows, shifts, labels, weights (N,); task = kind, reward, penalty; net = genes (D,), layers;
-    mutation = pairs, order, sigma, relative, generation, seed.
-    """
-    genes, layers = net
-    pairs, order = mutation[0], mutation[1]
-    for number in range(first, last):
-        tile = open_tile(number, size, batch, net, mutation)
-        start, images, _, middle, delta, _ = tile
-        own = batch[3][start : start + len(images)]
-        advantages = np.zeros((len(layers), order, len(images)), np.float32)
-        unit = ZERO
-        for layer in range(len(layers)):
-            stop = unit + layers[layer, 1]
-            base, spreads = spread(middle[unit:stop], delta[unit:stop], genes, layers, layer, order)
-            log_advantages(advantages[layer], base, spreads, own, pairs)
-            unit = stop
-        close_tile(changes[number], totals[number], start, advantages, tile, batch, task, net, mutation)
+def fold_tile(change, advantages, tile, weights, layers, pairs, sigma, relative):
+    """Fill a tile's change (D,) from differences of scores (L, M, T), which are overwritten; weights (T,)."""
+    _, images, values, _, _, signs = tile
+    weigh(advantages, weights, sigma, pairs, relative)
+    fold_layers(change, advantages, signs, images, values, layers)
 
 
 @kernel()
-def perturb_by_score(changes, totals, size, batch, task, net, mutation, first, last):
-    """Fill what perturb_by_log fills, for any fitness and depth."""
+def score_tile(total, values, labels, weights, draws, task, classes):
+    """Add up a tile's weighted scores and right predictions, of the unmutated network."""
     kind, reward, penalty = task
-    genes, layers = net
-    pairs, order, _, _, generation, seed = mutation
-    for number in range(first, last):
-        tile = open_tile(number, size, batch, net, mutation)
-        start, images, _, middle, delta, _ = tile
-        count, depth = len(images), len(layers)
-        own, draws = batch[3][start : start + count], draws_of(start, count, generation, seed)
-        scores, best = np.empty((2, count), np.float32), np.empty(count, np.int32)
-        advantages = np.zeros((depth, order, count), np.float32)
-        unit = ZERO
-        for layer in range(depth):
-            stop = unit + layers[layer, 1]
-            base, spreads = spread(middle[unit:stop], delta[unit:stop], genes, layers, layer, order)
-            if kind == LOG_PROBABILITY and is_logarithmic(layers, layer):
-                log_advantages(advantages[layer], base, spreads, own, pairs)
-            else:
-                for pair in range(pairs):
-                    shift = np.uint32((pair << 32) // pairs)
-                    for twin in range(2):
-                        values = answer(base, spreads[pair], np.float32(1 - 2 * twin), genes, layers, layer)
-                        score_images(scores[twin], best, values, own, kind, reward, penalty, draws, shift)
-                    for t in range(count):
-                        advantages[layer, pair, t] = scores[0, t] - scores[1, t]
-            unit = stop
-        close_tile(changes[number], totals[number], start, advantages, tile, batch, task, net, mutation)
-
-
-@part()
-def is_logarithmic(layers, layer):
-    """Whether the logits of a layer's mutants are base +- spread."""
-    depth = len(layers)
-    return layer + 1 == depth or (layer + 2 == depth and layers[layer + 1, 3] == 0)
-
-
-@kernel()
-def answer_tiles(answers, logits, size, batch, net, mutation, first, last):
-    """Fill the logits of all mutants, (L, K, 2, N, C), and of the unmutated network, (N, C): for a user's fitness."""
-    genes, layers = net
-    pairs, order = mutation[0], mutation[1]
-    for number in range(first, last):
-        start, images, values, middle, delta, _ = open_tile(number, size, batch, net, mutation)
-        unit = ZERO
-        for layer in range(len(layers)):
-            stop = unit + layers[layer, 1]
-            base, spreads = spread(middle[unit:stop], delta[unit:stop], genes, layers, layer, order)
-            for pair in range(pairs):
-                for twin in range(2):
-                    found = answer(base, spreads[pair], np.float32(1 - 2 * twin), genes, layers, layer)
-                    turn_over(answers[layer, pair, twin, start : start + len(images)], found)
-            unit = stop
-        turn_over(logits[start : start + len(images)], values[len(values) - logits.shape[1] :])
-
-
-@part()
-def turn_over(target, source):
-    """Fill target (T, C) with source (C, T)."""
-    for t in range(len(target)):
-        for c in range(len(source)):
-            target[t, c] = source[c, t]
-
-
-@kernel()
-def fold_tiles(changes, advantages, size, batch, net, mutation, first, last):
-    """Fill each tile's change (tiles, D) from differences of scores (L, M, N) found elsewhere."""
-    pairs, order, sigma, relative, _, _ = mutation
-    for number in range(first, last):
-        start, images, values, _, _, signs = open_tile(number, size, batch, net, mutation)
-        count = len(images)
-        own = np.empty((len(advantages), order, count), np.float32)
-        for layer in range(len(advantages)):
-            for pair in range(order):
-                copy(own[layer, pair], advantages[layer, pair, start : start + count])
-        weigh(own, batch[4][start : start + count], sigma, pairs, relative)
-        fold_layers(changes[number], own, signs, images, values, net[1])
+    count = len(labels)
+    scores, best = np.empty(count, np.float32), np.empty(count, np.int32)
+    logits = values[len(values) - classes :]
+    score_images(scores, best, logits, labels, kind, reward, penalty, draws, np.uint32(0))
+    for t in range(count):
+        total[0] += scores[t] * weights[t]
+        total[1] += best[t] == labels[t]
 
 
 @kernel()
