@@ -30,7 +30,7 @@ TIMED_HEADS = 5
 def main() -> None:
     """Time, multiply, write."""
     dataset, backend = load_dataset("mnist"), create("cpu")
-    backend.warm_up(Genreg2.works)
+    backend.warm_up(Genreg2.works(Genreg2.Options(), 1))
     whole, filters = [], []
     evolve = fisher.evolve
 

@@ -53,7 +53,8 @@ class Generations:
             self.config = self.config.with_own_fitness(dataset is not None)
         self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
         self.strategy = strategy_class(self.config.strategy)
-        self.compile_seconds = self.backend.warm_up(self.strategy.works)
+        depth = len(network.dense) if network else len(self.config.hidden) + 1
+        self.compile_seconds = self.backend.warm_up(self.strategy.works(self.config.options, depth))
         self.clock = clock
         started = clock()
         self.dataset = dataset

@@ -167,6 +167,7 @@ class Work(IntEnum):
     PAIRS = 1  # perturb
     IMAGES = 2  # levels, standardise
     GRADIENTS = 3  # descend
+    SCORED_PAIRS = 4  # perturb, for another fitness than log-probability or more than one hidden layer
 
 
 class Backend(ImageBackend, GradientBackend, ABC):

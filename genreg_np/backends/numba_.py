@@ -5,7 +5,6 @@ Which thread takes a tile changes no byte of the result.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends import numba_gradients, numba_images, numba_pairs
+from genreg_np.backends import numba_gradients, numba_images, numba_pairs, numba_warm
 from genreg_np.backends.base import (
     IMAGE_TILE,
     Backend,
@@ -23,19 +22,17 @@ from genreg_np.backends.base import (
     Gene,
     Judgement,
     Perturbation,
-    Score,
     Work,
     brood_plan,
 )
 from genreg_np.backends.gradients import Descent
 from genreg_np.backends.images import Warps
 from genreg_np.backends.kernels import brood as kernels
-from genreg_np.backends.kernels.jit import mark_compiled
+from genreg_np.backends.kernels.jit import is_compiled, mark_compiled
 from genreg_np.backends.numba_gradients import layer_table
 from genreg_np.backends.threads import share_out, single_threaded_blas, usable_processors
 from genreg_np.errors import UsageError
-from genreg_np.layers import Deskew, Detectors, FixedLayer, Standardise, UInt8
-from genreg_np.layers.optimisers import Optimiser
+from genreg_np.layers import FixedLayer, Standardise, UInt8
 from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
@@ -94,29 +91,8 @@ class NumbaBackend(Backend):
     def warm_up(self, works: Sequence[Work] = tuple(Work)) -> float:
         """Compile the kernels that some works need, or load them from the cache; return the seconds it took so far."""
         start, cold = time.perf_counter(), set(works) - self._warm
-        network = Network.build((2,), (2,), 2)
-        two = np.zeros((2, 2), np.float32)
-        batch = Batch(two, np.zeros(2, np.int64), np.ones(2), Score.REWARD_SAMPLED)
-        genomes = np.zeros((1, network.gene_count), np.float32)
         if cold:
-            self.logits(network, genomes[0], two)
-        if Work.BROODS in cold:
-            no_parents = np.zeros((1, 2), np.int32)
-            brood = Brood(network, 0, 0, genomes[:0], no_parents, Gene.WEIGHT, 0.1, 0.1, 0, 0.5, 0.1)
-            self.score(brood, batch)
-            self.rebuild(brood, np.zeros(1, np.int64))
-            self.score(dataclasses.replace(brood, survivors=genomes, gene=Gene.NONE, mutation_rate=0.0), batch)
-            self.mutate(genomes, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0)
-        if Work.PAIRS in cold:
-            self.perturb(network, genomes[0], batch, Perturbation(1, 0.1, 0, 0))
-        if Work.IMAGES in cold:
-            dark, filters = np.zeros((1, 1), np.uint8), np.zeros((1, 1, 1), np.int8)
-            dark = self.levels((Deskew((1, 1)), Detectors((1, 1, 1), filters, 0, 1, 1, False, 1.0)), dark)
-            self.standardise(Standardise.fit(dark), dark)
-        if Work.GRADIENTS in cold:
-            descent = Descent(Network.build((2,), (2,), 2, "relu"), Optimiser("sgd", 0.1, 0.9), 2)
-            self.descend(descent, genomes, two, batch.labels, np.arange(2))
-        if cold:
+            numba_warm.warm_up(self, sorted(cold), all(is_compiled(work.name) for work in cold))
             for work in cold:
                 mark_compiled(work.name)
             self._warm |= cold

@@ -21,80 +21,120 @@ TILE = 128  # images whose mutants one thread judges at a time: a fixed shape, a
 NO_DRAWS = np.empty(0, np.uint32)
 
 Share = Callable[[int, Callable[[int, int], None]], None]  # runs do(first, last) for ranges of all tiles
+# A tile's first image, its images (T, I), and of all units (U, T) activations, m, delta and signs (mutants.py).
+Tile = tuple[int, Float32, Float32, Float32, Float32, Float32]
+
+
+class PairTiles:
+    """A batch's tiles, what was found of each, and the kernels that find it."""
+
+    def __init__(self, network: Network, genes: Float32, batch: Batch, how: Perturbation) -> None:
+        images = len(batch)
+        rows = np.arange(images) if batch.rows is None else batch.rows
+        shifts = np.zeros(images, np.int64) if batch.shifts is None else batch.shifts
+        self.count = -(-images // TILE)
+        self.blocks = -(-len(genes) // kernels.BLOCK)
+        self.totals = np.zeros((self.count, 2))
+        self.change = np.empty_like(genes)
+        self._batch, self._how, self._by_log = batch, how, by_log(network, batch)
+        self._images, self._classes, self._layers = images, network.outputs, layer_table(network)
+        self._drawn_from, self._net = (batch.features, rows, shifts), (np.ascontiguousarray(genes), self._layers)
+        self._sigma, self._seed = np.float32(how.sigma), np.uint64(how.seed)
+        self._task = int(batch.score), np.float32(batch.reward), np.float32(batch.penalty)
+        self._changes = np.empty((self.count, len(genes)), np.float32)
+
+    def open(self, number: int) -> Tile:
+        """Draw a tile's mutants."""
+        mutation = self._sigma, self._how.generation, self._seed
+        tile: Tile = kernels.open_tile(number, TILE, self._drawn_from, self._net, mutation)
+        return tile
+
+    def compare(self, tile: Tile) -> Float32:
+        """Return the differences of a tile's pairs, (L, M, T)."""
+        start, _, _, middle, delta, _ = tile
+        labels, pairs = self._batch.labels[start : start + TILE], (self._how.pairs, self._how.order)
+        found: Float32
+        if self._by_log:
+            found = kernels.compare_by_log(middle, delta, labels, self._net, *pairs)
+        else:
+            found = kernels.compare_by_score(middle, delta, labels, self._draws(tile), self._task, self._net, *pairs)
+        return found
+
+    def answer(self, answers: Float32, tile: Tile) -> None:
+        """Fill a tile's part of answers (L, K, 2, N, C), the logits of its mutants."""
+        start, _, _, middle, delta, _ = tile
+        kernels.answer_pairs(answers, start, middle, delta, self._net, self._how.order)
+
+    def fold(self, number: int, tile: Tile, differences: Float32) -> None:
+        """Turn the differences of a tile's pairs into its change."""
+        weights, how = self._batch.weights[tile[0] : tile[0] + TILE], self._how
+        kernels.fold_tile(
+            self._changes[number], differences, tile, weights, self._layers, how.pairs, self._sigma, how.relative
+        )
+
+    def score(self, number: int, tile: Tile) -> None:
+        """Add up what a tile's images earn without mutation, and how many are right."""
+        own = slice(tile[0], tile[0] + TILE)
+        labels, weights = self._batch.labels[own], self._batch.weights[own]
+        kernels.score_tile(self.totals[number], tile[2], labels, weights, self._draws(tile), self._task, self._classes)
+
+    def add(self, first: int, last: int) -> None:
+        """Add up the tiles' changes, for blocks of genes."""
+        kernels.add_tiles(self.change, self._changes, self._images, first, last)
+
+    def _draws(self, tile: Tile) -> NDArray[np.uint32]:
+        """Return the words that choose classes where they are drawn."""
+        if self._batch.score is not Score.REWARD_SAMPLED:
+            return NO_DRAWS
+        draws: NDArray[np.uint32] = kernels.draws_of(tile[0], tile[1].shape[0], self._how.generation, self._seed)
+        return draws
 
 
 def estimate(network: Network, genes: Float32, batch: Batch, how: Perturbation, share_out: Share) -> Estimate:
     """Do what Backend.perturb says."""
-    images, classes, layers = len(batch), network.outputs, layer_table(network)
-    rows = np.arange(images) if batch.rows is None else batch.rows
-    shifts = np.zeros(images, np.int64) if batch.shifts is None else batch.shifts
-    what, net = (batch.features, rows, shifts), (np.ascontiguousarray(genes), layers)
-    sigma, seed = np.float32(how.sigma), np.uint64(how.seed)
-    task = (int(batch.score), np.float32(batch.reward), np.float32(batch.penalty))
-    tiles = -(-images // TILE)
-    changes, totals, change = np.empty((tiles, len(genes)), np.float32), np.zeros((tiles, 2)), np.empty_like(genes)
-
-    def opened(number: int) -> tuple[int, Float32, Float32, Float32, Float32, Float32]:
-        tile: tuple[int, Float32, Float32, Float32, Float32, Float32] = kernels.open_tile(
-            number, TILE, what, net, (sigma, how.generation, seed)
-        )
-        return tile
-
-    def fold(number: int, tile: tuple[object, ...], advantages: Float32, weights: NDArray[np.float64]) -> None:
-        kernels.fold_tile(changes[number], advantages, tile, weights, layers, how.pairs, sigma, how.relative)
-
-    def judge(number: int) -> None:
-        tile = opened(number)
-        start, _, values, middle, delta, _ = tile
-        labels, weights = batch.labels[start : start + TILE], batch.weights[start : start + TILE]
-        draws = NO_DRAWS
-        if batch.score is Score.REWARD_SAMPLED:
-            draws = kernels.draws_of(start, len(labels), how.generation, seed)
-        if by_log(network, batch):
-            advantages = kernels.compare_by_log(middle, delta, labels, net, how.pairs, how.order)
-        else:
-            advantages = kernels.compare_by_score(middle, delta, labels, draws, task, net, how.pairs, how.order)
-        fold(number, tile, advantages, weights)
-        kernels.score_tile(totals[number], values, labels, weights, draws, task, classes)
-
-    if batch.score is not Score.CUSTOM:
-        share_out(tiles, _one_by_one(judge))
+    tiles = PairTiles(network, genes, batch, how)
+    if batch.score is Score.CUSTOM:
+        _by_own_fitness(tiles, network, batch, how, share_out)
     else:
-        answers = np.empty((len(network.dense), how.pairs, 2, images, classes), np.float32)
-        logits = np.empty((images, classes), np.float32)
 
-        def answer(number: int) -> None:
-            start, _, values, middle, delta, _ = opened(number)
-            kernels.answer_pairs(answers, start, middle, delta, net, how.order)
-            logits[start : start + TILE] = values[-classes:].T
+        def judge(first: int, last: int) -> None:
+            for number in range(first, last):
+                tile = tiles.open(number)
+                tiles.fold(number, tile, tiles.compare(tile))
+                tiles.score(number, tile)
 
-        share_out(tiles, _one_by_one(answer))
-        differences, totals[0] = _judge_pairs(answers, logits, batch, how)
+        share_out(tiles.count, judge)
+    share_out(tiles.blocks, tiles.add)
+    fitness, right = tiles.totals.sum(axis=0) / len(batch)
+    return Estimate(tiles.change, float(fitness), float(right))
 
-        def finish(number: int) -> None:
-            tile = opened(number)
-            own = slice(tile[0], tile[0] + TILE)
-            fold(number, tile, np.ascontiguousarray(differences[:, :, own]), batch.weights[own])
 
-        share_out(tiles, _one_by_one(finish))
-    blocks = -(-len(change) // kernels.BLOCK)
-    share_out(blocks, lambda first, last: kernels.add_tiles(change, changes, images, first, last))
-    fitness, right = totals.sum(axis=0) / images
-    return Estimate(change, float(fitness), float(right))
+def _by_own_fitness(tiles: PairTiles, network: Network, batch: Batch, how: Perturbation, share_out: Share) -> None:
+    """Have all mutants judged by the user's function, between two rounds of tiles."""
+    answers = np.empty((len(network.dense), how.pairs, 2, len(batch), network.outputs), np.float32)
+    logits = np.empty((len(batch), network.outputs), np.float32)
+
+    def answer(first: int, last: int) -> None:
+        for number in range(first, last):
+            tile = tiles.open(number)
+            tiles.answer(answers, tile)
+            logits[tile[0] : tile[0] + TILE] = tile[2][-network.outputs :].T
+
+    share_out(tiles.count, answer)
+    differences, tiles.totals[0] = _judge_pairs(answers, logits, batch, how)
+
+    def fold(first: int, last: int) -> None:
+        for number in range(first, last):
+            tile = tiles.open(number)
+            tiles.fold(number, tile, np.ascontiguousarray(differences[:, :, tile[0] : tile[0] + TILE]))
+
+    share_out(tiles.count, fold)
 
 
 def by_log(network: Network, batch: Batch) -> bool:
     """Tell whether every mutant's logits are base +- spread, and log-probability is what counts."""
     plain = len(network.dense) == 1 or (len(network.dense) == 2 and network.dense[-1].activation == "linear")
     return batch.score is Score.LOG_PROBABILITY and plain
-
-
-def _one_by_one(do: Callable[[int], None]) -> Callable[[int, int], None]:
-    def work(first: int, last: int) -> None:
-        for number in range(first, last):
-            do(number)
-
-    return work
 
 
 def _judge_pairs(

@@ -197,7 +197,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     for line in published_lines(config):
         progress.say(line)
     backend = options["backend"] or "auto"
-    say_compiling(backend, config.strategy, progress)
+    say_compiling(backend, config, progress)
     out = Path(options["out"]) if options["out"] else fresh_folder(dataset.name, preset, config.seed)
     return train(config, dataset, out, backend=backend, threads=options["threads"], origin=origin, watcher=watcher)
 
@@ -223,7 +223,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
     if config.strategy != "mixed":
         run = shlex.quote(options["resume_run"])
         raise UsageError(f"{run} is a run of {config.strategy}: go on with it by genreg-np train --resume {run}")
-    say_compiling(options["backend"] or origin.get("backend", "auto"), config.strategy, progress)
+    say_compiling(options["backend"] or origin.get("backend", "auto"), config, progress)
     return resume(
         options["resume_run"],
         changes=changes,

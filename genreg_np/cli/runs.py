@@ -90,9 +90,9 @@ def saved_run(run: str, named: str | None, progress: Progress) -> tuple[TrainCon
     return config, origin
 
 
-def say_compiling(backend: str, strategy: str, progress: Progress) -> None:
+def say_compiling(backend: str, config: TrainConfig, progress: Progress) -> None:
     """Say so where kernels must be compiled first."""
-    if must_compile(backend, strategy_class(strategy).works):
+    if must_compile(backend, strategy_class(config.strategy).works(config.options, len(config.hidden) + 1)):
         progress.say(f"compiling kernels, {compiled_how_often()} (up to a minute) ...")
 
 

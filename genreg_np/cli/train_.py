@@ -150,7 +150,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
     progress.say(f"  {strategy_class(config.strategy).summary}")
     backend = options["backend"] or "auto"
-    say_compiling(backend, config.strategy, progress)
+    say_compiling(backend, config, progress)
     return train(
         config,
         dataset,
@@ -203,7 +203,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
         changes["target"] = options["target"]
     if options["generations"] is not None:
         changes["generations"] = options["generations"]
-    say_compiling(options["backend"] or origin.get("backend", "auto"), config.strategy, progress)
+    say_compiling(options["backend"] or origin.get("backend", "auto"), config, progress)
     return resume(
         options["resume_run"],
         changes=changes,

@@ -89,7 +89,11 @@ class Mixed:
     name = "mixed"
     summary = "a population that learns by gradient descent and recombines, in turn: the one method here with gradients"
     Options = MixedOptions
-    works = (Work.BROODS, Work.GRADIENTS)
+
+    @staticmethod
+    def works(options: MixedOptions, depth: int) -> tuple[Work, ...]:
+        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        return (Work.BROODS, Work.GRADIENTS)
 
     @staticmethod
     def prepare(problem: Problem, options: MixedOptions, backend: Backend) -> MixedContext:

@@ -3,7 +3,8 @@
 A strategy is a class with
     problem(dataset, config, backend)           -> Problem, for a strategy that brings its own fixed layers; optional
     name, summary, Options                      its word on the command line; what it is, in a line; its settings
-    works                                       what it has a backend do, and so what must be compiled
+    works(options, depth)                       what it has a backend do with so many learning layers, and so what must
+                                                be compiled
     prepare(problem, options, backend)          -> context: what can be recomputed (features, index lists)
     start(context, stream)                      -> state: a frozen dataclass of finite arrays and scalars, whose arrays
                                                    keep their shapes, or which says them by shapes(start)

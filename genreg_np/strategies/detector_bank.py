@@ -101,7 +101,11 @@ class DetectorBank:
         "derivatives, but an estimate with a step size"
     )
     Options = BankOptions
-    works = (Work.PAIRS, Work.IMAGES)
+
+    @staticmethod
+    def works(options: BankOptions, depth: int) -> tuple[Work, ...]:
+        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        return (*NodePerturbation.works(options, depth), Work.IMAGES)
 
     @staticmethod
     def problem(dataset: Dataset | None, config: TrainConfig, backend: Backend) -> BankProblem:

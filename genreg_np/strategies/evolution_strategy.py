@@ -91,7 +91,11 @@ class EvolutionStrategy:
     name = "evolution-strategy"
     summary = "mirrored mutants of one genome, ranked and recombined: no derivatives, but an estimate with a step size"
     Options = EvolutionStrategyOptions
-    works = (Work.BROODS,)
+
+    @staticmethod
+    def works(options: EvolutionStrategyOptions, depth: int) -> tuple[Work, ...]:
+        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        return (Work.BROODS,)
 
     @staticmethod
     def prepare(problem: Problem, options: EvolutionStrategyOptions, backend: Backend) -> EvolutionStrategyContext:

@@ -157,7 +157,11 @@ class Genreg:
     name = "genreg"
     summary = "a population that lives by trust and reproduces with mutation: selection alone"
     Options = GenregOptions
-    works = (Work.BROODS,)
+
+    @staticmethod
+    def works(options: GenregOptions, depth: int) -> tuple[Work, ...]:
+        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        return (Work.BROODS,)
 
     @staticmethod
     def prepare(problem: Problem, options: GenregOptions, backend: Backend) -> GenregContext:

@@ -117,7 +117,11 @@ class Genreg2:
         "warm-started in closed form from the class means (warm_start = false: from random weights)"
     )
     Options = Genreg2Options
-    works = (Work.BROODS, Work.IMAGES)
+
+    @staticmethod
+    def works(options: Genreg2Options, depth: int) -> tuple[Work, ...]:
+        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        return (Work.BROODS, Work.IMAGES)
 
     @staticmethod
     def problem(dataset: Dataset | None, config: TrainConfig, backend: Backend) -> Genreg2Problem:

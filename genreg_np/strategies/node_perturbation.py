@@ -113,7 +113,12 @@ class NodePerturbation:
         "but an estimate with a step size"
     )
     Options = NodeOptions
-    works = (Work.PAIRS,)
+
+    @staticmethod
+    def works(options: NodeOptions, depth: int) -> tuple[Work, ...]:
+        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        simple = options.fitness == "log-probability" and depth <= 2
+        return (Work.PAIRS,) if simple else (Work.PAIRS, Work.SCORED_PAIRS)
 
     @staticmethod
     def prepare(problem: Problem, options: NodeOptions, backend: Backend) -> NodeContext:

@@ -67,7 +67,11 @@ class RandomSearch:
     name = "random-search"
     summary = "the best of fresh random networks: no inheritance, a floor to compare with"
     Options = RandomSearchOptions
-    works = (Work.BROODS,)
+
+    @staticmethod
+    def works(options: RandomSearchOptions, depth: int) -> tuple[Work, ...]:
+        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        return (Work.BROODS,)
 
     @staticmethod
     def prepare(problem: Problem, options: RandomSearchOptions, backend: Backend) -> RandomSearchContext:

@@ -1,0 +1,122 @@
+"""What compiles the kernels: for each work the smallest examples that call them, by two processes at once.
+
+Compiling is single-threaded and takes seconds; a second process compiles every other example into the cache
+meanwhile, from which this one then loads. Where there is no cache, or no second processor, one does it all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from genreg_np.backends.base import Backend, Batch, Brood, Gene, Perturbation, Score, Work
+from genreg_np.backends.gradients import Descent
+from genreg_np.backends.kernels.jit import cache_folder
+from genreg_np.backends.numba_pairs import PairTiles, Tile
+from genreg_np.backends.threads import usable_processors
+from genreg_np.layers import Deskew, Detectors, Standardise
+from genreg_np.layers.optimisers import Optimiser
+from genreg_np.model import Network
+from genreg_np.streams import Purpose
+
+NETWORK = Network.build((2,), (2,), 2)
+TWO, GENOMES = np.zeros((2, 2), np.float32), np.zeros((1, NETWORK.gene_count), np.float32)
+BATCH = Batch(TWO, np.zeros(2, np.int64), np.ones(2), Score.LOG_PROBABILITY)
+BROOD = Brood(NETWORK, 0, 0, GENOMES[:0], np.zeros((1, 2), np.int32), Gene.WEIGHT, 0.1, 0.1, 0, 0.5, 0.1)
+DARK = np.zeros((1, 1), np.uint8)
+UNITS = np.zeros((4, 2), np.float32)  # of both layers, for two images
+TILE: Tile = (0, TWO, UNITS, UNITS, UNITS, UNITS)
+START = "from genreg_np.backends.numba_warm import compile_here; compile_here(sys.argv[2:])"
+
+
+def _pairs(score: Score = Score.LOG_PROBABILITY) -> PairTiles:
+    return PairTiles(NETWORK, GENOMES[0], dataclasses.replace(BATCH, score=score), Perturbation(1, 0.1, 0, 0))
+
+
+def _inherited(backend: Backend) -> None:
+    backend.score(dataclasses.replace(BROOD, survivors=GENOMES, gene=Gene.NONE, mutation_rate=0.0), BATCH)
+
+
+def _images(backend: Backend) -> None:
+    filters = np.zeros((1, 1, 1), np.int8)
+    found = backend.levels((Deskew((1, 1)), Detectors((1, 1, 1), filters, 0, 1, 1, False, 1.0)), DARK)
+    backend.standardise(Standardise.fit(found), found)
+
+
+def _gradients(backend: Backend) -> None:
+    descent = Descent(Network.build((2,), (2,), 2, "relu"), Optimiser("sgd", 0.1, 0.9), 2)
+    backend.descend(descent, GENOMES, TWO, BATCH.labels, np.arange(2))
+
+
+EXAMPLES: dict[str, Callable[[Backend], object]] = {  # the dearest first: every other one is the second process's
+    "dense": lambda backend: backend.score(BROOD, BATCH),
+    "inherited": _inherited,
+    "gradients": _gradients,
+    "scored pairs": lambda backend: _pairs(Score.REWARD_SAMPLED).compare(TILE),
+    "images": _images,
+    "open": lambda backend: _pairs().open(0),
+    "compare": lambda backend: _pairs().compare(TILE),
+    "fold": lambda backend: _pairs().fold(0, TILE, np.zeros((2, 1, 2), np.float32)),
+    "logits": lambda backend: backend.logits(NETWORK, GENOMES[0], TWO),
+    "rebuild": lambda backend: backend.rebuild(BROOD, np.zeros(1, np.int64)),
+    "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
+    "score": lambda backend: _pairs().score(0, TILE),
+    "add": lambda backend: _pairs().add(0, 1),
+}
+NEEDED = {
+    Work.BROODS: ("dense", "inherited", "logits", "rebuild", "mutate"),
+    Work.PAIRS: ("open", "compare", "fold", "logits", "score", "add"),
+    Work.SCORED_PAIRS: ("scored pairs",),
+    Work.IMAGES: ("images", "logits"),
+    Work.GRADIENTS: ("gradients", "logits"),
+}
+
+
+def warm_up(backend: Backend, works: Sequence[Work], compiled: bool) -> None:
+    """Call every kernel that some works need once; `compiled` says that all of them are in the cache."""
+    wanted = {name for work in works for name in NEEDED[work]}
+    names = [name for name in EXAMPLES if name in wanted]
+    shared = not compiled and cache_folder() is not None and usable_processors() > 1 and not hasattr(sys, "frozen")
+    with _elsewhere(names[1::2]) if shared else contextlib.nullcontext():
+        for name in names[0::2] if shared else ():
+            EXAMPLES[name](backend)
+    for name in names[1::2] if shared else names:
+        EXAMPLES[name](backend)
+
+
+@contextlib.contextmanager
+def _elsewhere(names: list[str]) -> Iterator[None]:
+    """Have examples compiled by another process while the block runs, and wait for it; a failure there is none here."""
+    # Found as this process finds its modules, and nothing of the folder it happens to stand in.
+    code = f"import json, sys; sys.path[:] = json.loads(sys.argv[1]); {START}"
+    try:
+        other = subprocess.Popen(
+            [sys.executable, "-P", "-c", code, json.dumps([path for path in sys.path if path]), *names],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    except (OSError, TypeError):  # no interpreter to start: an embedded one, for example
+        yield
+        return
+    try:
+        yield
+        other.wait()
+    finally:
+        other.kill()
+        other.wait()
+
+
+def compile_here(names: Sequence[str]) -> None:
+    """Compile examples into the cache."""
+    from genreg_np.backends.numba_ import NumbaBackend
+
+    backend = NumbaBackend(1)
+    for name in names:
+        EXAMPLES[name](backend)
