@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import io
 import json
 import math
@@ -202,9 +201,7 @@ def restored(start: Any, fields: dict[str, Any], path: Path) -> Any:
     shapes = state.shapes(start) if hasattr(state, "shapes") else {}
     for name, value in vars(state).items():
         if isinstance(value, np.ndarray) and value.shape != (shape := shapes.get(name, getattr(start, name).shape)):
-            raise RunError(
-                f"{path}: its {name} has shape {value.shape}, but this run's is {shape}; the file is damaged"
-            )
+            raise RunError(f"{path}: its {name} has shape {value.shape}, where {shape} belongs; the file is damaged")
     return state
 
 
@@ -340,10 +337,10 @@ class RunFolder:
 
 def _hold(path: Path) -> IO[str]:
     """Lock a run folder for this process, and clear away half-written files of one that was killed."""
+    for name in OWN:
+        if (path / name).is_symlink():
+            raise RunError(f"{path}: its {name} is a symbolic link, and a run folder has none; replace it by the file")
     with _as_run_error(path):
-        for name in OWN:
-            if (path / name).is_symlink():
-                raise OSError(errno.ELOOP, f"its {name} is a symbolic link, which a run folder has none of")
         file = open_to_append(path / ".lock")
     try:
         if os.name == "posix":

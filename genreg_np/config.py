@@ -16,8 +16,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.files import read_text
 from genreg_np.infer import ACTIVATIONS
@@ -172,10 +170,6 @@ class TrainConfig(Settings):
             lacking = "leave out image_fitness" if has_dataset else "it needs a dataset"
             raise UsageError(f"strategy {self.strategy} takes no fitness of one's own: {lacking}")
         return self.replace(fitness="custom")
-
-    def to_toml(self) -> str:
-        """Return the configuration as TOML text."""
-        return tomli_w.dumps(self.to_dict())
 
 
 def settings(strategy: str = "genreg") -> dict[str, dataclasses.Field[Any]]:

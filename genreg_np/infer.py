@@ -53,6 +53,7 @@ MOST_INT8 = 127  # -128 is not used
 BYTE, ONE_BYTE = np.dtype(np.uint8), np.float32(255)
 MOST_RESPONSE = 32767  # of a detector: so that 16 bits hold it
 MOST_WINDOW = 22  # MOST_RESPONSE * MOST_WINDOW**2 < 2**24: sums of float32 are then exact in any order
+BEYOND = "the model's outputs are no finite numbers: its weights and these inputs are too large for float32"
 UNMOVED = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
 NPY_HEADER = re.compile(  # what NumPy writes, and what others write after it; NumPy's own parser reads much more
     r"\{\s*'descr'\s*:\s*'([<>|=]?[?A-Zb-z][0-9]{0,9})'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*"
@@ -365,14 +366,21 @@ class Model:
         """Return the probability of each class, (N, K) float32, rows summing to 1."""
         self._needs_classes()
         logits = self.outputs(inputs)
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        largest = logits.max(axis=1, keepdims=True)
+        if not np.isfinite(largest).all():
+            raise ModelError(BEYOND)
+        exponentials = np.exp(logits - largest)
         probabilities: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
         return probabilities
 
     def predict(self, inputs: Any) -> np.ndarray:
         """Return the most probable class of each input, (N,) int64; ties go to the lowest class."""
         self._needs_classes()
-        classes: np.ndarray = self.outputs(inputs).argmax(axis=1)
+        values = self.outputs(inputs)
+        classes: np.ndarray = values.argmax(axis=1)
+        # Of a row with NaN in it, argmax names that place. One look at one number: most calls are for one input.
+        if len(classes) and not math.isfinite(values[0, classes[0]] if len(classes) == 1 else values.max()):
+            raise ModelError(BEYOND)
         return classes
 
     def top(self, inputs: Any, k: int = 3) -> list[list[tuple[str, float]]]:

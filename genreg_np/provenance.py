@@ -69,8 +69,15 @@ def load_again(folder: Path, origin: dict[str, Any], variations: int, named: boo
     )
 
 
+def fingerprint_of_names(dataset: Dataset) -> str | None:
+    """Return the SHA-256 of the names of a dataset's columns, in order; None where they have none."""
+    if not dataset.feature_names:
+        return None
+    return hashlib.sha256(repr(dataset.feature_names).encode("utf-8", "backslashreplace")).hexdigest()
+
+
 def fingerprint(dataset: Dataset) -> str:
-    """Return the SHA-256 of everything in a dataset that can influence a run."""
+    """Return the SHA-256 of everything in a dataset that can influence a run's arrays."""
     digest = hashlib.sha256(repr((dataset.class_names, dataset.input_range)).encode("utf-8"))
     for name in SPLITS:
         part = dataset.split(name)

@@ -18,7 +18,7 @@ from genreg_np.errors import RunError
 from genreg_np.files import read_text
 
 CHANGES, ORIGIN = "changes", "origin"  # tables beside the settings
-TEXTS = ("source", "data_dir", "backend", "data")  # of the origin; load_dataset checks what else is there
+TEXTS = ("source", "data_dir", "backend", "data", "columns")  # of the origin; load_dataset checks what else is there
 
 
 def pack_run_config(config: TrainConfig, changes: list[dict[str, Any]], origin: dict[str, Any]) -> bytes:

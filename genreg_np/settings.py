@@ -118,12 +118,17 @@ def _checked(part: object, item: dataclasses.Field[Any]) -> Any:
 def _range_words(limits: Mapping[str, Any]) -> str:
     words = []
     if limits["above"] is not None:
-        words.append(f"greater than {limits['above']:g}")
+        words.append(f"greater than {_limit(limits['above'])}")
     if limits["low"] > -math.inf:
-        words.append(f"at least {limits['low']:g}")
+        words.append(f"at least {_limit(limits['low'])}")
     if limits["high"] < math.inf:
-        words.append(f"at most {limits['high']:g}")
+        words.append(f"at most {_limit(limits['high'])}")
     return " and ".join(words) or "finite"
+
+
+def _limit(value: float) -> str:
+    """Return a limit with all its digits where it is a whole number."""
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
 def _widths(value: Any) -> Any:

@@ -26,9 +26,10 @@ from genreg_np.generations import Record
 from genreg_np.model import Model, load
 from genreg_np.notes import now, resumed_notes, run_notes
 from genreg_np.own_folder import OWN_FITNESS
-from genreg_np.provenance import background, display_name, fingerprint, lasting, load_again
+from genreg_np.provenance import background, display_name, fingerprint, fingerprint_of_names, lasting, load_again
 
 BUDGET = "budget"  # in the origin of config.toml: seconds that are not yet a number of generations
+COLUMNS = "columns"  # there too: the fingerprint of their names
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def train(
             )  # fmt: skip
             known = {"source": config.dataset} | (origin or {})
             known |= {"backend": evolution.backend.name, "data": fingerprint(dataset), BUDGET: budget_seconds}
-            known["source"] = lasting(known["source"])
+            known |= {"source": lasting(known["source"]), COLUMNS: fingerprint_of_names(dataset)}
             if initial is not None:
                 folder.write("initial.npz", initial.pack())
             folder.write_config(evolution.config, [], known)
@@ -216,15 +217,15 @@ def resume(
         if dataset is None:
             origin.setdefault("source", config.dataset)
             dataset = load_again(folder.path, origin, config.variations, named=source is not None)
-        found = fingerprint(dataset)
-        if origin.get("data", found) != found:
+        found, columns = fingerprint(dataset), fingerprint_of_names(dataset)
+        if origin.get("data", found) != found or origin.get(COLUMNS, columns) != columns:
             raise RunError(
                 f"{folder.path}: the data of {dataset.name} are not those this run began with: restore them, "
                 "name their place with --dataset, or start a new run"
             )
         backend = backend or origin.get("backend", "auto")
         evolution = _evolution(folder, reached, new, dataset, backend, threads, image_fitness, clock)
-        origin |= {"backend": evolution.backend.name, "data": found}
+        origin |= {"backend": evolution.backend.name, "data": found, COLUMNS: columns}
         folder.write_config(new, logged, origin)
         folder.cut_metrics(reached)
         notes = resumed_notes(evolution, folder.read_json("run.json"), reached)

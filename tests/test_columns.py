@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -126,7 +127,7 @@ def test_training_keeps_the_names_of_columns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["columns", "classes"])
 def test_a_start_from_a_model_of_another_order_is_refused(what: str) -> None:
-    """The same names in another order mean other weights; other names are a warm start for another task."""
+    """A name in another place means other weights; other names are a warm start for another task, and said."""
     data, config = zoo.named_features(), tiny_config(generations=1)
     evolution = Evolution(config, data, backend="numpy")
     network = evolution.network
@@ -138,8 +139,15 @@ def test_a_start_from_a_model_of_another_order_is_refused(what: str) -> None:
 
     with pytest.raises(UsageError, match=f"the same {what} in another order"):
         start(*((data.class_names, tuple("zyxw")) if what == "columns" else (data.class_names[::-1], tuple("wxyz"))))
-    start(("1", "2", "3"), tuple("abcd"))
-    start(data.class_names, ())
+    with pytest.raises(UsageError, match=f"the same {what} in another order"):
+        start(*((data.class_names, tuple("azbc")) if what == "columns" else (("b", "d", "e"), tuple("wxyz"))))
+    with pytest.warns(RuntimeWarning, match="taken for one another") as said:
+        start(("1", "2", "3"), tuple("abcd"))
+    assert len(said) == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        start(data.class_names, ())
+        start(data.class_names, data.feature_names)
 
 
 def test_models_of_other_columns_do_not_recombine() -> None:

@@ -217,3 +217,17 @@ def test_one_call_predicts_from_a_file(tmp_path: Path) -> None:
     model.save(tmp_path / "model.npz")
     images = np.random.default_rng(1).integers(0, 256, (7, 4, 4)).astype(np.uint8)
     assert np.array_equal(infer.predict(tmp_path / "model.npz", images), model.predict(images))
+
+
+@pytest.mark.parametrize("size", [3e38, 1e30])
+def test_outputs_that_are_no_numbers_are_refused(size: float) -> None:
+    """Finite weights and inputs may still meet in infinity: no class is named then, for one input or for many."""
+    network = Network.build((4,), (3,), 2, "relu")
+    genes = np.full(network.gene_count, size, np.float32)
+    genes[-network.outputs * 4 : -network.outputs * 2] *= -1
+    model = Model.build(network, genes, ("a", "b"))
+    inputs = np.full((5, 4), 1e9, np.float32)
+    for ask in (model.predict, model.predict_proba, model.top):
+        for given in (inputs, inputs[0]):
+            with np.errstate(all="ignore"), pytest.raises(ModelError, match="no finite numbers"):
+                ask(given)

@@ -81,8 +81,9 @@ def command(
             f"measured on {len(part):,} of {len(data.everything):,} samples, a part held out here; --split all "
             "measures every one, which is right for data that were not trained on"
         )
-    if model.feature_names and not data.feature_names:
-        say("columns are taken in the order they stand in: the data have no names to go by, the model has")
+    if bool(model.feature_names) != bool(data.feature_names):
+        which = "data have no names to go by, the model has" if model.feature_names else "model knows no names of them"
+        say(f"columns are taken in the order they stand in: the {which}")
     if isinstance(note := model.trained("note"), str):
         say(f"of the model: {short_name(note, 160)}")
     say("", *per_class_lines(result, names), "")

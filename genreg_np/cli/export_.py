@@ -135,7 +135,8 @@ def _calibrated(model: Any, file: str, value_range: tuple[float, float] | None) 
     whole = quantise(model, inputs)
     before, after = (one.outputs(inputs).astype(np.float64) for one in (model, whole))
     same = float(np.mean(before.argmax(axis=1) == after.argmax(axis=1)))
-    told = {"calibrated_on": len(inputs), "largest_difference": float(np.abs(after - before).max())}
+    told: dict[str, Any] = {"calibrated_on": len(inputs), "alike": bool((inputs == inputs[0]).all())}
+    told |= {"largest_difference": float(np.abs(after - before).max())}
     told |= {"lowest_output": float(before.min()), "highest_output": float(before.max())}
     return whole, told | ({"same_answer": same} if model.output_count > 1 else {})
 
@@ -145,7 +146,8 @@ def _told_lines(told: dict[str, Any]) -> list[str]:
     if "dataset" in told:
         before, after = percent(told["validation_accuracy"]), percent(told["int8_validation_accuracy"])
         return [f"validation accuracy {before} in float32, {after} in int8 ({told['dataset']})"]
-    lines = [
+    lines = ["the inputs to calibrate by are all alike: int8 may be far off for others"] if told["alike"] else []
+    lines += [
         f"calibrated on {told['calibrated_on']:,} inputs: outputs from {told['lowest_output']:g} to "
         f"{told['highest_output']:g}, of which int8 differs by {told['largest_difference']:.2g} at most"
     ]

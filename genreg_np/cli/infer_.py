@@ -157,7 +157,10 @@ def load_model(path: str, backend: str) -> infer.Model:
 def _predict(name: str, one: NDArray[np.generic], model: infer.Model, top: int) -> dict[str, Any]:
     try:
         if not model.class_names:
-            return {"file": name, "values": [float(value) for value in model.outputs(one)[0]]}
+            values = model.outputs(one)[0]
+            if not np.isfinite(values).all():
+                raise infer.ModelError(infer.BEYOND)
+            return {"file": name, "values": [float(value) for value in values]}
         best = model.top(one, top)[0]
     except infer.ModelError as error:
         raise DataError(f"{name}: {error}") from None

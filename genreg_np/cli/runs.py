@@ -21,6 +21,7 @@ from genreg_np.data import dataset_names
 from genreg_np.data import reader_arguments as data_arguments
 from genreg_np.data.dataset import SPLITS, Dataset
 from genreg_np.errors import RunError, UsageError
+from genreg_np.own_folder import OWN_FITNESS
 from genreg_np.provenance import is_path
 from genreg_np.strategies import strategy_class
 from genreg_np.training import Watcher
@@ -86,7 +87,8 @@ def saved_run(run: str, named: str | None, progress: Progress) -> tuple[TrainCon
     """
     with RunFolder.open(Path(run)) as folder:
         config, _, origin = folder.read_config()
-    progress.say(f"dataset {named or origin.get('source', config.dataset)}")
+    if OWN_FITNESS not in origin:
+        progress.say(f"dataset {named or origin.get('source', config.dataset)}")
     return config, origin
 
 

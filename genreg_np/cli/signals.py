@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what they end, in every phase of a command.
+"""Ctrl-C, SIGTERM and SIGHUP (a terminal that has gone): what they end, in every phase of a command.
 
 Where stopping loses nothing (data are read, kernels compiled, a budget measured), the command ends at once: the handler
 raises KeyboardInterrupt. Where something is under way that is worth its end, as a generation, that is waited for and
@@ -22,7 +22,8 @@ from typing import Any
 
 from genreg_np.cli.terminal import clean_line
 
-INTERRUPTED = 130  # exit code after Ctrl-C or SIGTERM
+STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+INTERRUPTED = 130  # exit code after any of them
 GRACE_SECONDS = 1.5  # for the main thread to end by itself where stopping loses nothing
 REPEAT_SECONDS = 0.3  # `timeout` and process groups send a signal twice: so soon after the first it is the same one
 SHOW_CURSOR = "\x1b[?25h"
@@ -75,7 +76,7 @@ class Stopping:
         """Hear signals as the system writes their numbers to a pipe, until its other end is closed."""
         while numbers := os.read(wire, 64):
             for number in numbers:
-                if number in (signal.SIGINT, signal.SIGTERM):
+                if number in STOPS:
                     self.hear(time.monotonic(), _end)
 
     def over(self) -> None:
@@ -85,7 +86,10 @@ class Stopping:
 
 @contextlib.contextmanager
 def listening() -> Iterator[Stopping]:
-    """Let Ctrl-C and SIGTERM do what the module says; outside the main thread, where Python cannot, what they did."""
+    """Let signals do what the module says; outside the main thread, where Python cannot, what they did.
+
+    A SIGHUP that is ignored stays so: that is what nohup is for.
+    """
     stopping = Stopping()
     if threading.current_thread() is not threading.main_thread():
         yield stopping
@@ -94,7 +98,8 @@ def listening() -> Iterator[Stopping]:
     if os.name == "posix":  # Windows asks for no such thing, and Python has it there from 3.12 on
         os.set_blocking(woken, False)
     wakeup = signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-    handlers = {number: signal.signal(number, stopping.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    ignored = {number for number in STOPS[2:] if signal.getsignal(number) is signal.SIG_IGN}
+    handlers = {number: signal.signal(number, stopping.handle) for number in STOPS if number not in ignored}
     thread = threading.Thread(target=stopping.listen, args=(wire,), daemon=True)
     thread.start()
     try:

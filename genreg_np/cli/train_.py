@@ -191,9 +191,8 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
     for name in fixed:
         if options[name] is not None:
             flag = {"init_model": "init", "config_file": "config"}.get(name, name)
-            raise UsageError(
-                f"--{flag} cannot be combined with --resume: the run has its own (change rates with --set)"
-            )
+            way_out = "give it more by --generations N --extend" if name == "budget" else "change rates with --set"
+            raise UsageError(f"--{flag} cannot be combined with --resume: the run has its own ({way_out})")
     config, origin = saved_run(options["resume_run"], options["dataset"], progress)
     if config.spent:
         run = shlex.quote(options["resume_run"])

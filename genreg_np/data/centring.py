@@ -5,7 +5,8 @@
     place      moved by whole pixels of those, until the centre of brightness is that of pixel (14, 14)
     level      floor(mean of the square + 1/2), parts of pixels in part, darkness outside the picture
 
-Paper that is not black is made so first: levels nearer to the paper's than to the brightest become 0.
+A picture is brought down to the page's pad first, FINENESS pixels on its longer side: a camera's noise would count as
+ink. Paper that is not black is made so: levels nearer to the paper's than to the brightest become 0.
 
 Source: the description at Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
 
@@ -20,9 +21,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.data.images import resized
 from genreg_np.infer import Model
 
 SIDE, BOX, MIDDLE = 28, 20, 14
+FINENESS = 448  # pixels of the pad's longer side
 INK = 25  # levels above this are ink: what is fainter comes from smoothing and compression
 BLACK = 0.03  # paper below, 0 .. 1, needs no cleaning
 LIGHT = 0.5  # where the border of training images was brighter, ink is dark
@@ -56,6 +59,10 @@ def border_mean(levels: Levels, cells: tuple[int, int] = (SIDE, SIDE)) -> float:
 
 def centred(levels: Levels) -> Levels | None:
     """Return a picture of any size as MNIST would have it, (28, 28) uint8; None where there is no ink."""
+    longer = max(levels.shape)
+    if longer > FINENESS:
+        height, width = (max(1, round(extent * FINENESS / longer)) for extent in levels.shape)
+        levels = resized(levels, (height, width))
     paper = border_mean(levels)
     if paper > BLACK:
         levels = without_paper(levels, 255 * paper)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from genreg_np import memory
 from genreg_np.backends.base import Backend, ImageFitness
 from genreg_np.data.dataset import Dataset
+from genreg_np.data.labels import short_name
 from genreg_np.errors import UsageError
 from genreg_np.memory import Plan
 from genreg_np.model import Float32, Model, Network, Standardise
@@ -117,7 +118,7 @@ def check_start(initial: Model, network: Network, class_names: Sequence[str], fe
     Raises
     ------
     UsageError
-        If its network is another, or its classes or columns are the run's in another order.
+        If its network is another, or classes or columns that both have stand in different places.
     """
     if initial.network.dense != network.dense:
         raise UsageError(
@@ -128,10 +129,19 @@ def check_start(initial: Model, network: Network, class_names: Sequence[str], fe
         ("classes", class_names, initial.class_names),
         ("columns", feature_names, initial.feature_names),
     ):
-        if names != known and sorted(names) == sorted(known):
+        place = {name: index for index, name in enumerate(known)}
+        theirs, ours = (", ".join(map(short_name, some[:12])) for some in (known, names))
+        if any(place.get(name, index) != index for index, name in enumerate(names)):
             raise UsageError(
-                f"the model to start from has the same {what} in another order: {', '.join(known)}, "
-                f"but this run {', '.join(names)}; bring the data into the model's order"
+                f"the model to start from has the same {what} in another order: {theirs}, "
+                f"but this run {ours}; bring the data into the model's order"
+            )
+        if names and known and tuple(names) != tuple(known):
+            warnings.warn(
+                f"the model to start from has the {what} {theirs}, this run {ours}: they are taken for "
+                "one another as they stand",
+                RuntimeWarning,
+                stacklevel=2,
             )
 
 

@@ -57,6 +57,13 @@ def test_eval_says_that_nameless_columns_go_by_order(genreg, table_model: str) -
     assert "in the order they stand in" in genreg("eval", table_model, "--dataset", "bare.csv").out
 
 
+def test_eval_says_that_a_nameless_model_goes_by_order(genreg, table_model: str) -> None:
+    """Trained on a table without a header, measured on one that has one."""
+    Path("bare.csv").write_text(Path("table.csv").read_text().partition("\n")[2])
+    assert genreg("train", "--dataset", "bare.csv", "--generations", 10, "--out", "bare", "--quiet").code == 0
+    assert "the model knows no names" in genreg("eval", "bare/model.npz", "--dataset", "table.csv").out
+
+
 def test_int8_is_calibrated_on_columns_by_name(genreg, table_model: str) -> None:
     """The validation split of a table in another order calibrates to the same bytes."""
     write_table("other.csv", "zxwy")
@@ -71,3 +78,14 @@ def test_int8_is_calibrated_on_columns_by_name(genreg, table_model: str) -> None
 def test_info_shows_the_columns(genreg, table_model: str) -> None:
     """On a line of their own."""
     assert "columns      w, x, y, z\n" in genreg("info", table_model).out
+
+
+def test_a_run_does_not_go_on_with_columns_of_other_names(genreg, table_model: str) -> None:
+    """The same numbers under other names are other data: the model would answer with the wrong columns."""
+    text = Path("table.csv").read_text()
+    Path("table.csv").write_text(text.replace("w,x,y,z", "x,w,y,z", 1))
+    done = genreg("train", "--resume", "run", "--generations", 70, "--extend")
+    assert done.code == 1
+    assert "not those this run began with" in done.err
+    Path("table.csv").write_text(text)
+    assert genreg("train", "--resume", "run", "--generations", 70, "--extend").code == 0

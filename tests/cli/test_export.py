@@ -99,6 +99,7 @@ def test_a_policy_is_quantised_by_what_it_observed(genreg, tmp_path: Path) -> No
     told = json.loads(done.out)
     before, after = POLICY.outputs(OBSERVATIONS), expected.outputs(OBSERVATIONS)
     assert told["calibrated_on"] == 500
+    assert not told["alike"]
     assert told["largest_difference"] == pytest.approx(np.abs(before - after).max(), rel=1e-6)
     assert told["same_answer"] == np.mean(before.argmax(axis=1) == after.argmax(axis=1)) > 0.9
     assert told["highest_output"] == pytest.approx(before.max())
@@ -146,3 +147,11 @@ def test_what_cannot_calibrate_is_refused(genreg, tmp_path: Path, options: tuple
     assert words in done.err
     assert len(done.err.strip().splitlines()) == 1
     assert not (tmp_path / "app").exists()
+
+
+def test_inputs_that_are_all_alike_are_no_good_measure(genreg, tmp_path: Path) -> None:
+    """They calibrate for one point: that is said."""
+    POLICY.save(tmp_path / "policy.npz")
+    np.save("zeros.npy", np.zeros((50, 4), np.float32))
+    told = ("--int8", "--calibrate", "zeros.npy", "--out", tmp_path / "app")
+    assert "all alike" in genreg("export", tmp_path / "policy.npz", "--to", "python", *told).out

@@ -19,7 +19,7 @@ import pytest
 from genreg_np import provenance
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.cli import main, signals, train_
-from genreg_np.cli.signals import Stopping
+from genreg_np.cli.signals import STOPS, Stopping
 from genreg_np.evolution import Evolution
 from genreg_np.infer import load
 from genreg_np.model import Network
@@ -97,7 +97,7 @@ def test_a_main_thread_that_does_not_answer_is_ended_only_where_nothing_is_lost(
 # Phases of a run
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPS)
 @pytest.mark.parametrize(
     ("phase", "owner", "name"),
     [
@@ -219,7 +219,7 @@ def test_a_run_that_is_saved_is_not_said_to_be_unsaved(genreg, monkeypatch: pyte
 # Other commands
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPS)
 @pytest.mark.parametrize(
     ("arguments", "place"),
     [
@@ -269,9 +269,9 @@ def test_the_command_line_works_in_any_thread() -> None:
 
 
 def test_handlers_are_put_back(genreg) -> None:
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    before = [signal.getsignal(number) for number in STOPS]
     assert genreg("data", "list").code == 0
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    assert [signal.getsignal(number) for number in STOPS] == before
 
 
 KERNEL = """
@@ -299,7 +299,7 @@ def in_a_kernel(*arguments: str) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPS)
 def test_measuring_a_budget_ends_though_a_generation_does_not(number: signal.Signals) -> None:
     process = in_a_kernel("--budget", "20s")
     process.send_signal(number)

@@ -88,6 +88,22 @@ def test_which_models_take_centred_images() -> None:
     assert not is_written(model(names=()))
 
 
+@pytest.mark.parametrize("scale", [1, 2, 5])
+def test_a_cameras_noise_is_no_ink_however_many_pixels_it_has(scale: int) -> None:
+    """The same sheet at several resolutions, each pixel with noise of its own: nearly the same 28 x 28 levels."""
+    from PIL import Image
+
+    sheet = np.zeros((240, 180))
+    sheet[60:140, 80:90] = sheet[60:70, 50:90] = 200
+    clean = centred(sheet.astype(np.uint8))
+    large = np.asarray(Image.fromarray(sheet.astype(np.uint8)).resize((180 * scale, 240 * scale)), float)
+    noisy = np.clip(large + 30 + np.random.default_rng(scale).normal(0, 5, large.shape), 0, 255).astype(np.uint8)
+    found = centred(noisy)
+    assert clean is not None
+    assert found is not None
+    assert np.abs(found.astype(float) - clean).mean() < 6
+
+
 @pytest.mark.data
 def test_mnist_digits_come_back_from_photographs() -> None:
     """Enlarged, off the centre, on grey paper lit from one side: recognised, as they are not when only scaled."""
