@@ -55,25 +55,27 @@ def _backend(name: str, selftest: bool) -> bool:
     """Print a line on one backend; return whether it is as it should be (absent is fine)."""
     from genreg_np import backends
 
-    if backends.must_compile(name, tuple(Work)):
-        say(f"  {name:<7} compiling kernels, {backends.compiled_how_often()} (some minutes) ...")
     try:
         backend = backends.create(name)
-        ready = backend.warm_up()
+        cold = backends.must_compile(name, tuple(Work))
     except GenregError as error:
         say(f"  {name:<7} not here: {error}")
         return True
-    line = f"  {name:<7} ready: {backend.describe()}" + (f" (kernels in {duration(ready)})" if ready else "")
-    if selftest and name != "numpy":
-        from genreg_np.backends.selftest import disagreements
+    line = f"  {name:<7} ready: {backend.describe()}"
+    if name == "numpy" or not selftest:
+        say(line + (", the specification" if name == "numpy" else ", kernels not compiled yet" if cold else ""))
+        return True
+    from genreg_np.backends.selftest import disagreements
 
-        wrong = disagreements(backend)
-        say(line + (", agrees with numpy" if not wrong else ", DISAGREES with numpy:"))
-        for problem in wrong:
-            say(f"    {problem}")
-        return not wrong
-    say(line + (", the specification" if name == "numpy" else ""))
-    return True
+    if cold:
+        say(f"  {name:<7} compiling all kernels, {backends.compiled_how_often()} (up to a minute) ...")
+    ready = backend.warm_up()
+    say(f"  {name:<7} kernels ready in {duration(ready)}, comparing ...")
+    wrong = disagreements(backend)
+    say(line + (", agrees with numpy" if not wrong else ", DISAGREES with numpy:"))
+    for problem in wrong:
+        say(f"    {problem}")
+    return not wrong
 
 
 def _threads() -> None:

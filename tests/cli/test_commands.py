@@ -72,5 +72,16 @@ def test_doctor_selftest_passes(genreg) -> None:
     assert re.search(r"^  numpy +ready", outcome.out, re.MULTILINE)
 
 
+def test_doctor_compiles_nothing_unless_asked(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks and says; compiling takes long, and is for --selftest."""
+    pytest.importorskip("numba")
+    from genreg_np.backends.numba_ import NumbaBackend
+
+    monkeypatch.setattr(NumbaBackend, "warm_up", lambda *_: pytest.fail("kernels are compiled"))
+    outcome = genreg("doctor")
+    assert outcome.code == 0
+    assert re.search(r"^  numba +ready", outcome.out, re.MULTILINE)
+
+
 def test_unknown_command_is_a_usage_error(genreg) -> None:
     assert genreg("tarin").code == 2
