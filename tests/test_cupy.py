@@ -379,5 +379,5 @@ def test_a_device_without_cupy_is_refused() -> None:
 def test_doctor_checks_the_gpu_against_the_specification() -> None:
     """`doctor --selftest` runs the parity checks on whatever is there."""
     done = genreg("doctor", "--selftest")
-    line = next(line for line in done.stdout.splitlines() if line.strip().startswith("cupy "))
+    line = next(line for line in done.stdout.splitlines() if line.strip().startswith("cupy    ready"))
     assert "agrees with numpy" in line

@@ -122,7 +122,7 @@ def test_records_say_what_the_contract_promises() -> None:
 def test_a_run_may_start_from_a_model() -> None:
     """Generation 0 are its mutated copies; elites are not needed to keep it near."""
     network = network_for(DATASET, tiny_config().hidden, tiny_config().activation)
-    start = model_of(network)
+    start = model_of(network, class_names=DATASET.class_names)
     run = Evolution(tiny_config(child_mutation_rate=0.1, mutation_scale=0.01), DATASET, backend="numpy", initial=start)
     genomes = np.array([model.genes for model in run.ask()])
     changed = (genomes != start.genes).mean()
@@ -226,7 +226,7 @@ def test_all_survivors_may_be_elites() -> None:
 def test_nan_weights_do_not_spread(backend: str, fitness: str) -> None:
     """A population that starts from broken weights ends the run with an error or keeps finite trust."""
     network = network_for(DATASET, tiny_config().hidden, tiny_config().activation)
-    broken = model_of(network)
+    broken = model_of(network, class_names=DATASET.class_names)
     spoilt = Model.build(network, broken.genes * np.float32(1e19), broken.class_names, broken.input_range)
     run = Evolution(
         tiny_config(fitness=fitness, activation="tanh"), DATASET, network=network, backend=backend, initial=spoilt
