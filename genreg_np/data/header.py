@@ -133,7 +133,9 @@ def _foreign(features: Sequence[str], others: Others) -> bool:
     low, high = others.inputs.min(axis=0).astype(np.float64), others.inputs.max(axis=0).astype(np.float64)
     values = np.array([float(field) for field in features])
     apart = np.maximum(low - values, values - high)
-    far_out = bool((apart > 0).all() and (apart > high - low).any())
+    steps = np.diff(others.inputs[:LEAST_ROWS], axis=0) * np.where(values > high, -1, 1)
+    ordered = bool((steps > 0).all())  # the rows below come ever closer to the rest: the first row begins a series
+    far_out = bool((apart > 0).all() and (apart > high - low).any()) and not ordered
     return far_out or (len(features) > 1 and _wholly_new(features, others))
 
 
