@@ -107,6 +107,9 @@ class Dataset:
             without a training sample.
         """
         classes = len(self.class_names)
+        if classes < 2:
+            read = f" (as it was read: {self.note})" if self.note else ""
+            raise DataError(f"{self.name}: {classes} class; at least two are needed to learn a difference{read}")
         check_classes(self.name, self.class_names, self._counts(*SPLITS))
         for name in SPLITS:
             if not len(self.split(name)):
@@ -114,9 +117,6 @@ class Dataset:
                     f"{self.name}: too few samples, nothing would be left for {name}; "
                     "a class needs three samples or more to be in every split"
                 )
-        if classes < 2:
-            read = f" (as it was read: {self.note})" if self.note else ""
-            raise DataError(f"{self.name}: {classes} class; at least two are needed to learn a difference{read}")
         counts = self._counts("train")
         if not counts.all():
             empty = [self.class_names[index] for index in np.flatnonzero(counts == 0)]
