@@ -2,9 +2,9 @@
 
     grey = 0.299 R + 0.587 G + 0.114 B      (first frame; more than 8 bits to 8 by depth.py)
 
-Transparent parts lie on white, or on black where most of the strokes could hardly be seen on white. A picture in which nothing
-can be seen on either is refused as empty. An opaque picture of one colour is taken: a dataset may hold blank ones, and
-it is what its maker drew.
+Transparent parts lie on white, or on black where most of the strokes could hardly be seen on white. A picture in which
+nothing can be seen on either is refused as empty. An opaque picture of one colour is taken: a dataset may hold blank
+ones, and it is what its maker drew.
 
 Image files come from anywhere: only regular files are opened, only formats decoded by Pillow itself, the size is looked
 at before the pixels are unpacked (1.2 GB for the largest), and whatever a decoder raises ends as one line that
@@ -278,7 +278,7 @@ def _on_ground(image: Image.Image, where: str) -> Image.Image:
         contrast = int(lightest) - int(darkest)  # type: ignore[arg-type]
         levels = np.asarray(grey)
         visible = levels <= level - LEAST_CONTRAST if level else levels >= LEAST_CONTRAST
-        seen = float(np.sum(opacity, where=visible, dtype=np.int64) / max(1, np.sum(opacity, dtype=np.int64)))
+        seen = int(np.sum(opacity, where=visible, dtype=np.int64)) / max(1, int(np.sum(opacity, dtype=np.int64)))
         if level and ((contrast >= LEAST_CONTRAST and seen >= LEAST_SEEN) or opacity.min() == 255):
             return grey
         drawn.append((contrast > 0, seen, contrast, grey))

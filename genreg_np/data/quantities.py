@@ -40,7 +40,9 @@ def quantity(class_names: Sequence[str], counts: NDArray[np.int64]) -> str:
     rare = 4 * once > distinct and samples < 3 * distinct
     if fractional or distinct > MANY_WHOLE:
         rare = rare or (2 * once > distinct and samples < 10 * distinct)
-    if (fractional and distinct > MANY_FRACTIONS) or (rare and distinct >= (FEW_FRACTIONS if fractional else FEW_WHOLE)):
+    if (fractional and distinct > MANY_FRACTIONS) or (
+        rare and distinct >= (FEW_FRACTIONS if fractional else FEW_WHOLE)
+    ):
         return f"{distinct:,} different numbers in {samples:,} samples, {once:,} of them once"
     return ""
 

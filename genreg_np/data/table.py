@@ -201,9 +201,7 @@ def _label_column(path: PathLike, first: list[str], label: str | None, header: b
     raise UsageError(f"{path}: no column {label!r}{did_you_mean(label, first)}")
 
 
-def _told(
-    path: PathLike, first: list[str], column: int, label: str | None, others: Others
-) -> bool:
+def _told(path: PathLike, first: list[str], column: int, label: str | None, others: Others) -> bool:
     """Tell whether the first row is a header."""
     fields = [*first[:column], label_text(first[column]), *first[column + 1 :]]
     header: bool | None

@@ -114,7 +114,9 @@ def test_what_cannot_be_told_is_asked_and_the_answer_is_followed(read: Callable[
 
 def whole(labels: list[str], most: int, features: int) -> str:
     """Return rows of whole numbers from 0 to `most`, all of which occur."""
-    rows = [[*(str((index * (k + 1)) % (most + 1)) for k in range(features)), label] for index, label in enumerate(labels)]
+    rows = [
+        [*(str((index * (k + 1)) % (most + 1)) for k in range(features)), label] for index, label in enumerate(labels)
+    ]
     return "".join(",".join(row) + "\n" for row in rows)
 
 
@@ -151,7 +153,8 @@ EVERYDAY = {
     "a few rows, words of one": "5.1,3.5,a\n4.9,3.0,b\n6.2,2.9,b\n5.0,3.7,c\n5.8,2.7,c\n6.1,2.2,d\n",
     "exclusive or": "0,0,0\n0,1,1\n1,0,1\n1,1,0\n",
     "sorted by class, the first of one": "1.5,2.5,1\n" + table(["2", "2", "3"], features=2),
-    "rare classes among many": "5.2,3.1,97\n" + table([str(index // 2) for index in range(60)] + ["98", "99"] * 4, features=2)
+    "rare classes among others": "5.2,3.1,97\n"
+    + table([*(str(index // 2) for index in range(60)), "98", "99", "98"], features=2)
     + table([str(index) for index in range(200, 215)], features=2),
     "rising": "".join(f"{index},{index * index},{'ab'[index % 2]}\n" for index in range(3, 20)),
     "falling": "".join(f"{100 - index},{2.0 ** -index:.6f},{index % 3}\n" for index in range(20)),

@@ -87,7 +87,9 @@ def test_whole_numbers_that_may_be_either_are_learned_with_a_warning(tmp_path: P
         [f"id {index % 60}" for index in range(600)],
     ],
 )
-def test_classes_that_are_few_or_far_apart_or_words_come_without_a_warning(tmp_path: Path, labels: list[object]) -> None:
+def test_classes_that_are_few_or_far_apart_or_words_come_without_a_warning(
+    tmp_path: Path, labels: list[object]
+) -> None:
     assert "warning" not in table(tmp_path / "t.csv", labels).note
 
 
