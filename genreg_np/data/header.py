@@ -37,10 +37,19 @@ class Others:
 
     @property
     def recurring(self) -> bool:
-        """Whether nearly all labels occur more than once, in a table that is not tiny."""
+        """Whether nearly all labels occur more than once."""
         once = sum(count == 1 for count in self.labels.values())
-        distinct = len(self.labels)
-        return once * USUAL_LABELS <= distinct and len(self.inputs) >= LEAST_SAMPLES * distinct > 0
+        return bool(self.labels) and once * USUAL_LABELS <= len(self.labels)
+
+    @property
+    def tiny(self) -> bool:
+        """Whether the table is so small that classes of one sample are usual."""
+        return len(self.inputs) < LEAST_SAMPLES * len(self.labels)
+
+    def continued_by(self, label: str) -> bool:
+        """Whether a number is among those of the labels or next to them, as a class is that happens to be rare."""
+        numbers = [float(other) for other in self.labels if is_number(other)]
+        return bool(numbers) and min(numbers) - 1 <= float(label) <= max(numbers) + 1
 
 
 def names_columns(first: Sequence[str], column: int, others: Others) -> bool | None:
@@ -69,7 +78,7 @@ def names_columns(first: Sequence[str], column: int, others: Others) -> bool | N
         unnamed = others.labels and not any(features)
         return False if recurs else True if unnamed else None
     if is_number(label):
-        return _numbers_name(first, features, recurs, others)
+        return _numbers_name(first, features, label, others)
     return _word_names(label, features, numbers, recurs, others)
 
 
@@ -84,20 +93,21 @@ def _word_names(
     above_numbers = others.labels and label.lower() not in MISSING and all(map(is_number, others.labels))
     if (above_numbers and _whole(numbers)) or (some_recur and (counting or evenly_spaced(numbers))):
         return True
-    alike = some_recur and not others.recurring and not _whole(numbers) and _within(features, others)
+    alike = some_recur and (others.tiny or not others.recurring) and not _whole(numbers) and _within(features, others)
     return False if alike else None
 
 
-def _numbers_name(first: Sequence[str], features: Sequence[str], recurs: bool, others: Others) -> bool | None:
+def _numbers_name(first: Sequence[str], features: Sequence[str], label: str, others: Others) -> bool | None:
     """Tell whether numbers, the label among them, are a header."""
-    some_recur = len(others.inputs) > len(others.labels)
+    some_recur, recurs = len(others.inputs) > len(others.labels), label in others.labels
+    usual = recurs or not others.recurring or (others.tiny and others.continued_by(label))
     filled = [field for field in first if field]
     if counts(filled):
         unnamed = len(filled) < len(first)  # pandas leaves the index without a name
-        named = len(features) > 1 and ((others.recurring and not recurs) or _wholly_new(features, others))
+        named = len(features) > 1 and (not (usual or others.tiny) or _wholly_new(features, others))
         return True if unnamed or named else None
     regular = evenly_spaced(filled) or (len(features) > 2 and counts(features))
-    odd = not recurs and (others.recurring or (some_recur and regular))
+    odd = not usual or (some_recur and regular and not recurs)
     return None if odd or _foreign(features, others) else False
 
 
@@ -141,5 +151,6 @@ def _foreign(features: Sequence[str], others: Others) -> bool:
 
 def _within(features: Sequence[str], others: Others) -> bool:
     """Tell whether all features lie in the range of those below."""
-    values = np.array([float(field) if is_number(field) else np.nan for field in features], np.float32)
+    with np.errstate(over="ignore"):  # what overflows is in no range
+        values = np.array([float(field) if is_number(field) else np.nan for field in features]).astype(np.float32)
     return bool((values >= others.inputs.min(axis=0)).all() and (values <= others.inputs.max(axis=0)).all())

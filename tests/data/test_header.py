@@ -172,6 +172,14 @@ def test_everyday_tables_are_read_without_a_question(read: Callable[..., Dataset
     assert dataset.feature_names == ()
 
 
+def test_a_label_far_from_the_others_is_asked_about_in_tiny_tables_too(read: Callable[..., Dataset]) -> None:
+    """A class next to the others may be rare there, as the first of the everyday tables show."""
+    rows = table(DIGITS[:6], features=3)
+    with pytest.raises(DataError, match="--header or --no-header"):
+        read(f"0.1,0.5,2.5,9\n{rows}")
+    assert len(read(f"5.1,3.5,2.5,3\n{rows}").everything) == 7
+
+
 @pytest.mark.parametrize("rows", ["0,1,c\n" + whole(["a", "b"] * 15, 1, 2), "1,2,3\n4,5,6\n7,8,6\n"])
 def test_two_numbers_that_count_are_no_sure_sign_of_names(read: Callable[..., Dataset], rows: str) -> None:
     """A sample of a rare class would be dropped in silence."""
