@@ -92,8 +92,8 @@ def load_csv(
             raise DataError(f"{where}: more than {LIMIT_BYTES:,} bytes of features; take a part of the rows")
     inputs, numbers = np.frombuffer(features, np.float32).reshape(-1, width - 1), np.frombuffer(codes, np.int64)
     if header is None:
-        counts = np.bincount(numbers[1:], minlength=len(known)).tolist()
-        others = Others(dict(zip(known, counts, strict=True)), inputs[1:], whole)
+        occurring = np.bincount(numbers[1:], minlength=len(known)).tolist()
+        others = Others(dict(zip(known, occurring, strict=True)), inputs[1:], whole)
         header = _told(path, first[1], column, label, others)
     names = first[1] if header else numbered
     if header:
