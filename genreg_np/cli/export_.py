@@ -131,6 +131,7 @@ def _calibrated(model: Any, file: str, value_range: tuple[float, float] | None) 
     found = [one for path in files_in(Path(file)) for _, one in read_file(path, model, how)]
     if not found:
         raise DataError(f"{file}: holds no inputs to calibrate by; at least one is needed")
+    how.check_range_used()
     inputs = np.stack(found)
     whole = quantise(model, inputs)
     before, after = (one.outputs(inputs).astype(np.float64) for one in (model, whole))

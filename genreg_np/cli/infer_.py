@@ -6,9 +6,9 @@ import io
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -22,10 +22,14 @@ from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
 from genreg_np.files import open_regular
 
+if TYPE_CHECKING:
+    from genreg_np.data.images import Picture
+
 Inputs = list[tuple[str, NDArray[np.generic]]]  # (name, one input) each
 
 DARK, LIGHT = 0.4, 0.6  # mean brightness of a border, 0 .. 1: below and above are other backgrounds
 MOST_FILE_BYTES = 1 << 30  # of one file
+COLOUR, DEEP = "colour", "more than 8 bits"
 ARRAY_SUFFIXES = (".npy", ".idx", ".gz", "-ubyte")  # what a folder is searched for, besides images
 
 
@@ -38,6 +42,21 @@ class Taking:
     invert: bool  # swap black and white
     as_is: bool  # do not ask whether black and white are swapped
     range: tuple[float, float] | None  # black and white of more than 8 bits
+    met: set[str] = field(default_factory=set)  # COLOUR and DEEP, where some image was
+
+    def take(self, picture: Picture) -> NDArray[np.uint8]:
+        """Return a picture's grey levels; say once that colours are lost."""
+        if picture.depth is not None:
+            self.met.add(DEEP)
+        if picture.coloured and COLOUR not in self.met:
+            self.met.add(COLOUR)
+            say(f"{picture.where}: colours are taken in grey, as the model was trained on grey images", err=True)
+        return picture.grey(None, self.range)
+
+    def check_range_used(self) -> None:
+        """Refuse a range where no image had more than 8 bits, as for folders of a dataset."""
+        if self.range and DEEP not in self.met:
+            raise UsageError("--range is for images of more than 8 bits, and these have no more: leave it out")
 
     def centres(self, shape: tuple[int, ...], model: infer.Model) -> bool:
         """Tell whether an image of a shape is centred; one of the model's own size is taken as it is unless asked."""
@@ -107,6 +126,8 @@ def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_
     _say_centring(how, model, model_path)
     files = [file for path in paths for file in attempt(files_in, Path(path))] if paths else [None]
     results = [result for file in files for result in attempt(_predict_file, file, model, top, how)]
+    if results:
+        how.check_range_used()
     if as_json:
         print_json(results)
     else:
@@ -248,11 +269,11 @@ def _split(name: str, array: NDArray[np.generic], model: infer.Model, how: Takin
 def _read_image(name: str, content: bytes, model: infer.Model, how: Taking) -> NDArray[np.generic]:
     """Return a gray image as the model takes it, (H, W) in the model's range."""
     from genreg_np.data.centring import border_mean, centred
-    from genreg_np.data.images import decode_image, resized
+    from genreg_np.data.images import decode_picture, resized
 
     if len(model.input_shape) != 2 or not model.input_range:
         raise DataError(f"{name}: the model takes inputs of shape {model.input_shape}, not gray images: use .npy")
-    image = decode_image(io.BytesIO(content), name, None, how.range)
+    image = decode_picture(io.BytesIO(content), name, how.take)
     centring = how.centres(image.shape, model)
     if how.resize and not centring:
         image = resized(image, model.input_shape)

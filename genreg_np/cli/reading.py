@@ -11,12 +11,22 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+Range = tuple[float, float]
+
+
+def _checked_range(context: click.Context, option: click.Parameter, value: Range | None) -> Range | None:
+    """Check a range where it enters, for every command that takes one."""
+    from genreg_np.data.depth import check_range
+
+    return None if value is None else check_range(value)
+
 
 range_option = click.option(
     "--range",
     "range",
     nargs=2,
     type=float,
+    callback=_checked_range,
     metavar="LOW HIGH",
     help="Black and white of images of more than 8 bits, where files do not say: 0 4095.",
 )

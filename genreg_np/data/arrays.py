@@ -25,7 +25,6 @@ from genreg_np.data.labels import class_order, encode_labels, label_text, merge_
 from genreg_np.data.splits import complete_splits
 from genreg_np.data.table import counting_note
 from genreg_np.errors import DataError
-from genreg_np.files import open_regular
 from genreg_np.infer import ModelError, read_arrays
 
 LIMIT_BYTES = 8 << 30  # all arrays together
@@ -58,14 +57,9 @@ def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
         For a file that cannot be read or is not what the names say.
     """
     try:
-        with open_regular(path):  # the runtime's reader would wait for a pipe
-            stored = read_arrays(path, limit_bytes=limit_bytes)
+        stored = read_arrays(path, limit_bytes=limit_bytes)
     except ModelError as error:
         raise DataError(str(error)) from None
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; check the name") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the file") from None
     arrays = {name.lower(): array for name, array in stored.items()}
     pairs = {split: _pair(path, arrays, aliases) for split, aliases in SPLIT_NAMES.items()}
     if pairs["train"] is None:
@@ -165,7 +159,8 @@ def _classes(
 ) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]], str]:
     """Return the class names, the class number of each label of each split, and a note."""
     flat = {split: _flat_labels(f"{path}, {split} labels", array) for split, array in labels.items()}
-    texts = {split: [label_text(value) for value in array.tolist()] for split, array in flat.items()}
+    distinct = {split: np.unique(array, return_inverse=True) for split, array in flat.items()}  # as text, few are small
+    texts = {split: [label_text(value) for value in values.tolist()] for split, (values, _) in distinct.items()}
     note = ""
     if stored_names is None:
         merged = merge_numbers(text for split in texts.values() for text in split)
@@ -178,9 +173,10 @@ def _classes(
         if all(array.dtype.kind != "U" for array in flat.values()):  # numbers are positions in class_names
             return class_names, {split: array.astype(np.int64) for split, array in flat.items()}, note
     try:
-        return class_names, {split: encode_labels(values, class_names) for split, values in texts.items()}, note
+        encoded = {split: encode_labels(values, class_names) for split, values in texts.items()}
     except KeyError as error:
         raise DataError(f"{path}: label {error.args[0]!r} is not among class_names; add it there") from None
+    return class_names, {split: encoded[split][places] for split, (_, places) in distinct.items()}, note
 
 
 def _flat_labels(where: str, array: Array) -> Array:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.labels import finite_number, listed
+from genreg_np.data.labels import listed
+from genreg_np.data.quantities import quantity
 from genreg_np.errors import DataError
 
 MOST_CLASSES = 4096  # whoever is taken for whom is counted in a square of them: 128 MiB
-FEW, FEW_FRACTIONS = 20, 5  # different numbers as labels, whole and fractional: fewer are classes however rare
-MANY_FRACTIONS = 50  # more different fractions are a quantity however often each occurs
 LARGEST = float(np.finfo(np.float32).max) / 2  # so that the difference of two features is finite in float32
 SPLITS = ("train", "validation", "test")
 
@@ -27,6 +27,32 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+def check_classes(name: str, class_names: Sequence[str], counts: NDArray[np.int64]) -> None:
+    """Refuse labels that are a quantity, or more classes than can be told apart.
+
+    Parameters
+    ----------
+    name : str
+        What the error calls the dataset.
+    class_names : sequence of str
+        K names.
+    counts : (K,) int64
+        Samples of each class.
+
+    Raises
+    ------
+    DataError
+        For such labels.
+    """
+    if found := quantity(class_names, counts):
+        raise DataError(
+            f"{name}: the labels look like a quantity, not like classes ({found}): predicting numbers is not supported "
+            "yet; name the column of classes with --label, or make them classes by writing words (low, high)"
+        )
+    if len(class_names) > MOST_CLASSES:
+        raise DataError(f"{name}: {len(class_names):,} classes; no more than {MOST_CLASSES:,} are told apart")
 
 
 @dataclass(frozen=True)
@@ -80,38 +106,27 @@ class Dataset:
             For labels that are a quantity, an empty split, fewer than two classes or more than 4,096, or a class
             without a training sample.
         """
-        self._refuse_a_quantity()
+        classes = len(self.class_names)
+        if classes < 2:
+            read = f" (as it was read: {self.note})" if self.note else ""
+            raise DataError(f"{self.name}: {classes} class; at least two are needed to learn a difference{read}")
+        check_classes(self.name, self.class_names, self._counts(*SPLITS))
         for name in SPLITS:
             if not len(self.split(name)):
                 raise DataError(
                     f"{self.name}: too few samples, nothing would be left for {name}; "
                     "a class needs three samples or more to be in every split"
                 )
-        classes = len(self.class_names)
-        if classes < 2:
-            raise DataError(f"{self.name}: {classes} class; at least two are needed to learn a difference")
-        if classes > MOST_CLASSES:
-            raise DataError(f"{self.name}: {classes:,} classes; no more than {MOST_CLASSES:,} are told apart")
-        counts = np.bincount(self.train.labels, minlength=classes)
+        counts = self._counts("train")
         if not counts.all():
             empty = [self.class_names[index] for index in np.flatnonzero(counts == 0)]
             raise DataError(f"{self.name}: no training sample of {listed(empty)}; add some or drop it")
 
-    def _refuse_a_quantity(self) -> None:
-        """Refuse labels that are prices or lengths, say: numbers of which hardly any recurs, or many with fractions."""
-        numbers = [finite_number(name) for name in self.class_names]
-        if any(number is None for number in numbers):
-            return
-        fractional = any(number is not None and not number.is_integer() for number in numbers)
-        counts = np.bincount(np.concatenate([self.split(name).labels for name in SPLITS]))
-        samples, distinct, once = int(counts.sum()), int((counts > 0).sum()), int((counts == 1).sum())
-        rare = (2 * once > distinct and samples < 10 * distinct) or (4 * once > distinct and samples < 3 * distinct)
-        if (fractional and distinct > MANY_FRACTIONS) or (rare and distinct >= (FEW_FRACTIONS if fractional else FEW)):
-            raise DataError(
-                f"{self.name}: the labels look like a quantity, not like classes ({distinct:,} different numbers in "
-                f"{samples:,} samples, {once:,} of them once): predicting numbers is not supported yet; name the "
-                "column of classes with --label, or make them classes by writing words (low, high)"
-            )
+    def _counts(self, *names: str) -> NDArray[np.int64]:
+        """Return how many samples of each class some splits have, (K,)."""
+        return np.bincount(
+            np.concatenate([self.split(name).labels for name in names]), minlength=len(self.class_names)
+        ).astype(np.int64)
 
     def __post_init__(self) -> None:
         classes = len(self.class_names)

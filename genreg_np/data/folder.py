@@ -33,7 +33,7 @@ SPLIT_FOLDERS = {
     "validation": ("validation", "valid", "val"),
     "test": ("test", "testing"),
 }
-HIDDEN_FOLDERS = (".", "__")  # __MACOSX, __pycache__
+HIDDEN_FOLDERS = ("__MACOSX", "__pycache__")  # besides those whose names begin with a dot
 COLOUR_SHARE = 10  # one image in so many has colour: worth a word
 
 
@@ -93,7 +93,11 @@ def load_folder(path: str | Path, size: Size | None = None, value_range: Range |
     """
     folder = Path(path)
     left_out = _LeftOut()
-    splits = _split_folders(folder, left_out) or {"train": folder}
+    splits = _split_folders(folder, left_out)
+    if splits:
+        left_out.loose += _loose(folder)
+    else:
+        splits = {"train": folder}
     classes = {split: _classes(split_folder, left_out) for split, split_folder in splits.items()}
     class_names = class_order(name for found in classes.values() for name in found)
     pairs = {
@@ -122,9 +126,18 @@ def load_folder(path: str | Path, size: Size | None = None, value_range: Range |
 def _subfolders(folder: Path) -> list[Path]:
     """Return the visible subfolders, sorted by name."""
     try:
-        return sorted(item for item in folder.iterdir() if item.is_dir() and not item.name.startswith(HIDDEN_FOLDERS))
+        return sorted(item for item in folder.iterdir() if item.is_dir() and not _is_hidden(item.name))
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}); check the folder") from None
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in HIDDEN_FOLDERS
+
+
+def _loose(folder: Path) -> int:
+    """Return how many images lie in a folder itself."""
+    return sum(_is_image(item.name) and item.is_file() for item in folder.iterdir())
 
 
 def _split_folders(folder: Path, left_out: _LeftOut) -> dict[str, Path]:
@@ -148,8 +161,7 @@ def _split_folders(folder: Path, left_out: _LeftOut) -> dict[str, Path]:
         return {}
     for split in [split for split in splits if split != "train" and not deep[split]]:
         passed = splits.pop(split)
-        images = sum(_is_image(item.name) for item in passed.iterdir())
-        left_out.notes.append(f"{passed.name}/ has no folders of classes: its {images:,} images are left out")
+        left_out.notes.append(f"{passed.name}/ has no folders of classes: its {_loose(passed):,} images are left out")
     return splits
 
 
@@ -166,7 +178,7 @@ def _classes(folder: Path, left_out: _LeftOut) -> dict[str, list[Path]]:
     subfolders = _subfolders(folder)
     if not subfolders:
         raise DataError(f"{folder}: no subfolders; put the images of each class into a subfolder named after it")
-    left_out.loose += sum(_is_image(item.name) and item.is_file() for item in folder.iterdir())
+    left_out.loose += _loose(folder)
     classes = {subfolder.name: _images(subfolder, left_out) for subfolder in subfolders}
     for subfolder in subfolders:
         if not classes[subfolder.name]:
@@ -187,7 +199,7 @@ def _images(folder: Path, left_out: _LeftOut) -> list[Path]:
     try:
         for place, folders, files in os.walk(folder, onerror=_raise):
             left_out.links += sum(os.path.islink(os.path.join(place, name)) for name in folders)
-            folders[:] = [name for name in folders if not name.startswith(HIDDEN_FOLDERS)]
+            folders[:] = [name for name in folders if not _is_hidden(name)]
             for name in files:
                 if _is_image(name):
                     images.append(Path(place, name))

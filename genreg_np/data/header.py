@@ -2,25 +2,57 @@
 
 Features are numbers, so a row with a word among them is no sample. What is left are names that look like numbers, as
 pandas gives them to columns without names (0, 1, 2, ...): they are told by the label, whose name occurs in no other
-row, and by counting. Where neither tells, the answer is that it cannot be told, and the user is asked.
+row, and by counting. Where a label occurs in the first row only though other labels recur, or numbers are of another
+kind than all below them, it cannot be told, and the user is asked.
+
+Shapes: inputs (N, I) float32, of the N rows below the first.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from genreg_np.data.rows import is_number
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+LEAST_ROWS = 5  # below the first: fewer show no range
+USUAL_LABELS = 10  # times as many as occur once: that yet another occurs once is then odd
+LEAST_SAMPLES = 3  # for a class on the average: in smaller tables classes of one sample are usual
 
 
-def names_columns(
-    first: Sequence[str], column: int, labels: Counter[str], sample: Sequence[Sequence[str]]
-) -> bool | None:
+@dataclass(frozen=True)
+class Others:
+    """The rows below the first."""
+
+    labels: Mapping[str, int]  # how often each occurs
+    inputs: NDArray[np.float32]  # (N, I)
+    whole: bool  # whether some of the features, among the first rows at least, is written as a whole number: 1, not 1.0
+
+    @property
+    def recurring(self) -> bool:
+        """Whether nearly all labels occur more than once."""
+        once = sum(count == 1 for count in self.labels.values())
+        return bool(self.labels) and once * USUAL_LABELS <= len(self.labels)
+
+    @property
+    def tiny(self) -> bool:
+        """Whether the table is so small that classes of one sample are usual."""
+        return len(self.inputs) < LEAST_SAMPLES * len(self.labels)
+
+    def continued_by(self, label: str) -> bool:
+        """Whether a number is among those of the labels or next to them, as a class is that happens to be rare."""
+        numbers = [float(other) for other in self.labels if is_number(other)]
+        return bool(numbers) and min(numbers) - 1 <= float(label) <= max(numbers) + 1
+
+
+def names_columns(first: Sequence[str], column: int, others: Others) -> bool | None:
     """Tell whether a first row is a header; None where it cannot be told.
 
     Parameters
@@ -29,10 +61,8 @@ def names_columns(
         Fields of the first row.
     column : int
         Index of the label column.
-    labels : Counter of str
-        How often each label occurs in all other rows.
-    sample : sequence of sequence of str
-        Fields of some of the other rows, each as long as the first.
+    others : Others
+        All other rows.
 
     Returns
     -------
@@ -41,25 +71,44 @@ def names_columns(
     """
     features, label = [*first[:column], *first[column + 1 :]], first[column]
     numbers = [field for field in features if is_number(field)]
-    recurs = label in labels
+    recurs = label in others.labels
     if any(not is_number(field) and field.lower() not in MISSING for field in features):
         return not (numbers and recurs)
-    if recurs and not is_number(label):
-        return False
     if not numbers:
-        return True if not any(features) and labels else None
-    classes = labels.total() > len(labels)  # some label occurs twice, so one of its own may be a name
-    if not is_number(label):
-        regular = counts(numbers) or evenly_spaced(numbers)
-        of_another_type = labels and label.lower() not in MISSING and all(map(is_number, labels)) and _whole(numbers)
-        return True if of_another_type or (classes and regular) else None
+        unnamed = others.labels and not any(features)
+        return False if recurs else True if unnamed else None
+    if is_number(label):
+        return _numbers_name(first, features, label, others)
+    return _word_names(label, features, numbers, recurs, others)
+
+
+def _word_names(
+    label: str, features: Sequence[str], numbers: Sequence[str], recurs: bool, others: Others
+) -> bool | None:
+    """Tell whether numbers and a label that is a word are a header."""
+    some_recur = len(others.inputs) > len(others.labels)  # so one of its own may be a name
+    counting = counts(numbers) and (len(numbers) > 2 or len(features) > len(numbers) or _wholly_new(features, others))
+    if recurs:
+        return None if counting or _foreign(features, others) else False
+    above_numbers = others.labels and label.lower() not in MISSING and all(map(is_number, others.labels))
+    if (above_numbers and _whole(numbers)) or (some_recur and (counting or evenly_spaced(numbers))):
+        return True
+    alike = some_recur and (others.tiny or not others.recurring) and not _whole(numbers) and _within(features, others)
+    return False if alike else None
+
+
+def _numbers_name(first: Sequence[str], features: Sequence[str], label: str, others: Others) -> bool | None:
+    """Tell whether numbers, the label among them, are a header."""
+    some_recur, recurs = len(others.inputs) > len(others.labels), label in others.labels
+    usual = recurs or not others.recurring or (others.tiny and others.continued_by(label))
     filled = [field for field in first if field]
     if counts(filled):
         unnamed = len(filled) < len(first)  # pandas leaves the index without a name
-        named = len(features) > 1 and ((classes and not recurs) or _of_another_form(first, column, sample))
+        named = len(features) > 1 and (not (usual or others.tiny) or _wholly_new(features, others))
         return True if unnamed or named else None
-    doubtful = classes and not recurs and (evenly_spaced(filled) or (len(numbers) > 2 and counts(numbers)))
-    return None if doubtful else False
+    regular = evenly_spaced(filled) or (len(features) > 2 and counts(features))
+    odd = not usual or (some_recur and regular and not recurs)
+    return None if odd or _foreign(features, others) else False
 
 
 def counts(fields: Sequence[str]) -> bool:
@@ -82,7 +131,26 @@ def _steps(fields: Sequence[str]) -> set[float]:
     return {round(after - before, 9) for before, after in itertools.pairwise(map(float, fields))}
 
 
-def _of_another_form(first: Sequence[str], column: int, sample: Sequence[Sequence[str]]) -> bool:
-    """Tell whether all feature columns have a whole number in the first row only, as text: 1 above 1.0 and 2.5."""
-    columns = [index for index in range(len(first)) if index != column]
-    return bool(sample) and not any(row[index].isdecimal() for row in sample for index in columns)
+def _wholly_new(features: Sequence[str], others: Others) -> bool:
+    """Tell whether the first row has a whole number in all feature columns, and no other row in any: 1 above 2.5."""
+    return len(others.inputs) > 0 and not others.whole and all(field.isdecimal() for field in features)
+
+
+def _foreign(features: Sequence[str], others: Others) -> bool:
+    """Tell whether numbers are unlike those below: whole above fractions, or all far out of their range."""
+    if len(others.inputs) < LEAST_ROWS or not all(map(is_number, features)):
+        return False
+    low, high = others.inputs.min(axis=0).astype(np.float64), others.inputs.max(axis=0).astype(np.float64)
+    values = np.array([float(field) for field in features])
+    apart = np.maximum(low - values, values - high)
+    steps = np.diff(others.inputs[:LEAST_ROWS], axis=0) * np.where(values > high, -1, 1)
+    ordered = bool((steps > 0).all())  # the rows below come ever closer to the rest: the first row begins a series
+    far_out = bool((apart > 0).all() and (apart > high - low).any()) and not ordered
+    return far_out or (len(features) > 1 and _wholly_new(features, others))
+
+
+def _within(features: Sequence[str], others: Others) -> bool:
+    """Tell whether all features lie in the range of those below."""
+    with np.errstate(over="ignore"):  # what overflows is in no range
+        values = np.array([float(field) if is_number(field) else np.nan for field in features]).astype(np.float32)
+    return bool((values >= others.inputs.min(axis=0)).all() and (values <= others.inputs.max(axis=0)).all())

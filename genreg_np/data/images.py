@@ -2,9 +2,9 @@
 
     grey = 0.299 R + 0.587 G + 0.114 B      (first frame; more than 8 bits to 8 by depth.py)
 
-Transparent parts lie on white, or on black where the strokes could hardly be seen on white. A picture in which nothing
-can be seen on either is refused as empty. An opaque picture of one colour is taken: a dataset may hold blank ones, and
-it is what its maker drew.
+Transparent parts lie on white, or on black where most of the strokes could hardly be seen on white. A picture in which
+nothing can be seen on either is refused as empty. An opaque picture of one colour is taken: a dataset may hold blank
+ones, and it is what its maker drew.
 
 Image files come from anywhere: only regular files are opened, only formats decoded by Pillow itself, the size is looked
 at before the pixels are unpacked (1.2 GB for the largest), and whatever a decoder raises ends as one line that
@@ -38,7 +38,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", "
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 MAX_PIXELS = 1 << 26  # of one file, about 8192 x 8192
 MAX_SIDE = 4096  # of a requested size
-LEAST_CONTRAST = 32  # grey levels between strokes and ground: below, transparent pictures are tried on black
+LEAST_CONTRAST = 32  # grey levels between strokes and ground: below, strokes can hardly be seen
+LEAST_SEEN = 0.1  # of all strokes, by opacity: where less is seen on white, a transparent picture is tried on black
 COLOUR_MODES = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr")
 PROBE_SIDE = 16  # pixels each way that are looked at for colour
 COLOURED, MANY_COLOURED = 48, 0.05  # levels between the channels of a pixel, and how many such pixels are no noise
@@ -162,7 +163,7 @@ def read_picture(path: PathLike, use: Callable[[Picture], T]) -> T:
     """
     try:
         with open_regular(path) as file:
-            return _unpack(file, path, use)
+            return decode_picture(file, path, use)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name") from None
     except OSError as error:
@@ -193,7 +194,7 @@ def decode_image(
     DataError, MissingExtraError
         As `read_image`.
     """
-    return _unpack(raw, where, lambda picture: picture.grey(size, value_range))
+    return decode_picture(raw, where, lambda picture: picture.grey(size, value_range))
 
 
 def check_pixels(where: PathLike, size: Size) -> None:
@@ -210,8 +211,14 @@ def check_pixels(where: PathLike, size: Size) -> None:
         )
 
 
-def _unpack(raw: BinaryIO, where: PathLike, use: Callable[[Picture], T]) -> T:
-    """Open and unpack an image, and return what `use` makes of it; decoders may raise in either."""
+def decode_picture(raw: BinaryIO, where: PathLike, use: Callable[[Picture], T]) -> T:
+    """Unpack an image from an open stream and return what `use` makes of it: `read_picture` for bytes not on a disk.
+
+    Raises
+    ------
+    DataError, MissingExtraError
+        As `read_image`; decoders may raise in unpacking as well as in `use`.
+    """
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
@@ -258,21 +265,25 @@ def _picture(image: Image.Image, raw: BinaryIO, where: str) -> Picture:
 
 
 def _on_ground(image: Image.Image, where: str) -> Image.Image:
-    """Put a picture with transparent parts on white, or on black where little can be seen on white."""
+    """Put a picture with transparent parts on white, or on black where little of it can be seen on white."""
     from PIL import Image
 
     image = image.convert("RGBA")
+    opacity = np.asarray(image.getchannel("A"))
     drawn = []
     for level in (255, 0):
         ground = Image.new("RGBA", image.size, (level, level, level, 255))
         grey = Image.alpha_composite(ground, image).convert("L")
         darkest, lightest = grey.getextrema()
         contrast = int(lightest) - int(darkest)  # type: ignore[arg-type]
-        if level and (contrast >= LEAST_CONTRAST or image.getchannel("A").getextrema()[0] == 255):
+        levels = np.asarray(grey)
+        visible = levels <= level - LEAST_CONTRAST if level else levels >= LEAST_CONTRAST
+        seen = int(np.sum(opacity, where=visible, dtype=np.int64)) / max(1, int(np.sum(opacity, dtype=np.int64)))
+        if level and ((contrast >= LEAST_CONTRAST and seen >= LEAST_SEEN) or opacity.min() == 255):
             return grey
-        drawn.append((contrast, grey))
-    contrast, grey = max(drawn, key=lambda entry: entry[0])
-    if not contrast:
+        drawn.append((contrast > 0, seen, contrast, grey))
+    shown, *_, grey = max(drawn, key=lambda entry: entry[:3])
+    if not shown:
         raise DataError(f"{where}: an empty picture: transparent, with nothing to be seen in it; remove or replace it")
     return grey
 

@@ -19,12 +19,12 @@ IDENTIFIER = re.compile(r"[+-]?0\d")
 
 
 def finite_number(text: str) -> float | None:
-    """Return the finite number that `text` writes, or None."""
+    """Return the finite number that `text` writes, or None; 1_0 is one to Python alone."""
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value) and "_" not in text else None
 
 
 def label_text(value: object) -> str:
@@ -76,7 +76,8 @@ def listed(names: Sequence[str], most: int = 12) -> str:
 def merge_numbers(texts: Iterable[str]) -> dict[str, str]:
     """Return for each distinct label the class it is of: 1.50 and 1e0 are 1.5 and 1 where both ways are in use.
 
-    Nothing is merged where a label is no number, or has a leading zero, as identifiers do (007 is not 7).
+    Words among them are classes as they are. Nothing is merged where a label has a leading zero, as identifiers do
+    (007 is not 7).
 
     Parameters
     ----------
@@ -86,10 +87,11 @@ def merge_numbers(texts: Iterable[str]) -> dict[str, str]:
     from decimal import Decimal  # here: infer, which only shortens names, must start soon
 
     distinct = sorted(set(texts), key=lambda text: (len(text), text))
-    if not all(NUMBER.fullmatch(text) for text in distinct) or any(IDENTIFIER.match(text) for text in distinct):
+    if any(IDENTIFIER.match(text) for text in distinct):
         return {text: text for text in distinct}
+    numbers = {text for text in distinct if NUMBER.fullmatch(text)}
     shortest: dict[Decimal, str] = {}  # exact: neighbouring whole numbers beyond 2**53 are one float
-    return {text: shortest.setdefault(Decimal(text), text) for text in distinct}
+    return {text: shortest.setdefault(Decimal(text), text) if text in numbers else text for text in distinct}
 
 
 def merged_note(classes: dict[str, str]) -> str:

@@ -24,7 +24,10 @@ from genreg_np.files import open_regular
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "blank": " "}
 LONGEST_LINE = 1 << 24  # characters
 SAMPLE_LINES = 40  # that the separator is found by
+SAMPLE_CHARACTERS = 1 << 20  # fewer lines are looked at where they are long
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+STRAY_BYTE = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes that are no UTF-8
 
 Row = tuple[int, list[str]]  # line number from 1, fields
 
@@ -49,12 +52,12 @@ def parse_separator(text: str) -> str:
 
 
 def is_number(field: str) -> bool:
-    """Tell whether a field can be read as a number, NaN and infinities included."""
+    """Tell whether a field can be read as a number, NaN and infinities included; 1_0 is one to Python alone."""
     try:
         float(field)
     except ValueError:
         return False
-    return True
+    return "_" not in field
 
 
 def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
@@ -81,7 +84,7 @@ def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
             raw.seek(0)
             if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start:
                 raise DataError(f"{path}: text in UTF-16, or no text at all; save it as CSV in UTF-8")
-            with io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
+            with io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
                 yield from _rows(path, file, sign)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name") from None
@@ -92,23 +95,28 @@ def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
 def _lines(path: PathLike, file: io.TextIOWrapper) -> Iterator[str]:
     """Yield lines, none of them too long; quotes in comments at the top are no quotes."""
     number, top = 0, True
-    try:
-        while line := file.readline(LONGEST_LINE + 1):
-            number += 1
-            if len(line) > LONGEST_LINE:
-                raise DataError(f"{path}, line {number}: longer than {LONGEST_LINE:,} characters; is it a table?")
-            if "\0" in line:
-                raise DataError(f"{path}, line {number}: a NUL byte, which no text holds; save it as CSV in UTF-8")
-            top = top and (line.startswith("#") or not line.strip())
-            yield line.replace('"', "") if top else line
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not a text file in UTF-8 (after line {number}); save it as CSV in UTF-8") from None
+    while line := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            raise DataError(f"{path}, line {number}: longer than {LONGEST_LINE:,} characters; is it a table?")
+        if "\0" in line:
+            raise DataError(f"{path}, line {number}: a NUL byte, which no text holds; save it as CSV in UTF-8")
+        if not line.isascii() and STRAY_BYTE.search(line):
+            raise DataError(f"{path}, line {number}: not text in UTF-8; save it as CSV in UTF-8")
+        top = top and (line.startswith("#") or not line.strip())
+        yield line.replace('"', "") if top else line
 
 
 def _rows(path: PathLike, file: io.TextIOWrapper, sign: str | None) -> Iterator[Row]:
     """Parse the lines of an open file."""
     lines = _lines(path, file)
-    sample = list(itertools.islice(lines, SAMPLE_LINES))
+    sample: list[str] = []
+    characters = 0
+    for line in itertools.islice(lines, SAMPLE_LINES):
+        sample.append(line)
+        characters += len(line)
+        if characters > SAMPLE_CHARACTERS:
+            break
     sign = sign or _separator(sample)
     taken = 0  # lines that the row under way has taken so far
 

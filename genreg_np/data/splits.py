@@ -18,7 +18,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.dataset import Dataset, Split
+from genreg_np.data.dataset import MOST_CLASSES, Dataset, Split, check_classes
+from genreg_np.data.quantities import quantity_note
 from genreg_np.streams import Purpose, Stream
 
 BY_CLASS = "by class: "  # in the note of data of which a split was made here
@@ -45,8 +46,9 @@ def split_indices(labels: Indices, parts: int) -> list[Indices]:
     stream = Stream(0)
     keys = np.empty(len(labels), np.float64)
     chosen: list[list[Indices]] = [[] for _ in range(1 + parts)]
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
+    by_class = np.argsort(labels, kind="stable")
+    classes, starts = np.unique(labels[by_class], return_index=True)
+    for label, members in zip(classes, np.split(by_class, starts[1:]), strict=True):
         keys[members] = stream.uniform(Purpose.SPLIT, 0, int(label), len(members))
         mixed = members[np.argsort(keys[members], kind="stable")]
         start = 0
@@ -145,8 +147,11 @@ def complete_splits(
     Raises
     ------
     DataError
-        As `Dataset`.
+        As `Dataset`; and, before a split is made, for so many classes that nothing could be done with it.
     """
+    if len(class_names) > MOST_CLASSES:
+        check_classes(name, class_names, np.bincount(train.labels, minlength=len(class_names)).astype(np.int64))
+    note = "; ".join(filter(None, [note, quantity_note(class_names)]))
     given = {"validation": validation, "test": test}
     missing = [split_name for split_name, split in given.items() if split is None]
     if missing:

@@ -2,14 +2,15 @@
 
 The label column is the one asked for, else the one named label, class or target, else the last. Whether the first row
 is a header is told by header.py, or by the user; how fields are separated, by rows.py. A line at the top that begins
-with # is the header where it has a name for each column of the row below, as numpy.savetxt writes it; else a comment.
+with # is the header where it has a name for each column of the row directly below, as numpy.savetxt writes it; else a
+comment. One that would move the label away from the last column is asked about.
 
 Shapes: inputs (N, columns - 1) float32, labels (N,) int64.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,16 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.dataset import Dataset
-from genreg_np.data.header import counts, names_columns
+from genreg_np.data.header import Others, counts, names_columns
 from genreg_np.data.idx import PathLike
 from genreg_np.data.labels import class_order, encode_labels, label_text, merge_numbers, merged_note, short_name
-from genreg_np.data.rows import DECIMAL_COMMA, Row, is_number, read_rows
+from genreg_np.data.rows import DECIMAL_COMMA, THOUSANDS, Row, is_number, read_rows
 from genreg_np.data.splits import stratified_split
 from genreg_np.errors import DataError, UsageError, did_you_mean
 
 LABEL_NAMES = ("label", "class", "target")
 LIMIT_BYTES = 4 << 30  # all features together
 SAMPLE_ROWS = 100  # that a header is told by
+MOST_LABELS = 1 << 16  # different ones, far more than the classes that can be told apart
 LEAST_COUNTING = 10  # rows: fewer may count by chance
 
 
@@ -61,7 +63,7 @@ def load_csv(
         For a label column that is not there, or a separator that is none.
     """
     rows = read_rows(path, separator)
-    first, rows, header = _first_row(path, rows, header)
+    first, rows, header = _first_row(path, rows, label, header)
     width = len(first[1])
     if width < 2:
         raise DataError(
@@ -72,36 +74,46 @@ def load_csv(
     numbered = [str(number) for number in range(1, width + 1)]
     sure = header if header is not None else not all(map(_numeric, first[1][:column] + first[1][column + 1 :]))
     names = first[1] if sure else numbered
-    features: list[NDArray[np.float32]] = []
-    labels: list[str] = []
-    sample: list[list[str]] = []
+    features, codes = bytearray(4 * (width - 1)), array("q", [0])  # of which the first row has its place
+    known: dict[str, int] = {}  # labels, numbered as they come
+    whole = False  # whether a whole number is written without a point
     for line, fields in rows:
         where = f"{path}, line {line}"
-        labels.append(_label(where, fields, names, column))
-        features.append(_numbers(where, fields, names, column))
-        if len(sample) < SAMPLE_ROWS:
-            sample.append(fields)
-        if len(features) * (width - 1) * 4 > LIMIT_BYTES:
+        codes.append(known.setdefault(_label(where, fields, names, column), len(known)))
+        features += _numbers(where, fields, names, column).tobytes()
+        if len(known) > MOST_LABELS:
+            raise DataError(
+                f"{where}: more than {MOST_LABELS:,} different labels in column {names[column]!r}: a quantity or "
+                "identifiers, not classes; name the column of classes with --label"
+            )
+        if not whole and len(codes) <= SAMPLE_ROWS:
+            whole = any(field.isdecimal() for index, field in enumerate(fields) if index != column)
+        if len(features) > LIMIT_BYTES:
             raise DataError(f"{where}: more than {LIMIT_BYTES:,} bytes of features; take a part of the rows")
+    inputs, numbers = np.frombuffer(features, np.float32).reshape(-1, width - 1), np.frombuffer(codes, np.int64)
     if header is None:
-        header = _told(path, first[1], column, label, labels, sample)
+        occurring = np.bincount(numbers[1:], minlength=len(known)).tolist()
+        others = Others(dict(zip(known, occurring, strict=True)), inputs[1:], whole)
+        header = _told(path, first[1], column, label, others)
     names = first[1] if header else numbered
-    if not header:
+    if header:
+        inputs, numbers = inputs[1:], numbers[1:]
+    else:
         where = f"{path}, line {first[0]}"
-        labels.insert(0, _label(where, first[1], names, column))
-        features.insert(0, _numbers(where, first[1], names, column))
-    if not features:
+        numbers[0] = known.setdefault(_label(where, first[1], names, column), len(known))
+        inputs[0] = _numbers(where, first[1], names, column)
+    if not len(inputs):
         raise DataError(f"{path}: a header, but no rows; add samples, or say --no-header")
     if names.count(names[column]) > 1:
         raise DataError(f"{path}: two columns are called {names[column]!r}, one of them the labels'; rename one")
-    merged = merge_numbers(labels)
+    merged = merge_numbers(known)
     class_names = class_order(merged.values())
-    inputs = np.stack(features)
+    classes = encode_labels([merged[name] for name in known], class_names)
     feature_names = (*names[:column], *names[column + 1 :])
     notes = [f"label column {names[column]!r}", merged_note(merged), counting_note(inputs, feature_names)]
     return stratified_split(
         inputs,
-        encode_labels([merged[name] for name in labels], class_names),
+        classes[numbers],
         class_names,
         name=Path(path).stem,
         input_range=None,
@@ -134,7 +146,9 @@ def counting_note(inputs: NDArray[np.generic], names: Sequence[str] = ()) -> str
     )
 
 
-def _first_row(path: PathLike, rows: Iterator[Row], header: bool | None) -> tuple[Row, Iterator[Row], bool | None]:
+def _first_row(
+    path: PathLike, rows: Iterator[Row], label: str | None, header: bool | None
+) -> tuple[Row, Iterator[Row], bool | None]:
     """Return the first row past comments, the rows after it, and whether it is a header, as far as that is known."""
     comment: Row = 0, []
     for line, fields in rows:
@@ -144,9 +158,18 @@ def _first_row(path: PathLike, rows: Iterator[Row], header: bool | None) -> tupl
             continue
         numeric = sum(map(is_number, fields)) >= len(fields) - 1 > 0
         if header is not False and numeric and len(comment[1]) == len(fields):
-            return comment, _chain((line, fields), rows), True
+            if header is None and label is None and _label_column(path, comment[1], None, None) != len(fields) - 1:
+                raise _ask(path, f"the comment in line {comment[0]}", comment[1], "a comment only")
+            if header or (comment[0] == line - 1 and _names(comment[1])):
+                return comment, _chain((line, fields), rows), True
         return (line, fields), rows, header
     raise DataError(f"{path}: the file is empty; a row of numbers and a label for each sample is needed")
+
+
+def _names(fields: list[str]) -> bool:
+    """Tell whether the fields of a comment are names of columns: all different, words or numbers that count."""
+    numbers = [field for field in fields if is_number(field)]
+    return all(fields) and len(set(fields)) == len(fields) and (not numbers or counts(numbers))
 
 
 def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
@@ -168,7 +191,7 @@ def _label_column(path: PathLike, first: list[str], label: str | None, header: b
         if number is None or header or number == named_so:
             return named_so
         if counts(first):
-            raise _ask(path, first)
+            raise _ask(path, "the first row", first)
     if number is not None:
         return number
     if header is False or label.isdecimal() or all(map(is_number, first)):
@@ -178,19 +201,17 @@ def _label_column(path: PathLike, first: list[str], label: str | None, header: b
     raise UsageError(f"{path}: no column {label!r}{did_you_mean(label, first)}")
 
 
-def _told(
-    path: PathLike, first: list[str], column: int, label: str | None, labels: list[str], sample: list[list[str]]
-) -> bool:
+def _told(path: PathLike, first: list[str], column: int, label: str | None, others: Others) -> bool:
     """Tell whether the first row is a header."""
     fields = [*first[:column], label_text(first[column]), *first[column + 1 :]]
     header: bool | None
     if first[column].lower() in LABEL_NAMES or first[column] == label != str(column + 1):  # the label column's name
-        recurs = fields[column] in labels
+        recurs = fields[column] in others.labels
         header = None if recurs and column != len(first) - 1 else not recurs
     else:
-        header = names_columns(fields, column, Counter(labels), sample)
+        header = names_columns(fields, column, others)
     if header is None:
-        raise _ask(path, first)
+        raise _ask(path, "the first row", first)
     return header
 
 
@@ -198,12 +219,11 @@ def _numeric(field: str) -> bool:
     return is_number(field) or bool(DECIMAL_COMMA.fullmatch(field))
 
 
-def _ask(path: PathLike, first: list[str]) -> DataError:
-    """Word the refusal of a first row that may be either."""
-    shown = ", ".join(map(short_name, first[:6])) + (", ..." if len(first) > 6 else "")
+def _ask(path: PathLike, what: str, fields: list[str], otherwise: str = "a sample") -> DataError:
+    """Word the refusal of a row or comment that may be a header."""
+    shown = ", ".join(map(short_name, fields[:6])) + (", ..." if len(fields) > 6 else "")
     return DataError(
-        f"{path}: it cannot be told whether the first row ({shown}) is a header or a sample: say --header or "
-        "--no-header"
+        f"{path}: it cannot be told whether {what} ({shown}) is a header or {otherwise}: say --header or --no-header"
     )
 
 
@@ -221,7 +241,7 @@ def _numbers(where: str, fields: list[str], names: list[str], column: int) -> ND
     """Return the features of a row, (columns - 1,) float32."""
     texts = fields[:column] + fields[column + 1 :]
     try:
-        values = np.array(texts, np.float64)
+        values = np.array(texts if "_" not in "".join(texts) else [""], np.float64)
     except ValueError:
         values = np.array([float(text) if is_number(text) else np.nan for text in texts])
     with np.errstate(over="ignore"):
@@ -230,7 +250,9 @@ def _numbers(where: str, fields: list[str], names: list[str], column: int) -> ND
         wrong = int(np.flatnonzero(~np.isfinite(row))[0])
         name = (names[:column] + names[column + 1 :])[wrong]
         mend = "mend it, or remove the line or column"
-        if DECIMAL_COMMA.fullmatch(texts[wrong]):
+        if THOUSANDS.fullmatch(texts[wrong]):
+            mend = "write thousands without commas, and decimals with a point"
+        elif DECIMAL_COMMA.fullmatch(texts[wrong]):
             mend = "write a decimal point (or name another separator with --separator)"
         elif not is_number(texts[wrong]) and texts[wrong]:
             mend += " (a column of classes is named with --label)"

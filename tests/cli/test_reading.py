@@ -191,6 +191,46 @@ def test_infer_says_how_many_folders_it_does_not_enter(genreg) -> None:
     assert "is 4x3 pixels (height x width), but the model takes 5x9" in one_line(genreg("infer", "m.npz", "odd.png"), 1)
 
 
+@pytest.mark.parametrize("ends", ["4095 0", "0 nan", "inf 5", "-inf inf", "5 5"])
+def test_a_range_that_is_none_is_refused_by_every_command(genreg, ends: str) -> None:
+    write_pictures("d", (4, 3), 65535)
+    model_of(Network.build((4, 3), (), 2), class_names=("dark", "light")).save("m.npz")
+    export = ["export", "m.npz", "--to", "c", "--int8", "--calibrate", "d/dark", "--out", "c"]
+    calls = [["infer", "m.npz", "d/dark/0.png"], export, ["eval", "m.npz", "--dataset", "d"]]
+    calls += [["train", "--dataset", "d", "--out", "run"], ["data", "show", "d", "--out", "d.png"]]
+    for call in calls:
+        line = one_line(genreg(*call, "--range", *ends.split()), 2)
+        assert "must be two numbers, the first less than the second" in line
+
+
+def test_a_range_is_refused_where_no_picture_has_more_than_8_bits(genreg) -> None:
+    from PIL import Image
+
+    write_pictures("d", (4, 3))
+    Path("plain").mkdir()
+    Image.fromarray(np.zeros((4, 3), np.uint8)).save("plain/a.png")
+    np.save("a.npy", np.zeros((4, 3), np.uint8))
+    model_of(Network.build((4, 3), (), 2), class_names=("dark", "light")).save("m.npz")
+    told = ["--range", "0", "4095"]
+    for file in ("plain/a.png", "plain", "a.npy"):
+        assert "--range is for images of more than 8 bits" in one_line(genreg("infer", "m.npz", file, *told), 2)
+        export = ["export", "m.npz", "--to", "c", "--int8", "--calibrate", file, "--out", "c"]
+        assert "--range is for images of more than 8 bits" in one_line(genreg(*export, *told), 2)
+    assert genreg("infer", "m.npz", "plain/a.png", "d/dark/0.png", *told).code == 0
+
+
+def test_infer_says_once_that_colours_are_taken_in_grey(genreg) -> None:
+    from PIL import Image
+
+    model_of(Network.build((4, 3), (), 2), class_names=("dark", "light")).save("m.npz")
+    for name, colour in (("a", (200, 10, 10)), ("b", (10, 200, 10)), ("grey", (90, 90, 90))):
+        Image.new("RGB", (3, 4), colour).save(f"{name}.png")
+    outcome = genreg("infer", "m.npz", "grey.png", "a.png", "b.png", "--json")
+    assert outcome.err.strip() == "a.png: colours are taken in grey, as the model was trained on grey images"
+    assert len(json.loads(outcome.out)) == 3
+    assert genreg("infer", "m.npz", "grey.png").err == ""
+
+
 @pytest.mark.skipif(os.name != "posix", reason="FIFOs and devices of POSIX")
 def test_infer_reads_regular_files_only(genreg, model: Path) -> None:
     os.mkfifo("pipe.png")

@@ -112,6 +112,111 @@ def test_what_cannot_be_told_is_asked_and_the_answer_is_followed(read: Callable[
     assert read(rows, header=True).feature_names == tuple(rows.split("\n")[0].split(",")[:-1])
 
 
+def whole(labels: list[str], most: int, features: int) -> str:
+    """Return rows of whole numbers from 0 to `most`, all of which occur."""
+    rows = [
+        [*(str((index * (k + 1)) % (most + 1)) for k in range(features)), label] for index, label in enumerate(labels)
+    ]
+    return "".join(",".join(row) + "\n" for row in rows)
+
+
+IRREGULAR = {
+    "17,3,250,99": table(DIGITS, features=3),
+    "2018,2020,2021,2023,2030": table(DIGITS),
+    "10001,94103,60601,77001": table(DIGITS, features=3),
+    "2019,2020,2021": table(DIGITS, features=2),
+    "0.1,0.5,2.5,9": table(DIGITS, features=3),
+    "5.1,3.5,1.4,7": table(DIGITS, features=3),  # in range, in form: but no other class occurs once
+    "0,1,2,a": table(["a", "b"] * 15, features=3),
+    "0,1,2,b": whole(["a", "b"] * 15, 4, 3),
+    "5,9,2": whole([str(index % 5) for index in range(30)], 4, 2),
+    "2018,2020,2021,2": table(DIGITS, features=3),  # its label recurs
+    "17,3,250,a": table(WORDS, features=3),
+    "700,b": table(WORDS, features=1),
+    "2019,2020,0.7": table([f"{index * 7 % 30 / 7:.3f}" for index in range(30)], features=2),
+}
+
+
+@pytest.mark.parametrize("header", IRREGULAR)
+def test_irregular_numbers_above_a_table_are_asked_about(read: Callable[..., Dataset], header: str) -> None:
+    """A silent sample of names would be a class of its own, or an outlier in every column."""
+    rows = f"{header}\n{IRREGULAR[header]}"
+    with pytest.raises(DataError, match="--header or --no-header"):
+        read(rows)
+    assert len(read(rows, header=True).everything) == 30
+    assert len(read(rows, header=False).everything) == 31
+
+
+EVERYDAY = {
+    "flowers": "5.1,3.5,1.4,0.2,setosa\n4.9,3,1.4,0.2,setosa\n7,3.2,4.7,1.4,versicolor\n6.3,3.3,6,2.5,virginica\n",
+    "a few rows, classes of one": "5.1,3.5,0\n4.9,3.0,1\n6.2,2.9,1\n5.8,2.7,2\n",
+    "a few rows, words of one": "5.1,3.5,a\n4.9,3.0,b\n6.2,2.9,b\n5.0,3.7,c\n5.8,2.7,c\n6.1,2.2,d\n",
+    "exclusive or": "0,0,0\n0,1,1\n1,0,1\n1,1,0\n",
+    "sorted by class, the first of one": "1.5,2.5,1\n" + table(["2", "2", "3"], features=2),
+    "rare classes among others": "5.2,3.1,97\n"
+    + table([*(str(index // 2) for index in range(60)), "98", "99", "98"], features=2)
+    + table([str(index) for index in range(200, 215)], features=2),
+    "rising": "".join(f"{index},{index * index},{'ab'[index % 2]}\n" for index in range(3, 20)),
+    "falling": "".join(f"{100 - index},{2.0 ** -index:.6f},{index % 3}\n" for index in range(20)),
+    "pixels": "0,0,0,255,7\n" + whole(TEN, 255, 4),
+    "a large one first": "9.4,8.8,2\n" + table(DIGITS, features=2),
+    "whole and not": "5,3,0\n" + "".join(f"{index % 7 / 2:g},{index % 5},{index % 2}\n" for index in range(30)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", EVERYDAY)
+def test_everyday_tables_are_read_without_a_question(read: Callable[..., Dataset], kind: str) -> None:
+    rows = EVERYDAY[kind]
+    dataset = read(rows)
+    assert len(dataset.everything) == rows.count("\n")
+    assert dataset.feature_names == ()
+
+
+def test_a_label_far_from_the_others_is_asked_about_in_tiny_tables_too(read: Callable[..., Dataset]) -> None:
+    """A class next to the others may be rare there, as the first of the everyday tables show."""
+    rows = table(DIGITS[:6], features=3)
+    with pytest.raises(DataError, match="--header or --no-header"):
+        read(f"0.1,0.5,2.5,9\n{rows}")
+    assert len(read(f"5.1,3.5,2.5,3\n{rows}").everything) == 7
+
+
+@pytest.mark.parametrize("rows", ["0,1,c\n" + whole(["a", "b"] * 15, 1, 2), "1,2,3\n4,5,6\n7,8,6\n"])
+def test_two_numbers_that_count_are_no_sure_sign_of_names(read: Callable[..., Dataset], rows: str) -> None:
+    """A sample of a rare class would be dropped in silence."""
+    with pytest.raises(DataError, match="--header or --no-header"):
+        read(rows)
+
+
+@pytest.mark.parametrize("comment", ["# class, made by x, 2019", "# label,b,a", "#target, 0, 1"])
+def test_a_comment_does_not_move_the_label_column_in_silence(read: Callable[..., Dataset], comment: str) -> None:
+    rows = f"{comment}\n{table(DIGITS, '{:.0f}', features=2)}"
+    with pytest.raises(DataError, match=r"the comment in line 1 .* --header or --no-header"):
+        read(rows)
+    assert "label column '3'" in read(rows, header=False).note
+    assert f"label column '{comment.split(',')[0].strip('# ')}'" in read(rows, header=True).note
+
+
+@pytest.mark.parametrize("comment", ["# made by x, 2019, v2", "# a, a, kind", "# a, , kind", "# a,b,kind\n\n"])
+def test_a_comment_that_is_no_row_of_names_above_the_data_is_passed_over(
+    read: Callable[..., Dataset], comment: str
+) -> None:
+    assert read(f"{comment}\n{table(WORDS, features=2)}").feature_names == ()
+    assert read(f"# 0,1,kind\n{table(WORDS, features=2)}").feature_names == ("0", "1")
+
+
+def test_commas_in_thousands_and_underscores_are_no_numbers(read: Callable[..., Dataset]) -> None:
+    with pytest.raises(DataError, match=r"'1,000' is .* write thousands without commas, and decimals with a point"):
+        read("a;b;kind\n" + "1,000;2,5;a\n1,200;3,5;b\n" * 9)
+    with pytest.raises(DataError, match=r"line 3, column 'a': '1_0' is not a finite number"):
+        read("a,b,kind\n1,2,x\n1_0,2,y\n")
+
+
+def test_a_byte_that_is_no_text_has_its_line(read: Callable[..., Dataset]) -> None:
+    for before in (0, 1, 30):
+        with pytest.raises(DataError, match=f"line {before + 1}: not text in UTF-8"):
+            read(b"1,2,\xc3\xa4\n" * before + b"1,2,\xe4\n" + b"1,2,x\n" * 9)
+
+
 def test_a_label_may_be_a_name_that_is_also_a_number(read: Callable[..., Dataset]) -> None:
     """Column 4 is the fourth without a header and the one called 4 with one: asked, where both may be."""
     rows = "0,1,2,3,4\n" + table(DIGITS)
@@ -158,7 +263,7 @@ def test_comments_at_the_top_are_passed_over_unless_they_name_the_columns(read: 
     assert read(f'# made by me, "in 2020\n\n# again\na,b,kind\n{rows}').feature_names == ("a", "b")
     assert read(f"# made by me\n{rows}").feature_names == ()
     moved = "".join(",".join(reversed(row.split(","))) + "\n" for row in rows.splitlines())
-    savetxt = read(f"# label,b,a\n{moved}")  # as numpy.savetxt writes it; nameless, the last column were the label
+    savetxt = read(f"# label,b,a\n{moved}", label="label")  # as numpy.savetxt writes it
     assert savetxt.feature_names == ("b", "a")
     assert savetxt.class_names == ("a", "b", "c")
     assert read(f"# a b kind\n{rows.replace(',', ' ')}").feature_names == ("a", "b")

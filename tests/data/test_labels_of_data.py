@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genreg_np.data import splits
 from genreg_np.data.arrays import load_npz
 from genreg_np.data.dataset import MOST_CLASSES, Dataset, Split
 from genreg_np.data.labels import merge_numbers
@@ -58,6 +59,58 @@ def test_classes_that_are_numbers_are_learned(tmp_path: Path, labels: list[objec
     table(tmp_path / "t.csv", labels).check_trainable()
 
 
+ZIPF = np.minimum(DRAW.zipf(1.3, 4000), 10**6)
+DOUBTFUL = {
+    "prices": np.rint(DRAW.lognormal(5, 0.8, 5000)).astype(int).tolist(),
+    "ages": DRAW.integers(18, 90, 5000).tolist(),
+    "differences": DRAW.integers(-400, 401, 2000).tolist(),
+    "numbers of words, a few of them often": [*range(55), *ZIPF[ZIPF < 55][:345].tolist()],
+}
+
+
+@pytest.mark.parametrize("kind", DOUBTFUL)
+def test_whole_numbers_that_may_be_either_are_learned_with_a_warning(tmp_path: Path, kind: str) -> None:
+    labels = DOUBTFUL[kind]
+    dataset = table(tmp_path / "t.csv", labels)
+    dataset.check_trainable()
+    classes, low, high = len(set(labels)), min(labels), max(labels)
+    assert f"warning: {classes:,} classes which are all whole numbers from {low} to {high}: if" in dataset.note
+    np.savez(tmp_path / "d.npz", x=DRAW.random((len(labels), 2)), y=np.array(labels))
+    assert "if the label column is a quantity" in load_npz(tmp_path / "d.npz").note
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [index % 49 for index in range(490)],
+        [100 * (index % 60) for index in range(600)],
+        [f"id {index % 60}" for index in range(600)],
+    ],
+)
+def test_classes_that_are_few_or_far_apart_or_words_come_without_a_warning(
+    tmp_path: Path, labels: list[object]
+) -> None:
+    assert "warning" not in table(tmp_path / "t.csv", labels).note
+
+
+def test_a_quantity_of_very_many_values_is_refused_before_it_is_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A split by class takes a step for each: none is made of what nothing can be learned from."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("split")
+
+    monkeypatch.setattr(splits, "split_indices", refuse)
+    labels = list(range(6000))
+    np.savez(tmp_path / "d.npz", x=DRAW.random((6000, 2)), y=np.array(labels))
+    for load in (lambda: table(tmp_path / "t.csv", labels), lambda: load_npz(tmp_path / "d.npz")):
+        with pytest.raises(DataError, match="look like a quantity"):
+            load()
+    with pytest.raises(DataError, match=r"line 65538: more than 65,536 different labels in column 'goal'"):
+        table(tmp_path / "t.csv", list(range(66_000)))
+
+
 def test_quantities_in_arrays_and_idx_files_are_refused_too(tmp_path: Path, originals: Path) -> None:
     from genreg_np.data.idx import write_idx
 
@@ -77,7 +130,10 @@ def test_quantities_in_arrays_and_idx_files_are_refused_too(tmp_path: Path, orig
         (["1", "1e0", "+1", "2"], {"1", "2"}),
         (["-0", "0"], {"0"}),
         (["007", "7", "8"], {"007", "7", "8"}),
-        (["1", "1e0", "x"], {"1", "1e0", "x"}),
+        (["1", "1e0", "x"], {"1", "x"}),
+        (["1.5", "1.50", "unknown"], {"1.5", "unknown"}),
+        (["1.5", "1.50", "01", "unknown"], {"1.5", "1.50", "01", "unknown"}),
+        (["1000", "1e3", "012f"], {"1000", "1e3", "012f"}),
         (["1e3"], {"1e3"}),
         (["9007199254740992", "9007199254740993"], {"9007199254740992", "9007199254740993"}),
         (["1_0", "10"], {"1_0", "10"}),
@@ -88,12 +144,13 @@ def test_equal_numbers_are_one_class_and_identifiers_are_not(texts: list[str], c
 
 
 def test_a_merger_is_said_in_tables_and_arrays(tmp_path: Path) -> None:
-    labels = ["1.5", "1.50", "2", "2e0"] * 5
-    np.savez(tmp_path / "d.npz", x=DRAW.random((20, 2)), y=np.array(labels))
-    for dataset in (table(tmp_path / "t.csv", labels), load_npz(tmp_path / "d.npz")):
-        assert dataset.class_names == ("1.5", "2")
-        assert "1.50 is 1.5" in dataset.note
-        assert np.bincount(dataset.everything.labels).tolist() == [10, 10]
+    for more in ([], ["unknown"] * 5):
+        labels = ["1.5", "1.50", "2", "2e0"] * 5 + more
+        np.savez(tmp_path / "d.npz", x=DRAW.random((len(labels), 2)), y=np.array(labels))
+        for dataset in (table(tmp_path / "t.csv", labels), load_npz(tmp_path / "d.npz")):
+            assert dataset.class_names == ("1.5", "2", *more[:1])
+            assert "1.50 is 1.5" in dataset.note
+            assert np.bincount(dataset.everything.labels).tolist() == [10, 10, 5][: len(dataset.class_names)]
 
 
 @pytest.mark.parametrize("start", [0, 1])
@@ -145,8 +202,10 @@ def test_everything_has_each_sample_once() -> None:
 def test_a_square_of_very_many_classes_is_not_made() -> None:
     labels = np.repeat(np.arange(MOST_CLASSES + 1), 3)
     names = tuple(f"c{index}" for index in range(MOST_CLASSES + 1))
-    dataset = stratified_split(np.zeros((len(labels), 1), np.uint8), labels, names, name="d", input_range=(0.0, 255.0))
+    part = Split(np.zeros((len(labels), 1), np.uint8), labels)
     with pytest.raises(DataError, match="no more than 4,096"):
-        dataset.check_trainable()
+        Dataset("d", part, part, part, names).check_trainable()
+    with pytest.raises(DataError, match="no more than 4,096"):
+        stratified_split(part.inputs, labels, names, name="d", input_range=(0.0, 255.0))
     with pytest.raises(DataError, match="4,096 at most"):
         Evaluation.of(labels, labels, 1 << 22)

@@ -192,6 +192,25 @@ def test_strokes_on_nothing_can_be_seen(ink: int, ground: int) -> None:
     assert (grey == ground).all()
 
 
+@pytest.mark.parametrize(("ink", "ground"), [(255, 0), (0, 255)])
+def test_a_speck_does_not_decide_the_ground_of_strokes(ink: int, ground: int) -> None:
+    """One opaque pixel of the other colour is seen on any ground; what counts is how much of the strokes is."""
+    pixels = np.zeros((28, 28, 4), np.uint8)
+    pixels[4:24, 12:15] = (ink, ink, ink, 255)
+    pixels[0, 0] = (255 - ink, 255 - ink, 255 - ink, 255)
+    grey = np.array(levels(encoded(pixels, "PNG")))
+    assert (grey[4:24, 12:15] == ink).all()
+    assert (grey[4:24, 16:] == ground).all()
+
+
+def test_dark_strokes_on_a_light_sheet_cut_out_stay_on_white() -> None:
+    """A fifth of what is opaque is seen there, and it is what was drawn."""
+    pixels = np.zeros((28, 28, 4), np.uint8)
+    pixels[2:26, 2:26] = 255
+    pixels[4:24, 12:18, :3] = 0
+    assert np.array(levels(encoded(pixels, "PNG")))[0, 0] == 255
+
+
 @pytest.mark.parametrize("content", [strokes(255, 0), encoded(np.full((4, 4, 4), 128, np.uint8), "PNG")])
 def test_a_transparent_picture_in_which_nothing_is_seen_is_refused(content: bytes) -> None:
     with pytest.raises(DataError, match="an empty picture"):
@@ -223,8 +242,32 @@ def test_folders_in_a_class_folder_belong_to_it_and_what_is_left_out_is_said(tmp
 
 def test_classes_one_folder_deeper_are_pointed_out(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
-        save(tmp_path / "photos" / name / "1.png")
-    assert f"name {tmp_path / 'photos'} as the dataset" in load_folder(tmp_path).note
+        for index in range(4):
+            save(tmp_path / "photos" / name / f"{index}.png")
+    dataset = load_folder(tmp_path)
+    assert f"name {tmp_path / 'photos'} as the dataset" in dataset.note
+    with pytest.raises(DataError, match=f"at least two .* name {tmp_path / 'photos'} as the dataset") as error:
+        dataset.check_trainable()
+    assert "\n" not in str(error.value)
+
+
+def test_folders_with_underscores_are_classes_and_parts_of_them(tmp_path: Path) -> None:
+    """Only names that begin with a dot, and two that archives and Python leave behind, are no classes."""
+    for name in ("cat", "cat/__x", "__other__", "__MACOSX", "cat/__pycache__", ".hidden"):
+        save(tmp_path / name / "1.png")
+    dataset = load_folder(tmp_path)
+    assert dataset.class_names == ("__other__", "cat")
+    assert np.bincount(dataset.everything.labels).tolist() == [1, 2]
+
+
+def test_images_beside_and_in_the_folders_of_splits_are_left_out_and_said(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for name in "ab":
+            save(tmp_path / split / name / "1.png")
+    save(tmp_path / "stray.png")
+    save(tmp_path / "other.png")
+    save(tmp_path / "train" / "loose.png")
+    assert load_folder(tmp_path).note.startswith("left out: 3 images outside the class folders")
 
 
 @pytest.mark.parametrize(

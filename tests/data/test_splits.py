@@ -43,6 +43,21 @@ def test_the_split_is_the_same_every_time_and_other_classes_do_not_disturb_it() 
     assert alone == again
 
 
+def test_the_samples_of_a_class_are_found_without_a_search_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every comparison of all labels with one class would be a step of N for each of K classes."""
+    compared = 0
+
+    class Counting(np.ndarray):
+        def __eq__(self, other: object) -> object:
+            nonlocal compared
+            compared += 1
+            return super().__eq__(other)
+
+    labels = np.arange(300).view(Counting) % 100
+    assert [len(part) for part in split_indices(labels, 2)] == [100, 100, 100]
+    assert compared <= 2
+
+
 def test_classes_come_mixed() -> None:
     labels = np.repeat(np.arange(2), 100)
     train = split_indices(labels, 2)[0]

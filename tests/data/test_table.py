@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -126,6 +127,18 @@ def test_a_missing_file_and_a_column_of_ids_are_explained(tmp_path: Path) -> Non
         load_csv(
             write(tmp_path / "ids.csv", [("1", f"id{index}") for index in range(9)], ("x", "id"))
         ).check_trainable()
+
+
+def test_a_table_takes_a_small_multiple_of_its_file(tmp_path: Path) -> None:
+    """An object for each row would be a hundred bytes for a line of four."""
+    path = tmp_path / "t.csv"
+    path.write_text("".join(f"{index * 7 % 9},{index % 3}\n" for index in range(60_000)))
+    load_csv(path)  # what is imported, and made once
+    tracemalloc.start()
+    load_csv(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 25 * path.stat().st_size
 
 
 def test_columns_at_the_ends_of_float32_are_standardised_or_refused(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""Whether labels are a quantity (prices, ages, lengths) and not classes: told by how often numbers recur.
+
+Fractions, of more than 50 different values, and numbers of which hardly any recurs are refused. Many whole numbers that
+fill their range may be either, as ages and the 62 characters of EMNIST are: they are learned, with a warning.
+
+Shapes: K class names, counts (K,) int64 samples of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.data.labels import finite_number
+
+FEW_WHOLE, FEW_FRACTIONS = 20, 5  # different numbers as labels: fewer are classes however rare
+MANY_WHOLE = 100  # fewer whole numbers may be classes of which most are rare, as numbers of words are
+MANY_FRACTIONS = 50  # more different fractions are a quantity however often each occurs
+DOUBTFUL_WHOLE = 50  # whole numbers that fill their range: as many are warned of
+DENSE_STEP = 2  # median distance of neighbours, at most, in numbers that fill their range
+
+
+def quantity(class_names: Sequence[str], counts: NDArray[np.int64]) -> str:
+    """Return why labels are a quantity, as a part of a sentence; nothing where they are classes.
+
+    Parameters
+    ----------
+    class_names : sequence of str
+        K names.
+    counts : (K,) int64
+        Samples of each class.
+    """
+    numbers = [finite_number(name) for name in class_names]
+    if any(number is None for number in numbers):
+        return ""
+    fractional = any(number is not None and not number.is_integer() for number in numbers)
+    samples, distinct, once = int(counts.sum()), int((counts > 0).sum()), int((counts == 1).sum())
+    rare = 4 * once > distinct and samples < 3 * distinct
+    if fractional or distinct > MANY_WHOLE:
+        rare = rare or (2 * once > distinct and samples < 10 * distinct)
+    if (fractional and distinct > MANY_FRACTIONS) or (
+        rare and distinct >= (FEW_FRACTIONS if fractional else FEW_WHOLE)
+    ):
+        return f"{distinct:,} different numbers in {samples:,} samples, {once:,} of them once"
+    return ""
+
+
+def quantity_note(class_names: Sequence[str]) -> str:
+    """Return a warning of many classes that are whole numbers and fill their range; nothing where they do not.
+
+    Parameters
+    ----------
+    class_names : sequence of str
+        K names.
+    """
+    numbers = [finite_number(name) for name in class_names] if len(class_names) >= DOUBTFUL_WHOLE else []
+    whole = sorted(number for number in numbers if number is not None and number.is_integer())
+    if not whole or len(whole) < len(numbers) or np.median(np.diff(whole)) > DENSE_STEP:
+        return ""
+    return (
+        f"warning: {len(whole):,} classes which are all whole numbers from {whole[0]:.0f} to {whole[-1]:.0f}: if the "
+        "label column is a quantity, predicting numbers is not supported yet"
+    )
