@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Backend
-from genreg_np.data.dataset import MOST_CLASSES, Dataset
+from genreg_np.data.dataset import MOST_CLASSES
 from genreg_np.errors import DataError, UsageError
-from genreg_np.model import Network
+
+if TYPE_CHECKING:
+    from genreg_np.backends.base import Backend
+    from genreg_np.data.dataset import Dataset
+    from genreg_np.model import Network
 
 
 @dataclass(frozen=True)

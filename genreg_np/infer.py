@@ -319,7 +319,8 @@ class Model:
             For another shape, NaN or infinite values, values outside the range, or named columns that are not the
             model's.
         """
-        array, width = self._array_of(inputs), self._width
+        array = self._named(inputs) if self.feature_names else _array(inputs)
+        width = self._width
         if array.dtype is BYTE and self._of_bytes and array.shape == self.input_shape:
             return _mapped_bytes(array.reshape(1, width))  # one image: the least that can be done
         if array.dtype.kind not in "biuf":
@@ -355,7 +356,7 @@ class Model:
 
     def outputs(self, inputs: Any) -> np.ndarray:
         """Return the last layer's values, (N, outputs) float32: logits of the classes, or values."""
-        array = self._array_of(inputs)
+        array = self._named(inputs) if self.feature_names else _array(inputs)
         if array.shape == self.input_shape or array.ndim < 2:
             return self._forward(self.prepare(array))
         step = max(1, CHUNK_BYTES // (4 * self._width))
@@ -379,7 +380,11 @@ class Model:
         values = self.outputs(inputs)
         classes: np.ndarray = values.argmax(axis=1)
         # Of a row with NaN in it, argmax names that place. One look at one number: most calls are for one input.
-        if len(classes) and not math.isfinite(values[0, classes[0]] if len(classes) == 1 else values.max()):
+        if classes.size == 1:
+            largest = values.item(classes.item())
+        else:
+            largest = values.max() if classes.size else 0.0
+        if not math.isfinite(largest):
             raise ModelError(BEYOND)
         return classes
 
@@ -413,11 +418,9 @@ class Model:
                 )
         return [place[name] for name in self.feature_names]
 
-    def _array_of(self, inputs: Any) -> np.ndarray:
-        """Return inputs as an array, its columns in the model's order where both have names."""
+    def _named(self, inputs: Any) -> np.ndarray:
+        """Return inputs as an array, its columns in the model's order where they have names."""
         array = _array(inputs)
-        if not self.feature_names:
-            return array
         names = getattr(inputs, "columns", None)  # of a DataFrame; one row of it has an index instead
         if names is None and array.ndim == 1 and hasattr(inputs, "to_numpy"):
             names = getattr(inputs, "index", None)

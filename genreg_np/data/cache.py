@@ -18,7 +18,6 @@ import queue
 import socket
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,6 +173,8 @@ def download_folder(source: Source, data_dir: PathLike | None = None) -> Path:
 
 def _connect(mirror: str, seconds: float) -> None:
     """Open and close a connection to a mirror's host, or to the proxy that leads there."""
+    import urllib.request  # takes longer to import than all that a prediction needs
+
     parts = urlsplit(mirror)
     proxies = urllib.request.getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
