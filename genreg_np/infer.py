@@ -380,11 +380,7 @@ class Model:
         values = self.outputs(inputs)
         classes: np.ndarray = values.argmax(axis=1)
         # Of a row with NaN in it, argmax names that place. One look at one number: most calls are for one input.
-        if classes.size == 1:
-            largest = values.item(classes.item())
-        else:
-            largest = values.max() if classes.size else 0.0
-        if not math.isfinite(largest):
+        if classes.size and not math.isfinite(values.item(classes.item()) if classes.size == 1 else values.max()):
             raise ModelError(BEYOND)
         return classes
 
