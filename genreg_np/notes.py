@@ -12,10 +12,10 @@ import numpy as np
 from genreg_np import __version__
 
 if TYPE_CHECKING:
-    from genreg_np.evolution import Evolution
+    from genreg_np.generations import Generations
 
 
-def run_notes(evolution: Evolution) -> dict[str, Any]:
+def run_notes(evolution: Generations) -> dict[str, Any]:
     """Return when, where and with what a run is computed."""
     return {
         "started": now(),
@@ -34,7 +34,7 @@ def run_notes(evolution: Evolution) -> dict[str, Any]:
     }
 
 
-def resumed_notes(evolution: Evolution, before: dict[str, Any], generation: int) -> dict[str, Any]:
+def resumed_notes(evolution: Generations, before: dict[str, Any], generation: int) -> dict[str, Any]:
     """Return the notes of a run that goes on from a generation: those of before, and one more resume."""
     resumes = before.get("resumes")
     again = [{"generation": generation, "time": now(), "backend": evolution.backend.name}]

@@ -15,7 +15,7 @@ from genreg_np.settings import whole_number
 from genreg_np.workers import FitnessPool
 
 if TYPE_CHECKING:
-    from genreg_np.evolution import Evolution
+    from genreg_np.generations import Generations
 
 
 class OwnRun:
@@ -23,7 +23,7 @@ class OwnRun:
 
     Parameters
     ----------
-    evolution : Evolution
+    evolution : Generations
     pool : FitnessPool
         Calls the function.
     target : float, optional
@@ -37,7 +37,7 @@ class OwnRun:
         For a target or a number of scores that cannot be.
     """
 
-    def __init__(self, evolution: Evolution, pool: FitnessPool, target: float | None, rescore: int) -> None:
+    def __init__(self, evolution: Generations, pool: FitnessPool, target: float | None, rescore: int) -> None:
         self._evolution, self._pool = evolution, pool
         self._target = None if target is None else _checked_target(target)
         self.rescore = whole_number(rescore, "rescore", least=0)

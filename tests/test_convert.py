@@ -18,8 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import genreg_np.convert as convert
-from genreg_np import infer
+from genreg_np import convert, infer
 from genreg_np.cli import main
 from genreg_np.convert import read_champion
 from genreg_np.errors import DataError

@@ -115,8 +115,8 @@ def _elsewhere(names: list[str]) -> Iterator[None]:
 
 def compile_here(names: Sequence[str]) -> None:
     """Compile examples into the cache."""
-    from genreg_np.backends.numba_ import NumbaBackend
+    from genreg_np import backends
 
-    backend = NumbaBackend(1)
+    backend = backends.create("numba", 1)
     for name in names:
         EXAMPLES[name](backend)
