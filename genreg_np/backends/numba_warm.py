@@ -40,7 +40,9 @@ def _pairs(score: Score = Score.LOG_PROBABILITY) -> PairTiles:
 
 
 def _inherited(backend: Backend) -> None:
-    backend.score(dataclasses.replace(BROOD, survivors=GENOMES, gene=Gene.NONE, mutation_rate=0.0), BATCH)
+    parents = np.zeros((2, 2), np.int32)  # more children than survivors: else inheriting would save nothing
+    whole = dataclasses.replace(BROOD, survivors=GENOMES, parents=parents, gene=Gene.NONE, mutation_rate=0.0)
+    backend.score(whole, BATCH)
 
 
 def _images(backend: Backend) -> None:
