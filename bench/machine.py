@@ -14,9 +14,9 @@ PEERS = ("torch", "evotorch", "jax", "evosax", "pygad")
 
 def describe(peers: str | None = None) -> dict[str, Any]:
     """Return processor, cores, versions, BLAS kernels, load and the revision measured; `peers` is their Python."""
-    import threadpoolctl
+    from genreg_np import __version__
 
-    versions = {"python": platform.python_version(), "genreg-np": metadata.version("genreg-np")}
+    versions = {"python": platform.python_version(), "genreg-np": __version__}
     for name in ("numpy", "scipy", "numba"):
         try:
             versions[name] = metadata.version(name)
@@ -31,7 +31,7 @@ def describe(peers: str | None = None) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": platform.system(),
         "versions": versions,
-        "blas": sorted({str(info.get("architecture")) for info in threadpoolctl.threadpool_info()}),
+        "blas": _blas(),
         "blas_environment": {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")},
         "load": round(os.getloadavg()[0], 2),  # of the last minute: what else the machine was doing
         "revision": _revision(),
@@ -60,6 +60,14 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor()
+
+
+def _blas() -> list[str]:
+    try:
+        import threadpoolctl
+    except ImportError:  # nothing here needs it but this line
+        return []
+    return sorted({str(info.get("architecture")) for info in threadpoolctl.threadpool_info()})
 
 
 def _revision() -> str:

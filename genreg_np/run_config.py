@@ -11,8 +11,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from genreg_np.config import MOST_TOML_BYTES, TrainConfig
 from genreg_np.errors import RunError
 from genreg_np.files import read_text
@@ -25,6 +23,8 @@ def pack_run_config(config: TrainConfig, changes: list[dict[str, Any]], origin: 
     """Return the file's bytes; what is None in `origin` is left out."""
     values = config.to_dict() | {ORIGIN: {name: value for name, value in origin.items() if value is not None}}
     values |= {CHANGES: changes} if changes else {}
+    import tomli_w  # only a run that is saved needs it
+
     return tomli_w.dumps(values).encode("utf-8")
 
 

@@ -266,6 +266,8 @@ class Device:
 
     def __exit__(self, *_: object) -> None: ...
 
+    def synchronize(self) -> None: ...
+
 
 runtime = SimpleNamespace(
     CUDARuntimeError=CUDARuntimeError,
