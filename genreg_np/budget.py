@@ -45,10 +45,9 @@ def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[],
         return False
     recent = marks[len(marks) // 2 :]
     generation = (recent[-1] - recent[0]) / (len(recent) - 1) * evolution.config.options.effort
-    champions = evolution.strategy.champions(evolution.on_host(state)).values()
     for _ in range(2):  # the first look prepares features
         looked = clock()
-        for genes in champions:
+        for genes in evolution.champions_of(state).values():
             evolution.predict(genes, "validation")
         look = clock() - looked
     evolution.seconds += clock() - started

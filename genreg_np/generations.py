@@ -218,9 +218,13 @@ class Generations:
 
     def champion_genes(self) -> dict[str, NDArray[np.float32]]:
         """Return the genes (D,) of each champion of the last generation."""
-        needed = getattr(self.strategy, "for_champions", lambda state: state)
-        champions: dict[str, NDArray[np.float32]] = self.strategy.champions(self.on_host(needed(self.state)))
-        return champions
+        return self.champions_of(self.state)
+
+    def champions_of(self, state: Any) -> dict[str, NDArray[np.float32]]:
+        """Return the genes (D,) of each champion of a state."""
+        with self.backend.computing():
+            champions = self.strategy.champions(state)
+        return {name: self.backend.to_host(genes) for name, genes in champions.items()}
 
     def on_host(self, state: Any) -> Any:
         """Return a strategy's state with NumPy's arrays in place of the backend's."""

@@ -16,6 +16,7 @@ block of genes can be drawn alone. Both look-ups are tables, so no library's `lo
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from importlib import resources
@@ -117,6 +118,19 @@ class Stream:
         """Return the first n words of a genome's stream, (n,) uint32."""
         return self.blocks(purpose, generation, np.array(genome), np.arange(-(-n // 4))).reshape(-1)[:n]
 
+    def draws(self, generation: int, wanted: Sequence[tuple[Purpose, int]]) -> list[NDArray[np.uint32]]:
+        """Return so many words of genome 0 for each purpose: what `words` returns, in one go."""
+        blocks = [np.arange(-(-n // 4)) for _, n in wanted]
+        purposes = np.repeat([purpose for purpose, _ in wanted], [len(own) for own in blocks])
+        counter = np.zeros((len(purposes), 4), np.uint32)
+        counter[:, 0], counter[:, 2], counter[:, 3] = np.concatenate(blocks), generation, purposes
+        words, first = philox(counter, self.seed).reshape(-1), 0
+        found = []
+        for (_, n), own in zip(wanted, blocks, strict=True):
+            found.append(words[first : first + n])
+            first += 4 * len(own)
+        return found
+
     def uniform(self, purpose: Purpose, generation: int, genome: int, n: int) -> NDArray[np.float64]:
         """Return n uniform numbers in [0, 1) with 53 random bits each, (n,) float64."""
         words = self.words(purpose, generation, genome, 2 * n).reshape(n, 2).astype(np.uint64)
@@ -133,8 +147,13 @@ class Stream:
         return deviates.astype(np.float64)
 
     def permutation(self, purpose: Purpose, generation: int, genome: int, n: int) -> NDArray[np.int64]:
-        """Return the numbers 0 .. n-1 in random order, (n,) int64: n words, sorted (ties, if any, by index)."""
-        return np.argsort(self.words(purpose, generation, genome, n), kind="stable")
+        """Return the numbers 0 .. n-1 in random order, (n,) int64."""
+        return by_words(self.words(purpose, generation, genome, n))
+
+
+def by_words(words: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Return the numbers 0 .. n-1 in the random order that n words give: sorted (ties, if any, by index)."""
+    return np.argsort(words, kind="stable")
 
 
 def scale_words(words: NDArray[np.uint32], bound: NDArray[np.integer] | np.integer) -> NDArray[np.int64]:

@@ -11,6 +11,8 @@ Source: GENREG README, "Trust Dynamics", and the published training loop.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,7 +74,9 @@ def inherit(
     return begin
 
 
+@functools.lru_cache(maxsize=8)
 def _powers(count: int, decay: float) -> NDArray[np.float64]:
-    """Return (1 - decay)**0 .. (1 - decay)**count."""
+    """Return (1 - decay)**0 .. (1 - decay)**count, read-only."""
     powers: NDArray[np.float64] = np.cumprod(np.concatenate([[1.0], np.full(count, 1.0 - decay)]))
+    powers.flags.writeable = False
     return powers

@@ -73,6 +73,7 @@ class CupyBackend(Backend):
         self.name = f"cupy:{device}" if device else "cupy"  # as backends.create takes it: a run goes on where it was
         self._launcher = Launcher(self._cupy)
         self._host = backends.create("cpu")
+        self._uploaded: _Uploaded | None = None  # the brood scored last: it is the one that is rebuilt next
         self.compile_seconds = 0.0  # spent on compiling or loading kernels and libraries
 
     def warm_up(self, works: Sequence[Work] = tuple(Work)) -> float:
@@ -121,41 +122,39 @@ class CupyBackend(Backend):
     def score(self, brood: Brood, batch: Batch) -> Judgement:
         """Judge every genome of the brood on the batch, a tile of genomes at a time."""
         with self._running(brood, len(batch)):
-            cupy, size = self._cupy, brood.size
-            uploaded = _Uploaded(self, brood)
-            images = cupy.asarray(batch.features)
-            if batch.rows is not None:
-                images = images[cupy.asarray(batch.rows)]
-            labels, weights = cupy.asarray(batch.labels.astype(np.int32)), self._launcher.constant(batch.weights)
+            cupy, launch, size, network = self._cupy, self._launcher.launch, brood.size, brood.network
+            rows = np.empty(0, np.int32) if batch.rows is None else batch.rows
+            parents, labels, rows_there = self._launcher.send(brood.parents, batch.labels, rows)
+            self._uploaded = uploaded = _Uploaded(self, brood, parents)
+            images = cupy.asarray(batch.features) if batch.rows is None else self._launcher.gather(batch, rows_there)
+            weights = self._launcher.constant(batch.weights)
             numbers = self._launcher.constant(np.arange(size, dtype=np.int32))
             result = cupy.empty((2, size), np.float64)
-            tile = self._tile(brood.network, len(batch))
+            tile = self._tile(network, len(batch))
             for first in range(0, size, tile):
                 chosen = numbers[first : first + tile]
+                count, classes = len(chosen), network.outputs
                 answers = self._answers(uploaded, chosen, images)
-                scores = cupy.empty((len(chosen), len(batch)), np.float64)
-                right = cupy.empty((len(chosen), len(batch)), np.uint8)
-                count, classes = len(chosen), brood.network.outputs
-                self._launcher.launch(
+                scores, right = cupy.empty((count, len(batch)), np.float64), cupy.empty((count, len(batch)), np.uint8)
+                launch(
                     "judge", (len(batch), count), scores, right, answers, chosen, labels, weights, classes, len(batch),
                     batch.score, batch.reward, batch.penalty, brood.generation, brood.seed,
                 )  # fmt: skip
-                self._launcher.launch("total", (count, 1), result, size, first, scores, right, count, len(batch))
+                launch("total", (count, 1), result, size, first, scores, right, count, len(batch))
             fitness, accuracy = cupy.asnumpy(result)
         return Judgement(fitness, accuracy)
 
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Array:
         """Return the genes of the chosen genomes, (C, D) float32, on the device."""
         with self._running(brood, kept=len(chosen)):
-            uploaded = _Uploaded(self, brood)
+            if self._uploaded is None or self._uploaded.brood is not brood:
+                self._uploaded = _Uploaded(self, brood, *self._launcher.send(brood.parents))
             genomes = self._cupy.empty((len(chosen), brood.network.gene_count), np.float32)
+            (numbers,) = self._launcher.send(np.asarray(chosen))
+            whole = self._whole(brood.network.gene_count)
             for first in range(0, len(chosen), MOST_ROWS):
-                numbers = self._cupy.asarray(np.asarray(chosen[first : first + MOST_ROWS], np.int32))
-                for weights, biases in brood.network.weight_slices:
-                    for part, genes_range in ((weights, brood.weight_range), (biases, brood.bias_range)):
-                        self._build(
-                            genomes[first : first + MOST_ROWS, part], part.start, numbers, uploaded, genes_range
-                        )
+                rows = slice(first, first + MOST_ROWS)
+                self._build(genomes[rows], whole, numbers[rows], self._uploaded)
         return genomes
 
     def mutate(
@@ -166,8 +165,9 @@ class CupyBackend(Backend):
             mutated = self._cupy.array(genomes)
             numbers = self._launcher.constant(np.arange(len(genomes), dtype=np.int32))
             for start in range(0, len(genomes), MOST_ROWS):
-                rows = slice(start, start + MOST_ROWS)
-                self._mutate(mutated[rows], 0, numbers[rows], first, generation, purpose, seed, rate, scale)
+                rows, whole = slice(start, start + MOST_ROWS), self._whole(genomes.shape[1])
+                self._mutate(mutated[rows], whole, numbers[rows], genomes.shape[1], first, generation, purpose, seed,
+                             rate, scale)  # fmt: skip
         return mutated
 
     def logits(self, network: Network, genes: Float32, features: Array) -> Float32:
@@ -204,47 +204,53 @@ class CupyBackend(Backend):
     def _answers(self, uploaded: _Uploaded, numbers: Array, images: Array) -> Array:
         """Return the logits (T, K, N) of the genomes numbered."""
         cupy, network, count = self._cupy, uploaded.brood.network, len(numbers)
+        genes = cupy.empty(count * network.gene_count, np.float32)  # all genomes' weights of a layer are one array
+        self._build(genes, self._launcher.layers_of(network), numbers, uploaded)
         values = None
         for layer, (weight_slice, bias_slice) in zip(network.dense, network.weight_slices, strict=True):
-            weights = cupy.empty((count, layer.outputs * layer.inputs), np.float32)
-            self._build(weights, weight_slice.start, numbers, uploaded, uploaded.brood.weight_range)
+            weights = genes[count * weight_slice.start : count * weight_slice.stop]
             if values is None:  # all genomes in one product
                 values = cupy.matmul(weights.reshape(count * layer.outputs, layer.inputs), images.T)
                 values = values.reshape(count, layer.outputs, len(images))
             else:
                 values = cupy.matmul(weights.reshape(count, layer.outputs, layer.inputs), values)
-            biases = cupy.empty((count, layer.outputs), np.float32)
-            self._build(biases, bias_slice.start, numbers, uploaded, uploaded.brood.bias_range)
+            biases = genes[count * bias_slice.start : count * bias_slice.stop]
             self._launcher.activate(values, biases, layer.activation)
         return values
 
-    def _build(self, genes: Array, start: int, numbers: Array, uploaded: _Uploaded, genes_range: float) -> None:
-        """Fill a stretch of genes (T, width), which may be columns of a wider array, from gene `start` on."""
-        brood, width = uploaded.brood, genes.shape[1]
-        where = (genes, genes.strides[0] // 4, start, width, numbers)
+    def _whole(self, size: int) -> Array:
+        """Return the parts of genomes that lie one after the other."""
+        return self._launcher.constant(np.array([0, size], np.int64))
+
+    def _build(self, genes: Array, parts: Array, numbers: Array, uploaded: _Uploaded) -> None:
+        """Fill the genes of the genomes numbered (T,), which lie in `parts` (offspring.cu)."""
+        brood, rows, size = uploaded.brood, len(numbers), uploaded.brood.network.gene_count
         if uploaded.survivors is None:
-            self._launcher.launch("draw_initial", (width, len(numbers)), *where, brood.seed, 2 * genes_range)
+            layers = self._launcher.layers_of(brood.network)
+            self._launcher.launch(
+                "draw_initial", (-(-size // 4), rows), genes, size, rows, parts, layers, numbers, brood.seed,
+                2 * brood.weight_range, 2 * brood.bias_range,
+            )  # fmt: skip
             return
         self._launcher.launch(
-            "inherit", (width, len(numbers)), *where, uploaded.survivors, brood.network.gene_count, uploaded.parents,
+            "inherit", (-(-size // 4), rows), genes, size, rows, parts, numbers, uploaded.survivors, uploaded.parents,
             brood.gene is not Gene.NONE, uploaded.runs, uploaded.run_count, brood.elites, brood.generation, brood.seed,
         )  # fmt: skip
         self._mutate(
-            genes, start, numbers, brood.elites, brood.generation, Purpose.MUTATION, brood.seed, brood.mutation_rate,
-            brood.mutation_scale,
+            genes, parts, numbers, size, brood.elites, brood.generation, Purpose.MUTATION, brood.seed,
+            brood.mutation_rate, brood.mutation_scale,
         )  # fmt: skip
 
     def _mutate(
-        self, genes: Array, start: int, numbers: Array, first_mutable: int, generation: int, purpose: Purpose,
-        seed: int, rate: float, scale: float,
+        self, genes: Array, parts: Array, numbers: Array, size: int, first_mutable: int, generation: int,
+        purpose: Purpose, seed: int, rate: float, scale: float,
     ) -> None:  # fmt: skip
-        """Mutate a stretch of genes (T, width) in place, from gene `start` on."""
-        width = genes.shape[1]
-        segments = -(-(start + width) // SEGMENT) - start // SEGMENT
-        self._launcher.launch(
-            "mutate", (segments, len(numbers)), genes, genes.strides[0] // 4, start, width, numbers, first_mutable,
-            generation, purpose, seed, self._launcher.table("gaps", rate), self._launcher.table("normal"), scale,
-        )  # fmt: skip
+        """Mutate the genomes numbered (T,), of `size` genes, in place."""
+        if rate:
+            self._launcher.launch(
+                "mutate", (-(-size // SEGMENT), len(numbers)), genes, size, len(numbers), parts, numbers, first_mutable,
+                generation, purpose, seed, self._launcher.table("gaps", rate), self._launcher.table("normal"), scale,
+            )  # fmt: skip
 
     def _tile(self, network: Network, images: int) -> int:
         return max(1, min(MOST_ROWS, TILE_BYTES // (genome_bytes(network, images) + SCORE_BYTES * images)))
@@ -283,13 +289,11 @@ class CupyBackend(Backend):
 
 
 class _Uploaded:
-    """A brood's arrays on the device."""
+    """A brood's arrays on the device; `parents` (2 P,) int32 are there already."""
 
-    def __init__(self, backend: CupyBackend, brood: Brood) -> None:
-        cupy = backend._cupy
-        self.brood = brood
-        self.survivors = cupy.asarray(brood.survivors) if len(brood.survivors) else None
-        self.parents = cupy.asarray(brood.parents)
+    def __init__(self, backend: CupyBackend, brood: Brood, parents: Array) -> None:
+        self.brood, self.parents = brood, parents
+        self.survivors = backend._cupy.asarray(brood.survivors) if len(brood.survivors) else None
         runs = brood.runs
         self.run_count = len(runs)
         self.runs = backend._launcher.constant(runs)

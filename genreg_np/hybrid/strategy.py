@@ -173,12 +173,7 @@ class Mixed:
         return plan_of(what, network.gene_count, sets, problem.features, kept, kept_bytes)
 
     @staticmethod
-    def for_champions(state: MixedState) -> MixedState:
-        """Return what `champions` needs of a state."""
-        return dataclasses.replace(state, population=state.population[:1])
-
-    @staticmethod
-    def champions(state: MixedState) -> dict[str, Float32]:
+    def champions(state: MixedState) -> dict[str, Array]:
         """Return `best`, the fittest network."""
         return {"best": state.population[0]}
 

@@ -11,8 +11,7 @@ A strategy is a class with
     step(state, context, stream)                -> state after one more generation, drawing its own batch
     plan(problem, options, backend)             -> Plan: how a generation is computed, and its memory; asked before
                                                    anything is prepared
-    champions(state)                            -> {name: genes (D,)}, the faithful one first
-    for_champions(state)                        -> what champions needs of a state, so that no more is moved; optional
+    champions(state)                            -> {name: genes (D,)} of the backend, the faithful one first
 """
 
 from __future__ import annotations

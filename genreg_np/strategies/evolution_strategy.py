@@ -15,13 +15,14 @@ Source: Salimans, Ho, Chen, Sidor & Sutskever 2017, arXiv 1703.03864 (algorithm 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
-from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.layers.base import array_module
 from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
@@ -68,6 +69,7 @@ class EvolutionStrategyContext:
     network: Network
     batch: Batch  # the whole training set, of which a generation takes some rows; weights (batch_size,)
     decay: Float32 = field(repr=False)  # (D,)
+    zeros: Any = field(repr=False)  # (P/2, D) float32 of the backend, to which noise is added
     generations: int  # in all
 
 
@@ -113,6 +115,7 @@ class EvolutionStrategy:
             problem.network,
             training_batch(problem, options.batch_size, scoring),
             weight_decay(problem.network, options.weight_decay),
+            backend.to_device(np.zeros((max(1, options.population_size // 2), problem.network.gene_count), np.float32)),
             problem.generations,
         )
 
@@ -133,17 +136,18 @@ class EvolutionStrategy:
     ) -> EvolutionStrategyState:
         """Score the next generation's genomes, and move the genes."""
         options, generation = context.options, state.generation
-        zeros = np.zeros((max(1, options.population_size // 2), len(state.genes)), np.float32)
         backend = context.backend
-        noise = backend.to_host(backend.mutate(zeros, stream.seed, generation, Purpose.MUTATION, 1.0, 1.0, 0))
-        steps = np.float32(options.sigma) * noise
-        genomes = np.concatenate([state.genes + steps, state.genes - steps])
+        noise = backend.mutate(context.zeros, stream.seed, generation, Purpose.MUTATION, 1.0, 1.0, 0)
+        with backend.computing():
+            xp, genes, steps = array_module(noise), backend.to_device(state.genes), noise * options.sigma
+            genomes = xp.concatenate([genes + steps, genes - steps])
         batch = draw_batch(context.batch, UNMOVED, stream, generation)
-        judged = context.backend.score(as_they_are(context.network, genomes, stream, generation), batch)
+        judged = backend.score(as_they_are(context.network, genomes, stream, generation), batch)
         fitness = fitnesses.replace_non_finite(judged.fitness)
         upper, lower = np.split(centred_ranks(fitness.values), 2)
-        with single_threaded_blas():
-            change = ((upper - lower) / (len(genomes) * options.sigma)).astype(np.float32) @ noise
+        shares = ((upper - lower) / (len(genomes) * options.sigma)).astype(np.float32)
+        with backend.computing():
+            change = backend.to_host(xp.matmul(backend.to_device(shares), noise))
         genes, mean, square = ascend(
             state.genes,
             state.mean,

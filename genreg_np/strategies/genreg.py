@@ -35,7 +35,7 @@ from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.base import Problem, counted
-from genreg_np.streams import Purpose, Stream, scale_words
+from genreg_np.streams import Purpose, Stream, by_words, scale_words
 
 GENES = {
     "weight": Gene.WEIGHT,
@@ -300,10 +300,10 @@ class Genreg:
         return GenregState(0, np.array(genes[None], np.float32), np.zeros(1), np.zeros(1))
 
     @staticmethod
-    def champions(state: GenregState) -> dict[str, Float32]:
+    def champions(state: GenregState) -> dict[str, Any]:
         """Return `best`, the most trusted genome of the last generation, and `consensus`, the survivors' mean.
 
-        The consensus is ours, not GENREG's.
+        The consensus is ours, not GENREG's. It is made where the survivors are, so that they need not be moved.
         """
         # deviation: consensus
         consensus = state.survivors.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -360,10 +360,11 @@ def draw_batch(context: GenregContext, stream: Stream, generation: int) -> Batch
         )
     options, classes = context.options, len(context.by_class)
     images = options.images_at(context.done(generation))
-    order = stream.permutation(Purpose.CLASS_ORDER, generation, 0, classes)
-    words = stream.words(Purpose.BATCH, generation, 0, classes * images).reshape(classes, -1)
+    wanted = ((Purpose.CLASS_ORDER, classes), (Purpose.BATCH, classes * images))
+    order_words, words = stream.draws(generation, wanted)
+    order = by_words(order_words)
     sizes = np.array([len(context.by_class[label]) for label in order])
-    picks = scale_words(words, sizes[:, None])
+    picks = scale_words(words.reshape(classes, -1), sizes[:, None])
     rows = np.concatenate([context.by_class[label][pick] for label, pick in zip(order, picks, strict=True)])
     score, reward, penalty = fitnesses.scoring(
         options.fitness, options.prediction, options.correct_reward, options.wrong_penalty

@@ -95,6 +95,9 @@ class ndarray:
     def max(self, axis: Any, keepdims: bool = False) -> ndarray:
         return ndarray(self._values.max(axis=axis, keepdims=keepdims))
 
+    def mean(self, axis: Any, dtype: Any) -> ndarray:
+        return ndarray(self._values.mean(axis=axis, dtype=dtype))
+
     def all(self, axis: Any) -> ndarray:
         return ndarray(self._values.all(axis=axis))
 

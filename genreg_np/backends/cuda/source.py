@@ -14,10 +14,10 @@ from genreg_np.streams import Purpose
 SOURCES = ("bits.cu", "offspring.cu", "network.cu", "perturb.cu")  # compiled as one text, in this order
 # A letter per argument of each kernel: p for an array, or the type of a number.
 KERNELS = {
-    "draw_initial": "pqqqpQf",
-    "inherit": "pqqqppqpipiiIQ",
-    "mutate": "pqqqpiIIQppf",
-    "activate": "ppqqi",
+    "draw_initial": "pqqpppQff",
+    "inherit": "pqqppppipiiIQ",
+    "mutate": "pqqppiIIQppf",
+    "activate": "pppqqi",
     "judge": "ppppppiqiddIQ",
     "total": "pqqppqq",
     "gather": "ppppqq",
