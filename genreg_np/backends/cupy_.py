@@ -126,7 +126,8 @@ class CupyBackend(Backend):
             rows = np.empty(0, np.int32) if batch.rows is None else batch.rows
             parents, labels, rows_there = self._launcher.send(brood.parents, batch.labels, rows)
             self._uploaded = uploaded = _Uploaded(self, brood, parents)
-            images = cupy.asarray(batch.features) if batch.rows is None else self._launcher.gather(batch, rows_there)
+            there, gather = self._launcher.there, self._launcher.gather
+            images = there(batch.features) if batch.rows is None else gather(batch, rows_there)
             weights = self._launcher.constant(batch.weights)
             numbers = self._launcher.constant(np.arange(size, dtype=np.int32))
             result = cupy.empty((2, size), np.float64)
@@ -293,7 +294,7 @@ class _Uploaded:
 
     def __init__(self, backend: CupyBackend, brood: Brood, parents: Array) -> None:
         self.brood, self.parents = brood, parents
-        self.survivors = backend._cupy.asarray(brood.survivors) if len(brood.survivors) else None
+        self.survivors = backend._launcher.there(brood.survivors) if len(brood.survivors) else None
         runs = brood.runs
         self.run_count = len(runs)
         self.runs = backend._launcher.constant(runs)

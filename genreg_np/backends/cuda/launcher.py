@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -40,14 +41,21 @@ class Launcher:
 
     def send(self, *arrays: NDArray[np.integer]) -> list[Array]:
         """Return whole numbers as int32 on the device, each flat, in one transfer."""
-        flat = [np.ravel(array) for array in arrays]
-        ends = np.cumsum([len(array) for array in flat]).tolist()
-        sent = self.cupy.asarray(np.concatenate(flat).astype(np.int32))
-        return [sent[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        ends = list(itertools.accumulate((array.size for array in arrays), initial=0))
+        places = [slice(*pair) for pair in itertools.pairwise(ends)]
+        packed = np.empty(ends[-1], np.int32)
+        for place, array in zip(places, arrays, strict=True):
+            packed[place] = array.reshape(-1)
+        sent = self.cupy.asarray(packed)
+        return [sent[place] for place in places]
+
+    def there(self, array: Array) -> Array:
+        """Return an array on the device, where it may be already."""
+        return array if isinstance(array, self.cupy.ndarray) else self.cupy.asarray(array)
 
     def gather(self, batch: Batch, rows: Array, shifts: Array | None = None) -> Array:
         """Return the features of a batch, (N, I), each image moved by its shift; rows and shifts (N,) on the device."""
-        features, images = self.cupy.asarray(batch.features), len(batch)
+        features, images = self.there(batch.features), len(batch)
         if shifts is None:
             shifts = self.constant(np.zeros(images, np.int32))
         width = features.shape[1]
@@ -57,8 +65,10 @@ class Launcher:
 
     def layers_of(self, network: Network) -> Array:
         """Return where each layer's weights and biases begin, and where the last end, (2 L + 1,) int64."""
-        starts = [part.start for slices in network.weight_slices for part in slices]
-        return self.constant(np.array([*starts, network.gene_count], np.int64))
+        if network not in self._constants:
+            starts = [part.start for slices in network.weight_slices for part in slices]
+            self._constants[network] = self.cupy.asarray(np.array([*starts, network.gene_count], np.int64))
+        return self._constants[network]
 
     def launch(self, kernel: str, threads: tuple[int, int], *arguments: Any) -> None:
         """Run a kernel with (columns, rows) threads; a number is passed as the type the kernel declares."""
