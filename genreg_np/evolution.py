@@ -19,12 +19,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from genreg_np.backends.base import Backend, ImageFitness
+from genreg_np.backends.base import Backend
 from genreg_np.checkpoint import SavedRun, pack_checkpoint, read_checkpoint, restored
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
+from genreg_np.fitness import ImageFitness
 from genreg_np.generations import Generations, Record
 from genreg_np.model import Model, Network
 from genreg_np.own_folder import OwnFolder

@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from genreg_np import fisher
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
-from genreg_np.layers import Int8, UInt8
+from genreg_np.layers import Int8, UInt8, quantised
 from genreg_np.streams import Purpose, Stream
 
 SOURCES = ("random", "principal", "clusters", "separable")
 PATCHES = 20_000
 CLUSTER_ROUNDS = 10
-TAP_SUM = 128  # 255 * 128 < 2**15
 
 Float64 = NDArray[np.float64]
 
@@ -68,15 +67,6 @@ def make(
             raise UsageError(f"filters = {source}: the images are dark or flat all over; use filters = random")
         taps = principal_axes(patches, count) if source == "principal" else cluster_centres(patches, count)
     return quantised(taps.reshape(count, size, size))
-
-
-def quantised(taps: Float64) -> Int8:
-    """Return filters (F, size, size) with zero mean, scaled and cut to whole numbers; a flat filter becomes zero."""
-    centred = taps - taps.mean(axis=(1, 2), keepdims=True)
-    sums = np.maximum(centred, 0).sum(axis=(1, 2), keepdims=True)
-    scaled = np.divide(TAP_SUM * centred, sums, out=np.zeros_like(centred), where=sums > 1e-9)
-    whole: Int8 = np.clip(np.trunc(scaled), -127, 127).astype(np.int8)
-    return whole
 
 
 def draw_patches(images: UInt8, size: int, stream: Stream, number: int) -> Float64:

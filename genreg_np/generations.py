@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import backends
-from genreg_np.backends.base import Backend, Brood, ImageFitness
+from genreg_np.backends.base import Backend, Brood
 from genreg_np.best_ever import BestEver, best_of
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.direction import Direction
 from genreg_np.errors import UsageError
 from genreg_np.evaluation import Looks
-from genreg_np.fitness import as_numbers, summary
+from genreg_np.fitness import ImageFitness, as_numbers, summary
 from genreg_np.model import Model, Network
 from genreg_np.strategies import strategy_class
 from genreg_np.strategies.base import check_memory, check_start, pose

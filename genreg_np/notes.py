@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genreg_np import __version__
+from genreg_np.version import __version__
 
 if TYPE_CHECKING:
     from genreg_np.generations import Generations
@@ -21,7 +21,7 @@ def run_notes(evolution: Generations) -> dict[str, Any]:
         "started": now(),
         "backend": evolution.backend.name,
         "device": evolution.backend.describe(),
-        "threads": getattr(evolution.backend, "threads", 1),
+        "threads": evolution.backend.threads,
         "compile_seconds": round(evolution.compile_seconds, 3),
         "versions": {
             "genreg-np": __version__,

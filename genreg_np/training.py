@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genreg_np.backends.base import ImageFitness
 from genreg_np.budget import fit_to_budget
 from genreg_np.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
 from genreg_np.config import TrainConfig
@@ -22,6 +21,7 @@ from genreg_np.data.dataset import Dataset
 from genreg_np.errors import GenregError, RunError, UsageError
 from genreg_np.evaluation import Evaluation
 from genreg_np.evolution import Evolution
+from genreg_np.fitness import ImageFitness
 from genreg_np.generations import Record
 from genreg_np.model import Model, load
 from genreg_np.notes import now, resumed_notes, run_notes

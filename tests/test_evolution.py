@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from genreg_np import selection
-from genreg_np.backends.base import Batch, Brood, Judgement, Score
+from genreg_np.backends.base import Batch, Brood, Judgement
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.data.dataset import SPLITS
 from genreg_np.errors import UsageError
 from genreg_np.evolution import Evolution
+from genreg_np.fitness import Score
 from genreg_np.model import Model, Network
 from genreg_np.strategies import epochs
 from genreg_np.strategies.base import network_for

@@ -11,8 +11,9 @@ import pytest
 
 from genreg_np import backends
 from genreg_np.backends import numpy_
-from genreg_np.backends.base import Backend, Batch, Estimate, Perturbation, Score
+from genreg_np.backends.base import Backend, Batch, Estimate, Perturbation
 from genreg_np.errors import FitnessError
+from genreg_np.fitness import Score
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.model import Network
 from genreg_np.streams import Purpose, Stream

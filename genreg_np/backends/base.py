@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -31,30 +31,16 @@ from genreg_np.backends.genes import Gene as Gene
 from genreg_np.backends.genes import crossover_runs
 from genreg_np.backends.gradients import GradientBackend
 from genreg_np.backends.images import ImageBackend
+from genreg_np.fitness import ImageFitness, Score
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.memory import Plan, physical
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose
 
-ImageFitness = Callable[[Float32, NDArray[np.int64]], NDArray[np.floating]]  # logits (n, K), labels (n,) -> (n,)
-
 IMAGE_TILE = 512  # images in one BLAS call when many are judged: a fixed shape, so that bytes never depend on threads
 
 
 ACTIVATION_CODES = {name: code for code, name in enumerate(ACTIVATIONS)}  # what kernels call them
-
-
-class Score(IntEnum):
-    """What one genome earns for one image; arguments in `Batch.reward`, `Batch.penalty`, `Batch.function`."""
-
-    REWARD_SAMPLED = 0  # reward if the class sampled from softmax is right, else penalty
-    REWARD_ARGMAX = 1  # reward if the most probable class is right, else penalty
-    LOG_PROBABILITY = 2  # log of the right class's probability
-    MARGIN = 3  # how far the right class's logit leads the best other one, at most 1; node perturbation only
-    CUSTOM = 4  # the user's function of the logits; node perturbation only
-
-
-GENOME_SCORES = (Score.REWARD_SAMPLED, Score.REWARD_ARGMAX, Score.LOG_PROBABILITY)  # what Backend.score judges by
 
 
 @dataclass(frozen=True)

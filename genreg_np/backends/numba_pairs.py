@@ -11,10 +11,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Batch, Estimate, Perturbation, Score
+from genreg_np.backends.base import Batch, Estimate, Perturbation
 from genreg_np.backends.kernels import perturb as kernels
 from genreg_np.backends.numba_gradients import layer_table
-from genreg_np.fitness import check_image_scores
+from genreg_np.fitness import Score, check_image_scores
 from genreg_np.model import Float32, Network
 
 TILE = 128  # images whose mutants one thread judges at a time: a fixed shape, as IMAGE_TILE

@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from genreg_np.backends.base import Backend, Batch, Brood, Gene, Perturbation, Score, Work
+from genreg_np.backends.base import Backend, Batch, Brood, Gene, Perturbation, Work
 from genreg_np.backends.gradients import Descent
 from genreg_np.backends.kernels.jit import cache_folder
 from genreg_np.backends.numba_pairs import PairTiles, Tile
 from genreg_np.backends.threads import usable_processors
+from genreg_np.fitness import Score
 from genreg_np.layers import Deskew, Detectors, Standardise
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network

@@ -9,12 +9,12 @@ from importlib import metadata
 
 import click
 
-from genreg_np import __version__
 from genreg_np.backends.base import Work
 from genreg_np.backends.threads import usable_processors
 from genreg_np.cli.output import duration
 from genreg_np.cli.terminal import say
 from genreg_np.errors import GenregError
+from genreg_np.version import __version__
 
 PACKAGES = {
     "numpy": "", "click": "", "tomli-w": "", "pillow": "images", "numba": "train", "scipy": "train",

@@ -87,7 +87,7 @@ def attack_images(
     """
     if network.fixed:
         raise UsageError(f"attacks change pixels, but this network begins with a layer of {network.fixed[0].kind}")
-    stack, threads = stack_of(network), getattr(backend, "threads", 1)
+    stack, threads = stack_of(network), backend.threads
     with backend.computing():
         parameters = separate(network, backend.to_device(genes[None]))
         xp = array_module(parameters[0])

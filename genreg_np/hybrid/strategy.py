@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Backend, Batch, Brood, Gene, Score, Work
+from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
 from genreg_np.backends.gradients import Descent
 from genreg_np.errors import FitnessError, UsageError
+from genreg_np.fitness import Score
 from genreg_np.hybrid.breeding import (
     FIRST_REPLACEMENT,
     breed,

@@ -23,6 +23,7 @@ from genreg_np.layers.fixed import (
     Statistics,
     UInt8,
     from_header,
+    quantised,
 )
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "Statistics",
     "UInt8",
     "from_header",
+    "quantised",
 ]

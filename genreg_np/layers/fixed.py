@@ -32,6 +32,7 @@ Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]
 UInt8 = NDArray[np.uint8]
 Arrays = dict[str, NDArray[np.generic]]
+TAP_SUM = 128  # of a detector's positive taps: 255 * 128 < 2**15
 
 
 @dataclass(frozen=True)
@@ -276,6 +277,15 @@ class Project(FixedLayer):
     def arrays(self) -> Arrays:
         """Return the matrix."""
         return {"matrix": self.matrix}
+
+
+def quantised(taps: NDArray[np.float64]) -> Int8:
+    """Return filters (F, size, size) with zero mean, scaled and cut to whole numbers; a flat filter becomes zero."""
+    centred = taps - taps.mean(axis=(1, 2), keepdims=True)
+    sums = np.maximum(centred, 0).sum(axis=(1, 2), keepdims=True)
+    scaled = np.divide(TAP_SUM * centred, sums, out=np.zeros_like(centred), where=sums > 1e-9)
+    whole: Int8 = np.clip(np.trunc(scaled), -127, 127).astype(np.int8)
+    return whole
 
 
 def from_header(described: dict[str, Any], arrays: Arrays, where: str) -> FixedLayer:

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import memory
-from genreg_np.backends.base import Backend, ImageFitness
+from genreg_np.backends.base import Backend
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.labels import short_name
 from genreg_np.errors import UsageError
+from genreg_np.fitness import ImageFitness
 from genreg_np.memory import Plan
 from genreg_np.model import Float32, Model, Network, Standardise
 from genreg_np.streams import Purpose, Stream, unit_floats

@@ -11,8 +11,9 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Batch, Score
+from genreg_np.backends.base import Batch
 from genreg_np.errors import UsageError
+from genreg_np.fitness import Score
 from genreg_np.model import Network
 from genreg_np.strategies.base import Problem
 from genreg_np.streams import Purpose, Stream

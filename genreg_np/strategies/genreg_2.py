@@ -152,7 +152,7 @@ class Genreg2:
                 options.filter_generations,
                 options.filter_images,
             ),
-            getattr(backend, "threads", 1),
+            backend.threads,
         )
         pixels = Project((principal_axes(backend, images, PIXEL_AXES) / 255).astype(np.float32))
         bank = Branches(((Statistics(shape),), (pixels,), (filters,)))
@@ -274,7 +274,7 @@ def judge(genomes: Float32, context: Genreg2Context) -> NDArray[np.float64]:
         gained = right - np.log(np.exp(logits, out=logits).sum(axis=1)) if soft else right == 0
         return np.asarray(gained.sum(axis=0, dtype=np.float64))
 
-    with ThreadPoolExecutor(getattr(context.backend, "threads", 1)) as pool:  # products take turns, the rest need not
+    with ThreadPoolExecutor(context.backend.threads) as pool:  # products take turns, the rest need not
         total = sum(pool.map(gains, range(0, len(context.pool), 2 * PIECE)), np.zeros(size))
     loss = context.options.shrinkage * (genomes[:, weights].astype(np.float64) ** 2).sum(axis=1)
     fitness: NDArray[np.float64] = total / len(context.pool) - loss
@@ -291,7 +291,7 @@ def principal_axes(backend: Backend, values: NDArray[np.generic], count: int) ->
         return found
 
     scatter = np.zeros((values.shape[1], values.shape[1]))
-    with single_threaded_blas(), ThreadPoolExecutor(threads := getattr(backend, "threads", 1)) as pool:
+    with single_threaded_blas(), ThreadPoolExecutor(threads := backend.threads) as pool:
         starts = range(0, len(values), PIECE)
         for at in range(0, len(starts), threads):  # a few at a time: each is as large as the sum
             for found in pool.map(product, starts[at : at + threads]):

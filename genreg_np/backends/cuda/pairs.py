@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from genreg_np.backends.base import ACTIVATION_CODES, Batch, Estimate, Perturbation, Score
+from genreg_np.backends.base import ACTIVATION_CODES, Batch, Estimate, Perturbation
 from genreg_np.backends.cuda.launcher import Array, Launcher
-from genreg_np.fitness import check_image_scores
+from genreg_np.fitness import Score, check_image_scores
 from genreg_np.model import Float32, Network
 
 

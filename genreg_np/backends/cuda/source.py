@@ -7,8 +7,9 @@ from importlib import resources
 import numpy as np
 
 from genreg_np import streams
-from genreg_np.backends.base import ACTIVATION_CODES, Score
+from genreg_np.backends.base import ACTIVATION_CODES
 from genreg_np.backends.numpy_ import TINY
+from genreg_np.fitness import Score
 from genreg_np.streams import Purpose
 
 SOURCES = ("bits.cu", "offspring.cu", "network.cu", "perturb.cu")  # compiled as one text, in this order
