@@ -8,8 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from genreg_np.version import __version__ as __version__
-
 _PUBLIC = {
     "Dataset": "genreg_np.data.dataset",
     "Evolution": "genreg_np.evolution",
@@ -34,14 +32,16 @@ if TYPE_CHECKING:
     from genreg_np.model import load as load
     from genreg_np.training import resume as resume
     from genreg_np.training import train as train
+    from genreg_np.version import __version__ as __version__
 
+_LAZY = {**_PUBLIC, "__version__": "genreg_np.version"}
 __all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    if name not in _LAZY:
         raise AttributeError(f"module 'genreg_np' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+    return getattr(importlib.import_module(_LAZY[name]), name)
 
 
 def __dir__() -> list[str]:
