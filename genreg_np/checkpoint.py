@@ -198,7 +198,7 @@ def restored(start: Any, fields: dict[str, Any], path: Path) -> Any:
     for name in (item.name for item in dataclasses.fields(start)):
         if not _alike(getattr(state, name), getattr(start, name), typing.get_type_hints(type(start))[name]):
             raise RunError(f"{path}: its {name} is missing, of another kind or not finite; the file is damaged")
-    shapes = state.shapes(start) if hasattr(state, "shapes") else {}
+    shapes = state.shapes(start)
     for name, value in vars(state).items():
         if isinstance(value, np.ndarray) and value.shape != (shape := shapes.get(name, getattr(start, name).shape)):
             raise RunError(f"{path}: its {name} has shape {value.shape}, where {shape} belongs; the file is damaged")

@@ -158,17 +158,22 @@ class TrainConfig(Settings):
             if before[name] != after[name] and (name != "generations" or planned)
         ]
 
-    def with_own_fitness(self, has_dataset: bool) -> TrainConfig:
-        """Return a copy whose fitness is the user's.
+    def with_image_fitness(self) -> TrainConfig:
+        """Return a copy whose fitness is the user's function of logits and labels.
 
         Raises
         ------
         UsageError
             If the strategy takes none.
         """
-        if "custom" not in settings(self.strategy)["fitness"].metadata["choices"]:
-            lacking = "leave out image_fitness" if has_dataset else "it needs a dataset"
-            raise UsageError(f"strategy {self.strategy} takes no fitness of one's own: {lacking}")
+        fitness = settings(self.strategy).get("fitness")
+        if strategy_class(self.strategy).keeps_population:
+            raise UsageError(
+                f"strategy {self.strategy} takes no fitness of one's own for images: it judges whole genomes; "
+                "leave out image_fitness, and score models by run(fitness=...)"
+            )
+        if fitness is None or "custom" not in fitness.metadata["choices"]:
+            raise UsageError(f"strategy {self.strategy} takes no fitness of one's own: leave out image_fitness")
         return self.replace(fitness="custom")
 
 

@@ -142,7 +142,7 @@ class Evolution(Generations):
             return self._until(total, self.step, on_record, should_stop)
         with FitnessPool(fitness, workers) as pool:
             own = OwnRun(self, pool, target, rescore)
-            self._take_own_fitness()
+            self._population()
             if out is None:
                 return self._until(total, own.step, on_record, should_stop, own.at_target)
             with OwnFolder(self, out, fitness, own.rescore) as folder:

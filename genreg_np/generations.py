@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,9 @@ from genreg_np.errors import UsageError
 from genreg_np.evaluation import Looks
 from genreg_np.fitness import ImageFitness, as_numbers, summary
 from genreg_np.model import Model, Network
-from genreg_np.strategies import strategy_class
-from genreg_np.strategies.base import check_memory, check_start, pose
+from genreg_np.start import check_memory, check_start, pose
+from genreg_np.strategies import REGISTRY, strategy_class
+from genreg_np.strategies.base import AnyPopulationStrategy, State
 from genreg_np.streams import Stream
 
 Record = dict[str, Any]
@@ -49,8 +50,8 @@ class Generations:
         if dataset is not None:
             dataset.check_trainable()
         self.config = config or TrainConfig.from_preset("small")
-        if dataset is None or image_fitness is not None:
-            self.config = self.config.with_own_fitness(dataset is not None)
+        if image_fitness is not None:
+            self.config = self.config.with_image_fitness()
         self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
         self.strategy = strategy_class(self.config.strategy)
         depth = len(network.dense) if network else len(self.config.hidden) + 1
@@ -79,14 +80,14 @@ class Generations:
         check_memory(self.strategy, self._problem, config.options, self.backend)
         return self.strategy.prepare(self._problem, config.options, self.backend)
 
-    def _start(self, initial: Model | None) -> Any:
+    def _start(self, initial: Model | None) -> State:
+        state: State
         if initial is None:
-            return self.strategy.start(self.context, self.stream)
-        if not hasattr(self.strategy, "seeded"):
-            raise UsageError(f"strategy {self.config.strategy} cannot start from a model: leave out --init")
-        columns = self.dataset.feature_names if self.dataset else ()
-        check_start(initial, self.network, self.class_names, columns)
-        return self.strategy.seeded(initial.genes)
+            state = self.strategy.start(self.context, self.stream)
+        else:
+            state = self.strategy.seeded(initial.genes)
+            check_start(initial, self.network, self.class_names, self.dataset.feature_names if self.dataset else ())
+        return state
 
     @property
     def generation(self) -> int:
@@ -118,23 +119,24 @@ class Generations:
     def ask(self) -> list[Model]:
         """Return the genomes of the next generation as models, P of them; asking again returns the same.
 
-        From the first call on the fitness is the user's: `config.fitness` becomes "custom", which `step` cannot score.
-
         Raises
         ------
         UsageError
             If the strategy has no population to hand out.
         """
-        self._take_own_fitness()
-        self._asked = self.strategy.breed(self.state, self.context, self.stream)
+        self._asked = self._population().breed(self.state, self.context, self.stream, told=True)
         genomes = self.backend.to_host(self.backend.rebuild(self._asked, np.arange(self._asked.size)))
         return [self.model_of(genes) for genes in genomes]
 
-    def _take_own_fitness(self) -> None:
-        if not hasattr(self.strategy, "breed"):
-            raise UsageError(f"strategy {self.config.strategy} has no genomes to hand out: use genreg for ask and tell")
-        if self.config.fitness != "custom":
-            self.change(fitness="custom")
+    def _population(self) -> type[AnyPopulationStrategy]:
+        """Return the strategy as one that keeps a population, or refuse what only those can do."""
+        if not self.strategy.keeps_population:
+            able = [name for name in REGISTRY if strategy_class(name).keeps_population]
+            raise UsageError(
+                f"strategy {self.config.strategy} has no genomes to hand out: choose one of {', '.join(able)} for a "
+                "fitness of your own"
+            )
+        return cast(type[AnyPopulationStrategy], self.strategy)
 
     def tell(
         self,
@@ -163,7 +165,7 @@ class Generations:
         if asked is None:
             raise UsageError("tell() without ask(): ask for this generation's genomes first")
         numbers = as_numbers(fitness, asked.size)
-        state = self.strategy.select(self.state, self.context, asked, numbers)
+        state = self._population().select(self.state, self.context, asked, numbers)
         best = best_of(
             self.best_ever,
             numbers,

@@ -146,6 +146,7 @@ class OwnFolder:
         evolution = self._evolution
         config = evolution.config.to_dict()
         del config["dataset"]  # the function decides what is learned from; a path does not belong into a model
+        config["fitness"] = "custom"
         training = {
             "method": evolution.config.strategy,
             "genome": "best_ever",

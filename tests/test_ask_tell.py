@@ -172,7 +172,7 @@ def test_a_dataset_does_not_change_how_a_fitness_of_ones_own_is_treated() -> Non
     )
     for run in (with_data, without):
         run.run(4, fitness=smallness)
-        assert run.config.fitness == "custom"
+        assert run.config.fitness == "reward"  # nothing is rewritten behind the user's back
     assert with_data.state.survivors.tobytes() == without.state.survivors.tobytes()
     assert with_data.state.trust.tobytes() == without.state.trust.tobytes()
 

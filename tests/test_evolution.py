@@ -20,8 +20,8 @@ from genreg_np.evolution import Evolution
 from genreg_np.fitness import Score
 from genreg_np.model import Model, Network
 from genreg_np.strategies import epochs
-from genreg_np.strategies.base import network_for
 from genreg_np.strategies.genreg import draw_batch
+from genreg_np.strategies.problem import HiddenLayers, network_for
 from tests.helpers import (
     DATASET,
     LEARNING,
@@ -122,7 +122,7 @@ def test_records_say_what_the_contract_promises() -> None:
 
 def test_a_run_may_start_from_a_model() -> None:
     """Generation 0 are its mutated copies; elites are not needed to keep it near."""
-    network = network_for(DATASET, tiny_config().hidden, tiny_config().activation)
+    network = network_for(DATASET, HiddenLayers((5,), "tanh"))
     start = model_of(network, class_names=DATASET.class_names)
     run = Evolution(tiny_config(child_mutation_rate=0.1, mutation_scale=0.01), DATASET, backend="numpy", initial=start)
     genomes = np.array([model.genes for model in run.ask()])
@@ -226,7 +226,7 @@ def test_all_survivors_may_be_elites() -> None:
 @pytest.mark.filterwarnings("ignore:(invalid value|overflow):RuntimeWarning")
 def test_nan_weights_do_not_spread(backend: str, fitness: str) -> None:
     """A population that starts from broken weights ends the run with an error or keeps finite trust."""
-    network = network_for(DATASET, tiny_config().hidden, tiny_config().activation)
+    network = network_for(DATASET, HiddenLayers((5,), "tanh"))
     broken = model_of(network, class_names=DATASET.class_names)
     spoilt = Model.build(network, broken.genes * np.float32(1e19), broken.class_names, broken.input_range)
     run = Evolution(

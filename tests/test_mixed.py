@@ -212,9 +212,7 @@ def test_settings_that_cannot_be_are_one_line(changes: dict[str, Any], words: st
 
 def test_mixed_without_a_dataset_is_refused() -> None:
     """There is nothing to learn from."""
-    with pytest.raises(
-        UsageError, match=r"^strategy mixed takes no fitness of one's own: it needs a dataset$"
-    ) as raised:
+    with pytest.raises(UsageError, match=r"it needs a dataset$") as raised:
         Evolution(TrainConfig.from_preset("mixed"), network=Network.build((3,), (4,), 2), backend="numpy")
     one_line(raised.value)
 

@@ -65,6 +65,12 @@ class Brood:
         if rows and self.size and not 0 <= self.parents.min() <= self.parents.max() < rows:  # kernels do not look
             raise ValueError(f"parents {self.parents.min()} .. {self.parents.max()} of {rows} survivors")
 
+    @classmethod
+    def unchanged(cls, network: Network, genomes: Float32, seed: int = 0, generation: int = 1) -> Brood:
+        """Return genomes (P, D) as they are, to be judged: each its own parent, none mutated."""
+        parents = np.repeat(np.arange(len(genomes), dtype=np.int32)[:, None], 2, axis=1)
+        return cls(network, seed, generation, genomes, parents, Gene.NONE, 0.0, 0.0, len(genomes), 0.0, 0.0)
+
     @property
     def size(self) -> int:
         """P, the number of genomes."""

@@ -148,6 +148,8 @@ def _generation_lines(records: list[Row], evolution: Evolution, measured: Measur
 
 def _accuracy_lines(result: Result, evolution: Evolution, measured: Measured, name: str) -> list[str]:
     """Return accuracies on the test split, and how long it took."""
+    from genreg_np.hybrid.measure import mixed_state
+
     test, size = measured.test, len(measured.test)
     singles = ["went astray" if value is None else f"{_percent(value)} %" for value in measured.baselines]
     found = [
@@ -160,8 +162,8 @@ def _accuracy_lines(result: Result, evolution: Evolution, measured: Measured, na
         found.append(f"  published: single networks {', '.join(_percent(value) for value in published.BASELINE)} %")
     if evolution.config.selection == "test":
         found.append("  parents and the fittest were chosen on these very images")
-    if evolution.state.dropped:
-        found.append(f"{evolution.state.dropped} networks were dropped and replaced: their loss stopped being a number")
+    if dropped := mixed_state(evolution).dropped:
+        found.append(f"{dropped} networks were dropped and replaced: their loss stopped being a number")
     about = f", published about {duration(published.SECONDS)}" if name else ""
     found.append(f"{result.generations} generations, {duration(result.seconds)}{about}")
     return found

@@ -25,7 +25,7 @@ from genreg_np.hybrid.attacks import Attack, Outcome, attack_images, outcome
 from genreg_np.hybrid.breeding import FIRST_BASELINE, breed, first_networks
 from genreg_np.hybrid.context import MixedContext
 from genreg_np.hybrid.similarity import cluster_counts, mean_pairwise
-from genreg_np.hybrid.strategy import accuracies, learning_order, went_astray
+from genreg_np.hybrid.strategy import MixedState, accuracies, learning_order, went_astray
 from genreg_np.layers.base import Array
 from genreg_np.model import Float32
 
@@ -87,7 +87,7 @@ def measure(
     Measured or None
         None if it was stopped.
     """
-    state, context, dataset = evolution.state, evolution.context, evolution.dataset
+    state, context, dataset = mixed_state(evolution), evolution.context, evolution.dataset
     assert dataset is not None
     features = context.backend.features(context.network, dataset.test.inputs, dataset.input_range)
     features, labels = context.backend.to_device(features), dataset.test.labels
@@ -135,12 +135,18 @@ def _accuracies_of(
     return [None if genes is None else next(found) for genes in networks]
 
 
+def mixed_state(evolution: Evolution) -> MixedState:
+    """Return the state of a run of this strategy."""
+    assert isinstance(evolution.state, MixedState)
+    return evolution.state
+
+
 def sources_of(evolution: Evolution, baselines: Sequence[Float32 | None]) -> list[Source]:
     """Return whose images are shown to whom. The children are those of the next generation, had there been one."""
-    context = evolution.context
-    parents = evolution.state.population[: context.options.parent_count]
+    context, state = evolution.context, mixed_state(evolution)
+    parents = state.population[: context.options.parent_count]
     bred = breed(context, parents, CHILDREN, evolution.stream, evolution.generation)
-    population, children = context.backend.to_host(evolution.state.population), context.backend.to_host(bred)
+    population, children = context.backend.to_host(state.population), context.backend.to_host(bred)
     of_best = {"best on itself": population[:1], "best on siblings": population[1:]}
     if len(population) > MIXED:
         of_best["best on a mix"] = mix(population[1 : 1 + MIXED], context)[None]

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
+from genreg_np.backends.base import Backend, Batch, Brood, Work
 from genreg_np.backends.gradients import Descent
 from genreg_np.errors import FitnessError, UsageError
 from genreg_np.fitness import Score
@@ -43,18 +43,18 @@ from genreg_np.hybrid.similarity import cluster_counts, cosines, layer_slices, m
 from genreg_np.layers.base import Array, array_module
 from genreg_np.memory import Plan
 from genreg_np.model import Float32
-from genreg_np.strategies.base import Problem, plan_of
+from genreg_np.strategies.base import State, Strategy, plan_of
 from genreg_np.strategies.epochs import epoch_order
+from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Stream
 
 JUDGED_AT_A_TIME = 2048  # images in one product: a fixed shape, so that bytes never depend on threads
 
 
 @dataclass(frozen=True)
-class MixedState:
+class MixedState(State):
     """What lives between generations."""
 
-    generation: int  # done so far
     population: Float32  # (P, D) best first, the backend's
     accuracy: NDArray[np.float64]  # (P,) on the selecting split; 0 where nobody has looked
     fitness: NDArray[np.float64]  # (P,)
@@ -84,7 +84,7 @@ class MixedState:
         return measured | ({"dropped": self.dropped} if self.dropped else {})
 
 
-class Mixed:
+class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
     """The strategy `mixed`."""
 
     name = "mixed"
@@ -249,8 +249,7 @@ def accuracies(
     """Return the accuracy (n,) of networks (n, D), by default on the selecting split."""
     if features is None or labels is None:
         features, labels = context.judged, context.judged_labels
-    everyone = np.repeat(np.arange(len(genes), dtype=np.int32)[:, None], 2, axis=1)
-    brood = Brood(context.network, 0, 1, genes, everyone, Gene.NONE, 0.0, 0.0, 0, 0.0, 0.0)
+    brood = Brood.unchanged(context.network, genes)
     right = np.zeros(len(genes))
     for start in range(0, len(labels), JUDGED_AT_A_TIME):
         some = labels[start : start + JUDGED_AT_A_TIME]

@@ -34,14 +34,14 @@ from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import to_levels
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.layers import Branches, Deskew, FixedLayer, Levels, Project, Standardise, Statistics
 from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem, counted, image_shape, plan_of
+from genreg_np.strategies.base import State, Strategy, counted, plan_of
+from genreg_np.strategies.problem import HiddenLayers, Problem, image_shape
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 FIXED = "the network's fixed layers would change"
@@ -89,10 +89,9 @@ class Genreg2Context:
 
 
 @dataclass(frozen=True)
-class Genreg2State:
+class Genreg2State(State):
     """What lives between generations."""
 
-    generation: int  # generations done so far
     genomes: Float32  # (P, D), best first
     sigmas: NDArray[np.float64]  # (P,)
     fitness: NDArray[np.float64]  # (P,), best first; empty before the first generation
@@ -108,7 +107,7 @@ class Genreg2State:
         return measured | counted(self.non_finite)
 
 
-class Genreg2:
+class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
     """The strategy `genreg-2`."""
 
     name = "genreg-2"
@@ -123,8 +122,10 @@ class Genreg2:
         """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
         return (Work.BROODS, Work.IMAGES)
 
-    @staticmethod
-    def problem(dataset: Dataset | None, config: TrainConfig, backend: Backend) -> Genreg2Problem:
+    @classmethod
+    def problem(
+        cls, dataset: Dataset, hidden: HiddenLayers, options: Genreg2Options, stream: Stream, backend: Backend
+    ) -> Genreg2Problem:
         """Evolve the filters and make the whitened features.
 
         Raises
@@ -132,12 +133,9 @@ class Genreg2:
         UsageError
             For inputs that are no images, or are too small, or for hidden layers.
         """
-        if config.hidden:
-            raise UsageError(
-                f"genreg-2 trains one linear layer, but hidden = {list(config.hidden)}: leave hidden empty"
-            )
-        shape, options = image_shape(dataset, "genreg-2", smallest=8), config.options
-        assert dataset is not None
+        if hidden.units:
+            raise UsageError(f"genreg-2 trains one linear layer, but hidden = {list(hidden.units)}: leave hidden empty")
+        shape = image_shape(dataset, cls.name, smallest=8)
         labels = dataset.train.labels
         upright = Deskew(shape, centred=False)
         images = backend.levels((upright,), to_levels(dataset.train.inputs, dataset.input_range))
@@ -145,7 +143,7 @@ class Genreg2:
             images,
             labels,
             shape,
-            Stream(config.seed),
+            stream,
             fisher.Plan(
                 options.filter_rounds,
                 options.filter_population,
