@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from genreg_np.backends.base import Backend
-from genreg_np.checkpoint import SavedRun, pack_checkpoint, read_checkpoint, restored
+from genreg_np.checkpoint import read_checkpoint, restored
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import RunError, UsageError
@@ -178,12 +178,6 @@ class Evolution(Generations):
         return _reaches(self.config.target, self._validation())
 
     # Saving
-
-    def pack(self) -> bytes:
-        """Return a checkpoint's bytes."""
-        net = self.network
-        about = self.class_names, self.input_range, net.gene_count, self.seconds, self.best_ever
-        return pack_checkpoint(self.on_host(self.state), SavedRun(self.config, net, *about))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint, atomically; it may be saved between ask and tell (ask again after loading)."""

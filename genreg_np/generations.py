@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from genreg_np import backends
 from genreg_np.backends.base import Backend, Brood
 from genreg_np.best_ever import BestEver, best_of
+from genreg_np.checkpoint import SavedRun, pack_checkpoint
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.direction import Direction
@@ -213,6 +214,12 @@ class Generations:
         if self.best_ever:
             models["best_ever"] = self.model_of(self.best_ever.genes, self.best_ever.facts())
         return models
+
+    def pack(self) -> bytes:
+        """Return a checkpoint's bytes."""
+        net = self.network
+        about = self.class_names, self.input_range, net.gene_count, self.seconds, self.best_ever
+        return pack_checkpoint(self.on_host(self.state), SavedRun(self.config, net, *about))
 
     def plan(self) -> str:
         """Say how a generation is computed, and what memory that takes."""

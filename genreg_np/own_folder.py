@@ -14,18 +14,16 @@ import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from genreg_np.best_ever import BestEver
 from genreg_np.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
 from genreg_np.errors import GenregError, RunError
+from genreg_np.generations import Generations
+from genreg_np.model import Model
 from genreg_np.notes import now, resumed_notes, run_notes
-
-if TYPE_CHECKING:
-    from genreg_np.best_ever import BestEver
-    from genreg_np.evolution import Evolution
-    from genreg_np.model import Model
 
 OWN_FITNESS = "fitness"  # the entry of a run's origin that tells it from one of train
 
@@ -35,7 +33,7 @@ class OwnFolder:
 
     Parameters
     ----------
-    evolution : Evolution
+    evolution : Generations
         Before its first generation, or loaded from this folder's checkpoint.
     path : path
         A folder that holds no run yet, or this one.
@@ -53,7 +51,7 @@ class OwnFolder:
 
     def __init__(
         self,
-        evolution: Evolution,
+        evolution: Generations,
         path: str | os.PathLike[str],
         fitness: object,
         rescore: int,
