@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from genreg_np.backends.base import Backend, ImageFitness
+from genreg_np.backends.base import Backend, ImageFitness, Told
 from genreg_np.checkpoint import SavedRun, pack_checkpoint, read_checkpoint, restored
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
@@ -58,6 +58,10 @@ class Evolution(Generations):
         Smallest and largest raw value of a network's integer inputs; None where inputs are features.
     image_fitness : callable, optional
         A fitness of one's own for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
+    on_compiling : callable, optional
+        on_compiling(kernels compiled, of how many, seconds it still takes), called while the numba backend compiles
+        what no earlier process has: ten seconds or so, once per machine, and nothing is said of it but by this. See
+        Backend.warm_up.
     clock : callable
         The time in seconds, from any start: what `seconds`, a budget and saving are measured by.
 
@@ -199,6 +203,7 @@ class Evolution(Generations):
         backend: str | Backend = "auto",
         threads: int | None = None,
         image_fitness: ImageFitness | None = None,
+        on_compiling: Told | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> Evolution:
         """Go on from a checkpoint.
@@ -215,6 +220,8 @@ class Evolution(Generations):
             Needed only if it was started with a network that has fixed layers.
         image_fitness : callable, optional
             The one it was started with.
+        on_compiling : callable, optional
+            As Evolution takes it.
         clock : callable
             The time in seconds, from any start.
 
@@ -235,6 +242,7 @@ class Evolution(Generations):
             class_names=saved.class_names,
             input_range=saved.input_range,
             image_fitness=image_fitness,
+            on_compiling=on_compiling,
             clock=clock,
         )
         if saved.genes != evolution.network.gene_count:

@@ -12,7 +12,7 @@ import click
 from genreg_np import __version__
 from genreg_np.backends.base import Work
 from genreg_np.backends.threads import usable_processors
-from genreg_np.cli.output import duration
+from genreg_np.cli.output import Progress, duration
 from genreg_np.cli.terminal import say
 from genreg_np.errors import GenregError
 
@@ -67,10 +67,12 @@ def _backend(name: str, selftest: bool) -> bool:
         return True
     from genreg_np.backends.selftest import disagreements
 
-    if cold:
-        say(f"  {name:<7} compiling all kernels, {backends.compiled_how_often()} (up to a minute) ...")
-    ready = backend.warm_up()
-    say(f"  {name:<7} kernels ready in {duration(ready)}, comparing ...")
+    progress = Progress(quiet=False, to_stderr=False, prefix=f"  {name:<7} ")
+    try:
+        ready = backend.warm_up(told=progress.compiling)
+    finally:
+        progress.stop()
+    progress.say(("" if progress.compiled else f"kernels ready in {duration(ready)}, ") + "comparing ...")
     wrong = disagreements(backend)
     say(line + (", agrees with numpy" if not wrong else ", DISAGREES with numpy:"))
     for problem in wrong:

@@ -16,10 +16,10 @@ from genreg_np.cli.runs import (
     Started,
     choose_device,
     fresh_folder,
+    leaving,
     next_lines,
     read_data,
     saved_run,
-    say_compiling,
     stopped_lines,
     watch,
 )
@@ -97,6 +97,12 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     """Start a run or go on with one, and print what it came to."""
     progress, started, result = Progress(options["quiet"], options["as_json"]), Started(), None
     watcher = watch(progress, options, stopping, started, "train")
+
+    def print_result() -> None:
+        if options["as_json"]:
+            print_json(to_json(result, started))
+
+    stopping.leave = leaving(progress, stopping, started, print_result)
     try:
         go = _start if options["resume_run"] is None else _resume
         result = go(options, watcher, progress)
@@ -105,9 +111,8 @@ def command(stopping: Stopping, /, **options: Any) -> int:
             progress.say(line)
     finally:
         progress.stop()
-    stopping.waiting_for, stopping.last_words = "", []  # all is saved
-    if options["as_json"]:
-        print_json(to_json(result, started))
+    stopping.all_is_saved()
+    print_result()
     if result is None:
         return INTERRUPTED
     if result.ended == "stopped":
@@ -150,7 +155,6 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
     progress.say(f"  {strategy_class(config.strategy).summary}")
     backend = options["backend"] or "auto"
-    say_compiling(backend, config, progress)
     return train(
         config,
         dataset,
@@ -193,7 +197,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
             flag = {"init_model": "init", "config_file": "config"}.get(name, name)
             way_out = "give it more by --generations N --extend" if name == "budget" else "change rates with --set"
             raise UsageError(f"--{flag} cannot be combined with --resume: the run has its own ({way_out})")
-    config, origin = saved_run(options["resume_run"], options["dataset"], progress)
+    config = saved_run(options["resume_run"], options["dataset"], progress)
     if config.spent:
         run = shlex.quote(options["resume_run"])
         raise UsageError(f"{run} is a run of genreg-np mixed --paper: go on with it by genreg-np mixed --resume {run}")
@@ -202,7 +206,6 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
         changes["target"] = options["target"]
     if options["generations"] is not None:
         changes["generations"] = options["generations"]
-    say_compiling(options["backend"] or origin.get("backend", "auto"), config, progress)
     return resume(
         options["resume_run"],
         changes=changes,
