@@ -22,19 +22,19 @@ from dataclasses import dataclass
 from genreg_np.backends.base import Told
 
 EVERY_SECONDS = 0.5  # between two tellings
-SECONDS = {  # of numba_warm.EXAMPLES, each after those before it, on one core of 2.5 GHz: bench/kernel_seconds.py
-    "dense": 6.4,
-    "inherited": 1.9,
-    "gradients": 5.2,
-    "scored pairs": 4.8,
-    "images": 3.5,
-    "open": 2.1,
-    "compare": 0.8,
-    "fold": 1.7,
-    "logits": 0.7,
-    "rebuild": 0.4,
+SECONDS = {  # of numba_warm.EXAMPLES, on one core of 2.5 GHz: bench/kernel_seconds.py
+    "dense": 8.8,
+    "inherited": 9.4,
+    "gradients": 7.6,
+    "scored pairs": 6.4,
+    "images": 3.9,
+    "open": 3.5,
+    "compare": 5.6,
+    "fold": 2.3,
+    "logits": 1.2,
+    "rebuild": 0.5,
     "mutate": 0.2,
-    "score": 0.4,
+    "score": 1.3,
     "add": 0.2,
 }
 GIGAHERTZ = 2.5  # of that core
