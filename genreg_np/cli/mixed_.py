@@ -54,13 +54,13 @@ PUBLISHED = (  # settings, what the notebook has for them, and what is said of i
 )
 EXAMPLES = """\b
 Examples:
-  genreg-np mixed                                      784-256-128-10, parents chosen on validation images
-  genreg-np mixed --paper --network vertical           as published, the published numbers beside ours
-  genreg-np mixed --gene unit --fitness diversity      finer genes, and a bonus for being unlike the others
+  genreg-np mixed                                   784-256-128-10, six generations
+  genreg-np mixed --paper --network vertical        as published
+  genreg-np mixed --gene unit --fitness diversity   a bonus for being unlike others
   genreg-np mixed --dataset digits --network 64,32|32 --generations 20
   genreg-np mixed --resume runs/mnist-mixed-0 --generations 12
 
-Everything else is a setting: genreg-np train --help lists those of strategy mixed.
+Everything else is a setting: see genreg-np train --strategy mixed --help
 """
 
 

@@ -88,7 +88,8 @@ class Stopping:
         elif now - self._first >= REPEAT_SECONDS:
             if self.waiting_for or not self.last_words:
                 end("ended at once; what was saved is kept")
-            self._end_now(end)
+            else:
+                self._end_now(end)
 
     def _end_if_late(self, end: Callable[..., Any]) -> None:
         if not self._over.wait(GRACE_SECONDS) and not self.waiting_for:

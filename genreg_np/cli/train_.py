@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -23,58 +22,42 @@ from genreg_np.cli.runs import (
     stopped_lines,
     watch,
 )
+from genreg_np.cli.settings_help import SettingsCommand
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.config import (
     TrainConfig,
     default_preset,
     parse_assignment,
-    preset_names,
     read_preset,
     read_toml,
 )
 from genreg_np.data import READER_OPTIONS, is_image_folder
 from genreg_np.errors import UsageError
 from genreg_np.run_config import CHANGES, ORIGIN
-from genreg_np.strategies import REGISTRY, strategy_class
+from genreg_np.strategies import strategy_class
 from genreg_np.training import Result, Watcher, resume, train
 
-
-def _examples() -> str:
-    lines = [
-        "Examples:",
-        "  genreg-np train                                      MNIST in seconds, or digits where it cannot be had",
-        "  genreg-np train --preset seed-mnist-64               GENREG as published",
-        "  genreg-np train --preset nodes --budget 10s          node perturbation, 784-64-10",
-        "  genreg-np train --dataset photos/ --budget 60s       a folder with a subfolder per class",
-        "  genreg-np train --resume runs/mnist-seed-mnist-64-0 --set child_mutation_rate=0.05",
-        "",
-        "\b",
-        "Settings for --set and --config (default, where the preset says nothing else):",
-    ]
-    parts: dict[str, Any] = {"": TrainConfig} | {name: strategy_class(name).Options for name in REGISTRY}
-    for heading, options in parts.items():
-        lines += [f" strategy {heading}:"] if heading else []
-        for item in dataclasses.fields(options):
-            if "help" in item.metadata:
-                default = ",".join(map(str, item.default)) if isinstance(item.default, tuple) else item.default
-                lines.append(f"  {item.name:<22} {item.metadata['help']} ({default})")
-    lines += ["", "\b", "Presets: " + ", ".join(preset_names())]
-    return "\b\n" + "\n".join(lines)
-
-
+EXAMPLES = """\b
+Examples:
+  genreg-np train                               MNIST in seconds, or digits
+  genreg-np train --preset seed-mnist-64        GENREG as published
+  genreg-np train --preset nodes --budget 10s   node perturbation, 784-64-10
+  genreg-np train --dataset photos/             a folder for each class
+  genreg-np train --resume runs/mnist-nodes-0 --set sigma=0.2
+"""
 HELP = """\
 Train a network by evolution.
 
-Ctrl-C saves the run and says how to go on with it. Nothing that was saved is ever lost.
+Ctrl-C saves the run and says how to go on with it.
 """
 
 
-@click.command("train", help=HELP, epilog=_examples())
+@click.command("train", cls=SettingsCommand, help=HELP, epilog=EXAMPLES)
 @click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz, .csv or .tsv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
-@click.option("--strategy", help="How to evolve: " + ", ".join(REGISTRY) + ".")
-@click.option("--preset", help="A named configuration; by default chosen by the dataset.")
+@click.option("--strategy", help="How to evolve.  [default: as the preset does]")
+@click.option("--preset", help="A named configuration.  [default: by the dataset]")
 @click.option("--hidden", help="Units per hidden layer: 64 or 64,32.")
 @click.option("--generations", type=int, help="Generations in all.")
 @click.option("--budget", help="Train for about this long instead: 60s, 5m, 1h.")
@@ -86,7 +69,7 @@ Ctrl-C saves the run and says how to go on with it. Nothing that was saved is ev
 @click.option("--init", "init_model", type=click.Path(), help="Start from mutated copies of a model.")
 @click.option("--out", type=click.Path(), help="The run folder.  [default: runs/DATASET-PRESET-SEED]")
 @click.option("--resume", "resume_run", type=click.Path(), help="Go on with a run.")
-@click.option("--extend", is_flag=True, help="With --resume: let --generations raise the total of an annealed run.")
+@click.option("--extend", is_flag=True, help="With --resume: let an annealed run become longer.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting below; repeatable.")
 @click.option("--config", "config_file", type=click.Path(), help="A TOML file of settings.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
