@@ -126,7 +126,7 @@ def telling(pace: Pace, told: Told | None) -> Iterator[None]:
             told(pace.done, pace.of, pace.seconds_left())
 
     told(pace.done, pace.of, pace.seconds_left())
-    thread = threading.Thread(target=repeat, daemon=True)
+    thread = threading.Thread(target=repeat, name="genreg-np telling", daemon=True)
     thread.start()
     try:
         yield

@@ -58,7 +58,7 @@ class Stopping:
         self._first: float | None = None  # when the first signal came
         self._over = threading.Event()
         self._raised = False
-        self._leaving = False
+        self._leaving = threading.Lock()  # taken for good by who does it: the main thread or another
 
     def all_is_saved(self) -> None:
         """Take note that the command has nothing left to lose, nor to say if it ends."""
@@ -66,13 +66,14 @@ class Stopping:
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Stop: after what is waited for, else at once. Runs in the main thread, between two of its steps."""
-        if self._over.is_set() or self._leaving:
+        if self._over.is_set():
             return
         self.asked = True
         if self.waiting_for:
             return
         if _compiles(frame):
-            self._leaving = True
+            if not self._leaving.acquire(blocking=False):  # it is being ended
+                return
             _end(*([] if self.leave() else self.last_words))
         self._raised = True
         raise KeyboardInterrupt
@@ -98,8 +99,9 @@ class Stopping:
     def _end_now(self, end: Callable[..., Any]) -> None:
         """End the process where nothing is lost by that, whatever its main thread does. Runs in a thread."""
         said: list[bool] = []
-        if not self._raised and not self._leaving:  # the main thread has done neither
-            self._leaving = True
+        if not self._raised and not self._leaving.acquire(blocking=False):  # the main thread is at it
+            time.sleep(LEAVE_SECONDS)
+        elif not self._raised:
             leaving = threading.Thread(target=lambda: said.append(self.leave()), daemon=True)
             leaving.start()
             leaving.join(LEAVE_SECONDS)
@@ -120,7 +122,7 @@ class Stopping:
 def _compiles(frame: FrameType | None) -> bool:
     """Whether a frame was called, at whatever remove, by a compiler's."""
     while frame is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] in COMPILERS:
+        if (frame.f_globals.get("__name__") or "").partition(".")[0] in COMPILERS:
             return True
         frame = frame.f_back
     return False
