@@ -8,6 +8,8 @@
     evolution.run(fitness=score, target=9.5, out="runs/x")  until 9.5 is reached, kept in a folder
     models = evolution.ask(); evolution.tell(numbers)       one generation by hand
 
+The first evolution of a kind on a machine compiles kernels, in silence: ten seconds or so, then they are in a cache.
+
 Two Evolutions of one seed and configuration are equal after equally many generations, whatever was saved, loaded,
 asked twice or run on more threads in between.
 """

@@ -13,6 +13,7 @@ from genreg_np import __version__
 from genreg_np.backends.base import Work
 from genreg_np.backends.threads import usable_processors
 from genreg_np.cli.output import Progress, duration
+from genreg_np.cli.signals import Stopping
 from genreg_np.cli.terminal import say
 from genreg_np.errors import GenregError
 
@@ -68,6 +69,14 @@ def _backend(name: str, selftest: bool) -> bool:
     from genreg_np.backends.selftest import disagreements
 
     progress = Progress(quiet=False, to_stderr=False, prefix=f"  {name:<7} ")
+
+    def leave() -> bool:
+        progress.stop()
+        return True
+
+    stopping = click.get_current_context().find_object(Stopping)
+    assert stopping is not None
+    stopping.leave = leave
     try:
         ready = backend.warm_up(told=progress.compiling)
     finally:
