@@ -8,6 +8,8 @@
     evolution.run(fitness=score, target=9.5, out="runs/x")  until 9.5 is reached, kept in a folder
     models = evolution.ask(); evolution.tell(numbers)       one generation by hand
 
+The first evolution of a kind on a machine compiles kernels, in silence: ten seconds or so, then they are in a cache.
+
 Two Evolutions of one seed and configuration are equal after equally many generations, whatever was saved, loaded,
 asked twice or run on more threads in between.
 """
@@ -19,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from genreg_np.backends.base import Backend
+from genreg_np.backends.base import Backend, Told
 from genreg_np.checkpoint import read_checkpoint, restored
 from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
@@ -59,6 +61,10 @@ class Evolution(Generations):
         Smallest and largest raw value of a network's integer inputs; None where inputs are features.
     image_fitness : callable, optional
         A fitness of one's own for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
+    on_compiling : callable, optional
+        on_compiling(kernels compiled, of how many, seconds it still takes), called while the numba backend compiles
+        what no earlier process has: ten seconds or so, once per machine, and nothing is said of it but by this. See
+        Backend.warm_up.
     clock : callable
         The time in seconds, from any start: what `seconds`, a budget and saving are measured by.
 
@@ -194,6 +200,7 @@ class Evolution(Generations):
         backend: str | Backend = "auto",
         threads: int | None = None,
         image_fitness: ImageFitness | None = None,
+        on_compiling: Told | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> Evolution:
         """Go on from a checkpoint.
@@ -210,6 +217,8 @@ class Evolution(Generations):
             Needed only if it was started with a network that has fixed layers.
         image_fitness : callable, optional
             The one it was started with.
+        on_compiling : callable, optional
+            As Evolution takes it.
         clock : callable
             The time in seconds, from any start.
 
@@ -230,6 +239,7 @@ class Evolution(Generations):
             class_names=saved.class_names,
             input_range=saved.input_range,
             image_fitness=image_fitness,
+            on_compiling=on_compiling,
             clock=clock,
         )
         if saved.genes != evolution.network.gene_count:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import backends
-from genreg_np.backends.base import Backend, Brood
+from genreg_np.backends.base import Backend, Brood, Told
 from genreg_np.best_ever import BestEver, best_of
 from genreg_np.checkpoint import SavedRun, pack_checkpoint
 from genreg_np.config import TrainConfig
@@ -44,6 +44,7 @@ class Generations:
         class_names: Sequence[str] = (),
         input_range: tuple[float, float] | None = None,
         image_fitness: ImageFitness | None = None,
+        on_compiling: Told | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if dataset is None and network is None:
@@ -56,7 +57,8 @@ class Generations:
         self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
         self.strategy = strategy_class(self.config.strategy)
         depth = len(network.dense) if network else len(self.config.hidden) + 1
-        self.compile_seconds = self.backend.warm_up(self.strategy.works(self.config.options, depth))
+        works = self.strategy.works(self.config.options, depth)
+        self.compile_seconds = self.backend.warm_up(works, on_compiling)
         self.clock = clock
         started = clock()
         self.dataset = dataset

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genreg_np.backends.base import Told
 from genreg_np.budget import fit_to_budget
 from genreg_np.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
 from genreg_np.config import TrainConfig
@@ -58,12 +59,14 @@ class Watcher:
     Phases are "preparing" (data are read, kernels compiled, features computed), "measuring" (a budget), "generations"
     and "finishing" (what is saved, validated and tested at the end). An exception that is raised in one of the first
     two loses nothing, KeyboardInterrupt included: a new run leaves no folder, or one that can be gone on with.
+    `on_compiling` is what Evolution takes: kernels compiled, of how many, and the seconds it still takes.
     """
 
     on_start: Callable[[Evolution, RunFolder], None] = lambda evolution, folder: None
     on_record: Callable[[Record], None] = lambda record: None
     should_stop: Callable[[], bool] = lambda: False
     on_phase: Callable[[str, RunFolder], None] = lambda phase, folder: None
+    on_compiling: Told | None = None
 
 
 def train(
@@ -119,7 +122,7 @@ def train(
             watcher.on_phase("preparing", folder)
             evolution = Evolution(
                 config, dataset, backend=backend, threads=threads, initial=initial, image_fitness=image_fitness,
-                clock=clock,
+                on_compiling=watcher.on_compiling, clock=clock,
             )  # fmt: skip
             known = {"source": config.dataset} | (origin or {})
             known |= {"backend": evolution.backend.name, "data": fingerprint(dataset), BUDGET: budget_seconds}
@@ -224,7 +227,10 @@ def resume(
                 "name their place with --dataset, or start a new run"
             )
         backend = backend or origin.get("backend", "auto")
-        evolution = _evolution(folder, reached, new, dataset, backend, threads, image_fitness, clock)
+        evolution = _evolution(
+            folder, reached, new, dataset, backend=backend, threads=threads, image_fitness=image_fitness,
+            on_compiling=watcher.on_compiling, clock=clock,
+        )  # fmt: skip
         origin |= {"backend": evolution.backend.name, "data": found, COLUMNS: columns}
         folder.write_config(new, logged, origin)
         folder.cut_metrics(reached)
@@ -245,22 +251,13 @@ def _evolution(
     reached: int,
     config: TrainConfig,
     dataset: Dataset,
-    backend: str,
-    threads: int | None,
-    image_fitness: ImageFitness | None,
-    clock: Callable[[], float],
+    **how: Any,
 ) -> Evolution:
-    """Return the evolution of a run as it was last saved, or as it began."""
+    """Return the evolution of a run as it was last saved, or as it began; `how` is what both ways take."""
     if reached:
-        path = folder.path / "checkpoint.npz"
-        return Evolution.load(
-            path, dataset, config=config, backend=backend, threads=threads, image_fitness=image_fitness, clock=clock
-        )
+        return Evolution.load(folder.path / "checkpoint.npz", dataset, config=config, **how)
     start = folder.path / "initial.npz"
-    initial = load(start) if start.exists() else None
-    return Evolution(
-        config, dataset, backend=backend, threads=threads, initial=initial, image_fitness=image_fitness, clock=clock
-    )
+    return Evolution(config, dataset, initial=load(start) if start.exists() else None, **how)
 
 
 @dataclass

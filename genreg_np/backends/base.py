@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -36,6 +36,8 @@ from genreg_np.infer import ACTIVATIONS
 from genreg_np.memory import Plan, physical
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose
+
+Told = Callable[[int, int, float], None]  # kernels compiled, of how many, seconds it still takes: Backend.warm_up
 
 IMAGE_TILE = 512  # images in one BLAS call when many are judged: a fixed shape, so that bytes never depend on threads
 
@@ -167,8 +169,17 @@ class Backend(ImageBackend, GradientBackend, ABC):
 
     name: str
 
-    def warm_up(self, works: Sequence[Work] = tuple(Work)) -> float:
-        """Do what has to be done once per process (compiling) for some works; return the seconds it took."""
+    def warm_up(self, works: Sequence[Work] = tuple(Work), told: Told | None = None) -> float:
+        """Do what has to be done once per process (compiling) for some works; return the seconds it took.
+
+        Parameters
+        ----------
+        works : sequence of Work
+        told : callable, optional
+            told(kernels compiled, of how many, seconds it still takes, estimated), called only where kernels are
+            compiled that no cache has: at the beginning, every half second from another thread, and at the end with
+            all of them and 0.
+        """
         return 0.0
 
     def describe(self) -> str:

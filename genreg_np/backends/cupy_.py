@@ -29,6 +29,7 @@ from genreg_np.backends.base import (
     Gene,
     Judgement,
     Perturbation,
+    Told,
     Work,
     brood_plan,
     genome_bytes,
@@ -76,14 +77,14 @@ class CupyBackend(Backend):
         self._uploaded: _Uploaded | None = None  # the brood scored last: it is the one that is rebuilt next
         self.compile_seconds = 0.0  # spent on compiling or loading kernels and libraries
 
-    def warm_up(self, works: Sequence[Work] = tuple(Work)) -> float:
+    def warm_up(self, works: Sequence[Work] = tuple(Work), told: Told | None = None) -> float:
         """Compile the kernels, which CuPy keeps on disk, and load cuBLAS; return the seconds it took so far."""
         start = time.perf_counter()
         with self._running():
             _ = self._launcher.kernels
             self._launcher.first_product()
         if Work.IMAGES in works:
-            self._host.warm_up([Work.IMAGES])
+            self._host.warm_up([Work.IMAGES], told)
         self.compile_seconds += time.perf_counter() - start
         return self.compile_seconds
 

@@ -22,6 +22,7 @@ from genreg_np.backends.base import (
     Gene,
     Judgement,
     Perturbation,
+    Told,
     Work,
     brood_plan,
 )
@@ -88,11 +89,11 @@ class NumbaBackend(Backend):
         with single_threaded_blas():
             share_out(tiles, lambda first, last: kernel(*arguments, first, last), self.threads)
 
-    def warm_up(self, works: Sequence[Work] = tuple(Work)) -> float:
+    def warm_up(self, works: Sequence[Work] = tuple(Work), told: Told | None = None) -> float:
         """Compile the kernels that some works need, or load them from the cache; return the seconds it took so far."""
         start, cold = time.perf_counter(), set(works) - self._warm
         if cold:
-            numba_warm.warm_up(self, sorted(cold), all(is_compiled(work.name) for work in cold))
+            numba_warm.warm_up(self, sorted(cold), all(is_compiled(work.name) for work in cold), told)
             for work in cold:
                 mark_compiled(work.name)
             self._warm |= cold

@@ -1,7 +1,8 @@
 """What compiles the kernels: for each work the smallest examples that call them, by two processes at once.
 
 Compiling is single-threaded and takes seconds; a second process compiles every other example into the cache
-meanwhile, from which this one then loads. Where there is no cache, or no second processor, one does it all.
+meanwhile, from which this one then loads. Where there is no cache, or no second processor, one does it all. The second
+process ends with the first, however that ends: its stdin is a pipe that only the first holds.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from genreg_np.backends.base import Backend, Batch, Brood, Gene, Perturbation, Work
+from genreg_np.backends.base import Backend, Batch, Brood, Gene, Perturbation, Told, Work
 from genreg_np.backends.gradients import Descent
 from genreg_np.backends.kernels.jit import cache_folder
 from genreg_np.backends.numba_pairs import PairTiles, Tile
+from genreg_np.backends.pace import Pace, telling
 from genreg_np.backends.threads import usable_processors
 from genreg_np.fitness import Score
 from genreg_np.layers import Deskew, Detectors, Standardise
@@ -81,45 +85,78 @@ NEEDED = {
 }
 
 
-def warm_up(backend: Backend, works: Sequence[Work], compiled: bool) -> None:
-    """Call every kernel that some works need once; `compiled` says that all of them are in the cache."""
+def warm_up(backend: Backend, works: Sequence[Work], compiled: bool, told: Told | None = None) -> None:
+    """Call every kernel that some works need once; `compiled` says that all of them are in the cache, else it is told.
+
+    What is told counts examples: the kernels they call are compiled together.
+    """
     wanted = {name for work in works for name in NEEDED[work]}
     names = [name for name in EXAMPLES if name in wanted]
     shared = not compiled and cache_folder() is not None and usable_processors() > 1 and not hasattr(sys, "frozen")
-    with _elsewhere(names[1::2]) if shared else contextlib.nullcontext():
-        for name in names[0::2] if shared else ():
+    mine, theirs = (names[0::2], names[1::2]) if shared else (names, [])
+    pace = Pace(mine, theirs)
+
+    def do(some: Sequence[str]) -> None:
+        for name in some:
             EXAMPLES[name](backend)
-    for name in names[1::2] if shared else names:
-        EXAMPLES[name](backend)
+            pace.finish(name)
+
+    with telling(pace, None if compiled else told):
+        with _elsewhere(theirs, pace.finish) if theirs else contextlib.nullcontext():
+            do(mine)
+        pace.alone()
+        do(theirs)
 
 
 @contextlib.contextmanager
-def _elsewhere(names: list[str]) -> Iterator[None]:
-    """Have examples compiled by another process while the block runs, and wait for it; a failure there is none here."""
-    # Found as this process finds its modules, and nothing of the folder it happens to stand in.
-    code = f"import json, sys; sys.path[:] = json.loads(sys.argv[1]); {START}"
+def _elsewhere(names: Sequence[str], finished: Callable[[str], None]) -> Iterator[None]:
+    """Have examples compiled by another process while the block runs, and wait for it; a failure there is none here.
+
+    `finished` is called from a thread with the name of each that is compiled.
+    """
+    # Found as this process finds its modules, and nothing of the folder it happens to stand in. A thread waits for the
+    # end of stdin, which comes when this process is no more.
+    code = (
+        "import json, os, sys, threading; sys.path[:] = json.loads(sys.argv[1]); "
+        f"threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start(); {START}"
+    )
     try:
         other = subprocess.Popen(
             [sys.executable, "-P", "-c", code, json.dumps([path for path in sys.path if path]), *names],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            text=True,
         )
     except (OSError, TypeError):  # no interpreter to start: an embedded one, for example
         yield
         return
+    reader = threading.Thread(target=_read, args=(other, finished), daemon=True)
+    reader.start()
     try:
         yield
         other.wait()
     finally:
         other.kill()
         other.wait()
+        reader.join()  # what it wrote is read to its end
+        for pipe in (other.stdin, other.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+def _read(other: subprocess.Popen[str], finished: Callable[[str], None]) -> None:
+    """Take what compile_here writes, a name a line; anything else there is nobody's name."""
+    assert other.stdout is not None
+    for line in other.stdout:
+        finished(line.rstrip("\n"))
 
 
 def compile_here(names: Sequence[str]) -> None:
-    """Compile examples into the cache."""
+    """Compile examples into the cache, and write the name of each to stdout when that is done."""
     from genreg_np import backends
 
     backend = backends.create("numba", 1)
     for name in names:
         EXAMPLES[name](backend)
+        os.write(1, f"{name}\n".encode())

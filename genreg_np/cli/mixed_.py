@@ -19,10 +19,10 @@ from genreg_np.cli.runs import (
     Started,
     choose_device,
     fresh_folder,
+    leaving,
     next_lines,
     read_data,
     saved_run,
-    say_compiling,
     stopped_lines,
     watch,
 )
@@ -54,13 +54,13 @@ PUBLISHED = (  # settings, what the notebook has for them, and what is said of i
 )
 EXAMPLES = """\b
 Examples:
-  genreg-np mixed                                      784-256-128-10, parents chosen on validation images
-  genreg-np mixed --paper --network vertical           as published, the published numbers beside ours
-  genreg-np mixed --gene unit --fitness diversity      finer genes, and a bonus for being unlike the others
+  genreg-np mixed                                   784-256-128-10, six generations
+  genreg-np mixed --paper --network vertical        as published
+  genreg-np mixed --gene unit --fitness diversity   a bonus for being unlike others
   genreg-np mixed --dataset digits --network 64,32|32 --generations 20
   genreg-np mixed --resume runs/mnist-mixed-0 --generations 12
 
-Everything else is a setting: genreg-np train --help lists those of strategy mixed.
+Everything else is a setting: see genreg-np train --strategy mixed --help
 """
 
 
@@ -110,6 +110,12 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     attacks = parse_attacks(options["eps"], options["paper_fgsm"] or options["paper"])
     watcher = watch(progress, options, stopping, started, "mixed")
     result = measured = None
+
+    def print_result() -> None:
+        if options["as_json"]:
+            print_json(mixed_report.to_json(result, started, measured))
+
+    stopping.leave = leaving(progress, stopping, started, print_result)
     try:
         go = _start if options["resume_run"] is None else _resume
         result = go(options, watcher, progress)
@@ -121,9 +127,8 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     if result is not None and result.ended != "stopped":
         stopping.waiting_for = "this part of the measurement"
         measured = _measure(started.evolution, attacks, options["attack_images"], progress, lambda: stopping.asked)
-    stopping.waiting_for, stopping.last_words = "", []  # all is saved
-    if options["as_json"]:
-        print_json(mixed_report.to_json(result, started, measured))
+    stopping.all_is_saved()
+    print_result()
     if result is not None and measured is not None:
         _report(result, started, measured, options, progress)
         return 0
@@ -197,7 +202,6 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     for line in published_lines(config):
         progress.say(line)
     backend = options["backend"] or "auto"
-    say_compiling(backend, config, progress)
     out = Path(options["out"]) if options["out"] else fresh_folder(dataset.name, preset, config.seed)
     return train(config, dataset, out, backend=backend, threads=options["threads"], origin=origin, watcher=watcher)
 
@@ -219,11 +223,10 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
     if options["paper"]:
         raise UsageError("--paper cannot be combined with --resume: start a new run for it (--paper-fgsm can)")
     changes = _settings(options | {"dataset": None})
-    config, origin = saved_run(options["resume_run"], options["dataset"], progress)
+    config = saved_run(options["resume_run"], options["dataset"], progress)
     if config.strategy != "mixed":
         run = shlex.quote(options["resume_run"])
         raise UsageError(f"{run} is a run of {config.strategy}: go on with it by genreg-np train --resume {run}")
-    say_compiling(options["backend"] or origin.get("backend", "auto"), config, progress)
     return resume(
         options["resume_run"],
         changes=changes,
