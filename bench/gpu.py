@@ -201,7 +201,7 @@ def tests(rehearse: bool) -> Told:
 def case(preset: str, changes: dict[str, Any], rehearse: bool) -> Told:
     """Yield whether both backends give the same networks, and how long a step and a look at the test images take."""
     from genreg_np import TrainConfig
-    from genreg_np.evolution import Evolution
+    from genreg_np.runs.evolution import Evolution
 
     if rehearse:
         changes = changes | ({"population_size": 10} if preset.startswith("seed") else {"pairs": 2, "batch_size": 20})

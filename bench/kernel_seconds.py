@@ -1,4 +1,4 @@
-"""What compiling each kernel takes, for the estimate of genreg_np/backends/pace.py: prints its table SECONDS.
+"""What compiling each kernel takes, for the estimate of genreg_np/backends/numba/pace.py: prints its table SECONDS.
 
     python bench/kernel_seconds.py
 
@@ -23,8 +23,8 @@ PRESETS = ("nodes-small", "seed-mnist-64", "fast", "genreg-2", "evolution-strate
 def queues() -> list[list[str]]:
     """Return what the two processes compile, for each preset, and for all works."""
     from genreg_np.backends.base import Work
-    from genreg_np.backends.numba_warm import EXAMPLES, NEEDED
-    from genreg_np.config import TrainConfig
+    from genreg_np.backends.numba.warm import EXAMPLES, NEEDED
+    from genreg_np.runs.config import TrainConfig
     from genreg_np.strategies import strategy_class
 
     found, configs = [list(EXAMPLES)], [TrainConfig.from_preset(preset) for preset in PRESETS]
@@ -37,7 +37,7 @@ def queues() -> list[list[str]]:
 def compiled(names: list[str]) -> dict[str, float]:
     """Compile examples in this process, which has an empty cache; return the CPU seconds of each."""
     from genreg_np import backends
-    from genreg_np.backends.numba_warm import EXAMPLES
+    from genreg_np.backends.numba.warm import EXAMPLES
 
     backend, seconds = backends.create("numba", 1), {}
     for name in names:

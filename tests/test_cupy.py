@@ -16,16 +16,17 @@ import numpy as np
 import pytest
 
 from genreg_np import backends
-from genreg_np.backends import cupy_, selftest
+from genreg_np.backends import selftest
 from genreg_np.backends.base import Gene, Perturbation
+from genreg_np.backends.cuda import backend as cupy_
 from genreg_np.backends.cuda import launcher
+from genreg_np.backends.cuda.backend import CupyBackend
 from genreg_np.backends.cuda.source import compiler_options, source
-from genreg_np.backends.cupy_ import CupyBackend
-from genreg_np.budget import fit_to_budget
-from genreg_np.config import TrainConfig
 from genreg_np.errors import BackendError, MissingExtraError, UsageError
-from genreg_np.evolution import Evolution
 from genreg_np.fitness import GENOME_SCORES, Score
+from genreg_np.runs.budget import fit_to_budget
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
 from tests.helpers import DATASET, PATIENCE, ROOT, STANDIN, TINY, Clock, dataset_for, one_line, standin, tiny_config
 
 

@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genreg_np import selection
 from genreg_np.backends.base import Batch, Brood, Judgement
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.data.dataset import SPLITS
 from genreg_np.errors import UsageError
-from genreg_np.evolution import Evolution
 from genreg_np.fitness import Score
 from genreg_np.model import Model, Network
-from genreg_np.strategies import epochs
+from genreg_np.runs.evolution import Evolution
+from genreg_np.strategies import epochs, selection
 from genreg_np.strategies.genreg import draw_batch
 from genreg_np.strategies.problem import HiddenLayers, network_for
 from tests.helpers import (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genreg_np.backends.pace import SECONDS, STARTING, USUAL, Pace, telling
+from genreg_np.backends.numba.pace import SECONDS, STARTING, USUAL, Pace, telling
 from tests.helpers import PATIENCE, patient
 
 needs_numba = pytest.mark.skipif(
@@ -32,7 +32,7 @@ class Hand:
 @needs_numba
 def test_every_kernel_has_its_seconds() -> None:
     """As bench/kernel_seconds.py measures them; one that is missing would count as a usual one."""
-    from genreg_np.backends.numba_warm import EXAMPLES
+    from genreg_np.backends.numba.warm import EXAMPLES
 
     assert set(SECONDS) == set(EXAMPLES)
 

@@ -160,7 +160,7 @@ def test_signs_are_the_same_bits_in_kernels(units: int) -> None:
     """Random signs are bits of Philox, drawn alike by the specification and the kernels."""
     import numba
 
-    from genreg_np.backends.kernels.bits import fill_signs
+    from genreg_np.backends.numba.kernels.bits import fill_signs
 
     signs = np.empty((units, 9), np.float32)
     purpose = np.uint64(Purpose.SIGNS)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from genreg_np.errors import FitnessError, UsageError
-from genreg_np.evolution import Evolution
 from genreg_np.model import Model
+from genreg_np.runs.evolution import Evolution
 from genreg_np.strategies import REGISTRY, strategy_class
 from tests.helpers import DATASET, NETWORK, outcome, own, smallness, tiny_config
 

@@ -13,7 +13,7 @@ import pytest
 from genreg_np import Evolution
 from genreg_np.backends.base import Work
 from genreg_np.backends.numpy_ import NumpyBackend
-from genreg_np.training import Watcher, resume, train
+from genreg_np.runs.training import Watcher, resume, train
 from tests.helpers import PATIENCE, python, tiny_config, tiny_dataset
 
 pytestmark = pytest.mark.skipif(
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.skipif(
 SIGNATURES = """
 import sys
 from genreg_np import Evolution
-from genreg_np.backends.kernels import brood, descent, detectors, perturb
-from genreg_np.config import parse_assignment
+from genreg_np.backends.numba.kernels import brood, descent, detectors, perturb
+from genreg_np.runs.config import parse_assignment
 from tests.helpers import dataset_for, tiny_config, tiny_dataset
 
 def signatures():
@@ -63,7 +63,7 @@ def test_a_run_compiles_nothing_that_was_not_ready(strategy: str, settings: tupl
 
 
 def test_every_work_has_its_examples_and_every_example_a_work() -> None:
-    from genreg_np.backends.numba_warm import EXAMPLES, NEEDED
+    from genreg_np.backends.numba.warm import EXAMPLES, NEEDED
 
     assert set(NEEDED) == set(Work)
     assert {name for names in NEEDED.values() for name in names} == set(EXAMPLES)
@@ -72,8 +72,8 @@ def test_every_work_has_its_examples_and_every_example_a_work() -> None:
 @pytest.mark.parametrize("executable", ["", "/nowhere/python", sys.executable])
 def test_a_second_process_that_fails_is_no_failure(monkeypatch: pytest.MonkeyPatch, executable: str) -> None:
     """None can be started, or it ends with an error: this one then compiles everything."""
-    from genreg_np.backends import numba_warm
-    from genreg_np.backends.numba_ import NumbaBackend
+    from genreg_np.backends.numba import warm as numba_warm
+    from genreg_np.backends.numba.backend import NumbaBackend
 
     done: list[str] = []
     monkeypatch.setattr(sys, "executable", executable)
@@ -88,7 +88,7 @@ def test_a_second_process_that_fails_is_no_failure(monkeypatch: pytest.MonkeyPat
 
 def stubbed(monkeypatch: pytest.MonkeyPatch, example: Callable[[object], object], start: str) -> None:
     """Put one example in place of all, and other code in place of what a second process does."""
-    from genreg_np.backends import numba_warm
+    from genreg_np.backends.numba import warm as numba_warm
 
     monkeypatch.setattr(numba_warm, "START", start)
     monkeypatch.setattr(numba_warm, "usable_processors", lambda: 2)
@@ -97,8 +97,8 @@ def stubbed(monkeypatch: pytest.MonkeyPatch, example: Callable[[object], object]
 
 def test_what_both_processes_compile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first process is not done before it told what the second one did."""
-    from genreg_np.backends import numba_warm
-    from genreg_np.backends.numba_ import NumbaBackend
+    from genreg_np.backends.numba import warm as numba_warm
+    from genreg_np.backends.numba.backend import NumbaBackend
 
     told: list[tuple[int, int, float]] = []
     count, second_is_done = len(numba_warm.EXAMPLES), threading.Event()
@@ -118,8 +118,8 @@ def test_what_both_processes_compile_is_told(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_nothing_is_told_where_kernels_are_only_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from genreg_np.backends import numba_warm
-    from genreg_np.backends.numba_ import NumbaBackend
+    from genreg_np.backends.numba import warm as numba_warm
+    from genreg_np.backends.numba.backend import NumbaBackend
 
     stubbed(monkeypatch, lambda _: None, "")
     numba_warm.warm_up(NumbaBackend(1), tuple(Work), compiled=True, told=lambda *_: pytest.fail("told"))

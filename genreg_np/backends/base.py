@@ -31,9 +31,10 @@ from genreg_np.backends.genes import Gene as Gene
 from genreg_np.backends.genes import crossover_runs
 from genreg_np.backends.gradients import GradientBackend
 from genreg_np.backends.images import ImageBackend
+from genreg_np.backends.memory import Plan, physical
+from genreg_np.errors import UsageError
 from genreg_np.fitness import ImageFitness, Score
 from genreg_np.infer import ACTIVATIONS
-from genreg_np.memory import Plan, physical
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose
 
@@ -168,6 +169,37 @@ class Backend(ImageBackend, GradientBackend, ABC):
     """Arithmetic over a population. Every backend passes the same tests against `numpy_`, the specification."""
 
     name: str
+
+    @classmethod
+    def create(cls, threads: int | None, device: int, host: Callable[[], Backend]) -> Backend:
+        """Return one for this machine.
+
+        Parameters
+        ----------
+        threads : int or None
+            How many threads; by default as many as it can use.
+        device : int
+            Which GPU, for a backend that runs on one.
+        host : callable
+            Gives the fastest backend of the CPU, for one that leaves some work to it.
+
+        Raises
+        ------
+        UsageError
+            For threads that it cannot have.
+        BackendError
+            If it cannot run here.
+        """
+        if threads not in (None, 1):
+            raise UsageError(
+                f"threads {threads}: the {cls.name} backend runs in one thread; leave it out, or use numba"
+            )
+        return cls()
+
+    @classmethod
+    def must_compile(cls, works: Sequence[Work]) -> bool:
+        """Whether works begin with compiling kernels, which takes a while; later processes find them."""
+        return False
 
     def warm_up(self, works: Sequence[Work] = tuple(Work), told: Told | None = None) -> float:
         """Do what has to be done once per process (compiling) for some works; return the seconds it took.

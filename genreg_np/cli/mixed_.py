@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from genreg_np.checkpoint import RunFolder
 from genreg_np.cli import mixed_report
 from genreg_np.cli.output import Progress, print_json
 from genreg_np.cli.reading import reader_options
@@ -27,18 +26,19 @@ from genreg_np.cli.runs import (
     watch,
 )
 from genreg_np.cli.signals import INTERRUPTED, Stopping
-from genreg_np.config import TrainConfig, parse_assignment, read_preset
 from genreg_np.data import READER_OPTIONS
 from genreg_np.errors import MissingExtraError, RunError, UsageError
-from genreg_np.hybrid.attacks import PAPER_FGSM, Attack
-from genreg_np.hybrid.networks import NETWORKS, network_name, parse_network
-from genreg_np.hybrid.options import FITNESSES, GENES
 from genreg_np.model import Float32
-from genreg_np.training import Result, Watcher, resume, train
+from genreg_np.report.attacks import PAPER_FGSM, Attack
+from genreg_np.runs.checkpoint import RunFolder
+from genreg_np.runs.config import TrainConfig, parse_assignment, read_preset
+from genreg_np.runs.training import Result, Watcher, resume, train
+from genreg_np.strategies.mixed.networks import NETWORKS, network_name, parse_network
+from genreg_np.strategies.mixed.options import FITNESSES, GENES
 
 if TYPE_CHECKING:
-    from genreg_np.evolution import Evolution
-    from genreg_np.hybrid.measure import Measured
+    from genreg_np.report.measure import Measured
+    from genreg_np.runs.evolution import Evolution
 
 SETTINGS = {  # options whose setting has another name
     "population": "population_size",
@@ -255,7 +255,7 @@ def _measure(
     should_stop: Callable[[], bool],
 ) -> Measured | None:
     """Measure the population on the test split; None if it was stopped."""
-    from genreg_np.hybrid.measure import measure
+    from genreg_np.report.measure import measure
 
     if evolution.network.fixed and attacks:
         progress.say("no attacks: they change pixels, and this network sees features")
@@ -277,7 +277,7 @@ def _report(result: Result, started: Started, measured: Measured, options: dict[
 
 def _draw(folder: RunFolder, similarity: Float32, layers: tuple[str, ...], progress: Progress) -> None:
     """Draw figures where that can be done."""
-    from genreg_np.hybrid.figures import draw_all
+    from genreg_np.report.figures import draw_all
 
     progress.say("")
     progress.say("drawing figures")

@@ -11,7 +11,7 @@ from typing import Any
 
 from genreg_np.cli.terminal import UNSAFE, Terminal, clean_line, say
 from genreg_np.data.labels import short_name
-from genreg_np.evaluation import Evaluation
+from genreg_np.runs.evaluation import Evaluation
 
 PLAIN_LINE_SECONDS = 2.0  # at most one progress line in this time where stdout is not a terminal
 
@@ -141,7 +141,7 @@ class Progress:
         The first and the last call must come from one thread; those between them may come from another.
         """
         from genreg_np.backends import compiled_how_often
-        from genreg_np.backends.pace import GIGAHERTZ
+        from genreg_np.backends.numba.pace import GIGAHERTZ
 
         if self._compiling_since is None:
             self._compiling_since = self._clock()

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from genreg_np.backends.threads import can_limit_blas
-from genreg_np.checkpoint import RunFolder
 from genreg_np.cli.output import DownloadLines, Progress, duration
 from genreg_np.cli.reading import reader_arguments, reader_words
 from genreg_np.cli.signals import Stopping
-from genreg_np.config import TrainConfig
 from genreg_np.data import dataset_names
 from genreg_np.data import reader_arguments as data_arguments
 from genreg_np.data.dataset import SPLITS, Dataset
 from genreg_np.errors import RunError, UsageError
-from genreg_np.own_folder import OWN_FITNESS
-from genreg_np.provenance import is_path
-from genreg_np.training import Watcher
+from genreg_np.runs.checkpoint import RunFolder
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.own_folder import OWN_FITNESS
+from genreg_np.runs.provenance import is_path
+from genreg_np.runs.training import Watcher
 
 WAITED_FOR = {"generations": "this generation", "finishing": "the run's last look at its accuracy"}  # by phase
 

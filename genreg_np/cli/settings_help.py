@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from genreg_np.config import TrainConfig, default_preset, preset_names, read_preset, settings
+from genreg_np.runs.config import TrainConfig, default_preset, preset_names, read_preset, settings
 from genreg_np.strategies import REGISTRY, strategy_class
 
 NAMED = "genreg_np.cli.settings_help.named"  # in the context's meta: options by name, as they stand on the line

@@ -24,18 +24,18 @@ from genreg_np.cli.runs import (
 )
 from genreg_np.cli.settings_help import SettingsCommand
 from genreg_np.cli.signals import INTERRUPTED, Stopping
-from genreg_np.config import (
+from genreg_np.data import READER_OPTIONS, is_image_folder
+from genreg_np.errors import UsageError
+from genreg_np.runs.config import (
     TrainConfig,
     default_preset,
     parse_assignment,
     read_preset,
     read_toml,
 )
-from genreg_np.data import READER_OPTIONS, is_image_folder
-from genreg_np.errors import UsageError
-from genreg_np.run_config import CHANGES, ORIGIN
+from genreg_np.runs.run_config import CHANGES, ORIGIN
+from genreg_np.runs.training import Result, Watcher, resume, train
 from genreg_np.strategies import strategy_class
-from genreg_np.training import Result, Watcher, resume, train
 
 EXAMPLES = """\b
 Examples:

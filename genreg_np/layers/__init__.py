@@ -8,7 +8,7 @@ loss.py          log-softmax and the negative log-likelihood
 optimisers.py    from slopes to steps: SGD with momentum, Adam, RMSprop
 """
 
-from genreg_np.layers.fixed import (
+from genreg_np.layers.images import (
     Arrays,
     Branches,
     Deskew,

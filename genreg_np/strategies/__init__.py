@@ -16,7 +16,7 @@ REGISTRY = {
     "detector-bank": "genreg_np.strategies.detector_bank:DetectorBank",
     "genreg-2": "genreg_np.strategies.genreg_2:Genreg2",
     "evolution-strategy": "genreg_np.strategies.evolution_strategy:EvolutionStrategy",
-    "mixed": "genreg_np.hybrid.strategy:Mixed",
+    "mixed": "genreg_np.strategies.mixed.strategy:Mixed",
     "random-search": "genreg_np.strategies.random_search:RandomSearch",
 }
 

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.base import Backend, Batch, Brood, Work
+from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
-from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings
 from genreg_np.strategies.problem import HiddenLayers, Problem, network_for

@@ -1,6 +1,6 @@
 """Detector bank: features by filters that no gradient has shaped, and a head by node perturbation.
 
-Fixed layers of the network, made once from the seed and the training images (layers/fixed.py has their equations):
+Fixed layers of the network, made once from the seed and the training images (layers/images.py has their equations):
 
     levels      pixels as whole numbers 0 .. 255
     deskew      images sheared upright and centred
@@ -26,15 +26,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import filters, memory
+from genreg_np.backends import memory
 from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import Warps, to_levels
+from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Levels, Standardise, UInt8
-from genreg_np.memory import Plan
 from genreg_np.model import Network
 from genreg_np.settings import option
+from genreg_np.strategies import filters
 from genreg_np.strategies.base import Strategy, plan_of
 from genreg_np.strategies.epochs import draw_batch
 from genreg_np.strategies.node_perturbation import (

@@ -29,17 +29,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import fisher, memory
 from genreg_np import fitness as fitnesses
+from genreg_np.backends import memory
 from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import to_levels
+from genreg_np.backends.memory import Plan
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.layers import Branches, Deskew, FixedLayer, Levels, Project, Standardise, Statistics
-from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
+from genreg_np.strategies import fisher
 from genreg_np.strategies.base import State, Strategy, counted, plan_of
 from genreg_np.strategies.problem import HiddenLayers, Problem, image_shape
 from genreg_np.streams import Purpose, Stream, unit_floats

@@ -56,7 +56,7 @@ def test_json_and_quiet_keep_it_from_stdout(genreg, monkeypatch: pytest.MonkeyPa
 
 def test_doctor_says_it_where_it_compiles(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("numba")
-    from genreg_np.backends.numba_ import NumbaBackend
+    from genreg_np.backends.numba.backend import NumbaBackend
 
     monkeypatch.setattr("genreg_np.backends.selftest.disagreements", lambda backend: [])
     monkeypatch.setattr(NumbaBackend, "warm_up", compiles)

@@ -29,7 +29,7 @@ pytestmark = [
 # exception is lost.
 COMPILING = """
 import hashlib, os, subprocess, sys, time
-from genreg_np.backends import numba_warm
+from genreg_np.backends.numba import warm as numba_warm
 from genreg_np.cli import main, signals
 
 how, pipe, *arguments = sys.argv[1:]

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from genreg_np.cli import train_
-from genreg_np.config import TrainConfig, default_preset, parse_assignment, preset_names, settings
 from genreg_np.infer import load
+from genreg_np.runs.config import TrainConfig, default_preset, parse_assignment, preset_names, settings
 from genreg_np.strategies import REGISTRY
 from tests.cli import FAST, one_line
 from tests.helpers import PATIENCE, Clock
