@@ -33,6 +33,7 @@ from workers import HERE, Launch, Worker
 
 from genreg_np.cli import mixed_
 from genreg_np.runs.config import TrainConfig
+from genreg_np.strategies.mixed.networks import in_parts
 
 TURNS = 8  # of each implementation
 PAPER = {
@@ -171,7 +172,7 @@ def slopes(peers: str, quick: bool) -> dict[str, Any]:
                 theirs = dict(file)
         for name, rate in rates.items():
             for backend in ("numpy", "numba"):
-                descent = Descent(network, Optimiser(name, rate, 0.9), mixed_steps.BATCH, parts)
+                descent = Descent(in_parts(network, parts[:-1]), Optimiser(name, rate, 0.9), mixed_steps.BATCH)
                 ours, _ = create(backend).descend(descent, genes, workload.images, workload.labels, order)
                 moved, off = theirs[name] - genes, ours - theirs[name]
                 compared = {

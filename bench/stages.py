@@ -34,12 +34,12 @@ import numpy as np
 from ours import batch_of, brood_of
 from workload import MUTATION_RATE, Workload
 
-from genreg_np.backends.base import Gene
 from genreg_np.backends.numba import backend as backend
 from genreg_np.backends.numba.kernels import brood as kernels
 from genreg_np.backends.numba.kernels.jit import kernel
 from genreg_np.backends.numba.kernels.network import judge
 from genreg_np.backends.numba.kernels.offspring import build_lit_rows
+from genreg_np.layers.groups import Gene
 
 REPETITIONS = 15
 

@@ -1,18 +1,20 @@
 """Network, the immutable description of a net, and Model, a network with its weights.
 
-A network is a stack of layers: fixed ones first (they transform the input and never change in training), then dense
-ones, which evolve. All weights and biases of the dense layers form one flat genome of D genes:
+A network is a tuple of layers. Fixed ones come first (they transform the input and never change in training); the
+others learn. What they learn forms one flat genome of D genes, layer after layer, each in the order of its parameters:
 
-    genes (D,) = W1 (O1, I1) row by row, b1 (O1,), W2 (O2, I2), b2 (O2,), ...
+    genes (D,) = W1 (O1, I1) row by row, b1 (O1,), W2 (O2, I2), b2 (O2,), ...        of dense layers
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer
-from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.errors import UsageError
 from genreg_np.files import pack_arrays, write_atomic
-from genreg_np.layers import FixedLayer, Float32, Standardise, from_header
-from genreg_np.settings import whole_number, whole_numbers
+from genreg_np.layers import read_layer
+from genreg_np.layers.base import Arrays, Float32, Layer, Parameter
+from genreg_np.layers.dense import Dense
+from genreg_np.layers.images import FixedLayer, Standardise
+from genreg_np.settings import whole_numbers
 
 __all__ = ["Dense", "FixedLayer", "Float32", "Model", "Network", "Standardise", "load"]
 
@@ -31,55 +36,32 @@ PIECE = 4096  # inputs that fixed layers transform at a time, to save memory
 
 
 @dataclass(frozen=True)
-class Dense:
-    """a(W x + b): an evolving layer."""
-
-    inputs: int  # I
-    outputs: int  # O
-    activation: str  # a key of infer.ACTIVATIONS
-
-    def __post_init__(self) -> None:
-        for name in ("inputs", "outputs"):
-            number = whole_number(getattr(self, name), f"{name} of a dense layer", least=1)
-            object.__setattr__(self, name, number)
-        if self.activation not in infer.ACTIVATIONS:
-            raise UsageError(
-                f"unknown activation {self.activation!r}" + did_you_mean(self.activation, infer.ACTIVATIONS)
-            )
-
-    @property
-    def genes(self) -> int:
-        """Number of weights and biases."""
-        return self.outputs * (self.inputs + 1)
-
-
-@dataclass(frozen=True)
 class Network:
-    """An immutable description: input shape, fixed layers, dense layers.
+    """An immutable description: input shape, and layers.
 
     Raises
     ------
     UsageError
-        If layers do not fit together.
+        If layers do not fit together, or none learns.
     """
 
     input_shape: tuple[int, ...]
-    dense: tuple[Dense, ...]
-    fixed: tuple[FixedLayer, ...] = ()
+    layers: tuple[Layer, ...]
+    outputs: int = field(init=False, compare=False, repr=False)  # K, how many numbers the last layer gives
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_shape", whole_numbers(self.input_shape, "input_shape", least=1))
-        width = math.prod(self.input_shape)
-        if not self.dense:
-            raise UsageError("a network needs at least one dense layer")
-        for number, fixed in enumerate(self.fixed):
-            if fixed.inputs != width:
-                raise UsageError(f"fixed layer {number} ({fixed.kind}) takes {fixed.inputs} inputs, but {width} arrive")
-            width = fixed.outputs
-        for index, layer in enumerate(self.dense):
-            if layer.inputs != width:
-                raise UsageError(f"dense layer {index} takes {layer.inputs} inputs, but {width} arrive")
-            width = layer.outputs
+        shape = self.input_shape
+        for number, layer in enumerate(self.layers):
+            try:
+                shape = layer.output_shape(shape)
+            except UsageError as error:
+                raise UsageError(f"layer {number} ({layer.kind}) {error}") from None
+            if number > len(self.fixed) and isinstance(layer, FixedLayer):
+                raise UsageError(f"layer {number} ({layer.kind}) is fixed: it must stand before those that learn")
+        if not self.learning:
+            raise UsageError("a network needs at least one layer that learns, such as a dense one")
+        object.__setattr__(self, "outputs", math.prod(shape))
 
     @classmethod
     def build(
@@ -100,39 +82,69 @@ class Network:
         input_shape, hidden = whole_numbers(input_shape, "input_shape", least=1), whole_numbers(hidden, "hidden")
         widths = (fixed[-1].outputs if fixed else math.prod(input_shape), *hidden, outputs)
         activations = [activation] * len(hidden) + ["linear"]
-        dense = tuple(Dense(*shape) for shape in zip(widths[:-1], widths[1:], activations, strict=True))
-        return cls(input_shape, dense, fixed)
+        dense = (Dense(*shape) for shape in zip(widths[:-1], widths[1:], activations, strict=True))
+        return cls(input_shape, (*fixed, *dense))
+
+    @functools.cached_property
+    def fixed(self) -> tuple[FixedLayer, ...]:
+        """The layers before all that learn."""
+        leading = itertools.takewhile(lambda layer: isinstance(layer, FixedLayer), self.layers)
+        return tuple(layer for layer in leading if isinstance(layer, FixedLayer))
+
+    @property
+    def learning(self) -> tuple[Layer, ...]:
+        """The layers after the fixed ones."""
+        return self.layers[len(self.fixed) :]
+
+    @functools.cached_property
+    def dense(self) -> tuple[Dense, ...]:
+        """The learning layers, for what takes dense ones only.
+
+        Raises
+        ------
+        UsageError
+            If there are others.
+        """
+        for number, layer in enumerate(self.learning, start=len(self.fixed)):
+            if not isinstance(layer, Dense):
+                raise UsageError(f"layer {number} ({layer.kind}) is not dense: only dense layers can be computed so")
+        return tuple(layer for layer in self.learning if isinstance(layer, Dense))
 
     @property
     def gene_count(self) -> int:
-        """D, the number of evolving weights and biases."""
-        return sum(layer.genes for layer in self.dense)
+        """D, the number of weights and biases that are learned."""
+        return sum(layer.gene_count for layer in self.learning)
 
-    @property
-    def outputs(self) -> int:
-        """K, the width of the last layer."""
-        return self.dense[-1].outputs
+    @functools.cached_property
+    def feature_shape(self) -> tuple[int, ...]:
+        """The shape of what the first learning layer sees."""
+        return (self.fixed[-1].outputs,) if self.fixed else self.input_shape
 
-    @property
+    @functools.cached_property
+    def parameter_slices(self) -> tuple[tuple[Parameter, slice], ...]:
+        """Each parameter of the learning layers, and where it lies among the genes."""
+        parameters = [parameter for layer in self.learning for parameter in layer.parameters]
+        ends = itertools.accumulate((parameter.size for parameter in parameters), initial=0)
+        return tuple(zip(parameters, itertools.starmap(slice, itertools.pairwise(ends)), strict=True))
+
+    @functools.cached_property
     def weight_slices(self) -> tuple[tuple[slice, slice], ...]:
         """Where each dense layer's weights and biases lie among the genes."""
-        slices, start = [], 0
-        for layer in self.dense:
-            middle = start + layer.outputs * layer.inputs
-            slices.append((slice(start, middle), slice(middle, start + layer.genes)))
-            start += layer.genes
-        return tuple(slices)
+        places = [place for _, place in self.parameter_slices]
+        return tuple(zip(places[0::2], places[1::2], strict=True))
 
     def unpack(self, genes: Float32) -> list[tuple[Float32, Float32]]:
         """Return each dense layer's weights (..., O, I) and biases (..., O) as views of genes (..., D)."""
+        arrays = self.parameters_of(genes)
+        return list(zip(arrays[0::2], arrays[1::2], strict=True))
+
+    def parameters_of(self, genes: Float32) -> list[Float32]:
+        """Return the parameters (..., *shape) of all learning layers as views of genes (..., D)."""
         lead = genes.shape[:-1]
-        return [
-            (genes[..., weights].reshape(*lead, layer.outputs, layer.inputs), genes[..., biases])
-            for layer, (weights, biases) in zip(self.dense, self.weight_slices, strict=True)
-        ]
+        return [genes[..., place].reshape(*lead, *parameter.shape) for parameter, place in self.parameter_slices]
 
     def features(self, inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> Float32:
-        """Return what the first dense layer sees, (N, I) float32: inputs mapped to 0 .. 1, fixed layers applied.
+        """Return what the first learning layer sees, (N, I) float32: inputs mapped to 0 .. 1, fixed layers applied.
 
         The same arithmetic as infer.Model, so that training and prediction see the same numbers.
         """
@@ -143,6 +155,17 @@ class Network:
         for layer in self.fixed:
             features = layer.apply(features)
         return features
+
+    def header(self) -> dict[str, Any]:
+        """Return the network as a model file's header describes it; the arrays of its layers are not in it."""
+        layers = [{"kind": layer.kind, **layer.header()} for layer in self.layers]
+        return {"input_shape": list(self.input_shape), "layers": layers}
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]]) -> Network:
+        """Return the network that a (checked) model file describes."""
+        layers = [read_layer(layer, arrays, f"layers.{index}") for index, layer in enumerate(described["layers"])]
+        return cls(tuple(described["input_shape"]), tuple(layers))
 
     def describe(self) -> str:
         """Return e.g. "784-64-10, tanh, 50,890 weights and biases"."""
@@ -188,18 +211,15 @@ class Model(infer.Model):
         feature_names : tuple of str
             A name for each input; none where inputs have no names.
         """
-        layers: list[dict[str, Any]] = []
-        arrays: dict[str, NDArray[np.generic]] = {}
-        for fixed in network.fixed:
-            arrays |= {f"layers.{len(layers)}.{name}": array for name, array in fixed.arrays().items()}
-            layers.append({"kind": fixed.kind, **fixed.header()})
-        for layer, (weight, bias) in zip(network.dense, network.unpack(np.array(genes, np.float32)), strict=True):
-            arrays[f"layers.{len(layers)}.weight"], arrays[f"layers.{len(layers)}.bias"] = weight, bias
-            layers.append({"kind": "dense", **asdict(layer)})
+        values = iter(network.parameters_of(np.array(genes, np.float32)))
+        arrays: Arrays = {}
+        for index, layer in enumerate(network.layers):
+            own = layer.arrays([next(values) for _ in layer.parameters])
+            arrays |= {f"layers.{index}.{name}": array for name, array in own.items()}
         header: dict[str, Any] = {
             "format": infer.FORMAT_NAME,
             "version": infer.FORMAT_VERSION,
-            "network": {"input_shape": list(network.input_shape), "layers": layers},
+            "network": network.header(),
             "class_names": list(class_names),
             "input_range": None if input_range is None else [float(bound) for bound in input_range],
             "training": dict(training or {}),
@@ -218,23 +238,16 @@ class Model(infer.Model):
             For a model of 8-bit integers, which predicts and is nothing else.
         """
         self._needs_genes()
-        fixed, dense = [], []
-        for index, layer in enumerate(self.header["network"]["layers"]):
-            if layer["kind"] == "dense":
-                dense.append(Dense(int(layer["inputs"]), int(layer["outputs"]), layer["activation"]))
-            else:
-                fixed.append(from_header(layer, self.arrays, f"layers.{index}"))
-        return Network(self.input_shape, tuple(dense), tuple(fixed))
+        return Network.read(self.header["network"], self.arrays)
 
     @property
     def genes(self) -> Float32:
-        """All evolving weights and biases, (D,) float32; raises as `network` does."""
-        self._needs_genes()
+        """All weights and biases that are learned, (D,) float32; raises as `network` does."""
+        network = self.network
         parts = [
-            self.arrays[f"layers.{index}.{part}"].ravel()
-            for index, layer in enumerate(self.header["network"]["layers"])
-            if layer["kind"] == "dense"
-            for part in ("weight", "bias")
+            self.arrays[f"layers.{index}.{parameter.name}"].ravel()
+            for index, layer in enumerate(network.layers)
+            for parameter in layer.parameters
         ]
         return np.concatenate(parts)
 

@@ -247,7 +247,7 @@ def test_baselines_are_no_networks_of_the_population(monkeypatch: pytest.MonkeyP
     assert all(np.abs(one - other).max() > 0.01 for one, other in zip(after, start, strict=True))
 
 
-def test_baselines_that_go_astray_are_left_out() -> None:
+def test_baselines_that_diverge_are_left_out() -> None:
     """Their loss is no number, nor is anything said of them: no accuracy, no pairing."""
     evolution = Evolution(TrainConfig.from_dict(SMALL | {"activation": "leaky-relu"}), DATASET, backend="numpy")
     evolution.run()
@@ -261,16 +261,16 @@ def test_baselines_that_go_astray_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("astray", "pairings"),
+    ("lost", "pairings"),
     [([False, True], {"baseline on itself"}), ([True, False], set())],
 )
-def test_a_baseline_that_went_astray_takes_its_pairings_with_it(
-    trained: Evolution, monkeypatch: pytest.MonkeyPatch, astray: list[bool], pairings: set[str]
+def test_a_baseline_that_diverged_takes_its_pairings_with_it(
+    trained: Evolution, monkeypatch: pytest.MonkeyPatch, lost: list[bool], pairings: set[str]
 ) -> None:
-    monkeypatch.setattr(measure, "went_astray", lambda *_: np.array(astray))
+    monkeypatch.setattr(measure, "diverged", lambda *_: np.array(lost))
     found = measure.measure(trained, [Attack("fgsm", 0.1)], 5)
     assert found is not None
-    assert [value is None for value in found.baselines] == astray
+    assert [value is None for value in found.baselines] == lost
     assert {row["pairing"] for row in found.attacks if "baseline" in row["pairing"]} == pairings
 
 

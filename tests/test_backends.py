@@ -11,10 +11,12 @@ import pytest
 
 from genreg_np import backends
 from genreg_np.backends import numpy_, selftest
-from genreg_np.backends.base import Backend, Batch, Brood, Gene
+from genreg_np.backends.base import Backend, Batch, Brood
 from genreg_np.errors import BackendError, MissingExtraError, UsageError
 from genreg_np.fitness import GENOME_SCORES, Score
+from genreg_np.layers.groups import Gene
 from genreg_np.model import Dense, Network
+from genreg_np.strategies.mixed.networks import in_parts
 from genreg_np.streams import Purpose, Stream
 from tests.helpers import BACKENDS, OnHost, create_or_skip, one_line, python
 from tests.test_streams import KNOWN_ANSWERS
@@ -119,16 +121,16 @@ def block_of(row: int, column: int, height: int, width: int) -> tuple[int, int]:
     return min(row // (height // down), down - 1), min(column // (width // across), across - 1)
 
 
-@pytest.mark.parametrize("parts", [(), (1, 2, 1)])
+@pytest.mark.parametrize("parts", [(), (1, 2)])
 def test_blocks_are_the_notebooks(backend: Backend, parts: tuple[int, ...]) -> None:
     """Weights of one block share a parent, a bias goes with its unit's last block, parts are layers of their own."""
-    network = Network.build((130,), (70, 66), 3)
+    network = in_parts(Network.build((130,), (70, 66), 3), parts)
     survivors = np.array([np.zeros(network.gene_count), np.ones(network.gene_count)])
-    brood = brood_of(survivors, 300, network, gene=Gene.BLOCK, parts=parts)
+    brood = brood_of(survivors, 300, network, gene=Gene.BLOCK)
     genomes = backend.rebuild(brood, np.arange(300))
     groups: dict[tuple[int, ...], list[np.ndarray]] = {}
     for layer, (weights, biases) in enumerate(network.unpack(genomes)):
-        height, width = weights.shape[1] // (parts[layer] if parts else 1), weights.shape[2]
+        height, width = weights.shape[1] // network.dense[layer].parts, weights.shape[2]
         for row in range(weights.shape[1]):
             part, place = divmod(row, height)
             for column in range(width):
@@ -146,7 +148,7 @@ def test_a_part_of_a_layer_is_a_gene_of_its_own(backend: Backend) -> None:
     """With gene = layer the two halves of a layer are inherited apart, each with its own biases."""
     network = Network.build((3,), (4, 6), 2)
     survivors = np.array([np.zeros(network.gene_count), np.ones(network.gene_count)])
-    genomes = backend.rebuild(brood_of(survivors, 400, network, gene=Gene.LAYER, parts=(1, 2, 1)), np.arange(400))
+    genomes = backend.rebuild(brood_of(survivors, 400, in_parts(network, (1, 2)), gene=Gene.LAYER), np.arange(400))
     weights, biases = network.unpack(genomes)[1]
     rows = np.concatenate([weights, biases[..., None]], axis=2)
     assert (rows[:, :3] == rows[:, :1, :1]).all()

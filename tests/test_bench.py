@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genreg_np import infer
-from genreg_np.backends.base import Gene
 from genreg_np.backends.numpy_ import NumpyBackend
+from genreg_np.layers.groups import Gene
 from tests.helpers import PATIENCE, standin
 
 BENCH = Path(__file__).resolve().parents[1] / "bench"

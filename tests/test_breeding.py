@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from genreg_np import backends
-from genreg_np.backends.genes import BLOCK_SIZE
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import UsageError
+from genreg_np.layers.groups import BLOCK_SIZE
 from genreg_np.model import Model, Network, Standardise
 from genreg_np.report import measure
 from genreg_np.strategies.mixed import breeding
 from genreg_np.strategies.mixed import strategy as mixed
 from genreg_np.strategies.mixed.breeding import breed, draw_parents, first_networks, outside_blocks, recombine
-from genreg_np.strategies.mixed.networks import NETWORKS, network_name, parse_network
+from genreg_np.strategies.mixed.networks import NETWORKS, in_parts, network_name, parse_network
 from genreg_np.strategies.mixed.options import MixedOptions
 from genreg_np.streams import Stream
 from tests.helpers import BACKENDS, create_or_skip, model_of, one_line
@@ -67,7 +67,7 @@ def test_what_lies_outside_the_blocks_is_inherited_or_drawn_anew(edges: str, nam
     grid = np.ones((70, 130), bool)
     grid[:70, :129] = False  # three blocks of 43 inputs; two of 35 units
     slices = network.weight_slices
-    places, widths = outside_blocks(network, ())
+    places, widths = outside_blocks(network)
     last = slices[1][0].start + np.flatnonzero(np.arange(70)[None].repeat(10, axis=0) >= 70)
     assert places.tolist() == [*np.flatnonzero(grid), *last]
     assert np.allclose(widths, 2 / 130**0.5)
@@ -89,8 +89,8 @@ def test_what_lies_outside_the_blocks_is_inherited_or_drawn_anew(edges: str, nam
 def test_the_published_networks_leave_four_pixels_outside_the_blocks() -> None:
     """Columns 780 to 783 of the first layer, and nothing else, in both networks."""
     network = Network.build((28, 28), (256, 128), 10)
-    for parts in ((), (1, 2, 1)):
-        places, _ = outside_blocks(network, parts)
+    for parts in ((), (1, 2)):
+        places, _ = outside_blocks(in_parts(network, parts))
         assert sorted(places) == [784 * row + column for row in range(256) for column in range(780, 784)]
 
 
@@ -193,7 +193,7 @@ def test_no_two_fresh_networks_of_a_run_are_the_same(monkeypatch: pytest.MonkeyP
 
     for module in (mixed, measure):
         monkeypatch.setattr(module, "first_networks", noted)
-    monkeypatch.setattr(mixed, "went_astray", lambda backend, genes, losses: np.arange(len(genes)) % 4 == 1)
+    monkeypatch.setattr(mixed, "diverged", lambda backend, genes, losses: np.arange(len(genes)) % 4 == 1)
     evolution = run(newcomers=0.5)
     evolution.run()
     assert evolution.state.dropped == 3 * 2

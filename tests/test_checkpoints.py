@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from genreg_np import infer
-from genreg_np.backends.base import Brood, Gene
+from genreg_np.backends.base import Brood
 from genreg_np.errors import RunError
 from genreg_np.files import pack_arrays
+from genreg_np.layers.groups import Gene
 from genreg_np.model import Network
 from genreg_np.runs.checkpoint import read_checkpoint, restored
 from genreg_np.runs.evolution import Evolution
@@ -67,7 +68,7 @@ SPOILT: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
     "a range of nothing": lambda header, arrays: header.update(input_range=[1, 1]),
     "negative inputs": lambda header, arrays: header["network"].update(input_shape=[-3, -1]),
     "inputs of a word": lambda header, arrays: header["network"].update(input_shape=["3"]),
-    "an activation of a list": lambda header, arrays: header["network"]["dense"][0].__setitem__(2, []),
+    "an activation of a list": lambda header, arrays: header["network"]["layers"][0].__setitem__("activation", []),
     "genomes cut short": lambda header, arrays: arrays.update({"state.survivors": np.zeros((5, 3), np.float32)}),
     "genomes of another type": lambda header, arrays: arrays.update({"state.survivors": np.zeros((5, 26))}),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import os
 import subprocess
@@ -17,13 +18,14 @@ import pytest
 
 from genreg_np import backends
 from genreg_np.backends import selftest
-from genreg_np.backends.base import Gene, Perturbation
+from genreg_np.backends.base import Perturbation
 from genreg_np.backends.cuda import backend as cupy_
 from genreg_np.backends.cuda import launcher
 from genreg_np.backends.cuda.backend import CupyBackend
 from genreg_np.backends.cuda.source import compiler_options, source
 from genreg_np.errors import BackendError, MissingExtraError, UsageError
 from genreg_np.fitness import GENOME_SCORES, Score
+from genreg_np.layers.groups import Gene
 from genreg_np.runs.budget import fit_to_budget
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
@@ -280,9 +282,12 @@ def test_without_cupy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("error", [ImportError("libcublas.so.12: cannot open\n=== more"), OSError("libnvrtc")])
 def test_a_cupy_without_its_libraries_is_explained(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """A wheel that does not match, or lacks its CUDA libraries: one line with the way out."""
+    find = importlib.import_module
 
     def fail(name: str) -> ModuleType:
-        raise error
+        if name == "cupy":
+            raise error
+        return find(name)
 
     monkeypatch.setattr("importlib.import_module", fail)
     with pytest.raises(BackendError, match="cannot load its CUDA libraries"):

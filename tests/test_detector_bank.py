@@ -12,7 +12,7 @@ import pytest
 from genreg_np import infer
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.errors import UsageError
-from genreg_np.layers import Branches
+from genreg_np.layers.images import Branches
 from genreg_np.model import Network
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution

@@ -205,7 +205,7 @@ def test_deeper_and_wider_networks_than_ours_are_read(tmp_path: Path) -> None:
     """The reader is not bound to what `train` builds: several fixed layers, any activation last."""
     dense = (Dense(2, 9, "step"), Dense(9, 1, "sigmoid"))
     fixed = Standardise(np.ones(2, np.float32), np.ones(2, np.float32))
-    model = model_of(Network((2,), dense, (fixed, fixed)), class_names=(), input_range=None)
+    model = model_of(Network((2,), (fixed, fixed, *dense)), class_names=(), input_range=None)
     (tmp_path / "deep.npz").write_bytes(model.pack())
     x = np.random.default_rng(0).normal(size=(4, 2))
     assert infer.load(tmp_path / "deep.npz").outputs(x) == pytest.approx(reference_outputs(model, x), abs=1e-6)

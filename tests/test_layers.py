@@ -15,7 +15,7 @@ from genreg_np import backends, infer
 from genreg_np.backends import images
 from genreg_np.backends.base import Backend
 from genreg_np.errors import UsageError
-from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Levels, Project, Standardise
+from genreg_np.layers.images import Branches, Deskew, Detectors, FixedLayer, Levels, Project, Standardise
 from genreg_np.model import Network, load
 from tests.helpers import BACKENDS, create_or_skip, model_of, one_line, patient
 
@@ -303,4 +303,4 @@ def test_fixed_layers_that_do_not_fit_together_are_refused() -> None:
     """The error names the layer and both widths."""
     with pytest.raises(UsageError) as raised:
         Network.build((5, 6), (), 2, fixed=(Levels(30), Deskew((5, 5))))
-    assert "fixed layer 1 (deskew) takes 25 inputs, but 30 arrive" in one_line(raised.value)
+    assert "layer 1 (deskew) takes 25 inputs, but 30 arrive" in one_line(raised.value)

@@ -19,6 +19,7 @@ from genreg_np.strategies.epochs import epoch_order
 from genreg_np.strategies.mixed import strategy as mixed
 from genreg_np.strategies.mixed.breeding import first_networks
 from genreg_np.strategies.mixed.fitness import fitness_of
+from genreg_np.strategies.mixed.networks import in_parts
 from genreg_np.strategies.mixed.options import MixedOptions
 from genreg_np.strategies.mixed.similarity import cluster_counts, clusters, cosines, layer_slices, mean_pairwise
 from genreg_np.streams import Stream
@@ -87,7 +88,7 @@ def test_a_vertical_network_is_saved_as_a_plain_one_and_predicts_the_same() -> N
     stack, backend = evolution.context.descent.stack, evolution.backend
     from genreg_np.backends.gradients import separate
 
-    parameters = separate(evolution.network, model.genes[None], evolution.context.parts)
+    parameters = separate(evolution.network, model.genes[None])
     with backend.computing():
         logits, _ = stack.forward(parameters, np.ascontiguousarray(features.T))
     assert model.outputs(images) == pytest.approx(logits[0].T, abs=1e-5)
@@ -164,10 +165,10 @@ def test_the_papers_mode_does_what_the_notebook_did() -> None:
     assert evolution.state.accuracy[0] == np.mean(predicted == DATASET.test.labels)
 
 
-# Networks that go astray
+# Networks that diverge
 
 
-def test_a_network_that_goes_astray_is_dropped_counted_and_replaced() -> None:
+def test_a_network_that_diverges_is_dropped_counted_and_replaced() -> None:
     """Its loss is not a number; a fresh network takes its place, and nothing that is not finite is ever recorded."""
     evolution, records = run(child_mutation_rate=0.01, mutation_scale=1000.0, learning_rate=0.5), []
     evolution.state = replace(evolution.state, population=evolution.state.population * np.float32(1e12))
@@ -179,7 +180,7 @@ def test_a_network_that_goes_astray_is_dropped_counted_and_replaced() -> None:
     assert len(np.unique(evolution.state.population, axis=0)) == 6
 
 
-def test_when_all_go_astray_the_line_says_what_to_do() -> None:
+def test_when_all_diverge_the_line_says_what_to_do() -> None:
     evolution = run(newcomers=0.0)
     evolution.state = replace(evolution.state, population=evolution.state.population * np.float32(np.nan))
     with pytest.raises(FitnessError, match=r"all 6 networks .* lower learning_rate \(0.05\)") as raised:
@@ -196,7 +197,7 @@ def test_when_all_go_astray_the_line_says_what_to_do() -> None:
         ({"population_size": 1}, "population_size = 1 must be at least 2"),
         ({"hidden": [], "gene": "layer"}, "network of one layer .*16-4.* cannot recombine"),
         ({"hidden": [], "gene": "block"}, "network of one block"),
-        ({"activation": "step"}, "'step' has no slope"),
+        ({"activation": "step"}, "'step' has no gradient"),
         ({"parts": [1, 4]}, "6 units cannot be cut into 4"),
         ({"parts": [2]}, "parts = 2 must have a number for each of the 2 hidden layers"),
         ({"training": "all"}, "chosen on images that were learned from.*genreg-np mixed --paper"),
@@ -297,7 +298,7 @@ def test_cosines_are_those_of_each_layers_weights() -> None:
     """Layer by layer and part by part, biases left out."""
     network = Network.build((5,), (4, 6), 3)
     genes = np.random.default_rng(0).normal(size=(3, network.gene_count)).astype(np.float32)
-    slices = layer_slices(network, (1, 2, 1))
+    slices = layer_slices(in_parts(network, (1, 2)))
     assert list(slices) == ["1", "2a", "2b", "3"]
     found = cosines(BACKEND, genes, slices)
     weights = [layer[0] for layer in network.unpack(genes)]
@@ -311,7 +312,7 @@ def test_cosines_are_those_of_each_layers_weights() -> None:
 def test_parts_have_letters_and_beyond_26_numbers() -> None:
     """Every part has a name of its own that can be read."""
     network = Network.build((5,), (27, 26), 3)
-    names = list(layer_slices(network, (27, 26, 1)))
+    names = list(layer_slices(in_parts(network, (27, 26))))
     assert [names[0], names[26], names[27], names[52], names[53]] == ["1.1", "1.27", "2a", "2z", "3"]
     assert len(set(names)) == 27 + 26 + 1
 

@@ -51,7 +51,10 @@ def test_a_network_describes_itself() -> None:
     [
         (lambda: Network((3,), ()), "at least one"),
         (lambda: Network((3,), (Dense(4, 2, "tanh"),)), "takes 4 inputs, but 3 arrive"),
-        (lambda: Network((3,), (Dense(3, 2, "tanh"), Dense(3, 1, "linear"))), "layer 1 takes 3 inputs, but 2 arrive"),
+        (
+            lambda: Network((3,), (Dense(3, 2, "tanh"), Dense(3, 1, "linear"))),
+            "layer 1 (dense) takes 3 inputs, but 2 arrive",
+        ),
         (lambda: Dense(0, 2, "tanh"), "at least 1"),
         (lambda: Dense(2, 0, "tanh"), "at least 1"),
         (lambda: Dense(2, 2, "tahn"), "did you mean 'tanh'"),

@@ -23,7 +23,8 @@ needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
 DIGEST = """
 import hashlib, sys
 import numpy as np
-from genreg_np.backends.base import Batch, Brood, Gene, Perturbation
+from genreg_np.backends.base import Batch, Brood, Perturbation
+from genreg_np.layers.groups import Gene
 from genreg_np.fitness import Score
 from genreg_np.model import Network
 from genreg_np.streams import Purpose

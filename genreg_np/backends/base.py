@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.genes import Gene as Gene
 from genreg_np.backends.genes import crossover_runs
 from genreg_np.backends.gradients import GradientBackend
 from genreg_np.backends.images import ImageBackend
@@ -35,6 +34,7 @@ from genreg_np.backends.memory import Plan, physical
 from genreg_np.errors import UsageError
 from genreg_np.fitness import ImageFitness, Score
 from genreg_np.infer import ACTIVATIONS
+from genreg_np.layers.groups import Gene as Gene
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose
 
@@ -61,7 +61,6 @@ class Brood:
     elites: int  # the first so many genomes are copies of their first parent, not mutated
     weight_range: float  # generation 0 draws weights from U(-weight_range, weight_range)
     bias_range: float  # and biases from U(-bias_range, bias_range)
-    parts: tuple[int, ...] = ()  # parallel parts of each layer (genes.py); none: layers are whole
 
     def __post_init__(self) -> None:
         rows = len(self.survivors)
@@ -82,7 +81,7 @@ class Brood:
     @functools.cached_property
     def runs(self) -> NDArray[np.int64]:
         """Runs of genes that share a crossover bit, (R, 2): where each begins, and its bit."""
-        return crossover_runs(self.network, self.gene, self.parts)
+        return crossover_runs(self.network, self.gene)
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.genes import check_parts, part_rows
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.layers.base import Array, array_module
-from genreg_np.layers.composite import Parallel, Stack
-from genreg_np.layers.dense import Activation, Dense
+from genreg_np.layers.composite import Stack
 from genreg_np.layers.loss import negative_log_likelihood
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32, Network
@@ -35,17 +33,15 @@ class Descent:
     network: Network
     optimiser: Optimiser
     batch_size: int  # N; the last batch of an order may be smaller
-    parts: tuple[int, ...] = ()  # parallel parts of each layer (genes.py); none: layers are whole
 
     def __post_init__(self) -> None:
-        if self.parts:
-            check_parts([layer.outputs for layer in self.network.dense], self.parts, "dense")
-        _ = self.stack  # refuses what has no slope
+        for layer in self.network.learning:
+            layer.check_gradient()
 
     @functools.cached_property
     def stack(self) -> Stack:
-        """The network's layers with a backward pass."""
-        return stack_of(self.network, self.parts)
+        """The network's learning layers."""
+        return Stack(self.network.learning)
 
 
 class GradientBackend:
@@ -82,64 +78,37 @@ class GradientBackend:
         genes : (P, D) float32
             The trained networks; the backend's own.
         losses : (P,) float64
-            Mean loss over the images as they were learned from. Infinite or NaN for a network that went astray.
+            Mean loss over the images as they were learned from. Infinite or NaN for a network that diverged.
         """
-        with self.computing(), np.errstate(all="ignore"):  # a network that goes astray is told by its loss
+        with self.computing(), np.errstate(all="ignore"):  # a network that diverges is told by its loss
             genes = self.to_device(genes)
             xp = array_module(genes)
             stack = descent.stack
-            parameters = separate(descent.network, genes, descent.parts)
-            memories = descent.optimiser.start(parameters)
+            parameters = separate(descent.network, genes)
+            moments = descent.optimiser.start(parameters)
             total = xp.zeros(len(genes), np.float32)
             rows_of_all, labels_of_all = xp.asarray(order), xp.asarray(labels)
             for number, first in enumerate(range(0, len(order), descent.batch_size), start=1):
                 rows = rows_of_all[first : first + descent.batch_size]
                 columns = xp.ascontiguousarray(features[rows].T)
                 logits, kept = stack.forward(parameters, columns)
-                losses, slope = negative_log_likelihood(logits, labels_of_all[rows])
-                _, slopes = stack.backward(parameters, kept, slope, wanted=False)
-                descent.optimiser.step(parameters, slopes, memories, number)
+                losses, gradient = negative_log_likelihood(logits, labels_of_all[rows])
+                _, gradients = stack.backward(parameters, kept, gradient, wanted=False)
+                descent.optimiser.step(parameters, gradients, moments, number)
                 total += losses * (len(rows) / len(order))
-            return joined(descent.network, parameters, descent.parts), _on_host(total)
+            return joined(parameters), _on_host(total)
 
 
-def stack_of(network: Network, parts: Sequence[int] = ()) -> Stack:
-    """Return a network's dense layers as layers with a backward pass, parts of a layer as parallel branches.
-
-    Raises
-    ------
-    UsageError
-        If an activation has no slope.
-    """
-    layers = []
-    for index, layer in enumerate(network.dense):
-        branches = [
-            Stack((Dense(layer.inputs, len(rows)), Activation(layer.activation)))
-            for rows in part_rows(layer.outputs, parts[index] if parts else 1)
-        ]
-        layers.append(branches[0] if len(branches) == 1 else Parallel(tuple(branches)))
-    return Stack(tuple(layers))
+def separate(network: Network, genes: Array) -> list[Array]:
+    """Return genes (P, D) as the parameters of all learning layers, each an array of its own, (P, *shape)."""
+    xp = array_module(genes)
+    return [xp.array(parameter, order="C") for parameter in network.parameters_of(genes)]
 
 
-def separate(network: Network, genes: Array, parts: Sequence[int] = ()) -> list[Array]:
-    """Return genes (P, D) as the parameters of `stack_of`, each contiguous: weights (P, O, I), biases (P, O), ..."""
-    xp, arrays = array_module(genes), []
-    for index, (weights, biases) in enumerate(network.unpack(genes)):
-        for rows in part_rows(biases.shape[-1], parts[index] if parts else 1):
-            part = slice(rows.start, rows.stop)
-            arrays += [xp.array(weights[:, part], order="C"), xp.array(biases[:, part], order="C")]
-    return arrays
-
-
-def joined(network: Network, parameters: Sequence[Array], parts: Sequence[int] = ()) -> Array:
+def joined(parameters: Sequence[Array]) -> Array:
     """Return what `separate` took apart as genes (P, D)."""
-    xp, pieces, at = array_module(parameters[0]), [], 0
-    for index in range(len(network.dense)):
-        count = 2 * (parts[index] if parts else 1)
-        own = [array.reshape(len(array), -1) for array in parameters[at : at + count]]
-        pieces += own[::2] + own[1::2]  # all weights of a layer come before its biases
-        at += count
-    return xp.concatenate(pieces, axis=1)
+    xp = array_module(parameters[0])
+    return xp.concatenate([array.reshape(len(array), -1) for array in parameters], axis=1)
 
 
 def _on_host(array: Array) -> NDArray[np.float64]:

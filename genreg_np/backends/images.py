@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.layers import Deskew, FixedLayer, Levels, Standardise, UInt8
+from genreg_np.layers.images import Deskew, FixedLayer, Levels, Standardise, UInt8
 from genreg_np.model import PIECE, Float32, Network, mapped
 
 SMALL_PIECE = 256  # images that one thread transforms at a time: a fixed number, as IMAGE_TILE

@@ -14,7 +14,6 @@ from genreg_np.backends.base import (
     Batch,
     Brood,
     Estimate,
-    Gene,
     Judgement,
     Perturbation,
     brood_plan,
@@ -24,6 +23,7 @@ from genreg_np.backends.memory import Plan
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.fitness import Score, check_image_scores
 from genreg_np.infer import ACTIVATIONS
+from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32, Network
 from genreg_np.streams import (
     BLOCKS_PER_SEGMENT,

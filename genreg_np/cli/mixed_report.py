@@ -151,7 +151,7 @@ def _accuracy_lines(result: Result, evolution: Evolution, measured: Measured, na
     from genreg_np.report.measure import mixed_state
 
     test, size = measured.test, len(measured.test)
-    singles = ["went astray" if value is None else f"{_percent(value)} %" for value in measured.baselines]
+    singles = ["diverged" if value is None else f"{_percent(value)} %" for value in measured.baselines]
     found = [
         f"test accuracy: mean of {size} {_percent(sum(test) / size)} %, fittest {_percent(test[0])} %, "
         f"single networks for as many epochs {', '.join(singles)}"

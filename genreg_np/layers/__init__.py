@@ -1,45 +1,47 @@
-"""Layers: those that are made once and never change in training (fixed.py), and those that have a backward pass.
+"""Which kinds of layers there are: one file a family, one line here."""
 
-fixed.py         levels, deskew, detectors, ...: computed by infer.py
-base.py          what a layer with a backward pass is, over a population of networks, in NumPy or CuPy
-dense.py         dense layers and activations
-composite.py     layers one after the other, layers side by side
-loss.py          log-softmax and the negative log-likelihood
-optimisers.py    from slopes to steps: SGD with momentum, Adam, RMSprop
-"""
+from __future__ import annotations
 
-from genreg_np.layers.images import (
-    Arrays,
-    Branches,
-    Deskew,
-    Detectors,
-    FixedLayer,
-    Float32,
-    Int8,
-    Levels,
-    Project,
-    Responses,
-    Standardise,
-    Statistics,
-    UInt8,
-    from_header,
-    quantised,
-)
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "Arrays",
-    "Branches",
-    "Deskew",
-    "Detectors",
-    "FixedLayer",
-    "Float32",
-    "Int8",
-    "Levels",
-    "Project",
-    "Responses",
-    "Standardise",
-    "Statistics",
-    "UInt8",
-    "from_header",
-    "quantised",
-]
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from genreg_np.layers.base import Layer
+
+REGISTRY = {
+    "dense": "genreg_np.layers.dense:Dense",
+    "levels": "genreg_np.layers.images:Levels",
+    "deskew": "genreg_np.layers.images:Deskew",
+    "detectors": "genreg_np.layers.images:Detectors",
+    "branches": "genreg_np.layers.images:Branches",
+    "responses": "genreg_np.layers.images:Responses",
+    "statistics": "genreg_np.layers.images:Statistics",
+    "standardise": "genreg_np.layers.images:Standardise",
+    "project": "genreg_np.layers.images:Project",
+}
+
+
+def layer_class(kind: str) -> type[Layer]:
+    """Return the class of a kind of layer.
+
+    Raises
+    ------
+    UsageError
+        For an unknown kind.
+    """
+    if kind not in REGISTRY:
+        raise UsageError(f"unknown kind of layer {kind!r}" + did_you_mean(str(kind), REGISTRY))
+    module, _, attribute = REGISTRY[kind].partition(":")
+    found: type[Layer] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def read_layer(described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Layer:
+    """Return a layer as a (checked) model file describes it; its arrays' names begin with `where`."""
+    return layer_class(described["kind"]).read(described, arrays, where)

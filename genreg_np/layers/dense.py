@@ -1,73 +1,45 @@
-"""Dense layers and activations, forward and back.
+"""Dense layers, forward and back, with their activation.
 
-Dense        z = W x + b             dW = dz x^T    db = sum of dz    dx = W^T dz
-Activation   a = f(z)                dz = da f'(z), with f' told from a alone
+    z = W x + b,  a = f(z)        dz = da f'(z), with f' told from a alone
+                                  dW = dz x^T    db = sum of dz    dx = W^T dz
 
 Shapes: W (P, O, I), b (P, O), x (P, I, N) or shared (I, N), z and a (P, O, N). A shared x makes the products of all P
 networks one: (P*O, I) @ (I, N) forward, (P*O, N) @ (N, I) back.
+
+A layer may be cut into parallel parts, as many units each. They see the same inputs and their outputs lie end to end,
+so it computes, and is saved as, what it is as a whole; crossover and similarity take a part for a layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.infer import ACTIVATIONS
 from genreg_np.layers.base import Array, Kept, Layer, Parameter, array_module
+from genreg_np.layers.groups import Gene, Groups, matrix_groups
+from genreg_np.settings import whole_number
 
 
-@dataclass(frozen=True)
-class Dense(Layer):
-    """W x + b."""
-
-    inputs: int  # I
-    outputs: int  # O
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """Weights (O, I) and biases (O,)."""
-        return Parameter((self.outputs, self.inputs), self.inputs), Parameter((self.outputs,), self.inputs)
-
-    def forward(self, parameters: Sequence[Array], values: Array) -> tuple[Array, Kept]:
-        """Return W x + b (P, O, N), and x."""
-        weights, biases = parameters
-        xp = array_module(weights)
-        if values.ndim == 2:
-            products = xp.matmul(weights.reshape(-1, self.inputs), values).reshape(len(weights), self.outputs, -1)
-        else:
-            products = xp.matmul(weights, values)
-        products += biases[..., None]
-        return products, values
-
-    def backward(
-        self, parameters: Sequence[Array], kept: Kept, slope: Array, *, wanted: bool = True, learning: bool = True
-    ) -> tuple[Array | None, list[Array]]:
-        """Return the slopes by x, W and b."""
-        weights, _ = parameters
-        xp = array_module(weights)
-        by_input = xp.matmul(weights.swapaxes(1, 2), slope) if wanted else None
-        if not learning:
-            return by_input, []
-        if kept.ndim == 2:
-            by_weights = xp.matmul(slope.reshape(-1, slope.shape[-1]), kept.T).reshape(weights.shape)
-        else:
-            by_weights = xp.matmul(slope, kept.swapaxes(1, 2))
-        return by_input, [by_weights, slope.sum(axis=2)]
-
-
-def _tanh_slope(a: Array) -> Array:
+def _tanh_gradient(a: Array) -> Array:
     return 1 - a * a
 
 
-def _relu_slope(a: Array) -> Array:
+def _relu_gradient(a: Array) -> Array:
     return a > 0
 
 
-def _leaky_slope(a: Array) -> Array:
+def _leaky_gradient(a: Array) -> Array:
     return (a > 0).astype(a.dtype) * 0.99 + 0.01
 
 
-def _sigmoid_slope(a: Array) -> Array:
+def _sigmoid_gradient(a: Array) -> Array:
     return a * (1 - a)
 
 
@@ -87,46 +59,125 @@ def _sigmoid(z: Array) -> Array:
     return array_module(z).tanh(z * 0.5) * 0.5 + 0.5
 
 
-# What each activation computes, and its slope where its value is a; those of infer.ACTIVATIONS that have slopes.
+# What each activation computes, and its gradient where its value is a; those of infer.ACTIVATIONS that have gradients.
 SMOOTH: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
-    "tanh": (_tanh, _tanh_slope),
-    "relu": (_relu, _relu_slope),
-    "leaky-relu": (_leaky, _leaky_slope),
-    "sigmoid": (_sigmoid, _sigmoid_slope),
+    "tanh": (_tanh, _tanh_gradient),
+    "relu": (_relu, _relu_gradient),
+    "leaky-relu": (_leaky, _leaky_gradient),
+    "sigmoid": (_sigmoid, _sigmoid_gradient),
 }
 
 
 @dataclass(frozen=True)
-class Activation(Layer):
-    """f(z), value by value.
+class Dense(Layer):
+    """f(W x + b).
 
     Raises
     ------
     UsageError
-        For an activation that has no slope to follow.
+        For a width that is no whole number from 1 on, or an unknown activation.
     """
 
-    name: str  # a key of SMOOTH, or linear
+    kind: ClassVar[str] = "dense"
+    inputs: int  # I
+    outputs: int  # O
+    activation: str = "linear"  # a key of infer.ACTIVATIONS
+    parts: int = field(default=1, compare=False)  # parallel parts
 
     def __post_init__(self) -> None:
-        if self.name != "linear" and self.name not in SMOOTH:
-            known = ("linear", *SMOOTH)
-            flat = " has no slope to follow: choose one of " + ", ".join(known)
-            raise UsageError(
-                f"activation {self.name!r}"
-                + (flat if self.name in ("step", "sign") else did_you_mean(self.name, known))
-            )
+        for name in ("inputs", "outputs"):
+            number = whole_number(getattr(self, name), f"{name} of a dense layer", least=1)
+            object.__setattr__(self, name, number)
+        if self.activation not in ACTIVATIONS:
+            raise UsageError(f"unknown activation {self.activation!r}" + did_you_mean(self.activation, ACTIVATIONS))
+        if self.parts < 1 or self.outputs % self.parts:
+            raise UsageError(f"a layer of {self.outputs} units cannot be cut into {self.parts} equal parts")
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (O,); inputs of any shape are taken as they lie."""
+        if math.prod(shape) != self.inputs:
+            raise UsageError(f"takes {self.inputs} inputs, but {math.prod(shape)} arrive")
+        return (self.outputs,)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Weights (O, I) and biases (O,)."""
+        return (
+            Parameter("weight", (self.outputs, self.inputs), self.inputs),
+            Parameter("bias", (self.outputs,), self.inputs, "bias"),
+        )
+
+    @property
+    def part_rows(self) -> list[range]:
+        """The units of each parallel part."""
+        height = self.outputs // self.parts
+        return [range(first, first + height) for first in range(0, self.outputs, height)]
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {"inputs": self.inputs, "outputs": self.outputs, "activation": self.activation}
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Dense:
+        """Return the layer that a model file describes."""
+        return cls(int(described["inputs"]), int(described["outputs"]), described["activation"])
+
+    def groups(self, gene: Gene) -> Groups:
+        """Return weights, units, blocks or parallel parts that are exchanged as a whole."""
+        return matrix_groups(self.part_rows, self.inputs, self.outputs, gene)
+
+    def check_gradient(self) -> None:
+        """Refuse an activation that has no gradient."""
+        if self.activation != "linear" and self.activation not in SMOOTH:
+            known = ", ".join(("linear", *SMOOTH))
+            raise UsageError(f"activation {self.activation!r} has no gradient to follow: choose one of {known}")
 
     def forward(self, parameters: Sequence[Array], values: Array) -> tuple[Array, Kept]:
-        """Return f(z), twice: its slope is told from it."""
-        if self.name != "linear":
-            values = SMOOTH[self.name][0](values)
-        return values, values
+        """Return f(W x + b) (P, O, N), and with it x."""
+        weights, biases = parameters
+        xp = array_module(weights)
+        pieces = []
+        for rows in self._slices:
+            own = weights[:, rows]
+            if values.ndim == 2:
+                products = xp.matmul(own.reshape(-1, self.inputs), values).reshape(len(own), own.shape[1], -1)
+            else:
+                products = xp.matmul(own, values)
+            products += biases[:, rows, None]
+            pieces.append(products)
+        found = pieces[0] if len(pieces) == 1 else xp.concatenate(pieces, axis=1)
+        if self.activation != "linear":
+            found = SMOOTH[self.activation][0](found)
+        return found, (values, found)
 
     def backward(
-        self, parameters: Sequence[Array], kept: Kept, slope: Array, *, wanted: bool = True, learning: bool = True
+        self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the slope by z."""
-        if not wanted:
-            return None, []
-        return (slope if self.name == "linear" else slope * SMOOTH[self.name][1](kept)), []
+        """Return the gradients by x, W and b."""
+        weights, _ = parameters
+        values, found = kept
+        xp = array_module(weights)
+        if self.activation != "linear":
+            gradient = gradient * SMOOTH[self.activation][1](found)
+        by_input, by_weights, by_biases = None, [], []
+        for rows in self._slices:
+            own, sums = weights[:, rows], gradient[:, rows]
+            if wanted:
+                back = xp.matmul(own.swapaxes(1, 2), sums)
+                by_input = back if by_input is None else by_input + back
+            if not learning:
+                continue
+            if values.ndim == 2:
+                by_weights.append(xp.matmul(sums.reshape(-1, sums.shape[-1]), values.T).reshape(own.shape))
+            else:
+                by_weights.append(xp.matmul(sums, values.swapaxes(1, 2)))
+            by_biases.append(sums.sum(axis=2))
+        if not learning:
+            return by_input, []
+        if len(by_weights) > 1:
+            by_weights, by_biases = [xp.concatenate(by_weights, axis=1)], [xp.concatenate(by_biases, axis=1)]
+        return by_input, [by_weights[0], by_biases[0]]
+
+    @property
+    def _slices(self) -> list[slice]:
+        return [slice(rows.start, rows.stop) for rows in self.part_rows]

@@ -18,34 +18,34 @@ gives the same bits.
 from __future__ import annotations
 
 import functools
-from abc import ABC, abstractmethod
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.errors import UsageError
+from genreg_np.layers import read_layer
+from genreg_np.layers.base import Array, Arrays, Float32, Kept, Layer
 
-Float32 = NDArray[np.float32]
 Int8 = NDArray[np.int8]
 UInt8 = NDArray[np.uint8]
-Arrays = dict[str, NDArray[np.generic]]
+FileArrays = Mapping[str, NDArray[np.generic]]
 TAP_SUM = 128  # of a detector's positive taps: 255 * 128 < 2**15
 
 
 @dataclass(frozen=True)
-class FixedLayer(ABC):
-    """Base of all fixed layers.
+class FixedLayer(Layer):
+    """Base of all fixed layers: nothing in them learns, and no gradient goes through them.
 
     Raises
     ------
     UsageError
         If its parts do not fit together.
     """
-
-    kind: ClassVar[str]
 
     def __post_init__(self) -> None:
         try:
@@ -57,14 +57,6 @@ class FixedLayer(ABC):
     def whole(self) -> bool:
         """Whether levels come out."""
         return False
-
-    @abstractmethod
-    def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
-
-    def arrays(self) -> Arrays:
-        """Return the layer's arrays by the names they have in the model file, after the layer's own."""
-        return {}
 
     @functools.cached_property
     def _layer(self) -> infer.Layer:
@@ -82,10 +74,20 @@ class FixedLayer(ABC):
         """How many numbers come out."""
         return self._layer[1]
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (outputs,); inputs of any shape are taken as they lie."""
+        if math.prod(shape) != self.inputs:
+            raise UsageError(f"takes {self.inputs} inputs, but {math.prod(shape)} arrive")
+        return (self.outputs,)
+
     def apply(self, features: Float32) -> Float32:
         """Transform (N, inputs) float32 features as infer.py does."""
         transformed: Float32 = self._layer[2](features)
         return transformed
+
+    def forward(self, parameters: Sequence[Array], values: Array) -> tuple[Array, Kept]:
+        """Return what comes out (outputs, N) of values (inputs, N), NumPy's."""
+        return np.ascontiguousarray(self.apply(np.ascontiguousarray(values.T)).T), None
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,11 @@ class Levels(FixedLayer):
         """Whether levels come out."""
         return True
 
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Levels:
+        """Return the layer that a model file describes."""
+        return cls(described["inputs"])
+
 
 @dataclass(frozen=True)
 class Deskew(FixedLayer):
@@ -121,6 +128,11 @@ class Deskew(FixedLayer):
     def whole(self) -> bool:
         """Whether levels come out."""
         return True
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Deskew:
+        """Return the layer that a model file describes."""
+        return cls(tuple(described["shape"]), described["centred"])
 
 
 @dataclass(frozen=True)
@@ -149,7 +161,7 @@ class Detectors(FixedLayer):
             "gain": self.gain,
         }
 
-    def arrays(self) -> Arrays:
+    def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
         """Return the filters."""
         return {"filters": self.filters}
 
@@ -169,6 +181,12 @@ class Detectors(FixedLayer):
         """Maps that come out: C * F * signs."""
         return self.shape[0] * len(self.filters) * (1 + self.signed)
 
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Detectors:
+        """Return the layer that a model file describes."""
+        settings = {name: described[name] for name in ("margin", "window", "stride", "signed", "gain")}
+        return cls(tuple(described["shape"]), arrays[f"{where}.filters"].astype(np.int8), **settings)
+
 
 @dataclass(frozen=True)
 class Branches(FixedLayer):
@@ -182,7 +200,7 @@ class Branches(FixedLayer):
         described = [[{"kind": layer.kind, **layer.header()} for layer in stack] for stack in self.stacks]
         return {"inputs": self.stacks[0][0].inputs, "branches": described}
 
-    def arrays(self) -> Arrays:
+    def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
         """Return the arrays of all stacks."""
         return {
             f"{number}.{index}.{name}": array
@@ -195,6 +213,18 @@ class Branches(FixedLayer):
     def whole(self) -> bool:
         """Whether levels come out."""
         return all(layer.whole for stack in self.stacks for layer in stack)
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Branches:
+        """Return the layer that a model file describes."""
+        stacks = [
+            tuple(
+                cast(FixedLayer, read_layer(layer, arrays, f"{where}.{number}.{index}"))
+                for index, layer in enumerate(stack)
+            )
+            for number, stack in enumerate(described["branches"])
+        ]
+        return cls(tuple(stacks))
 
 
 @dataclass(frozen=True)
@@ -216,9 +246,16 @@ class Responses(FixedLayer):
             "grids": [list(grid) for grid in self.grids],
         }
 
-    def arrays(self) -> Arrays:
+    def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
         """Return the filters."""
         return {"filters": self.filters}
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Responses:
+        """Return the layer that a model file describes."""
+        grids = tuple((rows, columns) for rows, columns in described["grids"])
+        taps = arrays[f"{where}.filters"].astype(np.float32)
+        return cls(tuple(described["shape"]), taps, tuple(described["functions"]), grids)
 
 
 @dataclass(frozen=True)
@@ -231,6 +268,11 @@ class Statistics(FixedLayer):
     def header(self) -> dict[str, Any]:
         """Return the layer as the model file's header describes it."""
         return {"shape": list(self.shape)}
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Statistics:
+        """Return the layer that a model file describes."""
+        return cls(tuple(described["shape"]))
 
 
 @dataclass(frozen=True)
@@ -258,9 +300,14 @@ class Standardise(FixedLayer):
         """Return the layer as the model file's header describes it."""
         return {"inputs": len(self.mean)}
 
-    def arrays(self) -> Arrays:
+    def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
         """Return mean and scale."""
         return {"mean": self.mean, "scale": self.scale}
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Standardise:
+        """Return the layer that a model file describes."""
+        return cls(arrays[f"{where}.mean"].astype(np.float32), arrays[f"{where}.scale"].astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -274,9 +321,14 @@ class Project(FixedLayer):
         """Return the layer as the model file's header describes it."""
         return {"inputs": self.matrix.shape[1], "outputs": self.matrix.shape[0]}
 
-    def arrays(self) -> Arrays:
+    def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
         """Return the matrix."""
         return {"matrix": self.matrix}
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Project:
+        """Return the layer that a model file describes."""
+        return cls(arrays[f"{where}.matrix"].astype(np.float32))
 
 
 def quantised(taps: NDArray[np.float64]) -> Int8:
@@ -286,30 +338,3 @@ def quantised(taps: NDArray[np.float64]) -> Int8:
     scaled = np.divide(TAP_SUM * centred, sums, out=np.zeros_like(centred), where=sums > 1e-9)
     whole: Int8 = np.clip(np.trunc(scaled), -127, 127).astype(np.int8)
     return whole
-
-
-def from_header(described: dict[str, Any], arrays: Arrays, where: str) -> FixedLayer:
-    """Return a layer as a (checked) model file describes it; its arrays' names begin with `where`."""
-    kind = described["kind"]
-    if kind == "levels":
-        return Levels(described["inputs"])
-    if kind == "deskew":
-        return Deskew(tuple(described["shape"]), described["centred"])
-    if kind == "detectors":
-        settings = {name: described[name] for name in ("margin", "window", "stride", "signed", "gain")}
-        return Detectors(tuple(described["shape"]), arrays[f"{where}.filters"].astype(np.int8), **settings)
-    if kind == "branches":
-        stacks = [
-            tuple(from_header(layer, arrays, f"{where}.{number}.{index}") for index, layer in enumerate(stack))
-            for number, stack in enumerate(described["branches"])
-        ]
-        return Branches(tuple(stacks))
-    if kind == "responses":
-        grids = tuple((rows, columns) for rows, columns in described["grids"])
-        taps = arrays[f"{where}.filters"].astype(np.float32)
-        return Responses(tuple(described["shape"]), taps, tuple(described["functions"]), grids)
-    if kind == "statistics":
-        return Statistics(tuple(described["shape"]))
-    if kind == "project":
-        return Project(arrays[f"{where}.matrix"].astype(np.float32))
-    return Standardise(arrays[f"{where}.mean"].astype(np.float32), arrays[f"{where}.scale"].astype(np.float32))

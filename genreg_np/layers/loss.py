@@ -18,7 +18,7 @@ def log_softmax(logits: Array) -> Array:
 
 
 def negative_log_likelihood(logits: Array, labels: Array) -> tuple[Array, Array]:
-    """Return each network's mean loss (P,), and its slope by the logits (P, K, N).
+    """Return each network's mean loss (P,), and its gradient by the logits (P, K, N).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Images changed by little so that a network errs, made by following the slope of its loss by the pixels.
+"""Images changed by little so that a network errs, made by following the gradient of its loss by the pixels.
 
 fgsm         x' = x + e sign(dL/dx), pixels kept in 0 .. 1                             (Goodfellow et al. 2015)
 pgd          x_0 = x + U(-e, e);  x_(k+1) = x_k + a sign(dL/dx_k), kept within e of x and in 0 .. 1, 10 steps of
@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.base import Backend
-from genreg_np.backends.gradients import separate, stack_of
+from genreg_np.backends.gradients import separate
 from genreg_np.errors import UsageError
 from genreg_np.layers.base import Array, array_module
+from genreg_np.layers.composite import Stack
 from genreg_np.layers.loss import negative_log_likelihood
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, Stream
@@ -87,7 +88,7 @@ def attack_images(
     """
     if network.fixed:
         raise UsageError(f"attacks change pixels, but this network begins with a layer of {network.fixed[0].kind}")
-    stack, threads = stack_of(network), backend.threads
+    stack, threads = Stack(network.learning), backend.threads
     with backend.computing():
         parameters = separate(network, backend.to_device(genes[None]))
         xp = array_module(parameters[0])
@@ -98,9 +99,10 @@ def attack_images(
 
             def up(images: Array, length: float) -> Array:
                 logits, kept = stack.forward(parameters, images)
-                slope, _ = stack.backward(parameters, kept, negative_log_likelihood(logits, own)[1], learning=False)
-                assert slope is not None
-                return images + xp.sign(slope[0]) * length
+                by_logits = negative_log_likelihood(logits, own)[1]
+                gradient, _ = stack.backward(parameters, kept, by_logits, learning=False)
+                assert gradient is not None
+                return images + xp.sign(gradient[0]) * length
 
             if attack.name == "pgd":
                 noise = xp.asarray(_uniform(stream, start, len(own), clean.shape[0]))

@@ -8,7 +8,7 @@ attacks      images made for a source network, shown to targets (attacks.py):
 
 Children are not trained, as published: their clean accuracy is far below their parents', so what they resist must be
 read beside it, and over the images that both networks get right. A baseline whose loss or weights stop being numbers
-went astray: it has no accuracy, and no part in the attacks. Shapes: P networks, D genes.
+diverged: it has no accuracy, and no part in the attacks. Shapes: P networks, D genes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from genreg_np.report.attacks import Attack, Outcome, attack_images, outcome
 from genreg_np.strategies.mixed.breeding import FIRST_BASELINE, breed, first_networks
 from genreg_np.strategies.mixed.context import MixedContext
 from genreg_np.strategies.mixed.similarity import cluster_counts, mean_pairwise
-from genreg_np.strategies.mixed.strategy import MixedState, accuracies, learning_order, went_astray
+from genreg_np.strategies.mixed.strategy import MixedState, accuracies, diverged, learning_order
 
 if TYPE_CHECKING:
     from genreg_np.runs.evolution import Evolution
@@ -53,7 +53,7 @@ class Measured:
     similarity: list[list[float]]  # (G + 1, T) mean cosine of all pairs, generation by generation
     clusters: list[list[int]]  # (G + 1, T)
     test: list[float]  # (P,) accuracy of the population, fittest first
-    baselines: list[float | None]  # accuracy of single networks; None of those that went astray
+    baselines: list[float | None]  # accuracy of single networks; None of those that diverged
     attacks: list[dict[str, Any]]  # a row for each attack and pairing
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,16 +114,16 @@ def measure(
 
 
 def train_baselines(evolution: Evolution) -> list[Float32 | None]:
-    """Return two single networks (D,) that learned for as many epochs as the population; None for one gone astray."""
+    """Return two single networks (D,) that learned for as many epochs as the population; None for one that diverged."""
     context, stream = evolution.context, evolution.stream
     genes = first_networks(context.backend, context.network, stream, FIRST_BASELINE + np.arange(BASELINES))
-    astray = np.zeros(BASELINES, np.bool_)
+    lost = np.zeros(BASELINES, np.bool_)
     if epochs := evolution.generation * context.options.epochs:
         order = learning_order(context, stream, 0, epochs)
         genes, losses = context.backend.descend(context.descent, genes, context.features, context.labels, order)
-        astray = went_astray(context.backend, genes, losses)
+        lost = diverged(context.backend, genes, losses)
     found = context.backend.to_host(genes)
-    return [None if gone else one for one, gone in zip(found, astray, strict=True)]
+    return [None if gone else one for one, gone in zip(found, lost, strict=True)]
 
 
 def _accuracies_of(
@@ -137,8 +137,7 @@ def _accuracies_of(
 
 def mixed_state(evolution: Evolution) -> MixedState:
     """Return the state of a run of this strategy."""
-    assert isinstance(evolution.state, MixedState)
-    return evolution.state
+    return cast(MixedState, evolution.state)
 
 
 def sources_of(evolution: Evolution, baselines: Sequence[Float32 | None]) -> list[Source]:

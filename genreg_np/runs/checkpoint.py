@@ -74,8 +74,7 @@ class SavedRun:
             "seconds": round(self.seconds, 6),
         }
         if self.network is not None and not self.network.fixed:
-            dense = [dataclasses.astuple(layer) for layer in self.network.dense]
-            described["network"] = {"input_shape": self.network.input_shape, "dense": dense}
+            described["network"] = self.network.header()
         if self.best_ever is not None:
             described["best_ever"] = self.best_ever.facts()  # its genes are an array of the file
         return described
@@ -95,7 +94,10 @@ class SavedRun:
                 shape = tuple(described["input_shape"])
                 if not shape or any(type(extent) is not int or extent < 1 for extent in shape):
                     raise ValueError("impossible input shape")
-                network = Network(shape, tuple(Dense(*layer) for layer in described["dense"]))
+                if "dense" in described:  # as it was written before layers were
+                    network = Network(shape, tuple(Dense(*layer) for layer in described["dense"]))
+                else:
+                    network = Network.read(described, {})
             settings, names, value_range = header["config"].items(), header["class_names"], header["input_range"]
             genes, seconds = header["genes"], header["seconds"]
             if type(genes) is not int or type(seconds) not in (int, float) or not 0 <= seconds < math.inf:

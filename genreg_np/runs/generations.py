@@ -56,7 +56,7 @@ class Generations:
             self.config = self.config.with_image_fitness()
         self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
         self.strategy = strategy_class(self.config.strategy)
-        depth = len(network.dense) if network else len(self.config.hidden) + 1
+        depth = len(network.learning) if network else len(self.config.hidden) + 1
         works = self.strategy.works(self.config.options, depth)
         self.compile_seconds = self.backend.warm_up(works, on_compiling)
         self.clock = clock

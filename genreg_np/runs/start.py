@@ -51,7 +51,7 @@ def check_start(initial: Model, network: Network, class_names: Sequence[str], fe
     UsageError
         If its network is another, or classes or columns that both have stand in different places.
     """
-    if initial.network.dense != network.dense:
+    if initial.network.learning != network.learning:
         raise UsageError(
             f"the model to start from is {initial.network.describe()}, "
             f"but this run needs {network.describe()}: choose matching --hidden and --set activation=..."

@@ -227,7 +227,9 @@ def plan_of(
 def first_genes(network: Network, gain: float, stream: Stream) -> Float32:
     """Draw one genome (D,): weights from U(+-gain sqrt(3 / I)), so that sums vary as the inputs do; biases are 0."""
     genes = unit_floats(stream.words(Purpose.INITIAL, 0, 0, network.gene_count)) * np.float32(2) - np.float32(1)
-    for layer, (weights, biases) in zip(network.dense, network.weight_slices, strict=True):
-        genes[weights] *= np.float32(gain * (3 / layer.inputs) ** 0.5)
-        genes[biases] = 0
+    for parameter, place in network.parameter_slices:
+        if parameter.role == "weight":
+            genes[place] *= np.float32(gain * (3 / parameter.fan_in) ** 0.5)
+        else:
+            genes[place] = 0
     return genes

@@ -32,7 +32,7 @@ from genreg_np.backends.images import Warps, to_levels
 from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
-from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Levels, Standardise, UInt8
+from genreg_np.layers.images import Branches, Deskew, Detectors, FixedLayer, Levels, Standardise, UInt8
 from genreg_np.model import Network
 from genreg_np.settings import option
 from genreg_np.strategies import filters

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +93,7 @@ def flat_offsets(network: Network, shift: int) -> NDArray[np.int64]:
     if len(network.input_shape) < 2 or network.fixed:
         raise UsageError(f"shift = {shift} moves images, but the network sees features of {network.input_shape}")
     height, width = network.input_shape[:2]
-    places = network.dense[0].inputs
+    places = math.prod(network.feature_shape)
     moves = np.arange(-shift, shift + 1)
     offsets: NDArray[np.int64] = (moves[:, None] * width + moves).ravel() * (places // (height * width)) % places
     return offsets

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
-from genreg_np.layers import Int8, UInt8, quantised
+from genreg_np.layers.images import Int8, UInt8, quantised
 from genreg_np.strategies import fisher
 from genreg_np.streams import Purpose, Stream
 

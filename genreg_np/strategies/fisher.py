@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.layers import Float32, Responses, UInt8
+from genreg_np.layers.base import Float32
+from genreg_np.layers.images import Responses, UInt8
 from genreg_np.streams import Purpose, Stream
 
 SIZE = 5

@@ -37,7 +37,7 @@ from genreg_np.backends.memory import Plan
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
-from genreg_np.layers import Branches, Deskew, FixedLayer, Levels, Project, Standardise, Statistics
+from genreg_np.layers.images import Branches, Deskew, FixedLayer, Levels, Project, Standardise, Statistics
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies import fisher

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
-from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
+from genreg_np.backends.base import Backend, Batch, Brood, Work
 from genreg_np.backends.memory import Plan
+from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.base import PopulationStrategy, Scored, State, plan_of

@@ -136,7 +136,7 @@ def test_a_published_run_has_the_published_rows_beside_it(monkeypatch: pytest.Mo
     assert "published: single networks 96.85, 96.95 %" in text
     assert "1 min 01 s" not in text
     assert "61.0 s, published about 35 min" in text
-    assert "as many epochs 90.00 %, went astray\n" in text
+    assert "as many epochs 90.00 %, diverged\n" in text
     assert max(map(len, text.splitlines())) <= 110
     assert re.search(r"child on children +50\.00 +50\.00 +50\.00 +50\.00 +50\.00 +- +4\.29", text)
     training["changes"] = [{"setting": "learning_rate", "old": 0.02, "new": 0.01, "generation": 3}]

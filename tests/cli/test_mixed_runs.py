@@ -1,4 +1,4 @@
-"""Runs of `genreg-np mixed` that are stopped, changed, damaged, or go astray."""
+"""Runs of `genreg-np mixed` that are stopped, changed, damaged, or diverge."""
 
 from __future__ import annotations
 
@@ -110,16 +110,16 @@ def test_a_run_whose_rate_was_changed_says_so_and_is_not_the_papers(genreg) -> N
     assert json.loads(genreg("mixed", "--resume", "run", *UNMEASURED, "--json").out)["paper"] is False
 
 
-# Gone astray
+# Diverged
 
 
-def test_single_networks_that_go_astray_are_said_to(genreg) -> None:
+def test_single_networks_that_diverge_are_said_to(genreg) -> None:
     """Neither NaN nor a chance accuracy is printed of them."""
     start = [*QUICK, "--set", "activation=leaky-relu"]
     assert genreg("mixed", *start, *UNMEASURED, "--out", "run", "--quiet").code == 0
     call = ("mixed", "--resume", "run", "--set", "learning_rate=1000", "--eps", "0.1", "--attack-images", 9)
     out = genreg(*call, "--no-figures").out
-    assert "as many epochs went astray, went astray" in out
+    assert "as many epochs diverged, diverged" in out
     assert "baseline" not in out.split("images made for")[1]
     result = json.loads(genreg(*call, "--no-figures", "--json").out)
     assert result["baseline_accuracies"] == [None, None]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from genreg_np import infer
 from genreg_np.errors import UsageError
 from genreg_np.export import c_text, files_of
-from genreg_np.layers import (
+from genreg_np.layers.images import (
     Branches,
     Deskew,
     Detectors,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from genreg_np.export import files_of
-from genreg_np.layers import Detectors, Levels, Standardise
+from genreg_np.layers.images import Detectors, Levels, Standardise
 from genreg_np.model import Model, Network
 from tests import zoo
 from tests.export import mnist

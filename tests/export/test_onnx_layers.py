@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.export.quantise import quantise
-from genreg_np.layers import Deskew, Detectors, FixedLayer, Levels, Responses, Statistics
+from genreg_np.layers.images import Deskew, Detectors, FixedLayer, Levels, Responses, Statistics
 from genreg_np.model import Dense, Model, Network
 
 pytest.importorskip("onnx", reason="needs the package onnx: pip install onnx")
@@ -24,7 +24,7 @@ UInt8 = NDArray[np.uint8]
 def showing(*layers: FixedLayer, shape: tuple[int, ...], **changes: Any) -> Model:
     """Return a model whose outputs are what the layers give: a head that passes them on, exact for whole numbers."""
     width = layers[-1].outputs if layers else int(np.prod(shape))
-    network = Network(shape, (Dense(width, width, "linear"),), layers)
+    network = Network(shape, (*layers, Dense(width, width, "linear")))
     genes = np.concatenate([np.eye(width, dtype=np.float32).ravel(), np.zeros(width, np.float32)])
     return Model.build(network, genes, **({"input_range": (0.0, 255.0)} | changes))
 

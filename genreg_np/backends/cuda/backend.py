@@ -25,7 +25,6 @@ from genreg_np.backends.base import (
     Batch,
     Brood,
     Estimate,
-    Gene,
     Judgement,
     Perturbation,
     Told,
@@ -40,7 +39,8 @@ from genreg_np.backends.images import Warps
 from genreg_np.backends.memory import MEGABYTE, Plan
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import BackendError, UsageError
-from genreg_np.layers import FixedLayer, Standardise, UInt8
+from genreg_np.layers.groups import Gene
+from genreg_np.layers.images import FixedLayer, Standardise, UInt8
 from genreg_np.model import Float32, Network
 from genreg_np.streams import SEGMENT, Purpose
 

@@ -18,7 +18,6 @@ from genreg_np.backends.base import (
     Batch,
     Brood,
     Estimate,
-    Gene,
     Judgement,
     Perturbation,
     Told,
@@ -37,7 +36,8 @@ from genreg_np.backends.numba.kernels import brood as kernels
 from genreg_np.backends.numba.kernels.jit import is_compiled, mark_compiled
 from genreg_np.backends.threads import share_out, single_threaded_blas, usable_processors
 from genreg_np.errors import UsageError
-from genreg_np.layers import FixedLayer, Standardise, UInt8
+from genreg_np.layers.groups import Gene
+from genreg_np.layers.images import FixedLayer, Standardise, UInt8
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
 

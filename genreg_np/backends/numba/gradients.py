@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from genreg_np.backends.base import ACTIVATION_CODES
 from genreg_np.backends.gradients import Descent
 from genreg_np.backends.numba.kernels import descent as kernels
-from genreg_np.layers.optimisers import MEMORIES, SQUARE_MEMORY, Optimiser
+from genreg_np.layers.optimisers import MOMENTS, SQUARE_DECAY, Optimiser
 from genreg_np.model import Float32, Network
 
 CODES = {"sgd": kernels.SGD, "rmsprop": kernels.RMSPROP, "adam": kernels.ADAM}
@@ -36,7 +36,7 @@ def descend(
     learning = np.empty_like(genes)
     share_out(size, kernels.transpose_first, learning, np.ascontiguousarray(genes), inputs, units)
     first = np.zeros_like(learning)
-    second = np.zeros((size if MEMORIES[descent.optimiser.name] > 1 else 0, genes.shape[1]), np.float32)
+    second = np.zeros((size if MOMENTS[descent.optimiser.name] > 1 else 0, genes.shape[1]), np.float32)
     layers, losses, done = layer_table(network), np.zeros(size), 0
     whole = len(order) // batch * batch
     parts = [order[:whole].reshape(-1, batch), order[whole:].reshape(-1, max(1, len(order) - whole))]
@@ -72,7 +72,7 @@ def _rates(optimiser: Optimiser, number: int, steps: int) -> NDArray[np.float32]
     how = np.zeros((steps, 5), np.float32)
     how[:] = CODES[optimiser.name], optimiser.learning_rate, optimiser.momentum, 0, 0
     if optimiser.name != "sgd":
-        how[:, 3] = SQUARE_MEMORY[optimiser.name]
+        how[:, 3] = SQUARE_DECAY[optimiser.name]
     if optimiser.name == "adam":
         how[:, [1, 4]] = [optimiser.rates(number + step) for step in range(steps)]
     return how

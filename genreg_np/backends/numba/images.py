@@ -9,7 +9,7 @@ import numpy as np
 from genreg_np.backends.images import Warps
 from genreg_np.backends.numba.kernels import detectors as kernels
 from genreg_np.infer import UNMOVED
-from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Standardise, UInt8
+from genreg_np.layers.images import Branches, Deskew, Detectors, FixedLayer, Standardise, UInt8
 from genreg_np.model import PIECE, Float32
 
 ShareOut = Callable[..., None]  # share_out(tiles, kernel, *arguments) runs a kernel on all tiles

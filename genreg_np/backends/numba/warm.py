@@ -18,14 +18,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from genreg_np.backends.base import Backend, Batch, Brood, Gene, Perturbation, Told, Work
+from genreg_np.backends.base import Backend, Batch, Brood, Perturbation, Told, Work
 from genreg_np.backends.gradients import Descent
 from genreg_np.backends.numba.kernels.jit import cache_folder
 from genreg_np.backends.numba.pace import Pace, telling
 from genreg_np.backends.numba.pairs import PairTiles, Tile
 from genreg_np.backends.threads import usable_processors
 from genreg_np.fitness import Score
-from genreg_np.layers import Deskew, Detectors, Standardise
+from genreg_np.layers.groups import Gene
+from genreg_np.layers.images import Deskew, Detectors, Standardise
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network
 from genreg_np.streams import Purpose

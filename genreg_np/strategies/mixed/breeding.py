@@ -7,7 +7,7 @@ newcomer    weights and biases from U(+-1 / sqrt(inputs of the unit)): one more 
 Networks of generation 0 are drawn by their numbers, which no two share:
 
     0, 1, ...                the first population, then the newcomers of generation after generation
-    FIRST_REPLACEMENT, ...   in place of networks that went astray
+    FIRST_REPLACEMENT, ...   in place of networks that diverged
     FIRST_BASELINE, ...      single networks to compare with (measure.py)
 
 The notebook's blocks leave out what is over where 64 does not divide a layer (for 784 inputs and 13 blocks of 60, the
@@ -21,15 +21,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Backend, Brood, Gene
-from genreg_np.backends.genes import crossover_runs, grid_end, part_rows
+from genreg_np.backends.base import Backend, Brood
+from genreg_np.backends.genes import crossover_runs
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import UsageError
 from genreg_np.layers.base import Array, array_module
+from genreg_np.layers.groups import Gene, grid_end
 from genreg_np.model import Float32, Model, Network
 from genreg_np.settings import whole_number, whole_numbers
 from genreg_np.strategies.mixed.context import MixedContext
-from genreg_np.strategies.mixed.networks import dense_parts
+from genreg_np.strategies.mixed.networks import in_parts
 from genreg_np.strategies.mixed.options import GENES, MixedOptions
 from genreg_np.streams import Purpose, Stream, unit_floats
 
@@ -58,7 +59,6 @@ def breed(context: MixedContext, survivors: Array, children: int, stream: Stream
         elites=0,
         weight_range=0.0,
         bias_range=0.0,
-        parts=context.parts,
     )
     genes = context.backend.rebuild(brood, np.arange(children))
     if options.edges == "fresh" and options.gene == "block":
@@ -95,8 +95,8 @@ def first_networks(backend: Backend, network: Network, stream: Stream, numbers: 
     brood = Brood(network, stream.seed, 0, nobody, no_parents, Gene.NONE, 0.0, 0.0, 0, 0.5, 0.5)
     genes = backend.rebuild(brood, numbers)
     with backend.computing():
-        for layer, (weights, biases) in zip(network.dense, network.weight_slices, strict=True):
-            genes[:, weights.start : biases.stop] *= spread(layer.inputs)
+        for parameter, place in network.parameter_slices:
+            genes[:, place] *= spread(parameter.fan_in)
     return genes
 
 
@@ -105,11 +105,11 @@ def spread(inputs: int) -> float:
     return float(np.float32(2 / inputs**0.5))
 
 
-def outside_blocks(network: Network, parts: tuple[int, ...]) -> tuple[NDArray[np.int64], Float32]:
+def outside_blocks(network: Network) -> tuple[NDArray[np.int64], Float32]:
     """Return which genes lie in no whole block of the notebook's, and the interval each is drawn from, both (n,)."""
     places, widths = [], []
-    for index, (layer, (weights, biases)) in enumerate(zip(network.dense, network.weight_slices, strict=True)):
-        for rows in part_rows(layer.outputs, parts[index] if parts else 1):
+    for layer, (weights, biases) in zip(network.dense, network.weight_slices, strict=True):
+        for rows in layer.part_rows:
             outside = np.ones((len(rows), layer.inputs), np.bool_)
             outside[: grid_end(len(rows)), : grid_end(layer.inputs)] = False
             first = weights.start + rows.start * layer.inputs
@@ -121,7 +121,7 @@ def outside_blocks(network: Network, parts: tuple[int, ...]) -> tuple[NDArray[np
 
 def draw_edges(context: MixedContext, genes: Array, stream: Stream, generation: int) -> None:
     """Draw the genes of children (P, D) that lie in no whole block anew, in place."""
-    places, widths = outside_blocks(context.network, context.parts)
+    places, widths = outside_blocks(context.network)
     if len(places) == 0:
         return
     draws = [unit_floats(stream.words(Purpose.EDGES, generation, child, len(places))) for child in range(len(genes))]
@@ -166,11 +166,11 @@ def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, p
     if gene not in GENES:
         raise UsageError(f"gene {gene!r} must be one of {', '.join(GENES)}")
     seed = whole_number(seed, "seed", least=0)
-    whole = dense_parts([layer.outputs for layer in network.dense[:-1]], whole_numbers(parts, "parts", least=1))
-    check_recombines(network, gene, whole)
+    network = in_parts(network, whole_numbers(parts, "parts", least=1))
+    check_recombines(network, gene)
     genes = np.stack([first.genes, second.genes])
     pair = np.array([[0, 1]], np.int32)
-    brood = Brood(network, seed, 0, genes, pair, GENES[gene], 0.0, 0.0, 0, 0.0, 0.0, whole)
+    brood = Brood(network, seed, 0, genes, pair, GENES[gene], 0.0, 0.0, 0, 0.0, 0.0)
     child = NumpyBackend().rebuild(brood, np.arange(1))[0]
     told = {"method": "mixed", "gene": gene}
     return Model.build(network, child, first.class_names, first.input_range, told, first.feature_names)
@@ -184,7 +184,7 @@ def _same_layers(first: Model, second: Model) -> bool:
     )
 
 
-def check_recombines(network: Network, gene: str, parts: tuple[int, ...]) -> None:
+def check_recombines(network: Network, gene: str) -> None:
     """Refuse a network that is a single gene.
 
     Raises
@@ -192,7 +192,7 @@ def check_recombines(network: Network, gene: str, parts: tuple[int, ...]) -> Non
     UsageError
         If a child could only be a copy of one parent.
     """
-    if gene != "weight" and len(np.unique(crossover_runs(network, GENES[gene], parts)[:, 1])) < 2:
+    if gene != "weight" and len(np.unique(crossover_runs(network, GENES[gene])[:, 1])) < 2:
         raise UsageError(
             f"a network of one {gene} ({network.describe()}) cannot recombine: a child would be a copy; "
             "choose a smaller gene, or give it more layers"

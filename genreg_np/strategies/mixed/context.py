@@ -21,7 +21,6 @@ class MixedContext:
     options: MixedOptions
     backend: Backend
     descent: Descent
-    parts: tuple[int, ...]  # of each dense layer, the last one included; empty: all whole
     features: Array = field(repr=False)  # (M, I) of the backend: what is learned from
     labels: NDArray[np.int64]  # (M,)
     judged: Array = field(repr=False)  # (n, I) of the backend: the selecting split

@@ -11,11 +11,12 @@ layer.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 
-from genreg_np.backends.genes import check_parts
 from genreg_np.errors import UsageError
+from genreg_np.model import Network
 
 Shape = tuple[tuple[int, ...], tuple[int, ...]]  # widths of hidden layers, and how many parts each has; () all one
 
@@ -42,13 +43,30 @@ def parse_network(text: str) -> Shape:
     return tuple(sum(layer) for layer in layers), parts if max(parts) > 1 else ()
 
 
-def dense_parts(hidden: Sequence[int], parts: Sequence[int]) -> tuple[int, ...]:
-    """Return how many parallel parts each dense layer has, the last one included; none where all are whole.
+def check_parts(hidden: Sequence[int], parts: Sequence[int]) -> None:
+    """Refuse parallel parts that do not fit hidden layers of so many units.
+
+    Raises
+    ------
+    UsageError
+        If there is not a number for each layer, or a layer cannot be divided so.
+    """
+    if len(parts) != len(hidden):
+        raise UsageError(
+            f"parts = {','.join(map(str, parts))} must have a number for each of the {len(hidden)} hidden layers"
+        )
+    for width, count in zip(hidden, parts, strict=True):
+        if count < 1 or width % count:
+            raise UsageError(f"a layer of {width} units cannot be cut into {count} equal parts")
+
+
+def in_parts(network: Network, parts: Sequence[int]) -> Network:
+    """Return a network whose hidden layers are cut into parallel parts.
 
     Parameters
     ----------
-    hidden : sequence of int
-        Widths of the hidden layers.
+    network : Network
+        Of dense layers.
     parts : sequence of int
         Parallel parts of each hidden layer; none: whole layers.
 
@@ -58,14 +76,17 @@ def dense_parts(hidden: Sequence[int], parts: Sequence[int]) -> tuple[int, ...]:
         If there is not a number for each hidden layer, or a layer cannot be cut so.
     """
     if not parts:
-        return ()
-    check_parts(hidden, parts, "hidden")
-    return (*parts, 1)
+        return network
+    *hidden, last = network.dense
+    check_parts([layer.outputs for layer in hidden], parts)
+    cut = [dataclasses.replace(layer, parts=count) for layer, count in zip(hidden, parts, strict=True)]
+    return Network(network.input_shape, (*network.fixed, *cut, last))
 
 
 def network_name(hidden: tuple[int, ...], parts: tuple[int, ...]) -> str:
-    """Return a network's name, or its widths as parse_network takes them; raises as dense_parts does."""
-    parts = dense_parts(hidden, parts)[:-1]
+    """Return a network's name, or its widths as parse_network takes them; raises as check_parts does."""
+    if parts:
+        check_parts(hidden, parts)
     parts = parts if max(parts, default=1) > 1 else ()
     for name, shape in NETWORKS.items():
         if shape == (hidden, parts):

@@ -16,18 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.base import Backend
-from genreg_np.backends.genes import part_rows
 from genreg_np.layers.base import Array, array_module
 from genreg_np.model import Float32, Network
 
 CLUSTERED = 0.9
 
 
-def layer_slices(network: Network, parts: tuple[int, ...] = ()) -> dict[str, slice]:
+def layer_slices(network: Network) -> dict[str, slice]:
     """Return the weights of each layer or part among the genes, by the names used in tables and figures."""
     slices = {}
     for index, (layer, (weights, _)) in enumerate(zip(network.dense, network.weight_slices, strict=True)):
-        pieces = part_rows(layer.outputs, parts[index] if parts else 1)
+        pieces = layer.part_rows
         for number, rows in enumerate(pieces):
             first = weights.start + rows.start * layer.inputs
             name = f"{index + 1}{part_name(number, len(pieces))}"

@@ -42,7 +42,7 @@ from genreg_np.strategies.mixed.breeding import (
 )
 from genreg_np.strategies.mixed.context import MixedContext
 from genreg_np.strategies.mixed.fitness import fitness_of
-from genreg_np.strategies.mixed.networks import dense_parts
+from genreg_np.strategies.mixed.networks import in_parts
 from genreg_np.strategies.mixed.options import MixedOptions
 from genreg_np.strategies.mixed.similarity import cluster_counts, cosines, layer_slices, mean_pairwise
 from genreg_np.strategies.problem import Problem
@@ -105,13 +105,13 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
         UsageError
             Without a dataset, or if the network cannot learn or recombine so.
         """
-        network, dataset = problem.network, problem.dataset
+        dataset = problem.dataset
         if dataset is None or problem.features is None or problem.labels is None:
             raise UsageError("mixed learns from labelled data and chooses by a split of them: it needs a dataset")
         check_numbers(options, problem.generations)
-        parts = dense_parts([layer.outputs for layer in network.dense[:-1]], options.parts)
-        descent = Descent(network, options.stepping, options.batch_size, parts)
-        check_recombines(network, options.gene, parts)
+        network = in_parts(problem.network, options.parts)
+        descent = Descent(network, options.stepping, options.batch_size)
+        check_recombines(network, options.gene)
         features, labels = problem.features, problem.labels
         if options.training == "all":
             more = backend.features(network, dataset.validation.inputs, dataset.input_range)
@@ -119,9 +119,9 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
             labels = np.concatenate([labels, dataset.validation.labels])
         split = dataset.split(options.selection)
         judged = backend.to_device(backend.features(network, split.inputs, dataset.input_range))
-        layers = layer_slices(network, parts)
+        layers = layer_slices(network)
         return MixedContext(
-            options, backend, descent, parts, features, labels, judged, split.labels, layers, problem.generations
+            options, backend, descent, features, labels, judged, split.labels, layers, problem.generations
         )
 
     @staticmethod
@@ -148,11 +148,11 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
                 genes = array_module(genes).concatenate([genes, fresh])
         order = learning_order(context, stream, generation * options.epochs, options.epochs)
         genes, losses = backend.descend(context.descent, genes, context.features, context.labels, order)
-        genes, astray = replace_astray(context, genes, losses, stream, generation, state.dropped)
+        genes, lost = replace_diverged(context, genes, losses, stream, generation, state.dropped)
         similarity = cosines(backend, genes, context.layers)
-        loss = float(losses[~astray].mean())
+        loss = float(losses[~lost].mean())
         after = dataclasses.replace(
-            state, generation=generation + 1, loss=loss, dropped=state.dropped + int(astray.sum())
+            state, generation=generation + 1, loss=loss, dropped=state.dropped + int(lost.sum())
         )
         return choose(context, after, genes, accuracies(context, genes), similarity)
 
@@ -167,8 +167,7 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
         if options.training == "all" and problem.dataset is not None:
             images += len(problem.dataset.validation)
         what = f"{size} children and {options.newcomer_count} newcomers, {options.epochs} x {images:,} images each"
-        parts = dense_parts([layer.outputs for layer in network.dense[:-1]], options.parts)
-        matrices = (problem.generations + 1) * len(layer_slices(network, parts))
+        matrices = (problem.generations + 1) * len(layer_slices(in_parts(network, options.parts)))
         kept = f"{matrices:,} x {size:,} x {size:,} cosines x 4 bytes"
         sets, kept_bytes = 4 * everyone + size, 4 * matrices * size**2
         return plan_of(what, network.gene_count, sets, problem.features, kept, kept_bytes)
@@ -208,7 +207,7 @@ def learning_order(context: MixedContext, stream: Stream, first_epoch: int, epoc
     return np.concatenate([epoch_order(stream, first_epoch + epoch, images)[0] for epoch in range(epochs)])
 
 
-def went_astray(backend: Backend, genes: Array, losses: NDArray[np.float64]) -> NDArray[np.bool_]:
+def diverged(backend: Backend, genes: Array, losses: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return whose loss (n,) or weights (n, D) are not finite, (n,)."""
     with backend.computing():
         whole = array_module(genes).isfinite(genes).all(axis=1)
@@ -216,7 +215,7 @@ def went_astray(backend: Backend, genes: Array, losses: NDArray[np.float64]) -> 
     return found
 
 
-def replace_astray(
+def replace_diverged(
     context: MixedContext, genes: Array, losses: NDArray[np.float64], stream: Stream, generation: int, before: int
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Put fresh networks in place of those whose loss or weights are not finite; return which they were, (n,).
@@ -226,21 +225,21 @@ def replace_astray(
     FitnessError
         If nobody is left.
     """
-    astray = went_astray(context.backend, genes, losses)
-    if astray.all():
+    lost = diverged(context.backend, genes, losses)
+    if lost.all():
         raise FitnessError(
-            f"generation {generation + 1}: the loss of all {len(astray)} networks became infinite or NaN: "
+            f"generation {generation + 1}: the loss of all {len(lost)} networks became infinite or NaN: "
             f"lower learning_rate ({context.options.learning_rate:g})"
         )
-    if astray.any():
-        numbers = FIRST_REPLACEMENT + before + np.arange(astray.sum())
+    if lost.any():
+        numbers = FIRST_REPLACEMENT + before + np.arange(lost.sum())
         fresh = first_networks(context.backend, context.network, stream, numbers)
         with context.backend.computing():
             xp = array_module(genes)
             both, rows = xp.concatenate([genes, fresh]), np.arange(len(genes))
-            rows[astray] = len(genes) + np.arange(astray.sum())
+            rows[lost] = len(genes) + np.arange(lost.sum())
             genes = both[xp.asarray(rows)]
-    return genes, astray
+    return genes, lost
 
 
 def accuracies(

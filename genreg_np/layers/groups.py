@@ -1,0 +1,78 @@
+"""What crossover exchanges as a whole: a weight, a unit, a block of a layer's weights, a layer.
+
+Genes that share a crossover bit form a group. A group is told by its runs: stretches of a layer's genes, each with the
+number of its bit. A dense layer may be cut into parallel parts, halves of its units for example; a part is then a layer
+for what is said below.
+
+Blocks are those of the notebook of Cooke and de Alfaro: with n = ceil(size / 64) blocks along an axis, each has
+size // n places. What is left over belongs to the last block here. A unit's bias goes with the last block of its
+weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+BLOCK_SIZE = 64  # weights along each side of a block, or somewhat fewer
+
+
+class Gene(IntEnum):
+    """What crossover exchanges as a whole."""
+
+    NONE = 0  # a child is a copy of its first parent
+    WEIGHT = 1  # every weight and bias on its own
+    UNIT = 2  # a unit's incoming weights and its bias
+    LAYER = 3  # a layer's weights and biases
+    BLOCK = 4  # about 64 x 64 weights of a layer
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The groups of a layer's genes."""
+
+    count: int  # how many there are
+    runs: list[tuple[int, int]]  # of each stretch: its first gene, counted in the layer, and its group
+
+
+def block_starts(size: int) -> tuple[int, ...]:
+    """Return where blocks begin along an axis of so many places."""
+    count = -(-size // BLOCK_SIZE)
+    return tuple(range(0, count * (size // count), size // count))
+
+
+def grid_end(size: int) -> int:
+    """Return how many places of an axis the notebook's blocks cover: fewer than `size` where that does not divide."""
+    count = -(-size // BLOCK_SIZE)
+    return count * (size // count)
+
+
+def spans(size: int) -> list[tuple[int, int]]:
+    """Return begin and end of the blocks along an axis."""
+    starts = block_starts(size)
+    return list(zip(starts, (*starts[1:], size), strict=True))
+
+
+def matrix_groups(parts: list[range], inputs: int, outputs: int, gene: Gene) -> Groups:
+    """Return the groups of weights (O, I), row by row, and then biases (O,).
+
+    Weights and biases of a unit lie apart, so a unit appears in several runs with the same bit.
+
+    Parameters
+    ----------
+    parts : list of range
+        The units of each parallel part.
+    """
+    rows = parts
+    if gene is Gene.UNIT:
+        rows = [range(row, row + 1) for row in range(outputs)]
+    elif gene is Gene.BLOCK:
+        rows = [part[start:stop] for part in parts for start, stop in spans(len(part))]
+    across = block_starts(inputs) if gene is Gene.BLOCK else (0,)
+    last, biases = len(across) - 1, outputs * inputs
+    runs: list[tuple[int, int]] = []
+    for place, piece in enumerate(rows):
+        for row in piece if last else piece[:1]:  # where rows are whole, one run holds them all
+            runs += [(row * inputs + start, place * (last + 1) + column) for column, start in enumerate(across)]
+    runs += [(biases + piece.start, place * (last + 1) + last) for place, piece in enumerate(rows)]
+    return Groups(len(rows) * (last + 1), runs)
