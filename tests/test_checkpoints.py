@@ -215,3 +215,15 @@ def test_a_brood_names_no_parent_that_is_not_there(parents: list[list[int]]) -> 
     survivors = np.zeros((2, NETWORK.gene_count), np.float32)
     with pytest.raises(ValueError, match="of 2 survivors"):
         Brood(NETWORK, 0, 1, survivors, np.array(parents, np.int32), Gene.WEIGHT, 0.1, 0.1, 0, 0.5, 0.1)
+
+
+def test_a_checkpoint_that_names_dense_layers_alone_is_loaded(tmp_path: Path) -> None:
+    """As they were written before a network was a tuple of layers: nothing that was saved is lost."""
+
+    def as_before(header: dict, arrays: dict) -> None:
+        layers = header["network"].pop("layers")
+        header["network"]["dense"] = [[one["inputs"], one["outputs"], one["activation"]] for one in layers]
+
+    before = Evolution.load(checkpoint(tmp_path / "before.npz", as_before), backend="numpy")
+    now = Evolution.load(checkpoint(tmp_path / "now.npz", lambda header, arrays: None), backend="numpy")
+    assert before.network == now.network
