@@ -65,7 +65,9 @@ def kernel(**options: Any) -> Any:
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = os.fspath(folder or "")
         try:
-            return numba.njit(cache=folder is not None, error_model="numpy", nogil=True, **options)(function)
+            return numba.njit(
+                cache=folder is not None, error_model="numpy", nogil=True, no_cfunc_wrapper=True, **options
+            )(function)
         finally:
             numba.config.CACHE_DIR = before
 
@@ -74,4 +76,4 @@ def kernel(**options: Any) -> Any:
 
 def part() -> Any:
     """Return a decorator for a function that only kernels call: without what Python would need to call it."""
-    return kernel(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return kernel(no_cpython_wrapper=True)
