@@ -30,7 +30,7 @@ from genreg_np.model import Float32
 from genreg_np.streams import gap_table, normal_table
 
 BLOCK_GENES = 1 << 18  # weights built at a time, 1 MB: they must stay in a core's cache
-BLOCK_VALUES = 1 << 16  # pre-activations inherited at a time
+BLOCK_VALUES = 1 << 18  # pre-activations inherited at a time
 MIN_ROWS, MOST_GENOMES = 16, 16
 SPARSE_COST = 4.0  # a scattered multiply-add costs this many of a product's
 LONGEST_GAP = 32  # dark inputs between lit ones that are cheaper to compute than to step over
@@ -107,8 +107,9 @@ class BroodTiles:
         self._numbers = np.arange(brood.size)
         self._task = int(batch.score), float(batch.reward), float(batch.penalty)
         self._codes = [ACTIVATION_CODES[layer.activation] for layer in brood.network.dense]
-        following = max((layer.inputs * layer.outputs for layer in brood.network.dense[1:]), default=1)
-        self._finished_at_once = max(1, BLOCK_GENES // following)
+        self._finished_at_once = max(
+            1, BLOCK_GENES // sum(layer.genes for layer in brood.network.dense[1:] or [self._first])
+        )
 
     def dense(self, first: int, last: int) -> None:
         """Judge tiles of `self.genomes` genomes, `self.rows` rows of each at a time."""
@@ -138,22 +139,18 @@ class BroodTiles:
 
     def logits(self, values: Float32, genomes: Numbers) -> Float32:
         """Return the logits (G, K, N) from the first layers' products (G, H, N)."""
-        network, images = self._brood.network, len(self._batch)
-        for number, (weights, biases) in enumerate(network.weight_slices):
-            layer = network.dense[number]
+        network, images, count = self._brood.network, len(self._batch), len(genomes)
+        start = network.weight_slices[0][1].start
+        genes = np.empty((count, network.gene_count - start), np.float32)
+        self.genes.fill(genes, genomes, (start, 1, genes.shape[1]), whole(genes.shape[1]))
+        for number, layer in enumerate(network.dense):
+            weights, biases = (slice(part.start - start, part.stop - start) for part in network.weight_slices[number])
             if number:
-                built = self._stretch(genomes, weights).reshape(len(genomes), layer.outputs, layer.inputs)
-                below, values = values, np.empty((len(genomes), layer.outputs, images), np.float32)
+                built = np.ascontiguousarray(genes[:, weights]).reshape(count, layer.outputs, layer.inputs)
+                below, values = values, np.empty((count, layer.outputs, images), np.float32)
                 multiply(built, below, values)
-            activate(values.reshape(-1, images), self._stretch(genomes, biases).reshape(-1), self._codes[number])
+            activate(values.reshape(-1, images), genes[:, biases].reshape(-1), self._codes[number])
         return values
-
-    def _stretch(self, genomes: Numbers, part: slice) -> Float32:
-        """Return some neighbouring genes of genomes (G,), (G, n)."""
-        count = part.stop - part.start
-        built = np.empty((len(genomes), count), np.float32)
-        self.genes.fill(built, genomes, (part.start, 1, count), whole(count))
-        return built
 
     def judge(self, logits: Float32, genomes: Numbers) -> None:
         """Fill fitness and accuracy of genomes (G,), neighbours, from their logits (G, K, N)."""

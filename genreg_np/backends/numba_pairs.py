@@ -21,6 +21,7 @@ from genreg_np.backends.numba_gradients import layer_table
 from genreg_np.fitness import check_image_scores
 from genreg_np.model import Float32, Network
 
+NO_WEIGHTS = np.empty((0, 0), np.float32)
 TILE = 128  # images whose mutants one thread judges at a time: a fixed shape, as IMAGE_TILE
 NO_DRAWS, FIRST = np.empty(0, np.uint32), np.zeros(1, np.int64)
 
@@ -77,7 +78,8 @@ class PairTiles:
                 multiply_turned(weights, below, sums[own])
             below = values[own]
             kernels.add_biases(sums[own], biases, below)
-            activate(below, self._unbiased[own], self._codes[layer])
+            if self._codes[layer]:
+                activate(below, self._unbiased[own], self._codes[layer])
         return sums, values
 
     def mutate(self, start: int, values: Float32, middle: Float32, delta: Float32, signs: Float32) -> None:
@@ -85,7 +87,7 @@ class PairTiles:
         twins = np.empty((2, *values.shape), np.float32)
         kernels.mutate_units(twins, signs, middle, self._sigma, start, self._how.generation, self._seed)
         for own, code in zip(self._units, self._codes, strict=True):
-            for twin in twins:
+            for twin in twins if code else ():
                 activate(twin[own], self._unbiased[own], code)
         kernels.halve(middle, delta, signs, twins)
 
@@ -98,21 +100,14 @@ class PairTiles:
         spreads : (M, N, T) float32
             Pair k's twins give base + spread and base - spread.
         """
-        own, order = self._units[layer], self._how.order
-        middle, delta = tile[3][own], tile[4][own]
-        units, images = middle.shape
-        if layer + 1 < self._depth:
-            weights, biases = self._layers[layer + 1]
-            base = np.empty((len(biases), images), np.float32)
+        own, last = self._units[layer], layer + 1 == self._depth
+        base, delta = tile[3][own], tile[4][own]
+        weights, biases = self._layers[layer + 1] if not last else (NO_WEIGHTS, self._unbiased)
+        if not last:
+            middle, base = base, np.empty((len(biases), base.shape[1]), np.float32)
             multiply(weights[None], middle[None], base[None])
-            kernels.add_biases(base, biases, base)
-            spreads = np.zeros((order, *base.shape), np.float32)
-            kernels.scatter(spreads, weights, delta)
-        else:
-            base, spreads = middle, np.zeros((order, units, images), np.float32)
-            every = np.arange(units)
-            spreads[every % order, every] = delta
-        kernels.transform(spreads.reshape(order, -1))
+        spreads = np.empty((self._how.order, *base.shape), np.float32)
+        kernels.spread(spreads, base, weights, biases, delta)
         return base, spreads
 
     def compare(self, tile: Tile) -> Float32:
@@ -142,17 +137,15 @@ class PairTiles:
     def fold(self, number: int, tile: Tile, differences: Float32) -> None:
         """Turn the differences of a tile's pairs (L, M, T), which are overwritten, into its change: not yet a mean."""
         start, images, values, _, _, signs = tile
-        weights, how, ones = self._batch.weights[start : start + TILE], self._how, np.ones(len(images), np.float32)
-        kernels.weigh(differences, weights, self._sigma, how.pairs, how.relative)
-        for layer, (change, biases) in enumerate(self._changed):
-            own, advantages = self._units[layer], differences[layer]
-            kernels.transform(advantages)
-            credits = np.empty_like(signs[own])
-            kernels.credit(credits, biases[number], advantages, signs[own], ones)
+        weights, how = self._batch.weights[start : start + TILE], self._how
+        credits, changes, layers = np.empty_like(signs), self._changes[number], self._net[1]
+        kernels.credit(credits, changes, differences, signs, layers, weights, self._sigma, how.pairs, how.relative)
+        for layer, (change, _) in enumerate(self._changed):
+            own = self._units[layer]
             if layer:
-                multiply_turned(credits, values[self._units[layer - 1]], change[number])
+                multiply_turned(credits[own], values[self._units[layer - 1]], change[number])
             else:
-                multiply(credits[None], images[None], change[None, number])
+                multiply(credits[None, own], images[None], change[None, number])
 
     def score(self, number: int, tile: Tile) -> None:
         """Add up what a tile's images earn without mutation, and how many are right."""

@@ -23,8 +23,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from genreg_np.backends.kernels.bits import copy, fill_signs
-from genreg_np.backends.kernels.jit import kernel
+from genreg_np.backends.kernels.bits import ZERO, copy, fill_signs
+from genreg_np.backends.kernels.jit import kernel, part
 from genreg_np.streams import Purpose
 
 SIGNS = np.uint64(Purpose.SIGNS)
@@ -44,12 +44,12 @@ def gather(images, features, rows, shifts):
 
 @kernel()
 def add_biases(sums, biases, values):
-    """Add biases (O,) to sums (O, T), and copy them to values."""
+    """Add biases (O,) to sums (O, T), and fill values with what a linear layer makes of them: there, -0 becomes 0."""
     for unit in range(len(sums)):
         bias, row, target = biases[unit], sums[unit], values[unit]
         for t in range(len(row)):
             row[t] += bias
-            target[t] = row[t]
+            target[t] = row[t] + np.float32(0)
 
 
 @kernel()
@@ -75,19 +75,7 @@ def halve(middle, delta, signs, twins):
             mean[t], half[t] = np.float32(0.5) * (a + b), np.float32(0.5) * (a - b)
 
 
-@kernel()
-def scatter(spreads, weights, delta):
-    """Add u_j to spreads (M, N, T): weights (N, O) times delta (O, T), unit h to row h mod M."""
-    order = len(spreads)
-    for unit in range(len(delta)):
-        source, targets = delta[unit], spreads[unit % order]
-        for output in range(len(weights)):
-            weight, target = weights[output, unit], targets[output]
-            for t in range(len(source)):
-                target[t] += weight * source[t]
-
-
-@kernel()
+@part()
 def transform(values):
     """Replace values (K, n) by H values: the Walsh-Hadamard transform over the first axis, K log2 K additions."""
     size = len(values)
@@ -103,6 +91,33 @@ def transform(values):
 
 
 @kernel()
+def spread(spreads, base, weights, biases, delta):
+    """Fill spreads (M, N, T) with v_k, from weights (N, O) and delta (O, T), and add biases (N,) to base (N, T).
+
+    Behind the last layer are no weights, N = 0: its units' own delta are spread, and there is no base.
+    """
+    order, images = len(spreads), delta.shape[1]
+    for j in range(order):
+        for output in range(spreads.shape[1]):
+            target = spreads[j, output]
+            for t in range(images):
+                target[t] = np.float32(0)
+    for unit in range(len(delta)):
+        source, targets = delta[unit], spreads[unit % order]
+        if len(weights) == 0:
+            copy(targets[unit], source)
+        for output in range(len(weights)):
+            weight, target = weights[output, unit], targets[output]
+            for t in range(images):
+                target[t] += weight * source[t]
+    for output in range(len(weights)):
+        bias, row = biases[output], base[output]
+        for t in range(images):
+            row[t] += bias
+    transform(spreads.reshape(order, spreads.shape[1] * images))
+
+
+@part()
 def weigh(advantages, weights, sigma, pairs, relative):
     """Turn differences of scores (L, M, T) into d / K times the images' weights (T,)."""
     scale = np.empty(len(weights), np.float32)
@@ -125,14 +140,25 @@ def weigh(advantages, weights, sigma, pairs, relative):
 
 
 @kernel()
-def credit(credits, biases, advantages, signs, ones):
-    """Fill a layer's credits (O, T) from its transformed advantages (M, T), and the biases' change (O,), their sums."""
-    order = len(advantages)
-    for unit in range(len(signs)):
-        source, target, sign = advantages[unit % order], credits[unit], signs[unit]
-        for t in range(len(sign)):
-            target[t] = sign[t] * source[t]
-    np.dot(credits, ones, biases)
+def credit(credits, change, advantages, signs, layers, weights, sigma, pairs, relative):
+    """Fill credits (U, T) from differences of scores (L, M, T), 0 beyond pair K, which are overwritten.
+
+    Fills the biases' change, too: among all genes' changes (D,).
+    """
+    weigh(advantages, weights, sigma, pairs, relative)
+    order, images = advantages.shape[1:]
+    ones, first = np.ones(images, np.float32), ZERO
+    for layer in range(len(layers)):
+        own = advantages[layer]
+        transform(own)
+        units = layers[layer, 1]
+        for unit in range(units):
+            source, target, sign = own[unit % order], credits[first + unit], signs[first + unit]
+            for t in range(images):
+                target[t] = sign[t] * source[t]
+        middle = layers[layer, 2] + layers[layer, 0] * units
+        np.dot(credits[first : first + units], ones, change[middle : middle + units])
+        first += units
 
 
 @kernel()
