@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from genreg_np.backends.base import Backend, Batch, Brood, Gene, Perturbation, Score, Work
+from genreg_np.backends.base import Backend, Batch, Brood, Gene, Score, Work
 from genreg_np.backends.gradients import Descent
+from genreg_np.backends.kernels import brood, mutants, perturb
 from genreg_np.backends.kernels.jit import cache_folder
-from genreg_np.backends.numba_pairs import PairTiles, Tile
+from genreg_np.backends.kernels.network import PREDICTION, activate, multiply, multiply_turned
+from genreg_np.backends.numba_broods import BroodTiles, Offspring, whole
+from genreg_np.backends.numba_gradients import layer_table
 from genreg_np.backends.threads import usable_processors
 from genreg_np.layers import Deskew, Detectors, Standardise
 from genreg_np.layers.optimisers import Optimiser
@@ -27,22 +30,38 @@ from genreg_np.streams import Purpose
 
 NETWORK = Network.build((2,), (2,), 2)
 TWO, GENOMES = np.zeros((2, 2), np.float32), np.zeros((1, NETWORK.gene_count), np.float32)
-BATCH = Batch(TWO, np.zeros(2, np.int64), np.ones(2), Score.LOG_PROBABILITY)
-BROOD = Brood(NETWORK, 0, 0, GENOMES[:0], np.zeros((1, 2), np.int32), Gene.WEIGHT, 0.1, 0.1, 0, 0.5, 0.1)
-DARK = np.zeros((1, 1), np.uint8)
-UNITS = np.zeros((4, 2), np.float32)  # of both layers, for two images
-TILE: Tile = (0, TWO, UNITS, UNITS, UNITS, UNITS)
+LABELS, SHARES, NONE, SEED = np.zeros(2, np.int64), np.ones(2), np.zeros(1, np.int64), np.uint64(0)
+DARK, BITS, HALF = np.zeros((1, 1), np.uint8), np.zeros((1, 4), np.uint32), np.float32(0.5)
+TASK, NET = (int(Score.LOG_PROBABILITY), HALF, HALF), (GENOMES[0], layer_table(NETWORK))
+BATCH = Batch(TWO, LABELS, SHARES, Score.LOG_PROBABILITY)
+BROOD = Brood(NETWORK, 0, 0, GENOMES[:0], np.zeros((1, 2), np.int32), Gene.NONE, 0.1, 0.1, 0, 0.5, 0.1)
 START = "from genreg_np.backends.numba_warm import compile_here; compile_here(sys.argv[2:])"
 
 
-def _pairs(score: Score = Score.LOG_PROBABILITY) -> PairTiles:
-    return PairTiles(NETWORK, GENOMES[0], dataclasses.replace(BATCH, score=score), Perturbation(1, 0.1, 0, 0))
+def _genes() -> Offspring:
+    return Offspring(dataclasses.replace(BROOD, survivors=GENOMES))
 
 
-def _inherited(backend: Backend) -> None:
-    parents = np.zeros((2, 2), np.int32)  # more children than survivors: else inheriting would save nothing
-    whole = dataclasses.replace(BROOD, survivors=GENOMES, parents=parents, gene=Gene.NONE, mutation_rate=0.0)
-    backend.score(whole, BATCH)
+def _fill_first(backend: Backend) -> None:
+    Offspring(BROOD).fill(GENOMES.copy(), NONE, (0, 1, 2), whole(2))
+
+
+def _inherit(backend: Backend) -> None:
+    _genes().inherit(GENOMES.copy(), NONE, (0, 1, 2), whole(2))
+
+
+def _inherit_units(backend: Backend) -> None:
+    genes = _genes()
+    brood.inherit_units(TWO[None], TWO[None], 2, NONE, BITS, genes.family, 0)
+
+
+def _add_mutated_inputs(backend: Backend) -> None:
+    genes = _genes()
+    brood.add_mutated_inputs(TWO[None], NONE, 0, 2, TWO, np.zeros(2, np.int32), (0, SEED), genes.tables)
+
+
+def _judge(backend: Backend) -> None:
+    BroodTiles(BROOD, BATCH).judge(TWO[None].copy(), NONE)
 
 
 def _images(backend: Backend) -> None:
@@ -53,30 +72,58 @@ def _images(backend: Backend) -> None:
 
 def _gradients(backend: Backend) -> None:
     descent = Descent(Network.build((2,), (2,), 2, "relu"), Optimiser("sgd", 0.1, 0.9), 2)
-    backend.descend(descent, GENOMES, TWO, BATCH.labels, np.arange(2))
+    backend.descend(descent, GENOMES, TWO, LABELS, np.arange(2))
 
 
-EXAMPLES: dict[str, Callable[[Backend], object]] = {  # the dearest first: every other one is the second process's
-    "dense": lambda backend: backend.score(BROOD, BATCH),
-    "inherited": _inherited,
+def _by_score(backend: Backend) -> None:
+    mutants.compare_by_score(TWO.copy(), TWO, TWO[None], LABELS, BITS[0], TASK, NET, 0, 1)
+
+
+def _credit(backend: Backend) -> None:
+    credits, signs, layers = np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32), layer_table(NETWORK)
+    perturb.credit(credits, GENOMES[0].copy(), TWO[:, None].copy(), signs, layers, SHARES, HALF, 1, True)
+
+
+# Kernels with a run's types, none twice, the dearest first: every other one is the second process's.
+EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "gradients": _gradients,
-    "scored pairs": lambda backend: _pairs(Score.REWARD_SAMPLED).compare(TILE),
     "images": _images,
-    "open": lambda backend: _pairs().open(0),
-    "compare": lambda backend: _pairs().compare(TILE),
-    "fold": lambda backend: _pairs().fold(0, TILE, np.zeros((2, 1, 2), np.float32)),
-    "logits": lambda backend: backend.logits(NETWORK, GENOMES[0], TWO),
-    "rebuild": lambda backend: backend.rebuild(BROOD, np.zeros(1, np.int64)),
+    "compare by score": _by_score,
+    "judge": _judge,
+    "inherit": _inherit,
+    "add mutated inputs": _add_mutated_inputs,
+    "compare by log": lambda _: mutants.compare_by_log(TWO.copy(), TWO, TWO[None], LABELS, 1),
+    "total by log": lambda _: mutants.total_by_log(np.zeros(2), TWO, LABELS, SHARES),
+    "mutate units": lambda _: perturb.mutate_units(TWO[None].repeat(2, 0), TWO.copy(), TWO, HALF, 0, 0, SEED),
     "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
-    "score": lambda backend: _pairs().score(0, TILE),
-    "add": lambda backend: _pairs().add(0, 1),
+    "activate": lambda _: activate(TWO.copy(), TWO[0], 0),
+    "first genes": _fill_first,
+    "spread": lambda _: perturb.spread(TWO[None].copy(), TWO.copy(), TWO, TWO[0], TWO),
+    "credit": _credit,
+    "total by score": lambda _: mutants.total_by_score(np.zeros(2), TWO, LABELS, SHARES, BITS[0], TASK),
+    "inherit units": _inherit_units,
+    "multiply": lambda _: multiply(TWO[None], TWO[None], TWO[None].copy()),
+    "multiply turned": lambda _: multiply_turned(TWO, TWO, TWO.copy()),
+    "gather lit": lambda _: brood.gather_lit(TWO[None].copy(), GENOMES, 2, whole(2)),
+    "gather": lambda _: perturb.gather(TWO.copy(), TWO, LABELS, LABELS),
+    "add tiles": lambda _: perturb.add_tiles(GENOMES[0].copy(), GENOMES, 1, 0, 1),
+    "draw words": lambda _: _genes().words(NONE, 0, 1, PREDICTION),
+    "halve": lambda _: perturb.halve(TWO.copy(), TWO.copy(), TWO.copy(), TWO[None].repeat(2, 0)),
+    "add biases": lambda _: perturb.add_biases(TWO.copy(), TWO[0], TWO.copy()),
 }
+LOGITS = ("activate", "multiply", "multiply turned")
 NEEDED = {
-    Work.BROODS: ("dense", "inherited", "logits", "rebuild", "mutate"),
-    Work.PAIRS: ("open", "compare", "fold", "logits", "score", "add"),
-    Work.SCORED_PAIRS: ("scored pairs",),
-    Work.IMAGES: ("images", "logits"),
-    Work.GRADIENTS: ("gradients", "logits"),
+    Work.BROODS: (
+        *("judge", "inherit", "add mutated inputs", "mutate", "first genes", "inherit units", "gather lit"),
+        *("draw words", *LOGITS),
+    ),
+    Work.PAIRS: (
+        *("compare by log", "total by log", "mutate units", "spread", "credit", "gather", "add tiles", "halve"),
+        *("add biases", *LOGITS),
+    ),
+    Work.SCORED_PAIRS: ("compare by score", "total by score", "draw words"),
+    Work.IMAGES: ("images", *LOGITS),
+    Work.GRADIENTS: ("gradients", *LOGITS),
 }
 
 
