@@ -16,15 +16,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Score, Work
-from genreg_np.backends.gradients import Descent
-from genreg_np.backends.kernels import brood, mutants, perturb
+from genreg_np.backends.kernels import brood, descent, mutants, perturb
 from genreg_np.backends.kernels.jit import cache_folder
 from genreg_np.backends.kernels.network import PREDICTION, activate, multiply, multiply_turned
 from genreg_np.backends.numba_broods import BroodTiles, Offspring, whole
 from genreg_np.backends.numba_gradients import layer_table
 from genreg_np.backends.threads import usable_processors
 from genreg_np.layers import Deskew, Detectors, Standardise
-from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network
 from genreg_np.streams import Purpose
 
@@ -64,15 +62,17 @@ def _judge(backend: Backend) -> None:
     BroodTiles(BROOD, BATCH).judge(TWO[None].copy(), NONE)
 
 
-def _images(backend: Backend) -> None:
-    filters = np.zeros((1, 1, 1), np.int8)
-    found = backend.levels((Deskew((1, 1)), Detectors((1, 1, 1), filters, 0, 1, 1, False, 1.0)), DARK)
-    backend.standardise(Standardise.fit(found), found)
+def _detect(backend: Backend) -> None:
+    backend.levels((Detectors((1, 1, 1), np.zeros((1, 1, 1), np.int8), 0, 1, 1, False, 1.0),), DARK)
 
 
-def _gradients(backend: Backend) -> None:
-    descent = Descent(Network.build((2,), (2,), 2, "relu"), Optimiser("sgd", 0.1, 0.9), 2)
-    backend.descend(descent, GENOMES, TWO, LABELS, np.arange(2))
+def _descend(backend: Backend) -> None:
+    genes, rates = GENOMES[0].copy(), np.zeros((1, 5), np.float32)
+    descent.descend(genes, genes, genes, SHARES[0], NET[1], (TWO[None], LABELS[None], NONE), LABELS[None], rates)
+
+
+def _gather_batches(backend: Backend) -> None:
+    descent.gather(TWO[None].copy(), LABELS[None].copy(), NONE.copy(), TWO, LABELS[None], 0, 1)
 
 
 def _by_score(backend: Backend) -> None:
@@ -86,29 +86,33 @@ def _credit(backend: Backend) -> None:
 
 # Kernels with a run's types, none twice, the dearest first: every other one is the second process's.
 EXAMPLES: dict[str, Callable[[Backend], object]] = {
-    "gradients": _gradients,
-    "images": _images,
+    "descend": _descend,
+    "detect": _detect,
     "compare by score": _by_score,
-    "judge": _judge,
-    "inherit": _inherit,
     "add mutated inputs": _add_mutated_inputs,
+    "judge": _judge,
+    "credit": _credit,
+    "deskew": lambda backend: backend.levels((Deskew((1, 1)),), DARK),
+    "inherit": _inherit,
     "compare by log": lambda _: mutants.compare_by_log(TWO.copy(), TWO, TWO[None], LABELS, 1),
+    "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
     "total by log": lambda _: mutants.total_by_log(np.zeros(2), TWO, LABELS, SHARES),
     "mutate units": lambda _: perturb.mutate_units(TWO[None].repeat(2, 0), TWO.copy(), TWO, HALF, 0, 0, SEED),
-    "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
+    "gather batches": _gather_batches,
     "activate": lambda _: activate(TWO.copy(), TWO[0], 0),
-    "first genes": _fill_first,
     "spread": lambda _: perturb.spread(TWO[None].copy(), TWO.copy(), TWO, TWO[0], TWO),
-    "credit": _credit,
+    "first genes": _fill_first,
     "total by score": lambda _: mutants.total_by_score(np.zeros(2), TWO, LABELS, SHARES, BITS[0], TASK),
+    "transpose first": lambda _: descent.transpose_first(GENOMES.copy(), GENOMES, 2, 2, 0, 1),
     "inherit units": _inherit_units,
+    "add tiles": lambda _: perturb.add_tiles(GENOMES[0].copy(), GENOMES, 1, 0, 1),
     "multiply": lambda _: multiply(TWO[None], TWO[None], TWO[None].copy()),
     "multiply turned": lambda _: multiply_turned(TWO, TWO, TWO.copy()),
     "gather lit": lambda _: brood.gather_lit(TWO[None].copy(), GENOMES, 2, whole(2)),
     "gather": lambda _: perturb.gather(TWO.copy(), TWO, LABELS, LABELS),
-    "add tiles": lambda _: perturb.add_tiles(GENOMES[0].copy(), GENOMES, 1, 0, 1),
-    "draw words": lambda _: _genes().words(NONE, 0, 1, PREDICTION),
     "halve": lambda _: perturb.halve(TWO.copy(), TWO.copy(), TWO.copy(), TWO[None].repeat(2, 0)),
+    "draw words": lambda _: _genes().words(NONE, 0, 1, PREDICTION),
+    "standardise": lambda backend: backend.standardise(Standardise.fit(DARK), DARK),
     "add biases": lambda _: perturb.add_biases(TWO.copy(), TWO[0], TWO.copy()),
 }
 LOGITS = ("activate", "multiply", "multiply turned")
@@ -122,8 +126,8 @@ NEEDED = {
         *("add biases", *LOGITS),
     ),
     Work.SCORED_PAIRS: ("compare by score", "total by score", "draw words"),
-    Work.IMAGES: ("images", *LOGITS),
-    Work.GRADIENTS: ("gradients", *LOGITS),
+    Work.IMAGES: ("detect", "deskew", "standardise", *LOGITS),
+    Work.GRADIENTS: ("descend", "gather batches", "transpose first", *LOGITS),
 }
 
 
