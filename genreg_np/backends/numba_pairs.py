@@ -16,7 +16,7 @@ from genreg_np.backends.base import ACTIVATION_CODES, Batch, Estimate, Perturbat
 from genreg_np.backends.kernels import mutants
 from genreg_np.backends.kernels import perturb as kernels
 from genreg_np.backends.kernels.bits import draw_words
-from genreg_np.backends.kernels.network import PREDICTION, activate, multiply, multiply_turned
+from genreg_np.backends.kernels.network import PREDICTION, multiply, multiply_turned
 from genreg_np.backends.numba_gradients import layer_table
 from genreg_np.fitness import check_image_scores
 from genreg_np.model import Float32, Network
@@ -59,37 +59,14 @@ class PairTiles:
         """Draw a tile's mutants."""
         start, (features, rows, shifts) = number * TILE, self._drawn_from
         rows, shifts = rows[start : start + TILE], shifts[start : start + TILE]
-        images = np.empty((len(rows), features.shape[1]), np.float32)
-        kernels.gather(images, features, rows, shifts)
-        middle, values = self.forward(images)
-        delta, signs = np.empty_like(values), np.empty_like(values)
-        self.mutate(start, values, middle, delta, signs)
+        images, shape = np.empty((len(rows), features.shape[1]), np.float32), (len(self._unbiased), len(rows))
+        middle, values, delta, signs = (np.empty(shape, np.float32) for _ in range(4))
+        kernels.forward(images, middle, values, self._unbiased, (features, rows, shifts), self._net)
+        how, layers = self._how, self._net[1]
+        kernels.mutate_units(
+            middle, delta, signs, self._unbiased, layers, self._sigma, start, how.generation, self._seed
+        )
         return start, images, values, middle, delta, signs
-
-    def forward(self, images: Float32) -> tuple[Float32, Float32]:
-        """Return pre-activations and activations of all layers, each (U, T), of images (T, I)."""
-        sums = np.empty((len(self._unbiased), len(images)), np.float32)
-        values, below = np.empty_like(sums), images
-        for layer, (weights, biases) in enumerate(self._layers):
-            own = self._units[layer]
-            if layer:
-                multiply(weights[None], below[None], sums[None, own])
-            else:
-                multiply_turned(weights, below, sums[own])
-            below = values[own]
-            kernels.add_biases(sums[own], biases, below)
-            if self._codes[layer]:
-                activate(below, self._unbiased[own], self._codes[layer])
-        return sums, values
-
-    def mutate(self, start: int, values: Float32, middle: Float32, delta: Float32, signs: Float32) -> None:
-        """Turn a tile's pre-activations into m, and fill delta and signs, all (U, T)."""
-        twins = np.empty((2, *values.shape), np.float32)
-        kernels.mutate_units(twins, signs, middle, self._sigma, start, self._how.generation, self._seed)
-        for own, code in zip(self._units, self._codes, strict=True):
-            for twin in twins if code else ():
-                activate(twin[own], self._unbiased[own], code)
-        kernels.halve(middle, delta, signs, twins)
 
     def spread(self, tile: Tile, layer: int) -> tuple[Float32, Float32]:
         """Return what all mutants of a layer make of the next one's pre-activations, or of its own if it is the last.

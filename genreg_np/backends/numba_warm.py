@@ -79,6 +79,16 @@ def _by_score(backend: Backend) -> None:
     mutants.compare_by_score(TWO.copy(), TWO, TWO[None], LABELS, BITS[0], TASK, NET, 0, 1)
 
 
+def _forward(backend: Backend) -> None:
+    four = np.zeros((4, 2), np.float32)
+    perturb.forward(TWO.copy(), four, four.copy(), np.zeros(4, np.float32), (TWO, LABELS, LABELS), NET)
+
+
+def _mutate_units(backend: Backend) -> None:
+    four, unbiased = np.zeros((4, 2), np.float32), np.zeros(4, np.float32)
+    perturb.mutate_units(four, four.copy(), four.copy(), unbiased, NET[1], HALF, 0, 0, SEED)
+
+
 def _credit(backend: Backend) -> None:
     credits, signs, layers = np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32), layer_table(NETWORK)
     perturb.credit(credits, GENOMES[0].copy(), TWO[:, None].copy(), signs, layers, SHARES, HALF, 1, True)
@@ -89,7 +99,9 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "descend": _descend,
     "detect": _detect,
     "compare by score": _by_score,
+    "forward": _forward,
     "add mutated inputs": _add_mutated_inputs,
+    "mutate units": _mutate_units,
     "judge": _judge,
     "credit": _credit,
     "deskew": lambda backend: backend.levels((Deskew((1, 1)),), DARK),
@@ -97,7 +109,6 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "compare by log": lambda _: mutants.compare_by_log(TWO.copy(), TWO, TWO[None], LABELS, 1),
     "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
     "total by log": lambda _: mutants.total_by_log(np.zeros(2), TWO, LABELS, SHARES),
-    "mutate units": lambda _: perturb.mutate_units(TWO[None].repeat(2, 0), TWO.copy(), TWO, HALF, 0, 0, SEED),
     "gather batches": _gather_batches,
     "activate": lambda _: activate(TWO.copy(), TWO[0], 0),
     "spread": lambda _: perturb.spread(TWO[None].copy(), TWO.copy(), TWO, TWO[0], TWO),
@@ -109,11 +120,8 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "multiply": lambda _: multiply(TWO[None], TWO[None], TWO[None].copy()),
     "multiply turned": lambda _: multiply_turned(TWO, TWO, TWO.copy()),
     "gather lit": lambda _: brood.gather_lit(TWO[None].copy(), GENOMES, 2, whole(2)),
-    "gather": lambda _: perturb.gather(TWO.copy(), TWO, LABELS, LABELS),
-    "halve": lambda _: perturb.halve(TWO.copy(), TWO.copy(), TWO.copy(), TWO[None].repeat(2, 0)),
     "draw words": lambda _: _genes().words(NONE, 0, 1, PREDICTION),
     "standardise": lambda backend: backend.standardise(Standardise.fit(DARK), DARK),
-    "add biases": lambda _: perturb.add_biases(TWO.copy(), TWO[0], TWO.copy()),
 }
 LOGITS = ("activate", "multiply", "multiply turned")
 NEEDED = {
@@ -122,8 +130,8 @@ NEEDED = {
         *("draw words", *LOGITS),
     ),
     Work.PAIRS: (
-        *("compare by log", "total by log", "mutate units", "spread", "credit", "gather", "add tiles", "halve"),
-        *("add biases", *LOGITS),
+        *("compare by log", "total by log", "mutate units", "spread", "credit", "add tiles", "forward"),
+        *LOGITS,
     ),
     Work.SCORED_PAIRS: ("compare by score", "total by score", "draw words"),
     Work.IMAGES: ("detect", "deskew", "standardise", *LOGITS),

@@ -21,7 +21,7 @@ import numpy as np
 
 from genreg_np.backends.kernels.bits import ZERO, copy
 from genreg_np.backends.kernels.jit import kernel, part
-from genreg_np.backends.kernels.network import activate, exponential, multiply_turned
+from genreg_np.backends.kernels.network import activate, exponential, multiply_turned, product
 
 TILE_ROWS = 128  # rows of weights whose slopes are held at a time: a fixed number, small enough for the cache
 MOST_LIT = 0.9  # with more inputs lit than this fraction, dark ones are multiplied too
@@ -108,12 +108,6 @@ def times_slope(slope, values, code):
         elif code == 4:
             for i in range(len(target)):
                 target[i] *= known[i] * (np.float32(1) - known[i])
-
-
-@part()
-def product(first, second, out):
-    """Fill out (O, N) with the product of first (O, I) and second (I, N)."""
-    np.dot(first, second, out)
 
 
 @part()

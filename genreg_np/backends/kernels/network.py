@@ -39,11 +39,17 @@ def tanh(x):
     return x * (p / q)
 
 
+@part()
+def product(weights, values, sums):
+    """Fill sums (O, N) with the product of weights (O, I) and values (I, N)."""
+    np.dot(weights, values, sums)
+
+
 @kernel()
 def multiply(weights, values, sums):
     """Fill sums (G, O, N) with the products of weights (G, O, I) and values (G, I, N)."""
     for g in range(len(sums)):
-        np.dot(weights[g], values[g], sums[g])
+        product(weights[g], values[g], sums[g])
 
 
 @kernel()

@@ -25,6 +25,7 @@ import numpy as np
 
 from genreg_np.backends.kernels.bits import ZERO, copy, fill_signs
 from genreg_np.backends.kernels.jit import kernel, part
+from genreg_np.backends.kernels.network import activate, multiply_turned, product
 from genreg_np.streams import Purpose
 
 SIGNS = np.uint64(Purpose.SIGNS)
@@ -32,7 +33,7 @@ TINY = np.float32(1e-12)  # numpy_.TINY
 BLOCK = 4096  # genes whose tiles one thread adds up at a time
 
 
-@kernel()
+@part()
 def gather(images, features, rows, shifts):
     """Fill images (T, I) with rows of the features, each rolled on by its shift."""
     inputs = features.shape[1]
@@ -43,33 +44,55 @@ def gather(images, features, rows, shifts):
 
 
 @kernel()
-def add_biases(sums, biases, values):
-    """Add biases (O,) to sums (O, T), and fill values with what a linear layer makes of them: there, -0 becomes 0."""
-    for unit in range(len(sums)):
-        bias, row, target = biases[unit], sums[unit], values[unit]
-        for t in range(len(row)):
-            row[t] += bias
-            target[t] = row[t] + np.float32(0)
+def forward(images, sums, values, unbiased, drawn_from, net):
+    """Fill images (T, I), and pre-activations and activations of all layers, each (U, T).
+
+    drawn_from = features (M, I), rows, shifts (T,); net = genes (D,), layers (L, 4); unbiased (U,) are zeros.
+    """
+    features, rows, shifts = drawn_from
+    genes, layers = net
+    gather(images, features, rows, shifts)
+    first = ZERO
+    for layer in range(len(layers)):
+        inputs, outputs, start = layers[layer, 0], layers[layer, 1], layers[layer, 2]
+        middle, last = start + inputs * outputs, first + outputs
+        weights, own = genes[start:middle].reshape(outputs, inputs), sums[first:last]
+        if layer:
+            product(weights, values[first - inputs : first], own)
+        else:
+            multiply_turned(weights, images, own)
+        for unit in range(outputs):
+            bias, row, target = genes[middle + unit], own[unit], values[first + unit]
+            for t in range(len(row)):
+                row[t] += bias
+                target[t] = row[t]
+        activate(values[first:last], unbiased, layers[layer, 3])
+        first = last
 
 
 @kernel()
-def mutate_units(twins, signs, sums, sigma, first_image, generation, seed):
-    """Fill signs (U, T) and twins (2, U, T), the pre-activations sums (U, T) +- sigma r."""
+def mutate_units(middle, delta, signs, unbiased, layers, sigma, first_image, generation, seed):
+    """Turn pre-activations z (U, T) of all layers into m, and fill delta and signs, which are 0 where delta is 0.
+
+    A unit's value is m + delta or m - delta, m = (a(z + sigma r) + a(z - sigma r)) / 2.
+    """
+    units, images = middle.shape
+    twins, first = np.empty((2, units, images), np.float32), ZERO
     fill_signs(signs, first_image, generation, SIGNS, seed)
-    for unit in range(len(sums)):
-        row, sign, upper, lower = sums[unit], signs[unit], twins[0, unit], twins[1, unit]
-        for t in range(len(row)):
+    for unit in range(units):
+        row, sign, upper, lower = middle[unit], signs[unit], twins[0, unit], twins[1, unit]
+        for t in range(images):
             step = sigma * sign[t]
             upper[t], lower[t] = row[t] + step, row[t] - step
-
-
-@kernel()
-def halve(middle, delta, signs, twins):
-    """Fill m and delta (U, T) from the twins' activations (2, U, T); signs become 0 where delta is 0."""
-    for unit in range(len(middle)):
+    for layer in range(len(layers)):
+        last = first + layers[layer, 1]
+        for twin in range(2):
+            activate(twins[twin, first:last], unbiased, layers[layer, 3])
+        first = last
+    for unit in range(units):
         upper, lower, sign = twins[0, unit], twins[1, unit], signs[unit]
         mean, half = middle[unit], delta[unit]
-        for t in range(len(upper)):
+        for t in range(images):
             a, b = upper[t], lower[t]
             sign[t] = sign[t] if a != b else np.float32(0)
             mean[t], half[t] = np.float32(0.5) * (a + b), np.float32(0.5) * (a - b)
