@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed reproduce figures soak clean
+.PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed gpu reproduce figures soak clean
 
 train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
@@ -70,6 +70,11 @@ reproduce: $(VENV)/installed-bench
 # The tables and plots of README and docs/benchmarks.md, from the results.
 figures: $(VENV)/installed-bench
 	$(BIN)/python bench/figures.py
+
+# Whether the GPU path is right on this machine's card, and how fast: six minutes at most. Needs no environment of ours,
+# but a Python with CuPy, NumPy, SciPy, Numba, pytest, hypothesis, click and Pillow; writes bench/results/gpu-NAME.json.
+gpu:
+	PYTHONPATH=. $(PYTHON) bench/gpu.py $(ARGS)
 
 # The tests that take minutes.
 soak: $(VENV)/installed-dev

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import accuracies
+import gpu_tables
 import mixed_tables
 import plots
 import tables
@@ -66,6 +67,7 @@ PAGES = {
         "startup": tables.startup,
         "imports": tables.imports,
         "memory": tables.memory,
+        "gpu": gpu_tables.gpus,
         "memory of a run": tables.memory_of_a_run,
         "prediction": tables.prediction,
         "starts": tables.starts,

@@ -16,9 +16,10 @@ from typing import Any
 import machine
 from rungs import RESULTS
 
-from genreg_np import fisher, load_dataset
+from genreg_np import load_dataset
 from genreg_np.backends import create
-from genreg_np.config import TrainConfig, read_preset
+from genreg_np.runs.config import TrainConfig, read_preset
+from genreg_np.strategies import fisher
 from genreg_np.strategies.genreg_2 import Genreg2
 from genreg_np.streams import Stream
 

@@ -12,6 +12,7 @@ runs in a process of its own and tells what it measured as it goes, so whatever 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -23,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import machine
 import numpy as np
@@ -83,7 +85,7 @@ def measure(chosen: argparse.Namespace) -> int:
     except GenregError as error:
         print(f"no GPU to measure: {error}", file=sys.stderr)
         return 1
-    name = re.sub(r"[^a-z0-9]+", "-", card.lower()).strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", card.partition(",")[0].lower()).strip("-")
     target = chosen.out / f"gpu-{'rehearsal' if chosen.rehearse else name}.json"
     document: dict[str, Any] = {"card": card, "machine": machine.describe(), "parts": {}}
     deadline = time.monotonic() + chosen.seconds
@@ -151,6 +153,7 @@ def device(rehearse: bool) -> Told:
     import cupy
 
     from genreg_np import backends
+    from genreg_np.streams import Purpose, Stream
 
     yield "cupy", cupy.__version__
     yield "driver", cupy.cuda.runtime.driverGetVersion()
@@ -165,6 +168,8 @@ def device(rehearse: bool) -> Told:
     yield "float32 product (TFLOP/s)", 2 * side**3 / min(timed(lambda: cupy.matmul(square, square), 10)) / 1e12
     copied = min(timed(square.copy, 20))
     yield "copy (GB/s)", 2 * square.nbytes / copied / 1e9
+    words = functools.partial(Stream(1).words, Purpose.BATCH, 0, 0, 4000)
+    yield "4,000 words drawn by NumPy on the host (ms)", statistics.median(timed(words, 200)) * 1e3
 
 
 def self_test(rehearse: bool) -> Told:
@@ -196,7 +201,7 @@ def tests(rehearse: bool) -> Told:
 def case(preset: str, changes: dict[str, Any], rehearse: bool) -> Told:
     """Yield whether both backends give the same networks, and how long a step and a look at the test images take."""
     from genreg_np import TrainConfig
-    from genreg_np.evolution import Evolution
+    from genreg_np.runs.evolution import Evolution
 
     if rehearse:
         changes = changes | ({"population_size": 10} if preset.startswith("seed") else {"pairs": 2, "batch_size": 20})
@@ -220,6 +225,9 @@ def case(preset: str, changes: dict[str, Any], rehearse: bool) -> Told:
         times = timed(evolution.step, 2 if rehearse else MOST)
         yield f"a step on the {name} (ms)", statistics.median(times) * 1e3
         yield f"fastest and slowest step on the {name} (ms)", [min(times) * 1e3, max(times) * 1e3]
+        if name == "GPU":
+            taken = at_work(evolution.step, 2 if rehearse else 10)
+            yield "of which kernels and products (ms)", statistics.median(taken)
         times = timed(lambda run=evolution: run.accuracies("test"), 2 if rehearse else 20)
         yield f"the test images on the {name} (ms)", statistics.median(times) * 1e3
         yield f"test accuracy on the {name} after {evolution.generation} generations", evolution.accuracies("test")
@@ -269,6 +277,39 @@ def same_bytes(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return {name: genes.tobytes() for name, genes in one.items()} == {
         name: genes.tobytes() for name, genes in other.items()
     }
+
+
+def at_work(action: Callable[[], Any], times: int) -> list[float]:
+    """Return the milliseconds that our kernels and the products of an action took on the device, for each repetition.
+
+    Each is timed by events before and after it, which also count how long it waited to be started: so it took no more.
+    """
+    import cupy
+
+    from genreg_np.backends.cuda.launcher import Launcher
+
+    events: list[tuple[Any, Any]] = []
+
+    def measuring(function: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(*arguments: Any) -> Any:
+            before, after = cupy.cuda.Event(), cupy.cuda.Event()
+            before.record()
+            found = function(*arguments)
+            after.record()
+            events.append((before, after))
+            return found
+
+        return measured
+
+    taken = []
+    launches = mock.patch.object(Launcher, "launch", measuring(Launcher.launch))
+    with launches, mock.patch.object(cupy, "matmul", measuring(cupy.matmul)):
+        for _ in range(times):
+            events.clear()
+            action()
+            cupy.cuda.Device(0).synchronize()
+            taken.append(sum(cupy.cuda.get_elapsed_time(*pair) for pair in events))
+    return taken
 
 
 def timed(action: Callable[[], Any], most: int) -> list[float]:

@@ -32,7 +32,7 @@ import workload as workloads
 from workers import HERE, Launch, Worker
 
 from genreg_np.cli import mixed_
-from genreg_np.config import TrainConfig
+from genreg_np.runs.config import TrainConfig
 
 TURNS = 8  # of each implementation
 PAPER = {

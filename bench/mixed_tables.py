@@ -10,7 +10,7 @@ from typing import Any
 
 from tables import RESULTS, number, table
 
-from genreg_np.hybrid import published
+from genreg_np.strategies.mixed import published
 
 MISSING = "Not measured yet: `python bench/mixed.py`."
 RESISTED = 0.1  # epsilon of the attack that recipes are compared under

@@ -15,7 +15,8 @@ from workload import MUTATION_RATE, MUTATION_SCALE, Workload
 
 from genreg_np import Evolution, TrainConfig, load_dataset
 from genreg_np.backends import create
-from genreg_np.backends.base import Batch, Brood, Gene, Score
+from genreg_np.backends.base import Batch, Brood, Gene
+from genreg_np.fitness import Score
 from genreg_np.model import Network
 
 Step = Callable[[], object]

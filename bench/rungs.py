@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from genreg_np.config import TrainConfig, read_preset
+from genreg_np.runs.config import TrainConfig, read_preset
 
 
 @dataclass(frozen=True)

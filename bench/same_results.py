@@ -18,12 +18,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from genreg_np.config import TrainConfig, preset_names, read_preset
 from genreg_np.data import load_dataset
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.errors import DataError
-from genreg_np.evolution import Evolution
-from genreg_np.training import train
+from genreg_np.runs.config import TrainConfig, preset_names, read_preset
+from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.training import train
 
 GENERATIONS = 6
 SIZES = {"train": 2000, "validation": 300, "test": 300}

@@ -34,10 +34,10 @@ import numpy as np
 from ours import batch_of, brood_of
 from workload import MUTATION_RATE, Workload
 
-from genreg_np.backends import numba_broods as broods
 from genreg_np.backends.base import Gene
-from genreg_np.backends.kernels.network import multiply
-from genreg_np.backends.numba_ import NumbaBackend
+from genreg_np.backends.numba import broods
+from genreg_np.backends.numba.backend import NumbaBackend
+from genreg_np.backends.numba.kernels.network import multiply
 from genreg_np.backends.threads import single_threaded_blas
 
 REPETITIONS = 15

@@ -8,40 +8,40 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 _PUBLIC = {
     "Dataset": "genreg_np.data.dataset",
-    "Evolution": "genreg_np.evolution",
+    "Evolution": "genreg_np.runs.evolution",
     "GenregError": "genreg_np.errors",
     "Model": "genreg_np.model",
     "Network": "genreg_np.model",
-    "TrainConfig": "genreg_np.config",
+    "TrainConfig": "genreg_np.runs.config",
     "load": "genreg_np.model",
     "load_dataset": "genreg_np.data",
-    "resume": "genreg_np.training",
-    "train": "genreg_np.training",
+    "resume": "genreg_np.runs.training",
+    "train": "genreg_np.runs.training",
 }
 
 if TYPE_CHECKING:
-    from genreg_np.config import TrainConfig as TrainConfig
     from genreg_np.data import load_dataset as load_dataset
     from genreg_np.data.dataset import Dataset as Dataset
     from genreg_np.errors import GenregError as GenregError
-    from genreg_np.evolution import Evolution as Evolution
     from genreg_np.model import Model as Model
     from genreg_np.model import Network as Network
     from genreg_np.model import load as load
-    from genreg_np.training import resume as resume
-    from genreg_np.training import train as train
+    from genreg_np.runs.config import TrainConfig as TrainConfig
+    from genreg_np.runs.evolution import Evolution as Evolution
+    from genreg_np.runs.training import resume as resume
+    from genreg_np.runs.training import train as train
+    from genreg_np.version import __version__ as __version__
 
+_LAZY = {**_PUBLIC, "__version__": "genreg_np.version"}
 __all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    if name not in _LAZY:
         raise AttributeError(f"module 'genreg_np' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+    return getattr(importlib.import_module(_LAZY[name]), name)
 
 
 def __dir__() -> list[str]:

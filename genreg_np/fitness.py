@@ -19,15 +19,31 @@ Shapes: P genomes, n images, K classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import ImageFitness, Score
 from genreg_np.errors import FitnessError, UsageError
+
+Float32 = NDArray[np.float32]
+ImageFitness = Callable[[Float32, NDArray[np.int64]], NDArray[np.floating]]  # logits (n, K), labels (n,) -> (n,)
+
+
+class Score(IntEnum):
+    """What one genome earns for one image; arguments in a batch's `reward`, `penalty`, `function`."""
+
+    REWARD_SAMPLED = 0  # reward if the class sampled from softmax is right, else penalty
+    REWARD_ARGMAX = 1  # reward if the most probable class is right, else penalty
+    LOG_PROBABILITY = 2  # log of the right class's probability
+    MARGIN = 3  # how far the right class's logit leads the best other one, at most 1; node perturbation only
+    CUSTOM = 4  # the user's function of the logits; node perturbation only
+
+
+GENOME_SCORES = (Score.REWARD_SAMPLED, Score.REWARD_ARGMAX, Score.LOG_PROBABILITY)  # of whole genomes
 
 BUILT_IN = ("reward", "accuracy", "log-probability")  # all of them finite, or NaN where weights have grown too large
 FITNESSES = (*BUILT_IN, "custom")

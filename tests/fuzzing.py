@@ -27,15 +27,15 @@ from random import Random
 import numpy as np
 
 from genreg_np import infer
-from genreg_np.checkpoint import RunFolder, read_checkpoint, restored
-from genreg_np.config import read_toml
-from genreg_np.convert import read_champion
 from genreg_np.data.arrays import load_npz
 from genreg_np.data.idx import read_idx, write_idx
 from genreg_np.data.images import read_image
 from genreg_np.data.table import load_csv
 from genreg_np.errors import GenregError
-from genreg_np.run_config import pack_run_config, read_run_config
+from genreg_np.export.convert import read_champion
+from genreg_np.runs.checkpoint import RunFolder, read_checkpoint, restored
+from genreg_np.runs.config import read_toml
+from genreg_np.runs.run_config import pack_run_config, read_run_config
 from genreg_np.strategies import REGISTRY
 from tests import mutations
 from tests.helpers import evolution, tiny_config

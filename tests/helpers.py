@@ -18,13 +18,13 @@ from hypothesis import settings
 
 from genreg_np import backends, infer
 from genreg_np.backends.base import Backend
-from genreg_np.backends.cupy_ import CupyBackend
-from genreg_np.config import TrainConfig
+from genreg_np.backends.cuda.backend import CupyBackend
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.errors import BackendError, MissingExtraError
-from genreg_np.evolution import Evolution
 from genreg_np.infer import ModelError
 from genreg_np.model import Model, Network, Standardise
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from genreg_np import training
-from genreg_np.checkpoint import read_checkpoint
 from genreg_np.infer import load
+from genreg_np.runs import training
+from genreg_np.runs.checkpoint import read_checkpoint
+from genreg_np.runs.training import resume, train
 from genreg_np.strategies import REGISTRY
-from genreg_np.training import resume, train
 from tests.helpers import dataset_for, tiny_config, tiny_dataset
 
 GENERATIONS = 12

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from genreg_np.errors import FitnessError, RunError, UsageError
-from genreg_np.evolution import Evolution
 from genreg_np.model import Model, Network, Standardise
+from genreg_np.runs.evolution import Evolution
 from tests.helpers import (
     NETWORK,
     ROOT,
@@ -172,7 +172,7 @@ def test_a_dataset_does_not_change_how_a_fitness_of_ones_own_is_treated() -> Non
     )
     for run in (with_data, without):
         run.run(4, fitness=smallness)
-        assert run.config.fitness == "custom"
+        assert run.config.fitness == "reward"  # nothing is rewritten behind the user's back
     assert with_data.state.survivors.tobytes() == without.state.survivors.tobytes()
     assert with_data.state.trust.tobytes() == without.state.trust.tobytes()
 
@@ -253,7 +253,7 @@ def test_a_negative_number_of_workers_is_refused() -> None:
 CRASHES = """
 import os, threading
 from genreg_np.errors import GenregError
-from genreg_np.evolution import Evolution
+from genreg_np.runs.evolution import Evolution
 from genreg_np.model import Network
 from tests.helpers import kills_its_process, smallness, tiny_config
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from genreg_np import backends
-from genreg_np.config import TrainConfig
 from genreg_np.errors import UsageError
-from genreg_np.evolution import Evolution
-from genreg_np.hybrid import attacks, measure
-from genreg_np.hybrid.attacks import PAPER_FGSM, Attack, attack_images, outcome
 from genreg_np.model import Network, Standardise
+from genreg_np.report import attacks, measure
+from genreg_np.report.attacks import PAPER_FGSM, Attack, attack_images, outcome
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
 from genreg_np.streams import Stream
 from tests.helpers import BACKENDS, create_or_skip, one_line, tiny_dataset
 from tests.test_mixed import SMALL

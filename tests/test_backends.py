@@ -11,8 +11,9 @@ import pytest
 
 from genreg_np import backends
 from genreg_np.backends import numpy_, selftest
-from genreg_np.backends.base import GENOME_SCORES, Backend, Batch, Brood, Gene, Score
+from genreg_np.backends.base import Backend, Batch, Brood, Gene
 from genreg_np.errors import BackendError, MissingExtraError, UsageError
+from genreg_np.fitness import GENOME_SCORES, Score
 from genreg_np.model import Dense, Network
 from genreg_np.streams import Purpose, Stream
 from tests.helpers import BACKENDS, OnHost, create_or_skip, one_line, python

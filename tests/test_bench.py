@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +19,7 @@ from hypothesis import strategies as st
 from genreg_np import infer
 from genreg_np.backends.base import Gene
 from genreg_np.backends.numpy_ import NumpyBackend
+from tests.helpers import PATIENCE, standin
 
 BENCH = Path(__file__).resolve().parents[1] / "bench"
 
@@ -226,3 +232,34 @@ def test_the_matrix_of_targets_is_what_they_take(monkeypatch: pytest.MonkeyPatch
     assert {kind for kind, sign in column.items() if sign == "-"} == {"deskew", "models of 8-bit integers"}
     assert set(column) == {*infer.LAYERS, "models of 8-bit integers"} - {"quantise", "dense-int8"}
     assert {row[0].partition(":")[0] for row in rows if row[-1] == "yes"} == {"dense", "standardise"}
+
+
+def gpu(tmp_path: Path, *arguments: str) -> dict[str, dict[str, Any]]:
+    """Run the measurements of a GPU over the stand-in; return what was written of each part."""
+    standin()
+    subprocess.run(
+        [sys.executable, BENCH / "gpu.py", "--rehearse", "--out", tmp_path, *arguments],
+        env=os.environ | {"PYTHONPATH": str(BENCH.parent)}, capture_output=True, timeout=PATIENCE,
+    )  # fmt: skip
+    return json.loads((tmp_path / "gpu-rehearsal.json").read_text())["parts"]
+
+
+def test_the_measurements_of_a_gpu_can_be_rehearsed(tmp_path: Path) -> None:
+    """The self-test, and a generation of both backends: the same bytes, timed."""
+    pytest.importorskip("numba")
+    found = gpu(tmp_path, "--only", "device", "self-test", "seed-mnist-64")
+    assert found["device"]["cupy"] == "stand-in"
+    assert found["self-test"]["wrong"] == []
+    case = found["seed-mnist-64"]
+    assert case["generations with the same bytes"] == 2
+    assert case["a second run is the same to the byte"]
+    assert case["of which kernels and products (ms)"] > 0
+
+
+def test_a_part_that_fails_or_has_no_time_leaves_the_others(tmp_path: Path) -> None:
+    """What was measured is written as it comes."""
+    assert "no time was left" in gpu(tmp_path, "--only", "self-test", "--seconds", "0")["self-test"]["ended"]
+    found = gpu(tmp_path, "--only", "device", "mixed", "self-test")  # the rehearsal's settings are not those of `mixed`
+    assert found["device"]["kernels (s)"] > 0
+    assert "exit code 1" in found["mixed"]["ended"]
+    assert found["self-test"]["wrong"] == []

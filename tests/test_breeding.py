@@ -13,12 +13,13 @@ from genreg_np import backends
 from genreg_np.backends.genes import BLOCK_SIZE
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import UsageError
-from genreg_np.hybrid import breeding, measure
-from genreg_np.hybrid import strategy as mixed
-from genreg_np.hybrid.breeding import breed, draw_parents, first_networks, outside_blocks, recombine
-from genreg_np.hybrid.networks import NETWORKS, network_name, parse_network
-from genreg_np.hybrid.options import MixedOptions
 from genreg_np.model import Model, Network, Standardise
+from genreg_np.report import measure
+from genreg_np.strategies.mixed import breeding
+from genreg_np.strategies.mixed import strategy as mixed
+from genreg_np.strategies.mixed.breeding import breed, draw_parents, first_networks, outside_blocks, recombine
+from genreg_np.strategies.mixed.networks import NETWORKS, network_name, parse_network
+from genreg_np.strategies.mixed.options import MixedOptions
 from genreg_np.streams import Stream
 from tests.helpers import BACKENDS, create_or_skip, model_of, one_line
 from tests.test_mixed import run

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from genreg_np.errors import UsageError
-from genreg_np.evolution import Evolution
+from genreg_np.runs.evolution import Evolution
 from tests.helpers import (
     DATASET,
     LEARNING,

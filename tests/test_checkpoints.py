@@ -14,11 +14,11 @@ import pytest
 
 from genreg_np import infer
 from genreg_np.backends.base import Brood, Gene
-from genreg_np.checkpoint import read_checkpoint, restored
 from genreg_np.errors import RunError
-from genreg_np.evolution import Evolution
 from genreg_np.files import pack_arrays
 from genreg_np.model import Network
+from genreg_np.runs.checkpoint import read_checkpoint, restored
+from genreg_np.runs.evolution import Evolution
 from genreg_np.strategies import REGISTRY
 from tests.helpers import DATASET, NETWORK, dataset_for, evolution, model_of, one_line, own, smallness
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from genreg_np.errors import UsageError
-from genreg_np.evolution import Evolution
 from genreg_np.export.quantise import quantise
-from genreg_np.hybrid.breeding import recombine
 from genreg_np.infer import Model as TinyModel
 from genreg_np.infer import ModelError, load
 from genreg_np.model import Model, Network
-from genreg_np.training import train
+from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.training import train
+from genreg_np.strategies.mixed.breeding import recombine
 from tests import zoo
 from tests.helpers import model_of, one_line, tiny_config
 

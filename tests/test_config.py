@@ -14,7 +14,8 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genreg_np.config import (
+from genreg_np.errors import UsageError
+from genreg_np.runs.config import (
     TrainConfig,
     default_preset,
     parse_assignment,
@@ -23,7 +24,6 @@ from genreg_np.config import (
     read_toml,
     settings,
 )
-from genreg_np.errors import UsageError
 from genreg_np.strategies import REGISTRY
 from tests.helpers import one_line, patient
 

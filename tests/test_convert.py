@@ -18,10 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genreg_np import convert, infer
+from genreg_np import infer
 from genreg_np.cli import main
-from genreg_np.convert import read_champion
 from genreg_np.errors import DataError
+from genreg_np.export import convert
+from genreg_np.export.convert import read_champion
 from tests.helpers import PATIENCE
 from tests.make_champion import make_champion, make_checkpoint, make_controller, write_pickle
 

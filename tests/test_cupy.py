@@ -16,15 +16,17 @@ import numpy as np
 import pytest
 
 from genreg_np import backends
-from genreg_np.backends import cupy_, selftest
-from genreg_np.backends.base import GENOME_SCORES, Gene, Perturbation, Score
+from genreg_np.backends import selftest
+from genreg_np.backends.base import Gene, Perturbation
+from genreg_np.backends.cuda import backend as cupy_
 from genreg_np.backends.cuda import launcher
+from genreg_np.backends.cuda.backend import CupyBackend
 from genreg_np.backends.cuda.source import compiler_options, source
-from genreg_np.backends.cupy_ import CupyBackend
-from genreg_np.budget import fit_to_budget
-from genreg_np.config import TrainConfig
 from genreg_np.errors import BackendError, MissingExtraError, UsageError
-from genreg_np.evolution import Evolution
+from genreg_np.fitness import GENOME_SCORES, Score
+from genreg_np.runs.budget import fit_to_budget
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
 from tests.helpers import DATASET, PATIENCE, ROOT, STANDIN, TINY, Clock, dataset_for, one_line, standin, tiny_config
 
 
@@ -77,8 +79,8 @@ def test_a_generation_sends_up_parents_and_batch_and_brings_down_scores(cupy: An
         counts.clear()
     made.step()
     images, size = 24, 40
-    parents, rows, labels, chosen = 2 * 4 * size, 8 * images, 4 * images, 4 * made.config.options.survivor_count
-    assert sum(cupy.transfers["up"]) == 2 * parents + rows + labels + chosen  # parents for scoring and for rebuilding
+    batch, chosen = 4 * (2 * size + images + images), 4 * made.config.options.survivor_count
+    assert cupy.transfers["up"] == [batch, chosen]  # parents, labels and rows in one, then who survives
     assert cupy.transfers["down"] == [2 * 8 * size]  # a fitness and an accuracy each
 
 
@@ -327,10 +329,10 @@ def test_the_stand_in_refuses_what_a_gpu_would_not_do(cupy: Any) -> None:
     kernel = cupy.RawModule(code=source(), options=compiler_options()).get_function("activate")
     for wrong in (3, np.int32(3), 3.0):
         with pytest.raises(TypeError):
-            kernel((1, 1), (1,), (array, array, wrong, np.int64(1), np.int32(0)))
+            kernel((1, 1), (1,), (array, array, array, wrong, np.int64(1), np.int32(0)))
     doubles = cupy.asarray(np.zeros(1))
     with pytest.raises(TypeError, match="float64"):
-        kernel((1, 1), (1,), (array, doubles, np.int64(3), np.int64(1), np.int32(0)))
+        kernel((1, 1), (1,), (array, array, doubles, np.int64(3), np.int64(1), np.int32(0)))
 
 
 # The command line

@@ -135,7 +135,7 @@ def test_what_has_no_slope_is_refused() -> None:
 @needs_numba
 def test_neither_threads_nor_steps_at_a_time_change_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network is wholly one thread's, and how long it stays there makes no difference."""
-    from genreg_np.backends import numba_gradients
+    from genreg_np.backends.numba import gradients as numba_gradients
 
     network = Network.build((300,), (150, 140), 10, "relu")
     descent, what = Descent(network, SGD, 20), example(network, 5, 500, dark=0.5)

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from genreg_np import infer
-from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.errors import UsageError
-from genreg_np.evolution import Evolution
 from genreg_np.layers import Branches
 from genreg_np.model import Network
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.training import train
 from genreg_np.strategies.detector_bank import BankOptions, draw_warps
 from genreg_np.streams import Stream
-from genreg_np.training import train
 from tests.helpers import BACKENDS, create_or_skip, one_line
 
 

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genreg_np import selection
-from genreg_np.backends.base import Batch, Brood, Judgement, Score
+from genreg_np.backends.base import Batch, Brood, Judgement
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.data.dataset import SPLITS
 from genreg_np.errors import UsageError
-from genreg_np.evolution import Evolution
+from genreg_np.fitness import Score
 from genreg_np.model import Model, Network
-from genreg_np.strategies import epochs
-from genreg_np.strategies.base import network_for
+from genreg_np.runs.evolution import Evolution
+from genreg_np.strategies import epochs, selection
 from genreg_np.strategies.genreg import draw_batch
+from genreg_np.strategies.problem import HiddenLayers, network_for
 from tests.helpers import (
     DATASET,
     LEARNING,
@@ -121,7 +121,7 @@ def test_records_say_what_the_contract_promises() -> None:
 
 def test_a_run_may_start_from_a_model() -> None:
     """Generation 0 are its mutated copies; elites are not needed to keep it near."""
-    network = network_for(DATASET, tiny_config().hidden, tiny_config().activation)
+    network = network_for(DATASET, HiddenLayers((5,), "tanh"))
     start = model_of(network, class_names=DATASET.class_names)
     run = Evolution(tiny_config(child_mutation_rate=0.1, mutation_scale=0.01), DATASET, backend="numpy", initial=start)
     genomes = np.array([model.genes for model in run.ask()])
@@ -225,7 +225,7 @@ def test_all_survivors_may_be_elites() -> None:
 @pytest.mark.filterwarnings("ignore:(invalid value|overflow):RuntimeWarning")
 def test_nan_weights_do_not_spread(backend: str, fitness: str) -> None:
     """A population that starts from broken weights ends the run with an error or keeps finite trust."""
-    network = network_for(DATASET, tiny_config().hidden, tiny_config().activation)
+    network = network_for(DATASET, HiddenLayers((5,), "tanh"))
     broken = model_of(network, class_names=DATASET.class_names)
     spoilt = Model.build(network, broken.genes * np.float32(1e19), broken.class_names, broken.input_range)
     run = Evolution(

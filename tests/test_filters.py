@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genreg_np import filters
 from genreg_np.errors import UsageError
+from genreg_np.strategies import filters
 from genreg_np.streams import Stream
 from tests.helpers import one_line, patient
 

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genreg_np.backends.base import Score
 from genreg_np.errors import FitnessError
 from genreg_np.fitness import (
+    Score,
     as_number,
     as_numbers,
     check_image_scores,

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genreg_np import fisher, infer
-from genreg_np.config import TrainConfig, read_preset
+from genreg_np import infer
 from genreg_np.errors import UsageError
-from genreg_np.evolution import Evolution
 from genreg_np.layers import Responses, Statistics
 from genreg_np.model import load
+from genreg_np.runs.config import TrainConfig, read_preset
+from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.training import train
+from genreg_np.strategies import fisher
 from genreg_np.streams import Stream
-from genreg_np.training import train
 from tests.helpers import BACKENDS, create_or_skip, one_line
 from tests.test_detector_bank import DATASET, strokes
 

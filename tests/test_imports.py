@@ -36,7 +36,7 @@ def test_the_runtime_imports_numpy_and_nothing_else() -> None:
 
 def test_training_modules_import_neither_the_command_line_nor_optional_packages() -> None:
     """The library knows neither click nor rich, and loads numba, scikit-learn and Pillow only where it uses them."""
-    code = "import genreg_np.evolution, genreg_np.training, genreg_np.backends.numpy_\n"
+    code = "import genreg_np.runs.evolution, genreg_np.runs.training, genreg_np.backends.numpy_\n"
     foreign = set(python(BEFORE + code + FOREIGN).split())
     assert foreign <= {"genreg_np", "numpy", "tomli_w"}
 

@@ -18,10 +18,10 @@ import pytest
 
 from genreg_np import infer
 from genreg_np.errors import RunError
-from genreg_np.evolution import Evolution
 from genreg_np.files import pack_arrays
 from genreg_np.infer import ModelError
 from genreg_np.model import Network
+from genreg_np.runs.evolution import Evolution
 from tests.helpers import NETWORK, STANDARDISED, model_of, one_line, own, refusal, smallness
 from tests.zoo import ZOO, exhibit_of
 

@@ -27,8 +27,8 @@ warnings.simplefilter("always")
 warnings.showwarning = lambda message, *_: print(message)
 import numpy as np
 from genreg_np.backends import compiled_how_often
-from genreg_np.backends.kernels.detectors import standardise_levels
-from genreg_np.backends.kernels.jit import cache_folder
+from genreg_np.backends.numba.kernels.detectors import standardise_levels
+from genreg_np.backends.numba.kernels.jit import cache_folder
 numbers = np.ones((1, 1), np.float32)
 standardise_levels(numbers, np.ones((1, 1), np.uint8), numbers[0], numbers[0], 0, 1)
 print(compiled_how_often())

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from genreg_np import files, training
-from genreg_np.training import resume, train
+from genreg_np import files
+from genreg_np.runs import training
+from genreg_np.runs.training import resume, train
 from tests.helpers import tiny_config, tiny_dataset
 from tests.killing import Kills, check_whole, kill
 

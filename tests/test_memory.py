@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from genreg_np import memory
+from genreg_np.backends import memory
 from genreg_np.backends.numpy_ import NumpyBackend
-from genreg_np.config import TrainConfig
 from genreg_np.errors import UsageError
-from genreg_np.evolution import Evolution
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
 from genreg_np.strategies import REGISTRY
 from tests.helpers import evolution, one_line, tiny_config, tiny_dataset
 

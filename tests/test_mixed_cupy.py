@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genreg_np.config import TrainConfig
-from genreg_np.evolution import Evolution
-from genreg_np.hybrid.attacks import PAPER_FGSM, Attack
-from genreg_np.hybrid.measure import Measured, measure
+from genreg_np.report.attacks import PAPER_FGSM, Attack
+from genreg_np.report.measure import Measured, measure
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
 from tests.helpers import standin
 from tests.test_mixed import DATASET, SMALL
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from genreg_np.errors import MissingExtraError
-from genreg_np.hybrid import figures
-from genreg_np.hybrid.figures import draw_all, principal_components
+from genreg_np.report import figures
+from genreg_np.report.figures import draw_all, principal_components
 from tests.helpers import one_line
 
 

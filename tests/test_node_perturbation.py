@@ -12,10 +12,10 @@ import pytest
 from genreg_np.backends.base import Backend
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.errors import UsageError
-from genreg_np.evolution import Evolution
+from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.training import resume, train
 from genreg_np.strategies.epochs import draw_batch, epoch_order
 from genreg_np.streams import Stream
-from genreg_np.training import resume, train
 from tests.helpers import BACKENDS, DATASET, create_or_skip, one_line, tiny_config, tiny_dataset
 from tests.test_perturb import NETWORK, probability
 

@@ -12,7 +12,7 @@ from genreg_np.backends.base import Batch, Brood, Judgement
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.cli.output import Progress
 from genreg_np.errors import FitnessError, UsageError
-from genreg_np.evolution import Evolution
+from genreg_np.runs.evolution import Evolution
 from genreg_np.strategies import genreg_2
 from tests.helpers import DATASET, TINY, dataset_for, evolution, one_line, tiny_config
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from genreg_np.errors import FitnessError, RunError
-from genreg_np.evolution import Evolution
 from genreg_np.model import Model
+from genreg_np.runs.evolution import Evolution
 from tests.helpers import BACKENDS, NETWORK, create_or_skip, evolution, one_line, outcome, own, smallness, tiny_config
 from tests.test_checkpoints import checkpoint
 

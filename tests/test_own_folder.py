@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import genreg_np
-from genreg_np.checkpoint import RunFolder, read_checkpoint
-from genreg_np.config import TrainConfig
 from genreg_np.errors import RunError, UsageError
-from genreg_np.evolution import Evolution
 from genreg_np.model import Model, Network
-from genreg_np.training import resume, train
+from genreg_np.runs.checkpoint import RunFolder, read_checkpoint
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.training import resume, train
 from tests.helpers import NETWORK, evolution, one_line, outcome, own, smallness, tiny_config, tiny_dataset
 
 pytestmark = pytest.mark.filterwarnings("error")

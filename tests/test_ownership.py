@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from genreg_np.ownership import distrust, make_private
+from genreg_np.backends.numba.ownership import distrust, make_private
 
 ME, OTHER = 1000, 2000
 FOLDER, LINK, FILE = stat.S_IFDIR, stat.S_IFLNK, stat.S_IFREG

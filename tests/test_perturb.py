@@ -11,8 +11,9 @@ import pytest
 
 from genreg_np import backends
 from genreg_np.backends import numpy_
-from genreg_np.backends.base import Backend, Batch, Estimate, Perturbation, Score
+from genreg_np.backends.base import Backend, Batch, Estimate, Perturbation
 from genreg_np.errors import FitnessError
+from genreg_np.fitness import Score
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.model import Network
 from genreg_np.streams import Purpose, Stream
@@ -159,7 +160,7 @@ def test_signs_are_the_same_bits_in_kernels(units: int) -> None:
     """Random signs are bits of Philox, drawn alike by the specification and the kernels."""
     import numba
 
-    from genreg_np.backends.kernels.bits import fill_signs
+    from genreg_np.backends.numba.kernels.bits import fill_signs
 
     signs = np.empty((units, 9), np.float32)
     purpose = np.uint64(Purpose.SIGNS)

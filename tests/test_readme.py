@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from genreg_np.config import read_preset
+from genreg_np.runs.config import read_preset
 from tests.helpers import own
 
 README = Path(__file__).resolve().parents[1] / "README.md"

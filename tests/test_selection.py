@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genreg_np import selection
+from genreg_np.strategies import selection
 from genreg_np.streams import Stream
 from tests.helpers import patient
 

@@ -23,7 +23,8 @@ needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
 DIGEST = """
 import hashlib, sys
 import numpy as np
-from genreg_np.backends.base import Batch, Brood, Gene, Perturbation, Score
+from genreg_np.backends.base import Batch, Brood, Gene, Perturbation
+from genreg_np.fitness import Score
 from genreg_np.model import Network
 from genreg_np.streams import Purpose
 
@@ -220,7 +221,7 @@ def test_the_cache_folder_changes_with_every_edit_of_a_kernel_source(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Numba does not see edits in imported files, so the folder's name carries a hash of all sources."""
-    from genreg_np.backends.kernels import jit
+    from genreg_np.backends.numba.kernels import jit
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
@@ -240,7 +241,7 @@ def test_vectorised_tanh_and_exponential_are_as_near_as_they_say() -> None:
     import numba
     import numpy as np
 
-    from genreg_np.backends.kernels import network
+    from genreg_np.backends.numba.kernels import network
 
     compiled_tanh = numba.njit(lambda value: network.tanh(value))
     compiled_exponential = numba.njit(lambda value: network.exponential(value))

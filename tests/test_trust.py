@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genreg_np import trust
+from genreg_np.strategies import trust
 from tests.helpers import patient
 
 NUMBERS = st.floats(-20, 20, allow_nan=False)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from genreg_np import Evolution
 from genreg_np.backends.base import Work
-from tests.helpers import python
+from genreg_np.backends.numpy_ import NumpyBackend
+from genreg_np.runs.training import Watcher, resume, train
+from tests.helpers import PATIENCE, python, tiny_config, tiny_dataset
 
 pytestmark = pytest.mark.skipif(
     not (importlib.util.find_spec("numba") and importlib.util.find_spec("scipy")), reason="numba is not installed"
@@ -17,8 +23,8 @@ pytestmark = pytest.mark.skipif(
 SIGNATURES = """
 import sys
 from genreg_np import Evolution
-from genreg_np.backends.kernels import bits, brood, descent, detectors, mutants, network, offspring, perturb
-from genreg_np.config import parse_assignment
+from genreg_np.backends.numba.kernels import bits, brood, descent, detectors, mutants, network, offspring, perturb
+from genreg_np.runs.config import parse_assignment
 from tests.helpers import dataset_for, tiny_config, tiny_dataset
 
 MODULES = (bits, brood, descent, detectors, mutants, network, offspring, perturb)
@@ -59,7 +65,7 @@ def test_a_run_compiles_nothing_that_was_not_ready(strategy: str, settings: tupl
 
 
 def test_every_work_has_its_examples_and_every_example_a_work() -> None:
-    from genreg_np.backends.numba_warm import EXAMPLES, NEEDED
+    from genreg_np.backends.numba.warm import EXAMPLES, NEEDED
 
     assert set(NEEDED) == set(Work)
     assert {name for names in NEEDED.values() for name in names} == set(EXAMPLES)
@@ -68,8 +74,8 @@ def test_every_work_has_its_examples_and_every_example_a_work() -> None:
 @pytest.mark.parametrize("executable", ["", "/nowhere/python", sys.executable])
 def test_a_second_process_that_fails_is_no_failure(monkeypatch: pytest.MonkeyPatch, executable: str) -> None:
     """None can be started, or it ends with an error: this one then compiles everything."""
-    from genreg_np.backends import numba_warm
-    from genreg_np.backends.numba_ import NumbaBackend
+    from genreg_np.backends.numba import warm as numba_warm
+    from genreg_np.backends.numba.backend import NumbaBackend
 
     done: list[str] = []
     monkeypatch.setattr(sys, "executable", executable)
@@ -80,3 +86,66 @@ def test_a_second_process_that_fails_is_no_failure(monkeypatch: pytest.MonkeyPat
     )
     numba_warm.warm_up(NumbaBackend(1), tuple(Work), compiled=False)
     assert sorted(done) == sorted(numba_warm.EXAMPLES)
+
+
+def stubbed(monkeypatch: pytest.MonkeyPatch, example: Callable[[object], object], start: str) -> None:
+    """Put one example in place of all, and other code in place of what a second process does."""
+    from genreg_np.backends.numba import warm as numba_warm
+
+    monkeypatch.setattr(numba_warm, "START", start)
+    monkeypatch.setattr(numba_warm, "usable_processors", lambda: 2)
+    monkeypatch.setattr(numba_warm, "EXAMPLES", dict.fromkeys(numba_warm.EXAMPLES, example))
+
+
+def test_what_both_processes_compile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first process is not done before it told what the second one did."""
+    from genreg_np.backends.numba import warm as numba_warm
+    from genreg_np.backends.numba.backend import NumbaBackend
+
+    told: list[tuple[int, int, float]] = []
+    count, second_is_done = len(numba_warm.EXAMPLES), threading.Event()
+
+    def tell(done: int, of: int, left: float) -> None:
+        told.append((done, of, left))
+        if done == count // 2:
+            second_is_done.set()
+
+    write = "[os.write(1, (name + chr(10)).encode()) for name in ['nobody', *sys.argv[2:]]]"
+    stubbed(monkeypatch, lambda _: second_is_done.wait(PATIENCE) or pytest.fail("not told"), write)
+    numba_warm.warm_up(NumbaBackend(1), tuple(Work), compiled=False, told=tell)
+    assert told[0][:2] == (0, count)
+    assert told[-1] == (count, count, 0.0)
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
+    assert all(left >= 0 for _, _, left in told)
+
+
+def test_nothing_is_told_where_kernels_are_only_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    from genreg_np.backends.numba import warm as numba_warm
+    from genreg_np.backends.numba.backend import NumbaBackend
+
+    stubbed(monkeypatch, lambda _: None, "")
+    numba_warm.warm_up(NumbaBackend(1), tuple(Work), compiled=True, told=lambda *_: pytest.fail("told"))
+
+
+@pytest.mark.parametrize("way", ["train", "resume", "Evolution", "Evolution.load"])
+def test_a_run_tells_who_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, way: str) -> None:
+    told: list[object] = []
+    dataset = tiny_dataset()
+    run = train(tiny_config(), dataset, tmp_path / "run", backend="numpy").run
+
+    def warm_up(self: object, works: object, tell: Callable[[int, int, float], None] | None) -> float:
+        assert tell is not None
+        tell(1, 1, 0.0)
+        return 0.0
+
+    monkeypatch.setattr(NumpyBackend, "warm_up", warm_up)
+    watcher = Watcher(on_compiling=lambda *what: told.append(what))
+    if way == "train":
+        train(tiny_config(), dataset, tmp_path / "new", backend="numpy", watcher=watcher)
+    elif way == "resume":
+        resume(run, dataset=dataset, watcher=watcher)
+    elif way == "Evolution":
+        Evolution(tiny_config(), dataset, backend="numpy", on_compiling=watcher.on_compiling)
+    else:
+        Evolution.load(run / "checkpoint.npz", dataset, backend="numpy", on_compiling=watcher.on_compiling)
+    assert told == [(1, 1, 0.0)]

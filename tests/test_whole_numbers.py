@@ -11,13 +11,13 @@ import pytest
 
 import genreg_np
 from genreg_np.backends import create
-from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
-from genreg_np.evolution import Evolution
-from genreg_np.hybrid.breeding import recombine
 from genreg_np.model import Dense, Network
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
 from genreg_np.settings import whole_number, whole_numbers
+from genreg_np.strategies.mixed.breeding import recombine
 from tests.helpers import DATASET, model_of, one_line, outcome, own, smallness, tiny_config
 
 

@@ -58,10 +58,10 @@ def _trained(evolution: object, dataset: Dataset) -> Exhibit:
 
 
 def _standardised() -> Exhibit:
-    from genreg_np.strategies.base import network_for
+    from genreg_np.strategies.problem import HiddenLayers, network_for
 
     dataset = features()
-    model = model_of(network_for(dataset, (6,), "tanh"), input_range=None)
+    model = model_of(network_for(dataset, HiddenLayers((6,), "tanh")), input_range=None)
     return Exhibit(model, dataset.test.inputs)
 
 

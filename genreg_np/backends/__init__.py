@@ -1,10 +1,11 @@
-"""Where the heavy arithmetic runs: one contract (base.py), one file per backend, chosen by name.
+"""Where the heavy arithmetic runs: one contract (base.py), one file or folder a backend, one line here.
 
 `cpu` is numba where installed, else numpy; `auto` is cupy where a GPU answers, else cpu.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Sequence
 
@@ -12,11 +13,32 @@ from genreg_np.backends.base import Backend, Work
 from genreg_np.errors import GenregError, UsageError, did_you_mean, missing_extra
 from genreg_np.settings import whole_number
 
-NAMES = ("auto", "cpu", "numpy", "numba", "cupy")
+REGISTRY = {
+    "numpy": "genreg_np.backends.numpy_:NumpyBackend",
+    "numba": "genreg_np.backends.numba.backend:NumbaBackend",
+    "cupy": "genreg_np.backends.cuda.backend:CupyBackend",
+}
+NAMES = ("auto", "cpu", *REGISTRY)
+
+
+def backend_class(name: str) -> type[Backend]:
+    """Return a backend of the registry.
+
+    Raises
+    ------
+    MissingExtraError
+        If packages that it needs are missing.
+    """
+    module, _, attribute = REGISTRY[name].partition(":")
+    try:
+        found: type[Backend] = getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        raise missing_extra(error.name or name, "train", f"train with the {name} backend") from None
+    return found
 
 
 def resolve(name: str) -> str:
-    """Return the backend that `name` stands for on this machine: numpy, numba or cupy.
+    """Return the backend that `name` stands for on this machine: one of the registry.
 
     Raises
     ------
@@ -39,16 +61,15 @@ def resolve(name: str) -> str:
 
 def must_compile(name: str, works: Sequence[Work]) -> bool:
     """Whether works of this backend begin with compiling kernels, which takes a while; later processes find them."""
-    if resolve(name) != "numba" or not importlib.util.find_spec("numba"):
+    try:
+        return backend_class(resolve(name)).must_compile(works)
+    except GenregError:  # it is not here at all, as whoever creates it will hear
         return False
-    from genreg_np.backends.kernels.jit import is_compiled
-
-    return not all(is_compiled(work.name) for work in works)
 
 
 def compiled_how_often() -> str:
     """Return in words how often kernels that must_compile speaks of are compiled."""
-    from genreg_np.backends.kernels.jit import cache_folder
+    from genreg_np.backends.numba.kernels.jit import cache_folder
 
     return "once on this machine" if cache_folder() else "in every process, for want of a cache"
 
@@ -84,20 +105,5 @@ def create(name: str, threads: int | None = None) -> Backend:
     """
     threads = None if threads is None else whole_number(threads, "threads")
     resolved = resolve("cpu" if name == "auto" and threads else name)  # threads are the CPU's
-    if resolved == "cupy":
-        if threads is not None:
-            raise UsageError(f"threads {threads}: the cupy backend runs on the GPU; leave it out, or use numba")
-        from genreg_np.backends.cupy_ import CupyBackend
-
-        return CupyBackend(int(name.partition(":")[2] or 0))
-    if resolved == "numpy":
-        if threads not in (None, 1):
-            raise UsageError(f"threads {threads}: the numpy backend runs in one thread; leave it out, or use numba")
-        from genreg_np.backends.numpy_ import NumpyBackend
-
-        return NumpyBackend()
-    try:
-        from genreg_np.backends.numba_ import NumbaBackend
-    except ImportError as error:
-        raise missing_extra(error.name or "numba", "train", "train with the numba backend") from None
-    return NumbaBackend(threads)
+    device = int(name.partition(":")[2] or 0)
+    return backend_class(resolved).create(threads, device, lambda: create("cpu"))

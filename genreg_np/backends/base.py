@@ -31,30 +31,19 @@ from genreg_np.backends.genes import Gene as Gene
 from genreg_np.backends.genes import crossover_runs
 from genreg_np.backends.gradients import GradientBackend
 from genreg_np.backends.images import ImageBackend
+from genreg_np.backends.memory import Plan, physical
+from genreg_np.errors import UsageError
+from genreg_np.fitness import ImageFitness, Score
 from genreg_np.infer import ACTIVATIONS
-from genreg_np.memory import Plan, physical
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose
 
-ImageFitness = Callable[[Float32, NDArray[np.int64]], NDArray[np.floating]]  # logits (n, K), labels (n,) -> (n,)
+Told = Callable[[int, int, float], None]  # kernels compiled, of how many, seconds it still takes: Backend.warm_up
 
 IMAGE_TILE = 512  # images in one BLAS call when many are judged: a fixed shape, so that bytes never depend on threads
 
 
 ACTIVATION_CODES = {name: code for code, name in enumerate(ACTIVATIONS)}  # what kernels call them
-
-
-class Score(IntEnum):
-    """What one genome earns for one image; arguments in `Batch.reward`, `Batch.penalty`, `Batch.function`."""
-
-    REWARD_SAMPLED = 0  # reward if the class sampled from softmax is right, else penalty
-    REWARD_ARGMAX = 1  # reward if the most probable class is right, else penalty
-    LOG_PROBABILITY = 2  # log of the right class's probability
-    MARGIN = 3  # how far the right class's logit leads the best other one, at most 1; node perturbation only
-    CUSTOM = 4  # the user's function of the logits; node perturbation only
-
-
-GENOME_SCORES = (Score.REWARD_SAMPLED, Score.REWARD_ARGMAX, Score.LOG_PROBABILITY)  # what Backend.score judges by
 
 
 @dataclass(frozen=True)
@@ -78,6 +67,12 @@ class Brood:
         rows = len(self.survivors)
         if rows and self.size and not 0 <= self.parents.min() <= self.parents.max() < rows:  # kernels do not look
             raise ValueError(f"parents {self.parents.min()} .. {self.parents.max()} of {rows} survivors")
+
+    @classmethod
+    def unchanged(cls, network: Network, genomes: Float32, seed: int = 0, generation: int = 1) -> Brood:
+        """Return genomes (P, D) as they are, to be judged: each its own parent, none mutated."""
+        parents = np.repeat(np.arange(len(genomes), dtype=np.int32)[:, None], 2, axis=1)
+        return cls(network, seed, generation, genomes, parents, Gene.NONE, 0.0, 0.0, len(genomes), 0.0, 0.0)
 
     @property
     def size(self) -> int:
@@ -175,8 +170,48 @@ class Backend(ImageBackend, GradientBackend, ABC):
 
     name: str
 
-    def warm_up(self, works: Sequence[Work] = tuple(Work)) -> float:
-        """Do what has to be done once per process (compiling) for some works; return the seconds it took."""
+    @classmethod
+    def create(cls, threads: int | None, device: int, host: Callable[[], Backend]) -> Backend:
+        """Return one for this machine.
+
+        Parameters
+        ----------
+        threads : int or None
+            How many threads; by default as many as it can use.
+        device : int
+            Which GPU, for a backend that runs on one.
+        host : callable
+            Gives the fastest backend of the CPU, for one that leaves some work to it.
+
+        Raises
+        ------
+        UsageError
+            For threads that it cannot have.
+        BackendError
+            If it cannot run here.
+        """
+        if threads not in (None, 1):
+            raise UsageError(
+                f"threads {threads}: the {cls.name} backend runs in one thread; leave it out, or use numba"
+            )
+        return cls()
+
+    @classmethod
+    def must_compile(cls, works: Sequence[Work]) -> bool:
+        """Whether works begin with compiling kernels, which takes a while; later processes find them."""
+        return False
+
+    def warm_up(self, works: Sequence[Work] = tuple(Work), told: Told | None = None) -> float:
+        """Do what has to be done once per process (compiling) for some works; return the seconds it took.
+
+        Parameters
+        ----------
+        works : sequence of Work
+        told : callable, optional
+            told(kernels compiled, of how many, seconds it still takes, estimated), called only where kernels are
+            compiled that no cache has: at the beginning, every half second from another thread, and at the end with
+            all of them and 0.
+        """
         return 0.0
 
     def describe(self) -> str:

@@ -1,4 +1,4 @@
-"""Fixed layers in bulk: what every backend can do with images before training (layers/fixed.py has the equations).
+"""Fixed layers in bulk: what every backend can do with images before training (layers/images.py has the equations).
 
 Shapes: N images, I inputs, O outputs of the last layer. Levels are uint8 and exact, so every backend gives the same
 bits as infer.py, for any number of threads. This file is the specification; numba_images.py is the fast path.
@@ -23,6 +23,8 @@ Warps = NDArray[np.float64]  # (N, 6): how each image is moved when it is deskew
 
 class ImageBackend:
     """The part of a backend that computes features."""
+
+    threads: int = 1  # what is computed at once here, by our own threads
 
     def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
         """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
@@ -64,7 +66,7 @@ class ImageBackend:
                 features = layer.apply(features)
             return features
 
-        with single_threaded_blas(), ThreadPoolExecutor(getattr(self, "threads", 1)) as pool:
+        with single_threaded_blas(), ThreadPoolExecutor(self.threads) as pool:
             return np.concatenate(list(pool.map(piece, range(0, max(1, len(values)), SMALL_PIECE))))
 
 

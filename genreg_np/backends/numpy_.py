@@ -17,14 +17,13 @@ from genreg_np.backends.base import (
     Gene,
     Judgement,
     Perturbation,
-    Score,
     brood_plan,
     genome_bytes,
 )
+from genreg_np.backends.memory import Plan
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.fitness import check_image_scores
+from genreg_np.fitness import Score, check_image_scores
 from genreg_np.infer import ACTIVATIONS
-from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.streams import (
     BLOCKS_PER_SEGMENT,

@@ -13,12 +13,12 @@ import math
 
 import numpy as np
 
-from genreg_np.backends.base import GENOME_SCORES, Backend, Batch, Brood, Gene, Perturbation, Score
+from genreg_np.backends.base import Backend, Batch, Brood, Gene, Perturbation
 from genreg_np.backends.gradients import Descent
 from genreg_np.backends.numpy_ import NumpyBackend
-from genreg_np.filters import quantised
+from genreg_np.fitness import GENOME_SCORES, Score
 from genreg_np.infer import ACTIVATIONS
-from genreg_np.layers import Deskew, Detectors, FixedLayer, Int8, Standardise
+from genreg_np.layers import Deskew, Detectors, FixedLayer, Int8, Standardise, quantised
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network
 from genreg_np.streams import Purpose, Stream, unit_floats

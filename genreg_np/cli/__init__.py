@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 
-from genreg_np import __version__
 from genreg_np.cli.signals import INTERRUPTED, Stopping, listening
 from genreg_np.cli.terminal import say, say_error, terminal
 from genreg_np.errors import GenregError
+from genreg_np.version import __version__
 
 COMMANDS = {
     "train": "Train a network by evolution.",

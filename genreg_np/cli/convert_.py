@@ -31,7 +31,7 @@ numbers, text, lists and dicts is refused.
 @click.option("--force", is_flag=True, help="Overwrite TARGET.")
 def command(source: str, target: str, force: bool) -> None:
     """Write a champion as a model file."""
-    from genreg_np.convert import read_champion
+    from genreg_np.export.convert import read_champion
 
     check_target(Path(target), force, Path(source), "SOURCE", "champion.npz")
     model = read_champion(source)

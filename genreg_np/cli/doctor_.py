@@ -9,12 +9,13 @@ from importlib import metadata
 
 import click
 
-from genreg_np import __version__
 from genreg_np.backends.base import Work
 from genreg_np.backends.threads import usable_processors
-from genreg_np.cli.output import duration
+from genreg_np.cli.output import Progress, duration
+from genreg_np.cli.signals import Stopping
 from genreg_np.cli.terminal import say
 from genreg_np.errors import GenregError
+from genreg_np.version import __version__
 
 PACKAGES = {
     "numpy": "", "click": "", "tomli-w": "", "pillow": "images", "numba": "train", "scipy": "train",
@@ -67,10 +68,20 @@ def _backend(name: str, selftest: bool) -> bool:
         return True
     from genreg_np.backends.selftest import disagreements
 
-    if cold:
-        say(f"  {name:<7} compiling all kernels, {backends.compiled_how_often()} (up to a minute) ...")
-    ready = backend.warm_up()
-    say(f"  {name:<7} kernels ready in {duration(ready)}, comparing ...")
+    progress = Progress(quiet=False, to_stderr=False, prefix=f"  {name:<7} ")
+
+    def leave() -> bool:
+        progress.stop()
+        return True
+
+    stopping = click.get_current_context().find_object(Stopping)
+    assert stopping is not None
+    stopping.leave = leave
+    try:
+        ready = backend.warm_up(told=progress.compiling)
+    finally:
+        progress.stop()
+    progress.say(("" if progress.compiled else f"kernels ready in {duration(ready)}, ") + "comparing ...")
     wrong = disagreements(backend)
     say(line + (", agrees with numpy" if not wrong else ", DISAGREES with numpy:"))
     for problem in wrong:

@@ -45,7 +45,7 @@ def command(
     """Print accuracy, and who is taken for whom."""
     from genreg_np.cli.infer_ import load_model
     from genreg_np.data import dataset_names
-    from genreg_np.evaluation import Evaluation
+    from genreg_np.runs.evaluation import Evaluation
 
     model = load_model(model_path, backend)
     name = dataset or trained_on(model_path, model)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from genreg_np.checkpoint import RunFolder
 from genreg_np.cli import mixed_report
 from genreg_np.cli.output import Progress, print_json
 from genreg_np.cli.reading import reader_options
@@ -19,26 +18,27 @@ from genreg_np.cli.runs import (
     Started,
     choose_device,
     fresh_folder,
+    leaving,
     next_lines,
     read_data,
     saved_run,
-    say_compiling,
     stopped_lines,
     watch,
 )
 from genreg_np.cli.signals import INTERRUPTED, Stopping
-from genreg_np.config import TrainConfig, parse_assignment, read_preset
 from genreg_np.data import READER_OPTIONS
 from genreg_np.errors import MissingExtraError, RunError, UsageError
-from genreg_np.hybrid.attacks import PAPER_FGSM, Attack
-from genreg_np.hybrid.networks import NETWORKS, network_name, parse_network
-from genreg_np.hybrid.options import FITNESSES, GENES
 from genreg_np.model import Float32
-from genreg_np.training import Result, Watcher, resume, train
+from genreg_np.report.attacks import PAPER_FGSM, Attack
+from genreg_np.runs.checkpoint import RunFolder
+from genreg_np.runs.config import TrainConfig, parse_assignment, read_preset
+from genreg_np.runs.training import Result, Watcher, resume, train
+from genreg_np.strategies.mixed.networks import NETWORKS, network_name, parse_network
+from genreg_np.strategies.mixed.options import FITNESSES, GENES
 
 if TYPE_CHECKING:
-    from genreg_np.evolution import Evolution
-    from genreg_np.hybrid.measure import Measured
+    from genreg_np.report.measure import Measured
+    from genreg_np.runs.evolution import Evolution
 
 SETTINGS = {  # options whose setting has another name
     "population": "population_size",
@@ -54,13 +54,13 @@ PUBLISHED = (  # settings, what the notebook has for them, and what is said of i
 )
 EXAMPLES = """\b
 Examples:
-  genreg-np mixed                                      784-256-128-10, parents chosen on validation images
-  genreg-np mixed --paper --network vertical           as published, the published numbers beside ours
-  genreg-np mixed --gene unit --fitness diversity      finer genes, and a bonus for being unlike the others
+  genreg-np mixed                                   784-256-128-10, six generations
+  genreg-np mixed --paper --network vertical        as published
+  genreg-np mixed --gene unit --fitness diversity   a bonus for being unlike others
   genreg-np mixed --dataset digits --network 64,32|32 --generations 20
   genreg-np mixed --resume runs/mnist-mixed-0 --generations 12
 
-Everything else is a setting: genreg-np train --help lists those of strategy mixed.
+Everything else is a setting: see genreg-np train --strategy mixed --help
 """
 
 
@@ -110,6 +110,12 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     attacks = parse_attacks(options["eps"], options["paper_fgsm"] or options["paper"])
     watcher = watch(progress, options, stopping, started, "mixed")
     result = measured = None
+
+    def print_result() -> None:
+        if options["as_json"]:
+            print_json(mixed_report.to_json(result, started, measured))
+
+    stopping.leave = leaving(progress, stopping, started, print_result)
     try:
         go = _start if options["resume_run"] is None else _resume
         result = go(options, watcher, progress)
@@ -121,9 +127,8 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     if result is not None and result.ended != "stopped":
         stopping.waiting_for = "this part of the measurement"
         measured = _measure(started.evolution, attacks, options["attack_images"], progress, lambda: stopping.asked)
-    stopping.waiting_for, stopping.last_words = "", []  # all is saved
-    if options["as_json"]:
-        print_json(mixed_report.to_json(result, started, measured))
+    stopping.all_is_saved()
+    print_result()
     if result is not None and measured is not None:
         _report(result, started, measured, options, progress)
         return 0
@@ -197,7 +202,6 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     for line in published_lines(config):
         progress.say(line)
     backend = options["backend"] or "auto"
-    say_compiling(backend, config, progress)
     out = Path(options["out"]) if options["out"] else fresh_folder(dataset.name, preset, config.seed)
     return train(config, dataset, out, backend=backend, threads=options["threads"], origin=origin, watcher=watcher)
 
@@ -219,11 +223,10 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
     if options["paper"]:
         raise UsageError("--paper cannot be combined with --resume: start a new run for it (--paper-fgsm can)")
     changes = _settings(options | {"dataset": None})
-    config, origin = saved_run(options["resume_run"], options["dataset"], progress)
+    config = saved_run(options["resume_run"], options["dataset"], progress)
     if config.strategy != "mixed":
         run = shlex.quote(options["resume_run"])
         raise UsageError(f"{run} is a run of {config.strategy}: go on with it by genreg-np train --resume {run}")
-    say_compiling(options["backend"] or origin.get("backend", "auto"), config, progress)
     return resume(
         options["resume_run"],
         changes=changes,
@@ -252,7 +255,7 @@ def _measure(
     should_stop: Callable[[], bool],
 ) -> Measured | None:
     """Measure the population on the test split; None if it was stopped."""
-    from genreg_np.hybrid.measure import measure
+    from genreg_np.report.measure import measure
 
     if evolution.network.fixed and attacks:
         progress.say("no attacks: they change pixels, and this network sees features")
@@ -274,7 +277,7 @@ def _report(result: Result, started: Started, measured: Measured, options: dict[
 
 def _draw(folder: RunFolder, similarity: Float32, layers: tuple[str, ...], progress: Progress) -> None:
     """Draw figures where that can be done."""
-    from genreg_np.hybrid.figures import draw_all
+    from genreg_np.report.figures import draw_all
 
     progress.say("")
     progress.say("drawing figures")

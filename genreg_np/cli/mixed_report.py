@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from genreg_np.cli.output import duration
 from genreg_np.cli.runs import Started
-from genreg_np.config import TrainConfig
-from genreg_np.hybrid import published
-from genreg_np.hybrid.attacks import PAPER_FGSM
-from genreg_np.hybrid.networks import network_name
-from genreg_np.hybrid.options import MixedOptions
-from genreg_np.hybrid.similarity import CLUSTERED
-from genreg_np.provenance import display_name
-from genreg_np.training import Result
+from genreg_np.report.attacks import PAPER_FGSM
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.provenance import display_name
+from genreg_np.runs.training import Result
+from genreg_np.strategies.mixed import published
+from genreg_np.strategies.mixed.networks import network_name
+from genreg_np.strategies.mixed.options import MixedOptions
+from genreg_np.strategies.mixed.similarity import CLUSTERED
 
 if TYPE_CHECKING:
-    from genreg_np.evolution import Evolution
-    from genreg_np.hybrid.measure import Measured
+    from genreg_np.report.measure import Measured
+    from genreg_np.runs.evolution import Evolution
 
 Row = dict[str, Any]
 ACCURACIES = ("mean_accuracy", "best_accuracy", "worst_accuracy")
@@ -148,6 +148,8 @@ def _generation_lines(records: list[Row], evolution: Evolution, measured: Measur
 
 def _accuracy_lines(result: Result, evolution: Evolution, measured: Measured, name: str) -> list[str]:
     """Return accuracies on the test split, and how long it took."""
+    from genreg_np.report.measure import mixed_state
+
     test, size = measured.test, len(measured.test)
     singles = ["went astray" if value is None else f"{_percent(value)} %" for value in measured.baselines]
     found = [
@@ -160,8 +162,8 @@ def _accuracy_lines(result: Result, evolution: Evolution, measured: Measured, na
         found.append(f"  published: single networks {', '.join(_percent(value) for value in published.BASELINE)} %")
     if evolution.config.selection == "test":
         found.append("  parents and the fittest were chosen on these very images")
-    if evolution.state.dropped:
-        found.append(f"{evolution.state.dropped} networks were dropped and replaced: their loss stopped being a number")
+    if dropped := mixed_state(evolution).dropped:
+        found.append(f"{dropped} networks were dropped and replaced: their loss stopped being a number")
     about = f", published about {duration(published.SECONDS)}" if name else ""
     found.append(f"{result.generations} generations, {duration(result.seconds)}{about}")
     return found

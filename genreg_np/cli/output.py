@@ -11,7 +11,7 @@ from typing import Any
 
 from genreg_np.cli.terminal import UNSAFE, Terminal, clean_line, say
 from genreg_np.data.labels import short_name
-from genreg_np.evaluation import Evaluation
+from genreg_np.runs.evaluation import Evaluation
 
 PLAIN_LINE_SECONDS = 2.0  # at most one progress line in this time where stdout is not a terminal
 
@@ -28,6 +28,11 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def about(seconds: float) -> str:
+    """Return an estimate in whole seconds or minutes, rounded up, e.g. "about 8 s"."""
+    return f"about {math.ceil(seconds / 60)} min" if seconds > 90 else f"about {max(1, math.ceil(seconds))} s"
 
 
 def print_json(value: Any) -> None:
@@ -99,13 +104,24 @@ class Progress:
         Print nothing.
     to_stderr : bool
         Leave stdout to the result (with --json).
+    prefix : str
+        Begins every line.
     clock : callable
         The time in seconds, from any start.
+
+    Attributes
+    ----------
+    compiled : bool
+        Whether kernels had to be compiled, and are.
     """
 
-    def __init__(self, quiet: bool, to_stderr: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._quiet, self._to_stderr, self._clock = quiet, to_stderr, clock
+    def __init__(
+        self, quiet: bool, to_stderr: bool, prefix: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._quiet, self._to_stderr, self._prefix, self._clock = quiet, to_stderr, prefix, clock
         self._printed_at = -math.inf
+        self._compiling_since: float | None = None
+        self.compiled = False
         self._accuracy = ""
         self._bar: Any = None  # a rich Progress
         self._task: Any = None
@@ -115,12 +131,37 @@ class Progress:
         if self._quiet:
             return
         if self._bar is not None:
-            self._bar.console.print(clean_line(line), highlight=False, markup=False, emoji=False)
+            self._bar.console.print(clean_line(self._prefix + line), highlight=False, markup=False, emoji=False)
         else:
-            say(line, err=self._to_stderr)
+            say(self._prefix + line, err=self._to_stderr)
+
+    def compiling(self, done: int, total: int, seconds_left: float) -> None:
+        """Take how many kernels are compiled, as Backend.warm_up tells it: a line first and last, between them a bar.
+
+        The first and the last call must come from one thread; those between them may come from another.
+        """
+        from genreg_np.backends import compiled_how_often
+        from genreg_np.backends.numba.pace import GIGAHERTZ
+
+        if self._compiling_since is None:
+            self._compiling_since = self._clock()
+            self.say(
+                f"compiling {total} kernels, {compiled_how_often()} ({about(seconds_left)} at {GIGAHERTZ} GHz) ..."
+            )
+            self._draw("kernel", total, done, transient=True)
+        if (bar := self._bar) is not None:
+            bar.update(self._task, completed=done, told=f"{about(seconds_left)} left")
+        if done == total and not self.compiled:
+            self.compiled = True
+            self.stop()
+            self.say(f"kernels compiled in {duration(self._clock() - self._compiling_since)}")
 
     def start(self, total: int, done: int) -> None:
         """Begin with `done` of `total` generations."""
+        self._draw("generation", total, done)
+
+    def _draw(self, what: str, total: int, done: int, *, transient: bool = False) -> None:
+        """Begin a bar where one can be drawn; a transient one leaves no trace and shows no time of its own."""
         stream = sys.stderr if self._to_stderr else sys.stdout
         if self._quiet or not stream.isatty():
             return
@@ -130,18 +171,16 @@ class Progress:
             from rich.progress import Progress as Bar
         except ImportError:
             return
-        self._bar = Bar(
-            TextColumn("generation"),
-            MofNCompleteColumn(),
-            BarColumn(),
-            TextColumn("{task.fields[accuracy]}"),
-            TimeElapsedColumn(),
-            TextColumn("eta"),
-            TimeRemainingColumn(),
-            console=Console(file=_raw(stream)),
-        )
-        self._bar.start()
-        self._task = self._bar.add_task("", total=total, completed=done, accuracy="")
+        console = Console(file=_raw(stream))
+        if console.is_dumb_terminal:  # it can go back to no line's beginning
+            return
+        columns = [TextColumn(what), MofNCompleteColumn(), BarColumn(), TextColumn("{task.fields[told]}")]
+        if not transient:
+            columns += [TimeElapsedColumn(), TextColumn("eta"), TimeRemainingColumn()]
+        bar = Bar(*columns, console=console, transient=transient)
+        bar.start()
+        self._task = bar.add_task("", total=total, completed=done, told="")
+        self._bar = bar
 
     def update(self, record: dict[str, Any], total: int) -> None:
         """Show a generation's record."""
@@ -154,7 +193,7 @@ class Progress:
         count = record.get("non_finite", 0)
         undefined = f"  {count:,} fitness values not finite so far" if count else ""
         if self._bar is not None:
-            self._bar.update(self._task, completed=generation, total=total, accuracy=self._accuracy + undefined)
+            self._bar.update(self._task, completed=generation, total=total, told=self._accuracy + undefined)
         elif "validation_accuracy" in record:
             now = self._clock()
             if now - self._printed_at >= PLAIN_LINE_SECONDS or generation == total:

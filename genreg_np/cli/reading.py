@@ -35,7 +35,7 @@ range_option = click.option(
 def reader_options(command: F) -> F:
     """Add the options to a command."""
     options = (
-        click.option("--label", help="The label column of a table: its name, or its number from 1."),
+        click.option("--label", help="A table's label column: its name, or number from 1."),
         click.option("--header/--no-header", default=None, help="Whether a table's first row names the columns."),
         click.option("--separator", metavar="SIGN", help="Of a table: comma, semicolon, tab, pipe or blank."),
         click.option("--size", metavar="HEIGHTxWIDTH", help="Scale a folder's images to this many pixels."),

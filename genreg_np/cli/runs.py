@@ -6,25 +6,24 @@ import itertools
 import os
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from genreg_np.backends import compiled_how_often, must_compile
 from genreg_np.backends.threads import can_limit_blas
-from genreg_np.checkpoint import RunFolder
 from genreg_np.cli.output import DownloadLines, Progress, duration
 from genreg_np.cli.reading import reader_arguments, reader_words
 from genreg_np.cli.signals import Stopping
-from genreg_np.config import TrainConfig
 from genreg_np.data import dataset_names
 from genreg_np.data import reader_arguments as data_arguments
 from genreg_np.data.dataset import SPLITS, Dataset
 from genreg_np.errors import RunError, UsageError
-from genreg_np.own_folder import OWN_FITNESS
-from genreg_np.provenance import is_path
-from genreg_np.strategies import strategy_class
-from genreg_np.training import Watcher
+from genreg_np.runs.checkpoint import RunFolder
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.own_folder import OWN_FITNESS
+from genreg_np.runs.provenance import is_path
+from genreg_np.runs.training import Watcher
 
 WAITED_FOR = {"generations": "this generation", "finishing": "the run's last look at its accuracy"}  # by phase
 
@@ -34,6 +33,7 @@ class Started:
     """What a run told when it began."""
 
     run: Path | None = None  # its folder, once there is something in it to go on with
+    new: RunFolder | None = None  # as long as there is nothing in it
     evolution: Any = None
     origin: dict[str, Any] = field(default_factory=dict)  # of its data
 
@@ -77,8 +77,8 @@ def read_data(
     }  # fmt: skip
 
 
-def saved_run(run: str, named: str | None, progress: Progress) -> tuple[TrainConfig, dict[str, Any]]:
-    """Return configuration and origin of a run that is to go on, and say which data it reads: `named`, or its own.
+def saved_run(run: str, named: str | None, progress: Progress) -> TrainConfig:
+    """Return the configuration of a run that is to go on, and say which data it reads: `named`, or its own.
 
     Raises
     ------
@@ -89,13 +89,7 @@ def saved_run(run: str, named: str | None, progress: Progress) -> tuple[TrainCon
         config, _, origin = folder.read_config()
     if OWN_FITNESS not in origin:
         progress.say(f"dataset {named or origin.get('source', config.dataset)}")
-    return config, origin
-
-
-def say_compiling(backend: str, config: TrainConfig, progress: Progress) -> None:
-    """Say so where kernels must be compiled first."""
-    if must_compile(backend, strategy_class(config.strategy).works(config.options, len(config.hidden) + 1)):
-        progress.say(f"compiling kernels, {compiled_how_often()} (up to a minute) ...")
+    return config
 
 
 def go_on(run: Path, command: str) -> str:
@@ -136,7 +130,9 @@ def watch(progress: Progress, options: dict[str, Any], stopping: Stopping, start
 
     def on_phase(phase: str, folder: RunFolder) -> None:
         stopping.waiting_for = WAITED_FOR.get(phase, "")
-        if phase == "preparing" and (folder.path / "config.toml").exists():
+        begun = (folder.path / "config.toml").exists()
+        started.new = None if begun else folder
+        if phase == "preparing" and begun:
             started.run = folder.path
             stopping.last_words = ["stopped; the run is as it was. Go on with:", go_on(folder.path, command)]
         elif phase == "measuring":
@@ -152,7 +148,7 @@ def watch(progress: Progress, options: dict[str, Any], stopping: Stopping, start
                 "threadpoolctl is missing: BLAS may use several threads, so the same seed may give other bytes"
             )
         backend, compiling = evolution.backend, evolution.compile_seconds
-        ready = f", kernels ready in {duration(compiling)}" if compiling >= 0.05 else ""
+        ready = f", kernels ready in {duration(compiling)}" if compiling >= 0.05 and not progress.compiled else ""
         progress.say(f"network {evolution.network.describe()}; backend {backend.name}, {backend.describe()}{ready}")
         progress.say(
             f"run folder {folder.path}" + (f", from generation {evolution.generation}" if evolution.generation else "")
@@ -166,7 +162,24 @@ def watch(progress: Progress, options: dict[str, Any], stopping: Stopping, start
     def on_record(record: dict[str, Any]) -> None:
         progress.update(record, started.evolution.config.generations)
 
-    return Watcher(on_start, on_record, lambda: stopping.asked, on_phase)
+    return Watcher(on_start, on_record, lambda: stopping.asked, on_phase, progress.compiling)
+
+
+def leaving(
+    progress: Progress, stopping: Stopping, started: Started, print_result: Callable[[], None]
+) -> Callable[[], bool]:
+    """Return what `train` and `mixed` do where they end without a KeyboardInterrupt: Stopping.leave."""
+
+    def leave() -> bool:
+        progress.stop()
+        if started.new is not None:
+            started.new.discard()
+        for line in stopping.last_words:
+            progress.say(line)
+        print_result()
+        return True
+
+    return leave
 
 
 def fresh_folder(dataset: str, preset: str, seed: int) -> Path:

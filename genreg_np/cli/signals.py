@@ -7,6 +7,9 @@ said; a second Ctrl-C ends the process, and files are whole at any instant (file
 Python runs handlers in the main thread, and only between two steps of it: a kernel may keep it for minutes. So what
 must not wait is done by a thread that the system wakes: it says what is waited for, hears the second Ctrl-C, and ends
 a process whose main thread does not get to its KeyboardInterrupt.
+
+Inside a compiler no KeyboardInterrupt is raised: LLVM calls Python back in places where an exception is printed and
+lost, and Numba then fails with another one or goes on. There the command takes its leave, and the process ends.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ from genreg_np.cli.terminal import clean_line
 
 STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 INTERRUPTED = 130  # exit code after any of them
-GRACE_SECONDS = 1.5  # for the main thread to end by itself where stopping loses nothing
+COMPILERS = ("numba", "llvmlite")  # packages
+GRACE_SECONDS = 1.2  # for the main thread to end by itself where stopping loses nothing
+LEAVE_SECONDS = 0.5  # for `leave` in a thread: what the main thread does may keep it for good
 REPEAT_SECONDS = 0.3  # `timeout` and process groups send a signal twice: so soon after the first it is the same one
 SHOW_CURSOR = "\x1b[?25h"
 
@@ -40,22 +45,38 @@ class Stopping:
         What is under way and worth its end, for the user to read; empty where stopping loses nothing.
     last_words : list of str
         Lines that are said where the command then ends at once.
+    leave : callable
+        Does what the command does about a KeyboardInterrupt, where the process ends without one: takes away what was
+        begun, ends its output. Returns whether it said the last words.
     """
 
     def __init__(self) -> None:
         self.asked = False
         self.waiting_for = ""
         self.last_words: list[str] = []
+        self.leave: Callable[[], bool] = lambda: False
         self._first: float | None = None  # when the first signal came
         self._over = threading.Event()
+        self._raised = False
+        self._leaving = threading.Lock()  # taken for good by who does it: the main thread or another
+
+    def all_is_saved(self) -> None:
+        """Take note that the command has nothing left to lose, nor to say if it ends."""
+        self.waiting_for, self.last_words, self.leave = "", [], lambda: False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Stop: after what is waited for, else at once. Runs in the main thread, between two of its steps."""
         if self._over.is_set():
             return
         self.asked = True
-        if not self.waiting_for:
-            raise KeyboardInterrupt
+        if self.waiting_for:
+            return
+        if _compiles(frame):
+            if not self._leaving.acquire(blocking=False):  # it is being ended
+                return
+            _end(*([] if self.leave() else self.last_words))
+        self._raised = True
+        raise KeyboardInterrupt
 
     def hear(self, now: float, end: Callable[..., Any]) -> None:
         """Take a signal that came at `now`, in seconds; `end` ends the process, with lines. Runs in a thread."""
@@ -66,11 +87,25 @@ class Stopping:
             else:
                 threading.Thread(target=self._end_if_late, args=(end,), daemon=True).start()
         elif now - self._first >= REPEAT_SECONDS:
-            end("ended at once; what was saved is kept")
+            if self.waiting_for or not self.last_words:
+                end("ended at once; what was saved is kept")
+            else:
+                self._end_now(end)
 
     def _end_if_late(self, end: Callable[..., Any]) -> None:
         if not self._over.wait(GRACE_SECONDS) and not self.waiting_for:
-            end(*self.last_words)
+            self._end_now(end)
+
+    def _end_now(self, end: Callable[..., Any]) -> None:
+        """End the process where nothing is lost by that, whatever its main thread does. Runs in a thread."""
+        said: list[bool] = []
+        if not self._raised and not self._leaving.acquire(blocking=False):  # the main thread is at it
+            time.sleep(LEAVE_SECONDS)
+        elif not self._raised:
+            leaving = threading.Thread(target=lambda: said.append(self.leave()), daemon=True)
+            leaving.start()
+            leaving.join(LEAVE_SECONDS)
+        end(*([] if any(said) else self.last_words))
 
     def listen(self, wire: int) -> None:
         """Hear signals as the system writes their numbers to a pipe, until its other end is closed."""
@@ -82,6 +117,15 @@ class Stopping:
     def over(self) -> None:
         """Take no more signals: the command has ended."""
         self._over.set()
+
+
+def _compiles(frame: FrameType | None) -> bool:
+    """Whether a frame was called, at whatever remove, by a compiler's."""
+    while frame is not None:
+        if (frame.f_globals.get("__name__") or "").partition(".")[0] in COMPILERS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager
@@ -127,5 +171,6 @@ def _end(*lines: str) -> None:
             with contextlib.suppress(OSError):
                 if os.isatty(descriptor):
                     os.write(descriptor, SHOW_CURSOR.encode())
-    _write(*lines)
+    if lines:
+        _write(*lines)
     os._exit(INTERRUPTED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -16,65 +15,49 @@ from genreg_np.cli.runs import (
     Started,
     choose_device,
     fresh_folder,
+    leaving,
     next_lines,
     read_data,
     saved_run,
-    say_compiling,
     stopped_lines,
     watch,
 )
+from genreg_np.cli.settings_help import SettingsCommand
 from genreg_np.cli.signals import INTERRUPTED, Stopping
-from genreg_np.config import (
+from genreg_np.data import READER_OPTIONS, is_image_folder
+from genreg_np.errors import UsageError
+from genreg_np.runs.config import (
     TrainConfig,
     default_preset,
     parse_assignment,
-    preset_names,
     read_preset,
     read_toml,
 )
-from genreg_np.data import READER_OPTIONS, is_image_folder
-from genreg_np.errors import UsageError
-from genreg_np.run_config import CHANGES, ORIGIN
-from genreg_np.strategies import REGISTRY, strategy_class
-from genreg_np.training import Result, Watcher, resume, train
+from genreg_np.runs.run_config import CHANGES, ORIGIN
+from genreg_np.runs.training import Result, Watcher, resume, train
+from genreg_np.strategies import strategy_class
 
-
-def _examples() -> str:
-    lines = [
-        "Examples:",
-        "  genreg-np train                                      MNIST in seconds, or digits where it cannot be had",
-        "  genreg-np train --preset seed-mnist-64               GENREG as published",
-        "  genreg-np train --preset nodes --budget 10s          node perturbation, 784-64-10",
-        "  genreg-np train --dataset photos/ --budget 60s       a folder with a subfolder per class",
-        "  genreg-np train --resume runs/mnist-seed-mnist-64-0 --set child_mutation_rate=0.05",
-        "",
-        "\b",
-        "Settings for --set and --config (default, where the preset says nothing else):",
-    ]
-    parts: dict[str, Any] = {"": TrainConfig} | {name: strategy_class(name).Options for name in REGISTRY}
-    for heading, options in parts.items():
-        lines += [f" strategy {heading}:"] if heading else []
-        for item in dataclasses.fields(options):
-            if "help" in item.metadata:
-                default = ",".join(map(str, item.default)) if isinstance(item.default, tuple) else item.default
-                lines.append(f"  {item.name:<22} {item.metadata['help']} ({default})")
-    lines += ["", "\b", "Presets: " + ", ".join(preset_names())]
-    return "\b\n" + "\n".join(lines)
-
-
+EXAMPLES = """\b
+Examples:
+  genreg-np train                               MNIST in seconds, or digits
+  genreg-np train --preset seed-mnist-64        GENREG as published
+  genreg-np train --preset nodes --budget 10s   node perturbation, 784-64-10
+  genreg-np train --dataset photos/             a folder for each class
+  genreg-np train --resume runs/mnist-nodes-0 --set sigma=0.2
+"""
 HELP = """\
 Train a network by evolution.
 
-Ctrl-C saves the run and says how to go on with it. Nothing that was saved is ever lost.
+Ctrl-C saves the run and says how to go on with it.
 """
 
 
-@click.command("train", help=HELP, epilog=_examples())
+@click.command("train", cls=SettingsCommand, help=HELP, epilog=EXAMPLES)
 @click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz, .csv or .tsv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
-@click.option("--strategy", help="How to evolve: " + ", ".join(REGISTRY) + ".")
-@click.option("--preset", help="A named configuration; by default chosen by the dataset.")
+@click.option("--strategy", help="How to evolve.  [default: as the preset does]")
+@click.option("--preset", help="A named configuration.  [default: by the dataset]")
 @click.option("--hidden", help="Units per hidden layer: 64 or 64,32.")
 @click.option("--generations", type=int, help="Generations in all.")
 @click.option("--budget", help="Train for about this long instead: 60s, 5m, 1h.")
@@ -86,7 +69,7 @@ Ctrl-C saves the run and says how to go on with it. Nothing that was saved is ev
 @click.option("--init", "init_model", type=click.Path(), help="Start from mutated copies of a model.")
 @click.option("--out", type=click.Path(), help="The run folder.  [default: runs/DATASET-PRESET-SEED]")
 @click.option("--resume", "resume_run", type=click.Path(), help="Go on with a run.")
-@click.option("--extend", is_flag=True, help="With --resume: let --generations raise the total of an annealed run.")
+@click.option("--extend", is_flag=True, help="With --resume: let an annealed run become longer.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting below; repeatable.")
 @click.option("--config", "config_file", type=click.Path(), help="A TOML file of settings.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -97,6 +80,12 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     """Start a run or go on with one, and print what it came to."""
     progress, started, result = Progress(options["quiet"], options["as_json"]), Started(), None
     watcher = watch(progress, options, stopping, started, "train")
+
+    def print_result() -> None:
+        if options["as_json"]:
+            print_json(to_json(result, started))
+
+    stopping.leave = leaving(progress, stopping, started, print_result)
     try:
         go = _start if options["resume_run"] is None else _resume
         result = go(options, watcher, progress)
@@ -105,9 +94,8 @@ def command(stopping: Stopping, /, **options: Any) -> int:
             progress.say(line)
     finally:
         progress.stop()
-    stopping.waiting_for, stopping.last_words = "", []  # all is saved
-    if options["as_json"]:
-        print_json(to_json(result, started))
+    stopping.all_is_saved()
+    print_result()
     if result is None:
         return INTERRUPTED
     if result.ended == "stopped":
@@ -150,7 +138,6 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
     progress.say(f"  {strategy_class(config.strategy).summary}")
     backend = options["backend"] or "auto"
-    say_compiling(backend, config, progress)
     return train(
         config,
         dataset,
@@ -193,7 +180,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
             flag = {"init_model": "init", "config_file": "config"}.get(name, name)
             way_out = "give it more by --generations N --extend" if name == "budget" else "change rates with --set"
             raise UsageError(f"--{flag} cannot be combined with --resume: the run has its own ({way_out})")
-    config, origin = saved_run(options["resume_run"], options["dataset"], progress)
+    config = saved_run(options["resume_run"], options["dataset"], progress)
     if config.spent:
         run = shlex.quote(options["resume_run"])
         raise UsageError(f"{run} is a run of genreg-np mixed --paper: go on with it by genreg-np mixed --resume {run}")
@@ -202,7 +189,6 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
         changes["target"] = options["target"]
     if options["generations"] is not None:
         changes["generations"] = options["generations"]
-    say_compiling(options["backend"] or origin.get("backend", "auto"), config, progress)
     return resume(
         options["resume_run"],
         changes=changes,

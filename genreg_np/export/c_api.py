@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from genreg_np import __version__
 from genreg_np.export import c_text
 from genreg_np.export.c_input import literal
 from genreg_np.export.c_program import PARTS, ROOM, Program
+from genreg_np.version import __version__
 
 MOST_STACK = 16384  # bytes of room: the application has to place more
 MARGIN = 512  # bytes of stack that compilers add: registers saved, vectors spilt

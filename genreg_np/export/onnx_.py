@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from genreg_np import __version__
 from genreg_np.errors import UsageError, missing_extra
 from genreg_np.export import onnx_images, onnx_layers
 from genreg_np.export.onnx_graph import Graph, Node, Port, Value, concatenate
 from genreg_np.export.onnx_layers import Arrays, Emitter, Layer
 from genreg_np.model import Model
+from genreg_np.version import __version__
 
 OPSET, IR_VERSION = 13, 7
 MOST_BYTES = (1 << 31) - (1 << 20)  # of weights: a file of protocol buffers ends at 2 GiB

@@ -8,7 +8,7 @@ loss.py          log-softmax and the negative log-likelihood
 optimisers.py    from slopes to steps: SGD with momentum, Adam, RMSprop
 """
 
-from genreg_np.layers.fixed import (
+from genreg_np.layers.images import (
     Arrays,
     Branches,
     Deskew,
@@ -23,6 +23,7 @@ from genreg_np.layers.fixed import (
     Statistics,
     UInt8,
     from_header,
+    quantised,
 )
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "Statistics",
     "UInt8",
     "from_header",
+    "quantised",
 ]

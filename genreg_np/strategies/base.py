@@ -1,61 +1,195 @@
-"""What strategies share: the problem they are given, one genome to start from, and lines about themselves."""
+"""What a strategy is: how one genome, or a population of them, becomes the next.
+
+A strategy is a class, never an instance: functions of a state that hands on nothing but itself. One file and one line
+of the registry (strategies/__init__.py) add one; the shared tests run over the registry.
+
+    problem     what it is to solve on a dataset: by default dense layers on the inputs
+    prepare     what can be computed again from that (features, index lists): its context, never saved
+    start       the first state, or `seeded` with a genome
+    step        the state after one more generation on the dataset, which draws its own batch
+    champions   the genomes worth saving, the faithful one first
+
+One that keeps a population (`PopulationStrategy`) says instead which genomes a generation has (`breed`), on what they
+are judged (`batch`) and what is made of their fitness (`select`): its step, and ask and tell, are made of these.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import memory
-from genreg_np.backends.base import Backend, ImageFitness
+from genreg_np.backends.base import Backend, Batch, Brood, Work
+from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
-from genreg_np.data.labels import short_name
 from genreg_np.errors import UsageError
-from genreg_np.memory import Plan
-from genreg_np.model import Float32, Model, Network, Standardise
+from genreg_np.model import Float32, Network
+from genreg_np.settings import Settings
+from genreg_np.strategies.problem import HiddenLayers, Problem, network_for
 from genreg_np.streams import Purpose, Stream, unit_floats
-
-if TYPE_CHECKING:
-    from genreg_np.config import TrainConfig  # config.py needs the strategies' options
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A network to train; features and labels are None where the user brings a fitness."""
+class State:
+    """What lives between generations: finite arrays and scalars that cannot be computed again, and so are saved."""
 
-    network: Network
-    features: Float32 | None = field(default=None, repr=False)  # (N, I) of the backend, after the fixed layers
-    labels: NDArray[np.int64] | None = None  # (N,)
-    generations: int = 0  # how many the run has in all: annealed strategies plan by it
-    image_fitness: ImageFitness | None = None  # the user's, for fitness = custom
-    dataset: Dataset | None = field(default=None, repr=False)  # for strategies that also choose by other splits
+    generation: int  # done so far
+
+    def metrics(self) -> dict[str, Any]:
+        """Return what is recorded of the last generation."""
+        return {}
+
+    def shapes(self, start: Any) -> dict[str, tuple[int, ...]]:
+        """Return the shapes that its arrays must have, by name, where they are not those of the first state."""
+        return {}
+
+
+OptionsT = TypeVar("OptionsT", bound=Settings, contravariant=True)
+ContextT = TypeVar("ContextT")
+StateT = TypeVar("StateT", bound=State)
+
+
+class Judging(Protocol):
+    """A context of strategies that judge whole genomes."""
+
+    @property
+    def backend(self) -> Backend:
+        """What judges them."""
+        ...
+
+
+JudgingT = TypeVar("JudgingT", bound=Judging)
+
+
+class Strategy(Protocol[OptionsT, ContextT, StateT]):
+    """The contract of all strategies. Subclass it, so that what it gives by default is there."""
+
+    name: ClassVar[str]  # on the command line, in presets and models
+    summary: ClassVar[str]  # what it is, in a line
+    Options: ClassVar[type[Settings]]  # its settings
+    keeps_population: ClassVar[bool] = False  # whether it is a PopulationStrategy
+
+    @staticmethod
+    def works(options: OptionsT, depth: int) -> tuple[Work, ...]:
+        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        ...
 
     @classmethod
-    def of(cls, network: Network, dataset: Dataset | None) -> Problem:
-        """Return the problem of training a network on a dataset's train split.
+    def problem(
+        cls, dataset: Dataset, hidden: HiddenLayers, options: OptionsT, stream: Stream, backend: Backend
+    ) -> Problem:
+        """Return what there is to solve on a dataset; a strategy with fixed layers of its own makes them here.
 
         Raises
         ------
         UsageError
-            If the network does not fit the dataset.
+            If the dataset does not fit.
         """
-        if dataset is None:
-            return cls(network)
-        classes = len(dataset.class_names)
-        if math.prod(network.input_shape) != math.prod(dataset.input_shape) or network.outputs != classes:
-            raise UsageError(
-                f"the network takes {network.input_shape} and gives {network.outputs} outputs, but {dataset.name} has "
-                f"inputs of {dataset.input_shape} and {classes} classes: build it to fit, or leave it out"
-            )
-        # deviation: validation split
-        features = network.features(dataset.train.inputs, dataset.input_range)
-        return cls(network, features, dataset.train.labels, dataset=dataset)
+        return Problem.of(network_for(dataset, hidden), dataset)
+
+    @staticmethod
+    def plan(problem: Problem, options: OptionsT, backend: Backend) -> Plan:
+        """Say how a generation is computed, and what memory that takes; asked before anything is prepared."""
+        ...
+
+    @staticmethod
+    def prepare(problem: Problem, options: OptionsT, backend: Backend) -> ContextT:
+        """Return what stays the same in all generations.
+
+        Raises
+        ------
+        UsageError
+            If settings contradict each other, or the problem is none that it can solve.
+        """
+        ...
+
+    @classmethod
+    def start(cls, context: ContextT, stream: Stream) -> StateT:
+        """Return the state before generation 0."""
+        ...
+
+    @classmethod
+    def seeded(cls, genes: Float32) -> StateT:
+        """Return the state before generation 0 of a run that begins with a genome (D,).
+
+        Raises
+        ------
+        UsageError
+            If it cannot begin so.
+        """
+        raise UsageError(f"strategy {cls.name} cannot start from a model: leave out --init")
+
+    @classmethod
+    def step(cls, state: StateT, context: ContextT, stream: Stream) -> StateT:
+        """Return the state after one more generation on the dataset."""
+        ...
+
+    @staticmethod
+    def champions(state: StateT) -> dict[str, Any]:
+        """Return genomes (D,) by name, the backend's own arrays, the faithful one first."""
+        ...
+
+
+class PopulationStrategy(Strategy[OptionsT, JudgingT, StateT], Protocol):
+    """The contract of strategies that judge whole genomes, by a batch or by the user's own numbers (`told`)."""
+
+    keeps_population: ClassVar[bool] = True
+
+    @classmethod
+    def breed(cls, state: StateT, context: JudgingT, stream: Stream, told: bool = False) -> Brood:
+        """Return the genomes of the next generation."""
+        ...
+
+    @classmethod
+    def batch(cls, state: StateT, context: JudgingT, stream: Stream) -> Batch:
+        """Return what the next generation is judged on.
+
+        Raises
+        ------
+        UsageError
+            Without a dataset and a built-in fitness.
+        """
+        ...
+
+    @classmethod
+    def select(
+        cls,
+        state: StateT,
+        context: JudgingT,
+        brood: Brood,
+        fitness: NDArray[np.float64],
+        accuracy: float | None = None,
+    ) -> StateT:
+        """Return the state after a generation whose genomes have this fitness (P,).
+
+        Parameters
+        ----------
+        brood : Brood
+            What `breed` returned.
+        fitness : (P,) float64
+            Higher is better; of any size, infinite or NaN.
+        accuracy : float, optional
+            Their mean accuracy on the batch; None where the fitness was told.
+
+        Raises
+        ------
+        FitnessError
+            If no fitness is finite or +inf.
+        """
+        ...
+
+    @classmethod
+    def step(cls, state: StateT, context: JudgingT, stream: Stream) -> StateT:
+        """Judge the next generation on a batch of its own, and select from it."""
+        brood = cls.breed(state, context, stream)
+        judged = context.backend.score(brood, cls.batch(state, context, stream))
+        return cls.select(state, context, brood, judged.fitness, float(judged.accuracy.mean()))
+
+
+AnyStrategy = Strategy[Any, Any, Any]
+AnyPopulationStrategy = PopulationStrategy[Any, Any, Any]
 
 
 class Scored:
@@ -63,139 +197,20 @@ class Scored:
 
     best_fitness: float  # of the last generation, a mean over its images; of random search: so far
     mean_fitness: float  # of the last generation
-    mean_accuracy: float  # fraction of its images the last generation predicted right
+    mean_accuracy: float | None  # fraction of its images the last generation predicted right; None of a told fitness
     non_finite: int  # fitness values replaced so far
 
     def metrics(self) -> dict[str, float]:
         """Return what is recorded of the last generation."""
-        measured = {
-            "best_trust": self.best_fitness,
-            "mean_trust": self.mean_fitness,
-            "mean_accuracy": self.mean_accuracy,
-        }
+        measured = {"best_trust": self.best_fitness, "mean_trust": self.mean_fitness}
+        if self.mean_accuracy is not None:
+            measured["mean_accuracy"] = self.mean_accuracy
         return measured | counted(self.non_finite)
 
 
 def counted(non_finite: int) -> dict[str, float]:
     """Return what is recorded of fitness values that were not finite: how many so far, or nothing."""
     return {"non_finite": non_finite} if non_finite else {}
-
-
-def network_for(dataset: Dataset, hidden: tuple[int, ...], activation: str) -> Network:
-    """Build the network for a dataset; float features are standardised by a fixed first layer."""
-    fixed: tuple[Standardise, ...] = ()
-    if dataset.train.inputs.dtype.kind == "f":
-        flat = dataset.train.inputs.reshape(len(dataset.train), -1)
-        fixed = (Standardise.fit(np.ascontiguousarray(flat, np.float32)),)
-    return Network.build(dataset.input_shape, hidden, len(dataset.class_names), activation, fixed)
-
-
-def pose(
-    strategy: Any, dataset: Dataset | None, config: TrainConfig, backend: Backend, network: Network | None
-) -> Problem:
-    """Return what a strategy is to solve: on a given network, or one of its own making, or dense layers on the inputs.
-
-    Raises
-    ------
-    UsageError
-        If the dataset does not fit.
-    """
-    if dataset is not None and all_alike(dataset.train.inputs):
-        alike = f"{dataset.name}: all training inputs are the same, so there is nothing to tell classes by"
-        warnings.warn(alike, RuntimeWarning, stacklevel=2)
-    if network is None and hasattr(strategy, "problem"):
-        posed: Problem = strategy.problem(dataset, config, backend)
-        return posed
-    if network is None:
-        assert dataset is not None
-        network = network_for(dataset, config.hidden, config.activation)
-    return Problem.of(network, dataset)
-
-
-def check_start(initial: Model, network: Network, class_names: Sequence[str], feature_names: Sequence[str]) -> None:
-    """Refuse a model that a run cannot start from.
-
-    Raises
-    ------
-    UsageError
-        If its network is another, or classes or columns that both have stand in different places.
-    """
-    if initial.network.dense != network.dense:
-        raise UsageError(
-            f"the model to start from is {initial.network.describe()}, "
-            f"but this run needs {network.describe()}: choose matching --hidden and --set activation=..."
-        )
-    for what, names, known in (
-        ("classes", class_names, initial.class_names),
-        ("columns", feature_names, initial.feature_names),
-    ):
-        place = {name: index for index, name in enumerate(known)}
-        theirs, ours = (", ".join(map(short_name, some[:12])) for some in (known, names))
-        if any(place.get(name, index) != index for index, name in enumerate(names)):
-            raise UsageError(
-                f"the model to start from has the same {what} in another order: {theirs}, "
-                f"but this run {ours}; bring the data into the model's order"
-            )
-        if names and known and tuple(names) != tuple(known):
-            warnings.warn(
-                f"the model to start from has the {what} {theirs}, this run {ours}: they are taken for "
-                "one another as they stand",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-
-
-def check_memory(strategy: Any, problem: Problem, options: Any, backend: Backend) -> None:
-    """Refuse settings that need more memory than there is, before any of it is taken.
-
-    Raises
-    ------
-    UsageError
-        With what would fit: a smaller population, or smaller layers.
-    """
-    network, limit = problem.network, backend.memory()
-    smaller = "choose fewer or smaller hidden layers"
-    genes = Plan("one network", f"{network.gene_count:,} weights and biases x 4 bytes", 4 * network.gene_count)
-    memory.check(genes, limit, smaller)
-
-    def plan(size: int) -> Plan:
-        planned: Plan = strategy.plan(problem, dataclasses.replace(options, population_size=size), backend)
-        return planned
-
-    ranges = {item.name: item.metadata for item in dataclasses.fields(options)}
-    if "population_size" not in ranges:
-        memory.check(strategy.plan(problem, options, backend), limit, smaller)
-        return
-    least, most = ranges["population_size"]["low"], options.population_size
-    needed = plan(most)
-    if needed.bytes > limit:
-        fits = memory.largest(lambda size: plan(size).bytes <= limit, least, most)
-        memory.check(needed, limit, f"population_size = {fits:,} would fit" if fits >= least else smaller)
-
-
-def all_alike(inputs: NDArray[np.generic]) -> bool:
-    """Whether every input equals the first; looks no further than the first that does not."""
-    return all(np.array_equal(one, inputs[0]) for one in inputs)
-
-
-def image_shape(dataset: Dataset | None, strategy: str, smallest: int = 1) -> tuple[int, int]:
-    """Return height and width of a dataset's images.
-
-    Raises
-    ------
-    UsageError
-        If there is no dataset, or its inputs are no images of whole-number pixels, at least `smallest` each way.
-    """
-    if dataset is None:
-        raise UsageError(f"{strategy} makes its features from a dataset's images: pass a dataset")
-    shape, kind = dataset.input_shape, dataset.train.inputs.dtype
-    if len(shape) != 2 or dataset.input_range is None or kind.kind == "f" or min(shape) < smallest:
-        least = f", at least {smallest} each way" if smallest > 1 else ""
-        raise UsageError(
-            f"{strategy} needs images of height x width whole-number pixels{least}, but {dataset.name} has inputs of "
-            f"{shape} {kind}: choose node-perturbation or genreg for them"
-        )
-    return shape[0], shape[1]
 
 
 def plan_of(

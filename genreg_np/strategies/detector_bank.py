@@ -1,6 +1,6 @@
 """Detector bank: features by filters that no gradient has shaped, and a head by node perturbation.
 
-Fixed layers of the network, made once from the seed and the training images (layers/fixed.py has their equations):
+Fixed layers of the network, made once from the seed and the training images (layers/images.py has their equations):
 
     levels      pixels as whole numbers 0 .. 255
     deskew      images sheared upright and centred
@@ -26,17 +26,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import filters, memory
+from genreg_np.backends import memory
 from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import Warps, to_levels
-from genreg_np.config import TrainConfig
+from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Levels, Standardise, UInt8
-from genreg_np.memory import Plan
 from genreg_np.model import Network
 from genreg_np.settings import option
-from genreg_np.strategies.base import Problem, image_shape, plan_of
+from genreg_np.strategies import filters
+from genreg_np.strategies.base import Strategy, plan_of
 from genreg_np.strategies.epochs import draw_batch
 from genreg_np.strategies.node_perturbation import (
     NodeContext,
@@ -44,6 +44,7 @@ from genreg_np.strategies.node_perturbation import (
     NodePerturbation,
     NodeState,
 )
+from genreg_np.strategies.problem import HiddenLayers, Problem, image_shape
 from genreg_np.streams import Purpose, Stream
 
 FIXED = "the network's fixed layers would change"
@@ -92,7 +93,7 @@ class BankContext:
     standardise: Standardise
 
 
-class DetectorBank:
+class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
     """The strategy `detector-bank`."""
 
     name = "detector-bank"
@@ -107,8 +108,10 @@ class DetectorBank:
         """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
         return (*NodePerturbation.works(options, depth), Work.IMAGES)
 
-    @staticmethod
-    def problem(dataset: Dataset | None, config: TrainConfig, backend: Backend) -> BankProblem:
+    @classmethod
+    def problem(
+        cls, dataset: Dataset, hidden: HiddenLayers, options: BankOptions, stream: Stream, backend: Backend
+    ) -> BankProblem:
         """Make the filters and the training features.
 
         Raises
@@ -116,11 +119,9 @@ class DetectorBank:
         UsageError
             For inputs that are no images, or smaller than what is laid over them; for copies without a deskew.
         """
-        options, stream = config.options, Stream(config.seed)
         if options.copies > 1 and not options.deskew:
             raise UsageError(f"copies = {options.copies} are made by the deskew: leave deskew = true, or copies = 1")
-        shape = image_shape(dataset, DetectorBank.name)
-        assert dataset is not None
+        shape = image_shape(dataset, cls.name)
         pixels = to_levels(dataset.train.inputs, dataset.input_range)
         upright: tuple[FixedLayer, ...] = (Deskew(shape),) if options.deskew else ()
         images = backend.levels(upright, pixels)
@@ -136,7 +137,7 @@ class DetectorBank:
         standardise = Standardise.fit(levels[: len(images)][sample])
         layers = (Levels(math.prod(shape)), *upright, *bank, standardise)
         classes = len(dataset.class_names)
-        network = Network.build(dataset.input_shape, config.hidden, classes, config.activation, layers)
+        network = Network.build(dataset.input_shape, hidden.units, classes, hidden.activation, layers)
         return BankProblem(network, labels=np.tile(dataset.train.labels, options.copies), levels=levels)
 
     @staticmethod

@@ -11,10 +11,11 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Batch, Score
+from genreg_np.backends.base import Batch
 from genreg_np.errors import UsageError
+from genreg_np.fitness import Score
 from genreg_np.model import Network
-from genreg_np.strategies.base import Problem
+from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Purpose, Stream
 
 UNMOVED = np.zeros(1, np.int64)  # the offsets of images that are not moved
@@ -34,6 +35,20 @@ def training_batch(problem: Problem, batch_size: int, scoring: tuple[Score, floa
         raise UsageError("fitness = custom needs a function: pass image_fitness= to Evolution, train or resume")
     weights = np.ones(min(batch_size, len(problem.labels)))
     return Batch(problem.features, problem.labels, weights, *scoring, function=problem.image_fitness)
+
+
+def genome_batch(problem: Problem, batch_size: int, scoring: tuple[Score, float, float]) -> Batch | None:
+    """Return the same for strategies that judge whole genomes; None where the user tells their fitness."""
+    if problem.features is None or problem.labels is None or scoring[0] is Score.CUSTOM:
+        return None
+    return training_batch(problem, batch_size, scoring)
+
+
+def no_batch() -> UsageError:
+    """Return what is wrong where a generation is to be scored, and there is nothing to score it on."""
+    return UsageError(
+        "there is no dataset or built-in fitness to score with: use ask() and tell(), or run(fitness=...)"
+    )
 
 
 def draw_batch(whole: Batch, offsets: NDArray[np.int64], stream: Stream, generation: int) -> Batch:

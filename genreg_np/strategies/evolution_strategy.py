@@ -15,19 +15,21 @@ Source: Salimans, Ho, Chen, Sidor & Sutskever 2017, arXiv 1703.03864 (algorithm 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
-from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
-from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.memory import Plan
+from genreg_np.backends.base import Backend, Batch, Brood, Work
+from genreg_np.backends.memory import Plan
+from genreg_np.layers.base import Array, array_module
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
-from genreg_np.strategies.base import Problem, Scored, first_genes, plan_of
-from genreg_np.strategies.epochs import UNMOVED, draw_batch, training_batch
+from genreg_np.strategies.base import PopulationStrategy, Scored, State, first_genes, plan_of
+from genreg_np.strategies.epochs import UNMOVED, draw_batch, genome_batch, no_batch
+from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Purpose, Stream
 
 
@@ -41,7 +43,7 @@ class EvolutionStrategyOptions(Settings):
     step_size: float = option(0.01, "first step, about the change of a gene per generation", above=0, high=1000)
     annealing: str = option("linear", "how the step falls to 0 over the run", choices=("linear", "none"))
     weight_decay: float = option(0.0, "pull of weights towards 0, added to the estimate", low=0, high=1000)
-    fitness: str = option("log-probability", "what a genome earns", choices=fitnesses.BUILT_IN)
+    fitness: str = option("log-probability", "what a genome earns", choices=fitnesses.FITNESSES)
     prediction: str = option("argmax", "how a class is predicted for a reward", choices=fitnesses.PREDICTIONS)
     correct_reward: float = option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
     wrong_penalty: float = option(-1.5, "earned for a wrong prediction", low=-1e6, high=1e6)
@@ -66,26 +68,26 @@ class EvolutionStrategyContext:
     options: EvolutionStrategyOptions
     backend: Backend
     network: Network
-    batch: Batch  # the whole training set, of which a generation takes some rows; weights (batch_size,)
+    batch: Batch | None  # the whole training set, of which a generation takes some rows; None without a dataset
     decay: Float32 = field(repr=False)  # (D,)
+    zeros: Any = field(repr=False)  # (P/2, D) float32 of the backend, to which noise is added
     generations: int  # in all
 
 
 @dataclass(frozen=True)
-class EvolutionStrategyState(Scored):
+class EvolutionStrategyState(Scored, State):
     """What lives between generations."""
 
-    generation: int  # generations done so far
     genes: Float32  # (D,)
     mean: Float32  # (D,) running mean of the estimate
     square: Float32  # (D,) running mean of its square
     best_fitness: float = 0.0  # of the last generation, a mean over its images
     mean_fitness: float = 0.0
-    mean_accuracy: float = 0.0
+    mean_accuracy: float | None = None
     non_finite: int = 0  # fitness values replaced so far
 
 
-class EvolutionStrategy:
+class EvolutionStrategy(PopulationStrategy[EvolutionStrategyOptions, EvolutionStrategyContext, EvolutionStrategyState]):
     """The strategy `evolution-strategy`."""
 
     name = "evolution-strategy"
@@ -99,20 +101,15 @@ class EvolutionStrategy:
 
     @staticmethod
     def prepare(problem: Problem, options: EvolutionStrategyOptions, backend: Backend) -> EvolutionStrategyContext:
-        """Put together what stays the same.
-
-        Raises
-        ------
-        UsageError
-            Without labelled data.
-        """
+        """Put together what stays the same."""
         scoring = fitnesses.scoring(options.fitness, options.prediction, options.correct_reward, options.wrong_penalty)
         return EvolutionStrategyContext(
             options,
             backend,
             problem.network,
-            training_batch(problem, options.batch_size, scoring),
+            genome_batch(problem, options.batch_size, scoring),
             weight_decay(problem.network, options.weight_decay),
+            backend.to_device(np.zeros((max(1, options.population_size // 2), problem.network.gene_count), np.float32)),
             problem.generations,
         )
 
@@ -127,42 +124,41 @@ class EvolutionStrategy:
         genes = np.array(genes, np.float32)
         return EvolutionStrategyState(0, genes, np.zeros_like(genes), np.zeros_like(genes))
 
-    @staticmethod
-    def step(
-        state: EvolutionStrategyState, context: EvolutionStrategyContext, stream: Stream
+    @classmethod
+    def breed(
+        cls, state: EvolutionStrategyState, context: EvolutionStrategyContext, stream: Stream, told: bool = False
+    ) -> Brood:
+        """Return mirrored mutants of the genome: all plus twins first."""
+        return _mutants(state, context, stream, _noise(state, context, stream.seed))
+
+    @classmethod
+    def batch(cls, state: EvolutionStrategyState, context: EvolutionStrategyContext, stream: Stream) -> Batch:
+        """Return the next images of an epoch."""
+        if context.batch is None:
+            raise no_batch()
+        return draw_batch(context.batch, UNMOVED, stream, state.generation)
+
+    @classmethod
+    def select(
+        cls,
+        state: EvolutionStrategyState,
+        context: EvolutionStrategyContext,
+        brood: Brood,
+        fitness: NDArray[np.float64],
+        accuracy: float | None = None,
     ) -> EvolutionStrategyState:
-        """Score the next generation's genomes, and move the genes."""
-        options, generation = context.options, state.generation
-        zeros = np.zeros((max(1, options.population_size // 2), len(state.genes)), np.float32)
-        backend = context.backend
-        noise = backend.to_host(backend.mutate(zeros, stream.seed, generation, Purpose.MUTATION, 1.0, 1.0, 0))
-        steps = np.float32(options.sigma) * noise
-        genomes = np.concatenate([state.genes + steps, state.genes - steps])
-        batch = draw_batch(context.batch, UNMOVED, stream, generation)
-        judged = context.backend.score(as_they_are(context.network, genomes, stream, generation), batch)
-        fitness = fitnesses.replace_non_finite(judged.fitness)
-        upper, lower = np.split(centred_ranks(fitness.values), 2)
-        with single_threaded_blas():
-            change = ((upper - lower) / (len(genomes) * options.sigma)).astype(np.float32) @ noise
-        genes, mean, square = ascend(
-            state.genes,
-            state.mean,
-            state.square,
-            change - context.decay * state.genes,
-            generation,
-            annealed_rate(options.step_size, options.annealing, generation, context.generations),
-        )
-        earned = fitness.values / len(batch)
-        return EvolutionStrategyState(
-            generation + 1,
-            genes,
-            mean,
-            square,
-            float(earned.max()),
-            float(earned.mean()),
-            float(judged.accuracy.mean()),
-            state.non_finite + fitness.replaced,
-        )
+        """Move the genome along the estimate that its mutants' ranks give."""
+        return _moved(state, context, _noise(state, context, brood.seed), fitness, accuracy)
+
+    @classmethod
+    def step(
+        cls, state: EvolutionStrategyState, context: EvolutionStrategyContext, stream: Stream
+    ) -> EvolutionStrategyState:
+        """Score the next generation's genomes, and move the genome; their noise is drawn once."""
+        noise = _noise(state, context, stream.seed)
+        batch = cls.batch(state, context, stream)
+        judged = context.backend.score(_mutants(state, context, stream, noise), batch)
+        return _moved(state, context, noise, judged.fitness, float(judged.accuracy.mean()))
 
     @staticmethod
     def plan(problem: Problem, options: EvolutionStrategyOptions, backend: Backend) -> Plan:
@@ -176,14 +172,57 @@ class EvolutionStrategy:
         return {"best": state.genes}
 
 
-def as_they_are(network: Network, genomes: Float32, stream: Stream, generation: int) -> Brood:
-    """Describe genomes (P, D) that are to be scored unchanged: each its own parent, all elites."""
-    parents = np.repeat(np.arange(len(genomes), dtype=np.int32)[:, None], 2, axis=1)
-    return Brood(network, stream.seed, generation, genomes, parents, Gene.NONE, 0.0, 0.0, len(genomes), 0.0, 0.0)
+def _noise(state: EvolutionStrategyState, context: EvolutionStrategyContext, seed: int) -> Array:
+    """Return a generation's deviates z, (P/2, D), the backend's."""
+    return context.backend.mutate(context.zeros, seed, state.generation, Purpose.MUTATION, 1.0, 1.0, 0)
 
 
-def centred_ranks(fitness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return utilities (P,) from -1/2 for the worst to 1/2 for the best; equals by number."""
+def _mutants(state: EvolutionStrategyState, context: EvolutionStrategyContext, stream: Stream, noise: Array) -> Brood:
+    backend = context.backend
+    with backend.computing():
+        genes, steps = backend.to_device(state.genes), noise * context.options.sigma
+        genomes = array_module(noise).concatenate([genes + steps, genes - steps])
+    return Brood.unchanged(context.network, genomes, stream.seed, state.generation)
+
+
+def _moved(
+    state: EvolutionStrategyState,
+    context: EvolutionStrategyContext,
+    noise: Array,
+    fitness: NDArray[np.float64],
+    accuracy: float | None,
+) -> EvolutionStrategyState:
+    """Return the state after a step along the estimate from its mutants' fitness (P,)."""
+    options, backend, generation = context.options, context.backend, state.generation
+    earned = fitnesses.replace_non_finite(fitness)
+    upper, lower = np.split(centred_ranks(earned.values, earned.perfect), 2)
+    shares = ((upper - lower) / (len(fitness) * options.sigma)).astype(np.float32)
+    with backend.computing():
+        change = backend.to_host(array_module(noise).matmul(backend.to_device(shares), noise))
+    genes, mean, square = ascend(
+        state.genes,
+        state.mean,
+        state.square,
+        change - context.decay * state.genes,
+        generation,
+        annealed_rate(options.step_size, options.annealing, generation, context.generations),
+    )
+    images = 1 if accuracy is None or context.batch is None else len(context.batch.weights)
+    values = earned.values / images
+    return EvolutionStrategyState(
+        generation + 1,
+        genes,
+        mean,
+        square,
+        float(values.max()),
+        float(values.mean()),
+        accuracy,
+        state.non_finite + earned.replaced,
+    )
+
+
+def centred_ranks(fitness: NDArray[np.float64], perfect: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return utilities (P,) from -1/2 for the worst to 1/2 for the best, the perfect ahead; equals by number."""
     ranks = np.empty(len(fitness))
-    ranks[np.argsort(fitness, kind="stable")] = np.arange(len(fitness))
+    ranks[np.lexsort((fitness, perfect))] = np.arange(len(fitness))
     return ranks / max(1, len(fitness) - 1) - 0.5

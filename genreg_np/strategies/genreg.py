@@ -28,14 +28,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
-from genreg_np import selection, trust
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
+from genreg_np.backends.memory import Plan
 from genreg_np.errors import UsageError
-from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem, counted
-from genreg_np.streams import Purpose, Stream, scale_words
+from genreg_np.strategies import selection, trust
+from genreg_np.strategies.base import PopulationStrategy, State, counted
+from genreg_np.strategies.epochs import no_batch
+from genreg_np.strategies.problem import Problem
+from genreg_np.streams import Purpose, Stream, by_words, scale_words
 
 GENES = {
     "weight": Gene.WEIGHT,
@@ -123,10 +125,9 @@ class GenregContext:
 
 
 @dataclass(frozen=True)
-class GenregState:
+class GenregState(State):
     """What lives between generations."""
 
-    generation: int  # generations scored so far
     survivors: Float32  # (S, D) of the last scored generation, best first, the backend's; S = 0 at the start
     trust: NDArray[np.float64]  # (S,) their trust
     evidence: NDArray[np.float64]  # (S,) the trust they would have, had each generation earned 1
@@ -151,7 +152,7 @@ class GenregState:
         return measured | counted(self.non_finite)
 
 
-class Genreg:
+class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
     """The strategy `genreg`."""
 
     name = "genreg"
@@ -191,14 +192,12 @@ class Genreg:
         return GenregState(0, np.empty((0, context.network.gene_count), np.float32), np.empty(0), np.empty(0))
 
     @classmethod
-    def step(cls, state: GenregState, context: GenregContext, stream: Stream) -> GenregState:
-        """Score the next generation on a batch of its own and select from it."""
-        brood = cls.breed(state, context, stream)
-        judged = context.backend.score(brood, draw_batch(context, stream, state.generation))
-        return cls.select(state, context, brood, judged.fitness, float(judged.accuracy.mean()))
+    def batch(cls, state: GenregState, context: GenregContext, stream: Stream) -> Batch:
+        """Draw so many images of each class, with replacement."""
+        return draw_batch(context, stream, state.generation)
 
-    @staticmethod
-    def breed(state: GenregState, context: GenregContext, stream: Stream) -> Brood:
+    @classmethod
+    def breed(cls, state: GenregState, context: GenregContext, stream: Stream, told: bool = False) -> Brood:
         """Describe the genomes of the next generation: the survivors' children, or generation 0."""
         options, size = context.options, context.options.population_size
         survivors, parents, elites = state.survivors, np.zeros((size, 2), np.int32), 0
@@ -215,7 +214,7 @@ class Genreg:
                     scale,
                     first=elites,
                 )
-            weights = parent_weights(options, state)
+            weights = parent_weights(options, state, told)
             if options.crossover == "mean":
                 survivors = with_mean(survivors, weights, elites)
                 parents[:] = np.minimum(np.arange(size, dtype=np.int32), elites)[:, None]
@@ -235,8 +234,9 @@ class Genreg:
             options.bias_range,
         )
 
-    @staticmethod
+    @classmethod
     def select(
+        cls,
         state: GenregState,
         context: GenregContext,
         brood: Brood,
@@ -252,15 +252,15 @@ class Genreg:
         """
         options = context.options
         earned = fitnesses.replace_non_finite(fitness)
-        images = 1
-        if options.fitness != "custom":
+        images, told = 1, accuracy is None
+        if not told:
             images = options.images_at(context.done(state.generation)) * len(context.by_class)
 
         def after_earning(held: NDArray[np.float64], earned: NDArray[np.float64]) -> NDArray[np.float64]:
             before = np.zeros(brood.size)
             if len(held):
                 if options.crossover == "mean":
-                    held = with_mean(held, parent_weights(options, state), brood.elites)
+                    held = with_mean(held, parent_weights(options, state, told), brood.elites)
                 one_parent = brood.gene is Gene.NONE
                 before = trust.inherit(held, brood.parents, options.trust_inheritance, brood.elites, one_parent)
             return trust.accumulate(before, earned, images, options.trust_decay, options.trust_decay_per)
@@ -300,10 +300,10 @@ class Genreg:
         return GenregState(0, np.array(genes[None], np.float32), np.zeros(1), np.zeros(1))
 
     @staticmethod
-    def champions(state: GenregState) -> dict[str, Float32]:
+    def champions(state: GenregState) -> dict[str, Any]:
         """Return `best`, the most trusted genome of the last generation, and `consensus`, the survivors' mean.
 
-        The consensus is ours, not GENREG's.
+        The consensus is ours, not GENREG's. It is made where the survivors are, so that they need not be moved.
         """
         # deviation: consensus
         consensus = state.survivors.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -322,12 +322,12 @@ def kept(options: GenregOptions, survivors: int) -> int:
     return min(options.elites, survivors - (options.crossover == "mean"))
 
 
-def parent_weights(options: GenregOptions, state: GenregState) -> NDArray[np.float64]:
-    """Return each survivor's weight as a parent, (S,)."""
+def parent_weights(options: GenregOptions, state: GenregState, told: bool) -> NDArray[np.float64]:
+    """Return each survivor's weight as a parent, (S,); `told`: of the user's own fitness."""
     scheme = options.parent_weights
     if scheme == "auto":
         # deviation: rank weights
-        scheme = "published" if options.fitness == "reward" else "rank"
+        scheme = "published" if options.fitness == "reward" and not told else "rank"
     return selection.parent_weights(standing(options, state.trust, state.evidence), scheme)
 
 
@@ -355,15 +355,14 @@ def draw_batch(context: GenregContext, stream: Stream, generation: int) -> Batch
         N = K * images_per_class images, more where batches grow; each counts by its place (trust.image_weights).
     """
     if context.features is None or context.labels is None or context.options.fitness == "custom":
-        raise UsageError(
-            "there is no dataset or built-in fitness to score with: use ask() and tell(), or run(fitness=...)"
-        )
+        raise no_batch()
     options, classes = context.options, len(context.by_class)
     images = options.images_at(context.done(generation))
-    order = stream.permutation(Purpose.CLASS_ORDER, generation, 0, classes)
-    words = stream.words(Purpose.BATCH, generation, 0, classes * images).reshape(classes, -1)
+    wanted = ((Purpose.CLASS_ORDER, classes), (Purpose.BATCH, classes * images))
+    order_words, words = stream.draws(generation, wanted)
+    order = by_words(order_words)
     sizes = np.array([len(context.by_class[label]) for label in order])
-    picks = scale_words(words, sizes[:, None])
+    picks = scale_words(words.reshape(classes, -1), sizes[:, None])
     rows = np.concatenate([context.by_class[label][pick] for label, pick in zip(order, picks, strict=True)])
     score, reward, penalty = fitnesses.scoring(
         options.fitness, options.prediction, options.correct_reward, options.wrong_penalty

@@ -29,19 +29,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import fisher, memory
 from genreg_np import fitness as fitnesses
+from genreg_np.backends import memory
 from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import to_levels
+from genreg_np.backends.memory import Plan
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.config import TrainConfig
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.layers import Branches, Deskew, FixedLayer, Levels, Project, Standardise, Statistics
-from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem, counted, image_shape, plan_of
+from genreg_np.strategies import fisher
+from genreg_np.strategies.base import State, Strategy, counted, plan_of
+from genreg_np.strategies.problem import HiddenLayers, Problem, image_shape
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 FIXED = "the network's fixed layers would change"
@@ -89,10 +90,9 @@ class Genreg2Context:
 
 
 @dataclass(frozen=True)
-class Genreg2State:
+class Genreg2State(State):
     """What lives between generations."""
 
-    generation: int  # generations done so far
     genomes: Float32  # (P, D), best first
     sigmas: NDArray[np.float64]  # (P,)
     fitness: NDArray[np.float64]  # (P,), best first; empty before the first generation
@@ -108,7 +108,7 @@ class Genreg2State:
         return measured | counted(self.non_finite)
 
 
-class Genreg2:
+class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
     """The strategy `genreg-2`."""
 
     name = "genreg-2"
@@ -123,8 +123,10 @@ class Genreg2:
         """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
         return (Work.BROODS, Work.IMAGES)
 
-    @staticmethod
-    def problem(dataset: Dataset | None, config: TrainConfig, backend: Backend) -> Genreg2Problem:
+    @classmethod
+    def problem(
+        cls, dataset: Dataset, hidden: HiddenLayers, options: Genreg2Options, stream: Stream, backend: Backend
+    ) -> Genreg2Problem:
         """Evolve the filters and make the whitened features.
 
         Raises
@@ -132,12 +134,9 @@ class Genreg2:
         UsageError
             For inputs that are no images, or are too small, or for hidden layers.
         """
-        if config.hidden:
-            raise UsageError(
-                f"genreg-2 trains one linear layer, but hidden = {list(config.hidden)}: leave hidden empty"
-            )
-        shape, options = image_shape(dataset, "genreg-2", smallest=8), config.options
-        assert dataset is not None
+        if hidden.units:
+            raise UsageError(f"genreg-2 trains one linear layer, but hidden = {list(hidden.units)}: leave hidden empty")
+        shape = image_shape(dataset, cls.name, smallest=8)
         labels = dataset.train.labels
         upright = Deskew(shape, centred=False)
         images = backend.levels((upright,), to_levels(dataset.train.inputs, dataset.input_range))
@@ -145,14 +144,14 @@ class Genreg2:
             images,
             labels,
             shape,
-            Stream(config.seed),
+            stream,
             fisher.Plan(
                 options.filter_rounds,
                 options.filter_population,
                 options.filter_generations,
                 options.filter_images,
             ),
-            getattr(backend, "threads", 1),
+            backend.threads,
         )
         pixels = Project((principal_axes(backend, images, PIXEL_AXES) / 255).astype(np.float32))
         bank = Branches(((Statistics(shape),), (pixels,), (filters,)))
@@ -274,7 +273,7 @@ def judge(genomes: Float32, context: Genreg2Context) -> NDArray[np.float64]:
         gained = right - np.log(np.exp(logits, out=logits).sum(axis=1)) if soft else right == 0
         return np.asarray(gained.sum(axis=0, dtype=np.float64))
 
-    with ThreadPoolExecutor(getattr(context.backend, "threads", 1)) as pool:  # products take turns, the rest need not
+    with ThreadPoolExecutor(context.backend.threads) as pool:  # products take turns, the rest need not
         total = sum(pool.map(gains, range(0, len(context.pool), 2 * PIECE)), np.zeros(size))
     loss = context.options.shrinkage * (genomes[:, weights].astype(np.float64) ** 2).sum(axis=1)
     fitness: NDArray[np.float64] = total / len(context.pool) - loss
@@ -291,7 +290,7 @@ def principal_axes(backend: Backend, values: NDArray[np.generic], count: int) ->
         return found
 
     scatter = np.zeros((values.shape[1], values.shape[1]))
-    with single_threaded_blas(), ThreadPoolExecutor(threads := getattr(backend, "threads", 1)) as pool:
+    with single_threaded_blas(), ThreadPoolExecutor(threads := backend.threads) as pool:
         starts = range(0, len(values), PIECE)
         for at in range(0, len(starts), threads):  # a few at a time: each is as large as the sum
             for found in pool.map(product, starts[at : at + threads]):

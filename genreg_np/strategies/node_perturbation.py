@@ -24,13 +24,14 @@ from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Perturbation, Work
+from genreg_np.backends.memory import Plan
 from genreg_np.errors import FitnessError
-from genreg_np.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
-from genreg_np.strategies.base import Problem, first_genes, plan_of
+from genreg_np.strategies.base import State, Strategy, first_genes, plan_of
 from genreg_np.strategies.epochs import draw_batch, flat_offsets, training_batch
+from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Stream
 
 ONLY_AT_START = "only generation 0 draws from it"
@@ -86,10 +87,9 @@ class NodeContext:
 
 
 @dataclass(frozen=True)
-class NodeState:
+class NodeState(State):
     """What lives between generations."""
 
-    generation: int  # generations done so far
     genes: Float32  # (D,)
     mean: Float32  # (D,) m, running mean of the estimate
     square: Float32  # (D,) s, running mean of its square
@@ -104,7 +104,7 @@ class NodeState:
         return measured | {"mean_accuracy": self.accuracy}
 
 
-class NodePerturbation:
+class NodePerturbation(Strategy[NodeOptions, NodeContext, NodeState]):
     """The strategy `node-perturbation`."""
 
     name = "node-perturbation"

@@ -11,15 +11,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Brood, Gene, Work
-from genreg_np.memory import Plan
+from genreg_np.backends.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.base import Problem, Scored, plan_of
-from genreg_np.strategies.epochs import UNMOVED, draw_batch, training_batch
+from genreg_np.strategies.base import PopulationStrategy, Scored, State, plan_of
+from genreg_np.strategies.epochs import UNMOVED, draw_batch, genome_batch, no_batch
+from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Stream
+
+PERFECT = 1e300  # what a fitness of +inf counts as: it is beaten by none
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class RandomSearchOptions(Settings):
         1000, "training images to judge by", low=1, high=1_000_000, fixed="the best so far was judged by others"
     )
     fitness: str = option(
-        "accuracy", "what a genome earns", choices=fitnesses.BUILT_IN, fixed="the best so far earned another one"
+        "accuracy", "what a genome earns", choices=fitnesses.FITNESSES, fixed="the best so far earned another one"
     )
     prediction: str = option("argmax", "how a class is predicted for a reward", choices=fitnesses.PREDICTIONS)
     correct_reward: float = option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
@@ -46,22 +50,21 @@ class RandomSearchContext:
     options: RandomSearchOptions
     backend: Backend
     network: Network
-    batch: Batch  # the whole training set, of which all genomes are judged by the first batch of epoch 0
+    batch: Batch | None  # the whole training set, of which all genomes are judged by the first batch of epoch 0
 
 
 @dataclass(frozen=True)
-class RandomSearchState(Scored):
+class RandomSearchState(Scored, State):
     """What lives between generations."""
 
-    generation: int  # generations done so far
     genes: Float32  # (D,) the best so far
-    best_fitness: float = -1e300  # its fitness, a mean over the batch
+    best_fitness: float = -PERFECT  # its fitness, a mean over the batch
     mean_fitness: float = 0.0  # of the last generation
-    mean_accuracy: float = 0.0
+    mean_accuracy: float | None = None
     non_finite: int = 0  # fitness values replaced so far
 
 
-class RandomSearch:
+class RandomSearch(PopulationStrategy[RandomSearchOptions, RandomSearchContext, RandomSearchState]):
     """The strategy `random-search`."""
 
     name = "random-search"
@@ -75,15 +78,9 @@ class RandomSearch:
 
     @staticmethod
     def prepare(problem: Problem, options: RandomSearchOptions, backend: Backend) -> RandomSearchContext:
-        """Put together what stays the same.
-
-        Raises
-        ------
-        UsageError
-            Without labelled data.
-        """
+        """Put together what stays the same."""
         scoring = fitnesses.scoring(options.fitness, options.prediction, options.correct_reward, options.wrong_penalty)
-        batch = training_batch(problem, options.batch_size, scoring)
+        batch = genome_batch(problem, options.batch_size, scoring)
         return RandomSearchContext(options, backend, problem.network, batch)
 
     @classmethod
@@ -96,38 +93,53 @@ class RandomSearch:
         """Return a start whose genome (D,) is kept until a better one is found, which the first always is."""
         return RandomSearchState(0, np.array(genes, np.float32))
 
-    @staticmethod
-    def step(state: RandomSearchState, context: RandomSearchContext, stream: Stream) -> RandomSearchState:
-        """Score the next genomes, and keep the best if it is better than all before."""
+    @classmethod
+    def breed(cls, state: RandomSearchState, context: RandomSearchContext, stream: Stream, told: bool = False) -> Brood:
+        """Return fresh genomes: mutations of zeros."""
         options = context.options
-        parents = np.zeros((options.population_size, 2), np.int32)
-        origin = np.zeros((1, len(state.genes)), np.float32)
-        brood = Brood(
+        return Brood(
             context.network,
             stream.seed,
             state.generation,
-            origin,
-            parents,
-            Gene.NONE,
+            survivors=np.zeros((1, len(state.genes)), np.float32),
+            parents=np.zeros((options.population_size, 2), np.int32),
+            gene=Gene.NONE,
             mutation_rate=1.0,
             mutation_scale=options.scale,
             elites=0,
             weight_range=0.0,
             bias_range=0.0,
         )
-        batch = draw_batch(context.batch, UNMOVED, stream, 0)
-        judged = context.backend.score(brood, batch)
-        earned = fitnesses.replace_non_finite(judged.fitness)
-        fitness = earned.values / len(batch)
-        genes, best = state.genes, int(fitness.argmax())
-        if fitness[best] > state.best_fitness:
-            genes = context.backend.rebuild(brood, np.array([best]))[0]
+
+    @classmethod
+    def batch(cls, state: RandomSearchState, context: RandomSearchContext, stream: Stream) -> Batch:
+        """Return the first images of epoch 0, the same in all generations."""
+        if context.batch is None:
+            raise no_batch()
+        return draw_batch(context.batch, UNMOVED, stream, 0)
+
+    @classmethod
+    def select(
+        cls,
+        state: RandomSearchState,
+        context: RandomSearchContext,
+        brood: Brood,
+        fitness: NDArray[np.float64],
+        accuracy: float | None = None,
+    ) -> RandomSearchState:
+        """Keep the best genome if it is better than all before; a perfect one stays."""
+        earned = fitnesses.replace_non_finite(fitness)
+        images = 1 if accuracy is None or context.batch is None else len(context.batch.weights)
+        values = np.where(earned.perfect, PERFECT, earned.values / images)
+        genes, best = state.genes, int(values.argmax())
+        if values[best] > state.best_fitness:
+            genes = context.backend.to_host(context.backend.rebuild(brood, np.array([best])))[0]
         return RandomSearchState(
             state.generation + 1,
             genes,
-            max(state.best_fitness, float(fitness[best])),
-            float(fitness.mean()),
-            float(judged.accuracy.mean()),
+            max(state.best_fitness, float(values[best])),
+            float((earned.values / images).mean()),
+            accuracy,
             state.non_finite + earned.replaced,
         )
 

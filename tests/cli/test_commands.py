@@ -75,7 +75,7 @@ def test_doctor_selftest_passes(genreg) -> None:
 def test_doctor_compiles_nothing_unless_asked(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
     """It looks and says; compiling takes long, and is for --selftest."""
     pytest.importorskip("numba")
-    from genreg_np.backends.numba_ import NumbaBackend
+    from genreg_np.backends.numba.backend import NumbaBackend
 
     monkeypatch.setattr(NumbaBackend, "warm_up", lambda *_: pytest.fail("kernels are compiled"))
     outcome = genreg("doctor")

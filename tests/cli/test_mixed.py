@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from genreg_np.hybrid import published
 from genreg_np.infer import load
+from genreg_np.strategies.mixed import published
 from tests.cli import FAST, one_line
 
 QUICK = ["--dataset", "digits", "--network", "16,8|8", "--population", 4, "--generations", 2, "--backend", "numpy"]
@@ -115,8 +115,8 @@ def test_a_published_run_has_the_published_rows_beside_it(monkeypatch: pytest.Mo
     from types import SimpleNamespace
 
     from genreg_np.cli import mixed_report
-    from genreg_np.config import TrainConfig
-    from genreg_np.hybrid.measure import Measured
+    from genreg_np.report.measure import Measured
+    from genreg_np.runs.config import TrainConfig
 
     config = TrainConfig.from_preset("seed-mixed", dataset="mnist", parts=[1, 2])
     evolution = SimpleNamespace(config=config, dataset=SimpleNamespace(name="mnist"), state=SimpleNamespace(dropped=1))
@@ -182,8 +182,8 @@ def test_figures_are_drawn_where_they_can_be(genreg) -> None:
 
 def test_a_run_folder_that_cannot_be_written_loses_no_result(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
     """The results are printed first; then comes the line that says what could not be written."""
-    from genreg_np.checkpoint import RunFolder
     from genreg_np.errors import RunError
+    from genreg_np.runs.checkpoint import RunFolder
 
     def fail(self: RunFolder, name: str, values: object) -> None:
         if name == "measures.json":

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from genreg_np.cli.output import Progress
-from genreg_np.hybrid import measure
+from genreg_np.report import measure
 from tests.cli import one_line
 from tests.cli.test_mixed import QUICK, UNMEASURED
 

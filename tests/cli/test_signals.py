@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genreg_np import provenance
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.cli import main, signals, train_
 from genreg_np.cli.signals import STOPS, Stopping
-from genreg_np.evolution import Evolution
 from genreg_np.infer import load
 from genreg_np.model import Network
+from genreg_np.runs import provenance
+from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.training import _Run
 from genreg_np.strategies.genreg import Genreg
-from genreg_np.training import _Run
 from tests.helpers import ROOT, model_of
 from tests.make_champion import make_champion, write_pickle
 
@@ -155,7 +155,7 @@ def test_a_run_stopped_while_its_budget_is_measured_has_all_of_it_when_it_goes_o
         evolution.change(generations=3)
         return True
 
-    monkeypatch.setattr("genreg_np.training.fit_to_budget", fit)
+    monkeypatch.setattr("genreg_np.runs.training.fit_to_budget", fit)
     assert json.loads(genreg("train", "--resume", "run", "--json").out)["generations"] == 3
     assert measured == [1.0]
     assert "budget" not in Path("run/config.toml").read_text()
@@ -228,7 +228,7 @@ def test_a_run_that_is_saved_is_not_said_to_be_unsaved(genreg, monkeypatch: pyte
         (["info", "model.npz"], "genreg_np.infer.load"),
         (["export", "model.npz", "--to", "c", "--out", "made"], "genreg_np.export.export"),
         (["demo", "model.npz", "--out", "made", "--no-open"], "genreg_np.export.files_of"),
-        (["convert", "champion.pkl", "made"], "genreg_np.convert.read_champion"),
+        (["convert", "champion.pkl", "made"], "genreg_np.export.convert.read_champion"),
         (["data", "fetch", "mnist"], "genreg_np.data.fetch"),
         (["data", "show", "digits", "--out", "made"], "genreg_np.data.load_dataset"),
         (["doctor"], "genreg_np.backends.create"),
@@ -278,7 +278,7 @@ KERNEL = """
 import hashlib, sys
 from genreg_np.cli import main
 from genreg_np.strategies.genreg import Genreg
-from genreg_np.training import _Run
+from genreg_np.runs.training import _Run
 
 def step(*_):
     print("in the kernel", flush=True)

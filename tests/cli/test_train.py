@@ -13,16 +13,85 @@ import numpy as np
 import pytest
 
 from genreg_np.cli import train_
-from genreg_np.config import preset_names
 from genreg_np.infer import load
+from genreg_np.runs.config import TrainConfig, default_preset, parse_assignment, preset_names, settings
+from genreg_np.strategies import REGISTRY
 from tests.cli import FAST, one_line
 from tests.helpers import PATIENCE, Clock
 
 
-def test_train_help_names_every_setting_and_preset(genreg) -> None:
+def words_and_meanings(out: str) -> dict[str, str]:
+    """Return the settings of a help text, as KEY=VALUE, with their meanings."""
+    listed = out[out.index("Settings for --set") : out.index("Strategies (")].splitlines()[1:]
+    entries = re.findall(r"^  (\S+?)=(\S*) +(.*(?:\n {8,}.*)*)", "\n".join(listed), re.MULTILINE)
+    return {f"{name}={value}": " ".join(meaning.split()) for name, value, meaning in entries}
+
+
+def test_train_help_is_short_and_names_every_strategy_and_preset(genreg) -> None:
+    """It has the settings of the preset that a run takes by itself, and says how to see others."""
     out = genreg("train", "--help").out
-    for name in ("child_mutation_rate", "survival_cutoff", "trust_inheritance", *preset_names()):
-        assert name in out
+    assert len(out.splitlines()) <= 62
+    for name in (*preset_names(), *REGISTRY):
+        assert re.search(rf"[ \n]{name}[,\n]", out), name
+    assert "--preset NAME --help" in out
+    assert "--strategy NAME --help" in out
+    assert "as preset fast has them" in out
+    assert "  detectors=24  " in out
+    assert "survival_cutoff" not in out
+
+
+@pytest.mark.parametrize("name", [*REGISTRY, *preset_names()])
+def test_help_beside_a_strategy_or_preset_has_all_its_settings_as_set_takes_them(genreg, name: str) -> None:
+    """Name, value and meaning of each; what is printed, given to --set, is the same configuration."""
+    option = "--strategy" if name in REGISTRY else "--preset"
+    given = {"strategy": name} if name in REGISTRY else {}
+    preset = default_preset("mnist", name) if given else name
+    outcome = genreg("train", option, name, "--help")
+    assert outcome.code == 0
+    assert f"as preset {preset} has them" in outcome.out
+    config = TrainConfig.from_preset(preset, **given)
+    found = words_and_meanings(outcome.out)
+    assert TrainConfig.from_dict(dict(map(parse_assignment, found))) == config
+    meanings = {word.partition("=")[0]: meaning for word, meaning in found.items()}
+    wanted = settings(config.strategy)
+    assert meanings == {key: item.metadata["help"] for key, item in wanted.items()}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help", "--preset", "nodes"],
+        ["--preset", "nodes", "--help"],
+        ["--quiet", "-h", "--generations", "5", "--preset=nodes", "--seed", "1"],
+    ],
+)
+def test_help_works_anywhere_on_the_line(genreg, arguments: list[str]) -> None:
+    outcome = genreg("train", *arguments)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == genreg("train", "--preset", "nodes", "--help").out
+    assert "generations=25000" in outcome.out
+
+
+def test_help_goes_by_the_dataset_too(genreg) -> None:
+    out = genreg("train", "--help", "--dataset", "letters").out
+    assert "as preset alphabet has them" in out
+    assert "hidden=128" not in out, "which has an option of its own"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--preset", "nods"], "unknown preset 'nods' (did you mean 'nodes'?)"),
+        (["--strategy", "nods"], "unknown strategy 'nods'"),
+        (["--preset", "nodes", "--strategy", "genreg"], "'pairs' is a setting of node-perturbation"),
+        (["--bogus"], "--bogus"),
+    ],
+)
+def test_help_beside_what_there_is_not_is_one_line(genreg, arguments: list[str], expected: str) -> None:
+    for line in ([*arguments, "--help"], ["--help", *arguments]):
+        outcome = genreg("train", *line)
+        assert expected in one_line(outcome, 2)
+        assert outcome.out == ""
 
 
 def test_train_json_has_the_promised_fields_on_its_last_line(genreg) -> None:

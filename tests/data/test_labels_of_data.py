@@ -15,8 +15,8 @@ from genreg_np.data.mnist import FILES, load_idx_folder
 from genreg_np.data.splits import stratified_split
 from genreg_np.data.table import load_csv
 from genreg_np.errors import DataError
-from genreg_np.evaluation import Evaluation
-from genreg_np.evolution import Evolution
+from genreg_np.runs.evaluation import Evaluation
+from genreg_np.runs.evolution import Evolution
 from tests.helpers import tiny_config
 
 DRAW = np.random.default_rng(1)

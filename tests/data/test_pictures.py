@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from genreg_np import data
-from genreg_np.convert import read_champion
 from genreg_np.data import folder as folders
 from genreg_np.data.arrays import load_npz
 from genreg_np.data.folder import load_folder
@@ -22,6 +21,7 @@ from genreg_np.data.images import decode_image, read_image
 from genreg_np.data.sheet import contact_sheet
 from genreg_np.data.table import load_csv
 from genreg_np.errors import DataError, UsageError
+from genreg_np.export.convert import read_champion
 
 Image = pytest.importorskip("PIL.Image")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
-from genreg_np.config import TrainConfig
 from genreg_np.data import load_dataset
 from genreg_np.data.dataset import Dataset
-from genreg_np.evolution import Evolution
 from genreg_np.export.quantise import quantise
 from genreg_np.model import Model
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
 
 
 @functools.cache

@@ -14,14 +14,14 @@ import pytest
 from numpy.typing import NDArray
 
 from genreg_np import __version__, infer
-from genreg_np.config import TrainConfig
 from genreg_np.data import load_dataset
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import MissingExtraError, UsageError
-from genreg_np.evolution import Evolution
 from genreg_np.export import export, files_of, onnx_
 from genreg_np.export.quantise import quantise
 from genreg_np.model import Model, Network
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
 from tests.helpers import ROOT, model_of, one_line, python
 from tests.zoo import NASTY_NAMES, ZOO, exhibit_of
 

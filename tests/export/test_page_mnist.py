@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genreg_np.config import TrainConfig
 from genreg_np.data import load_dataset
 from genreg_np.data.dataset import Dataset
 from genreg_np.export.quantise import quantise
 from genreg_np.model import Model
-from genreg_np.training import train
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.training import train
 from tests.export.conftest import Visit
 from tests.export.handwriting import STROKES, digit
 from tests.export.test_html import first_layers

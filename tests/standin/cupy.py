@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -94,6 +95,9 @@ class ndarray:
 
     def max(self, axis: Any, keepdims: bool = False) -> ndarray:
         return ndarray(self._values.max(axis=axis, keepdims=keepdims))
+
+    def mean(self, axis: Any, dtype: Any) -> ndarray:
+        return ndarray(self._values.mean(axis=axis, dtype=dtype))
 
     def all(self, axis: Any) -> ndarray:
         return ndarray(self._values.all(axis=axis))
@@ -269,6 +273,17 @@ class Device:
     def synchronize(self) -> None: ...
 
 
+class Event:
+    """A moment; here all is done when it is asked for."""
+
+    def record(self) -> None:
+        self.moment = time.perf_counter()
+
+
+def get_elapsed_time(before: Event, after: Event) -> float:
+    return 1e3 * (after.moment - before.moment)
+
+
 runtime = SimpleNamespace(
     CUDARuntimeError=CUDARuntimeError,
     getDeviceCount=lambda: 1,
@@ -279,6 +294,8 @@ runtime = SimpleNamespace(
 )
 cuda = SimpleNamespace(
     Device=Device,
+    Event=Event,
+    get_elapsed_time=get_elapsed_time,
     runtime=runtime,
     memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     compiler=SimpleNamespace(CompileException=CompileException),

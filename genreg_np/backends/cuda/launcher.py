@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import ACTIVATION_CODES
+from genreg_np.backends.base import ACTIVATION_CODES, Batch
 from genreg_np.backends.cuda.device import library_error
 from genreg_np.backends.cuda.source import KERNELS, TYPES, compiler_options, source
 from genreg_np.errors import BackendError
+from genreg_np.model import Network
 from genreg_np.streams import gap_table, normal_table
 
 THREADS = 128  # of a CUDA block
@@ -31,10 +33,42 @@ class Launcher:
         self.cupy = cupy
         self._constants: dict[object, Array] = {}
 
-    def activate(self, values: Array, biases: Array, activation: str) -> None:
-        """Replace values (..., O, N) by a(values + biases (..., O)), in place."""
-        rows, images = biases.size, values.shape[-1]
-        self.launch("activate", (rows * images, 1), values, biases, rows, images, ACTIVATION_CODES[activation])
+    def activate(self, sums: Array, biases: Array, activation: str, values: Array | None = None) -> None:
+        """Put a(sums (..., O, N) + biases (..., O)) into `values`, by default in the place of the sums."""
+        rows, images = biases.size, sums.shape[-1]
+        into = sums if values is None else values
+        self.launch("activate", (rows * images, 1), into, sums, biases, rows, images, ACTIVATION_CODES[activation])
+
+    def send(self, *arrays: NDArray[np.integer]) -> list[Array]:
+        """Return whole numbers as int32 on the device, each flat, in one transfer."""
+        ends = list(itertools.accumulate((array.size for array in arrays), initial=0))
+        places = [slice(*pair) for pair in itertools.pairwise(ends)]
+        packed = np.empty(ends[-1], np.int32)
+        for place, array in zip(places, arrays, strict=True):
+            packed[place] = array.reshape(-1)
+        sent = self.cupy.asarray(packed)
+        return [sent[place] for place in places]
+
+    def there(self, array: Array) -> Array:
+        """Return an array on the device, where it may be already."""
+        return array if isinstance(array, self.cupy.ndarray) else self.cupy.asarray(array)
+
+    def gather(self, batch: Batch, rows: Array, shifts: Array | None = None) -> Array:
+        """Return the features of a batch, (N, I), each image moved by its shift; rows and shifts (N,) on the device."""
+        features, images = self.there(batch.features), len(batch)
+        if shifts is None:
+            shifts = self.constant(np.zeros(images, np.int32))
+        width = features.shape[1]
+        gathered = self.cupy.empty((images, width), np.float32)
+        self.launch("gather", (images * width, 1), gathered, features, rows, shifts, images, width)
+        return gathered
+
+    def layers_of(self, network: Network) -> Array:
+        """Return where each layer's weights and biases begin, and where the last end, (2 L + 1,) int64."""
+        if network not in self._constants:
+            starts = [part.start for slices in network.weight_slices for part in slices]
+            self._constants[network] = self.cupy.asarray(np.array([*starts, network.gene_count], np.int64))
+        return self._constants[network]
 
     def launch(self, kernel: str, threads: tuple[int, int], *arguments: Any) -> None:
         """Run a kernel with (columns, rows) threads; a number is passed as the type the kernel declares."""

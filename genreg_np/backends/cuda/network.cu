@@ -12,10 +12,11 @@ __device__ float activation(float z, int code) {
     }
 }
 
-// values (rows, images) -> a(values + bias of the row). One thread a value.
-extern "C" __global__ void activate(float* values, const float* biases, index_t rows, index_t images, int code) {
+// sums (rows, images) -> a(sums + bias of the row), which may take their place. One thread a value.
+extern "C" __global__ void activate(float* values, const float* sums, const float* biases, index_t rows,
+                                    index_t images, int code) {
     const index_t i = thread_index();
-    if (i < rows * images) values[i] = activation(values[i] + biases[i / images], code);
+    if (i < rows * images) values[i] = activation(sums[i] + biases[i / images], code);
 }
 
 struct Verdict {

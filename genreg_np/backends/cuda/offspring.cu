@@ -1,8 +1,8 @@
 // Genes of many genomes: drawn, or inherited and then mutated. kernels/offspring.py does the same on a CPU.
 //
-// All three kernels fill genes start .. start + width of the genomes named in `numbers` (one per row, blockIdx.y):
-//   genes      first of row 0; rows lie `stride` floats apart
-//   numbers    (rows,) the genomes' numbers in their generation
+// All three kernels fill whole genomes of `size` genes, named in `numbers` (rows,), one per row of the grid (blockIdx.y).
+// They lie part after part: parts (P + 1,) tell with which gene each begins and where the last ends. The genes of part p
+// of all rows are one array (rows, its width), ready to be multiplied; with one part, all genomes are (rows, size).
 
 typedef long long index_t;
 
@@ -10,14 +10,27 @@ __device__ index_t thread_index() {
     return (index_t)blockIdx.x * blockDim.x + threadIdx.x;
 }
 
-// Generation 0: (u - 1/2) * range. One thread a gene.
-extern "C" __global__ void draw_initial(float* genes, index_t stride, index_t start, index_t width, const int* numbers,
-                                        seed_t seed, float range) {
-    const index_t column = thread_index();
-    if (column >= width) return;
-    const index_t gene = start + column;
-    const Block block = philox((word)(gene / 4), (word)numbers[blockIdx.y], 0, INITIAL, seed);
-    genes[blockIdx.y * stride + column] = __fmul_rn(unit_float(block.words[gene % 4]) - 0.5f, range);
+// Where a gene of this row lies. `part` is a part at or before the gene's; it becomes the gene's.
+__device__ index_t place(index_t gene, index_t rows, const index_t* parts, int* part) {
+    while (gene >= parts[*part + 1]) ++*part;
+    const index_t begin = parts[*part];
+    return rows * begin + (index_t)blockIdx.y * (parts[*part + 1] - begin) + gene - begin;
+}
+
+// Generation 0: (u - 1/2) * range, of weights or biases in turn by `layers`, the parts of the network. One thread for
+// the four genes of a block.
+extern "C" __global__ void draw_initial(float* genes, index_t size, index_t rows, const index_t* parts,
+                                        const index_t* layers, const int* numbers, seed_t seed, float weight_range,
+                                        float bias_range) {
+    const index_t first = 4 * thread_index(), end = first + 4 < size ? first + 4 : size;
+    if (first >= size) return;
+    const Block block = philox((word)(first / 4), (word)numbers[blockIdx.y], 0, INITIAL, seed);
+    int part = 0, layer = 0;
+    for (index_t gene = first; gene < end; ++gene) {
+        while (gene >= layers[layer + 1]) ++layer;
+        const float range = layer % 2 ? bias_range : weight_range;
+        genes[place(gene, rows, parts, &part)] = __fmul_rn(unit_float(block.words[gene % 4]) - 0.5f, range);
+    }
 }
 
 // The crossover group of a gene: itself, or the group of the last run that begins at or before it.
@@ -32,40 +45,63 @@ __device__ index_t crossover_group(index_t gene, const index_t* runs, int run_co
     return runs[2 * low + 1];
 }
 
-// A child before mutation: each gene from the parent that its group's crossover bit names. One thread a gene.
-//   survivors  (S, genome_size)      parents  (P, 2)      runs  (run_count, 2), see genes.crossover_runs
-extern "C" __global__ void inherit(float* genes, index_t stride, index_t start, index_t width, const int* numbers,
-                                   const float* survivors, index_t genome_size, const int* parents, int crosses,
-                                   const index_t* runs, int run_count, int elites, word generation, seed_t seed) {
-    const index_t column = thread_index();
-    if (column >= width) return;
-    const index_t gene = start + column;
+// Children before mutation: each gene from the parent that its group's crossover bit names. One thread for four genes,
+// which mostly share a block of bits.
+//   survivors  (S, size)      parents  (P, 2)      runs  (run_count, 2), see genes.crossover_runs
+extern "C" __global__ void inherit(float* genes, index_t size, index_t rows, const index_t* parts, const int* numbers,
+                                   const float* survivors, const int* parents, int crosses, const index_t* runs,
+                                   int run_count, int elites, word generation, seed_t seed) {
+    const index_t first = 4 * thread_index(), end = first + 4 < size ? first + 4 : size;
+    if (first >= size) return;
     const int genome = numbers[blockIdx.y];
-    int chosen = 0;
-    if (crosses && genome >= elites) {
-        const index_t group = crossover_group(gene, runs, run_count);
-        const Block block = philox((word)(group / 128), (word)genome, generation, CROSSOVER, seed);
-        chosen = (block.words[(group / 32) % 4] >> (group % 32)) & 1;
+    const float* one = survivors + (index_t)parents[2 * genome] * size;
+    const float* other = survivors + (index_t)parents[2 * genome + 1] * size;
+    const bool crossed = crosses && genome >= elites;
+    index_t drawn = -1;
+    Block block = {{0, 0, 0, 0}};
+    int part = 0;
+    for (index_t gene = first; gene < end; ++gene) {
+        word bit = 0;
+        if (crossed) {
+            const index_t group = crossover_group(gene, runs, run_count);
+            if (group / 128 != drawn) {
+                drawn = group / 128;
+                block = philox((word)drawn, (word)genome, generation, CROSSOVER, seed);
+            }
+            bit = (block.words[(group / 32) % 4] >> (group % 32)) & 1;
+        }
+        genes[place(gene, rows, parts, &part)] = bit ? other[gene] : one[gene];
     }
-    genes[blockIdx.y * stride + column] = survivors[parents[2 * genome + chosen] * genome_size + gene];
 }
 
-// Masked Gaussian noise: w + scale * z where the walk of streams.py stops. One thread a segment of the walk.
-extern "C" __global__ void mutate(float* genes, index_t stride, index_t start, index_t width, const int* numbers,
+// Masked Gaussian noise: w + scale * z where the walk of streams.py stops. One thread a segment of the walk; what a
+// block of words looks up is read at once, so that one wait serves four genes.
+extern "C" __global__ void mutate(float* genes, index_t size, index_t rows, const index_t* parts, const int* numbers,
                                   int first_mutable, word generation, word purpose, seed_t seed, const int* gaps,
                                   const float* normal, float scale) {
-    const index_t segment = start / SEGMENT + thread_index(), stop = start + width;
+    const index_t begin = thread_index() * SEGMENT, end = begin + SEGMENT < size ? begin + SEGMENT : size;
     const int genome = numbers[blockIdx.y];
-    if (segment * SEGMENT >= stop || genome < first_mutable) return;
-    const index_t end = stop < (segment + 1) * SEGMENT ? stop : (segment + 1) * SEGMENT;
-    float* row = genes + blockIdx.y * stride - start;
-    index_t gene = segment * SEGMENT - 1;
-    for (index_t number = segment * BLOCKS_PER_SEGMENT;; ++number) {
+    if (begin >= size || genome < first_mutable) return;
+    index_t gene = begin - 1;
+    int part = 0;
+    for (index_t number = thread_index() * BLOCKS_PER_SEGMENT;; ++number) {
         const Block block = philox((word)number, (word)genome, generation, purpose, seed);
+        int gap[4];
+        float noise[4], value[4];
+        index_t where[4];
+        bool inside[4];
         for (int w = 0; w < 4; ++w) {
-            gene += gaps[block.words[w] & 0xFFFF];
-            if (gene >= end) return;
-            if (gene >= start) row[gene] = __fadd_rn(row[gene], __fmul_rn(scale, normal[block.words[w] >> 16]));
+            gap[w] = gaps[block.words[w] & 0xFFFF];
+            noise[w] = normal[block.words[w] >> 16];
         }
+        for (int w = 0; w < 4; ++w) {
+            gene += gap[w];
+            inside[w] = gene < end;
+            where[w] = inside[w] ? place(gene, rows, parts, &part) : 0;
+        }
+        for (int w = 0; w < 4; ++w) value[w] = inside[w] ? genes[where[w]] : 0.0f;
+        for (int w = 0; w < 4; ++w)
+            if (inside[w]) genes[where[w]] = __fadd_rn(value[w], __fmul_rn(scale, noise[w]));
+        if (!inside[3]) return;
     }
 }

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from genreg_np.backends.base import ACTIVATION_CODES, Batch, Estimate, Perturbation, Score
+from genreg_np.backends.base import ACTIVATION_CODES, Batch, Estimate, Perturbation
 from genreg_np.backends.cuda.launcher import Array, Launcher
-from genreg_np.fitness import check_image_scores
+from genreg_np.fitness import Score, check_image_scores
 from genreg_np.model import Float32, Network
 
 
@@ -22,15 +22,18 @@ def estimate(
     generation, seed = perturbation.generation, perturbation.seed
     layers = network.unpack(cupy.asarray(genes))
     weights = launcher.constant(batch.weights)
-    labels = cupy.asarray(batch.labels.astype(np.int32))
+    rows = np.arange(images) if batch.rows is None else batch.rows
+    shifts = np.zeros(images, np.int32) if batch.shifts is None else batch.shifts
+    labels, rows_there, shifts_there = launcher.send(batch.labels, rows, shifts)
 
-    inputs = [_gathered(launcher, batch).T]  # (I, N) of each layer
+    inputs = [launcher.gather(batch, rows_there, shifts_there).T]  # (I, N) of each layer
     sums = []  # (O, N) pre-activations of each layer
     for layer, (matrix, biases) in zip(network.dense, layers, strict=True):
         sums.append(cupy.matmul(matrix, inputs[-1]))
         launcher.activate(sums[-1], biases, "linear")
-        inputs.append(cupy.array(sums[-1]))
-        launcher.activate(inputs[-1], launcher.constant(np.zeros(layer.outputs, np.float32)), layer.activation)
+        inputs.append(cupy.empty((layer.outputs, images), np.float32))
+        unbiased = launcher.constant(np.zeros(layer.outputs, np.float32))
+        launcher.activate(sums[-1], unbiased, layer.activation, values=inputs[-1])
     units = sum(layer.outputs for layer in network.dense)
     signs = cupy.empty((units, images), np.float32)
     run("draw_signs", (units * images, 1), signs, units, images, generation, seed)
@@ -81,20 +84,6 @@ def estimate(
     return Estimate(cupy.asnumpy(change), fitness, accuracy)
 
 
-def _gathered(launcher: Launcher, batch: Batch) -> Array:
-    """Return the batch's own features, (N, I)."""
-    cupy, images = launcher.cupy, len(batch)
-    features = cupy.asarray(batch.features)
-    rows = np.arange(images) if batch.rows is None else batch.rows
-    shifts = np.zeros(images, np.int64) if batch.shifts is None else batch.shifts
-    width = features.shape[1]
-    gathered = cupy.empty((images, width), np.float32)
-    launcher.launch(
-        "gather", (images * width, 1), gathered, features, cupy.asarray(rows), cupy.asarray(shifts), images, width
-    )
-    return gathered
-
-
 def _custom_scores(launcher: Launcher, batch: Batch, logits: Array) -> Array:
     """Return the user's scores of logits (classes, columns), whose columns repeat the batch's images."""
     labels = np.tile(batch.labels, logits.shape[1] // len(batch))
@@ -113,13 +102,12 @@ def _own_score(
         return float((own * batch.weights).mean()), float((answers.argmax(axis=1) == batch.labels).mean())
     number, weights = launcher.constant(np.zeros(1, np.int32)), launcher.constant(batch.weights)
     scores, right = cupy.empty((1, images), np.float64), cupy.empty((1, images), np.uint8)
-    results = []
-    for score in (Score.REWARD_ARGMAX, batch.score):  # the first leaves the logits as they are
+    results = cupy.empty((2, 2, 1), np.float64)
+    for result, score in zip(results, (Score.REWARD_ARGMAX, batch.score), strict=True):  # the first leaves logits alone
         launcher.launch(
             "judge", (images, 1), scores, right, logits, number, labels, weights, classes, images, score,
             batch.reward, batch.penalty, perturbation.generation, perturbation.seed,
         )  # fmt: skip
-        result = cupy.empty((2, 1), np.float64)
         launcher.launch("total", (1, 1), result, 1, 0, scores, right, 1, images)
-        results.append(cupy.asnumpy(result))
-    return float(results[1][0, 0]) / images, float(results[0][1, 0])
+    found = cupy.asnumpy(results)
+    return float(found[1, 0, 0]) / images, float(found[0, 1, 0])

@@ -4,7 +4,7 @@
 // twins first. Shapes: U units of all layers, O of one, N images, K pairs, L layers.
 
 // inputs (N, I): rows of the features, each rolled on by its shift. One thread a value.
-extern "C" __global__ void gather(float* inputs, const float* features, const index_t* rows, const index_t* shifts,
+extern "C" __global__ void gather(float* inputs, const float* features, const int* rows, const int* shifts,
                                   index_t images, index_t width) {
     const index_t i = thread_index();
     if (i >= images * width) return;

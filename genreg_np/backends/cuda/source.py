@@ -7,17 +7,18 @@ from importlib import resources
 import numpy as np
 
 from genreg_np import streams
-from genreg_np.backends.base import ACTIVATION_CODES, Score
+from genreg_np.backends.base import ACTIVATION_CODES
 from genreg_np.backends.numpy_ import TINY
+from genreg_np.fitness import Score
 from genreg_np.streams import Purpose
 
 SOURCES = ("bits.cu", "offspring.cu", "network.cu", "perturb.cu")  # compiled as one text, in this order
 # A letter per argument of each kernel: p for an array, or the type of a number.
 KERNELS = {
-    "draw_initial": "pqqqpQf",
-    "inherit": "pqqqppqpipiiIQ",
-    "mutate": "pqqqpiIIQppf",
-    "activate": "ppqqi",
+    "draw_initial": "pqqpppQff",
+    "inherit": "pqqppppipiiIQ",
+    "mutate": "pqqppiIIQppf",
+    "activate": "pppqqi",
     "judge": "ppppppiqiddIQ",
     "total": "pqqppqq",
     "gather": "ppppqq",

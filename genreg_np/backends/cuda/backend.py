@@ -1,0 +1,310 @@
+"""The GPU path: CUDA kernels (cuda/*.cu) for offspring and scores, cuBLAS for the products, through CuPy.
+
+Features and survivors stay on the device. A generation sends up its parents, its batch (rows, labels) and the numbers
+of the genomes chosen, and brings down a fitness and an accuracy per genome. Genomes are built a tile at a time:
+
+    bytes on the device = features M I 4 + two sets of survivors 2 S D 4 + a tile T (D + values + logits) 4
+
+Everything runs on one stream, products in float32 (TensorFloat-32 only where the user sets CUPY_TF32=1), sums in a
+fixed order: no atomics. Shapes: T genomes of a tile, O outputs of a layer, N images.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.base import (
+    Backend,
+    Batch,
+    Brood,
+    Estimate,
+    Gene,
+    Judgement,
+    Perturbation,
+    Told,
+    Work,
+    brood_plan,
+    genome_bytes,
+)
+from genreg_np.backends.cuda import pairs
+from genreg_np.backends.cuda.device import checked_device, import_cupy, not_answering
+from genreg_np.backends.cuda.launcher import Array, Launcher
+from genreg_np.backends.images import Warps
+from genreg_np.backends.memory import MEGABYTE, Plan
+from genreg_np.backends.numpy_ import NumpyBackend
+from genreg_np.errors import BackendError, UsageError
+from genreg_np.layers import FixedLayer, Standardise, UInt8
+from genreg_np.model import Float32, Network
+from genreg_np.streams import SEGMENT, Purpose
+
+TILE_BYTES = 256 << 20  # device memory for the genomes of a tile and what they compute
+MOST_ROWS = 65_535  # a CUDA grid has no more rows
+LOGIT_IMAGES = 8192  # images in one product when one genome judges many
+SCORE_BYTES = 9  # of one image of one genome: its score, and whether it was right
+
+
+class CupyBackend(Backend):
+    """Population arithmetic on one GPU.
+
+    Parameters
+    ----------
+    device : int
+        Which GPU, counted from 0.
+    host : Backend, optional
+        What computes features; by default NumPy.
+
+    Raises
+    ------
+    MissingExtraError
+        If CuPy is not installed.
+    BackendError
+        If no GPU, driver or CUDA library answers.
+    """
+
+    name = "cupy"
+
+    def __init__(self, device: int = 0, host: Backend | None = None) -> None:
+        self._cupy = import_cupy()
+        self.device = checked_device(self._cupy, device)
+        self.name = f"cupy:{device}" if device else "cupy"  # as backends.create takes it: a run goes on where it was
+        self._launcher = Launcher(self._cupy)
+        self._host = host or NumpyBackend()
+        self._uploaded: _Uploaded | None = None  # the brood scored last: it is the one that is rebuilt next
+        self.compile_seconds = 0.0  # spent on compiling or loading kernels and libraries
+
+    @classmethod
+    def create(cls, threads: int | None, device: int, host: Callable[[], Backend]) -> Backend:
+        """Return one for a GPU of this machine."""
+        if threads is not None:
+            raise UsageError(f"threads {threads}: the cupy backend runs on the GPU; leave it out, or use numba")
+        return cls(device, host())
+
+    def warm_up(self, works: Sequence[Work] = tuple(Work), told: Told | None = None) -> float:
+        """Compile the kernels, which CuPy keeps on disk, and load cuBLAS; return the seconds it took so far."""
+        start = time.perf_counter()
+        with self._running():
+            _ = self._launcher.kernels
+            self._launcher.first_product()
+        if Work.IMAGES in works:
+            self._host.warm_up([Work.IMAGES], told)
+        self.compile_seconds += time.perf_counter() - start
+        return self.compile_seconds
+
+    def describe(self) -> str:
+        """Return the device's name and memory."""
+        properties = self._cupy.cuda.runtime.getDeviceProperties(self.device)
+        return f"{properties['name'].decode()}, {properties['totalGlobalMem'] / 2**30:.0f} GB"
+
+    # Fixed layers are made once, in whole numbers: on the host, by the fastest backend there.
+
+    def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
+        """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
+        return self._host.levels(layers, levels, warps)
+
+    def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
+        """Apply a layer to levels (N, I) uint8: (N, I) float32."""
+        return self._host.standardise(layer, levels)
+
+    # The contract
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Let array arithmetic happen on the device."""
+        with self._running():
+            yield
+
+    def to_device(self, features: Float32) -> Array:
+        """Return features (M, I) on the device."""
+        with self._running():
+            return self._cupy.asarray(np.ascontiguousarray(features) if isinstance(features, np.ndarray) else features)
+
+    def to_host(self, value: Any) -> Any:
+        """Return an array of the device as NumPy's, and anything else as it is."""
+        return self._cupy.asnumpy(value) if isinstance(value, self._cupy.ndarray) else value
+
+    def score(self, brood: Brood, batch: Batch) -> Judgement:
+        """Judge every genome of the brood on the batch, a tile of genomes at a time."""
+        with self._running(brood, len(batch)):
+            cupy, launch, size, network = self._cupy, self._launcher.launch, brood.size, brood.network
+            rows = np.empty(0, np.int32) if batch.rows is None else batch.rows
+            parents, labels, rows_there = self._launcher.send(brood.parents, batch.labels, rows)
+            self._uploaded = uploaded = _Uploaded(self, brood, parents)
+            there, gather = self._launcher.there, self._launcher.gather
+            images = there(batch.features) if batch.rows is None else gather(batch, rows_there)
+            weights = self._launcher.constant(batch.weights)
+            numbers = self._launcher.constant(np.arange(size, dtype=np.int32))
+            result = cupy.empty((2, size), np.float64)
+            tile = self._tile(network, len(batch))
+            for first in range(0, size, tile):
+                chosen = numbers[first : first + tile]
+                count, classes = len(chosen), network.outputs
+                answers = self._answers(uploaded, chosen, images)
+                scores, right = cupy.empty((count, len(batch)), np.float64), cupy.empty((count, len(batch)), np.uint8)
+                launch(
+                    "judge", (len(batch), count), scores, right, answers, chosen, labels, weights, classes, len(batch),
+                    batch.score, batch.reward, batch.penalty, brood.generation, brood.seed,
+                )  # fmt: skip
+                launch("total", (count, 1), result, size, first, scores, right, count, len(batch))
+            fitness, accuracy = cupy.asnumpy(result)
+        return Judgement(fitness, accuracy)
+
+    def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Array:
+        """Return the genes of the chosen genomes, (C, D) float32, on the device."""
+        with self._running(brood, kept=len(chosen)):
+            if self._uploaded is None or self._uploaded.brood is not brood:
+                self._uploaded = _Uploaded(self, brood, *self._launcher.send(brood.parents))
+            genomes = self._cupy.empty((len(chosen), brood.network.gene_count), np.float32)
+            (numbers,) = self._launcher.send(np.asarray(chosen))
+            whole = self._whole(brood.network.gene_count)
+            for first in range(0, len(chosen), MOST_ROWS):
+                rows = slice(first, first + MOST_ROWS)
+                self._build(genomes[rows], whole, numbers[rows], self._uploaded)
+        return genomes
+
+    def mutate(
+        self, genomes: Float32, seed: int, generation: int, purpose: Purpose, rate: float, scale: float, first: int
+    ) -> Array:
+        """Return a mutated copy of (G, D) genomes; rows before `first` stay unchanged."""
+        with self._running():
+            mutated = self._cupy.array(genomes)
+            numbers = self._launcher.constant(np.arange(len(genomes), dtype=np.int32))
+            for start in range(0, len(genomes), MOST_ROWS):
+                rows, whole = slice(start, start + MOST_ROWS), self._whole(genomes.shape[1])
+                self._mutate(mutated[rows], whole, numbers[rows], genomes.shape[1], first, generation, purpose, seed,
+                             rate, scale)  # fmt: skip
+        return mutated
+
+    def logits(self, network: Network, genes: Float32, features: Array) -> Float32:
+        """Return the logits (N, K) of one genome, a fixed number of images per product."""
+        with self._running():
+            cupy = self._cupy
+            features, genome = cupy.asarray(features), cupy.asarray(genes)
+            logits = cupy.empty((len(features), network.outputs), np.float32)
+            for start in range(0, len(features), LOGIT_IMAGES):
+                images = features[start : start + LOGIT_IMAGES]
+                values = images.T
+                for layer, (weights, biases) in zip(network.dense, network.unpack(genome), strict=True):
+                    values = cupy.matmul(weights, values)
+                    self._launcher.activate(values, biases, layer.activation)
+                logits[start : start + LOGIT_IMAGES] = values.T
+            found: Float32 = cupy.asnumpy(logits)
+        return found
+
+    def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
+        """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
+        with self._running():
+            return pairs.estimate(self._launcher, network, genes, batch, perturbation, TILE_BYTES)
+
+    def plan(self, brood: Brood, images: int) -> Plan:
+        """Say how a generation is scored; the features lie on the device besides."""
+        return self._plan(brood, images, len(brood.survivors))
+
+    def memory(self) -> int:
+        """Set no limit: the device itself says what does not fit, and what would (`_too_large`)."""
+        return sys.maxsize
+
+    # Its parts
+
+    def _answers(self, uploaded: _Uploaded, numbers: Array, images: Array) -> Array:
+        """Return the logits (T, K, N) of the genomes numbered."""
+        cupy, network, count = self._cupy, uploaded.brood.network, len(numbers)
+        genes = cupy.empty(count * network.gene_count, np.float32)  # all genomes' weights of a layer are one array
+        self._build(genes, self._launcher.layers_of(network), numbers, uploaded)
+        values = None
+        for layer, (weight_slice, bias_slice) in zip(network.dense, network.weight_slices, strict=True):
+            weights = genes[count * weight_slice.start : count * weight_slice.stop]
+            if values is None:  # all genomes in one product
+                values = cupy.matmul(weights.reshape(count * layer.outputs, layer.inputs), images.T)
+                values = values.reshape(count, layer.outputs, len(images))
+            else:
+                values = cupy.matmul(weights.reshape(count, layer.outputs, layer.inputs), values)
+            biases = genes[count * bias_slice.start : count * bias_slice.stop]
+            self._launcher.activate(values, biases, layer.activation)
+        return values
+
+    def _whole(self, size: int) -> Array:
+        """Return the parts of genomes that lie one after the other."""
+        return self._launcher.constant(np.array([0, size], np.int64))
+
+    def _build(self, genes: Array, parts: Array, numbers: Array, uploaded: _Uploaded) -> None:
+        """Fill the genes of the genomes numbered (T,), which lie in `parts` (offspring.cu)."""
+        brood, rows, size = uploaded.brood, len(numbers), uploaded.brood.network.gene_count
+        if uploaded.survivors is None:
+            layers = self._launcher.layers_of(brood.network)
+            self._launcher.launch(
+                "draw_initial", (-(-size // 4), rows), genes, size, rows, parts, layers, numbers, brood.seed,
+                2 * brood.weight_range, 2 * brood.bias_range,
+            )  # fmt: skip
+            return
+        self._launcher.launch(
+            "inherit", (-(-size // 4), rows), genes, size, rows, parts, numbers, uploaded.survivors, uploaded.parents,
+            brood.gene is not Gene.NONE, uploaded.runs, uploaded.run_count, brood.elites, brood.generation, brood.seed,
+        )  # fmt: skip
+        self._mutate(
+            genes, parts, numbers, size, brood.elites, brood.generation, Purpose.MUTATION, brood.seed,
+            brood.mutation_rate, brood.mutation_scale,
+        )  # fmt: skip
+
+    def _mutate(
+        self, genes: Array, parts: Array, numbers: Array, size: int, first_mutable: int, generation: int,
+        purpose: Purpose, seed: int, rate: float, scale: float,
+    ) -> None:  # fmt: skip
+        """Mutate the genomes numbered (T,), of `size` genes, in place."""
+        if rate:
+            self._launcher.launch(
+                "mutate", (-(-size // SEGMENT), len(numbers)), genes, size, len(numbers), parts, numbers, first_mutable,
+                generation, purpose, seed, self._launcher.table("gaps", rate), self._launcher.table("normal"), scale,
+            )  # fmt: skip
+
+    def _tile(self, network: Network, images: int) -> int:
+        return max(1, min(MOST_ROWS, TILE_BYTES // (genome_bytes(network, images) + SCORE_BYTES * images)))
+
+    def _plan(self, brood: Brood, images: int, survivors: int) -> Plan:
+        tile = min(self._tile(brood.network, images), brood.size)
+        each = genome_bytes(brood.network, images) + SCORE_BYTES * images
+        return brood_plan("dense", (survivors, brood.network.gene_count), tile, "genomes at a time", each)
+
+    @contextmanager
+    def _running(self, brood: Brood | None = None, images: int = 0, kept: int = 0) -> Iterator[None]:
+        """Compute on the device; say in one line what does not fit in its memory (`kept`: genomes to be rebuilt)."""
+        with self._cupy.cuda.Device(self.device):
+            try:
+                yield
+            except self._cupy.cuda.memory.OutOfMemoryError:
+                raise BackendError(self._too_large(brood, images, kept)) from None
+            except self._cupy.cuda.runtime.CUDARuntimeError as error:
+                raise not_answering(self.device, error) from None
+
+    def _too_large(self, brood: Brood | None, images: int, kept: int) -> str:
+        pool = self._cupy.get_default_memory_pool()
+        free, whole = self._cupy.cuda.runtime.memGetInfo()
+        free += pool.total_bytes() - pool.used_bytes()
+        line = f"out of memory on GPU {self.device}: {free / 2**20:,.0f} of its {whole / 2**20:,.0f} MB are free"
+        if brood is None:
+            return line + ": choose a smaller dataset, batch or population, or another GPU with --device"
+        genes, survivors = brood.network.gene_count, kept or len(brood.survivors) or brood.size
+        # Each genome of the population costs its share of two sets of survivors; those of today would be given back.
+        share = 8 * genes * survivors / brood.size
+        fits = int((free + 4 * len(brood.survivors) * genes - TILE_BYTES) / share)
+        way_out = f"--set population_size={fits}" if fits > 1 else "a smaller network"
+        needed = self._plan(brood, images, survivors)
+        size = f"memory {needed.formula} = {needed.bytes / MEGABYTE:,.0f} MB"
+        return f"{line}; a generation needs {size}: about {way_out} would fit"
+
+
+class _Uploaded:
+    """A brood's arrays on the device; `parents` (2 P,) int32 are there already."""
+
+    def __init__(self, backend: CupyBackend, brood: Brood, parents: Array) -> None:
+        self.brood, self.parents = brood, parents
+        self.survivors = backend._launcher.there(brood.survivors) if len(brood.survivors) else None
+        runs = brood.runs
+        self.run_count = len(runs)
+        self.runs = backend._launcher.constant(runs)

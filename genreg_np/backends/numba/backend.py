@@ -1,0 +1,185 @@
+"""The fast CPU path: the kernels of kernels/ on tiles that a few threads share out, with single-threaded BLAS in them.
+
+Which thread takes a tile changes no byte of the result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.base import (
+    ACTIVATION_CODES,
+    IMAGE_TILE,
+    Backend,
+    Batch,
+    Brood,
+    Estimate,
+    Judgement,
+    Perturbation,
+    Told,
+    Work,
+    brood_plan,
+)
+from genreg_np.backends.gradients import Descent
+from genreg_np.backends.images import Warps
+from genreg_np.backends.memory import Plan
+from genreg_np.backends.numba import broods as numba_broods
+from genreg_np.backends.numba import gradients as numba_gradients
+from genreg_np.backends.numba import images as numba_images
+from genreg_np.backends.numba import pairs as numba_pairs
+from genreg_np.backends.numba import warm as numba_warm
+from genreg_np.backends.numba.kernels import offspring
+from genreg_np.backends.numba.kernels.jit import is_compiled, mark_compiled
+from genreg_np.backends.numba.kernels.network import activate, multiply, multiply_turned
+from genreg_np.backends.threads import share_out, single_threaded_blas, usable_processors
+from genreg_np.errors import UsageError
+from genreg_np.layers import FixedLayer, Standardise, UInt8
+from genreg_np.model import Float32, Network
+from genreg_np.streams import Purpose, gap_table, normal_table
+
+MOST_THREADS = 1024
+
+
+class NumbaBackend(Backend):
+    """Population arithmetic in compiled kernels.
+
+    Parameters
+    ----------
+    threads : int or None
+        Threads to use; by default one for each processor.
+
+    Raises
+    ------
+    UsageError
+        For a number of threads below 1 or beyond any machine's.
+    """
+
+    name = "numba"
+
+    def __init__(self, threads: int | None = None) -> None:
+        if threads is not None and not 1 <= threads <= MOST_THREADS:
+            raise UsageError(f"threads {threads} must be from 1 to {MOST_THREADS}")
+        self.threads = threads or usable_processors()
+        self.compile_seconds = 0.0  # spent on compiling or loading kernels
+        self._warm: set[Work] = set()
+
+    @classmethod
+    def create(cls, threads: int | None, device: int, host: Callable[[], Backend]) -> Backend:
+        """Return one for this machine's CPU."""
+        return cls(threads)
+
+    @classmethod
+    def must_compile(cls, works: Sequence[Work]) -> bool:
+        """Whether kernels of some works are not in the cache yet."""
+        return not all(is_compiled(work.name) for work in works)
+
+    def describe(self) -> str:
+        """Return the number of threads."""
+        return f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+
+    def plan(self, brood: Brood, images: int) -> Plan:
+        """Say how a generation is scored; inputs that are dark in the whole batch need less."""
+        first, kind = brood.network.dense[0], numba_broods.plan(brood)
+        values = 4 * first.outputs * images
+        if kind == "inherited":
+            count = len(brood.survivors) + self.threads * numba_broods.inherited_at_once(first.outputs, images)
+            return brood_plan("inherited", brood.survivors.shape, count, "survivors and genomes of threads", values)
+        genomes, rows = numba_broods.tile_of(first.outputs, first.inputs)
+        each = genomes * (4 * rows * first.inputs + values)
+        return brood_plan("dense", brood.survivors.shape, self.threads, "threads", each)
+
+    def _run(self, tiles: int, do: Callable[[int, int], object]) -> None:
+        """Run do(first, last) for ranges of tiles 0 .. tiles - 1."""
+        share_out(tiles, do, self.threads)
+
+    def _share_out(self, tiles: int, kernel: Callable[..., object], *arguments: Any) -> None:
+        """Run a kernel on tiles 0 .. tiles - 1."""
+        with single_threaded_blas():
+            self._run(tiles, lambda first, last: kernel(*arguments, first, last))
+
+    def warm_up(self, works: Sequence[Work] = tuple(Work), told: Told | None = None) -> float:
+        """Compile the kernels that some works need, or load them from the cache; return the seconds it took so far."""
+        start, cold = time.perf_counter(), set(works) - self._warm
+        if cold:
+            numba_warm.warm_up(self, sorted(cold), all(is_compiled(work.name) for work in cold), told)
+            for work in cold:
+                mark_compiled(work.name)
+            self._warm |= cold
+            self.compile_seconds += time.perf_counter() - start
+        return self.compile_seconds
+
+    def score(self, brood: Brood, batch: Batch) -> Judgement:
+        """Judge every genome of the brood on the batch."""
+        with single_threaded_blas():
+            return numba_broods.score(brood, batch, self._run)
+
+    def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Float32:
+        """Return the genes of the chosen genomes, (C, D) float32."""
+        genomes = np.empty((len(chosen), brood.network.gene_count), np.float32)
+        numbers, genes = np.asarray(chosen, np.int64), numba_broods.Offspring(brood)
+        self._run(len(chosen), lambda first, last: genes.rebuild(genomes[first:last], numbers[first:last]))
+        return genomes
+
+    def mutate(
+        self, genomes: Float32, seed: int, generation: int, purpose: Purpose, rate: float, scale: float, first: int
+    ) -> Float32:
+        """Return a mutated copy of (G, D) genomes; rows before `first` stay unchanged."""
+        mutated, count = np.array(genomes, np.float32), genomes.shape[1]
+        tables = gap_table(rate), normal_table(), np.float32(scale)
+        drawn, every = (generation, np.uint64(purpose), np.uint64(seed)), np.arange(len(genomes))
+        where = (0, 1, count), numba_broods.whole(count), numba_broods.EVERY_PLACE
+
+        def mutate(begin: int, end: int) -> None:
+            some = slice(first + begin, first + end)
+            offspring.mutate(mutated[some], *where, every[some], 0, drawn, tables)
+
+        self._run(max(0, len(mutated) - first), mutate)
+        return mutated
+
+    def logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
+        """Return the logits (N, K) of one genome, a fixed number of images per BLAS call."""
+        logits = np.empty((len(features), network.outputs), np.float32)
+        layers, features = network.unpack(np.ascontiguousarray(genes)), np.ascontiguousarray(features)
+        codes = [ACTIVATION_CODES[layer.activation] for layer in network.dense]
+
+        def answer(first: int, last: int) -> None:
+            for tile in range(first, last):
+                own = slice(tile * IMAGE_TILE, (tile + 1) * IMAGE_TILE)
+                below = features[own]
+                for number, (weights, biases) in enumerate(layers):
+                    sums = np.empty((len(biases), len(features[own])), np.float32)
+                    if number:
+                        multiply(weights[None], below[None], sums[None])
+                    else:
+                        multiply_turned(weights, below, sums)
+                    activate(sums, biases, codes[number])
+                    below = sums
+                logits[own] = below.T
+
+        with single_threaded_blas():
+            self._run(-(-len(features) // IMAGE_TILE), answer)
+        return logits
+
+    def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
+        """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
+        with single_threaded_blas():
+            return numba_pairs.estimate(network, genes, batch, perturbation, self._run)
+
+    def descend(
+        self, descent: Descent, genes: Float32, features: Float32, labels: NDArray[np.int64], order: NDArray[np.int64]
+    ) -> tuple[Float32, NDArray[np.float64]]:
+        """Train P networks on the same batches: trained genes (P, D) and mean losses (P,)."""
+        return numba_gradients.descend(descent, genes, features, labels, order, self._share_out)
+
+    def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
+        """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
+        return numba_images.levels_of(layers, levels, warps, self._share_out)
+
+    def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
+        """Apply a layer to levels (N, I) uint8: (N, I) float32."""
+        return numba_images.standardised(layer, levels, self._share_out)

@@ -1,0 +1,94 @@
+"""Gradient descent by the kernels of kernels/descent.py; the specification is gradients.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.base import ACTIVATION_CODES
+from genreg_np.backends.gradients import Descent
+from genreg_np.backends.numba.kernels import descent as kernels
+from genreg_np.layers.optimisers import MEMORIES, SQUARE_MEMORY, Optimiser
+from genreg_np.model import Float32, Network
+
+CODES = {"sgd": kernels.SGD, "rmsprop": kernels.RMSPROP, "adam": kernels.ADAM}
+MOST_STEPS = 16  # that one network does at a time
+COLUMN_BYTES = 8 << 20  # of the batches gathered for them: they must stay near the cores
+
+
+def descend(
+    descent: Descent,
+    genes: Float32,
+    features: Float32,
+    labels: NDArray[np.int64],
+    order: NDArray[np.int64],
+    share_out: Callable[..., None],
+) -> tuple[Float32, NDArray[np.float64]]:
+    """Do what GradientBackend.descend says. How many steps are done at a time changes no byte.
+
+    `share_out(tiles, kernel, *arguments)` runs a kernel on all tiles.
+    """
+    network, batch, size = descent.network, descent.batch_size, len(genes)
+    inputs, units = network.dense[0].inputs, network.dense[0].outputs
+    features = np.require(features, np.float32, ["C", "W"])
+    learning = np.empty_like(genes)
+    share_out(size, kernels.transpose_first, learning, np.ascontiguousarray(genes), inputs, units)
+    first = np.zeros_like(learning)
+    second = np.zeros((size if MEMORIES[descent.optimiser.name] > 1 else 0, genes.shape[1]), np.float32)
+    layers, losses, done = layer_table(network), np.zeros(size), 0
+    whole = len(order) // batch * batch
+    parts = [order[:whole].reshape(-1, batch), order[whole:].reshape(-1, max(1, len(order) - whole))]
+    for rows in parts:  # the last batch may be smaller
+        steps = max(1, min(MOST_STEPS, COLUMN_BYTES // (4 * inputs * max(1, rows.shape[1]))))
+        columns = np.empty((steps, inputs, rows.shape[1]), np.float32)
+        lit, counts = np.empty((steps, inputs), np.int64), np.empty(steps, np.int64)
+        for start in range(0, len(rows), steps):
+            some = np.ascontiguousarray(rows[start : start + steps], np.int64)
+            share_out(len(some), kernels.gather, columns, lit, counts, features, some)
+            how = _rates(descent.optimiser, done + 1, len(some))
+            what = layers, (columns, lit, counts), labels[some], how
+            share_out(size, _train, learning, first, second, losses, what)
+            done += len(some)
+    trained = np.empty_like(learning)
+    share_out(size, kernels.transpose_first, trained, learning, units, inputs)
+    return trained, losses / len(order)
+
+
+def _train(
+    genes: Float32,
+    first: Float32,
+    second: Float32,
+    losses: NDArray[np.float64],
+    what: tuple[Any, ...],
+    begin: int,
+    end: int,
+) -> None:
+    """Do some steps of networks begin .. end."""
+    for p in range(begin, end):
+        other = second[p] if len(second) else first[p]
+        losses[p] = kernels.descend(genes[p], first[p], other, losses[p], *what)
+
+
+def layer_table(network: Network) -> NDArray[np.int64]:
+    """Return inputs, outputs, first weight and activation code of each dense layer, (L, 4)."""
+    return np.array(
+        [
+            (layer.inputs, layer.outputs, weights.start, ACTIVATION_CODES[layer.activation])
+            for layer, (weights, _) in zip(network.dense, network.weight_slices, strict=True)
+        ],
+        np.int64,
+    )
+
+
+def _rates(optimiser: Optimiser, number: int, steps: int) -> NDArray[np.float32]:
+    """Return what the kernel `change` needs in so many steps from `number` on, (S, 5)."""
+    how = np.zeros((steps, 5), np.float32)
+    how[:] = CODES[optimiser.name], optimiser.learning_rate, optimiser.momentum, 0, 0
+    if optimiser.name != "sgd":
+        how[:, 3] = SQUARE_MEMORY[optimiser.name]
+    if optimiser.name == "adam":
+        how[:, [1, 4]] = [optimiser.rates(number + step) for step in range(steps)]
+    return how

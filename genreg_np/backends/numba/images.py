@@ -1,0 +1,60 @@
+"""Fixed layers of images by the kernels of kernels/detectors.py; the specification is images.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from genreg_np.backends.images import Warps
+from genreg_np.backends.numba.kernels import detectors as kernels
+from genreg_np.infer import UNMOVED
+from genreg_np.layers import Branches, Deskew, Detectors, FixedLayer, Standardise, UInt8
+from genreg_np.model import PIECE, Float32
+
+ShareOut = Callable[..., None]  # share_out(tiles, kernel, *arguments) runs a kernel on all tiles
+
+
+def levels_of(layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None, share_out: ShareOut) -> UInt8:
+    """Apply layers of levels to levels (N, I) uint8, piece by piece: (N, O) uint8."""
+    outputs = np.empty((len(levels), layers[-1].outputs if layers else levels.shape[1]), np.uint8)
+    for start in range(0, len(levels), PIECE):
+        piece = slice(start, start + PIECE)
+        writable = np.require(levels[piece], requirements=["C", "W"])  # kernels take read-only arrays for another type
+        outputs[piece] = _apply(layers, writable, UNMOVED if warps is None else warps[piece], share_out)
+    return outputs
+
+
+def standardised(layer: Standardise, levels: UInt8, share_out: ShareOut) -> Float32:
+    """Apply a layer to levels (N, I) uint8: (N, I) float32."""
+    features = np.empty(levels.shape, np.float32)
+    share_out(len(levels), kernels.standardise_levels, features, levels, layer.mean, layer.scale)
+    return features
+
+
+def _apply(layers: Sequence[FixedLayer], levels: UInt8, warps: Warps, share_out: ShareOut) -> UInt8:
+    for layer in layers:
+        if isinstance(layer, Deskew):
+            images = levels.reshape(-1, *layer.shape)
+            deskewed = np.empty_like(images)
+            share_out(len(images), kernels.deskew_images, deskewed, images, layer.centred, warps)
+            levels = deskewed.reshape(len(levels), -1)
+        elif isinstance(layer, Detectors):
+            levels = _detect(layer, levels, share_out)
+        elif isinstance(layer, Branches):
+            levels = np.concatenate([_apply(stack, levels, warps, share_out) for stack in layer.stacks], axis=1)
+        else:
+            levels = layer.apply(levels.astype(np.float32)).astype(np.uint8)
+    return levels
+
+
+def _detect(layer: Detectors, levels: UInt8, share_out: ShareOut) -> UInt8:
+    count, _, size = layer.filters.shape
+    taps = np.zeros((count, -(-size * size // kernels.TAPS) * kernels.TAPS), np.int16)
+    taps[:, : size * size] = layer.filters.reshape(count, -1)
+    images, signs, grid = levels.reshape(-1, *layer.shape[1:]), 1 + layer.signed, layer.grid
+    found = np.empty((len(images), count * signs * grid[0] * grid[1]), np.uint8)
+    shape = (size, layer.margin, layer.window, layer.stride, signs, grid)
+    blocks = -(-len(images) // kernels.LANES)
+    share_out(blocks, kernels.detect_images, found, images, taps, *shape, np.float32(layer.gain))
+    return found.reshape(len(levels), layer.outputs)

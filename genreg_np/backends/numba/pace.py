@@ -1,0 +1,136 @@
+"""How long compiling still takes, from how long it has taken, and telling it while it lasts.
+
+Kernels are compiled by processes side by side, each going through a queue. With w the seconds that a kernel takes on
+the machine where that was measured (SECONDS), this machine's
+
+    pace = (seconds taken by what is finished) / (their w), at first 1;
+           at least the same with what is under way counted in, which is more where that takes longer than foreseen
+    seconds left = the most, over the queues, of  max(0, w pace - seconds since it was begun) of what is under way
+                                                  + w pace of each that waits
+
+So it is never negative, and grows where a machine turns out to be slower or busier.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from genreg_np.backends.base import Told
+
+EVERY_SECONDS = 0.5  # between two tellings
+SECONDS = {  # of numba_warm.EXAMPLES, on one core of 2.5 GHz: bench/kernel_seconds.py
+    "dense": 8.8,
+    "inherited": 9.4,
+    "gradients": 7.6,
+    "scored pairs": 6.4,
+    "images": 3.9,
+    "open": 3.5,
+    "compare": 5.6,
+    "fold": 2.3,
+    "logits": 1.2,
+    "rebuild": 0.5,
+    "mutate": 0.2,
+    "score": 1.3,
+    "add": 0.2,
+}
+GIGAHERTZ = 2.5  # of that core
+STARTING = 0.7  # the same for a process that starts and imports what it needs
+USUAL = 1.0  # of a kernel that was not measured
+
+
+@dataclass
+class _Queue:
+    """What one process compiles; the first of those that wait is under way."""
+
+    waiting: list[str]
+    starting: float  # seconds, at pace 1, before the first is begun
+    begun: float  # by the clock
+
+    def seconds(self) -> list[float]:
+        """Return what each that waits takes at pace 1."""
+        found = [SECONDS.get(name, USUAL) for name in self.waiting]
+        return [found[0] + self.starting, *found[1:]] if found else []
+
+
+class Pace:
+    """Keeps account of what is compiled; called from several threads.
+
+    Parameters
+    ----------
+    here : sequence of str
+        What this process compiles, in this order.
+    elsewhere : sequence of str
+        What another process compiles, which has yet to start.
+    clock : callable
+        The time in seconds, from any start.
+
+    Attributes
+    ----------
+    done, of : int
+        How many are compiled, and how many there are.
+    """
+
+    def __init__(
+        self, here: Sequence[str], elsewhere: Sequence[str] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.done, self.of = 0, len(here) + len(elsewhere)
+        self._clock, self._lock = clock, threading.Lock()
+        self._queues = [_Queue(list(here), 0.0, clock()), _Queue(list(elsewhere), STARTING, clock())]
+        self._taken, self._foreseen = 0.0, 0.0  # seconds of all that are finished: by the clock, and at pace 1
+
+    def finish(self, name: str) -> None:
+        """Take note that one is compiled; a name that is not waited for, or not any more, is none."""
+        with self._lock:
+            for queue in self._queues:
+                if name in queue.waiting:
+                    now, place = self._clock(), queue.waiting.index(name)
+                    self._taken += now - queue.begun
+                    self._foreseen += queue.seconds()[place]
+                    queue.waiting.pop(place)
+                    queue.begun, queue.starting = now, 0.0
+                    self.done += 1
+
+    def alone(self) -> None:
+        """Take note that the other process has ended: what it left is this one's."""
+        with self._lock:
+            left = [name for queue in self._queues for name in queue.waiting]
+            self._queues = [_Queue(left, 0.0, self._clock())]
+
+    def seconds_left(self) -> float:
+        """Return the seconds it still takes, as far as can be told; at least 0."""
+        with self._lock:
+            now = self._clock()
+            queues = [(queue.seconds(), now - queue.begun) for queue in self._queues if queue.waiting]
+            pace = self._taken / self._foreseen if self._foreseen else 1.0
+            if queues:
+                taken = self._taken + sum(spent for _, spent in queues)
+                pace = max(pace, taken / (self._foreseen + sum(current for (current, *_), _ in queues)))
+            left = [max(0.0, current * pace - spent) + sum(rest) * pace for (current, *rest), spent in queues]
+            return max(left, default=0.0)
+
+
+@contextlib.contextmanager
+def telling(pace: Pace, told: Told | None) -> Iterator[None]:
+    """Tell how far it is at the beginning, now and then from a thread while the block runs, and when it has ended."""
+    if told is None:
+        yield
+        return
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.wait(EVERY_SECONDS):
+            told(pace.done, pace.of, pace.seconds_left())
+
+    told(pace.done, pace.of, pace.seconds_left())
+    thread = threading.Thread(target=repeat, name="genreg-np telling", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    told(pace.of, pace.of, 0.0)

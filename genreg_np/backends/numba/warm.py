@@ -1,0 +1,221 @@
+"""What compiles the kernels: for each work the smallest examples that call them, by two processes at once.
+
+Compiling is single-threaded and takes seconds; a second process compiles every other example into the cache
+meanwhile, from which this one then loads. Where there is no cache, or no second processor, one does it all. The second
+process ends with the first, however that ends: its stdin is a pipe that only the first holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from genreg_np.backends.base import Backend, Batch, Brood, Gene, Told, Work
+from genreg_np.backends.numba.broods import BroodTiles, Offspring, whole
+from genreg_np.backends.numba.gradients import layer_table
+from genreg_np.backends.numba.kernels import brood, descent, mutants, perturb
+from genreg_np.backends.numba.kernels.jit import cache_folder
+from genreg_np.backends.numba.kernels.network import PREDICTION, activate, multiply, multiply_turned
+from genreg_np.backends.numba.pace import Pace, telling
+from genreg_np.backends.threads import usable_processors
+from genreg_np.fitness import Score
+from genreg_np.layers import Deskew, Detectors, Standardise
+from genreg_np.model import Network
+from genreg_np.streams import Purpose
+
+NETWORK = Network.build((2,), (2,), 2)
+TWO, GENOMES = np.zeros((2, 2), np.float32), np.zeros((1, NETWORK.gene_count), np.float32)
+LABELS, SHARES, NONE, SEED = np.zeros(2, np.int64), np.ones(2), np.zeros(1, np.int64), np.uint64(0)
+DARK, BITS, HALF = np.zeros((1, 1), np.uint8), np.zeros((1, 4), np.uint32), np.float32(0.5)
+TASK, NET = (int(Score.LOG_PROBABILITY), HALF, HALF), (GENOMES[0], layer_table(NETWORK))
+BATCH = Batch(TWO, LABELS, SHARES, Score.LOG_PROBABILITY)
+BROOD = Brood(NETWORK, 0, 0, GENOMES[:0], np.zeros((1, 2), np.int32), Gene.NONE, 0.1, 0.1, 0, 0.5, 0.1)
+START = (
+    "from genreg_np.backends import create; from genreg_np.backends.numba.warm import compile_here; "
+    "compile_here(create('numba', 1), sys.argv[2:])"
+)
+
+
+def _genes() -> Offspring:
+    return Offspring(dataclasses.replace(BROOD, survivors=GENOMES))
+
+
+def _fill_first(backend: Backend) -> None:
+    Offspring(BROOD).fill(GENOMES.copy(), NONE, (0, 1, 2), whole(2))
+
+
+def _inherit(backend: Backend) -> None:
+    _genes().inherit(GENOMES.copy(), NONE, (0, 1, 2), whole(2))
+
+
+def _inherit_units(backend: Backend) -> None:
+    genes = _genes()
+    brood.inherit_units(TWO[None], TWO[None], 2, NONE, BITS, genes.family, 0)
+
+
+def _add_mutated_inputs(backend: Backend) -> None:
+    genes = _genes()
+    brood.add_mutated_inputs(TWO[None], NONE, 0, 2, TWO, np.zeros(2, np.int32), (0, SEED), genes.tables)
+
+
+def _judge(backend: Backend) -> None:
+    BroodTiles(BROOD, BATCH).judge(TWO[None].copy(), NONE)
+
+
+def _detect(backend: Backend) -> None:
+    backend.levels((Detectors((1, 1, 1), np.zeros((1, 1, 1), np.int8), 0, 1, 1, False, 1.0),), DARK)
+
+
+def _descend(backend: Backend) -> None:
+    genes, rates = GENOMES[0].copy(), np.zeros((1, 5), np.float32)
+    descent.descend(genes, genes, genes, SHARES[0], NET[1], (TWO[None], LABELS[None], NONE), LABELS[None], rates)
+
+
+def _gather_batches(backend: Backend) -> None:
+    descent.gather(TWO[None].copy(), LABELS[None].copy(), NONE.copy(), TWO, LABELS[None], 0, 1)
+
+
+def _by_score(backend: Backend) -> None:
+    mutants.compare_by_score(TWO.copy(), TWO, TWO[None], LABELS, BITS[0], TASK, NET, 0, 1)
+
+
+def _forward(backend: Backend) -> None:
+    four = np.zeros((4, 2), np.float32)
+    perturb.forward(TWO.copy(), four, four.copy(), np.zeros(4, np.float32), (TWO, LABELS, LABELS), NET)
+
+
+def _mutate_units(backend: Backend) -> None:
+    four, unbiased = np.zeros((4, 2), np.float32), np.zeros(4, np.float32)
+    perturb.mutate_units(four, four.copy(), four.copy(), unbiased, NET[1], HALF, 0, 0, SEED)
+
+
+def _credit(backend: Backend) -> None:
+    credits, signs, layers = np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32), layer_table(NETWORK)
+    perturb.credit(credits, GENOMES[0].copy(), TWO[:, None].copy(), signs, layers, SHARES, HALF, 1, True)
+
+
+# Kernels with a run's types, none twice, the dearest first: every other one is the second process's.
+EXAMPLES: dict[str, Callable[[Backend], object]] = {
+    "descend": _descend,
+    "detect": _detect,
+    "compare by score": _by_score,
+    "forward": _forward,
+    "add mutated inputs": _add_mutated_inputs,
+    "mutate units": _mutate_units,
+    "judge": _judge,
+    "credit": _credit,
+    "deskew": lambda backend: backend.levels((Deskew((1, 1)),), DARK),
+    "inherit": _inherit,
+    "compare by log": lambda _: mutants.compare_by_log(TWO.copy(), TWO, TWO[None], LABELS, 1),
+    "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
+    "total by log": lambda _: mutants.total_by_log(np.zeros(2), TWO, LABELS, SHARES),
+    "gather batches": _gather_batches,
+    "activate": lambda _: activate(TWO.copy(), TWO[0], 0),
+    "spread": lambda _: perturb.spread(TWO[None].copy(), TWO.copy(), TWO, TWO[0], TWO),
+    "first genes": _fill_first,
+    "total by score": lambda _: mutants.total_by_score(np.zeros(2), TWO, LABELS, SHARES, BITS[0], TASK),
+    "transpose first": lambda _: descent.transpose_first(GENOMES.copy(), GENOMES, 2, 2, 0, 1),
+    "inherit units": _inherit_units,
+    "add tiles": lambda _: perturb.add_tiles(GENOMES[0].copy(), GENOMES, 1, 0, 1),
+    "multiply": lambda _: multiply(TWO[None], TWO[None], TWO[None].copy()),
+    "multiply turned": lambda _: multiply_turned(TWO, TWO, TWO.copy()),
+    "gather lit": lambda _: brood.gather_lit(TWO[None].copy(), GENOMES, 2, whole(2)),
+    "draw words": lambda _: _genes().words(NONE, 0, 1, PREDICTION),
+    "standardise": lambda backend: backend.standardise(Standardise.fit(DARK), DARK),
+}
+LOGITS = ("activate", "multiply", "multiply turned")
+NEEDED = {
+    Work.BROODS: (
+        *("judge", "inherit", "add mutated inputs", "mutate", "first genes", "inherit units", "gather lit"),
+        *("draw words", *LOGITS),
+    ),
+    Work.PAIRS: (
+        *("compare by log", "total by log", "mutate units", "spread", "credit", "add tiles", "forward"),
+        *LOGITS,
+    ),
+    Work.SCORED_PAIRS: ("compare by score", "total by score", "draw words"),
+    Work.IMAGES: ("detect", "deskew", "standardise", *LOGITS),
+    Work.GRADIENTS: ("descend", "gather batches", "transpose first", *LOGITS),
+}
+
+
+def warm_up(backend: Backend, works: Sequence[Work], compiled: bool, told: Told | None = None) -> None:
+    """Call every kernel that some works need once; `compiled` says that all of them are in the cache, else it is told.
+
+    What is told counts examples: the kernels they call are compiled together.
+    """
+    wanted = {name for work in works for name in NEEDED[work]}
+    names = [name for name in EXAMPLES if name in wanted]
+    shared = not compiled and cache_folder() is not None and usable_processors() > 1 and not hasattr(sys, "frozen")
+    mine, theirs = (names[0::2], names[1::2]) if shared else (names, [])
+    pace = Pace(mine, theirs)
+
+    def do(some: Sequence[str]) -> None:
+        for name in some:
+            EXAMPLES[name](backend)
+            pace.finish(name)
+
+    with telling(pace, None if compiled else told):
+        with _elsewhere(theirs, pace.finish) if theirs else contextlib.nullcontext():
+            do(mine)
+        pace.alone()
+        do(theirs)
+
+
+@contextlib.contextmanager
+def _elsewhere(names: Sequence[str], finished: Callable[[str], None]) -> Iterator[None]:
+    """Have examples compiled by another process while the block runs, and wait for it; a failure there is none here.
+
+    `finished` is called from a thread with the name of each that is compiled.
+    """
+    # Found as this process finds its modules, and nothing of the folder it happens to stand in. A thread waits for the
+    # end of stdin, which comes when this process is no more.
+    code = (
+        "import json, os, sys, threading; sys.path[:] = json.loads(sys.argv[1]); "
+        f"threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start(); {START}"
+    )
+    try:
+        other = subprocess.Popen(
+            [sys.executable, "-P", "-c", code, json.dumps([path for path in sys.path if path]), *names],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+    except (OSError, TypeError):  # no interpreter to start: an embedded one, for example
+        yield
+        return
+    reader = threading.Thread(target=_read, args=(other, finished), daemon=True)
+    reader.start()
+    try:
+        yield
+        other.wait()
+    finally:
+        other.kill()
+        other.wait()
+        reader.join()  # what it wrote is read to its end
+        for pipe in (other.stdin, other.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+def _read(other: subprocess.Popen[str], finished: Callable[[str], None]) -> None:
+    """Take what compile_here writes, a name a line; anything else there is nobody's name."""
+    assert other.stdout is not None
+    for line in other.stdout:
+        finished(line.rstrip("\n"))
+
+
+def compile_here(backend: Backend, names: Sequence[str]) -> None:
+    """Compile examples into the cache, and write the name of each to stdout when that is done."""
+    for name in names:
+        EXAMPLES[name](backend)
+        os.write(1, f"{name}\n".encode())

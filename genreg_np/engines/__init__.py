@@ -1,0 +1,1 @@
+"""Where a user's function runs: in this process, or in processes of its own."""

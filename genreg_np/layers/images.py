@@ -1,0 +1,315 @@
+"""Fixed layers: what transforms an input before the dense layers and never changes in training.
+
+Each is described here and computed by infer.py, the one place of the arithmetic:
+
+    Levels        (I,) 0 .. 1       -> (I,) levels: whole numbers 0 .. 255
+    Deskew        (H, W) levels     -> (H, W) levels, sheared upright and centred
+    Detectors     (C, H, W) levels  -> (C, F, signs, rows, columns) levels
+    Branches      (I,)              -> the outputs of several stacks of layers, end to end
+    Responses     (H, W) levels     -> (F, pools) float32, filters with functions of their own
+    Statistics    (H, W) levels     -> float32: means of cells and profiles, directions of slopes
+    Standardise   (I,)              -> (I,) float32, mean 0 and deviation 1 in training
+    Project       (I,)              -> (O,) float32
+
+Levels are exact: every sum stays below 2**24 (infer.py), so any order of adding, any backend and any number of threads
+gives the same bits.
+"""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np import infer
+from genreg_np.errors import UsageError
+
+Float32 = NDArray[np.float32]
+Int8 = NDArray[np.int8]
+UInt8 = NDArray[np.uint8]
+Arrays = dict[str, NDArray[np.generic]]
+TAP_SUM = 128  # of a detector's positive taps: 255 * 128 < 2**15
+
+
+@dataclass(frozen=True)
+class FixedLayer(ABC):
+    """Base of all fixed layers.
+
+    Raises
+    ------
+    UsageError
+        If its parts do not fit together.
+    """
+
+    kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        try:
+            self._layer  # noqa: B018 - built now, so that a misfit is found now
+        except infer.ModelError as error:
+            raise UsageError(str(error).replace("layer 0", f"a layer of {self.kind}", 1)) from None
+
+    @property
+    def whole(self) -> bool:
+        """Whether levels come out."""
+        return False
+
+    @abstractmethod
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+
+    def arrays(self) -> Arrays:
+        """Return the layer's arrays by the names they have in the model file, after the layer's own."""
+        return {}
+
+    @functools.cached_property
+    def _layer(self) -> infer.Layer:
+        arrays = {f"layers.0.{name}": array for name, array in self.arrays().items()}
+        header = {"kind": self.kind, **self.header()}
+        return infer.LAYERS[self.kind](header, arrays, "layers.0", "layer 0")
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers go in."""
+        return self._layer[0]
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers come out."""
+        return self._layer[1]
+
+    def apply(self, features: Float32) -> Float32:
+        """Transform (N, inputs) float32 features as infer.py does."""
+        transformed: Float32 = self._layer[2](features)
+        return transformed
+
+
+@dataclass(frozen=True)
+class Levels(FixedLayer):
+    """floor(255 x + 1/2): 0 .. 1 to whole numbers."""
+
+    kind: ClassVar[str] = "levels"
+    width: int  # I
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {"inputs": self.width}
+
+    @property
+    def whole(self) -> bool:
+        """Whether levels come out."""
+        return True
+
+
+@dataclass(frozen=True)
+class Deskew(FixedLayer):
+    """Shear images upright and centre them (infer.deskew)."""
+
+    kind: ClassVar[str] = "deskew"
+    shape: tuple[int, int]  # H, W
+    centred: bool = True  # else sheared only
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {"shape": list(self.shape), "centred": self.centred}
+
+    @property
+    def whole(self) -> bool:
+        """Whether levels come out."""
+        return True
+
+
+@dataclass(frozen=True)
+class Detectors(FixedLayer):
+    """Filters slid over every channel, rectified, pooled, square-rooted (infer.detect)."""
+
+    kind: ClassVar[str] = "detectors"
+    shape: tuple[int, int, int]  # C, H, W
+    filters: Int8 = field(compare=False, repr=False)  # (F, size, size)
+    margin: int  # dark pixels put around each image
+    window: int  # pixels of a pool, each way
+    stride: int  # pixels from one pool to the next
+    signed: bool  # r and -r rectified and pooled apart; else |r|
+    gain: float  # of the square root of a pool's sum; a float32 value
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {
+            "shape": list(self.shape),
+            "filters": len(self.filters),
+            "size": self.filters.shape[-1],
+            "margin": self.margin,
+            "window": self.window,
+            "stride": self.stride,
+            "signed": self.signed,
+            "gain": self.gain,
+        }
+
+    def arrays(self) -> Arrays:
+        """Return the filters."""
+        return {"filters": self.filters}
+
+    @property
+    def whole(self) -> bool:
+        """Whether levels come out."""
+        return True
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of pools."""
+        beyond = 2 * self.margin - self.filters.shape[-1] + 1 - self.window
+        return (self.shape[1] + beyond) // self.stride + 1, (self.shape[2] + beyond) // self.stride + 1
+
+    @property
+    def maps(self) -> int:
+        """Maps that come out: C * F * signs."""
+        return self.shape[0] * len(self.filters) * (1 + self.signed)
+
+
+@dataclass(frozen=True)
+class Branches(FixedLayer):
+    """Several stacks of layers on the same input, their outputs end to end."""
+
+    kind: ClassVar[str] = "branches"
+    stacks: tuple[tuple[FixedLayer, ...], ...]
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        described = [[{"kind": layer.kind, **layer.header()} for layer in stack] for stack in self.stacks]
+        return {"inputs": self.stacks[0][0].inputs, "branches": described}
+
+    def arrays(self) -> Arrays:
+        """Return the arrays of all stacks."""
+        return {
+            f"{number}.{index}.{name}": array
+            for number, stack in enumerate(self.stacks)
+            for index, layer in enumerate(stack)
+            for name, array in layer.arrays().items()
+        }
+
+    @property
+    def whole(self) -> bool:
+        """Whether levels come out."""
+        return all(layer.whole for stack in self.stacks for layer in stack)
+
+
+@dataclass(frozen=True)
+class Responses(FixedLayer):
+    """Filters, each with a function of its own, pooled by mean over grids of cells (infer.respond)."""
+
+    kind: ClassVar[str] = "responses"
+    shape: tuple[int, int]  # H, W
+    filters: Float32 = field(compare=False, repr=False)  # (F, size, size)
+    functions: tuple[str, ...]  # (F,) keys of infer.RESPONSES
+    grids: tuple[tuple[int, int], ...]  # rows and columns of cells
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {
+            "shape": list(self.shape),
+            "size": self.filters.shape[-1],
+            "functions": list(self.functions),
+            "grids": [list(grid) for grid in self.grids],
+        }
+
+    def arrays(self) -> Arrays:
+        """Return the filters."""
+        return {"filters": self.filters}
+
+
+@dataclass(frozen=True)
+class Statistics(FixedLayer):
+    """Means of cells and profiles, histograms of the direction of slopes (infer.statistics)."""
+
+    kind: ClassVar[str] = "statistics"
+    shape: tuple[int, int]  # H, W
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {"shape": list(self.shape)}
+
+
+@dataclass(frozen=True)
+class Standardise(FixedLayer):
+    """(x - mean) * scale, feature by feature, computed from the training split."""
+
+    kind: ClassVar[str] = "standardise"
+    mean: Float32 = field(compare=False)  # (I,)
+    scale: Float32 = field(compare=False)  # (I,) 1 / standard deviation, 1 for a constant feature
+
+    @classmethod
+    def fit(cls, features: NDArray[np.generic]) -> Standardise:
+        """Fit to (N, I) features."""
+        return cls.of(features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64))
+
+    @classmethod
+    def of(cls, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> Standardise:
+        """Take each feature's mean and standard deviation, (I,)."""
+        with np.errstate(divide="ignore", over="ignore"):
+            scale = (1 / deviation).astype(np.float32)
+        scale[~np.isfinite(scale)] = 1  # constant, or so nearly that 1 / deviation is beyond float32
+        return cls(mean.astype(np.float32), scale)
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {"inputs": len(self.mean)}
+
+    def arrays(self) -> Arrays:
+        """Return mean and scale."""
+        return {"mean": self.mean, "scale": self.scale}
+
+
+@dataclass(frozen=True)
+class Project(FixedLayer):
+    """Matrix x: for example onto principal axes."""
+
+    kind: ClassVar[str] = "project"
+    matrix: Float32 = field(compare=False)  # (O, I)
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {"inputs": self.matrix.shape[1], "outputs": self.matrix.shape[0]}
+
+    def arrays(self) -> Arrays:
+        """Return the matrix."""
+        return {"matrix": self.matrix}
+
+
+def quantised(taps: NDArray[np.float64]) -> Int8:
+    """Return filters (F, size, size) with zero mean, scaled and cut to whole numbers; a flat filter becomes zero."""
+    centred = taps - taps.mean(axis=(1, 2), keepdims=True)
+    sums = np.maximum(centred, 0).sum(axis=(1, 2), keepdims=True)
+    scaled = np.divide(TAP_SUM * centred, sums, out=np.zeros_like(centred), where=sums > 1e-9)
+    whole: Int8 = np.clip(np.trunc(scaled), -127, 127).astype(np.int8)
+    return whole
+
+
+def from_header(described: dict[str, Any], arrays: Arrays, where: str) -> FixedLayer:
+    """Return a layer as a (checked) model file describes it; its arrays' names begin with `where`."""
+    kind = described["kind"]
+    if kind == "levels":
+        return Levels(described["inputs"])
+    if kind == "deskew":
+        return Deskew(tuple(described["shape"]), described["centred"])
+    if kind == "detectors":
+        settings = {name: described[name] for name in ("margin", "window", "stride", "signed", "gain")}
+        return Detectors(tuple(described["shape"]), arrays[f"{where}.filters"].astype(np.int8), **settings)
+    if kind == "branches":
+        stacks = [
+            tuple(from_header(layer, arrays, f"{where}.{number}.{index}") for index, layer in enumerate(stack))
+            for number, stack in enumerate(described["branches"])
+        ]
+        return Branches(tuple(stacks))
+    if kind == "responses":
+        grids = tuple((rows, columns) for rows, columns in described["grids"])
+        taps = arrays[f"{where}.filters"].astype(np.float32)
+        return Responses(tuple(described["shape"]), taps, tuple(described["functions"]), grids)
+    if kind == "statistics":
+        return Statistics(tuple(described["shape"]))
+    if kind == "project":
+        return Project(arrays[f"{where}.matrix"].astype(np.float32))
+    return Standardise(arrays[f"{where}.mean"].astype(np.float32), arrays[f"{where}.scale"].astype(np.float32))

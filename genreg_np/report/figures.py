@@ -1,0 +1,105 @@
+"""The report's figures: how alike the networks are, layer by layer, generation by generation.
+
+scatter      each network a dot at the first two principal components of its row of the matrix of cosines (P, P); axes
+             -2 .. 2, as published, or further where a dot would be outside
+histogram    all P x P cosines, the P ones of the diagonal included, in ten bins of 0 .. 1, as published; cosines below
+             0, which the published axis leaves out, are counted in the first bin
+
+Of many generations, and of many layers, some are drawn: evenly spread, the first and the last among them.
+
+Shapes: P networks, T layers, G generations.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.errors import missing_extra
+from genreg_np.model import Float32
+from genreg_np.strategies.mixed.similarity import CLUSTERED, clusters, mean_pairwise
+
+REACH = 2.0  # of the scatter's axes, at least
+BINS = np.linspace(0, 1, 11)
+MOST_GENERATIONS = 24  # that have a figure
+MOST_LAYERS = 8  # in a figure: more would be too small to read
+
+
+def principal_components(similarity: Float32) -> NDArray[np.float64]:
+    """Return each network's place in the plane of the first two principal components, (P, 2), of cosines (P, P).
+
+    A component's sign is free; the entry that is largest without its sign is made positive.
+    """
+    rows = similarity.astype(np.float64)
+    rows = rows - rows.mean(axis=0)
+    _, _, axes = np.linalg.svd(rows, full_matrices=False)
+    axes = axes[:2]
+    largest = np.abs(axes).argmax(axis=1)
+    axes = axes * np.where(axes[np.arange(len(axes)), largest] < 0, -1, 1)[:, None]
+    return np.asarray(rows @ axes.T)
+
+
+def spread_out(count: int, most: int) -> list[int]:
+    """Return at most so many of the numbers 0 .. count-1, evenly spread, the first and the last among them."""
+    return [int(number) for number in np.linspace(0, count - 1, min(count, most)).round()]
+
+
+def draw_all(similarity: Float32, layers: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """Draw a figure for each generation (G, T, P, P) and one of similarity over time: names of files, and PNG images.
+
+    Raises
+    ------
+    MissingExtraError
+        Without matplotlib.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise missing_extra("matplotlib", "plots", "draw figures") from None
+    shown = spread_out(len(layers), MOST_LAYERS)
+    names = [layers[layer] for layer in shown]
+    some = f", {len(shown)} of {len(layers)} layers and parts" if len(shown) < len(layers) else ""
+    for generation in spread_out(len(similarity), MOST_GENERATIONS):
+        figure = Figure((3 * len(shown), 6), layout="constrained")
+        figure.suptitle(f"generation {generation}{some}")
+        panels = figure.subplots(2, len(shown), squeeze=False)
+        for column, (name, matrix) in enumerate(zip(names, similarity[generation][shown], strict=True)):
+            _scatter(panels[0, column], matrix, name, column == 0)
+            panels[1, column].hist(np.clip(matrix.ravel(), 0, 1), bins=BINS)
+            panels[1, column].set(xlim=(0, 1), xlabel="cosine", ylabel="pairs" if column == 0 else "")
+        yield f"generation-{generation:03d}.png", _png(figure)
+    figure = Figure((6, 4), layout="constrained")
+    _over_time(figure, similarity[:, shown], names)
+    yield "similarity.png", _png(figure)
+
+
+def _png(figure: Any) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=110)
+    return file.getvalue()
+
+
+def _scatter(panel: Any, matrix: Float32, name: str, leftmost: bool) -> None:
+    """Draw the networks as dots, clusters in colours of their own."""
+    places, kinds = principal_components(matrix), clusters(matrix)
+    panel.scatter(places[:, 0], places[:, 1], c=kinds % 10, cmap="tab10", vmin=0, vmax=9, s=18, alpha=0.7)
+    count = kinds.max() + 1
+    reach = max(REACH, 1.1 * float(np.abs(places).max()))  # large populations of few kinds lie further out
+    panel.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="first principal component")
+    panel.set_ylabel("second principal component" if leftmost else "")
+    panel.set_title(f"layer {name}: {count} cluster{'s' if count > 1 else ''} at {CLUSTERED:g}", fontsize=9)
+
+
+def _over_time(figure: Any, similarity: Float32, layers: list[str]) -> None:
+    """Draw the mean cosine of all pairs against the generation, a line for each layer."""
+    panel = figure.subplots()
+    means = mean_pairwise(similarity)
+    for name, line in zip(layers, means.T, strict=True):
+        panel.plot(np.arange(len(line)), line, marker="o", markersize=3, label=f"layer {name}")
+    panel.set(xlabel="generation", ylabel="mean cosine of all pairs", ylim=(min(0.0, float(means.min())), 1))
+    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.legend(frameon=False)

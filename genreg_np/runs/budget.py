@@ -1,0 +1,63 @@
+"""A time budget becomes a number of generations, once, before the first of them.
+
+A few generations are run and thrown away. With t seconds for a generation, v for a look at the validation split every
+n generations, and s seconds spent already (preparing, and the generations thrown away),
+
+    generations = (budget - s - end) / (t + v / n)
+
+where `end` is the last look at validation and test, and the saving. The result depends on the number alone, which is
+part of the configuration; that the schedule of an annealed strategy needs it is why these generations are not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from genreg_np.errors import UsageError
+from genreg_np.runs.evolution import Evolution
+
+REHEARSED = 0.03  # fraction of the budget spent on generations that are thrown away
+FEWEST = 4  # of them; the first ones are slower
+
+
+def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[], bool] = lambda: False) -> bool:
+    """Set the number of generations of an evolution that is to take `budget` seconds in all, by the evolution's clock.
+
+    Returns
+    -------
+    bool
+        False where it was stopped first; the number is as it was then.
+
+    Raises
+    ------
+    UsageError
+        For a budget shorter than one generation and what goes around it.
+    """
+    dataset = evolution.dataset
+    assert dataset is not None
+    clock, state = evolution.clock, evolution.state
+    started = clock()
+    marks = [started]
+    while not should_stop() and (len(marks) <= FEWEST or marks[-1] - started < REHEARSED * budget):
+        state = evolution.strategy.step(state, evolution.context, evolution.stream)
+        marks.append(clock())
+    if len(marks) <= FEWEST:
+        return False
+    recent = marks[len(marks) // 2 :]
+    generation = (recent[-1] - recent[0]) / (len(recent) - 1) * evolution.config.options.effort
+    for _ in range(2):  # the first look prepares features
+        looked = clock()
+        for genes in evolution.champions_of(state).values():
+            evolution.predict(genes, "validation")
+        look = clock() - looked
+    evolution.seconds += clock() - started
+    end = look * (2 + len(dataset.test) / len(dataset.validation))
+    rest = budget - evolution.seconds - end
+    count = int(rest / (generation + look / evolution.config.validate_every))
+    if count < 1:
+        raise UsageError(
+            f"a budget of {budget:g} s is too short: preparing took {evolution.seconds:.2g} s, and one generation with "
+            f"its test takes {generation + look + end:.2g} s here; give it more, or choose --generations"
+        )
+    evolution.change(generations=count)
+    return True

@@ -1,0 +1,248 @@
+"""Everything that determines a run: TrainConfig, its presets, TOML in and out, overrides.
+
+A configuration is two frozen dataclasses of settings, the run's and its strategy's, but one flat list of names to the
+user: `child_mutation_rate = 0.07` in a preset, `--set child_mutation_rate=0.05` on the command line. Precedence, least
+first: defaults, preset, configuration file, options.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.files import read_text
+from genreg_np.infer import ACTIVATIONS
+from genreg_np.settings import Settings, option
+from genreg_np.strategies import REGISTRY, strategy_class
+
+MOST_TOML_BYTES = 1 << 15  # many times what settings take; the parser's time grows with the square of a dotted key
+
+
+@dataclass(frozen=True)
+class TrainConfig(Settings):
+    """What determines a run. The strategy's own fields are in `options`, and are read as if they were here.
+
+    Raises
+    ------
+    UsageError
+        For a value of the wrong type or outside its range; the message names both.
+    """
+
+    dataset: str = option("auto", "dataset name or path", fixed="the run was trained on another one")
+    variations: int = option(1, "random views per letter", low=1, high=10_000, fixed="the training data would change")
+    strategy: str = option("genreg", "how to evolve", fixed="its state is that of another method")
+    hidden: tuple[int, ...] = option(
+        (64,), "units per hidden layer", low=1, most=256, fixed="the genomes have another length"
+    )
+    activation: str = option(
+        "tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS), fixed="the genomes mean something else"
+    )
+    generations: int = option(600, "generations in all", low=1, high=2**32 - 1)
+    seed: int = option(0, "seed of all randomness", low=0, high=2**64 - 1, fixed="the random streams would change")
+    validate_every: int = option(10, "generations between looks at the validation split", low=1)
+    target: float = option(0.0, "stop at this validation accuracy (0: never)", low=0, high=1)
+    champion: str = option(
+        "auto", "which genome is saved: auto decides on validation", choices=("auto", "best", "consensus")
+    )
+    options: Any = None  # the strategy's frozen dataclass
+
+    def __post_init__(self) -> None:
+        options = strategy_class(self.strategy).Options
+        if self.options is None:
+            object.__setattr__(self, "options", options())
+        if type(self.options) is not options:
+            raise UsageError(f"options of strategy {self.strategy} must be {options.__name__}, not {self.options!r}")
+        super().__post_init__()
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called for what is not a field of this class: the strategy's fields read as if they were here.
+        if (
+            not name.startswith("_")
+            and (options := self.__dict__.get("options")) is not None
+            and hasattr(options, name)
+        ):
+            return getattr(options, name)
+        raise AttributeError(name)
+
+    @property
+    def annealed(self) -> bool:
+        """Whether a generation depends on how many there are in all."""
+        return bool(self.options.annealed)
+
+    @property
+    def spent(self) -> dict[str, str]:
+        """Splits on which accuracy is no measure of what was learned, and why."""
+        return dict(self.options.spent)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str = "configuration") -> TrainConfig:
+        """Build from flat names.
+
+        Raises
+        ------
+        UsageError
+            For an unknown name (with the nearest known one) or a bad value.
+        """
+        strategy = values.get("strategy", "genreg")
+        options = strategy_class(strategy).Options
+        own = {item.name for item in dataclasses.fields(cls)} - {"options"}
+        theirs = {item.name for item in dataclasses.fields(options)}
+        for name in values:
+            if name in own | theirs:
+                continue
+            if owners := [other for other in REGISTRY if name in settings(other)]:
+                raise UsageError(
+                    f"{where}: {name!r} is a setting of {' and '.join(owners)}, not of {strategy}: "
+                    f"choose one, as with --strategy {owners[0]}"
+                )
+            raise UsageError(f"{where}: no setting {name!r} for strategy {strategy}" + did_you_mean(name, own | theirs))
+        return cls(
+            **{name: value for name, value in values.items() if name in own},
+            options=options(**{name: value for name, value in values.items() if name in theirs}),
+        )
+
+    @classmethod
+    def from_preset(cls, preset: str, **settings: Any) -> TrainConfig:
+        """Build from a preset and the settings to change in it.
+
+        Raises
+        ------
+        UsageError
+            For an unknown preset or setting, or a bad value.
+        """
+        return cls.from_dict(read_preset(preset) | settings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return flat names and plain values: what from_dict takes, fit for JSON and TOML."""
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "options"}
+        values |= dataclasses.asdict(self.options)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def replace(self, **changes: Any) -> TrainConfig:
+        """Return a copy with some settings changed."""
+        return self.from_dict(self.to_dict() | changes)
+
+    def changed(self, **changes: Any) -> TrainConfig:
+        """Return a copy for a run that is under way.
+
+        Raises
+        ------
+        UsageError
+            For a setting that cannot apply any more, with the reason.
+        """
+        new = self.replace(**changes)
+        for name in changes:
+            if getattr(new, name) != getattr(self, name) and (
+                reason := settings(self.strategy)[name].metadata["fixed"]
+            ):
+                raise UsageError(f"{name} cannot be changed in a run under way: {reason}; start a new run for it")
+        return new
+
+    def changes_to(self, new: TrainConfig, generation: int, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Return what is logged of settings, in the order of their names, that are others from a generation on.
+
+        A new total of generations is no change, unless steps were planned by it and some are done.
+        """
+        before, after = self.to_dict(), new.to_dict()
+        planned = (self.annealed or new.annealed) and generation > 0
+        return [
+            {"generation": generation, "setting": name, "old": before[name], "new": after[name]}
+            for name in names
+            if before[name] != after[name] and (name != "generations" or planned)
+        ]
+
+    def with_image_fitness(self) -> TrainConfig:
+        """Return a copy whose fitness is the user's function of logits and labels.
+
+        Raises
+        ------
+        UsageError
+            If the strategy takes none.
+        """
+        fitness = settings(self.strategy).get("fitness")
+        if strategy_class(self.strategy).keeps_population:
+            raise UsageError(
+                f"strategy {self.strategy} takes no fitness of one's own for images: it judges whole genomes; "
+                "leave out image_fitness, and score models by run(fitness=...)"
+            )
+        if fitness is None or "custom" not in fitness.metadata["choices"]:
+            raise UsageError(f"strategy {self.strategy} takes no fitness of one's own: leave out image_fitness")
+        return self.replace(fitness="custom")
+
+
+def settings(strategy: str = "genreg") -> dict[str, dataclasses.Field[Any]]:
+    """Return all settings of a strategy by name: the run's, then the strategy's own."""
+    parts = (TrainConfig, strategy_class(strategy).Options)
+    return {item.name: item for part in parts for item in dataclasses.fields(part) if item.name != "options"}
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Parse KEY=VALUE as TOML does; a value that is not TOML is a word.
+
+    Raises
+    ------
+    UsageError
+        Without an equals sign.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"--set {text!r} must look like KEY=VALUE, for example child_mutation_rate=0.05")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except (ValueError, RecursionError):  # not TOML, or beyond what its parser takes
+        is_number = re.fullmatch(r"\s*[+-]?(\.\d+|\d+\.)\s*", value)  # .05 is no TOML, but meant as a number
+        return name.strip(), float(value) if is_number else value.strip()
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a flat TOML file of settings.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(read_text(path, MOST_TOML_BYTES))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: is not TOML ({error})") from None
+
+
+def preset_names() -> list[str]:
+    """Return the names of all presets."""
+    folder = resources.files("genreg_np").joinpath("presets")
+    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """Return a preset's settings.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name.
+    """
+    if name not in preset_names():
+        raise UsageError(f"unknown preset {name!r}" + did_you_mean(name, preset_names()))
+    return tomllib.loads(resources.files("genreg_np").joinpath("presets", f"{name}.toml").read_text("utf-8"))
+
+
+def default_preset(dataset: str, strategy: str | None = None) -> str:
+    """Return the preset used where none is named: what serves a newcomer best, or the strategy's own."""
+    large = dataset in ("mnist", "fashion-mnist")
+    if strategy is None:
+        return "fast" if large else "alphabet" if dataset == "letters" else "nodes-small"
+    if strategy == "genreg":
+        return "seed-mnist-64" if large else "seed-alphabet" if dataset == "letters" else "small"
+    if strategy == "node-perturbation":
+        return "nodes" if large else "nodes-small"
+    return "fast" if strategy == "detector-bank" else strategy

@@ -1,0 +1,258 @@
+"""The loop: a strategy's step, again and again, with a record of each. Also ask and tell, for a fitness of one's own.
+
+    evolution = Evolution(TrainConfig(...), dataset)        a labelled dataset to score on, or
+    evolution = Evolution(TrainConfig(...), network=net)    a network, and the user's own fitness
+
+    evolution.run()                                         all generations
+    evolution.run(fitness=score, workers=2)                 the same with fitness = score(model)
+    evolution.run(fitness=score, target=9.5, out="runs/x")  until 9.5 is reached, kept in a folder
+    models = evolution.ask(); evolution.tell(numbers)       one generation by hand
+
+The first evolution of a kind on a machine compiles kernels, in silence: ten seconds or so, then they are in a cache.
+
+Two Evolutions of one seed and configuration are equal after equally many generations, whatever was saved, loaded,
+asked twice or run on more threads in between.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from genreg_np.backends.base import Backend, Told
+from genreg_np.data.dataset import Dataset
+from genreg_np.engines.processes import FitnessPool
+from genreg_np.errors import RunError, UsageError
+from genreg_np.files import write_atomic
+from genreg_np.fitness import ImageFitness
+from genreg_np.model import Model, Network
+from genreg_np.runs.checkpoint import read_checkpoint, restored
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.generations import Generations, Record
+from genreg_np.runs.own_folder import OwnFolder
+from genreg_np.runs.own_run import OwnRun
+from genreg_np.settings import whole_number
+
+Fitness = Callable[[Model], float]
+
+
+class Evolution(Generations):
+    """A population under way.
+
+    Parameters
+    ----------
+    config : TrainConfig, optional
+        By default the preset `small`.
+    dataset : Dataset, optional
+        Labelled data to score, validate and test on.
+    network : Network, optional
+        The net to evolve; by default built from the dataset and `config.hidden`.
+    backend : str or Backend
+        auto, cpu, numpy, numba, cupy.
+    threads : int, optional
+        How many threads; by default all.
+    initial : Model, optional
+        A model of the same network whose mutated copies are generation 0.
+    class_names : tuple of str, optional
+        What a network without a dataset tells apart; none where its outputs are values.
+    input_range : tuple of float, optional
+        Smallest and largest raw value of a network's integer inputs; None where inputs are features.
+    image_fitness : callable, optional
+        A fitness of one's own for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
+    on_compiling : callable, optional
+        on_compiling(kernels compiled, of how many, seconds it still takes), called while the numba backend compiles
+        what no earlier process has: ten seconds or so, once per machine, and nothing is said of it but by this. See
+        Backend.warm_up.
+    clock : callable
+        The time in seconds, from any start: what `seconds`, a budget and saving are measured by.
+
+    Attributes
+    ----------
+    generation : int
+        Generations scored so far.
+    seconds : float
+        Time spent so far, including earlier processes of a loaded run.
+    best_ever : BestEver or None
+        The best genome told so far under a fitness of one's own: `genes`, `fitness`, `generation`. Set it to None where
+        the fitness changes its meaning in mid-run.
+
+    Raises
+    ------
+    UsageError
+        If neither a dataset nor a network is given, or they or the settings do not fit together.
+    DataError
+        If the dataset is none to learn from.
+    """
+
+    # Many generations
+
+    def run(
+        self,
+        generations: int | None = None,
+        *,
+        fitness: Fitness | None = None,
+        workers: int = 0,
+        target: float | None = None,
+        rescore: int = 0,
+        out: str | os.PathLike[str] | None = None,
+        on_record: Callable[[Record], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> str:
+        """Evolve until the total number of generations is reached, or the target, or a stop.
+
+        Parameters
+        ----------
+        generations : int, optional
+            The total, counted from generation 0; by default the configuration's.
+        fitness : callable, optional
+            fitness(model) -> number, or an array of one; higher is better. +inf is perfect; NaN and -inf count as the
+            worst finite number of their generation. Without it the dataset is scored.
+        workers : int
+            Processes that call `fitness` (0: this one). They are spawned, so the function must be importable, and a
+            script must start its work under a main guard.
+        target : float, optional
+            Stop when the best ever reaches this fitness, in its own units; inf: when it is perfect.
+        rescore : int
+            How often a genome that would be the best ever is scored again; the mean of those scores is what counts.
+        out : path, optional
+            A run folder to keep the run in: a new one, or the one whose checkpoint.npz this evolution was loaded from.
+            It gets a line per generation, a checkpoint every 30 s and at the end, and the best ever as model.npz.
+        on_record : callable, optional
+            Called with the record of each generation.
+        should_stop : callable, optional
+            Asked before each generation; true ends the run there.
+
+        Returns
+        -------
+        str
+            Why it ended: "generations", "target" or "stopped".
+
+        Raises
+        ------
+        UsageError
+            For an argument that cannot be, or that goes with `fitness` only.
+        FitnessError
+            If fitness is no number, or a whole generation's is neither finite nor +inf.
+        RunError
+            If the folder holds another run, is in use, or cannot be written.
+        """
+        total = self.config.generations if generations is None else whole_number(generations, "generations")
+        if fitness is None:
+            if target is not None or rescore or out is not None:
+                raise UsageError(
+                    "target, rescore and out go with a fitness of your own: on a dataset, set target in TrainConfig, "
+                    "and keep a run by genreg_np.train(config, dataset, out)"
+                )
+            return self._until(total, self.step, on_record, should_stop)
+        with FitnessPool(fitness, workers) as pool:
+            own = OwnRun(self, pool, target, rescore)
+            self._population()
+            if out is None:
+                return self._until(total, own.step, on_record, should_stop, own.at_target)
+            with OwnFolder(self, out, fitness, own.rescore) as folder:
+                keep = folder.recorder(on_record)
+                return folder.finish(self._until(total, own.step, keep, should_stop, own.at_target))
+
+    def _until(
+        self,
+        total: int,
+        step: Callable[[], Record],
+        on_record: Callable[[Record], None] | None,
+        should_stop: Callable[[], bool] | None,
+        at_target: Callable[[], bool] = lambda: False,
+    ) -> str:
+        """Repeat a step until there is a reason to end, and return it."""
+        if at_target() or self._at_target():  # a run that is gone on with must not run past it
+            return "target"
+        while self.generation < total:
+            if should_stop and should_stop():
+                return "stopped"
+            record = step()
+            if on_record:
+                on_record(record)
+            if at_target() or _reaches(self.config.target, record):
+                return "target"
+        return "generations"
+
+    def _at_target(self) -> bool:
+        """Whether the last generation reached the target on the validation split."""
+        looked = self.generation and self.generation % self.config.validate_every == 0
+        if self.dataset is None or not self.config.target or not looked:
+            return False
+        return _reaches(self.config.target, self._validation())
+
+    # Saving
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a checkpoint, atomically; it may be saved between ask and tell (ask again after loading)."""
+        write_atomic(Path(path), self.pack())
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        dataset: Dataset | None = None,
+        *,
+        config: TrainConfig | None = None,
+        network: Network | None = None,
+        backend: str | Backend = "auto",
+        threads: int | None = None,
+        image_fitness: ImageFitness | None = None,
+        on_compiling: Told | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> Evolution:
+        """Go on from a checkpoint.
+
+        Parameters
+        ----------
+        path : str or path
+            What `save` wrote.
+        dataset : Dataset, optional
+            The dataset it was started with; none if it was started with a network.
+        config : TrainConfig, optional
+            Settings changed since, by default the saved ones.
+        network : Network, optional
+            Needed only if it was started with a network that has fixed layers.
+        image_fitness : callable, optional
+            The one it was started with.
+        on_compiling : callable, optional
+            As Evolution takes it.
+        clock : callable
+            The time in seconds, from any start.
+
+        Raises
+        ------
+        RunError
+            If the checkpoint is missing, damaged, or of another network.
+        """
+        saved, fields = read_checkpoint(Path(path))
+        if dataset is None and network is None and saved.network is None:
+            raise RunError(f"{path}: was saved with a dataset or fixed layers: pass the same dataset or network")
+        evolution = cls(
+            config or saved.config,
+            dataset,
+            network=network if dataset or network else saved.network,
+            backend=backend,
+            threads=threads,
+            class_names=saved.class_names,
+            input_range=saved.input_range,
+            image_fitness=image_fitness,
+            on_compiling=on_compiling,
+            clock=clock,
+        )
+        if saved.genes != evolution.network.gene_count:
+            raise RunError(
+                f"{path}: holds genomes of {saved.genes:,} genes, but this network "
+                f"({evolution.network.describe()}) has {evolution.network.gene_count:,}: pass what it was started with"
+            )
+        evolution.state = restored(evolution.on_host(evolution.state), fields, Path(path))
+        evolution.best_ever = saved.best_ever
+        evolution.seconds += saved.seconds
+        return evolution
+
+
+def _reaches(target: float, record: Record) -> bool:
+    found = [value for name, value in record.items() if name.endswith("validation_accuracy")]
+    return 0 < target <= max(found, default=0)

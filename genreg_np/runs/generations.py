@@ -1,0 +1,258 @@
+"""Generations of a strategy, one at a time: a step on a dataset, or ask and tell; and what its champions are worth."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np import backends
+from genreg_np.backends.base import Backend, Brood, Told
+from genreg_np.data.dataset import Dataset
+from genreg_np.errors import UsageError
+from genreg_np.fitness import ImageFitness, as_numbers, summary
+from genreg_np.model import Model, Network
+from genreg_np.runs.best_ever import BestEver, best_of
+from genreg_np.runs.checkpoint import SavedRun, pack_checkpoint
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.direction import Direction
+from genreg_np.runs.evaluation import Looks
+from genreg_np.runs.start import check_memory, check_start, pose
+from genreg_np.strategies import REGISTRY, strategy_class
+from genreg_np.strategies.base import AnyPopulationStrategy, State
+from genreg_np.streams import Stream
+
+Record = dict[str, Any]
+
+
+class Generations:
+    """The part of `Evolution` that does one generation; that class says what its parameters are."""
+
+    def __init__(
+        self,
+        config: TrainConfig | None = None,
+        dataset: Dataset | None = None,
+        *,
+        network: Network | None = None,
+        backend: str | Backend = "auto",
+        threads: int | None = None,
+        initial: Model | None = None,
+        class_names: Sequence[str] = (),
+        input_range: tuple[float, float] | None = None,
+        image_fitness: ImageFitness | None = None,
+        on_compiling: Told | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        if dataset is None and network is None:
+            raise UsageError("an evolution needs a dataset, or a network and your own fitness")
+        if dataset is not None:
+            dataset.check_trainable()
+        self.config = config or TrainConfig.from_preset("small")
+        if image_fitness is not None:
+            self.config = self.config.with_image_fitness()
+        self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
+        self.strategy = strategy_class(self.config.strategy)
+        depth = len(network.dense) if network else len(self.config.hidden) + 1
+        works = self.strategy.works(self.config.options, depth)
+        self.compile_seconds = self.backend.warm_up(works, on_compiling)
+        self.clock = clock
+        started = clock()
+        self.dataset = dataset
+        self.class_names = dataset.class_names if dataset else tuple(class_names)
+        given_range = None if input_range is None else (float(input_range[0]), float(input_range[1]))
+        self.input_range = dataset.input_range if dataset else given_range
+        self.stream = Stream(self.config.seed)
+        problem = pose(self.strategy, dataset, self.config, self.backend, network)
+        features = None if problem.features is None else self.backend.to_device(problem.features)
+        self.network = problem.network
+        self._problem = dataclasses.replace(problem, features=features, image_fitness=image_fitness)
+        self.context = self._prepare(self.config)
+        self.state = self._start(initial)
+        self._looks = Looks(dataset, self.network, self.backend)
+        self.best_ever: BestEver | None = None
+        self._asked: Brood | None = None
+        self._direction = Direction(len(self.class_names), len(dataset.validation)) if dataset else None
+        self.seconds = clock() - started
+
+    def _prepare(self, config: TrainConfig) -> Any:
+        self._problem = dataclasses.replace(self._problem, generations=config.generations)
+        check_memory(self.strategy, self._problem, config.options, self.backend)
+        return self.strategy.prepare(self._problem, config.options, self.backend)
+
+    def _start(self, initial: Model | None) -> State:
+        state: State
+        if initial is None:
+            state = self.strategy.start(self.context, self.stream)
+        else:
+            state = self.strategy.seeded(initial.genes)
+            check_start(initial, self.network, self.class_names, self.dataset.feature_names if self.dataset else ())
+        return state
+
+    @property
+    def generation(self) -> int:
+        """Generations scored so far."""
+        return int(self.state.generation)
+
+    def change(self, **settings: Any) -> None:
+        """Change settings of a run under way, such as child_mutation_rate.
+
+        Raises
+        ------
+        UsageError
+            For a setting that cannot apply any more, with the reason.
+        """
+        config = self.config.changed(**settings)
+        self.context = self._prepare(config)
+        self.config = config
+        self._asked = None
+
+    # One generation
+
+    def step(self) -> Record:
+        """Evolve one generation on the dataset and return its record; validates when it is time to."""
+        started = self.clock()
+        self.state = self.strategy.step(self.state, self.context, self.stream)
+        self._asked = None
+        return self._record(started)
+
+    def ask(self) -> list[Model]:
+        """Return the genomes of the next generation as models, P of them; asking again returns the same.
+
+        Raises
+        ------
+        UsageError
+            If the strategy has no population to hand out.
+        """
+        self._asked = self._population().breed(self.state, self.context, self.stream, told=True)
+        genomes = self.backend.to_host(self.backend.rebuild(self._asked, np.arange(self._asked.size)))
+        return [self.model_of(genes) for genes in genomes]
+
+    def _population(self) -> type[AnyPopulationStrategy]:
+        """Return the strategy as one that keeps a population, or refuse what only those can do."""
+        if not self.strategy.keeps_population:
+            able = [name for name in REGISTRY if strategy_class(name).keeps_population]
+            raise UsageError(
+                f"strategy {self.config.strategy} has no genomes to hand out: choose one of {', '.join(able)} for a "
+                "fitness of your own"
+            )
+        return cast(type[AnyPopulationStrategy], self.strategy)
+
+    def tell(
+        self,
+        fitness: Sequence[float] | NDArray[np.floating],
+        confirm: Callable[[Model], float] | None = None,
+    ) -> Record:
+        """Take the fitness of the asked genomes, one number each, higher is better; select, and return the record.
+
+        +inf is perfect, ahead of every finite number of its generation; NaN and -inf count as its worst finite one.
+
+        Parameters
+        ----------
+        fitness : (P,) float
+        confirm : callable, optional
+            confirm(model) -> float, called with a genome that would be the best ever: what counts for that, for a
+            fitness that is noisy.
+
+        Raises
+        ------
+        UsageError
+            If nothing was asked.
+        FitnessError
+            If there are not P numbers, or none is finite or +inf; the genomes are still asked then.
+        """
+        asked, started = self._asked, self.clock()
+        if asked is None:
+            raise UsageError("tell() without ask(): ask for this generation's genomes first")
+        numbers = as_numbers(fitness, asked.size)
+        state = self._population().select(self.state, self.context, asked, numbers)
+        best = best_of(
+            self.best_ever,
+            numbers,
+            state.generation,
+            lambda number: self.backend.to_host(self.backend.rebuild(asked, np.array([number])))[0],
+            confirm and (lambda genes: confirm(self.model_of(genes))),
+        )
+        self.best_ever, self.state, self._asked = best, state, None
+        return self._record(started, summary(numbers) | (best.metrics() if best else {}))
+
+    def _record(self, started: float, told: Record | None = None) -> Record:
+        record: Record = {"generation": self.generation, **self.state.metrics(), **(told or {})}
+        last = self.generation >= self.config.generations
+        if self.dataset is not None and (self.generation % self.config.validate_every == 0 or last):
+            record |= self._validation()
+        if self._direction:
+            self._direction.look(record, self.config.generations)
+        self.seconds += self.clock() - started
+        return record | {"seconds": round(self.seconds, 6)}
+
+    def _validation(self) -> Record:
+        """Return the champions' accuracies on the validation split, as a record names them."""
+        accuracies = self.accuracies("validation")
+        first = next(iter(accuracies))
+        return {
+            f"{'' if name == first else name + '_'}validation_accuracy": value for name, value in accuracies.items()
+        }
+
+    # Champions
+
+    def champions(self) -> dict[str, Model]:
+        """Return the run's candidates by name.
+
+        `best` is the most trusted genome of the last generation, `consensus` its survivors' mean; others by strategy.
+        Under a fitness of one's own `best_ever` is the best genome of all generations.
+
+        Raises
+        ------
+        UsageError
+            Before the first generation.
+        """
+        if self.generation == 0:
+            raise UsageError("no generation has been scored yet: run() first")
+        models = {name: self.model_of(genes) for name, genes in self.champion_genes().items()}
+        if self.best_ever:
+            models["best_ever"] = self.model_of(self.best_ever.genes, self.best_ever.facts())
+        return models
+
+    def pack(self) -> bytes:
+        """Return a checkpoint's bytes."""
+        net = self.network
+        about = self.class_names, self.input_range, net.gene_count, self.seconds, self.best_ever
+        return pack_checkpoint(self.on_host(self.state), SavedRun(self.config, net, *about))
+
+    def plan(self) -> str:
+        """Say how a generation is computed, and what memory that takes."""
+        return str(self.strategy.plan(self._problem, self.config.options, self.backend))
+
+    def champion_genes(self) -> dict[str, NDArray[np.float32]]:
+        """Return the genes (D,) of each champion of the last generation."""
+        return self.champions_of(self.state)
+
+    def champions_of(self, state: Any) -> dict[str, NDArray[np.float32]]:
+        """Return the genes (D,) of each champion of a state."""
+        with self.backend.computing():
+            champions = self.strategy.champions(state)
+        return {name: self.backend.to_host(genes) for name, genes in champions.items()}
+
+    def on_host(self, state: Any) -> Any:
+        """Return a strategy's state with NumPy's arrays in place of the backend's."""
+        values = {item.name: self.backend.to_host(getattr(state, item.name)) for item in dataclasses.fields(state)}
+        return dataclasses.replace(state, **values)
+
+    def accuracies(self, split: str) -> dict[str, float]:
+        """Return the accuracy of each champion of the last generation on a split of the dataset."""
+        champions = self.champion_genes()
+        return {name: self._looks.accuracy(genes, split) for name, genes in champions.items()}
+
+    def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[np.int64]:
+        """Return a genome's predicted classes (N,) for a split, the same for any number of threads."""
+        return self._looks.predict(genes, split)
+
+    def model_of(self, genes: NDArray[np.float32], training: dict[str, Any] | None = None) -> Model:
+        """Return a genome (D,) as a model; `training` says what determined it, by default its generation."""
+        names = self.dataset.feature_names if self.dataset else ()
+        told = {"generation": self.generation} if training is None else training
+        return Model.build(self.network, genes, self.class_names, self.input_range, told, names)

@@ -1,0 +1,164 @@
+"""The folder of a run on a fitness of one's own: train's (checkpoint.py), held by its lock while the run goes on.
+
+config.toml       settings, [[changes]] made in mid-run, and the [origin]: the function's name, rescore, the backend
+run.json          what does not determine the result
+metrics.jsonl     a line per generation
+checkpoint.npz    what Evolution.load goes on from; written every 30 s, and however the run ends
+model.npz         the best genome ever seen
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genreg_np.errors import GenregError, RunError
+from genreg_np.model import Model
+from genreg_np.runs.best_ever import BestEver
+from genreg_np.runs.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
+from genreg_np.runs.generations import Generations
+from genreg_np.runs.notes import now, resumed_notes, run_notes
+
+OWN_FITNESS = "fitness"  # the entry of a run's origin that tells it from one of train
+
+
+class OwnFolder:
+    """Keeps a run, and lets go of the folder when the block ends; saves if it ends by an exception.
+
+    Parameters
+    ----------
+    evolution : Generations
+        Before its first generation, or loaded from this folder's checkpoint.
+    path : path
+        A folder that holds no run yet, or this one.
+    fitness : callable
+        Its name is noted.
+    rescore : int
+
+    Raises
+    ------
+    RunError
+        If the folder holds another run, is in use, or cannot be written.
+    UsageError
+        For a setting that cannot change in mid-run.
+    """
+
+    def __init__(
+        self,
+        evolution: Generations,
+        path: str | os.PathLike[str],
+        fitness: object,
+        rescore: int,
+    ) -> None:
+        self._evolution, self._rescore = evolution, rescore
+        self._recorded = evolution.state, evolution.best_ever  # after the last generation in metrics.jsonl
+        self._changes: list[dict[str, Any]] = []
+        self._notes = run_notes(evolution)
+        is_new = not (Path(path) / "config.toml").exists()
+        self._folder = RunFolder.create(Path(path)) if is_new else RunFolder.open(Path(path))
+        try:
+            if not is_new:
+                self._go_on()
+            origin = {OWN_FITNESS: _name(fitness), "rescore": rescore, "backend": evolution.backend.name}
+            self._folder.write_config(evolution.config, self._changes, origin)
+            self._save()
+            self._folder.write_json("run.json", self._notes)
+        except BaseException:
+            self._folder.close()
+            raise
+
+    def _go_on(self) -> None:
+        """Take over the folder of a run under way; refuses any but the one that the evolution is at."""
+        folder, evolution = self._folder, self._evolution
+        config, changes, origin = folder.read_config()
+        if OWN_FITNESS not in origin:
+            raise RunError(f"{folder.path}: holds a run on a dataset; choose another folder")
+        path = folder.path / "checkpoint.npz"
+        saved = read_checkpoint(path)[1] if path.exists() else {"generation": 0}  # killed before it was saved
+        state = evolution.on_host(evolution.state)
+        names = [item.name for item in dataclasses.fields(state)] if path.exists() else ["generation"]
+        if not all(np.array_equal(getattr(state, name), saved.get(name, np.nan)) for name in names):
+            raise RunError(
+                f"{folder.path}: already holds a run, at generation {saved['generation']}: go on with it by "
+                f"Evolution.load({str(path)!r}), or choose another folder"
+            )
+        new, generation = config.changed(**evolution.config.to_dict()), evolution.generation
+        self._changes = [*changes, *config.changes_to(new, generation, config.to_dict())]
+        self._notes = resumed_notes(evolution, folder.read_json("run.json"), generation)
+        folder.cut_metrics(generation)
+
+    def __enter__(self) -> OwnFolder:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is not None:
+                with contextlib.suppress(GenregError):  # what went wrong first is what the caller should hear of
+                    self.finish("failed" if isinstance(error, Exception) else "interrupted")
+        finally:
+            self._folder.close()
+
+    def recorder(self, on_record: Callable[[dict[str, Any]], None] | None) -> Callable[[dict[str, Any]], None]:
+        """Return what takes the record of each generation, saves every 30 s, and hands it on."""
+
+        def record(values: dict[str, Any]) -> None:
+            self._folder.record(values)
+            self._recorded = self._evolution.state, self._evolution.best_ever
+            if self._evolution.clock() - self._saved_at >= SAVE_EVERY_SECONDS:
+                self._save()
+            if on_record:
+                on_record(values)
+
+        return record
+
+    def _save(self) -> None:
+        self._folder.write("checkpoint.npz", self._evolution.pack())
+        self._saved_at = self._evolution.clock()
+
+    def finish(self, ended: str) -> str:
+        """Save everything and return `ended`; a generation that has no record yet is not counted."""
+        evolution = self._evolution
+        evolution.state, evolution.best_ever = self._recorded
+        self._save()
+        best = evolution.best_ever
+        if best is not None:
+            self._folder.write("model.npz", self._model(best).pack())
+        self._notes |= {
+            "ended": ended,
+            "generations": evolution.generation,
+            "seconds": round(evolution.seconds, 3),
+            "finished": now(),
+            "best_ever": None if best is None else best.facts(),
+        }
+        self._folder.write_json("run.json", self._notes)
+        return ended
+
+    def _model(self, best: BestEver) -> Model:
+        """Return the best ever with everything that determined it, and nothing else: equal runs give equal bytes."""
+        evolution = self._evolution
+        config = evolution.config.to_dict()
+        del config["dataset"]  # the function decides what is learned from; a path does not belong into a model
+        config["fitness"] = "custom"
+        training = {
+            "method": evolution.config.strategy,
+            "genome": "best_ever",
+            **best.facts(),
+            "generations": evolution.generation,
+            "seed": evolution.config.seed,
+            "rescore": self._rescore,
+            "config": config,
+            "changes": self._changes,
+        }
+        return evolution.model_of(best.genes, training)
+
+
+def _name(fitness: object) -> str:
+    """Return a function's name with its module's, or those of its type."""
+    named = fitness if hasattr(fitness, "__qualname__") else type(fitness)
+    return f"{named.__module__}.{named.__qualname__}"

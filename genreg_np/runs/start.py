@@ -1,0 +1,108 @@
+"""How a run begins: what its strategy is to solve, and refusals of what cannot be started from or held in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends import memory
+from genreg_np.backends.base import Backend
+from genreg_np.backends.memory import Plan
+from genreg_np.data.dataset import Dataset
+from genreg_np.data.labels import short_name
+from genreg_np.errors import UsageError
+from genreg_np.model import Model, Network
+from genreg_np.runs.config import TrainConfig
+from genreg_np.strategies.base import AnyStrategy
+from genreg_np.strategies.problem import HiddenLayers, Problem
+from genreg_np.streams import Stream
+
+
+def pose(
+    strategy: type[AnyStrategy], dataset: Dataset | None, config: TrainConfig, backend: Backend, network: Network | None
+) -> Problem:
+    """Return what a strategy is to solve: on a given network, or one of its own making, or dense layers on the inputs.
+
+    Raises
+    ------
+    UsageError
+        If the dataset does not fit.
+    """
+    if dataset is not None and all_alike(dataset.train.inputs):
+        alike = f"{dataset.name}: all training inputs are the same, so there is nothing to tell classes by"
+        warnings.warn(alike, RuntimeWarning, stacklevel=2)
+    if network is not None or dataset is None:
+        assert network is not None
+        return Problem.of(network, dataset)
+    layers = HiddenLayers(config.hidden, config.activation)
+    return strategy.problem(dataset, layers, config.options, Stream(config.seed), backend)
+
+
+def check_start(initial: Model, network: Network, class_names: Sequence[str], feature_names: Sequence[str]) -> None:
+    """Refuse a model that a run cannot start from.
+
+    Raises
+    ------
+    UsageError
+        If its network is another, or classes or columns that both have stand in different places.
+    """
+    if initial.network.dense != network.dense:
+        raise UsageError(
+            f"the model to start from is {initial.network.describe()}, "
+            f"but this run needs {network.describe()}: choose matching --hidden and --set activation=..."
+        )
+    for what, names, known in (
+        ("classes", class_names, initial.class_names),
+        ("columns", feature_names, initial.feature_names),
+    ):
+        place = {name: index for index, name in enumerate(known)}
+        theirs, ours = (", ".join(map(short_name, some[:12])) for some in (known, names))
+        if any(place.get(name, index) != index for index, name in enumerate(names)):
+            raise UsageError(
+                f"the model to start from has the same {what} in another order: {theirs}, "
+                f"but this run {ours}; bring the data into the model's order"
+            )
+        if names and known and tuple(names) != tuple(known):
+            warnings.warn(
+                f"the model to start from has the {what} {theirs}, this run {ours}: they are taken for "
+                "one another as they stand",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def check_memory(strategy: type[AnyStrategy], problem: Problem, options: Any, backend: Backend) -> None:
+    """Refuse settings that need more memory than there is, before any of it is taken.
+
+    Raises
+    ------
+    UsageError
+        With what would fit: a smaller population, or smaller layers.
+    """
+    network, limit = problem.network, backend.memory()
+    smaller = "choose fewer or smaller hidden layers"
+    genes = Plan("one network", f"{network.gene_count:,} weights and biases x 4 bytes", 4 * network.gene_count)
+    memory.check(genes, limit, smaller)
+
+    def plan(size: int) -> Plan:
+        return strategy.plan(problem, dataclasses.replace(options, population_size=size), backend)
+
+    ranges = {item.name: item.metadata for item in dataclasses.fields(options)}
+    if "population_size" not in ranges:
+        memory.check(strategy.plan(problem, options, backend), limit, smaller)
+        return
+    least, most = ranges["population_size"]["low"], options.population_size
+    needed = plan(most)
+    if needed.bytes > limit:
+        fits = memory.largest(lambda size: plan(size).bytes <= limit, least, most)
+        memory.check(needed, limit, f"population_size = {fits:,} would fit" if fits >= least else smaller)
+
+
+def all_alike(inputs: NDArray[np.generic]) -> bool:
+    """Whether every input equals the first; looks no further than the first that does not."""
+    return all(np.array_equal(one, inputs[0]) for one in inputs)

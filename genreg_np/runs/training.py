@@ -1,0 +1,365 @@
+"""A whole training run: evolve on a dataset, keep a run folder, choose the champion, look at the test split once.
+
+result = train(TrainConfig.from_preset("seed-mnist-64", seed=1), load_dataset("mnist"), "runs/first")
+result = resume("runs/first", changes={"child_mutation_rate": 0.05})
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genreg_np.backends.base import Told
+from genreg_np.data.dataset import Dataset
+from genreg_np.errors import GenregError, RunError, UsageError
+from genreg_np.fitness import ImageFitness
+from genreg_np.model import Model, load
+from genreg_np.runs.budget import fit_to_budget
+from genreg_np.runs.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evaluation import Evaluation
+from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.generations import Record
+from genreg_np.runs.notes import now, resumed_notes, run_notes
+from genreg_np.runs.own_folder import OWN_FITNESS
+from genreg_np.runs.provenance import background, display_name, fingerprint, fingerprint_of_names, lasting, load_again
+
+BUDGET = "budget"  # in the origin of config.toml: seconds that are not yet a number of generations
+COLUMNS = "columns"  # there too: the fingerprint of their names
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to."""
+
+    run: Path  # the run folder
+    model: Model | None  # the chosen champion, as saved in model.npz; None if stopped before the first generation
+    genome: str  # which one it is: best or consensus
+    generations: int
+    seconds: float  # from arrays in memory to the saved model, earlier processes of a resumed run included
+    ended: str  # generations, target or stopped
+    validation: dict[str, float]  # accuracy of each champion
+    test: dict[str, Evaluation]  # of each champion; empty for a stopped run, which does not look at the test split
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """The saved model's accuracy on the test split; None for a stopped run."""
+        return self.test[self.genome].accuracy if self.test else None
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """What a caller may hear of a run, and how it may stop it; every part is optional.
+
+    Phases are "preparing" (data are read, kernels compiled, features computed), "measuring" (a budget), "generations"
+    and "finishing" (what is saved, validated and tested at the end). An exception that is raised in one of the first
+    two loses nothing, KeyboardInterrupt included: a new run leaves no folder, or one that can be gone on with.
+    `on_compiling` is what Evolution takes: kernels compiled, of how many, and the seconds it still takes.
+    """
+
+    on_start: Callable[[Evolution, RunFolder], None] = lambda evolution, folder: None
+    on_record: Callable[[Record], None] = lambda record: None
+    should_stop: Callable[[], bool] = lambda: False
+    on_phase: Callable[[str, RunFolder], None] = lambda phase, folder: None
+    on_compiling: Told | None = None
+
+
+def train(
+    config: TrainConfig,
+    dataset: Dataset,
+    out: str | os.PathLike[str],
+    *,
+    backend: str = "auto",
+    threads: int | None = None,
+    budget_seconds: float | None = None,
+    initial: Model | None = None,
+    image_fitness: ImageFitness | None = None,
+    origin: dict[str, Any] | None = None,
+    watcher: Watcher | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Result:
+    """Start a run in a new folder.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    dataset : Dataset
+    out : path
+        The run folder; must not hold a run yet.
+    backend, threads
+        See backends.create.
+    budget_seconds : float, optional
+        Turned, before the first generation, into the number of generations that fits (budget.py). A run that is
+        stopped before keeps its budget, and has all of it when it is gone on with.
+    initial : Model, optional
+        A model whose mutated copies are generation 0.
+    image_fitness : callable, optional
+        A fitness of one's own for node-perturbation (see Evolution); to be given again to resume.
+    origin : dict, optional
+        What load_dataset was given: `source` (name or path), `data_dir` and `label`, `size`, ... (READER_OPTIONS);
+        resume loads it so again.
+    watcher : Watcher, optional
+    clock : callable
+        The time in seconds, from any start: what budgets, saving and `seconds` go by.
+
+    Raises
+    ------
+    GenregError
+        If the folder or the backend cannot be used, or settings do not fit.
+    """
+    watcher = watcher or Watcher()
+    with RunFolder.create(Path(out)) as folder:
+        try:
+            if config.fitness == "custom" and image_fitness is None:
+                raise UsageError(
+                    "fitness = custom is for Evolution.ask and tell: a run on a dataset needs a built-in one"
+                )
+            watcher.on_phase("preparing", folder)
+            evolution = Evolution(
+                config, dataset, backend=backend, threads=threads, initial=initial, image_fitness=image_fitness,
+                on_compiling=watcher.on_compiling, clock=clock,
+            )  # fmt: skip
+            known = {"source": config.dataset} | (origin or {})
+            known |= {"backend": evolution.backend.name, "data": fingerprint(dataset), BUDGET: budget_seconds}
+            known |= {"source": lasting(known["source"]), COLUMNS: fingerprint_of_names(dataset)}
+            if initial is not None:
+                folder.write("initial.npz", initial.pack())
+            folder.write_config(evolution.config, [], known)
+        except BaseException:
+            folder.discard()
+            raise
+        notes = run_notes(evolution) | {"budget_seconds": budget_seconds}
+        run = _Run(folder, evolution, [], known, notes, watcher)
+        try:
+            run.fit_to_budget()
+        except GenregError:  # nothing fits into it
+            folder.discard()
+            raise
+        return run.go()
+
+
+def resume(
+    run: str | os.PathLike[str],
+    *,
+    changes: dict[str, Any] | None = None,
+    extend: bool = False,
+    dataset: Dataset | None = None,
+    source: str | None = None,
+    backend: str | None = None,
+    threads: int | None = None,
+    data_dir: str | None = None,
+    image_fitness: ImageFitness | None = None,
+    watcher: Watcher | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Result:
+    """Go on with a run from its checkpoint; ends byte-identical to a run that was never stopped.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+    changes : dict, optional
+        Settings to change from here on; logged in config.toml and in the model. A new total of `generations` is no such
+        change: the run goes on as if it had been the total from the start, unless its steps are annealed.
+    extend : bool
+        Allow another total for an annealed run; logged as a change.
+    dataset : Dataset, optional
+        By default loaded again as the run did.
+    source : str, optional
+        Where the same data lie now, if they were moved. Needed where they are a file or folder and the run folder has
+        no fingerprint of them: it may come from anybody, and could name any file.
+    backend : str, optional
+        By default the run's own: another one gives another, equally valid, run.
+    threads : int, optional
+    data_dir : str, optional
+        Where to look for the dataset first.
+    image_fitness : callable, optional
+        The one the run was started with.
+    watcher : Watcher, optional
+    clock : callable
+        The time in seconds, from any start.
+
+    Raises
+    ------
+    RunError
+        If there is no run, it is in use, its files are damaged, or its data have changed.
+    UsageError
+        For a change that cannot apply any more, or data that must be named and were not.
+    """
+    watcher = watcher or Watcher()
+    with RunFolder.open(Path(run)) as folder:
+        watcher.on_phase("preparing", folder)
+        config, logged, origin = folder.read_config()
+        if OWN_FITNESS in origin:
+            raise UsageError(
+                f"{folder.path}: is a run on a fitness of one's own: go on with it in Python, by "
+                "Evolution.load of its checkpoint.npz and run(fitness=..., out=...)"
+            )
+        reached = _reached(folder)
+        if reached or "generations" in (changes or {}):
+            origin.pop(BUDGET, None)  # the number of generations is known
+        new = config.changed(**(changes or {}))
+        if new.generations < reached:
+            raise UsageError(f"generations {new.generations} is less than the {reached} this run has already done")
+        annealed = (config.annealed or new.annealed) and reached > 0  # no step has been planned before
+        if annealed and new.generations != config.generations and not extend:
+            raise UsageError(
+                f"the steps of this run are planned over {config.generations} generations: another total gives another "
+                "run than one of that length from the start; add --extend to go on so"
+            )
+        logged = [*logged, *config.changes_to(new, reached, changes or {})]
+        if data_dir is not None:
+            origin |= {"data_dir": os.path.abspath(data_dir)}
+        if source is not None:
+            origin |= {"source": lasting(source)}
+        if dataset is None:
+            origin.setdefault("source", config.dataset)
+            dataset = load_again(folder.path, origin, config.variations, named=source is not None)
+        found, columns = fingerprint(dataset), fingerprint_of_names(dataset)
+        if origin.get("data", found) != found or origin.get(COLUMNS, columns) != columns:
+            raise RunError(
+                f"{folder.path}: the data of {dataset.name} are not those this run began with: restore them, "
+                "name their place with --dataset, or start a new run"
+            )
+        backend = backend or origin.get("backend", "auto")
+        evolution = _evolution(
+            folder, reached, new, dataset, backend=backend, threads=threads, image_fitness=image_fitness,
+            on_compiling=watcher.on_compiling, clock=clock,
+        )  # fmt: skip
+        origin |= {"backend": evolution.backend.name, "data": found, COLUMNS: columns}
+        folder.write_config(new, logged, origin)
+        folder.cut_metrics(reached)
+        notes = resumed_notes(evolution, folder.read_json("run.json"), reached)
+        under_way = _Run(folder, evolution, logged, origin, notes, watcher)
+        under_way.fit_to_budget()
+        return under_way.go()
+
+
+def _reached(folder: RunFolder) -> int:
+    """Return the generation of a run's checkpoint, 0 before its first one."""
+    path = folder.path / "checkpoint.npz"
+    return int(read_checkpoint(path)[1]["generation"]) if path.exists() else 0
+
+
+def _evolution(
+    folder: RunFolder,
+    reached: int,
+    config: TrainConfig,
+    dataset: Dataset,
+    **how: Any,
+) -> Evolution:
+    """Return the evolution of a run as it was last saved, or as it began; `how` is what both ways take."""
+    if reached:
+        return Evolution.load(folder.path / "checkpoint.npz", dataset, config=config, **how)
+    start = folder.path / "initial.npz"
+    return Evolution(config, dataset, initial=load(start) if start.exists() else None, **how)
+
+
+@dataclass
+class _Run:
+    """A run under way: saves, validates at the end, chooses, tests."""
+
+    folder: RunFolder
+    evolution: Evolution
+    changes: list[dict[str, Any]]
+    origin: dict[str, Any]
+    notes: dict[str, Any]
+    watcher: Watcher
+
+    def __post_init__(self) -> None:
+        self._saved_at = self.evolution.clock()
+
+    def fit_to_budget(self) -> None:
+        """Turn a budget into a number of generations, where the run has one and is not stopped before."""
+        if (budget := self.origin.get(BUDGET)) is None:
+            return
+        if type(budget) not in (int, float) or not 0 < budget < math.inf:
+            raise RunError(f"{self.folder.path}: config.toml: budget = {budget!r} is no number of seconds")
+        self.watcher.on_phase("measuring", self.folder)
+        if fit_to_budget(self.evolution, budget, self.watcher.should_stop):
+            self.origin[BUDGET] = None
+            self.folder.write_config(self.evolution.config, self.changes, self.origin)
+
+    def go(self) -> Result:
+        """Evolve, save, and at the end validate and test."""
+        self.folder.write_json("run.json", self.notes)
+        if self.origin.get(BUDGET) is not None:  # stopped while it was measured
+            return self._finish("stopped")
+        self.watcher.on_start(self.evolution, self.folder)
+        self.watcher.on_phase("generations", self.folder)
+        ended = self.evolution.run(on_record=self._record, should_stop=self.watcher.should_stop)
+        self.watcher.on_phase("finishing", self.folder)
+        return self._finish(ended)
+
+    def _record(self, record: Record) -> None:
+        self.folder.record(record)
+        if self.evolution.clock() - self._saved_at >= SAVE_EVERY_SECONDS:
+            self._save()
+        self.watcher.on_record(record)
+
+    def _save(self) -> None:
+        self.folder.write("checkpoint.npz", self.evolution.pack())
+        self._saved_at = self.evolution.clock()
+
+    def _finish(self, ended: str) -> Result:
+        evolution = self.evolution
+        if evolution.generation == 0:  # stopped before there is anything to save but the configuration
+            return Result(self.folder.path, None, "", 0, evolution.seconds, ended, {}, {})
+        self._save()
+        started = evolution.clock()
+        validation = evolution.accuracies("validation")
+        genome = evolution.config.champion
+        if genome == "auto" or genome not in validation:
+            genome = max(validation, key=lambda name: validation[name])
+        test = {} if ended == "stopped" else self._test()
+        model = self._model(genome, validation, test)
+        self.folder.write("model.npz", model.pack())
+        evolution.seconds += evolution.clock() - started
+        self.notes |= {
+            "ended": ended,
+            "generations": evolution.generation,
+            "seconds": round(evolution.seconds, 3),
+            "finished": now(),
+            "genome": genome,
+            "validation": validation,
+            "test": {name: result.accuracy for name, result in test.items()},
+        }
+        self.folder.write_json("run.json", self.notes)
+        return Result(self.folder.path, model, genome, evolution.generation, evolution.seconds, ended, validation, test)
+
+    def _test(self) -> dict[str, Evaluation]:
+        assert self.evolution.dataset is not None
+        labels, classes = self.evolution.dataset.test.labels, len(self.evolution.dataset.class_names)
+        champions = self.evolution.champion_genes()
+        return {
+            name: Evaluation.of(self.evolution.predict(genes, "test"), labels, classes)
+            for name, genes in champions.items()
+        }
+
+    def _model(self, genome: str, validation: dict[str, float], test: dict[str, Evaluation]) -> Model:
+        """Return the champion with everything that determined it, and nothing else: equal runs give equal bytes."""
+        evolution, dataset = self.evolution, self.evolution.dataset
+        assert dataset is not None
+        measured = {"validation": validation, "test": {name: result.accuracy for name, result in test.items()}}
+        spent = evolution.config.spent
+        training = {
+            "method": evolution.config.strategy,
+            "genome": genome,
+            "generations": evolution.generation,
+            "seed": evolution.config.seed,
+            "config": evolution.config.to_dict() | {"dataset": display_name(evolution.config.dataset, dataset)},
+            **background(dataset),
+            "changes": self.changes,
+            "accuracies": {name: found for name, found in measured.items() if found and name not in spent},
+        }
+        if spent:
+            training["note"] = "; ".join(spent.values())
+        genes = evolution.champion_genes()[genome]
+        return Model.build(
+            evolution.network, genes, dataset.class_names, dataset.input_range, training, dataset.feature_names
+        )

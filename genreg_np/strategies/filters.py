@@ -1,0 +1,114 @@
+"""Filters for detectors, made without gradients: int8 taps (F, size, size).
+
+    random      normal deviates
+    principal   principal axes of image patches (unsupervised: no label is seen)
+    clusters    centres of image patches by k-means (unsupervised)
+    separable   evolved to answer differently to different classes (fisher.py; sees labels)
+
+Every filter is made zero on average, so that it answers to shape and not to brightness, and scaled so that no answer to
+levels 0 .. 255 leaves 16 bits: its positive and its negative taps sum to at most 128 each.
+
+Shapes: F filters, P patches, T = size * size taps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.errors import UsageError
+from genreg_np.layers import Int8, UInt8, quantised
+from genreg_np.strategies import fisher
+from genreg_np.streams import Purpose, Stream
+
+SOURCES = ("random", "principal", "clusters", "separable")
+PATCHES = 20_000
+CLUSTER_ROUNDS = 10
+
+Float64 = NDArray[np.float64]
+
+
+def make(
+    source: str, images: UInt8, labels: NDArray[np.int64], count: int, size: int, stream: Stream, number: int
+) -> Int8:
+    """Make filters.
+
+    Parameters
+    ----------
+    source : str
+        One of SOURCES.
+    images : (n, H, W) uint8
+        What to learn from.
+    labels : (n,) int64
+        Their classes; only `separable` looks at them.
+    count, size : int
+        F, and the extent of each.
+    stream : Stream
+    number : int
+        Different numbers give different filters of one seed.
+
+    Returns
+    -------
+    (F, size, size) int8
+
+    Raises
+    ------
+    UsageError
+        For more principal axes than there are, or images with nothing on them to learn from.
+    """
+    if source == "random":
+        taps = stream.normals(Purpose.FILTERS, number, 0, count * size * size)
+    elif source == "separable":
+        taps = fisher.separable(images, labels, count, size, stream, number).astype(np.float64)
+    else:
+        patches = draw_patches(images, size, stream, number)
+        if len(patches) == 0:
+            raise UsageError(f"filters = {source}: the images are dark or flat all over; use filters = random")
+        taps = principal_axes(patches, count) if source == "principal" else cluster_centres(patches, count)
+    return quantised(taps.reshape(count, size, size))
+
+
+def draw_patches(images: UInt8, size: int, stream: Stream, number: int) -> Float64:
+    """Return P random patches that are not dark, their mean taken off, each of length 1: (P, T) float64."""
+    count, height, width = images.shape
+    words = stream.words(Purpose.FILTERS, number, 1, 3 * PATCHES).reshape(3, PATCHES).astype(np.uint64)
+    extents = np.array([[count], [height - size + 1], [width - size + 1]], np.uint64)
+    image, row, column = (words * extents >> np.uint64(32)).astype(np.int64)
+    windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
+    patches = windows[image, row, column].reshape(PATCHES, -1).astype(np.float64)
+    patches -= patches.mean(axis=1, keepdims=True)
+    lengths = np.sqrt((patches * patches).sum(axis=1, keepdims=True))
+    lit = lengths[:, 0] > 0
+    normal: Float64 = patches[lit] / lengths[lit]
+    return normal
+
+
+def principal_axes(patches: Float64, count: int) -> Float64:
+    """Return the F principal axes of patches (P, T), the most varied first, each with its largest tap positive."""
+    most = patches.shape[1] - 1
+    if count > most:
+        raise UsageError(f"filters = principal: patches of {most + 1} pixels have {most} axes, not {count}")
+    with single_threaded_blas():
+        _, axes = np.linalg.eigh(patches.T @ patches)
+    best = axes.T[::-1][:count]
+    signs = np.sign(best[np.arange(count), np.abs(best).argmax(axis=1)])
+    axes_signed: Float64 = best * signs[:, None]
+    return axes_signed
+
+
+def cluster_centres(patches: Float64, count: int) -> Float64:
+    """Return F centres of patches (P, T) by k-means: Lloyd's rounds from the first F patches.
+
+    A centre that no patch is nearest to stays where it is.
+    """
+    if count > len(patches):
+        raise UsageError(f"filters = clusters: {count} centres of {len(patches)} patches that are not dark")
+    centres = patches[:count].copy()
+    with single_threaded_blas():
+        for _ in range(CLUSTER_ROUNDS):
+            distances = (centres * centres).sum(axis=1) - 2 * patches @ centres.T
+            nearest = distances.argmin(axis=1)
+            for index in np.unique(nearest):
+                centres[index] = patches[nearest == index].mean(axis=0)
+    return centres

@@ -1,0 +1,35 @@
+"""What a run of mixed evolution computes once and never saves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.base import Backend
+from genreg_np.backends.gradients import Descent
+from genreg_np.layers.base import Array
+from genreg_np.model import Network
+from genreg_np.strategies.mixed.options import MixedOptions
+
+
+@dataclass(frozen=True)
+class MixedContext:
+    """What all generations share."""
+
+    options: MixedOptions
+    backend: Backend
+    descent: Descent
+    parts: tuple[int, ...]  # of each dense layer, the last one included; empty: all whole
+    features: Array = field(repr=False)  # (M, I) of the backend: what is learned from
+    labels: NDArray[np.int64]  # (M,)
+    judged: Array = field(repr=False)  # (n, I) of the backend: the selecting split
+    judged_labels: NDArray[np.int64]  # (n,)
+    layers: dict[str, slice]  # (T,) weights of each layer or part among the genes
+    generations: int  # of the whole run
+
+    @property
+    def network(self) -> Network:
+        """The network that evolves."""
+        return self.descent.network
