@@ -1,7 +1,7 @@
 """Node perturbation by the kernels of kernels/perturb.py; the specification is numpy_.estimate.
 
 A tile is opened (its mutants drawn), its pairs are compared, and their differences folded into a change of the genes:
-a kernel each, called tile by tile, so that each is small and compiled for what a run needs alone.
+a few kernels each, called from here, so that each is small, compiled once, and only if a run needs it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from genreg_np.backends.numba.kernels.network import PREDICTION, multiply, multi
 from genreg_np.fitness import Score, check_image_scores
 from genreg_np.model import Float32, Network
 
-NO_WEIGHTS = np.empty((0, 0), np.float32)
 TILE = 128  # images whose mutants one thread judges at a time: a fixed shape, as IMAGE_TILE
-NO_DRAWS, FIRST = np.empty(0, np.uint32), np.zeros(1, np.int64)
+NO_DRAWS, NO_WEIGHTS = np.empty(0, np.uint32), np.empty((0, 0), np.float32)
+FIRST = np.zeros(1, np.int64)  # all images' draws are of genome 0
 
 Share = Callable[[int, Callable[[int, int], None]], None]  # runs do(first, last) for ranges of all tiles
 # A tile's first image, its images (T, I), and of all units (U, T) activations, m, delta and signs (mutants.py).

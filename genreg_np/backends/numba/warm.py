@@ -1,4 +1,4 @@
-"""What compiles the kernels: for each work the smallest examples that call them, by two processes at once.
+"""What compiles the kernels: for each work the smallest examples that call one each, by two processes at once.
 
 Compiling is single-threaded and takes seconds; a second process compiles every other example into the cache
 meanwhile, from which this one then loads. Where there is no cache, or no second processor, one does it all. The second
@@ -108,20 +108,20 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "detect": _detect,
     "compare by score": _by_score,
     "forward": _forward,
+    "total by score": lambda _: mutants.total_by_score(np.zeros(2), TWO, LABELS, SHARES, BITS[0], TASK),
     "add mutated inputs": _add_mutated_inputs,
     "mutate units": _mutate_units,
-    "judge": _judge,
     "credit": _credit,
+    "judge": _judge,
     "deskew": lambda backend: backend.levels((Deskew((1, 1)),), DARK),
     "inherit": _inherit,
-    "compare by log": lambda _: mutants.compare_by_log(TWO.copy(), TWO, TWO[None], LABELS, 1),
-    "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
     "total by log": lambda _: mutants.total_by_log(np.zeros(2), TWO, LABELS, SHARES),
-    "gather batches": _gather_batches,
+    "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
+    "compare by log": lambda _: mutants.compare_by_log(TWO.copy(), TWO, TWO[None], LABELS, 1),
     "activate": lambda _: activate(TWO.copy(), TWO[0], 0),
     "spread": lambda _: perturb.spread(TWO[None].copy(), TWO.copy(), TWO, TWO[0], TWO),
+    "gather batches": _gather_batches,
     "first genes": _fill_first,
-    "total by score": lambda _: mutants.total_by_score(np.zeros(2), TWO, LABELS, SHARES, BITS[0], TASK),
     "transpose first": lambda _: descent.transpose_first(GENOMES.copy(), GENOMES, 2, 2, 0, 1),
     "inherit units": _inherit_units,
     "add tiles": lambda _: perturb.add_tiles(GENOMES[0].copy(), GENOMES, 1, 0, 1),

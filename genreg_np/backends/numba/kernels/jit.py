@@ -58,7 +58,10 @@ def mark_compiled(work: str) -> None:
 
 
 def kernel(**options: Any) -> Any:
-    """Return a decorator that compiles a function on first call: IEEE arithmetic, no fastmath, cached on disk."""
+    """Return a decorator that compiles a function on first call: IEEE arithmetic, no fastmath, cached on disk.
+
+    Nothing calls kernels from C, so what that would need is not compiled.
+    """
 
     def decorate(function):
         folder = cache_folder()

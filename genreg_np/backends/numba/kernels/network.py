@@ -1,4 +1,4 @@
-"""What a genome computes: activations, logits, and what it earns for its predictions.
+"""What a genome computes: products and activations; and what its scores are made of.
 
 Shapes: K classes, N images, one image per column. Loops run over images innermost, so that they vectorise.
 """
