@@ -21,7 +21,7 @@ import numpy as np
 
 from genreg_np.backends.numba.kernels.bits import ZERO, copy
 from genreg_np.backends.numba.kernels.jit import kernel, part
-from genreg_np.backends.numba.kernels.network import activate, exponential
+from genreg_np.backends.numba.kernels.network import activate, exponential, multiply_turned, product
 
 TILE_ROWS = 128  # rows of weights whose slopes are held at a time: a fixed number, small enough for the cache
 MOST_LIT = 0.9  # with more inputs lit than this fraction, dark ones are multiplied too
@@ -46,7 +46,8 @@ def gather(columns, lit, counts, features, rows, first, last):
         for j in range(inputs):
             count += seen[j]
         if count > MOST_LIT * inputs or count == 0:
-            seen[:] = 1
+            for j in range(inputs):
+                seen[j] = 1
             count = inputs
         counts[s] = count
         at = 0
@@ -61,49 +62,58 @@ def gather(columns, lit, counts, features, rows, first, last):
 
 
 @part()
-def slope_of_loss(logits, labels):
-    """Replace logits (K, N) by the slope of the mean loss, (p - [k = label]) / N; return the sum of losses."""
+def slope_of_loss(slope, logits, labels):
+    """Fill slope (K, N) with that of the mean loss for logits (K, N), (p - [k = label]) / N; return the losses' sum."""
     classes, images = logits.shape
-    top, total = np.empty(images, np.float32), np.zeros(images, np.float32)
-    copy(top, logits[0])
+    top, total = np.empty(images, np.float32), np.empty(images, np.float32)
+    for i in range(images):
+        top[i], total[i] = logits[0, i], np.float32(0)
     for k in range(1, classes):
+        row = logits[k]
         for i in range(images):
-            top[i] = max(top[i], logits[k, i])
+            top[i] = max(top[i], row[i])
     loss = 0.0
     for i in range(images):
         loss += top[i] - logits[labels[i], i]
     for k in range(classes):
+        row, target = logits[k], slope[k]
         for i in range(images):
-            shifted = logits[k, i] - top[i]
+            shifted = row[i] - top[i]
             # Written so that a NaN is not lost: it must reach the loss.
-            logits[k, i] = exponential(max(shifted, np.float32(-87))) if shifted == shifted else shifted
-            total[i] += logits[k, i]
+            target[i] = exponential(max(shifted, np.float32(-87))) if shifted == shifted else shifted
+            total[i] += target[i]
     share = np.float32(1 / images)
     for k in range(classes):
+        target = slope[k]
         for i in range(images):
-            logits[k, i] = logits[k, i] / total[i] * share
+            target[i] = target[i] / total[i] * share
     for i in range(images):
         loss += math.log(total[i])
-        logits[labels[i], i] -= share
+        slope[labels[i], i] -= share
     return loss
 
 
 @part()
 def times_slope(slope, values, code):
     """Multiply slope (O, N) by f'(z), told from the values f(z); `code` as in base.ACTIVATION_CODES."""
-    flat, known = slope.reshape(slope.size), values.reshape(values.size)
-    if code == 1:
-        for i in range(len(flat)):
-            flat[i] *= np.float32(1) - known[i] * known[i]
-    elif code == 2:
-        for i in range(len(flat)):
-            flat[i] = flat[i] if known[i] > 0 else flat[i] * np.float32(0)
-    elif code == 3:
-        for i in range(len(flat)):
-            flat[i] = flat[i] if known[i] > 0 else flat[i] * np.float32(0.01)
-    elif code == 4:
-        for i in range(len(flat)):
-            flat[i] *= known[i] * (np.float32(1) - known[i])
+    for row in range(len(slope)):
+        target, known = slope[row], values[row]
+        if code == 1:
+            for i in range(len(target)):
+                target[i] *= np.float32(1) - known[i] * known[i]
+        elif code == 2 or code == 3:
+            below = np.float32(0) if code == 2 else np.float32(0.01)
+            for i in range(len(target)):
+                target[i] = target[i] if known[i] > 0 else target[i] * below
+        elif code == 4:
+            for i in range(len(target)):
+                target[i] *= known[i] * (np.float32(1) - known[i])
+
+
+@part()
+def product_turned(first, second, out):
+    """Fill out (O, N) with the product of first (I, O), not turned over in memory, and second (I, N)."""
+    np.dot(first.T, second, out)
 
 
 @part()
@@ -129,13 +139,16 @@ def change(genes, slopes, first, second, how):
 @part()
 def change_first(genes, first, second, slope, columns, lit, how):
     """Do one step on the first layer's weights, genes (I O,): slopes x dz^T for the lit inputs, 0 for the others."""
-    height = len(slope)
-    inputs, turned = len(genes) // height, np.ascontiguousarray(slope.T)
-    none, done = np.zeros(TILE_ROWS * height, np.float32), 0
+    height, images = slope.shape
+    inputs, turned = len(genes) // height, np.empty((images, height), np.float32)
+    for i in range(images):
+        for row in range(height):
+            turned[i, row] = slope[row, i]
+    none, found, done = np.zeros(TILE_ROWS * height, np.float32), np.empty((TILE_ROWS, height), np.float32), ZERO
+    slopes = found.reshape(TILE_ROWS * height)
     for tile in range(0, len(columns), TILE_ROWS):
-        product = np.dot(columns[tile : tile + TILE_ROWS], turned)
-        slopes = product.reshape(product.size)
         k, stop = tile, min(len(columns), tile + TILE_ROWS)
+        product(columns[tile:stop], turned, found[: stop - tile])
         while k < stop:
             change_evenly(genes, first, second, none, done * height, lit[k] * height, how)
             run = 1  # neighbours that are lit too
@@ -156,84 +169,80 @@ def change_evenly(genes, first, second, slopes, begin, end, how):
 
 
 @part()
-def first_products(genes, columns, lit):
-    """Return W x (O, N) of the first layer, genes (I, O), for the lit inputs' columns (W, N)."""
-    if len(lit) == len(genes):
-        return np.dot(genes.T, columns)
-    weights = np.empty((len(lit), genes.shape[1]), np.float32)
-    for k in range(len(lit)):
-        copy(weights[k], genes[lit[k]])
-    return np.dot(weights.T, columns)
+def change_layer(genes, first, second, slope, source, how):
+    """Do one step on a later layer's weights, genes (O I,): slopes dz x^T, from slope (O, N) and source (I, N)."""
+    height, width = len(slope), len(source)
+    for row in range(0, height, TILE_ROWS):
+        stop = min(height, row + TILE_ROWS)
+        slopes, begin, end = np.empty((stop - row, width), np.float32), row * width, stop * width
+        multiply_turned(slope[row:stop], source, slopes)
+        change(genes[begin:end], slopes.reshape(slopes.size), first[begin:end], second[begin:end], how)
 
 
 @part()
-def step_network(genes, first, second, layers, columns, lit, labels, how):
-    """Do one step of one network (D,) on a batch, columns (W, N); return the sum of its images' losses."""
-    images, depth = columns.shape[1], len(layers)
+def first_products(out, genes, columns, lit):
+    """Fill out (O, N) with W x of the first layer, genes (I, O), for the lit inputs' columns (W, N)."""
+    weights = genes
+    if len(lit) < len(genes):
+        weights = np.empty((len(lit), genes.shape[1]), np.float32)
+        for k in range(len(lit)):
+            copy(weights[k], genes[lit[k]])
+    product_turned(weights, columns, out)
+
+
+@part()
+def forward(values, genes, layers, columns, lit):
+    """Fill values (U, N) with all layers' units, for columns (W, N)."""
     at = ZERO
-    for layer in range(depth):
-        at += layers[layer, 1]
-    values = np.empty((at, images), np.float32)  # of all layers
-    at = ZERO
-    for layer in range(depth):
-        width, height, start, code = layers[layer]
-        middle = start + width * height
+    for layer in range(len(layers)):
+        width, height, start, code = layers[layer, 0], layers[layer, 1], layers[layer, 2], layers[layer, 3]
+        middle, out = start + width * height, values[at : at + height]
         if layer == 0:
-            out = first_products(genes[start:middle].reshape(width, height), columns, lit)
+            first_products(out, genes[start:middle].reshape(width, height), columns, lit)
         else:
-            out = np.dot(genes[start:middle].reshape(height, width), values[at - width : at])
+            product(genes[start:middle].reshape(height, width), values[at - width : at], out)
         activate(out, genes[middle : middle + height], code)
-        for row in range(height):
-            copy(values[at + row], out[row])
         at += height
-    slope = np.empty((layers[depth - 1, 1], images), np.float32)
-    for row in range(len(slope)):
-        copy(slope[row], values[at - len(slope) + row])
-    loss = slope_of_loss(slope, labels)
-    for back in range(depth):
-        layer = depth - 1 - back
-        width, height, start, _ = layers[layer]
-        middle = start + width * height
-        at -= height
-        sums = np.empty(height, np.float32)
-        for row in range(height):
-            total = np.float32(0)
-            for i in range(images):
-                total += slope[row, i]
-            sums[row] = total
-        if layer == 0:
-            change_first(genes[start:middle], first[start:middle], second[start:middle], slope, columns, lit, how)
-            below = slope
-        else:
-            below = np.dot(genes[start:middle].reshape(height, width).T, slope)
-            source = values[at - width : at]
-            times_slope(below, source, layers[layer - 1, 3])
-            for row in range(0, height, TILE_ROWS):
-                stop = min(height, row + TILE_ROWS)
-                slopes = np.dot(slope[row:stop], source.T)
-                begin, end = start + row * width, start + stop * width
-                change(genes[begin:end], slopes.reshape(slopes.size), first[begin:end], second[begin:end], how)
-        stop = middle + height
-        change(genes[middle:stop], sums, first[middle:stop], second[middle:stop], how)
-        slope = below
-    return loss
 
 
 @kernel()
-def descend(genes, first, second, losses, layers, batches, labels, hows, begin, end):
-    """Do S steps of networks (P, D) on what `gather` filled and labels (S, N); add their losses to losses (P,).
+def descend(genes, first, second, losses, layers, batches, labels, hows):
+    """Do S steps of one network (D,) on what `gather` filled and labels (S, N); return losses plus its images' losses.
 
     `hows` (S, 5) is what `change` needs in each step.
     """
     columns, lit, counts = batches
-    for p in range(begin, end):
-        other = second[p] if len(second) else first[p]
-        for s in range(len(labels)):
-            row, count = hows[s], counts[s]
-            how = (int(row[0]), row[1], row[2], row[3], row[4])
-            losses[p] += step_network(
-                genes[p], first[p], other, layers, columns[s, :count], lit[s, :count], labels[s], how
-            )
+    depth, images, units = len(layers), labels.shape[1], ZERO
+    for layer in range(depth):
+        units += layers[layer, 1]
+    values = np.empty((units, images), np.float32)
+    for s in range(len(labels)):
+        row, inputs, seen, at = hows[s], columns[s, : counts[s]], lit[s, : counts[s]], units
+        how = (int(row[0]), row[1], row[2], row[3], row[4])
+        forward(values, genes, layers, inputs, seen)
+        slope = np.empty((layers[depth - 1, 1], images), np.float32)
+        losses += slope_of_loss(slope, values[at - len(slope) :], labels[s])
+        for back in range(depth):
+            layer = depth - 1 - back
+            width, height, start = layers[layer, 0], layers[layer, 1], layers[layer, 2]
+            middle, at, sums = start + width * height, at - height, np.empty(height, np.float32)
+            for unit in range(height):
+                total, each = np.float32(0), slope[unit]
+                for i in range(images):
+                    total += each[i]
+                sums[unit] = total
+            if layer == 0:
+                change_first(genes[start:middle], first[start:middle], second[start:middle], slope, inputs, seen, how)
+                below = slope
+            else:
+                below, source = np.empty((width, images), np.float32), values[at - width : at]
+                product_turned(genes[start:middle].reshape(height, width), slope, below)
+                times_slope(below, source, layers[layer - 1, 3])
+                change_layer(genes[start:middle], first[start:middle], second[start:middle], slope, source, how)
+            stop = middle + height
+            change(genes[middle:stop], sums, first[middle:stop], second[middle:stop], how)
+            slope = below
+    return losses
 
 
 @kernel()
