@@ -237,11 +237,11 @@ class OnHost(Backend):
 
     def __init__(self, inner: Backend) -> None:
         self.name = inner.name
-        self.score, self.logits, self.perturb = inner.score, inner.logits, inner.perturb
+        self.score, self.outputs, self.logits, self.perturb = inner.score, inner.outputs, inner.logits, inner.perturb
         self.rebuild = lambda *arguments: inner.to_host(inner.rebuild(*arguments))
         self.mutate = lambda *arguments: inner.to_host(inner.mutate(*arguments))
 
-    score = rebuild = mutate = logits = plan = perturb = None  # an instance has its own
+    score = outputs = rebuild = mutate = logits = plan = perturb = None  # an instance has its own
 
 
 # Fitness functions that worker processes can import.

@@ -113,10 +113,15 @@ class NumbaBackend(Backend):
             self.compile_seconds += time.perf_counter() - start
         return self.compile_seconds
 
-    def score(self, brood: Brood, batch: Batch) -> Judgement:
-        """Judge every genome of the brood on the batch."""
+    def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
+        """Judge genomes of the brood on the batch."""
         with single_threaded_blas():
-            return numba_broods.score(brood, batch, self._run)
+            return numba_broods.score(brood, batch, chosen, self._run)
+
+    def outputs(self, brood: Brood, features: Float32, chosen: NDArray[np.integer] | None = None) -> Float32:
+        """Return what genomes of the brood answer, (C, N, K)."""
+        with single_threaded_blas():
+            return numba_broods.outputs(brood, features, chosen, self._run)
 
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Float32:
         """Return the genes of the chosen genomes, (C, D) float32."""

@@ -15,12 +15,13 @@ Shapes: G genomes of a tile, W lit inputs, H units of the first layer, N images,
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import ACTIVATION_CODES, Batch, Brood, Judgement
+from genreg_np.backends.base import ACTIVATION_CODES, Batch, Brood, Judgement, tiles_of
 from genreg_np.backends.numba.gradients import layer_table
 from genreg_np.backends.numba.kernels import brood as kernels
 from genreg_np.backends.numba.kernels import offspring
@@ -103,10 +104,11 @@ class BroodTiles:
 
     def __init__(self, brood: Brood, batch: Batch) -> None:
         self.genes, self.judgement = Offspring(brood), Judgement(np.empty(brood.size), np.empty(brood.size))
-        self._brood, self._batch, self._first = brood, batch, brood.network.dense[0]
+        self._brood, self.batch, self._first = brood, batch, brood.network.dense[0]
         self.columns, self.spans, self.places = lit_inputs(batch.inputs)
         self.genomes, self.rows = tile_of(self._first.outputs, len(self.columns))
         self._numbers = np.arange(brood.size)
+        self.answers: Float32 | None = None
         self._task = int(batch.score), float(batch.reward), float(batch.penalty)
         self._codes = [ACTIVATION_CODES[layer.activation] for layer in brood.network.dense]
         self._finished_at_once = max(
@@ -115,7 +117,7 @@ class BroodTiles:
 
     def dense(self, first: int, last: int) -> None:
         """Judge tiles of `self.genomes` genomes, `self.rows` rows of each at a time."""
-        hidden, images = self._first.outputs, len(self._batch)
+        hidden, images = self._first.outputs, len(self.batch)
         for tile in range(first, last):
             genomes = self._numbers[tile * self.genomes : (tile + 1) * self.genomes]
             count = len(genomes)
@@ -141,7 +143,7 @@ class BroodTiles:
 
     def logits(self, values: Float32, genomes: Numbers) -> Float32:
         """Return the logits (G, K, N) from the first layers' products (G, H, N)."""
-        network, images, count = self._brood.network, len(self._batch), len(genomes)
+        network, images, count = self._brood.network, len(self.batch), len(genomes)
         start = network.weight_slices[0][1].start
         genes = np.empty((count, network.gene_count - start), np.float32)
         self.genes.fill(genes, genomes, (start, 1, genes.shape[1]), whole(genes.shape[1]))
@@ -155,13 +157,24 @@ class BroodTiles:
         return values
 
     def judge(self, logits: Float32, genomes: Numbers) -> None:
-        """Fill fitness and accuracy of genomes (G,), neighbours, from their logits (G, K, N)."""
+        """Fill fitness and accuracy of genomes (G,), neighbours, from their logits (G, K, N); or keep their answers."""
+        if self.answers is not None:
+            places = self._places[genomes]
+            self.answers[places[places >= 0]] = logits[places >= 0].swapaxes(1, 2)
+            return
         words = np.empty((len(genomes), 0), np.uint32)
-        if self._batch.score is Score.REWARD_SAMPLED:
-            words = self.genes.words(genomes, 0, -(-len(self._batch) // 4), PREDICTION)
+        if self.batch.score is Score.REWARD_SAMPLED:
+            words = self.genes.words(genomes, 0, -(-len(self.batch) // 4), PREDICTION)
         own, found = slice(genomes[0], genomes[0] + len(genomes)), self.judgement
-        what = words, self._batch.labels, self._batch.weights, self._task
+        what = words, self.batch.labels, self.batch.weights, self._task
         kernels.judge(found.fitness[own], found.accuracy[own], logits, *what)
+
+    def keep_answers(self, chosen: Numbers) -> Float32:
+        """Have the answers of chosen genomes kept instead of judged; return where they will be, (C, N, K)."""
+        self.answers = np.empty((len(chosen), len(self.batch), self._brood.network.outputs), np.float32)
+        self._places = np.full(self._brood.size, -1)
+        self._places[chosen] = np.arange(len(chosen))
+        return self.answers
 
     def survivor_products(self, products: Float32, first: int, last: int) -> None:
         """Fill products (S, H, N) with survivors' first layers times the batch, without bias."""
@@ -172,7 +185,7 @@ class BroodTiles:
 
     def inherited(self, products: Float32, first: int, last: int) -> None:
         """Judge tiles of inherited_at_once genomes by the survivors' products (S, H, N)."""
-        size = inherited_at_once(self._first.outputs, len(self._batch))
+        size = inherited_at_once(self._first.outputs, len(self.batch))
         for tile in range(first, last):
             genomes = self._numbers[tile * size : (tile + 1) * size]
             self.finish(self.pre_activations(products, genomes), genomes)
@@ -188,17 +201,41 @@ class BroodTiles:
         return values
 
 
-def score(brood: Brood, batch: Batch, share_out: Share) -> Judgement:
+def score(brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None, share_out: Share) -> Judgement:
     """Do what Backend.score says."""
-    tiles, hidden = BroodTiles(brood, batch), brood.network.dense[0].outputs
+    tiles = BroodTiles(brood, batch)
+    run(tiles, chosen, share_out)
+    return tiles.judgement.of(chosen)
+
+
+def outputs(brood: Brood, features: Float32, chosen: NDArray[np.integer] | None, share_out: Share) -> Float32:
+    """Do what Backend.outputs says."""
+    count = len(features)
+    tiles = BroodTiles(brood, Batch(features, np.zeros(count, np.int64), np.ones(count), Score.LOG_PROBABILITY))
+    numbers = np.arange(brood.size) if chosen is None else np.asarray(chosen, np.int64)
+    distinct, places = np.unique(numbers, return_inverse=True)
+    answers = tiles.keep_answers(distinct)
+    run(tiles, distinct, share_out)
+    return answers if len(distinct) == len(numbers) and chosen is None else answers[places]
+
+
+def run(tiles: BroodTiles, chosen: NDArray[np.integer] | None, share_out: Share) -> None:
+    """Compute all tiles that hold chosen genomes."""
+    brood, batch = tiles.genes.brood, tiles.batch
+    hidden = brood.network.dense[0].outputs
+    one: Callable[[int, int], None] = tiles.dense
+    size = tiles.genomes
     if plan(brood) == "inherited":
         products = np.empty((len(brood.survivors), hidden, len(batch)), np.float32)
-        size = inherited_at_once(hidden, len(batch))
         share_out(len(products), lambda first, last: tiles.survivor_products(products, first, last))
-        share_out(-(-brood.size // size), lambda first, last: tiles.inherited(products, first, last))
-    else:
-        share_out(-(-brood.size // tiles.genomes), tiles.dense)
-    return tiles.judgement
+        size, one = inherited_at_once(hidden, len(batch)), functools.partial(tiles.inherited, products)
+    needed = tiles_of(brood.size, size, chosen)
+
+    def do(first: int, last: int) -> None:
+        for tile in needed[first:last]:
+            one(tile, tile + 1)
+
+    share_out(len(needed), do)
 
 
 def plan(brood: Brood) -> str:
