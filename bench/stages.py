@@ -6,8 +6,8 @@ dense       batch, build (crossover and mutation), product (first layers), finis
 inherited   batch, product (survivors' first layers), inherit (pre-activations and mutated inputs), finish, rebuild
 
 Each stage has a least amount of work, from which its limit follows (limits.py): the longer of operations / GEMM peak
-and bytes / memory bandwidth. P genomes, S survivors, D genes, W lit inputs, H hidden units, N images, K classes, r the
-mutation rate:
+and bytes / memory bandwidth. P genomes, S survivors, D genes, W active inputs, H hidden units, N images, K classes, r
+the mutation rate:
 
 batch      8 N I bytes             read, and written with the images as columns
 build      12 P H W bytes          two parents read, a child written
@@ -99,15 +99,15 @@ def stages(workload: Workload, gene: Gene) -> tuple[dict[str, Callable[[], objec
     return timed, lambda: (engine.score(brood, batch), engine.rebuild(brood, survivors))
 
 
-def work(workload: Workload, gene: Gene, lit: int) -> dict[str, tuple[float, float]]:
+def work(workload: Workload, gene: Gene, active: int) -> dict[str, tuple[float, float]]:
     """Return the least (operations, bytes) of each stage."""
     population, hidden, images = workload.population, workload.hidden, len(workload.images)
     units, inherited = population * hidden * images, gene is not Gene.WEIGHT
     return {
         "batch": (0, 8 * workload.images.size),
-        "build": (0, 12 * population * hidden * lit),
-        "product": (2 * (workload.survivors if inherited else population) * hidden * lit * images, 0),
-        "inherit": (2 * MUTATION_RATE * lit * units, 8 * units),
+        "build": (0, 12 * population * hidden * active),
+        "product": (2 * (workload.survivors if inherited else population) * hidden * active * images, 0),
+        "inherit": (2 * MUTATION_RATE * active * units, 8 * units),
         "finish": ((25 + 2 * workload.classes) * units, 8 * units),
         "rebuild": (0, 12 * workload.survivors * workload.genes),
     }
@@ -124,11 +124,11 @@ def measure(workload: Workload, gene: Gene) -> dict[str, Any]:
             action()
             milliseconds[name].append(1000 * (time.perf_counter() - start))
     median = {name: statistics.median(values[1:]) for name, values in milliseconds.items()}
-    lit = broods.lit_inputs(workload.images)[0].shape[0]
-    needs = work(workload, gene, lit)
+    active = broods.active_inputs(workload.images)[0].shape[0]
+    needs = work(workload, gene, active)
     return {
         "whole_ms": round(median.pop("whole"), 2),
-        "lit_inputs": lit,
+        "active_inputs": active,
         "stages": {
             name: {"median_ms": round(value, 2), "operations": needs[name][0], "bytes": needs[name][1]}
             for name, value in median.items()

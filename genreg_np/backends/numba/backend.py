@@ -83,7 +83,7 @@ class NumbaBackend(Backend):
         return f"{self.threads} thread{'s' if self.threads > 1 else ''}"
 
     def plan(self, brood: Brood, images: int) -> Plan:
-        """Say how a generation is scored; inputs that are dark in the whole batch need less."""
+        """Say how a generation is scored; inputs that are inactive in the whole batch need less."""
         first, kind = brood.network.dense[0], numba_broods.plan(brood)
         values = 4 * first.outputs * images
         if kind == "inherited":

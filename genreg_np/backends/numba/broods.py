@@ -10,7 +10,7 @@ inherited   multiply the survivors' first layers with the batch once; a child's 
 A tile of genomes goes from kernel to kernel, each called from here: so each is small, and compiled once. Nothing
 depends on which thread takes which tile.
 
-Shapes: G genomes of a tile, W lit inputs, H units of the first layer, N images, D genes.
+Shapes: G genomes of a tile, W active inputs, H units of the first layer, N images, D genes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BLOCK_GENES = 1 << 18  # weights built at a time, 1 MB: they must stay in a core
 BLOCK_VALUES = 1 << 18  # pre-activations inherited at a time
 MIN_ROWS, MOST_GENOMES = 16, 16
 SPARSE_COST = 4.0  # a scattered multiply-add costs this many of a product's
-LONGEST_GAP = 32  # dark inputs between lit ones that are cheaper to compute than to step over
+LONGEST_GAP = 32  # inactive inputs between active ones that are cheaper to compute than to step over
 EVERY_PLACE = np.empty(0, np.int32)  # offspring.mutate: all genes of a row are built
 
 Share = Callable[[int, Callable[[int, int], None]], None]  # runs do(first, last) for ranges of all tiles
@@ -105,7 +105,7 @@ class BroodTiles:
     def __init__(self, brood: Brood, batch: Batch) -> None:
         self.genes, self.judgement = Offspring(brood), Judgement(np.empty(brood.size), np.empty(brood.size))
         self._brood, self.batch, self._first = brood, batch, brood.network.dense[0]
-        self.columns, self.spans, self.places = lit_inputs(batch.inputs)
+        self.columns, self.spans, self.places = active_inputs(batch.inputs)
         self.genomes, self.rows = tile_of(self._first.outputs, len(self.columns))
         self._numbers = np.arange(brood.size)
         self.answers: Float32 | None = None
@@ -129,7 +129,7 @@ class BroodTiles:
             self.finish(products.reshape(count, hidden, images), genomes)
 
     def build(self, genomes: Numbers, row: int) -> Float32:
-        """Return weights of genomes (G,) to the lit inputs, of `self.rows` units from `row` on: (G rows, W)."""
+        """Return weights of genomes (G,) to the active inputs, of `self.rows` units from `row` on: (G rows, W)."""
         height, inputs = min(self.rows, self._first.outputs - row), self._first.inputs
         block = np.empty((len(genomes), height * len(self.columns)), np.float32)
         self.genes.fill(block, genomes, (row * inputs, height, inputs), self.spans, self.places)
@@ -179,9 +179,9 @@ class BroodTiles:
     def survivor_products(self, products: Float32, first: int, last: int) -> None:
         """Fill products (S, H, N) with survivors' first layers times the batch, without bias."""
         for s in range(first, last):
-            lit = np.empty((1, self._first.outputs, len(self.columns)), np.float32)
-            kernels.gather_lit(lit, self._brood.survivors[s : s + 1], self._first.inputs, self.spans)
-            multiply(lit, self.columns[None], products[s : s + 1])
+            active = np.empty((1, self._first.outputs, len(self.columns)), np.float32)
+            kernels.gather_active(active, self._brood.survivors[s : s + 1], self._first.inputs, self.spans)
+            multiply(active, self.columns[None], products[s : s + 1])
 
     def inherited(self, products: Float32, first: int, last: int) -> None:
         """Judge tiles of inherited_at_once genomes by the survivors' products (S, H, N)."""
@@ -196,8 +196,8 @@ class BroodTiles:
         values = np.empty((len(genomes), *products.shape[1:]), np.float32)
         words = genes.group_words(genomes)
         kernels.inherit_units(values, products, inputs, genomes, words, genes.family, brood.elites)
-        lit, drawn = (inputs, self.columns, self.places), (brood.generation, genes.seed)
-        kernels.add_mutated_inputs(values, genomes, brood.elites, *lit, drawn, genes.tables)
+        active, drawn = (inputs, self.columns, self.places), (brood.generation, genes.seed)
+        kernels.add_mutated_inputs(values, genomes, brood.elites, *active, drawn, genes.tables)
         return values
 
 
@@ -263,24 +263,24 @@ def whole(count: int) -> NDArray[np.int64]:
     return np.array([[0, count]], np.int64)
 
 
-def lit_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArray[np.int32]]:
-    """Return what of a batch (N, I) matters: an input that is dark in every image adds nothing to any sum.
+def active_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArray[np.int32]]:
+    """Return what of a batch (N, I) matters: an input that is inactive in every image adds nothing to any sum.
 
     Returns
     -------
     columns : (W, N) float32
-        The lit inputs and the short gaps between them.
+        The active inputs and the short gaps between them.
     spans : (n, 2) int64
         The runs of inputs they come from.
     places : (I,) int32
         Each input's row of `columns`, or -1.
     """
     inputs = features.shape[1]
-    lit = np.flatnonzero(features.any(axis=0))
-    if len(lit) == 0:
-        lit = np.arange(1)
-    breaks = np.flatnonzero(np.diff(lit) > LONGEST_GAP)
-    spans = np.stack([lit[np.r_[0, breaks + 1]], lit[np.r_[breaks, -1]] + 1], axis=1)
+    active = np.flatnonzero(features.any(axis=0))
+    if len(active) == 0:
+        active = np.arange(1)
+    breaks = np.flatnonzero(np.diff(active) > LONGEST_GAP)
+    spans = np.stack([active[np.r_[0, breaks + 1]], active[np.r_[breaks, -1]] + 1], axis=1)
     used = np.concatenate([np.arange(begin, end) for begin, end in spans])
     places = np.full(inputs, -1, np.int32)
     places[used] = np.arange(len(used))

@@ -44,12 +44,12 @@ def descend(
     for rows in parts:  # the last batch may be smaller
         steps = max(1, min(MOST_STEPS, COLUMN_BYTES // (4 * inputs * max(1, rows.shape[1]))))
         columns = np.empty((steps, inputs, rows.shape[1]), np.float32)
-        lit, counts = np.empty((steps, inputs), np.int64), np.empty(steps, np.int64)
+        active, counts = np.empty((steps, inputs), np.int64), np.empty(steps, np.int64)
         for start in range(0, len(rows), steps):
             some = np.ascontiguousarray(rows[start : start + steps], np.int64)
-            share_out(len(some), kernels.gather, columns, lit, counts, features, some)
+            share_out(len(some), kernels.gather, columns, active, counts, features, some)
             how = _rates(descent.optimiser, done + 1, len(some))
-            what = layers, (columns, lit, counts), labels[some], how
+            what = layers, (columns, active, counts), labels[some], how
             share_out(size, _train, learning, first, second, losses, what)
             done += len(some)
     trained = np.empty_like(learning)

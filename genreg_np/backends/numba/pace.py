@@ -46,7 +46,7 @@ SECONDS = {  # of numba_warm.EXAMPLES, on one core of 2.5 GHz: bench/kernel_seco
     "add tiles": 0.2,
     "multiply": 0.2,
     "multiply turned": 0.2,
-    "gather lit": 0.2,
+    "gather active": 0.2,
     "draw words": 0.1,
     "standardise": 0.1,
 }

@@ -128,14 +128,14 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "add tiles": lambda _: perturb.add_tiles(GENOMES[0].copy(), GENOMES, 1, 0, 1),
     "multiply": lambda _: multiply(TWO[None], TWO[None], TWO[None].copy()),
     "multiply turned": lambda _: multiply_turned(TWO, TWO, TWO.copy()),
-    "gather lit": lambda _: brood.gather_lit(TWO[None].copy(), GENOMES, 2, whole(2)),
+    "gather active": lambda _: brood.gather_active(TWO[None].copy(), GENOMES, 2, whole(2)),
     "draw words": lambda _: _genes().words(NONE, 0, 1, PREDICTION),
     "standardise": lambda backend: backend.standardise(Standardise.fit(DARK), DARK),
 }
 LOGITS = ("activate", "multiply", "multiply turned")
 NEEDED = {
     Work.BROODS: (
-        *("judge", "inherit", "add mutated inputs", "mutate", "first genes", "inherit units", "gather lit"),
+        *("judge", "inherit", "add mutated inputs", "mutate", "first genes", "inherit units", "gather active"),
         *("draw words", *LOGITS),
     ),
     Work.PAIRS: (

@@ -1,7 +1,7 @@
 """A tile of a generation's genomes, step by step: broods.py calls these kernels in turn.
 
-Shapes: G genomes of the tile, their numbers in the brood `genomes` (G,) int64; S survivors; I inputs, W of them lit, H
-units of the first layer, N images, K classes.
+Shapes: G genomes of the tile, their numbers in the brood `genomes` (G,) int64; S survivors; I inputs, W of them active,
+H units of the first layer, N images, K classes.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -26,11 +26,11 @@ from genreg_np.streams import SEGMENT
 
 
 @kernel()
-def gather_lit(lit, survivors, inputs, spans):
-    """Fill lit (S, H, W) with the survivors' first layers at the spans (n, 2) of lit inputs."""
+def gather_active(active, survivors, inputs, spans):
+    """Fill active (S, H, W) with the survivors' first layers at the spans (n, 2) of active inputs."""
     for s in range(len(survivors)):
-        for h in range(lit.shape[1]):
-            at, target, source = ZERO, lit[s, h], survivors[s, h * inputs : (h + 1) * inputs]
+        for h in range(active.shape[1]):
+            at, target, source = ZERO, active[s, h], survivors[s, h * inputs : (h + 1) * inputs]
             for span in range(len(spans)):
                 begin, end = spans[span, 0], spans[span, 1]
                 copy(target[at : at + end - begin], source[begin:])
@@ -58,7 +58,7 @@ def inherit_units(values, products, inputs, genomes, words, family, elites):
 
 @kernel()
 def add_mutated_inputs(pre_activations, genomes, elites, inputs, columns, places, drawn, tables):
-    """Add noise * x to pre-activations (G, H, N) for every mutated weight of the first layer whose input x is lit.
+    """Add noise * x to pre-activations (G, H, N) for every mutated weight of the first layer whose input x is active.
 
     drawn = generation, seed; tables = gaps, normal, scale.
     """
@@ -76,7 +76,7 @@ def add_mutated_inputs(pre_activations, genomes, elites, inputs, columns, places
             while i < count:
                 while begin + stops[i] >= row_end:
                     row, row_end = row + 1, row_end + inputs
-                # Gather up to four lit inputs of this row: four at a time halve the traffic on the pre-activations.
+                # Gather up to four active inputs of this row: four at a time halve the traffic on the pre-activations.
                 found, base = 0, row_end - inputs - begin
                 p0, p1, p2, p3 = 0, 0, 0, 0
                 z0, z1, z2, z3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)

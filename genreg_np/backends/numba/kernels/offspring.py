@@ -3,7 +3,7 @@
 Walks and bit masks begin at fixed places (streams.py), so a stretch can be built without what lies before it.
 
 What is built are rows of genes, and of each row only some spans (n, 2) of its places: the first layer's weights at the
-inputs that are lit in a batch, or everything there is. `rows` = number of the first gene, how many rows, genes of each.
+inputs that are active in a batch, or everything there is. `rows` = number of the first gene, how many rows, genes of each.
 
 Shapes: G genomes, their numbers in the brood `genomes` (G,) int64; D genes of a genome, L of them built; S survivors.
 """
@@ -154,7 +154,7 @@ def mutate(built, rows, spans, places, genomes, elites, drawn, tables):
             stop = min(end, (begin // SEGMENT + 1) * SEGMENT)
             while begin >= row_start + inputs:
                 row_start, at = row_start + inputs, at + width
-            if stop > row_start + inputs or is_lit(spans, begin - row_start, stop - row_start):
+            if stop > row_start + inputs or is_active(spans, begin - row_start, stop - row_start):
                 count = walk(stops, noise, begin, stop, genome, generation, purpose, seed, gaps, normal, scale)
                 for i in range(count):
                     gene = begin + stops[i]
@@ -169,7 +169,7 @@ def mutate(built, rows, spans, places, genomes, elites, drawn, tables):
 
 
 @part()
-def is_lit(spans, begin, end):
+def is_active(spans, begin, end):
     """Whether any input from `begin` up to `end` lies in a span."""
     low, high = 0, len(spans)
     while low < high:  # the first span that ends after `begin`
