@@ -63,7 +63,7 @@ def gather(columns, active, counts, features, rows, first, last):
 
 @part()
 def gradient_of_loss(gradient, logits, labels):
-    """Fill gradient (K, N) with that of the mean loss for logits (K, N), (p - [k = label]) / N; return the losses' sum."""
+    """Fill gradient (K, N), of the mean loss by logits (K, N): (p - [k = label]) / N; return the losses' sum."""
     classes, images = logits.shape
     top, total = np.empty(images, np.float32), np.empty(images, np.float32)
     for i in range(images):
@@ -138,7 +138,7 @@ def change(genes, gradients, first, second, how):
 
 @part()
 def change_first(genes, first, second, gradient, columns, active, how):
-    """Do one step on the first layer's weights, genes (I O,): gradients x dz^T for the active inputs, 0 for the others."""
+    """Do one step on the first layer's weights, genes (I O,): gradients x dz^T for active inputs, 0 for others."""
     height, images = gradient.shape
     inputs, turned = len(genes) // height, np.empty((images, height), np.float32)
     for i in range(images):
@@ -170,7 +170,7 @@ def change_evenly(genes, first, second, gradients, begin, end, how):
 
 @part()
 def change_layer(genes, first, second, gradient, source, how):
-    """Do one step on a later layer's weights, genes (O I,): gradients dz x^T, from gradient (O, N) and source (I, N)."""
+    """Do one step on a later layer's weights, genes (O I,): gradients dz x^T, of dz (O, N) and source (I, N)."""
     height, width = len(gradient), len(source)
     for row in range(0, height, TILE_ROWS):
         stop = min(height, row + TILE_ROWS)

@@ -3,7 +3,8 @@
 Walks and bit masks begin at fixed places (streams.py), so a stretch can be built without what lies before it.
 
 What is built are rows of genes, and of each row only some spans (n, 2) of its places: the first layer's weights at the
-inputs that are active in a batch, or everything there is. `rows` = number of the first gene, how many rows, genes of each.
+inputs that are active in a batch, or everything there is. `rows` = number of the first gene, how many rows, genes of
+each.
 
 Shapes: G genomes, their numbers in the brood `genomes` (G,) int64; D genes of a genome, L of them built; S survivors.
 """
