@@ -65,8 +65,7 @@ def steps(presets: list[str]) -> dict[str, float]:
 
 def compiling(preset: str) -> dict[str, float]:
     """Return seconds until a preset's kernels are ready, in this process's empty cache."""
-    from genreg_np import backends
-    from genreg_np.runs.config import TrainConfig
+    from genreg_np import TrainConfig, backends
     from genreg_np.strategies import strategy_class
 
     config = TrainConfig.from_preset(preset)
