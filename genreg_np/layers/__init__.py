@@ -1,6 +1,6 @@
 """Layers: those that are made once and never change in training (fixed.py), and those that have a backward pass.
 
-fixed.py         levels, deskew, detectors, ...: computed by infer.py
+fixed.py         levels, deskew, detectors, ...: computed by infer_layers.py
 base.py          what a layer with a backward pass is, over a population of networks, in NumPy or CuPy
 dense.py         dense layers and activations
 composite.py     layers one after the other, layers side by side
