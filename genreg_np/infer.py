@@ -97,15 +97,15 @@ def read_arrays(path: PathLike, limit_bytes: int = 2 << 30, compressed: bool = T
             entries, size = archive.infolist(), os.fstat(opened.fileno()).st_size
             total, methods = sum(entry.file_size for entry in entries), {entry.compress_type for entry in entries}
             require(methods <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}, "is compressed in a way no .npz file is")
-            stored = compressed or zipfile.ZIP_DEFLATED not in methods
-            require(stored, "is compressed, as genreg-np writes no such file; save it with genreg-np")
-            possible = total <= (MOST_EXPANSION if compressed else 1) * size
-            require(possible, f"claims arrays of {total:,} bytes, which cannot come from so small a file")
+            if not compressed and zipfile.ZIP_DEFLATED in methods:
+                raise ModelError("is compressed, as genreg-np writes no such file; save it with genreg-np")
+            if total > (MOST_EXPANSION if compressed else 1) * size:
+                raise ModelError(f"claims arrays of {total:,} bytes, which cannot come from so small a file")
             require(total <= limit_bytes, f"its arrays take {total:,} bytes, more than the limit of {limit_bytes:,}")
             for entry in entries:
                 name, file_name = entry.filename[:-4], entry.filename
-                plain = name and file_name.endswith(".npy") and name not in arrays
-                require(plain, f"entry {file_name!r} does not belong in an .npz file of plain arrays")
+                if not name or not file_name.endswith(".npy") or name in arrays:
+                    raise ModelError(f"entry {file_name!r} does not belong in an .npz file of plain arrays")
                 with archive.open(entry) as file:
                     arrays[name] = read_npy(file, entry.file_size, f"array {name!r}")
     except ModelError as error:
@@ -139,8 +139,8 @@ def read_npy(file: Any, size: int, where: str) -> np.ndarray:
         If it is no plain array of numbers or text, or not of that size; the message begins with `where`.
     """
     start = file.read(8)
-    known = start[:6] == b"\x93NUMPY" and start[6:] in (b"\x01\x00", b"\x02\x00")
-    require(known, f"{where} is not in .npy format, version 1.0 or 2.0")
+    if start[:6] != b"\x93NUMPY" or start[6:] not in (b"\x01\x00", b"\x02\x00"):
+        raise ModelError(f"{where} is not in .npy format, version 1.0 or 2.0")
     width = 2 * start[6]
     length = int.from_bytes(file.read(width), "little")
     described = file.read(length) if length <= MOST_NPY_HEADER else b""
@@ -155,14 +155,14 @@ def read_npy(file: Any, size: int, where: str) -> np.ndarray:
     require(dtype.kind in "biufU", f"{where} has type {header[1]!r}; only numbers and text are read")
     shape = tuple(int(extent.rstrip("L")) for extent in re.findall("[0-9]+L?", header[3]))
     wanted = math.prod(shape) * dtype.itemsize
-    agrees = wanted == size - 8 - width - length
-    require(agrees, f"{where} claims shape {shape} of {dtype}, which is not what the file holds")
+    if wanted != size - 8 - width - length:
+        raise ModelError(f"{where} claims shape {shape} of {dtype}, which is not what the file holds")
     data = file.read(wanted)
     require(len(data) == wanted, f"{where} is cut short")
     if dtype.kind == "U":  # Python fails on numbers beyond those of characters, and prints no half of a pair
         codes = np.frombuffer(data, np.dtype(np.uint32).newbyteorder(dtype.byteorder))
-        wrong = (codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))
-        require(not wrong.any(), f"{where} holds text that is no Unicode")
+        if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+            raise ModelError(f"{where} holds text that is no Unicode")
     try:
         return np.frombuffer(data, dtype).reshape(shape, order="F" if header[2] == "True" else "C")
     except (ValueError, OverflowError):  # too many axes, or of nothing by too much
@@ -182,10 +182,10 @@ def load(path: PathLike) -> Model:
 
 def _header(stored: Any) -> dict[str, Any]:
     """Return the header of a model file: an object of JSON, in a format that is known."""
-    there = stored is not None and stored.dtype == np.uint8 and stored.ndim == 1
-    require(there, "has no header, so it is not a genreg-np model")
-    short = len(stored) <= MOST_HEADER_BYTES
-    require(short, f"its header takes {len(stored):,} bytes, more than the limit of {MOST_HEADER_BYTES:,}")
+    if stored is None or stored.dtype != np.uint8 or stored.ndim != 1:
+        raise ModelError("has no header, so it is not a genreg-np model")
+    if len(stored) > MOST_HEADER_BYTES:
+        raise ModelError(f"its header takes {len(stored):,} bytes, more than the limit of {MOST_HEADER_BYTES:,}")
     try:
         header = json.loads(stored.tobytes().decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -231,12 +231,12 @@ class Model:
         require(width <= MOST_VALUES, f"an input of {width:,} values is beyond the limit of {MOST_VALUES:,}")
         self.feature_names = _feature_names(header, width)
         self._of_bytes = self.input_range == (0.0, 255.0)
-        weighted = any(layer["kind"] in ("dense", "dense-int8") for layer in layers)
-        require(weighted, "the network has no layers of weights")
+        if not any(layer["kind"] in ("dense", "dense-int8") for layer in layers):
+            raise ModelError("the network has no layers of weights")
         _check_int8(layers)
         _, self.output_count, self._forward = stack(layers, self.arrays, "layers", width)
-        fits = len(self.class_names) in (0, self.output_count)
-        require(fits, f"{len(self.class_names)} class names for {self.output_count} outputs")
+        if len(self.class_names) not in (0, self.output_count):
+            raise ModelError(f"{len(self.class_names)} class names for {self.output_count} outputs")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.header, dict(self.arrays))
@@ -411,7 +411,7 @@ def _more_layers() -> dict[str, Maker]:
         return dict(importlib.import_module(f"{__package__}.infer_layers").LAYERS)
     spec = importlib.machinery.PathFinder.find_spec("infer_layers", [os.path.dirname(os.path.abspath(__file__))])
     if spec is None or spec.loader is None:
-        raise ImportError("which is not there")
+        raise ImportError("not found")
     module = importlib.util.module_from_spec(spec)
     vars(module).update((name, value) for name, value in globals().items() if not name.startswith("__"))
     spec.loader.exec_module(module)
@@ -455,8 +455,8 @@ def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) ->
     weight = array_of(arrays, f"{where}.weight", (outputs, inputs), np.int8)
     bias, multiplier = (array_of(arrays, f"{where}.{part}", (outputs,), np.int32) for part in ("bias", "multiplier"))
     most = MOST_INT8 * np.abs(weight.astype(np.int16)).sum(axis=1, dtype=np.int64) + np.abs(bias.astype(np.int64))
-    possible = 0 <= shift <= 46 and (most < 2**31).all() and (multiplier >= 0).all()
-    require(possible, f"{name} has an impossible shift, multiplier or sum")
+    if not 0 <= shift <= 46 or (most >= 2**31).any() or (multiplier < 0).any():
+        raise ModelError(f"{name} has an impossible shift, multiplier or sum")
     half = float(2 ** (shift - 1)) if shift else 0.0
     largest = float((most.astype(np.float64) * multiplier).max()) + half
     require(largest < 2**53, f"{name} has products beyond 53 bits")
@@ -471,14 +471,14 @@ def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) ->
 
     if "unit" in layer:
         unit = layer["unit"]
-        power = type(unit) is float and 2.0**-40 <= unit <= 2.0**40 and math.frexp(unit)[0] == 0.5
-        require(power, f"{name} has a unit that is no power of two")
+        if type(unit) is not float or not 2.0**-40 <= unit <= 2.0**40 or math.frexp(unit)[0] != 0.5:
+            raise ModelError(f"{name} has a unit that is no power of two")
         require(largest * scale < 2**24, f"{name} has logits beyond 24 bits")
         return inputs, outputs, lambda q: (steps(q) * unit).astype(np.float32)
     low, entries = whole_number(layer["low"]), arrays.get(f"{where}.table")
     table = array_of(arrays, f"{where}.table", (0 if entries is None else entries.size,), np.int8).astype(np.float32)
-    possible = len(table) and table.min() >= -MOST_INT8 and abs(low) <= MOST_VALUES
-    require(possible, f"{name} has an impossible table")
+    if not len(table) or table.min() < -MOST_INT8 or abs(low) > MOST_VALUES:
+        raise ModelError(f"{name} has an impossible table")
     high = low + len(table) - 1
     return inputs, outputs, lambda q: table[np.clip(steps(q), low, high).astype(np.int64) - low]
 
@@ -493,8 +493,8 @@ def _check_int8(layers: list[dict[str, Any]]) -> None:
         takes, last = layer["kind"] == "dense-int8", "unit" in layer
         arrive, take = ("8-bit integers", "none") if previous else ("other numbers", "8-bit integers")
         require(takes == previous, f"layer {index} takes {take}, but {arrive} arrive")
-        ends = not (takes and last) or index == len(layers) - 1
-        require(ends, f"layer {index} has a unit, but only the last layer may")
+        if takes and last and index < len(layers) - 1:
+            raise ModelError(f"layer {index} has a unit, but only the last layer may")
         previous = layer["kind"] == "quantise" or (takes and not last)
     require(not previous, "the last layer gives 8-bit integers, but no logits")
 
@@ -530,10 +530,10 @@ def whole_number(value: Any) -> int:
 
 def _feature_names(header: dict[str, Any], width: int) -> tuple[str, ...]:
     names = header.get("feature_names", [])
-    listed = isinstance(names, list) and all(type(name) is str for name in names)
-    require(listed, "its header is malformed: 'feature_names' is not a list of text")
-    fit = not names or len(names) == len(set(names)) == width
-    require(fit, f"{len(names)} feature names, {len(set(names))} of them different, for {width} inputs")
+    if not isinstance(names, list) or any(type(name) is not str for name in names):
+        raise ModelError("its header is malformed: 'feature_names' is not a list of text")
+    if names and (len(names) != width or len(set(names)) != width):
+        raise ModelError(f"{len(names)} feature names, {len(set(names))} of them different, for {width} inputs")
     return tuple(names)
 
 
@@ -581,6 +581,6 @@ def checked_range(value: Any) -> tuple[float, float] | None:
     low, high = (float(bound) for bound in value)
     with np.errstate(over="ignore", under="ignore"):
         width, *ends = np.float32(high - low), np.float32(low), np.float32(high)
-    real = low < high and np.isfinite((width, *ends)).all() and width > 0
-    require(real, f"input_range {value} is not a range")
+    if not (low < high and np.isfinite((width, *ends)).all() and width > 0):
+        raise ModelError(f"input_range {value} is not a range")
     return low, high
