@@ -368,7 +368,8 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
     require(len(layers) <= MOST_LAYERS, f"{len(layers):,} layers are more than the limit of {MOST_LAYERS:,}")
     makers = _makers_of(layers)
     for index, layer in enumerate(layers):
-        name, kind = f"layer {index}" if where == "layers" else f"layer {where[7:]}.{index}", layer["kind"]
+        name = f"layer {index}" if where == "layers" else f"layer {where[7:]}.{index}"
+        kind = layer["kind"]
         if not isinstance(kind, str) or kind not in makers:
             raise ModelError(f"{name} is of the unknown kind {str(kind)[:40]!r}; use a newer infer.py")
         inputs, outputs, function = makers[kind](layer, arrays, f"{where}.{index}", name)
