@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from genreg_np import backends, infer
+from genreg_np import backends, infer, infer_layers
 from genreg_np.backends.base import Backend
 from genreg_np.backends.cuda.backend import CupyBackend
 from genreg_np.data.dataset import Dataset, Split
@@ -27,6 +27,8 @@ from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
 
 ROOT = Path(__file__).resolve().parents[1]
+
+KINDS = {**infer.LAYERS, **infer_layers.LAYERS}  # of layers, and what makes them
 
 patient = settings(deadline=None)  # for @given: a busy machine is no failure
 

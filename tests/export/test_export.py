@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genreg_np import export, files, infer
+from genreg_np import export, files
 from genreg_np.errors import GenregError, UsageError
 from genreg_np.export.quantise import quantise
 from genreg_np.model import Network, load
-from tests.helpers import model_of, one_line, python
+from tests.helpers import KINDS, model_of, one_line, python
 from tests.zoo import ZOO, exhibit_of, kinds_shown
 
 DENSE = exhibit_of("dense, relu").model
@@ -31,7 +31,7 @@ def fill_up_after(written: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_zoo_has_every_kind_of_layer() -> None:
     """A layer that no exhibit has is one that no exporter is tested on."""
-    assert kinds_shown() == set(infer.LAYERS)
+    assert kinds_shown() == set(KINDS)
 
 
 @pytest.mark.parametrize("name", export.TARGETS)
@@ -39,7 +39,7 @@ def test_a_target_says_what_it_is_and_takes(name: str) -> None:
     """A summary in one line, and kinds of layer that exist."""
     module = export.target(name)
     assert one_line(module.SUMMARY)
-    assert set(infer.LAYERS) >= module.TAKES
+    assert set(KINDS) >= module.TAKES
 
 
 @pytest.mark.parametrize("name", export.TARGETS)
