@@ -70,25 +70,63 @@ def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
             f"{path}: no training data under the names x_train and y_train, or x and y "
             f"(it has {', '.join(stored) or 'nothing'}); rename the arrays"
         )
+    return dataset_of(
+        str(path),
+        given,
+        name=Path(path).stem,
+        class_names=arrays.get("class_names"),
+        feature_names=arrays.get("feature_names"),
+    )
+
+
+def dataset_of(
+    where: str,
+    given: dict[str, tuple[Array, Array]],
+    *,
+    name: str,
+    class_names: Array | None = None,
+    feature_names: Array | None = None,
+    input_range: tuple[float, float] | None = None,
+) -> Dataset:
+    """Make a dataset of arrays, wherever they come from.
+
+    Parameters
+    ----------
+    where : str
+        What errors call their origin.
+    given : dict
+        Inputs and labels of train, and of validation and test where they are not to be held out of it.
+    name : str
+        The dataset's.
+    class_names, feature_names : ndarray, optional
+        As in a file.
+    input_range : tuple of float, optional
+        Smallest and largest raw value; by default what the type of the training inputs says.
+
+    Raises
+    ------
+    DataError
+        For arrays that are no inputs or no labels, or do not fit together.
+    """
     labels = {split: pair[1] for split, pair in given.items()}
-    class_names, encoded, note = _classes(path, arrays.get("class_names"), labels)
-    inputs = {split: _inputs(f"{path}, {split} inputs", pair[0]) for split, pair in given.items()}
+    classes, encoded, note = _classes(where, class_names, labels)
+    inputs = {split: _inputs(f"{where}, {split} inputs", pair[0]) for split, pair in given.items()}
     for split in given:
         if len(inputs[split]) != len(encoded[split]):
             raise DataError(
-                f"{path}: {len(inputs[split]):,} {split} inputs, but {len(encoded[split]):,} labels; they must pair up"
+                f"{where}: {len(inputs[split]):,} {split} inputs, but {len(encoded[split]):,} labels; they must pair up"
             )
     splits = {split: Split(inputs[split], encoded[split]) for split in given}
-    feature_names = _text(f"{path}, feature_names", arrays.get("feature_names"))
+    names = _text(f"{where}, feature_names", feature_names)
     return complete_splits(
         splits["train"],
         splits.get("validation"),
         splits.get("test"),
-        class_names,
-        name=Path(path).stem,
-        input_range=_input_range(path, given["train"][0]),
-        note="; ".join(filter(None, [note, counting_note(inputs["train"], feature_names)])),
-        feature_names=feature_names,
+        classes,
+        name=name,
+        input_range=input_range or _input_range(where, given["train"][0]),
+        note="; ".join(filter(None, [note, counting_note(inputs["train"], names)])),
+        feature_names=names,
     )
 
 
@@ -127,7 +165,7 @@ def _inputs(where: str, array: Array) -> Array:
         return array.astype(np.float32)  # what overflows is found by Dataset, as infinite
 
 
-def _input_range(path: PathLike, array: Array) -> tuple[float, float] | None:
+def _input_range(where: str, array: Array) -> tuple[float, float] | None:
     """Return the raw range of training inputs as they were stored."""
     if array.dtype.kind == "f":
         return None
@@ -139,7 +177,7 @@ def _input_range(path: PathLike, array: Array) -> tuple[float, float] | None:
     high = max(high, low + 1.0)
     if np.float32(low) == np.float32(high):
         raise DataError(
-            f"{path}: train inputs run from {np.min(array)} to {np.max(array)}, which float32 cannot tell apart; "
+            f"{where}: train inputs run from {np.min(array)} to {np.max(array)}, which float32 cannot tell apart; "
             "subtract the smallest first"
         )
     return low, high
@@ -155,27 +193,33 @@ def _text(where: str, array: Array | None) -> tuple[str, ...]:
 
 
 def _classes(
-    path: PathLike, stored_names: Array | None, labels: dict[str, Array]
+    where: str, stored_names: Array | None, labels: dict[str, Array]
 ) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]], str]:
     """Return the class names, the class number of each label of each split, and a note."""
-    flat = {split: _flat_labels(f"{path}, {split} labels", array) for split, array in labels.items()}
+    flat = {split: _flat_labels(f"{where}, {split} labels", array) for split, array in labels.items()}
     distinct = {split: np.unique(array, return_inverse=True) for split, array in flat.items()}  # as text, few are small
     texts = {split: [label_text(value) for value in values.tolist()] for split, (values, _) in distinct.items()}
     note = ""
     if stored_names is None:
+        for split, values in texts.items():
+            if missing := [text for text in values if text.lower() in ("", "nan")]:
+                raise DataError(
+                    f"{where}, {split} labels: some are {missing[0]!r}, which is no label; add them or leave those "
+                    "samples out"
+                )
         merged = merge_numbers(text for split in texts.values() for text in split)
         texts = {split: [merged[text] for text in values] for split, values in texts.items()}
         class_names, note = class_order(merged.values()), merged_note(merged)
     else:
         class_names = tuple(str(name).strip() for name in stored_names.reshape(-1).tolist())
         if len(set(class_names)) != len(class_names):
-            raise DataError(f"{path}: a name twice in class_names; give each class its own")
+            raise DataError(f"{where}: a name twice in class_names; give each class its own")
         if all(array.dtype.kind != "U" for array in flat.values()):  # numbers are positions in class_names
             return class_names, {split: array.astype(np.int64) for split, array in flat.items()}, note
     try:
         encoded = {split: encode_labels(values, class_names) for split, values in texts.items()}
     except KeyError as error:
-        raise DataError(f"{path}: label {error.args[0]!r} is not among class_names; add it there") from None
+        raise DataError(f"{where}: label {error.args[0]!r} is not among class_names; add it there") from None
     return class_names, {split: encoded[split][places] for split, (_, places) in distinct.items()}, note
 
 
@@ -197,4 +241,11 @@ def _flat_labels(where: str, array: Array) -> Array:
         return array.astype(np.int64)
     if array.dtype.kind == "b":
         return array.astype(np.int64)
+    if array.dtype.kind == "S":
+        try:
+            return np.char.decode(array.astype(np.bytes_), "utf-8")
+        except UnicodeDecodeError:
+            raise DataError(f"{where}: bytes that are no UTF-8; store labels as integers or text") from None
+    if array.dtype.kind not in "iuU":
+        raise DataError(f"{where}: of type {array.dtype}; integers or text are needed")
     return array

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,18 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Inputs with one label each."""
+    """Inputs with one label each; `len` is how many.
 
-    inputs: NDArray[np.generic]  # (N, *input_shape), uint8 pixels or float32 features
-    labels: NDArray[np.int64]  # (N,), 0 .. K-1
+    Parameters
+    ----------
+    inputs : (N, *input_shape) ndarray
+        Whole numbers such as uint8 pixels, or float32 features.
+    labels : (N,) int64 ndarray
+        The class of each, 0 .. K-1.
+    """
+
+    inputs: NDArray[np.generic]
+    labels: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,8 +68,26 @@ def check_classes(name: str, class_names: Sequence[str], counts: NDArray[np.int6
 class Dataset:
     """Train, validation and test data with class names.
 
+    `load_dataset` makes it of what has a name or lies in files, `Dataset.from_arrays` of arrays and tables, and this
+    constructor of splits whose labels are numbers of classes already.
+
     Integer inputs are raw values in `input_range`, which the network maps to 0 .. 1; float inputs are features,
     used as they are (the network standardises them).
+
+    Parameters
+    ----------
+    name : str
+        What messages and models call it.
+    train, validation, test : Split
+        What is learned from, what choices are made by, and what is looked at once, at the end of a run.
+    class_names : tuple of str
+        K names.
+    input_range : tuple of float or None
+        Smallest and largest raw value of integer inputs; None for float features.
+    note : str
+        What a user should know, one line.
+    feature_names : tuple of str
+        Of the columns of a table, one each; none where inputs have no names.
 
     Raises
     ------
@@ -74,10 +101,72 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
-    class_names: tuple[str, ...]  # K names
-    input_range: tuple[float, float] | None = (0.0, 255.0)  # None for float features
-    note: str = field(default="", compare=False)  # what a user should know, one line
-    feature_names: tuple[str, ...] = ()  # of the columns of a table, one each; none where inputs have no names
+    class_names: tuple[str, ...]
+    input_range: tuple[float, float] | None = (0.0, 255.0)
+    note: str = field(default="", compare=False)
+    feature_names: tuple[str, ...] = ()
+
+    @classmethod
+    def from_arrays(
+        cls,
+        inputs: Any,
+        labels: Any,
+        *,
+        validation: tuple[Any, Any] | None = None,
+        test: tuple[Any, Any] | None = None,
+        class_names: Sequence[str] | None = None,
+        feature_names: Sequence[str] = (),
+        input_range: tuple[float, float] | None = None,
+        name: str = "arrays",
+    ) -> Dataset:
+        """Make a dataset of arrays, lists or tables, as `load_dataset` does of an .npz file.
+
+        Parameters
+        ----------
+        inputs : (N, ...) array-like, or a DataFrame
+            Floats are features, standardised by the network; whole numbers and booleans are raw values, mapped from
+            `input_range` to 0 .. 1. A table's columns are features, whatever their types, as those of a .csv file, and
+            their names become `feature_names`. What is not split is not copied: leave the arrays as they are.
+        labels : (N,) or (N, 1) array-like
+            A class each: whole numbers, text or booleans.
+        validation, test : pair of inputs and labels, optional
+            Where they are left out, 15 % of each class of the training data is held out for each, the same samples
+            every time. A table's columns may stand in another order.
+        class_names : sequence of str, optional
+            K names, of which labels are the positions or the words; by default the labels that occur, in order.
+        feature_names : sequence of str, optional
+            A name for each column of inputs (N, columns) that are no table.
+        input_range : tuple of float, optional
+            Smallest and largest raw value of whole numbers; by default 0 .. 255 for uint8, 0 .. 1 for booleans, and
+            else what the training inputs run from and to.
+        name : str
+            What messages and models call it.
+
+        Returns
+        -------
+        Dataset
+            Its `note` says how it was split, and what else should be known.
+
+        Raises
+        ------
+        DataError
+            For inputs and labels that do not pair up, NaN, infinite or missing values, labels that are no classes,
+            splits that are not alike.
+        UsageError
+            For another argument that cannot be.
+
+        Examples
+        --------
+        >>> data = Dataset.from_arrays([[0.0, 1.0], [1.0, 0.0]] * 20, ["rain", "sun"] * 20)
+        >>> data.class_names, len(data.train), len(data.validation), len(data.test)
+        (('rain', 'sun'), 28, 6, 6)
+        """
+        from genreg_np.data.in_memory import load_arrays  # here: it makes datasets, and so imports this file
+
+        return load_arrays(
+            inputs, labels, validation=validation, test=test, class_names=class_names, feature_names=feature_names,
+            input_range=input_range, name=name,
+        )  # fmt: skip
 
     @property
     def input_shape(self) -> tuple[int, ...]:

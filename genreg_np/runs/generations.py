@@ -17,6 +17,7 @@ from genreg_np.errors import UsageError
 from genreg_np.fitness import ImageFitness, as_numbers, summary
 from genreg_np.model import Model, Network
 from genreg_np.runs.best_ever import BestEver, best_of
+from genreg_np.runs.champion import chosen, result_of
 from genreg_np.runs.checkpoint import SavedRun, pack_checkpoint
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.direction import Direction
@@ -216,6 +217,26 @@ class Generations:
         if self.best_ever:
             models["best_ever"] = self.model_of(self.best_ever.genes, self.best_ever.facts())
         return models
+
+    def champion(self) -> Model:
+        """Return what the run results in so far: the model that `train` saves when it is stopped here.
+
+        On a dataset the setting `champion` says which it is: auto takes whichever of the champions predicts the
+        validation split best. It is not tested: `train` looks at the test split at the end. Where a fitness of one's
+        own was told, it is the best genome of all generations, as `champions` has it.
+
+        Raises
+        ------
+        UsageError
+            Before the first generation, or where there is neither a dataset nor a best genome so far.
+        """
+        models = self.champions()
+        if "best_ever" in models:
+            return models["best_ever"]
+        if self.dataset is None:
+            raise UsageError("no dataset to choose a champion by, and no best_ever: take one of champions()")
+        validation = self.accuracies("validation")
+        return result_of(self, chosen(self.config.champion, validation), {"validation": validation})
 
     def pack(self) -> bytes:
         """Return a checkpoint's bytes."""
