@@ -95,6 +95,21 @@ def test_a_budget_that_is_no_number_of_seconds_is_one_line(empty: Path, budget: 
     assert list(empty.iterdir()) == []
 
 
+def test_arrays_in_the_place_of_a_dataset_are_told_the_way(empty: Path) -> None:
+    """What users of other libraries try first; no folder is begun."""
+    inputs, labels = DATA.train.inputs, DATA.train.labels
+    for call in (genreg_np.train, genreg_np.Evolution):
+        with pytest.raises(UsageError, match=r"dataset must be a Dataset, not tuple: Dataset\.from_arrays") as error:
+            call(tiny_config(), (inputs, labels))
+        one_line(error.value)
+        with pytest.raises(UsageError, match="config must be a TrainConfig, not ndarray") as error:
+            call(inputs, labels)
+        one_line(error.value)
+    with pytest.raises(UsageError, match="not tuple"):
+        genreg_np.train(tiny_config(), (inputs, labels), "run")
+    assert list(empty.iterdir()) == []
+
+
 def test_numpys_numbers_are_seconds(empty: Path) -> None:
     """In config.toml, too."""
     for number in (np.float32(0.5), np.float64(0.5), np.int64(9)):

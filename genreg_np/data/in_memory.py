@@ -115,6 +115,8 @@ def _labels(where: str, labels: Any) -> Array:
 
 def _array(where: str, values: Any) -> Array:
     """Return what NumPy makes of something."""
+    if np.ma.is_masked(values):
+        raise DataError(f"{where}: some are masked; fill them, or leave those samples out")
     try:
         array: Array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:  # rows of several lengths; an array on a GPU

@@ -22,7 +22,7 @@ from genreg_np.runs.checkpoint import SavedRun, pack_checkpoint
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.direction import Direction
 from genreg_np.runs.evaluation import Looks
-from genreg_np.runs.start import check_memory, check_start, pose
+from genreg_np.runs.start import check_kinds, check_memory, check_start, pose
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.strategies.base import AnyPopulationStrategy, State
 from genreg_np.streams import Stream
@@ -48,6 +48,7 @@ class Generations:
         on_compiling: Told | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        check_kinds(config, dataset)
         if dataset is None and network is None:
             raise UsageError("an evolution needs a dataset, or a network and your own fitness")
         if dataset is not None:

@@ -32,6 +32,7 @@ from genreg_np.runs.notes import now, resumed_notes, run_notes
 from genreg_np.runs.own_folder import OWN_FITNESS
 from genreg_np.runs.provenance import fingerprint, fingerprint_of_names, lasting, load_again
 from genreg_np.runs.result import Folder, Result, Watcher
+from genreg_np.runs.start import check_kinds
 
 BUDGET = "budget"  # in the origin of config.toml: seconds that are not yet a number of generations
 COLUMNS = "columns"  # there too: the fingerprint of their names
@@ -92,6 +93,7 @@ def train(
         If the backend cannot.
     """
     watcher = watcher or Watcher()
+    check_kinds(config, dataset)
     if budget_seconds is not None and not _is_seconds(budget_seconds):
         raise UsageError(f"budget_seconds = {budget_seconds!r} must be a number of seconds greater than 0")
     budget = None if budget_seconds is None else float(budget_seconds)

@@ -125,6 +125,7 @@ HOLED = np.where(ROWS > 1, np.nan, ROWS)
         ((LABELS, LABELS), {}, DataError, r"train inputs: an array of shape \(30,\)"),
         (([[1, 2], [3]], [0, 1]), {}, DataError, "train inputs: no array can be made"),
         ((None, LABELS), {}, DataError, r"train inputs: an array of shape \(\)"),
+        ((np.ma.masked_greater(ROWS, 1), LABELS), {}, DataError, "train inputs: some are masked"),
         ((IMAGES.astype(str), LABELS), {}, DataError, "numbers are needed"),
         ((IMAGES, np.eye(3)[LABELS]), {}, DataError, "one label a sample"),
         ((IMAGES, LABELS + 0.5), {}, DataError, "not all are whole numbers"),
