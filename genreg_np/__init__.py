@@ -15,7 +15,7 @@ _PUBLIC = {
     "Model": "genreg_np.model",
     "Network": "genreg_np.model",
     "Result": "genreg_np.runs.result",
-    "Split": "genreg_np.data.dataset",
+    "Split": "genreg_np.data.split",
     "TrainConfig": "genreg_np.runs.config",
     "Watcher": "genreg_np.runs.result",
     "load": "genreg_np.model",
@@ -27,7 +27,7 @@ _PUBLIC = {
 if TYPE_CHECKING:
     from genreg_np.data import load_dataset as load_dataset
     from genreg_np.data.dataset import Dataset as Dataset
-    from genreg_np.data.dataset import Split as Split
+    from genreg_np.data.split import Split as Split
     from genreg_np.errors import GenregError as GenregError
     from genreg_np.model import Model as Model
     from genreg_np.model import Network as Network

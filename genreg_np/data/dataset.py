@@ -11,57 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.labels import listed
-from genreg_np.data.quantities import quantity
+from genreg_np.data.split import MOST_CLASSES, SPLITS, Split, check_classes
 from genreg_np.errors import DataError
 
-MOST_CLASSES = 4096  # whoever is taken for whom is counted in a square of them: 128 MiB
+__all__ = ["MOST_CLASSES", "SPLITS", "Dataset", "Split"]
+
 LARGEST = float(np.finfo(np.float32).max) / 2  # so that the difference of two features is finite in float32
-SPLITS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class Split:
-    """Inputs with one label each; `len` is how many.
-
-    Parameters
-    ----------
-    inputs : (N, *input_shape) ndarray
-        Whole numbers such as uint8 pixels, or float32 features.
-    labels : (N,) int64 ndarray
-        The class of each, 0 .. K-1.
-    """
-
-    inputs: NDArray[np.generic]
-    labels: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-def check_classes(name: str, class_names: Sequence[str], counts: NDArray[np.int64]) -> None:
-    """Refuse labels that are a quantity, or more classes than can be told apart.
-
-    Parameters
-    ----------
-    name : str
-        What the error calls the dataset.
-    class_names : sequence of str
-        K names.
-    counts : (K,) int64
-        Samples of each class.
-
-    Raises
-    ------
-    DataError
-        For such labels.
-    """
-    if found := quantity(class_names, counts):
-        raise DataError(
-            f"{name}: the labels look like a quantity, not like classes ({found}): predicting numbers is not supported "
-            "yet; name the column of classes with --label, or make them classes by writing words (low, high)"
-        )
-    if len(class_names) > MOST_CLASSES:
-        raise DataError(f"{name}: {len(class_names):,} classes; no more than {MOST_CLASSES:,} are told apart")
 
 
 @dataclass(frozen=True)
@@ -161,12 +116,13 @@ class Dataset:
         >>> data.class_names, len(data.train), len(data.validation), len(data.test)
         (('rain', 'sun'), 28, 6, 6)
         """
-        from genreg_np.data.in_memory import load_arrays  # here: it makes datasets, and so imports this file
+        from genreg_np.data.in_memory import fields_of  # here: who only measures or predicts need not load it
 
-        return load_arrays(
+        fields = fields_of(
             inputs, labels, validation=validation, test=test, class_names=class_names, feature_names=feature_names,
             input_range=input_range, name=name,
         )  # fmt: skip
+        return cls(**fields)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

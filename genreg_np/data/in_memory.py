@@ -1,7 +1,7 @@
 """What a Python program holds, as a dataset: arrays, lists, tables with columns (pandas, polars).
 
-It goes through the checks of an .npz file (arrays.py). A table is a table, as in a .csv file: its columns are features,
-float32 whatever their types, and are known by their names from then on.
+It goes through the checks of an .npz file's arrays (checked.py). A table is a table, as in a .csv file: its columns are
+features, float32 whatever their types, and are known by their names from then on.
 
 Shapes: inputs (N, *input_shape), labels (N,) or (N, 1).
 """
@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from genreg_np.data.arrays import Array, dataset_of
-from genreg_np.data.dataset import Dataset
+from genreg_np.data.checked import Array, fields_of_arrays
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
 
 
-def load_arrays(
+def fields_of(
     inputs: Any,
     labels: Any,
     *,
@@ -30,8 +29,8 @@ def load_arrays(
     feature_names: Sequence[str],
     input_range: tuple[float, float] | None,
     name: str,
-) -> Dataset:
-    """Return what `Dataset.from_arrays` does, which says what the parameters are."""
+) -> dict[str, Any]:
+    """Return the fields of a Dataset; `Dataset.from_arrays` says what the parameters are."""
     pairs = {"train": (inputs, labels)}
     for split, pair in (("validation", validation), ("test", test)):
         if pair is not None:
@@ -45,7 +44,7 @@ def load_arrays(
         split: (_inputs(f"{name}, {split} inputs", one, columns), _labels(f"{name}, {split} labels", other))
         for split, (one, other) in pairs.items()
     }
-    return dataset_of(
+    return fields_of_arrays(
         name,
         given,
         name=name,

@@ -1,21 +1,17 @@
-"""What a run results in: which of its champions, and the model that is made of it.
+"""What a run results in: which of its champions, and what is said of it in its model.
 
 The setting `champion` names one; auto, and the name of one that a strategy does not have, takes whichever predicts the
 validation split best, of equals the first.
-
-Shapes: D genes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from genreg_np.model import Model
+from genreg_np.data.dataset import Dataset
+from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.provenance import background, display_name
-
-if TYPE_CHECKING:
-    from genreg_np.runs.generations import Generations
 
 
 def chosen(champion: str, validation: Mapping[str, float]) -> str:
@@ -33,18 +29,22 @@ def chosen(champion: str, validation: Mapping[str, float]) -> str:
     return max(validation, key=lambda name: validation[name])
 
 
-def result_of(
-    evolution: Generations,
+def training_of(
+    config: TrainConfig,
+    dataset: Dataset,
+    generation: int,
     genome: str,
     accuracies: Mapping[str, Mapping[str, float]],
-    changes: Sequence[Mapping[str, Any]] = (),
-) -> Model:
-    """Return a champion with everything that determined it, and nothing else: equal runs give equal bytes.
+    changes: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return all that determined a champion, for its model's header, and nothing else: equal runs give equal bytes.
 
     Parameters
     ----------
-    evolution : Generations
-        On a dataset.
+    config : TrainConfig
+    dataset : Dataset
+    generation : int
+        Generations done.
     genome : str
         The champion's name.
     accuracies : mapping
@@ -52,13 +52,11 @@ def result_of(
     changes : sequence of mapping
         Settings that were changed in mid-run, as config.toml has them.
     """
-    config, dataset = evolution.config, evolution.dataset
-    assert dataset is not None
     spent = config.spent
     training = {
         "method": config.strategy,
         "genome": genome,
-        "generations": evolution.generation,
+        "generations": generation,
         "seed": config.seed,
         "config": config.to_dict() | {"dataset": display_name(config.dataset, dataset)},
         **background(dataset),
@@ -67,4 +65,4 @@ def result_of(
     }
     if spent:
         training["note"] = "; ".join(spent.values())
-    return evolution.model_of(evolution.champion_genes()[genome], training)
+    return training

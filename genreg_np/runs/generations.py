@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +17,7 @@ from genreg_np.errors import UsageError
 from genreg_np.fitness import ImageFitness, as_numbers, summary
 from genreg_np.model import Model, Network
 from genreg_np.runs.best_ever import BestEver, best_of
-from genreg_np.runs.champion import chosen, result_of
+from genreg_np.runs.champion import chosen, training_of
 from genreg_np.runs.checkpoint import SavedRun, pack_checkpoint
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.direction import Direction
@@ -237,7 +237,15 @@ class Generations:
         if self.dataset is None:
             raise UsageError("no dataset to choose a champion by, and no best_ever: take one of champions()")
         validation = self.accuracies("validation")
-        return result_of(self, chosen(self.config.champion, validation), {"validation": validation})
+        return self.result_of(chosen(self.config.champion, validation), {"validation": validation})
+
+    def result_of(
+        self, genome: str, accuracies: Mapping[str, Mapping[str, float]], changes: Sequence[Mapping[str, Any]] = ()
+    ) -> Model:
+        """Return a champion of a run on a dataset with all that determined it; see champion.training_of."""
+        assert self.dataset is not None
+        training = training_of(self.config, self.dataset, self.generation, genome, accuracies, changes)
+        return self.model_of(self.champion_genes()[genome], training)
 
     def pack(self) -> bytes:
         """Return a checkpoint's bytes."""

@@ -21,7 +21,7 @@ from genreg_np.errors import GenregError, RunError, UsageError
 from genreg_np.fitness import ImageFitness
 from genreg_np.model import Model, load
 from genreg_np.runs.budget import fit_to_budget
-from genreg_np.runs.champion import chosen, result_of
+from genreg_np.runs.champion import chosen
 from genreg_np.runs.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evaluation import Evaluation
@@ -310,7 +310,7 @@ class _Run:
         genome = chosen(evolution.config.champion, validation)
         test = {} if ended == "stopped" else self._test()
         tested = {name: evaluation.accuracy for name, evaluation in test.items()}
-        model = result_of(evolution, genome, {"validation": validation, "test": tested}, self.changes)
+        model = evolution.result_of(genome, {"validation": validation, "test": tested}, self.changes)
         self.folder.save("model.npz", model)
         evolution.seconds += evolution.clock() - started
         self.notes |= {
