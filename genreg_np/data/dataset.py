@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.labels import listed
-from genreg_np.data.split import MOST_CLASSES, SPLITS, Split, check_classes
+from genreg_np.data.split import MOST_CLASSES, SPLITS, Split, check_classes, check_labels
 from genreg_np.errors import DataError
 
 __all__ = ["MOST_CLASSES", "SPLITS", "Dataset", "Split"]
@@ -192,11 +192,7 @@ class Dataset:
                     f"{where}: inputs run from {inputs.min():g} to {inputs.max():g}, beyond +-{LARGEST:g}; "
                     "rescale that column"
                 )
-            if len(labels) and (labels.min() < 0 or labels.max() >= classes):
-                raise DataError(
-                    f"{where}: labels run from {labels.min()} to {labels.max()}, but there are {classes} classes "
-                    f"(labels 0 to {classes - 1})"
-                )
+            check_labels(where, labels, classes)
         try:
             "".join(self.class_names).encode("utf-8")
         except UnicodeEncodeError:

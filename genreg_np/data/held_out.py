@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.quantities import quantity_note
-from genreg_np.data.split import MOST_CLASSES, Split, check_classes
+from genreg_np.data.split import MOST_CLASSES, Split, check_classes, check_labels
 from genreg_np.streams import Purpose, Stream
 
 BY_CLASS = "by class: "  # in the note of data of which a split was made here
@@ -102,7 +102,7 @@ def completed(
     Raises
     ------
     DataError
-        Before a split is made, for so many classes that nothing could be done with it.
+        Before a split is made, for labels that are no class, or so many classes that nothing could be done with it.
     """
     if len(class_names) > MOST_CLASSES:
         check_classes(name, class_names, np.bincount(train.labels, minlength=len(class_names)).astype(np.int64))
@@ -110,6 +110,7 @@ def completed(
     given = {"validation": validation, "test": test}
     missing = [split_name for split_name, split in given.items() if split is None]
     if missing:
+        check_labels(f"{name}, train split", train.labels, len(class_names))
         kept, *held_out = split_indices(train.labels, len(missing))
         for split_name, indices in zip(missing, held_out, strict=True):
             given[split_name] = Split(train.inputs[indices], train.labels[indices])

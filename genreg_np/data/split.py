@@ -37,6 +37,21 @@ class Split:
         return len(self.labels)
 
 
+def check_labels(where: str, labels: NDArray[np.int64], classes: int) -> None:
+    """Refuse labels (N,) that are not 0 .. classes - 1.
+
+    Raises
+    ------
+    DataError
+        With what they run from and to.
+    """
+    if len(labels) and (labels.min() < 0 or labels.max() >= classes):
+        raise DataError(
+            f"{where}: labels run from {labels.min()} to {labels.max()}, but there are {classes} classes "
+            f"(labels 0 to {classes - 1})"
+        )
+
+
 def check_classes(name: str, class_names: Sequence[str], counts: NDArray[np.int64]) -> None:
     """Refuse labels that are a quantity, or more classes than can be told apart.
 
