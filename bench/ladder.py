@@ -29,7 +29,7 @@ import machine
 from rungs import ALL, RESULTS, Rung, evaluations, known_runs
 
 from genreg_np import infer, load_dataset, train
-from genreg_np.runs.training import Watcher
+from genreg_np.runs.result import Watcher
 
 POINTS = 40  # most points of a curve that is kept
 PREDICTIONS = 500  # timed one by one

@@ -14,7 +14,10 @@ _PUBLIC = {
     "GenregError": "genreg_np.errors",
     "Model": "genreg_np.model",
     "Network": "genreg_np.model",
+    "Result": "genreg_np.runs.result",
+    "Split": "genreg_np.data.split",
     "TrainConfig": "genreg_np.runs.config",
+    "Watcher": "genreg_np.runs.result",
     "load": "genreg_np.model",
     "load_dataset": "genreg_np.data",
     "resume": "genreg_np.runs.training",
@@ -24,12 +27,15 @@ _PUBLIC = {
 if TYPE_CHECKING:
     from genreg_np.data import load_dataset as load_dataset
     from genreg_np.data.dataset import Dataset as Dataset
+    from genreg_np.data.split import Split as Split
     from genreg_np.errors import GenregError as GenregError
     from genreg_np.model import Model as Model
     from genreg_np.model import Network as Network
     from genreg_np.model import load as load
     from genreg_np.runs.config import TrainConfig as TrainConfig
     from genreg_np.runs.evolution import Evolution as Evolution
+    from genreg_np.runs.result import Result as Result
+    from genreg_np.runs.result import Watcher as Watcher
     from genreg_np.runs.training import resume as resume
     from genreg_np.runs.training import train as train
     from genreg_np.version import __version__ as __version__

@@ -19,7 +19,8 @@ from genreg_np.errors import RunError, UsageError
 from genreg_np.infer import load
 from genreg_np.runs.checkpoint import RunFolder, read_checkpoint
 from genreg_np.runs.evolution import Evolution
-from genreg_np.runs.training import Watcher, resume, train
+from genreg_np.runs.result import Watcher
+from genreg_np.runs.training import resume, train
 from tests.helpers import PATIENCE, TINY, Clock, dataset_for, one_line, tiny_config, tiny_dataset
 
 BACKENDS = ("numpy", "numba")

@@ -13,7 +13,8 @@ import pytest
 from genreg_np import Evolution
 from genreg_np.backends.base import Work
 from genreg_np.backends.numpy_ import NumpyBackend
-from genreg_np.runs.training import Watcher, resume, train
+from genreg_np.runs.result import Watcher
+from genreg_np.runs.training import resume, train
 from tests.helpers import PATIENCE, python, tiny_config, tiny_dataset
 
 pytestmark = pytest.mark.skipif(

@@ -12,8 +12,8 @@ from genreg_np.cli.output import confusion_lines, per_class_lines, percent, prin
 from genreg_np.cli.reading import reader_arguments, reader_options
 from genreg_np.cli.terminal import say
 from genreg_np.data.dataset import SPLITS
+from genreg_np.data.held_out import BY_CLASS
 from genreg_np.data.labels import listed, short_name
-from genreg_np.data.splits import BY_CLASS
 from genreg_np.errors import UsageError
 from genreg_np.infer import ModelError
 

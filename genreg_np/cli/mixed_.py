@@ -17,6 +17,7 @@ from genreg_np.cli.reading import reader_options
 from genreg_np.cli.runs import (
     Started,
     choose_device,
+    folder_of,
     fresh_folder,
     leaving,
     next_lines,
@@ -32,7 +33,8 @@ from genreg_np.model import Float32
 from genreg_np.report.attacks import PAPER_FGSM, Attack
 from genreg_np.runs.checkpoint import RunFolder
 from genreg_np.runs.config import TrainConfig, parse_assignment, read_preset
-from genreg_np.runs.training import Result, Watcher, resume, train
+from genreg_np.runs.result import Result, Watcher
+from genreg_np.runs.training import resume, train
 from genreg_np.strategies.mixed.networks import NETWORKS, network_name, parse_network
 from genreg_np.strategies.mixed.options import FITNESSES, GENES
 
@@ -240,7 +242,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
 
 def _say_stopped(result: Result, progress: Progress) -> None:
     """Say what is saved of a run that was stopped, in a generation or while it was measured."""
-    lines = stopped_lines(result.run, result.generations, "mixed")
+    lines = stopped_lines(folder_of(result), result.generations, "mixed")
     if result.ended != "stopped":
         lines[0] = f"stopped; the run is saved, {result.generations} generations. Measure it with:"
     for line in lines:
@@ -267,9 +269,9 @@ def _report(result: Result, started: Started, measured: Measured, options: dict[
     """Print the results, then write measures.json and figures: what cannot be written loses no result."""
     if not options["as_json"]:
         lines = mixed_report.lines(result, started.evolution, measured)
-        for line in [*lines, *next_lines(result.run / "model.npz", started.origin)]:
+        for line in [*lines, *next_lines(folder_of(result) / "model.npz", started.origin)]:
             progress.say(line)
-    with RunFolder.open(result.run) as folder:
+    with RunFolder.open(folder_of(result)) as folder:
         folder.write_json("measures.json", measured.to_dict())
         if options["figures"]:
             _draw(folder, np.asarray(started.evolution.state.similarity), measured.layers, progress)

@@ -7,11 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from genreg_np.cli.output import duration
-from genreg_np.cli.runs import Started
+from genreg_np.cli.runs import Started, folder_of
 from genreg_np.report.attacks import PAPER_FGSM
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.provenance import display_name
-from genreg_np.runs.training import Result
+from genreg_np.runs.result import Result
 from genreg_np.strategies.mixed import published
 from genreg_np.strategies.mixed.networks import network_name
 from genreg_np.strategies.mixed.options import MixedOptions
@@ -73,7 +73,7 @@ def to_json(result: Result | None, started: Started, measured: Measured | None) 
             "mean_accuracy": sum(measured.test) / len(measured.test),
             "best_accuracy": max(measured.test),
             "worst_accuracy": min(measured.test),
-            "validation_accuracy": None if evolution.config.training == "all" else result.validation[result.genome],
+            "validation_accuracy": None if evolution.config.training == "all" else result.validation_accuracy,
             "test_accuracy": result.test_accuracy,
             "baseline_accuracies": measured.baselines,
             "by_generation": [record["mean_accuracy"] for record in _records(result, measured)],
@@ -96,13 +96,13 @@ def lines(result: Result, evolution: Evolution, measured: Measured) -> list[str]
         *_accuracy_lines(result, evolution, measured, name),
         "",
         *(_attack_lines(measured, name) if measured.attacks else []),
-        f"model {result.run / 'model.npz'}",
+        f"model {folder_of(result) / 'model.npz'}",
     ]
 
 
 def _records(result: Result, measured: Measured) -> list[Row]:
     """Return the lines of metrics.jsonl; what is no whole record of a generation of this run is left out."""
-    text = (result.run / "metrics.jsonl").read_text("utf-8", errors="replace")
+    text = (folder_of(result) / "metrics.jsonl").read_text("utf-8", errors="replace")
     found = []
     for line in text.splitlines():
         try:

@@ -23,7 +23,7 @@ from genreg_np.runs.checkpoint import RunFolder
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.own_folder import OWN_FITNESS
 from genreg_np.runs.provenance import is_path
-from genreg_np.runs.training import Watcher
+from genreg_np.runs.result import Folder, Result, Watcher
 
 WAITED_FOR = {"generations": "this generation", "finishing": "the run's last look at its accuracy"}  # by phase
 
@@ -36,6 +36,12 @@ class Started:
     new: RunFolder | None = None  # as long as there is nothing in it
     evolution: Any = None
     origin: dict[str, Any] = field(default_factory=dict)  # of its data
+
+
+def folder_of(result: Result) -> Path:
+    """Return the run folder of a result: a command always keeps one."""
+    assert result.run is not None
+    return result.run
 
 
 def choose_device(options: dict[str, Any]) -> None:
@@ -128,7 +134,8 @@ def watch(progress: Progress, options: dict[str, Any], stopping: Stopping, start
     """Return a watcher that shows a run, stops it when it is asked to, and keeps what it told in `started`."""
     stopping.last_words = ["stopped; no run was begun"]
 
-    def on_phase(phase: str, folder: RunFolder) -> None:
+    def on_phase(phase: str, folder: Folder) -> None:
+        assert isinstance(folder, RunFolder)
         stopping.waiting_for = WAITED_FOR.get(phase, "")
         begun = (folder.path / "config.toml").exists()
         started.new = None if begun else folder
@@ -139,7 +146,8 @@ def watch(progress: Progress, options: dict[str, Any], stopping: Stopping, start
             started.run, stopping.last_words = folder.path, stopped_lines(folder.path, 0, command)
             progress.say("measuring how many generations fit into the budget ...")
 
-    def on_start(evolution: Any, folder: RunFolder) -> None:
+    def on_start(evolution: Any, folder: Folder) -> None:
+        assert isinstance(folder, RunFolder)
         started.evolution, started.origin = evolution, folder.read_config()[2]
         if not evolution.generation:
             started.run, stopping.last_words = folder.path, stopped_lines(folder.path, 0, command)

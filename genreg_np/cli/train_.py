@@ -14,6 +14,7 @@ from genreg_np.cli.reading import reader_options
 from genreg_np.cli.runs import (
     Started,
     choose_device,
+    folder_of,
     fresh_folder,
     leaving,
     next_lines,
@@ -33,8 +34,9 @@ from genreg_np.runs.config import (
     read_preset,
     read_toml,
 )
+from genreg_np.runs.result import Result, Watcher
 from genreg_np.runs.run_config import CHANGES, ORIGIN
-from genreg_np.runs.training import Result, Watcher, resume, train
+from genreg_np.runs.training import resume, train
 from genreg_np.strategies import strategy_class
 
 EXAMPLES = """\b
@@ -99,7 +101,7 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     if result is None:
         return INTERRUPTED
     if result.ended == "stopped":
-        for line in stopped_lines(result.run, result.generations, "train"):
+        for line in stopped_lines(folder_of(result), result.generations, "train"):
             progress.say(line)
         return INTERRUPTED
     if not options["as_json"]:
@@ -213,7 +215,7 @@ def to_json(result: Result | None, started: Started) -> dict[str, Any]:
         "generations": result.generations if result else 0,
         "seconds": round(result.seconds, 3) if result else None,
         "genome": training.get("genome"),
-        "validation_accuracy": result.validation.get(result.genome) if result else None,
+        "validation_accuracy": result.validation_accuracy if result else None,
         "test_accuracy": result.test_accuracy if result else None,
         "run": str(run) if run else None,
         "model": str(run / "model.npz") if run and model else None,
@@ -224,7 +226,7 @@ def to_json(result: Result | None, started: Started) -> dict[str, Any]:
 def _report(result: Result, started: Started, progress: Progress) -> None:
     """Print what the run came to, and the command to try next."""
     assert result.model is not None
-    model_path = result.run / "model.npz"
+    model_path = folder_of(result) / "model.npz"
     names = result.model.class_names
     chosen = result.test[result.genome]
     progress.say("")

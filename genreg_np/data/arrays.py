@@ -6,34 +6,23 @@ Names are taken as Keras, MedMNIST and scikit-learn users write them, in any cas
     x_train, y_train, x_test, y_test, x_validation, ...     given splits; train_images, train_labels, ... too
 
 with x | images | inputs, y | labels | targets, and validation | valid | val; `class_names` and `feature_names` (of
-the columns of x) are optional. uint8 inputs range over 0 .. 255, other integers over the training data's minimum and
-maximum, floats are features.
-
-Shapes: inputs (N, *input_shape), labels (N,) or (N, 1) integers or text; (N,) int64 afterwards.
+the columns of x) are optional. What the arrays may be is said in checked.py.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from genreg_np.data.dataset import Dataset, Split
+from genreg_np.data.checked import Array, fields_of_arrays
+from genreg_np.data.dataset import Dataset
 from genreg_np.data.idx import PathLike
-from genreg_np.data.labels import class_order, encode_labels, label_text, merge_numbers, merged_note
-from genreg_np.data.splits import complete_splits
-from genreg_np.data.table import counting_note
 from genreg_np.errors import DataError
 from genreg_np.infer import ModelError, read_arrays
 
 LIMIT_BYTES = 8 << 30  # all arrays together
-LARGEST_LABEL = 2**53  # of a float: beyond it, neighbouring whole numbers are one
 INPUT_NAMES = ("x", "images", "inputs")
 LABEL_NAMES = ("y", "labels", "targets")
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "valid", "val"), "test": ("test",)}
-
-Array = NDArray[np.generic]
 
 
 def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
@@ -70,26 +59,14 @@ def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
             f"{path}: no training data under the names x_train and y_train, or x and y "
             f"(it has {', '.join(stored) or 'nothing'}); rename the arrays"
         )
-    labels = {split: pair[1] for split, pair in given.items()}
-    class_names, encoded, note = _classes(path, arrays.get("class_names"), labels)
-    inputs = {split: _inputs(f"{path}, {split} inputs", pair[0]) for split, pair in given.items()}
-    for split in given:
-        if len(inputs[split]) != len(encoded[split]):
-            raise DataError(
-                f"{path}: {len(inputs[split]):,} {split} inputs, but {len(encoded[split]):,} labels; they must pair up"
-            )
-    splits = {split: Split(inputs[split], encoded[split]) for split in given}
-    feature_names = _text(f"{path}, feature_names", arrays.get("feature_names"))
-    return complete_splits(
-        splits["train"],
-        splits.get("validation"),
-        splits.get("test"),
-        class_names,
+    fields = fields_of_arrays(
+        str(path),
+        given,
         name=Path(path).stem,
-        input_range=_input_range(path, given["train"][0]),
-        note="; ".join(filter(None, [note, counting_note(inputs["train"], feature_names)])),
-        feature_names=feature_names,
+        class_names=arrays.get("class_names"),
+        feature_names=arrays.get("feature_names"),
     )
+    return Dataset(**fields)
 
 
 def _pair(path: PathLike, arrays: dict[str, Array], aliases: tuple[str, ...]) -> tuple[Array, Array] | None:
@@ -111,90 +88,3 @@ def _pair(path: PathLike, arrays: dict[str, Array], aliases: tuple[str, ...]) ->
         split = f"{aliases[0]} data" if aliases[0] else "data"
         raise DataError(f"{path}: {split} without {missing} (it has {', '.join(arrays)}); add or rename an array")
     return inputs, labels
-
-
-def _inputs(where: str, array: Array) -> Array:
-    """Return inputs as integers or float32."""
-    if array.ndim < 2 or not array.size:
-        raise DataError(f"{where}: an array of shape {array.shape}; (samples, ...) with something in it is needed")
-    if array.dtype.kind == "b":
-        return array.astype(np.uint8)
-    if array.dtype.kind in "iu":
-        return array
-    if array.dtype.kind != "f":
-        raise DataError(f"{where}: of type {array.dtype}; numbers are needed")
-    with np.errstate(over="ignore"):
-        return array.astype(np.float32)  # what overflows is found by Dataset, as infinite
-
-
-def _input_range(path: PathLike, array: Array) -> tuple[float, float] | None:
-    """Return the raw range of training inputs as they were stored."""
-    if array.dtype.kind == "f":
-        return None
-    if array.dtype.kind == "b":
-        return 0.0, 1.0
-    if array.dtype == np.uint8:
-        return 0.0, 255.0
-    low, high = float(np.min(array)), float(np.max(array))
-    high = max(high, low + 1.0)
-    if np.float32(low) == np.float32(high):
-        raise DataError(
-            f"{path}: train inputs run from {np.min(array)} to {np.max(array)}, which float32 cannot tell apart; "
-            "subtract the smallest first"
-        )
-    return low, high
-
-
-def _text(where: str, array: Array | None) -> tuple[str, ...]:
-    """Return an optional array of names."""
-    if array is None:
-        return ()
-    if array.ndim != 1 or array.dtype.kind != "U":
-        raise DataError(f"{where}: an array of shape {array.shape} {array.dtype}; a list of names is needed")
-    return tuple(name.strip() for name in array.tolist())
-
-
-def _classes(
-    path: PathLike, stored_names: Array | None, labels: dict[str, Array]
-) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]], str]:
-    """Return the class names, the class number of each label of each split, and a note."""
-    flat = {split: _flat_labels(f"{path}, {split} labels", array) for split, array in labels.items()}
-    distinct = {split: np.unique(array, return_inverse=True) for split, array in flat.items()}  # as text, few are small
-    texts = {split: [label_text(value) for value in values.tolist()] for split, (values, _) in distinct.items()}
-    note = ""
-    if stored_names is None:
-        merged = merge_numbers(text for split in texts.values() for text in split)
-        texts = {split: [merged[text] for text in values] for split, values in texts.items()}
-        class_names, note = class_order(merged.values()), merged_note(merged)
-    else:
-        class_names = tuple(str(name).strip() for name in stored_names.reshape(-1).tolist())
-        if len(set(class_names)) != len(class_names):
-            raise DataError(f"{path}: a name twice in class_names; give each class its own")
-        if all(array.dtype.kind != "U" for array in flat.values()):  # numbers are positions in class_names
-            return class_names, {split: array.astype(np.int64) for split, array in flat.items()}, note
-    try:
-        encoded = {split: encode_labels(values, class_names) for split, values in texts.items()}
-    except KeyError as error:
-        raise DataError(f"{path}: label {error.args[0]!r} is not among class_names; add it there") from None
-    return class_names, {split: encoded[split][places] for split, (_, places) in distinct.items()}, note
-
-
-def _flat_labels(where: str, array: Array) -> Array:
-    """Return labels as (N,) integers or text."""
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise DataError(f"{where}: an array of shape {array.shape}; one label a sample, (samples,), is needed")
-    if array.dtype.kind == "f":
-        whole = np.isfinite(array) & (np.rint(array) == array)
-        if not whole.all():
-            raise DataError(f"{where}: not all are whole numbers; classes are integers or text")
-        if array.size and np.abs(array).max() > LARGEST_LABEL:
-            raise DataError(
-                f"{where}: up to {np.abs(array).max():g}, but a float is a class only within +-2**53; "
-                "store labels as integers or text"
-            )
-        return array.astype(np.int64)
-    if array.dtype.kind == "b":
-        return array.astype(np.int64)
-    return array

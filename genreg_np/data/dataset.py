@@ -5,62 +5,44 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.labels import listed
-from genreg_np.data.quantities import quantity
+from genreg_np.data.split import MOST_CLASSES, SPLITS, Split, check_classes, check_labels
 from genreg_np.errors import DataError
 
-MOST_CLASSES = 4096  # whoever is taken for whom is counted in a square of them: 128 MiB
+__all__ = ["MOST_CLASSES", "SPLITS", "Dataset", "Split"]
+
 LARGEST = float(np.finfo(np.float32).max) / 2  # so that the difference of two features is finite in float32
-SPLITS = ("train", "validation", "test")
-
-
-@dataclass(frozen=True)
-class Split:
-    """Inputs with one label each."""
-
-    inputs: NDArray[np.generic]  # (N, *input_shape), uint8 pixels or float32 features
-    labels: NDArray[np.int64]  # (N,), 0 .. K-1
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-def check_classes(name: str, class_names: Sequence[str], counts: NDArray[np.int64]) -> None:
-    """Refuse labels that are a quantity, or more classes than can be told apart.
-
-    Parameters
-    ----------
-    name : str
-        What the error calls the dataset.
-    class_names : sequence of str
-        K names.
-    counts : (K,) int64
-        Samples of each class.
-
-    Raises
-    ------
-    DataError
-        For such labels.
-    """
-    if found := quantity(class_names, counts):
-        raise DataError(
-            f"{name}: the labels look like a quantity, not like classes ({found}): predicting numbers is not supported "
-            "yet; name the column of classes with --label, or make them classes by writing words (low, high)"
-        )
-    if len(class_names) > MOST_CLASSES:
-        raise DataError(f"{name}: {len(class_names):,} classes; no more than {MOST_CLASSES:,} are told apart")
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Train, validation and test data with class names.
 
+    `load_dataset` makes it of what has a name or lies in files, `Dataset.from_arrays` of arrays and tables, and this
+    constructor of splits whose labels are numbers of classes already.
+
     Integer inputs are raw values in `input_range`, which the network maps to 0 .. 1; float inputs are features,
     used as they are (the network standardises them).
+
+    Parameters
+    ----------
+    name : str
+        What messages and models call it.
+    train, validation, test : Split
+        What is learned from, what choices are made by, and what is looked at once, at the end of a run.
+    class_names : tuple of str
+        K names.
+    input_range : tuple of float or None
+        Smallest and largest raw value of integer inputs; None for float features.
+    note : str
+        What a user should know, one line.
+    feature_names : tuple of str
+        Of the columns of a table, one each; none where inputs have no names.
 
     Raises
     ------
@@ -74,10 +56,73 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
-    class_names: tuple[str, ...]  # K names
-    input_range: tuple[float, float] | None = (0.0, 255.0)  # None for float features
-    note: str = field(default="", compare=False)  # what a user should know, one line
-    feature_names: tuple[str, ...] = ()  # of the columns of a table, one each; none where inputs have no names
+    class_names: tuple[str, ...]
+    input_range: tuple[float, float] | None = (0.0, 255.0)
+    note: str = field(default="", compare=False)
+    feature_names: tuple[str, ...] = ()
+
+    @classmethod
+    def from_arrays(
+        cls,
+        inputs: Any,
+        labels: Any,
+        *,
+        validation: tuple[Any, Any] | None = None,
+        test: tuple[Any, Any] | None = None,
+        class_names: Sequence[str] | None = None,
+        feature_names: Sequence[str] = (),
+        input_range: tuple[float, float] | None = None,
+        name: str = "arrays",
+    ) -> Dataset:
+        """Make a dataset of arrays, lists or tables, as `load_dataset` does of an .npz file.
+
+        Parameters
+        ----------
+        inputs : (N, ...) array-like, or a DataFrame
+            Floats are features, standardised by the network; whole numbers and booleans are raw values, mapped from
+            `input_range` to 0 .. 1. A table's columns are features, whatever their types, as those of a .csv file, and
+            their names become `feature_names`. What is not split is not copied: leave the arrays as they are.
+        labels : (N,) or (N, 1) array-like
+            A class each: whole numbers, text or booleans.
+        validation, test : pair of inputs and labels, optional
+            Where they are left out, 15 % of each class of the training data is held out for each, the same samples
+            every time. A table's columns may stand in another order.
+        class_names : sequence of str, optional
+            K names, of which labels are the positions or the words; by default the labels that occur, in order.
+        feature_names : sequence of str, optional
+            A name for each column of inputs (N, columns) that are no table.
+        input_range : tuple of float, optional
+            Smallest and largest raw value of whole numbers; by default 0 .. 255 for uint8, 0 .. 1 for booleans, and
+            else what the training inputs run from and to.
+        name : str
+            What messages and models call it.
+
+        Returns
+        -------
+        Dataset
+            Its `note` says how it was split, and what else should be known.
+
+        Raises
+        ------
+        DataError
+            For inputs and labels that do not pair up, NaN, infinite or missing values, labels that are no classes,
+            splits that are not alike.
+        UsageError
+            For another argument that cannot be.
+
+        Examples
+        --------
+        >>> data = Dataset.from_arrays([[0.0, 1.0], [1.0, 0.0]] * 20, ["rain", "sun"] * 20)
+        >>> data.class_names, len(data.train), len(data.validation), len(data.test)
+        (('rain', 'sun'), 28, 6, 6)
+        """
+        from genreg_np.data.in_memory import fields_of  # here: who only measures or predicts need not load it
+
+        fields = fields_of(
+            inputs, labels, validation=validation, test=test, class_names=class_names, feature_names=feature_names,
+            input_range=input_range, name=name,
+        )  # fmt: skip
+        return cls(**fields)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -147,11 +192,7 @@ class Dataset:
                     f"{where}: inputs run from {inputs.min():g} to {inputs.max():g}, beyond +-{LARGEST:g}; "
                     "rescale that column"
                 )
-            if len(labels) and (labels.min() < 0 or labels.max() >= classes):
-                raise DataError(
-                    f"{where}: labels run from {labels.min()} to {labels.max()}, but there are {classes} classes "
-                    f"(labels 0 to {classes - 1})"
-                )
+            check_labels(where, labels, classes)
         try:
             "".join(self.class_names).encode("utf-8")
         except UnicodeEncodeError:

@@ -1,7 +1,8 @@
 """Whether labels are a quantity (prices, ages, lengths) and not classes: told by how often numbers recur.
 
 Fractions, of more than 50 different values, and numbers of which hardly any recurs are refused. Many whole numbers that
-fill their range may be either, as ages and the 62 characters of EMNIST are: they are learned, with a warning.
+fill their range may be either, as ages and the 62 characters of EMNIST are: they are learned, with a warning. Columns
+that only count the rows are warned of, too.
 
 Shapes: K class names, counts (K,) int64 samples of each.
 """
@@ -19,6 +20,7 @@ FEW_WHOLE, FEW_FRACTIONS = 20, 5  # different numbers as labels: fewer are class
 MANY_WHOLE = 100  # fewer whole numbers may be classes of which most are rare, as numbers of words are
 MANY_FRACTIONS = 50  # more different fractions are a quantity however often each occurs
 DOUBTFUL_WHOLE = 50  # whole numbers that fill their range: as many are warned of
+LEAST_COUNTING = 10  # rows of which a column counts: fewer may count by chance
 DENSE_STEP = 2  # median distance of neighbours, at most, in numbers that fill their range
 
 
@@ -62,4 +64,28 @@ def quantity_note(class_names: Sequence[str]) -> str:
     return (
         f"warning: {len(whole):,} classes which are all whole numbers from {whole[0]:.0f} to {whole[-1]:.0f}: if the "
         "label column is a quantity, predicting numbers is not supported yet"
+    )
+
+
+def counting_note(inputs: NDArray[np.generic], names: Sequence[str] = ()) -> str:
+    """Return a warning of features that only count the rows; nothing where there are none.
+
+    Parameters
+    ----------
+    inputs : (N, I) ndarray
+        All samples in the order of the file; other ranks have no columns.
+    names : sequence of str
+        I names, or none: columns are then told by their numbers from 1.
+    """
+    if inputs.ndim != 2 or len(inputs) < LEAST_COUNTING:
+        return ""
+    begin = inputs[:2].astype(np.float64)
+    likely = np.flatnonzero(np.isin(begin[0], (0, 1)) & (begin[1] == begin[0] + 1))
+    counting = [int(k) for k in likely if np.array_equal(inputs[:, k], begin[0, k] + np.arange(len(inputs)))]
+    if not counting:
+        return ""
+    shown = ", ".join(repr(names[k] if names else str(k + 1)) for k in counting[:3])
+    return (
+        f"warning: column {shown} counts the rows: where they are sorted by class it gives the class away, and in new "
+        "data it does not: leave it out (pandas: to_csv(..., index=False))"
     )

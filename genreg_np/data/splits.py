@@ -1,16 +1,6 @@
-"""Train, validation and test parts of data that come without them: 70/15/15, class by class.
+"""Datasets of samples that come without splits, or with some of them; what is held out is decided in held_out.py.
 
-For a class of n samples
-
-    cut_1 = max(1, floor(0.15 n + 1/2)),   cut_2 = max(2, floor(0.30 n + 1/2))          (n >= 3)
-    validation = up to cut_1,   test = cut_1 to cut_2,   train = the rest
-
-in an order drawn for the class. A class of two samples gives one to validation and one to train, a class of one only
-trains: every class can be learned. The order is drawn from Stream(0), independent of the training seed, and for each
-class alone: another class's samples do not disturb it. A split may be left empty; who trains on one is told by
-`Dataset.check_trainable`.
-
-Shapes: inputs (N, *input_shape), labels (N,) int64 in 0 .. K-1, index arrays (n,) int64.
+Shapes: inputs (N, *input_shape), labels (N,) int64 in 0 .. K-1.
 """
 
 from __future__ import annotations
@@ -18,54 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.dataset import MOST_CLASSES, Dataset, Split, check_classes
-from genreg_np.data.quantities import quantity_note
-from genreg_np.streams import Purpose, Stream
-
-BY_CLASS = "by class: "  # in the note of data of which a split was made here
-HELD_OUT_PERCENT = 15  # of a class, for validation, and the same for test
-
-Indices = NDArray[np.int64]
-
-
-def split_indices(labels: Indices, parts: int) -> list[Indices]:
-    """Hold out `parts` parts of 15 % of each class.
-
-    Parameters
-    ----------
-    labels : (N,) int64
-        Class of each sample.
-    parts : int
-        1 (say, validation) or 2 (validation and test).
-
-    Returns
-    -------
-    list of ndarray
-        The indices of the rest, then of each part; disjoint, together all of 0 .. N-1, each in mixed order.
-    """
-    stream = Stream(0)
-    keys = np.empty(len(labels), np.float64)
-    chosen: list[list[Indices]] = [[] for _ in range(1 + parts)]
-    by_class = np.argsort(labels, kind="stable")
-    classes, starts = np.unique(labels[by_class], return_index=True)
-    for label, members in zip(classes, np.split(by_class, starts[1:]), strict=True):
-        keys[members] = stream.uniform(Purpose.SPLIT, 0, int(label), len(members))
-        mixed = members[np.argsort(keys[members], kind="stable")]
-        start = 0
-        for part in range(1, 1 + parts):
-            stop = max(part, (HELD_OUT_PERCENT * part * len(members) + 50) // 100)
-            stop = min(stop, len(members) - 1)  # one sample stays to be trained on
-            chosen[part].append(mixed[start:stop])
-            start = stop
-        chosen[0].append(mixed[start:])
-    return [_in_order_of(keys, part) for part in chosen]
-
-
-def _in_order_of(keys: NDArray[np.float64], groups: list[Indices]) -> Indices:
-    """Join index arrays and mix the classes, by the keys already drawn."""
-    indices = np.concatenate([np.empty(0, np.int64), *groups]).astype(np.int64)
-    ordered: Indices = indices[np.argsort(keys[indices], kind="stable")]
-    return ordered
+from genreg_np.data.dataset import Dataset
+from genreg_np.data.held_out import Indices, completed
+from genreg_np.data.split import Split
 
 
 def stratified_split(
@@ -149,21 +94,5 @@ def complete_splits(
     DataError
         As `Dataset`; and, before a split is made, for so many classes that nothing could be done with it.
     """
-    if len(class_names) > MOST_CLASSES:
-        check_classes(name, class_names, np.bincount(train.labels, minlength=len(class_names)).astype(np.int64))
-    note = "; ".join(filter(None, [note, quantity_note(class_names)]))
-    given = {"validation": validation, "test": test}
-    missing = [split_name for split_name, split in given.items() if split is None]
-    if missing:
-        kept, *held_out = split_indices(train.labels, len(missing))
-        for split_name, indices in zip(missing, held_out, strict=True):
-            given[split_name] = Split(train.inputs[indices], train.labels[indices])
-        train = Split(train.inputs[kept], train.labels[kept])
-    final = {"train": train, **{split_name: split for split_name, split in given.items() if split is not None}}
-    if missing:
-        origin = "split" if len(missing) == 2 else f"{missing[0]} split held out of train"
-        sizes = ", ".join(f"{len(split):,} {split_name}" for split_name, split in final.items())
-        note = "; ".join(filter(None, [note, f"{origin} {BY_CLASS}{sizes}"]))
-    return Dataset(
-        name, final["train"], final["validation"], final["test"], class_names, input_range, note, feature_names
-    )
+    fields = completed(train, validation, test, class_names, name=name, note=note)
+    return Dataset(**fields, input_range=input_range, feature_names=feature_names)

@@ -11,7 +11,7 @@ Shapes: inputs (N, columns - 1) float32, labels (N,) int64.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from genreg_np.data.dataset import Dataset
 from genreg_np.data.header import Others, counts, names_columns
 from genreg_np.data.idx import PathLike
 from genreg_np.data.labels import class_order, encode_labels, label_text, merge_numbers, merged_note, short_name
+from genreg_np.data.quantities import counting_note
 from genreg_np.data.rows import DECIMAL_COMMA, THOUSANDS, Row, is_number, read_rows
 from genreg_np.data.splits import stratified_split
 from genreg_np.errors import DataError, UsageError, did_you_mean
@@ -29,7 +30,6 @@ LABEL_NAMES = ("label", "class", "target")
 LIMIT_BYTES = 4 << 30  # all features together
 SAMPLE_ROWS = 100  # that a header is told by
 MOST_LABELS = 1 << 16  # different ones, far more than the classes that can be told apart
-LEAST_COUNTING = 10  # rows: fewer may count by chance
 
 
 def load_csv(
@@ -119,30 +119,6 @@ def load_csv(
         input_range=None,
         note="; ".join(filter(None, notes)),
         feature_names=feature_names if header else (),
-    )
-
-
-def counting_note(inputs: NDArray[np.generic], names: Sequence[str] = ()) -> str:
-    """Return a warning of features that only count the rows; nothing where there are none.
-
-    Parameters
-    ----------
-    inputs : (N, I) ndarray
-        All samples in the order of the file; other ranks have no columns.
-    names : sequence of str
-        I names, or none: columns are then told by their numbers from 1.
-    """
-    if inputs.ndim != 2 or len(inputs) < LEAST_COUNTING:
-        return ""
-    begin = inputs[:2].astype(np.float64)
-    likely = np.flatnonzero(np.isin(begin[0], (0, 1)) & (begin[1] == begin[0] + 1))
-    counting = [int(k) for k in likely if np.array_equal(inputs[:, k], begin[0, k] + np.arange(len(inputs)))]
-    if not counting:
-        return ""
-    shown = ", ".join(repr(names[k] if names else str(k + 1)) for k in counting[:3])
-    return (
-        f"warning: column {shown} counts the rows: where they are sorted by class it gives the class away, and in new "
-        "data it does not: leave it out (pandas: to_csv(..., index=False))"
     )
 
 

@@ -220,6 +220,14 @@ def _alike(saved: Any, like: Any, declared: Any) -> bool:
     return 0 <= saved <= MOST_COUNTED if isinstance(saved, int) else saved is None or math.isfinite(saved)
 
 
+class Packs(typing.Protocol):
+    """What can be a file: a model, an evolution."""
+
+    def pack(self) -> bytes:
+        """Return the file's bytes."""
+        ...
+
+
 class RunFolder:
     """A run's files, held by this process until `close`.
 
@@ -294,6 +302,10 @@ class RunFolder:
         with _as_run_error(self.path / name):
             write_atomic(self.path / name, data)
         self._written.add(name)
+
+    def save(self, name: str, what: Packs) -> None:
+        """Write a model, or a checkpoint; raises as `write`."""
+        self.write(name, what.pack())
 
     def write_config(self, config: TrainConfig, changes: list[dict[str, Any]], origin: dict[str, Any]) -> None:
         """Write config.toml: the settings in force, the changes that led to them, the origin of data and arithmetic."""

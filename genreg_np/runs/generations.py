@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -17,11 +17,12 @@ from genreg_np.errors import UsageError
 from genreg_np.fitness import ImageFitness, as_numbers, summary
 from genreg_np.model import Model, Network
 from genreg_np.runs.best_ever import BestEver, best_of
+from genreg_np.runs.champion import chosen, training_of
 from genreg_np.runs.checkpoint import SavedRun, pack_checkpoint
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.direction import Direction
 from genreg_np.runs.evaluation import Looks
-from genreg_np.runs.start import check_memory, check_start, pose
+from genreg_np.runs.start import check_kinds, check_memory, check_start, pose
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.strategies.base import AnyPopulationStrategy, State
 from genreg_np.streams import Stream
@@ -47,6 +48,7 @@ class Generations:
         on_compiling: Told | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        check_kinds(config, dataset)
         if dataset is None and network is None:
             raise UsageError("an evolution needs a dataset, or a network and your own fitness")
         if dataset is not None:
@@ -216,6 +218,34 @@ class Generations:
         if self.best_ever:
             models["best_ever"] = self.model_of(self.best_ever.genes, self.best_ever.facts())
         return models
+
+    def champion(self) -> Model:
+        """Return what the run results in so far: the model that `train` saves when it is stopped here.
+
+        On a dataset the setting `champion` says which it is: auto takes whichever of the champions predicts the
+        validation split best. It is not tested: `train` looks at the test split at the end. Where a fitness of one's
+        own was told, it is the best genome of all generations, as `champions` has it.
+
+        Raises
+        ------
+        UsageError
+            Before the first generation, or where there is neither a dataset nor a best genome so far.
+        """
+        models = self.champions()
+        if "best_ever" in models:
+            return models["best_ever"]
+        if self.dataset is None:
+            raise UsageError("no dataset to choose a champion by, and no best_ever: take one of champions()")
+        validation = self.accuracies("validation")
+        return self.result_of(chosen(self.config.champion, validation), {"validation": validation})
+
+    def result_of(
+        self, genome: str, accuracies: Mapping[str, Mapping[str, float]], changes: Sequence[Mapping[str, Any]] = ()
+    ) -> Model:
+        """Return a champion of a run on a dataset with all that determined it; see champion.training_of."""
+        assert self.dataset is not None
+        training = training_of(self.config, self.dataset, self.generation, genome, accuracies, changes)
+        return self.model_of(self.champion_genes()[genome], training)
 
     def pack(self) -> bytes:
         """Return a checkpoint's bytes."""

@@ -118,7 +118,7 @@ class OwnFolder:
         return record
 
     def _save(self) -> None:
-        self._folder.write("checkpoint.npz", self._evolution.pack())
+        self._folder.save("checkpoint.npz", self._evolution)
         self._saved_at = self._evolution.clock()
 
     def finish(self, ended: str) -> str:
@@ -128,7 +128,7 @@ class OwnFolder:
         self._save()
         best = evolution.best_ever
         if best is not None:
-            self._folder.write("model.npz", self._model(best).pack())
+            self._folder.save("model.npz", self._model(best))
         self._notes |= {
             "ended": ended,
             "generations": evolution.generation,

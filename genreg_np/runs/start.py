@@ -23,6 +23,22 @@ from genreg_np.strategies.problem import HiddenLayers, Problem
 from genreg_np.streams import Stream
 
 
+def check_kinds(config: object, dataset: object) -> None:
+    """Refuse what is no configuration or no dataset, None excepted: arrays come in by another door.
+
+    Raises
+    ------
+    UsageError
+        With that door.
+    """
+    if not isinstance(config, TrainConfig | None):
+        made = 'TrainConfig.from_preset("small") makes one'
+        raise UsageError(f"config must be a TrainConfig, not {type(config).__name__}: {made}")
+    if not isinstance(dataset, Dataset | None):
+        made = "Dataset.from_arrays(inputs, labels) makes one"
+        raise UsageError(f"dataset must be a Dataset, not {type(dataset).__name__}: {made}")
+
+
 def pose(
     strategy: type[AnyStrategy], dataset: Dataset | None, config: TrainConfig, backend: Backend, network: Network | None
 ) -> Problem:

@@ -1,5 +1,6 @@
 """A whole training run: evolve on a dataset, keep a run folder, choose the champion, look at the test split once.
 
+result = train(TrainConfig.from_preset("small"), Dataset.from_arrays(inputs, labels))        kept nowhere
 result = train(TrainConfig.from_preset("seed-mnist-64", seed=1), load_dataset("mnist"), "runs/first")
 result = resume("runs/first", changes={"child_mutation_rate": 0.05})
 """
@@ -11,68 +12,36 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from genreg_np.backends.base import Told
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import GenregError, RunError, UsageError
 from genreg_np.fitness import ImageFitness
 from genreg_np.model import Model, load
 from genreg_np.runs.budget import fit_to_budget
+from genreg_np.runs.champion import chosen
 from genreg_np.runs.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evaluation import Evaluation
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.generations import Record
+from genreg_np.runs.no_folder import NoFolder
 from genreg_np.runs.notes import now, resumed_notes, run_notes
 from genreg_np.runs.own_folder import OWN_FITNESS
-from genreg_np.runs.provenance import background, display_name, fingerprint, fingerprint_of_names, lasting, load_again
+from genreg_np.runs.provenance import fingerprint, fingerprint_of_names, lasting, load_again
+from genreg_np.runs.result import Folder, Result, Watcher
+from genreg_np.runs.start import check_kinds
 
 BUDGET = "budget"  # in the origin of config.toml: seconds that are not yet a number of generations
 COLUMNS = "columns"  # there too: the fingerprint of their names
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a run came to."""
-
-    run: Path  # the run folder
-    model: Model | None  # the chosen champion, as saved in model.npz; None if stopped before the first generation
-    genome: str  # which one it is: best or consensus
-    generations: int
-    seconds: float  # from arrays in memory to the saved model, earlier processes of a resumed run included
-    ended: str  # generations, target or stopped
-    validation: dict[str, float]  # accuracy of each champion
-    test: dict[str, Evaluation]  # of each champion; empty for a stopped run, which does not look at the test split
-
-    @property
-    def test_accuracy(self) -> float | None:
-        """The saved model's accuracy on the test split; None for a stopped run."""
-        return self.test[self.genome].accuracy if self.test else None
-
-
-@dataclass(frozen=True)
-class Watcher:
-    """What a caller may hear of a run, and how it may stop it; every part is optional.
-
-    Phases are "preparing" (data are read, kernels compiled, features computed), "measuring" (a budget), "generations"
-    and "finishing" (what is saved, validated and tested at the end). An exception that is raised in one of the first
-    two loses nothing, KeyboardInterrupt included: a new run leaves no folder, or one that can be gone on with.
-    `on_compiling` is what Evolution takes: kernels compiled, of how many, and the seconds it still takes.
-    """
-
-    on_start: Callable[[Evolution, RunFolder], None] = lambda evolution, folder: None
-    on_record: Callable[[Record], None] = lambda record: None
-    should_stop: Callable[[], bool] = lambda: False
-    on_phase: Callable[[str, RunFolder], None] = lambda phase, folder: None
-    on_compiling: Told | None = None
-
-
 def train(
     config: TrainConfig,
     dataset: Dataset,
-    out: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
     *,
     backend: str = "auto",
     threads: int | None = None,
@@ -83,14 +52,14 @@ def train(
     watcher: Watcher | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Result:
-    """Start a run in a new folder.
+    """Train from the start; with a run folder, so that the run can be stopped and gone on with.
 
     Parameters
     ----------
     config : TrainConfig
     dataset : Dataset
-    out : path
-        The run folder; must not hold a run yet.
+    out : path, optional
+        The run folder; must not hold a run yet. Without it nothing is written anywhere, and the result is the same.
     backend, threads
         See backends.create.
     budget_seconds : float, optional
@@ -107,13 +76,28 @@ def train(
     clock : callable
         The time in seconds, from any start: what budgets, saving and `seconds` go by.
 
+    Returns
+    -------
+    Result
+        The model, which champion it is, and what each champion reaches.
+
     Raises
     ------
-    GenregError
-        If the folder or the backend cannot be used, or settings do not fit.
+    UsageError
+        For settings, a budget or an initial model that do not fit.
+    DataError
+        For data that there is nothing to learn from: a single class, too few rows.
+    RunError
+        If the folder cannot be used.
+    BackendError, MissingExtraError
+        If the backend cannot.
     """
     watcher = watcher or Watcher()
-    with RunFolder.create(Path(out)) as folder:
+    check_kinds(config, dataset)
+    if budget_seconds is not None and not _is_seconds(budget_seconds):
+        raise UsageError(f"budget_seconds = {budget_seconds!r} must be a number of seconds greater than 0")
+    budget = None if budget_seconds is None else float(budget_seconds)
+    with NoFolder() if out is None else RunFolder.create(Path(out)) as folder:
         try:
             if config.fitness == "custom" and image_fitness is None:
                 raise UsageError(
@@ -125,15 +109,15 @@ def train(
                 on_compiling=watcher.on_compiling, clock=clock,
             )  # fmt: skip
             known = {"source": config.dataset} | (origin or {})
-            known |= {"backend": evolution.backend.name, "data": fingerprint(dataset), BUDGET: budget_seconds}
+            known |= {"backend": evolution.backend.name, "data": fingerprint(dataset), BUDGET: budget}
             known |= {"source": lasting(known["source"]), COLUMNS: fingerprint_of_names(dataset)}
             if initial is not None:
-                folder.write("initial.npz", initial.pack())
+                folder.save("initial.npz", initial)
             folder.write_config(evolution.config, [], known)
         except BaseException:
             folder.discard()
             raise
-        notes = run_notes(evolution) | {"budget_seconds": budget_seconds}
+        notes = run_notes(evolution) | {"budget_seconds": budget}
         run = _Run(folder, evolution, [], known, notes, watcher)
         try:
             run.fit_to_budget()
@@ -203,6 +187,8 @@ def resume(
         reached = _reached(folder)
         if reached or "generations" in (changes or {}):
             origin.pop(BUDGET, None)  # the number of generations is known
+        if BUDGET in origin and not _is_seconds(origin[BUDGET]):
+            raise RunError(f"{folder.path}: config.toml: budget = {origin[BUDGET]!r} is no number of seconds")
         new = config.changed(**(changes or {}))
         if new.generations < reached:
             raise UsageError(f"generations {new.generations} is less than the {reached} this run has already done")
@@ -240,6 +226,16 @@ def resume(
         return under_way.go()
 
 
+def _is_seconds(budget: Any) -> bool:
+    """Whether a budget is a number that can be one."""
+    if not isinstance(budget, Real) or isinstance(budget, bool):
+        return False
+    try:
+        return 0 < float(budget) < math.inf
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
+
+
 def _reached(folder: RunFolder) -> int:
     """Return the generation of a run's checkpoint, 0 before its first one."""
     path = folder.path / "checkpoint.npz"
@@ -264,7 +260,7 @@ def _evolution(
 class _Run:
     """A run under way: saves, validates at the end, chooses, tests."""
 
-    folder: RunFolder
+    folder: Folder
     evolution: Evolution
     changes: list[dict[str, Any]]
     origin: dict[str, Any]
@@ -278,8 +274,6 @@ class _Run:
         """Turn a budget into a number of generations, where the run has one and is not stopped before."""
         if (budget := self.origin.get(BUDGET)) is None:
             return
-        if type(budget) not in (int, float) or not 0 < budget < math.inf:
-            raise RunError(f"{self.folder.path}: config.toml: budget = {budget!r} is no number of seconds")
         self.watcher.on_phase("measuring", self.folder)
         if fit_to_budget(self.evolution, budget, self.watcher.should_stop):
             self.origin[BUDGET] = None
@@ -303,7 +297,7 @@ class _Run:
         self.watcher.on_record(record)
 
     def _save(self) -> None:
-        self.folder.write("checkpoint.npz", self.evolution.pack())
+        self.folder.save("checkpoint.npz", self.evolution)
         self._saved_at = self.evolution.clock()
 
     def _finish(self, ended: str) -> Result:
@@ -313,12 +307,11 @@ class _Run:
         self._save()
         started = evolution.clock()
         validation = evolution.accuracies("validation")
-        genome = evolution.config.champion
-        if genome == "auto" or genome not in validation:
-            genome = max(validation, key=lambda name: validation[name])
+        genome = chosen(evolution.config.champion, validation)
         test = {} if ended == "stopped" else self._test()
-        model = self._model(genome, validation, test)
-        self.folder.write("model.npz", model.pack())
+        tested = {name: evaluation.accuracy for name, evaluation in test.items()}
+        model = evolution.result_of(genome, {"validation": validation, "test": tested}, self.changes)
+        self.folder.save("model.npz", model)
         evolution.seconds += evolution.clock() - started
         self.notes |= {
             "ended": ended,
@@ -327,7 +320,7 @@ class _Run:
             "finished": now(),
             "genome": genome,
             "validation": validation,
-            "test": {name: result.accuracy for name, result in test.items()},
+            "test": tested,
         }
         self.folder.write_json("run.json", self.notes)
         return Result(self.folder.path, model, genome, evolution.generation, evolution.seconds, ended, validation, test)
@@ -340,26 +333,3 @@ class _Run:
             name: Evaluation.of(self.evolution.predict(genes, "test"), labels, classes)
             for name, genes in champions.items()
         }
-
-    def _model(self, genome: str, validation: dict[str, float], test: dict[str, Evaluation]) -> Model:
-        """Return the champion with everything that determined it, and nothing else: equal runs give equal bytes."""
-        evolution, dataset = self.evolution, self.evolution.dataset
-        assert dataset is not None
-        measured = {"validation": validation, "test": {name: result.accuracy for name, result in test.items()}}
-        spent = evolution.config.spent
-        training = {
-            "method": evolution.config.strategy,
-            "genome": genome,
-            "generations": evolution.generation,
-            "seed": evolution.config.seed,
-            "config": evolution.config.to_dict() | {"dataset": display_name(evolution.config.dataset, dataset)},
-            **background(dataset),
-            "changes": self.changes,
-            "accuracies": {name: found for name, found in measured.items() if found and name not in spent},
-        }
-        if spent:
-            training["note"] = "; ".join(spent.values())
-        genes = evolution.champion_genes()[genome]
-        return Model.build(
-            evolution.network, genes, dataset.class_names, dataset.input_range, training, dataset.feature_names
-        )

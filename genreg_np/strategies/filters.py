@@ -20,6 +20,7 @@ from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
 from genreg_np.layers.images import Int8, UInt8, quantised
 from genreg_np.strategies import fisher
+from genreg_np.strategies.axes import longest_axes
 from genreg_np.streams import Purpose, Stream
 
 SOURCES = ("random", "principal", "clusters", "separable")
@@ -90,11 +91,8 @@ def principal_axes(patches: Float64, count: int) -> Float64:
     if count > most:
         raise UsageError(f"filters = principal: patches of {most + 1} pixels have {most} axes, not {count}")
     with single_threaded_blas():
-        _, axes = np.linalg.eigh(patches.T @ patches)
-    best = axes.T[::-1][:count]
-    signs = np.sign(best[np.arange(count), np.abs(best).argmax(axis=1)])
-    axes_signed: Float64 = best * signs[:, None]
-    return axes_signed
+        scatter = patches.T @ patches
+    return longest_axes(scatter, count)
 
 
 def cluster_centres(patches: Float64, count: int) -> Float64:

@@ -25,13 +25,13 @@ from genreg_np import infer_layers
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.layers.base import Float32
 from genreg_np.layers.images import Responses, UInt8
+from genreg_np.strategies.tournament import adapted, parents_of
 from genreg_np.streams import Purpose, Stream
 
 SIZE = 5
 GRIDS = ((3, 3), (4, 2), (2, 4))
 FUNCTIONS = tuple(infer_layers.RESPONSES)
 FIRST_TAP, FIRST_SIGMA, SIGMA_RANGE = 0.4, 0.08, (5e-3, 0.4)
-ELITES, BARRED, TOURNAMENT, SIGMA_CHANGE = 0.1, 0.08, 4, 0.2
 HARVESTS, HARVEST = 3, 8  # times in a round, filters each time
 ALIKE, MOST = 0.95, 96  # correlation beyond which a filter is left out; filters kept at most
 PIECE = 32  # images answered at a time, so that answers stay in the cache
@@ -153,7 +153,6 @@ def harvest(judges: Judges, stream: Stream, plan: Plan, number: int) -> Iterator
     drawn = stream.integers(Purpose.SELF_ADAPTATION, 0, number, size, len(plan.functions))
     functions = np.array(plan.functions)[drawn]
     sigmas = np.full(size, FIRST_SIGMA)
-    kept, parents = max(1, round(ELITES * size)), size - round(BARRED * size)
     times = {plan.generations * (part + 1) // HARVESTS for part in range(HARVESTS)}
     for generation in range(1, plan.generations + 1):
         fitness = separability(judges.answers(taps.astype(np.float32), functions), judges.labels)
@@ -161,14 +160,11 @@ def harvest(judges: Judges, stream: Stream, plan: Plan, number: int) -> Iterator
         taps, functions, sigmas = taps[order], functions[order], sigmas[order]
         if generation in times:
             yield from zip(taps[:HARVEST].astype(np.float32), functions[:HARVEST].tolist(), strict=True)
-        picks = stream.integers(Purpose.PARENTS, generation, number, size * TOURNAMENT, parents)
-        chosen = picks.reshape(size, TOURNAMENT).min(axis=1)
+        parents, kept = parents_of(size, stream, generation, number)
         normals = stream.normals(Purpose.FILTERS, generation, number, size * (plan.size**2 + 1))
-        mutated = np.clip(sigmas[chosen] * np.exp(SIGMA_CHANGE * normals[:size]), *SIGMA_RANGE)
-        children = taps[chosen] + mutated[:, None, None] * normals[size:].reshape(size, *extent)
-        chosen[:kept] = np.arange(kept)
-        taps, functions = np.concatenate([taps[:kept], children[kept:]]), functions[chosen]
-        sigmas = np.concatenate([sigmas[:kept], mutated[kept:]])
+        sigmas = adapted(sigmas, parents, kept, normals[:size], SIGMA_RANGE)
+        children = taps[parents] + sigmas[:, None, None] * normals[size:].reshape(size, *extent)
+        taps, functions = np.concatenate([taps[:kept], children[kept:]]), functions[parents]
 
 
 def select(

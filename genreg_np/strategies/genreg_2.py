@@ -41,15 +41,15 @@ from genreg_np.layers.images import Branches, Deskew, FixedLayer, Levels, Projec
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies import fisher
+from genreg_np.strategies.axes import longest_axes
 from genreg_np.strategies.base import State, Strategy, counted, plan_of
 from genreg_np.strategies.problem import HiddenLayers, Problem, image_shape
+from genreg_np.strategies.tournament import adapted, parents_of
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 FIXED = "the network's fixed layers would change"
 PIXEL_AXES = 64
-ELITES, BARRED = 0.1, 0.08  # fractions of a generation that stay as they are, and that have no children
-TOURNAMENT = 4
-SIGMA_CHANGE, SIGMA_RANGE = 0.2, (5e-4, 0.4)
+SIGMA_RANGE = (5e-4, 0.4)
 WEIGHT_FLOOR = 0.05  # of the mean weight, so that a weight of 0 can move
 PIECE = 1024  # images whose products one thread adds up at a time: a fixed number
 
@@ -233,14 +233,10 @@ def breed(state: Genreg2State, context: Genreg2Context, stream: Stream) -> tuple
     """Return the next generation's genomes (P, D) and sigmas (P,), and how many of them are the old elites."""
     options, generation = context.options, state.generation
     size = len(state.genomes)
-    kept, parents = max(1, round(ELITES * size)), size - round(BARRED * size)
-    picks = stream.integers(Purpose.PARENTS, generation, 0, size * TOURNAMENT, parents).reshape(size, TOURNAMENT)
-    chosen = picks.min(axis=1)  # genomes are sorted, so the lowest is the fittest
-    chosen[:kept] = np.arange(kept)
-    changes = np.exp(SIGMA_CHANGE * stream.normals(Purpose.SELF_ADAPTATION, generation, 0, size))
-    sigmas = np.clip(state.sigmas[chosen] * changes, *SIGMA_RANGE)
-    sigmas[:kept] = state.sigmas[:kept]
-    genomes = state.genomes[chosen]
+    parents, kept = parents_of(size, stream, generation, 0)
+    normals = stream.normals(Purpose.SELF_ADAPTATION, generation, 0, size)
+    sigmas = adapted(state.sigmas, parents, kept, normals, SIGMA_RANGE)
+    genomes = state.genomes[parents]
     zeros, backend = np.zeros_like(genomes), context.backend
     noise = backend.to_host(backend.mutate(zeros, stream.seed, generation, Purpose.MUTATION, 1.0, 1.0, kept))
     noise *= sigmas[:, None].astype(np.float32)
@@ -295,7 +291,4 @@ def principal_axes(backend: Backend, values: NDArray[np.generic], count: int) ->
         for at in range(0, len(starts), threads):  # a few at a time: each is as large as the sum
             for found in pool.map(product, starts[at : at + threads]):
                 scatter += found
-        _, axes = np.linalg.eigh(scatter)
-    best = axes.T[::-1][:count]
-    signs = np.sign(best[np.arange(len(best)), np.abs(best).argmax(axis=1)])
-    return np.ascontiguousarray((best * signs[:, None]).astype(np.float32))
+    return np.ascontiguousarray(longest_axes(scatter, count).astype(np.float32))

@@ -121,6 +121,7 @@ def test_labels_become_classes(
         ({"x": np.where(IMAGES > 5, -2e38, 3.0), "y": LABELS}, "from -2e.38 to 3, .*rescale"),
         ({"x": np.where(IMAGES > 5, np.nan, 1.0), "y": LABELS}, "NaN"),
         ({"x": IMAGES, "y": LABELS, "class_names": np.array(["a", "b"])}, "2 classes"),
+        ({"x": IMAGES, "y": LABELS - 1, "class_names": np.array(["a", "b", "c"])}, "from -1 to 1, .* 3 classes"),
         ({"x": IMAGES, "y": LABELS, "class_names": np.array(["a", "b", "a"])}, "twice"),
         (
             {"x": IMAGES, "y": np.array(["a", "b", "d"])[LABELS], "class_names": np.array(["a", "b", "c"])},

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genreg_np.data import splits
+from genreg_np.data import held_out
 from genreg_np.data.arrays import load_npz
 from genreg_np.data.dataset import MOST_CLASSES, Dataset, Split
 from genreg_np.data.labels import merge_numbers
@@ -101,7 +101,7 @@ def test_a_quantity_of_very_many_values_is_refused_before_it_is_split(
     def refuse(*_: object) -> None:
         raise AssertionError("split")
 
-    monkeypatch.setattr(splits, "split_indices", refuse)
+    monkeypatch.setattr(held_out, "split_indices", refuse)
     labels = list(range(6000))
     np.savez(tmp_path / "d.npz", x=DRAW.random((6000, 2)), y=np.array(labels))
     for load in (lambda: table(tmp_path / "t.csv", labels), lambda: load_npz(tmp_path / "d.npz")):

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genreg_np.data.dataset import Split
-from genreg_np.data.splits import complete_splits, split_indices, stratified_split
+from genreg_np.data.held_out import split_indices
+from genreg_np.data.splits import complete_splits, stratified_split
 from genreg_np.errors import DataError
 
 

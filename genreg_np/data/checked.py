@@ -1,0 +1,170 @@
+"""Arrays of inputs and labels, checked and made the fields of a dataset, whether a file or a program holds them.
+
+uint8 inputs range over 0 .. 255, booleans over 0 .. 1, other integers over the training data's minimum and maximum,
+floats are features. Labels are classes by their values, or the positions of given names.
+
+Shapes: inputs (N, *input_shape), labels (N,) or (N, 1) integers or text; (N,) int64 afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.data.held_out import completed
+from genreg_np.data.labels import class_order, encode_labels, label_text, merge_numbers, merged_note
+from genreg_np.data.quantities import counting_note
+from genreg_np.data.split import Split
+from genreg_np.errors import DataError
+
+LARGEST_LABEL = 2**53  # of a float: beyond it, neighbouring whole numbers are one
+
+Array = NDArray[np.generic]
+
+
+def fields_of_arrays(
+    where: str,
+    given: dict[str, tuple[Array, Array]],
+    *,
+    name: str,
+    class_names: Array | None = None,
+    feature_names: Array | None = None,
+    input_range: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """Return the fields of a Dataset of arrays, wherever they come from.
+
+    Parameters
+    ----------
+    where : str
+        What errors call their origin.
+    given : dict
+        Inputs and labels of train, and of validation and test where they are not to be held out of it.
+    name : str
+        The dataset's.
+    class_names, feature_names : ndarray, optional
+        As in a file.
+    input_range : tuple of float, optional
+        Smallest and largest raw value; by default what the type of the training inputs says.
+
+    Raises
+    ------
+    DataError
+        For arrays that are no inputs or no labels, or do not fit together.
+    """
+    labels = {split: pair[1] for split, pair in given.items()}
+    classes, encoded, note = _classes(where, class_names, labels)
+    inputs = {split: _inputs(f"{where}, {split} inputs", pair[0]) for split, pair in given.items()}
+    for split in given:
+        if len(inputs[split]) != len(encoded[split]):
+            raise DataError(
+                f"{where}: {len(inputs[split]):,} {split} inputs, but {len(encoded[split]):,} labels; they must pair up"
+            )
+    splits = {split: Split(inputs[split], encoded[split]) for split in given}
+    names = _text(f"{where}, feature_names", feature_names)
+    note = "; ".join(filter(None, [note, counting_note(inputs["train"], names)]))
+    given_range = input_range or _input_range(where, given["train"][0])
+    validation, test = splits.get("validation"), splits.get("test")
+    fields = completed(splits["train"], validation, test, classes, name=name, note=note)
+    return {**fields, "input_range": given_range, "feature_names": names}
+
+
+def _inputs(where: str, array: Array) -> Array:
+    """Return inputs as integers or float32."""
+    if array.ndim < 2 or not array.size:
+        raise DataError(f"{where}: an array of shape {array.shape}; (samples, ...) with something in it is needed")
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8)
+    if array.dtype.kind in "iu":
+        return array
+    if array.dtype.kind != "f":
+        raise DataError(f"{where}: of type {array.dtype}; numbers are needed")
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)  # what overflows is found by Dataset, as infinite
+
+
+def _input_range(where: str, array: Array) -> tuple[float, float] | None:
+    """Return the raw range of training inputs as they were stored."""
+    if array.dtype.kind == "f":
+        return None
+    if array.dtype.kind == "b":
+        return 0.0, 1.0
+    if array.dtype == np.uint8:
+        return 0.0, 255.0
+    low, high = float(np.min(array)), float(np.max(array))
+    high = max(high, low + 1.0)
+    if np.float32(low) == np.float32(high):
+        raise DataError(
+            f"{where}: train inputs run from {np.min(array)} to {np.max(array)}, which float32 cannot tell apart; "
+            "subtract the smallest first"
+        )
+    return low, high
+
+
+def _text(where: str, array: Array | None) -> tuple[str, ...]:
+    """Return an optional array of names."""
+    if array is None:
+        return ()
+    if array.ndim != 1 or array.dtype.kind != "U":
+        raise DataError(f"{where}: an array of shape {array.shape} {array.dtype}; a list of names is needed")
+    return tuple(name.strip() for name in array.tolist())
+
+
+def _classes(
+    where: str, stored_names: Array | None, labels: dict[str, Array]
+) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]], str]:
+    """Return the class names, the class number of each label of each split, and a note."""
+    flat = {split: _flat_labels(f"{where}, {split} labels", array) for split, array in labels.items()}
+    distinct = {split: np.unique(array, return_inverse=True) for split, array in flat.items()}  # as text, few are small
+    texts = {split: [label_text(value) for value in values.tolist()] for split, (values, _) in distinct.items()}
+    note = ""
+    if stored_names is None:
+        for split, values in texts.items():
+            if missing := [text for text in values if text.lower() in ("", "nan")]:
+                raise DataError(
+                    f"{where}, {split} labels: some are {missing[0]!r}, which is no label; add them or leave those "
+                    "samples out"
+                )
+        merged = merge_numbers(text for split in texts.values() for text in split)
+        texts = {split: [merged[text] for text in values] for split, values in texts.items()}
+        class_names, note = class_order(merged.values()), merged_note(merged)
+    else:
+        class_names = tuple(str(name).strip() for name in stored_names.reshape(-1).tolist())
+        if len(set(class_names)) != len(class_names):
+            raise DataError(f"{where}: a name twice in class_names; give each class its own")
+        if all(array.dtype.kind != "U" for array in flat.values()):  # numbers are positions in class_names
+            return class_names, {split: array.astype(np.int64) for split, array in flat.items()}, note
+    try:
+        encoded = {split: encode_labels(values, class_names) for split, values in texts.items()}
+    except KeyError as error:
+        raise DataError(f"{where}: label {error.args[0]!r} is not among class_names; add it there") from None
+    return class_names, {split: encoded[split][places] for split, (_, places) in distinct.items()}, note
+
+
+def _flat_labels(where: str, array: Array) -> Array:
+    """Return labels as (N,) integers or text."""
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise DataError(f"{where}: an array of shape {array.shape}; one label a sample, (samples,), is needed")
+    if array.dtype.kind == "f":
+        whole = np.isfinite(array) & (np.rint(array) == array)
+        if not whole.all():
+            raise DataError(f"{where}: not all are whole numbers; classes are integers or text")
+        if array.size and np.abs(array).max() > LARGEST_LABEL:
+            raise DataError(
+                f"{where}: up to {np.abs(array).max():g}, but a float is a class only within +-2**53; "
+                "store labels as integers or text"
+            )
+        return array.astype(np.int64)
+    if array.dtype.kind == "b":
+        return array.astype(np.int64)
+    if array.dtype.kind == "S":
+        try:
+            return np.char.decode(array.astype(np.bytes_), "utf-8")
+        except UnicodeDecodeError:
+            raise DataError(f"{where}: bytes that are no UTF-8; store labels as integers or text") from None
+    if array.dtype.kind not in "iuU":
+        raise DataError(f"{where}: of type {array.dtype}; integers or text are needed")
+    return array

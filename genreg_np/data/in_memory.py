@@ -1,0 +1,150 @@
+"""What a Python program holds, as a dataset: arrays, lists, tables with columns (pandas, polars).
+
+It goes through the checks of an .npz file's arrays (checked.py). A table is a table, as in a .csv file: its columns are
+features, float32 whatever their types, and are known by their names from then on.
+
+Shapes: inputs (N, *input_shape), labels (N,) or (N, 1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from genreg_np.data.checked import Array, fields_of_arrays
+from genreg_np.data.labels import short_name
+from genreg_np.errors import DataError, UsageError
+
+
+def fields_of(
+    inputs: Any,
+    labels: Any,
+    *,
+    validation: tuple[Any, Any] | None,
+    test: tuple[Any, Any] | None,
+    class_names: Sequence[str] | None,
+    feature_names: Sequence[str],
+    input_range: tuple[float, float] | None,
+    name: str,
+) -> dict[str, Any]:
+    """Return the fields of a Dataset; `Dataset.from_arrays` says what the parameters are."""
+    pairs = {"train": (inputs, labels)}
+    for split, pair in (("validation", validation), ("test", test)):
+        if pair is not None:
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise UsageError(f"{split} must be a pair (inputs, labels), not {type(pair).__name__}")
+            pairs[split] = pair[0], pair[1]
+    names = _names("feature_names", feature_names) or _columns(inputs)
+    if (columns := _columns(inputs)) and names != columns:
+        raise UsageError(f"feature_names differ from the names of the columns, {_shown(columns)}: leave them out")
+    given = {
+        split: (_inputs(f"{name}, {split} inputs", one, columns), _labels(f"{name}, {split} labels", other))
+        for split, (one, other) in pairs.items()
+    }
+    return fields_of_arrays(
+        name,
+        given,
+        name=name,
+        class_names=None if class_names is None else np.array(_names("class_names", class_names)),
+        feature_names=np.array(names) if names else None,
+        input_range=None if input_range is None else _checked_range(input_range, name, given),
+    )
+
+
+def _columns(inputs: Any) -> list[str]:
+    """Return the names of a table's columns, as `infer.Model.columns` reads them; none of what is no table."""
+    columns = getattr(inputs, "columns", None)
+    return [] if columns is None else [str(name) for name in columns]
+
+
+def _names(what: str, names: Any) -> list[str]:
+    """Return names as text; a word is no list of letters."""
+    if isinstance(names, str) or not np.iterable(names):
+        raise UsageError(f"{what} = {names!r} must be a list of names")
+    return [str(name) for name in names]
+
+
+def _inputs(where: str, inputs: Any, columns: list[str]) -> Array:
+    """Return inputs as an array; a table's columns as floats, in the order of `columns` where these are known."""
+    array = _array(where, inputs)
+    names = _columns(inputs)
+    if not names or array.ndim != 2:
+        return array
+    if array.dtype.kind == "O":
+        array = np.stack([_numbers(where, name, array[:, k]) for k, name in enumerate(names)], axis=1)
+    elif array.dtype.kind in "biu":
+        array = array.astype(np.float64)
+    if names == columns or not columns:
+        return array
+    if len(set(names)) != len(names) or set(names) != set(columns):
+        raise DataError(f"{where}: columns {_shown(names)}, but those of train are {_shown(columns)}; name them alike")
+    return array[:, [names.index(name) for name in columns]]
+
+
+def _numbers(where: str, name: str, column: Array) -> Array:
+    """Return a column of Python objects, (N,), as floats; text is none, whatever it says."""
+    if not any(isinstance(value, str) for value in column):
+        try:
+            return column.astype(np.float64)  # None is NaN then, which Dataset refuses
+        except (TypeError, ValueError):
+            pass
+    raise DataError(
+        f"{where}, column {short_name(name)!r}: not all are numbers; write words as numbers, or leave the column out"
+    )
+
+
+def _labels(where: str, labels: Any) -> Array:
+    """Return labels as an array of numbers or text; among Python objects, what is neither is no label."""
+    array = _array(where, labels)
+    if array.dtype.kind not in "OT":
+        return array
+    array = array.astype(object)
+    values = array.ravel().tolist()
+    if all(isinstance(value, int | float | np.number | np.bool_) for value in values):
+        return np.array(values).reshape(array.shape)
+    for number, value in enumerate(values):
+        if not isinstance(value, str | int | np.integer):
+            shown = short_name(repr(value))
+            raise DataError(f"{where}: number {number} is {shown}; whole numbers, text or booleans are needed")
+    return array.astype(str)
+
+
+def _array(where: str, values: Any) -> Array:
+    """Return what NumPy makes of something."""
+    if np.ma.is_masked(values):
+        raise DataError(f"{where}: some are masked; fill them, or leave those samples out")
+    try:
+        array: Array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of several lengths; an array on a GPU
+        raise DataError(f"{where}: no array can be made of them ({' '.join(str(error).split())})") from None
+    return array
+
+
+def _checked_range(input_range: Any, name: str, given: dict[str, tuple[Array, Array]]) -> tuple[float, float]:
+    """Return a range that all inputs lie in."""
+    try:
+        low, high = map(float, input_range)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise UsageError(f"input_range = {input_range!r} must be the smallest and the largest raw value, as (0, 255)")
+    for split, (inputs, _) in given.items():
+        if inputs.dtype.kind == "f":
+            raise UsageError(
+                f"input_range goes with whole numbers, but the {split} inputs of {name} are floats, which are taken as "
+                "they are: leave it out"
+            )
+        if inputs.dtype.kind in "biu" and inputs.size and not low <= inputs.min() <= inputs.max() <= high:
+            raise DataError(
+                f"{name}, {split} inputs: run from {inputs.min()} to {inputs.max()}, outside input_range {low:g} .. "
+                f"{high:g}"
+            )
+    return low, high
+
+
+def _shown(names: list[str]) -> str:
+    """Return the first of many names, for one line."""
+    return ", ".join(map(short_name, names[:12])) + (", ..." if len(names) > 12 else "")

@@ -1,0 +1,26 @@
+"""Principal axes: the directions along which values vary most, from their scatter. No label is seen.
+
+Shapes: scatter (I, I), the sum of x x' over values x; axes (O, I), each of length 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.threads import single_threaded_blas
+
+Float64 = NDArray[np.float64]
+
+
+def longest_axes(scatter: Float64, count: int) -> Float64:
+    """Return the `count` longest axes of a scatter, fewer where there are fewer, the longest first.
+
+    An axis has no sign: its entry of largest magnitude is made positive, so that every machine takes the same one.
+    """
+    with single_threaded_blas():
+        _, axes = np.linalg.eigh(scatter)
+    best = axes.T[::-1][:count]
+    signs = np.sign(best[np.arange(len(best)), np.abs(best).argmax(axis=1)])
+    longest: Float64 = best * signs[:, None]
+    return longest
