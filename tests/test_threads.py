@@ -13,6 +13,7 @@ import pytest
 from genreg_np import backends, streams
 from genreg_np.backends import threads
 from genreg_np.backends.base import Backend
+from genreg_np.backends.threads import in_order
 from genreg_np.errors import UsageError
 from tests.helpers import PATIENCE, ROOT, one_line, python
 
@@ -252,3 +253,19 @@ def test_vectorised_tanh_and_exponential_are_as_near_as_they_say() -> None:
     x = np.linspace(-87, 0, 20_001, dtype=np.float32)
     exponential = np.array([compiled_exponential(value) for value in x], np.float64)
     assert np.abs(exponential / np.exp(x.astype(np.float64)) - 1).max() < 3e-7
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_work_for_threads_comes_back_in_order(threads: int) -> None:
+    """Whoever did it, and as it is asked for: what is large need not be there at once."""
+    assert list(in_order(lambda number: number * number, range(50), threads)) == [n * n for n in range(50)]
+    begun: list[int] = []
+    results = in_order(lambda number: begun.append(number), range(50), threads)
+    next(results)
+    assert len(begun) <= threads
+
+
+def test_what_work_raises_is_raised() -> None:
+    """By whoever takes the results."""
+    with pytest.raises(ZeroDivisionError):
+        list(in_order(lambda number: 1 // number, [2, 1, 0, 5], 2))

@@ -7,13 +7,12 @@ bits as infer_layers.py, for any number of threads. This file is the specificati
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer_layers
-from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.backends.threads import in_order
 from genreg_np.layers.images import Deskew, FixedLayer, Levels, Standardise, UInt8
 from genreg_np.model import PIECE, Float32, Network, mapped
 
@@ -66,8 +65,8 @@ class ImageBackend:
                 features = layer.apply(features)
             return features
 
-        with single_threaded_blas(), ThreadPoolExecutor(self.threads) as pool:
-            return np.concatenate(list(pool.map(piece, range(0, max(1, len(values)), SMALL_PIECE))))
+        starts = range(0, max(1, len(values)), SMALL_PIECE)
+        return np.concatenate(list(in_order(piece, starts, self.threads)))
 
 
 def to_levels(inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> UInt8:

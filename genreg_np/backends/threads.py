@@ -11,9 +11,10 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 CHUNKS = 4  # pieces of work for each thread: so that one which is late keeps nobody waiting for long
 
@@ -25,6 +26,8 @@ def usable_processors() -> int:
     return os.cpu_count() or 1
 
 
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
 
@@ -78,6 +81,24 @@ def share_out(tiles: int, do: Callable[[int, int], object], threads: int) -> Non
     for error in errors:
         if error is not None:
             raise error
+
+
+def in_order(function: Callable[[Item], Found], items: Iterable[Item], threads: int) -> Iterator[Found]:
+    """Yield function(item) of each item, in order, computed by so many threads with single-threaded BLAS.
+
+    No more than that are under way or waiting to be taken. One thread is this one.
+    """
+    with single_threaded_blas(), ThreadPoolExecutor(threads) as pool:
+        under_way: deque[Future[Found]] = deque()
+        for item in items:
+            if threads == 1:
+                yield function(item)
+                continue
+            if len(under_way) == threads:
+                yield under_way.popleft().result()
+            under_way.append(pool.submit(function, item))
+        while under_way:
+            yield under_way.popleft().result()
 
 
 @functools.cache

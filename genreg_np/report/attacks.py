@@ -12,7 +12,6 @@ Attacks are on networks that see pixels. Shapes: N images, I pixels.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from genreg_np.backends.base import Backend
 from genreg_np.backends.gradients import separate
+from genreg_np.backends.threads import in_order
 from genreg_np.errors import UsageError
 from genreg_np.layers.base import Array, array_module
 from genreg_np.layers.composite import Stack
@@ -88,7 +88,7 @@ def attack_images(
     """
     if network.fixed:
         raise UsageError(f"attacks change pixels, but this network begins with a layer of {network.fixed[0].kind}")
-    stack, threads = Stack(network.learning), backend.threads
+    stack = Stack(network.learning)
     with backend.computing():
         parameters = separate(network, backend.to_device(genes[None]))
         xp = array_module(parameters[0])
@@ -114,12 +114,7 @@ def attack_images(
                 images = _within(images, clean, attack) if attack.in_range else images
             return xp.ascontiguousarray(images.T)
 
-        starts = range(0, len(labels), ATTACKED_AT_A_TIME)
-        if threads > 1:
-            with ThreadPoolExecutor(threads) as pool:
-                found = xp.concatenate(list(pool.map(piece, starts)))
-        else:
-            found = xp.concatenate([piece(start) for start in starts])
+        found = xp.concatenate(list(in_order(piece, range(0, len(labels), ATTACKED_AT_A_TIME), backend.threads)))
     if attack.name == "paper-fgsm":
         errs = backend.logits(network, genes, features).argmax(axis=1) != labels
         with backend.computing():

@@ -15,14 +15,13 @@ Shapes: F filters, N images, G pooled answers of a filter, K classes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer_layers
-from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.backends.threads import in_order
 from genreg_np.layers.base import Float32
 from genreg_np.layers.images import Responses, UInt8
 from genreg_np.strategies.tournament import adapted, parents_of
@@ -104,9 +103,8 @@ def _evolved(
         judges = draw_judges(images, labels, shape, plan.images_per_class, stream, number, plan.size)
         return list(harvest(judges, stream, plan, number))
 
-    with single_threaded_blas(), ThreadPoolExecutor(threads) as pool:
-        rounds = pool.map(one_round, range(plan.first, plan.first + plan.rounds))
-        found = [filter_ for filters in rounds for filter_ in filters]
+    rounds = in_order(one_round, range(plan.first, plan.first + plan.rounds), threads)
+    found = [filter_ for filters in rounds for filter_ in filters]
     return np.stack([taps for taps, _ in found]), np.array([function for _, function in found])
 
 

@@ -23,7 +23,6 @@ Shapes: N images, F filters, I whitened features, K classes, P genomes of D = K 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,7 +33,7 @@ from genreg_np.backends import memory
 from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.images import to_levels
 from genreg_np.backends.memory import Plan
-from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.backends.threads import in_order
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.layers.images import Branches, Deskew, FixedLayer, Levels, Project, Standardise, Statistics
@@ -269,8 +268,8 @@ def judge(genomes: Float32, context: Genreg2Context) -> NDArray[np.float64]:
         gained = right - np.log(np.exp(logits, out=logits).sum(axis=1)) if soft else right == 0
         return np.asarray(gained.sum(axis=0, dtype=np.float64))
 
-    with ThreadPoolExecutor(context.backend.threads) as pool:  # products take turns, the rest need not
-        total = sum(pool.map(gains, range(0, len(context.pool), 2 * PIECE)), np.zeros(size))
+    starts = range(0, len(context.pool), 2 * PIECE)  # products take turns, the rest need not
+    total = sum(in_order(gains, starts, context.backend.threads), np.zeros(size))
     loss = context.options.shrinkage * (genomes[:, weights].astype(np.float64) ** 2).sum(axis=1)
     fitness: NDArray[np.float64] = total / len(context.pool) - loss
     return fitness
@@ -286,9 +285,6 @@ def principal_axes(backend: Backend, values: NDArray[np.generic], count: int) ->
         return found
 
     scatter = np.zeros((values.shape[1], values.shape[1]))
-    with single_threaded_blas(), ThreadPoolExecutor(threads := backend.threads) as pool:
-        starts = range(0, len(values), PIECE)
-        for at in range(0, len(starts), threads):  # a few at a time: each is as large as the sum
-            for found in pool.map(product, starts[at : at + threads]):
-                scatter += found
+    for found in in_order(product, range(0, len(values), PIECE), backend.threads):
+        scatter += found
     return np.ascontiguousarray(longest_axes(scatter, count).astype(np.float32))
