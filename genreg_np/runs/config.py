@@ -224,7 +224,7 @@ def preset_names() -> list[str]:
 
 
 def read_preset(name: str) -> dict[str, Any]:
-    """Return a preset's settings.
+    """Return a preset's settings; of a strategy that has no preset of its name, that it runs with its own defaults.
 
     Raises
     ------
@@ -232,6 +232,8 @@ def read_preset(name: str) -> dict[str, Any]:
         For an unknown name.
     """
     if name not in preset_names():
+        if name in REGISTRY and default_preset("", name) == name:
+            return {"strategy": name}
         raise UsageError(f"unknown preset {name!r}" + did_you_mean(name, preset_names()))
     return tomllib.loads(resources.files("genreg_np").joinpath("presets", f"{name}.toml").read_text("utf-8"))
 
