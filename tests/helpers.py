@@ -27,6 +27,8 @@ from genreg_np.model import Model, Network, Standardise
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
 
+KINDS = infer.LAYERS  # of layers, and what makes them at run time
+INT8 = {"quantise", "dense-int8"}  # of which, what `--int8` makes of a model: they are run, and never trained
 ROOT = Path(__file__).resolve().parents[1]
 
 patient = settings(deadline=None)  # for @given: a busy machine is no failure
@@ -90,9 +92,9 @@ LEARNING: dict[str, dict[str, Any]] = {
 # Which shared tests a strategy is not for, and why: by test, then by strategy. All others are run on it.
 NOT_FOR: dict[str, dict[str, str]] = {
     "better than random search": {"random-search": "it is what others are compared with"},
-    "layers too large": {"genreg-2": "it has no hidden layers"},
+    "layers too large": {"genreg-2": "it takes no hidden layers"},
     "population too large": {
-        "genreg-2": "its genomes are of a few axes, so that any population fits",
+        "genreg-2": "the largest population it takes are 10,000 heads of a few axes, which fit",
         "random-search": "genomes are built where they are judged, so that any population fits",
     },
 }
@@ -180,10 +182,10 @@ FIXED = Standardise(np.zeros(6, np.float32), np.ones(6, np.float32))
 STANDARDISED = model_of(Network.build((6,), (4,), 3, fixed=(FIXED,)))
 
 
-def evolution(backend: str = "numpy", **changes: Any) -> Evolution:
-    """Return a small evolution on labelled images."""
-    dataset = dataset_for(str(changes.get("strategy")), DATASET)
-    return Evolution(tiny_config(**changes), dataset, backend=backend)
+def evolution(backend: str = "numpy", on: Dataset | None = None, **changes: Any) -> Evolution:
+    """Return a small evolution on labelled images, or on a dataset."""
+    chosen = on or dataset_for(str(changes.get("strategy")), DATASET)
+    return Evolution(tiny_config(**changes), chosen, backend=backend)
 
 
 def own(**changes: Any) -> Evolution:

@@ -72,6 +72,11 @@ class TrainConfig(Settings):
         raise AttributeError(name)
 
     @property
+    def fitness(self) -> str:
+        """What a genome earns; no word where the strategy leaves nothing to choose."""
+        return str(getattr(self.options, "fitness", ""))
+
+    @property
     def annealed(self) -> bool:
         """Whether a generation depends on how many there are in all."""
         return bool(self.options.annealed)
