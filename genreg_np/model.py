@@ -132,14 +132,20 @@ class Network:
 
     @functools.cached_property
     def weight_slices(self) -> tuple[tuple[slice, slice], ...]:
-        """Where each dense layer's weights and biases lie among the genes."""
+        """Where each dense layer's weights and biases lie among the genes; raises as `dense` does."""
         places = [place for _, place in self.parameter_slices]
-        return tuple(zip(places[0::2], places[1::2], strict=True))
+        return tuple((places[2 * number], places[2 * number + 1]) for number in range(len(self.dense)))
 
     def unpack(self, genes: Float32) -> list[tuple[Float32, Float32]]:
-        """Return each dense layer's weights (..., O, I) and biases (..., O) as views of genes (..., D)."""
+        """Return each dense layer's weights (..., O, I) and biases (..., O) as views of genes (..., D).
+
+        Raises
+        ------
+        UsageError
+            If there are other layers.
+        """
         arrays = self.parameters_of(genes)
-        return list(zip(arrays[0::2], arrays[1::2], strict=True))
+        return [(arrays[2 * number], arrays[2 * number + 1]) for number in range(len(self.dense))]
 
     def parameters_of(self, genes: Float32) -> list[Float32]:
         """Return the parameters (..., *shape) of all learning layers as views of genes (..., D)."""
