@@ -46,5 +46,5 @@ class Absolute(FixedLayer):
 def absolute(layer: dict[str, Any], arrays: dict[str, Any], where: str, name: str) -> Any:  # the runtime's
     width = layer["inputs"]
     if type(width) is not int or width < 1:
-        raise ModelError(f"{name} takes {width!r} inputs, which is no whole number from 1 on")
+        raise ModelError(f"{name} takes {str(width)[:40]!r} inputs, not a whole number from 1 on")
     return width, width, np.abs  # inputs, outputs, function of (n, inputs) float32
