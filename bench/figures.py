@@ -65,6 +65,8 @@ PAGES = {
         "stages": tables.stages,
         "reach": tables.reach,
         "startup": tables.startup,
+        "compiling": tables.compiling,
+        "versions": tables.versions,
         "imports": tables.imports,
         "memory": tables.memory,
         "gpu": gpu_tables.gpus,

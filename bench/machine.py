@@ -34,7 +34,7 @@ def describe(peers: str | None = None) -> dict[str, Any]:
         "blas": _blas(),
         "blas_environment": {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")},
         "load": round(os.getloadavg()[0], 2),  # of the last minute: what else the machine was doing
-        "revision": _revision(),
+        "revision": revision(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -70,6 +70,8 @@ def _blas() -> list[str]:
     return sorted({str(info.get("architecture")) for info in threadpoolctl.threadpool_info()})
 
 
-def _revision() -> str:
-    found = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+def revision(checkout: str | os.PathLike[str] = ".") -> str:
+    """Return what git calls the version that lies in a folder."""
+    command = ["git", "-C", os.fspath(checkout), "describe", "--always", "--dirty"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"

@@ -6,8 +6,8 @@ dense       batch, build (crossover and mutation), product (first layers), finis
 inherited   batch, product (survivors' first layers), inherit (pre-activations and mutated inputs), finish, rebuild
 
 Each stage has a least amount of work, from which its limit follows (limits.py): the longer of operations / GEMM peak
-and bytes / memory bandwidth. P genomes, S survivors, D genes, W lit inputs, H hidden units, N images, K classes, r the
-mutation rate:
+and bytes / memory bandwidth. P genomes, S survivors, D genes, W active inputs, H hidden units, N images, K classes, r
+the mutation rate:
 
 batch      8 N I bytes             read, and written with the images as columns
 build      12 P H W bytes          two parents read, a child written
@@ -34,98 +34,80 @@ import numpy as np
 from ours import batch_of, brood_of
 from workload import MUTATION_RATE, Workload
 
-from genreg_np.backends.numba import backend as backend
-from genreg_np.backends.numba.kernels import brood as kernels
-from genreg_np.backends.numba.kernels.jit import kernel
-from genreg_np.backends.numba.kernels.network import judge
-from genreg_np.backends.numba.kernels.offspring import build_lit_rows
+from genreg_np.backends.numba import broods
+from genreg_np.backends.numba.backend import NumbaBackend
+from genreg_np.backends.numba.kernels.network import multiply
+from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.layers.groups import Gene
 
 REPETITIONS = 15
 
 
-@kernel()
-def build(brood, batch, tile_genomes, tile_rows, begin, end):
-    """Build all first layers, as score_dense does, and use none."""
-    columns, spans, places = batch[:3]
-    population, hidden = len(brood[1]), brood[7][0, 1]
-    for tile in range(begin, end):
-        first = tile * tile_genomes
-        count = min(tile_genomes, population - first)
-        block = np.empty((count * tile_rows, len(columns)), np.float32)
-        for row in range(0, hidden, tile_rows):
-            height = min(tile_rows, hidden - row)
-            for g in range(count):
-                build_lit_rows(block[g * height : (g + 1) * height], row, spans, places, first + g, brood)
-
-
-@kernel()
-def multiply(block, columns, population, hidden, tile_genomes, tile_rows, begin, end):
-    """Multiply with the batch as score_dense does, but the same block (tile_genomes tile_rows, W) every time."""
-    for tile in range(begin, end):
-        count = min(tile_genomes, population - tile * tile_genomes)
-        products = np.empty((count * hidden, columns.shape[1]), np.float32)
-        for row in range(0, hidden, tile_rows):
-            height = min(tile_rows, hidden - row)
-            np.dot(block[: count * height], columns, products[count * row : count * row + count * height])
-
-
-@kernel()
-def finish(fitness, products, batch, task, brood, begin, end):
-    """Compute what follows the first layer's products (H, N), the same for every genome."""
-    labels, weights = batch[3], batch[4]
-    kind, reward, penalty = task
-    for genome in range(begin, end):
-        logits = kernels.finish_forward(products.copy(), genome, brood)
-        fitness[genome] = judge(logits, labels, weights, kind, reward, penalty, genome, brood[5], brood[6])[0]
-
-
 def stages(workload: Workload, gene: Gene) -> tuple[dict[str, Callable[[], object]], Callable[[], object]]:
     """Return each stage as a function, and the whole generation."""
-    engine, brood, batch = backend.NumbaBackend(), brood_of(workload, gene), batch_of(workload)
+    engine, brood, batch = NumbaBackend(), brood_of(workload, gene), batch_of(workload)
     survivors = np.arange(workload.survivors)
-    columns, spans, places = backend._lit_inputs(batch.features)
-    what, description = (columns, spans, places, batch.labels, batch.weights), backend._description(brood)
-    task = (int(batch.score), batch.reward, batch.penalty)
-    population, hidden, inputs, images = workload.population, workload.hidden, workload.inputs, len(batch)
-    rows, height = backend._tile(hidden, len(columns))
-    block, fitness = np.full((rows * height, len(columns)), np.float32(0.1)), np.empty(population)
-    products = np.random.default_rng(0).normal(size=(hidden, images)).astype(np.float32)
+    population, hidden, images = workload.population, workload.hidden, len(batch)
+    tiles, everyone = broods.BroodTiles(brood, batch), np.arange(population)
 
-    tiles = -(-population // rows)
+    def in_tiles(size: int, do: Callable[[Any], object]) -> Callable[[], object]:
+        """Return what hands all genomes' numbers to `do`, `size` at a time."""
 
-    def running(count: int, function: Callable[..., object], *arguments: Any) -> Callable[[], object]:
-        return lambda: engine._share_out(count, function, *arguments)
+        def some(first: int, last: int) -> None:
+            for tile in range(first, last):
+                do(everyone[tile * size : (tile + 1) * size])
 
-    timed: dict[str, Callable[[], object]] = {
-        "batch": lambda: (backend._lit_inputs(batch.features), backend._description(brood))
-    }
-    if backend.plan(brood) == "dense":
-        timed["build"] = running(tiles, build, description, what, rows, height)
-        timed["product"] = running(tiles, multiply, block, columns, population, hidden, rows, height)
+        def run() -> None:
+            with single_threaded_blas():
+                engine._run(-(-population // size), some)
+
+        return run
+
+    def build(genomes: Any) -> None:
+        for row in range(0, hidden, tiles.rows):
+            tiles.build(genomes, row)
+
+    block = np.full((1, tiles.genomes * tiles.rows, len(tiles.columns)), np.float32(0.1))
+
+    def product(genomes: Any) -> None:
+        products = np.empty((1, len(genomes) * hidden, images), np.float32)
+        for row in range(0, hidden, tiles.rows):
+            count = len(genomes) * min(tiles.rows, hidden - row)
+            at = len(genomes) * row
+            multiply(block[:, :count], tiles.columns[None], products[:, at : at + count])
+
+    timed: dict[str, Callable[[], object]] = {"batch": lambda: broods.BroodTiles(brood, batch)}
+    if broods.plan(brood) == "dense":
+        size = tiles.genomes
+        timed["build"], timed["product"] = in_tiles(size, build), in_tiles(size, product)
     else:
-        multiplied = np.empty((workload.survivors, hidden, images), np.float32)
-        arguments = (multiplied, brood.survivors, hidden, inputs, spans, columns)
-        timed["product"] = running(len(multiplied), kernels.survivor_products, *arguments)
-        timed["product"]()
-        accuracy = np.empty(population)
-        timed["inherit"] = running(
-            population, kernels.score_inherited, fitness, accuracy, what, task, description, multiplied
+        size, multiplied = (
+            broods.inherited_at_once(hidden, images),
+            np.empty((workload.survivors, hidden, images), "f4"),
         )
-    timed["finish"] = running(population, finish, fitness, products, what, task, description)
+
+        def multiply_survivors() -> None:
+            with single_threaded_blas():
+                engine._run(workload.survivors, lambda first, last: tiles.survivor_products(multiplied, first, last))
+
+        multiply_survivors()
+        timed["product"] = multiply_survivors
+        timed["inherit"] = in_tiles(size, lambda genomes: tiles.pre_activations(multiplied, genomes))
+    values = np.random.default_rng(0).normal(size=(size, hidden, images)).astype(np.float32)
+    timed["finish"] = in_tiles(size, lambda genomes: tiles.finish(values[: len(genomes)].copy(), genomes))
     timed["rebuild"] = lambda: engine.rebuild(brood, survivors)
     return timed, lambda: (engine.score(brood, batch), engine.rebuild(brood, survivors))
 
 
-def work(workload: Workload, gene: Gene, lit: int) -> dict[str, tuple[float, float]]:
+def work(workload: Workload, gene: Gene, active: int) -> dict[str, tuple[float, float]]:
     """Return the least (operations, bytes) of each stage."""
     population, hidden, images = workload.population, workload.hidden, len(workload.images)
     units, inherited = population * hidden * images, gene is not Gene.WEIGHT
     return {
         "batch": (0, 8 * workload.images.size),
-        "build": (0, 12 * population * hidden * lit),
-        "product": (2 * (workload.survivors if inherited else population) * hidden * lit * images, 0),
-        "inherit": (2 * MUTATION_RATE * lit * units, 8 * units),
+        "build": (0, 12 * population * hidden * active),
+        "product": (2 * (workload.survivors if inherited else population) * hidden * active * images, 0),
+        "inherit": (2 * MUTATION_RATE * active * units, 8 * units),
         "finish": ((25 + 2 * workload.classes) * units, 8 * units),
         "rebuild": (0, 12 * workload.survivors * workload.genes),
     }
@@ -142,13 +124,11 @@ def measure(workload: Workload, gene: Gene) -> dict[str, Any]:
             action()
             milliseconds[name].append(1000 * (time.perf_counter() - start))
     median = {name: statistics.median(values[1:]) for name, values in milliseconds.items()}
-    if "inherit" in median:  # timed with the finish, which follows it in the same kernel
-        median["inherit"] = max(0.0, median["inherit"] - median["finish"])
-    lit = backend._lit_inputs(workload.images)[0].shape[0]
-    needs = work(workload, gene, lit)
+    active = broods.active_inputs(workload.images)[0].shape[0]
+    needs = work(workload, gene, active)
     return {
         "whole_ms": round(median.pop("whole"), 2),
-        "lit_inputs": lit,
+        "active_inputs": active,
         "stages": {
             name: {"median_ms": round(value, 2), "operations": needs[name][0], "bytes": needs[name][1]}
             for name, value in median.items()

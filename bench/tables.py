@@ -178,6 +178,27 @@ def startup() -> str:
     return table(["a cold process, to the end of its first generation", "median seconds", "processes"], rows)
 
 
+def compiling() -> str:
+    """Return how long kernels take to compile, in this version and one before kernels were cut small."""
+    found = read("versions")
+    rows = [
+        [name.removeprefix("compiling for "), f"{one['other']:.1f}", f"{one['this']:.1f}", f"{one['ratio']:.2f}"]
+        for name, one in found["compiling (s)"].items()
+    ]
+    return table(["kernels of a preset, seconds to compile", f"before ({found['other']})", "now", "now / before"], rows)
+
+
+def versions() -> str:
+    """Return how this version's steps compare with that one's."""
+    found = read("versions")
+    rows = [
+        [name, number(one["other"]), number(one["this"]), f"{one['ratio']:.2f}"]
+        for name, one in found["steps (ms)"].items()
+    ]
+    head = ["median of turns; milliseconds unless said", f"before ({found['other']})", "now", "now / before"]
+    return table(head, rows)
+
+
 def imports() -> str:
     found = read("startup")["imports"]["difference_ms"]
     return "\n".join(f"* {name}: {value:.0f} ms" for name, value in found.items())

@@ -65,8 +65,7 @@ def steps(presets: list[str]) -> dict[str, float]:
 
 def compiling(preset: str) -> dict[str, float]:
     """Return seconds until a preset's kernels are ready, in this process's empty cache."""
-    from genreg_np import backends
-    from genreg_np.runs.config import TrainConfig
+    from genreg_np import TrainConfig, backends
     from genreg_np.strategies import strategy_class
 
     config = TrainConfig.from_preset(preset)
@@ -147,7 +146,8 @@ def main() -> None:
         for checkout in (other, this):
             measured(checkout, model, image)  # fills the kernels' cache
         turns = [(measured(other, model, image), measured(this, model, image)) for _ in range(chosen.turns)]
-    document = {"machine": machine.describe(), "turns": chosen.turns, "steps (ms)": compared(turns)}
+    document = {"machine": machine.describe(), "other": machine.revision(other), "turns": chosen.turns}
+    document["steps (ms)"] = compared(turns)
     if chosen.compiling:
         document["compiling (s)"] = compared([(compiled(other), compiled(this)) for _ in range(chosen.compiling)])
     print(json.dumps({name: value for name, value in document.items() if name != "machine"}, indent=1))

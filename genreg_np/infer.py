@@ -1,26 +1,17 @@
-"""Predict with a `model.npz`: one file, NumPy and the standard library, no state. Copy it into any application.
+"""Predict with a `model.npz`: NumPy and the standard library, no state. Copy this file into any application.
 
     model = load("model.npz")
     model.predict(images)          # (N,) class numbers
     model.predict_proba(images)    # (N, K) probabilities
     model.top(images, 3)           # [[("7", 0.93), ("9", 0.05), ...], ...]
 
-    predict("model.npz", images)   # the same in one call, for a script
-
-A model file is an uncompressed zip of plain arrays: `header` holds UTF-8 JSON (the network, the class names, the
-range of raw input values, names of columns, where the weights came from), the rest are weights. Nothing in it is ever
-executed.
-
-Inputs are (N, *input_shape), or one input of shape input_shape. A DataFrame's columns are taken by name, in whatever
-order they stand, where the model knows names. Integers are raw values, mapped from the model's `input_range`
-(0 .. 255 for images) to 0 .. 1; floats are taken as already mapped. Each dense layer computes `a(W x + b)` in float32
-with W (O, I), b (O,); the last layer's values are the logits. Fixed layers come before them:
-
-    levels        floor(255 x + 1/2)       deskew, detectors       below, exact in whole numbers 0 .. 255
-    standardise   (x - mean) * scale       branches                several stacks of one input, end to end
-    project       matrix x                 responses, statistics   below, of levels
-
-A model of 8-bit integers has quantise and dense-int8 instead, whose whole numbers are exact in any language.
+A model file is a zip of plain arrays, and nothing in it is ever executed: `header` holds JSON (the network, names of
+classes and columns, the range of raw values, where the weights came from), the rest are weights. Inputs are
+(N, *input_shape), or one of shape input_shape; a DataFrame's columns are taken by name where the model knows names.
+Integers are raw values, mapped from the model's `input_range` (0 .. 255 for images) to 0 .. 1; floats are taken as
+mapped already. A dense layer computes `a(W x + b)` in float32 with W (O, I), b (O,); the last layer's values are the
+logits. Layers of 8-bit integers compute whole numbers, exact in any language. All other kinds of layers are in
+infer_layers.py: copied beside this file, or joined to its end, where a model has some.
 
 Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 """
@@ -28,49 +19,56 @@ Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 from __future__ import annotations
 
 import errno
+import functools
+import importlib.machinery
+import importlib.util
 import json
 import math
 import os
 import re
 import stat
+import sys
 import zipfile
-from typing import Any, Callable, Dict, List, Tuple, Union  # noqa: UP035 - this file also runs on Python 3.9
+from typing import Any, Callable, Union  # noqa: UP035 - this file also runs on Python 3.9
 
 import numpy as np
 
 __all__ = ["Model", "ModelError", "load", "predict", "read_arrays", "read_npy"]
 
-FORMAT_NAME = "genreg-np model"
-FORMAT_VERSION = 1
+FORMAT_NAME, FORMAT_VERSION = "genreg-np model", 1
 MOST_EXPANSION = 1100  # bytes that a byte of a compressed file may become
 CHUNK_BYTES = 16 << 20  # inputs are taken in pieces of about this size, so that any batch fits in memory
 MOST_VALUES = 1 << 22  # of an input and of a layer: a small file must not ask for more memory than real models need
 MOST_ROOM = 1 << 28  # bytes that a layer may need to compute one input, and about what a batch takes between layers
-MOST_LAYERS = 1000
-MOST_HEADER_BYTES, MOST_NESTING = 4 << 20, 32
-LEVEL = 255  # the largest level
+MOST_LAYERS, MOST_NESTING, MOST_HEADER_BYTES, MOST_NPY_HEADER = 1000, 32, 4 << 20, 1 << 16
 MOST_INT8 = 127  # -128 is not used
 BYTE, ONE_BYTE = np.dtype(np.uint8), np.float32(255)
-MOST_RESPONSE = 32767  # of a detector: so that 16 bits hold it
-MOST_WINDOW = 22  # MOST_RESPONSE * MOST_WINDOW**2 < 2**24: sums of float32 are then exact in any order
 BEYOND = "the model's outputs are no finite numbers: its weights and these inputs are too large for float32"
-UNMOVED = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
+# Kinds of layers that are in infer_layers.py:
+ELSEWHERE = ("standardise", "project", "levels", "deskew", "detectors", "responses", "statistics", "branches")
 NPY_HEADER = re.compile(  # what NumPy writes, and what others write after it; NumPy's own parser reads much more
     r"\{\s*'descr'\s*:\s*'([<>|=]?[?A-Zb-z][0-9]{0,9})'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*"
     r"'shape'\s*:\s*\(((?:[0-9]{1,19}L?,\s?)*(?:[0-9]{1,19}L?)?)\)\s*,?\s*\}\s*"
 )
-MOST_NPY_HEADER = 1 << 16
 
 PathLike = Union[str, "os.PathLike[str]"]
-Arrays = Dict[str, np.ndarray]  # noqa: UP006
-Layer = Tuple[int, int, Callable[[np.ndarray], np.ndarray]]  # noqa: UP006 - inputs, outputs, function of (n, inputs)
+Arrays = dict[str, np.ndarray]
+Function = Callable[[np.ndarray], np.ndarray]
+Layer = tuple[int, int, Function]  # inputs, outputs, function of (n, inputs)
+Maker = Callable[[dict[str, Any], Arrays, str, str], Layer]  # of a layer's header, arrays, their prefix, its own name
 
 
 class ModelError(ValueError):
     """A file that is not a usable model, or an input the model cannot take. The message is one line."""
 
 
-ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+def require(fine: Any, words: str) -> None:
+    """Raise ModelError with these words where something is not fine."""
+    if not fine:
+        raise ModelError(words)
+
+
+ACTIVATIONS: dict[str, Function] = {
     "linear": lambda z: z,
     "tanh": np.tanh,
     "relu": lambda z: np.maximum(z, np.float32(0)),
@@ -81,65 +79,44 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def read_arrays(path: PathLike, limit_bytes: int = 2 << 30, compressed: bool = True) -> dict[str, np.ndarray]:
-    """Read the arrays of an .npz file without trusting it.
+def read_arrays(path: PathLike, limit_bytes: int = 2 << 30, compressed: bool = True) -> Arrays:
+    """Return the arrays of an .npz file by name, in the order of the file, without trusting it.
 
-    Object arrays are refused, and every array's declared shape is compared with the size of its zip entry and with
-    the limit before any memory is set aside.
-
-    Parameters
-    ----------
-    path : str or path
-        An .npz file.
-    limit_bytes : int
-        The most that all arrays together may take.
-    compressed : bool
-        Whether entries may be compressed; what is read takes no more memory than the file does where they may not.
-
-    Returns
-    -------
-    dict of str to ndarray
-        The arrays under their names, in the order of the file.
+    Object arrays are refused. Every array's declared shape is compared with the size of its zip entry, and all sizes
+    with `limit_bytes`, before any memory is set aside. Unless entries may be `compressed`, what is read takes no more
+    memory than the file does.
 
     Raises
     ------
     ModelError
         If the file is missing, damaged, too large, or holds anything but plain arrays.
     """
-    arrays: dict[str, np.ndarray] = {}
+    arrays: Arrays = {}
     try:
         with open(path, "rb", opener=_regular) as opened, zipfile.ZipFile(opened) as archive:
-            entries = archive.infolist()
-            total = sum(entry.file_size for entry in entries)
-            methods = {entry.compress_type for entry in entries}
-            if not methods <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-                raise ModelError(f"{path}: is compressed in a way no .npz file is")
+            entries, size = archive.infolist(), os.fstat(opened.fileno()).st_size
+            total, methods = sum(entry.file_size for entry in entries), {entry.compress_type for entry in entries}
+            require(methods <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}, "is compressed in a way no .npz file is")
             if not compressed and zipfile.ZIP_DEFLATED in methods:
-                raise ModelError(f"{path}: is compressed, as genreg-np writes no such file; save it with genreg-np")
-            if total > (MOST_EXPANSION if compressed else 1) * os.fstat(opened.fileno()).st_size:
-                raise ModelError(f"{path}: claims arrays of {total:,} bytes, which cannot come from so small a file")
-            if total > limit_bytes:
-                raise ModelError(f"{path}: its arrays take {total:,} bytes, more than the limit of {limit_bytes:,}")
+                raise ModelError("is compressed, as genreg-np writes no such file; save it with genreg-np")
+            if total > (MOST_EXPANSION if compressed else 1) * size:
+                raise ModelError(f"claims arrays of {total:,} bytes, which cannot come from so small a file")
+            require(total <= limit_bytes, f"its arrays take {total:,} bytes, more than the limit of {limit_bytes:,}")
             for entry in entries:
-                name = entry.filename[:-4] if entry.filename.endswith(".npy") else ""
-                if not name or name in arrays:
-                    raise ModelError(
-                        f"{path}: entry {entry.filename!r} does not belong in an .npz file of plain arrays"
-                    )
+                name, file_name = entry.filename[:-4], entry.filename
+                if not name or not file_name.endswith(".npy") or name in arrays:
+                    raise ModelError(f"entry {file_name!r} does not belong in an .npz file of plain arrays")
                 with archive.open(entry) as file:
-                    arrays[name] = read_npy(file, entry.file_size, f"{path}: array {name!r}")
-    except ModelError:
-        raise
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise ModelError(f"{path}: is a folder, not an .npz file") from None
+                    arrays[name] = read_npy(file, entry.file_size, f"array {name!r}")
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror or error})") from None
+        known = {errno.ENOENT: "no such file", errno.EISDIR: "is a folder, not an .npz file"}
+        why = known.get(error.errno or 0) or f"cannot be read ({error.strerror or error})"
+        raise ModelError(f"{path}: {why}") from None
     except Exception as error:  # zipfile and zlib raise whatever the bytes lead them to
-        raise ModelError(
-            f"{path}: not a readable .npz file ({_line(error)}); it may be damaged or of another kind"
-        ) from None
+        line = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(f"{path}: not a readable .npz file ({line}); it may be damaged or of another kind") from None
     return arrays
 
 
@@ -149,14 +126,8 @@ def _regular(path: str, flags: int) -> int:
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        raise OSError(errno.EINVAL, "is not a regular file", path)
+        raise OSError(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, "is not a regular file", path)
     return descriptor
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def read_npy(file: Any, size: int, where: str) -> np.ndarray:
@@ -176,126 +147,96 @@ def read_npy(file: Any, size: int, where: str) -> np.ndarray:
     header = NPY_HEADER.fullmatch(described.decode("latin-1"))
     if not header:
         raise ModelError(f"{where} has a header that is damaged, or not that of a plain array")
-    if "O" in header[1]:
-        raise ModelError(f"{where} holds pickled objects; only plain numbers are read, never code")
+    require("O" not in header[1], f"{where} holds pickled objects; only plain numbers are read, never code")
     try:
         dtype = np.dtype(header[1])
     except (TypeError, ValueError):
         dtype = np.dtype("V")
-    if dtype.kind not in "biufU":
-        raise ModelError(f"{where} has type {header[1]!r}; only numbers and text are read")
+    require(dtype.kind in "biufU", f"{where} has type {header[1]!r}; only numbers and text are read")
     shape = tuple(int(extent.rstrip("L")) for extent in re.findall("[0-9]+L?", header[3]))
     wanted = math.prod(shape) * dtype.itemsize
     if wanted != size - 8 - width - length:
         raise ModelError(f"{where} claims shape {shape} of {dtype}, which is not what the file holds")
     data = file.read(wanted)
-    if len(data) != wanted:
-        raise ModelError(f"{where} is cut short")
-    if dtype.kind == "U" and not _is_unicode(np.frombuffer(data, np.dtype(np.uint32).newbyteorder(dtype.byteorder))):
-        raise ModelError(f"{where} holds text that is no Unicode")
+    require(len(data) == wanted, f"{where} is cut short")
+    if dtype.kind == "U":  # Python fails on numbers beyond those of characters, and prints no half of a pair
+        codes = np.frombuffer(data, np.dtype(np.uint32).newbyteorder(dtype.byteorder))
+        if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+            raise ModelError(f"{where} holds text that is no Unicode")
     try:
         return np.frombuffer(data, dtype).reshape(shape, order="F" if header[2] == "True" else "C")
     except (ValueError, OverflowError):  # too many axes, or of nothing by too much
         raise ModelError(f"{where} has the impossible shape {shape}") from None
 
 
-def _is_unicode(codes: np.ndarray) -> bool:
-    """Whether all numbers are those of characters: Python fails on larger ones, and prints no half of a pair."""
-    return not ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any()
-
-
 def load(path: PathLike) -> Model:
-    """Read a model file.
-
-    Raises
-    ------
-    ModelError
-        If the file is missing, damaged, or not a model this version can run.
-    """
+    """Read a model file; ModelError if it is missing, damaged, or not a model this version can run."""
     arrays = read_arrays(path, compressed=False)
-    header_bytes = arrays.pop("header", None)
-    if header_bytes is None or header_bytes.dtype != np.uint8 or header_bytes.ndim != 1:
-        raise ModelError(f"{path}: has no header, so it is not a genreg-np model")
-    if len(header_bytes) > MOST_HEADER_BYTES:
-        raise ModelError(
-            f"{path}: its header takes {len(header_bytes):,} bytes, more than the limit of {MOST_HEADER_BYTES:,}"
-        )
     try:
-        header = json.loads(header_bytes.tobytes().decode("utf-8"), parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        raise ModelError(f"{path}: its header is damaged") from None
-    if not is_shallow(header):
-        raise ModelError(f"{path}: its header is nested deeper than {MOST_NESTING} levels")
-    try:
-        # JSON can escape half a surrogate pair: text that could be neither printed nor saved again.
-        json.dumps(header, ensure_ascii=False).encode("utf-8")
-    except ValueError:
-        raise ModelError(f"{path}: its header holds text that is no Unicode") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT_NAME:
-        raise ModelError(f"{path}: is not a genreg-np model")
-    if header.get("version") != FORMAT_VERSION:
-        raise ModelError(
-            f"{path}: has format version {header.get('version')!r}, this program reads {FORMAT_VERSION}; "
-            "use the genreg-np (or its infer.py) that wrote it, or a newer one"
-        )
-    try:
-        return Model(header, arrays)
+        return Model(_header(arrays.pop("header", None)), arrays)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ModelError(f"{path}: its header is incomplete or malformed ({type(error).__name__}: {error})") from None
 
 
-def predict(path: PathLike, inputs: Any) -> np.ndarray:
-    """Read a model file and return the most probable class of each input, (N,) int64. To predict often, load once.
+def _header(stored: Any) -> dict[str, Any]:
+    """Return the header of a model file: an object of JSON, in a format that is known."""
+    if stored is None or stored.dtype != np.uint8 or stored.ndim != 1:
+        raise ModelError("has no header, so it is not a genreg-np model")
+    if len(stored) > MOST_HEADER_BYTES:
+        raise ModelError(f"its header takes {len(stored):,} bytes, more than the limit of {MOST_HEADER_BYTES:,}")
+    try:
+        header = json.loads(stored.tobytes().decode("utf-8"), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise ModelError("its header is damaged") from None
+    require(is_shallow(header), f"its header is nested deeper than {MOST_NESTING} levels")
+    try:  # JSON can escape half a surrogate pair: text that could be neither printed nor saved again
+        json.dumps(header, ensure_ascii=False).encode("utf-8")
+    except ValueError:
+        raise ModelError("its header holds text that is no Unicode") from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT_NAME:
+        raise ModelError("is not a genreg-np model")
+    if header.get("version") != FORMAT_VERSION:
+        raise ModelError(
+            f"has format version {header.get('version')!r}, this program reads {FORMAT_VERSION}; "
+            "use the genreg-np (or its infer.py) that wrote it, or a newer one"
+        )
+    return header
 
-    Raises
-    ------
-    ModelError
-        As load and Model.predict do.
-    """
+
+def predict(path: PathLike, inputs: Any) -> np.ndarray:
+    """Read a model file and return the most probable class of each input, (N,) int64. To predict often, load once."""
     return load(path).predict(inputs)
 
 
 class Model:
     """A network with its weights, ready to predict. Immutable, so any number of threads may share it.
 
-    Attributes
-    ----------
-    header : dict
-        What the file says of itself: network, class names, input range, training.
-    input_shape : tuple of int
-        Shape of one input.
-    class_names : tuple of str
-        K names; empty where the outputs are values, not classes.
-    input_range : tuple of float or None
-        Smallest and largest raw value of integer inputs.
-    feature_names : tuple of str
-        A name for each input, in order; empty where inputs have none.
+    `header` is what the file says of itself; `input_shape` that of one input; `class_names` has K names, or none where
+    the outputs are values; `input_range` is the smallest and largest raw value of integers, or None; `feature_names`
+    has a name for each input, in order, or none.
     """
 
-    def __init__(self, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        network = _entry(header, "network", dict)
+    def __init__(self, header: dict[str, Any], arrays: Arrays) -> None:
+        network = entry_of(header, "network", dict)
         self.header = header
         self.arrays = {name: _read_only(array) for name, array in arrays.items()}
-        self.input_shape = tuple(_whole(extent) for extent in _entry(network, "input_shape", list))
-        self.class_names = tuple(str(name) for name in _entry(header, "class_names", list))
+        self.input_shape = tuple(whole_number(extent) for extent in entry_of(network, "input_shape", list))
+        self.class_names = tuple(str(name) for name in entry_of(header, "class_names", list))
         self.input_range = checked_range(header.get("input_range"))
-        layers = _entry(network, "layers", list)
-        if min(self.input_shape, default=0) < 1:
-            raise ModelError("the network has no inputs")
-        self._width = math.prod(self.input_shape)
-        if self._width > MOST_VALUES:
-            raise ModelError(f"an input of {self._width:,} values is beyond the limit of {MOST_VALUES:,}")
-        self.feature_names = _feature_names(header, self._width)
+        layers = entry_of(network, "layers", list)
+        require(min(self.input_shape, default=0) >= 1, "the network has no inputs")
+        self._width = width = math.prod(self.input_shape)
+        require(width <= MOST_VALUES, f"an input of {width:,} values is beyond the limit of {MOST_VALUES:,}")
+        self.feature_names = _feature_names(header, width)
         self._of_bytes = self.input_range == (0.0, 255.0)
         if not any(layer["kind"] in ("dense", "dense-int8") for layer in layers):
             raise ModelError("the network has no layers of weights")
         _check_int8(layers)
-        _, width, self._forward = stack(layers, self.arrays, "layers", self._width)
-        if self.class_names and len(self.class_names) != width:
-            raise ModelError(f"{len(self.class_names)} class names for {width} outputs")
-        self.output_count = width
+        _, self.output_count, self._forward = stack(layers, self.arrays, "layers", width)
+        if len(self.class_names) not in (0, self.output_count):
+            raise ModelError(f"{len(self.class_names)} class names for {self.output_count} outputs")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.header, dict(self.arrays))
@@ -313,14 +254,9 @@ class Model:
     def prepare(self, inputs: Any) -> np.ndarray:
         """Return inputs as (N, I) float32, integers mapped from `input_range` to 0 .. 1.
 
-        Raises
-        ------
-        ModelError
-            For another shape, NaN or infinite values, values outside the range, or named columns that are not the
-            model's.
+        ModelError for another shape, NaN, infinite values, values outside the range, or columns of other names.
         """
-        array = self._named(inputs) if self.feature_names else _array(inputs)
-        width = self._width
+        array, width = self._named(inputs) if self.feature_names else _array(inputs), self._width
         if array.dtype is BYTE and self._of_bytes and array.shape == self.input_shape:
             return _mapped_bytes(array.reshape(1, width))  # one image: the least that can be done
         if array.dtype.kind not in "biuf":
@@ -391,13 +327,7 @@ class Model:
         return [[(self.class_names[c], float(row[c])) for c in order] for row, order in zip(probabilities, best)]  # noqa: B905
 
     def columns(self, names: Any) -> list[int]:
-        """Return where each of the model's features stands among columns of these names.
-
-        Raises
-        ------
-        ModelError
-            For a name that is missing, that the model does not know, or that stands there twice.
-        """
+        """Return where each feature stands among columns of these names; ModelError unless they are the model's."""
         given = [str(name) for name in names]
         place = {name: index for index, name in enumerate(given)}
         known = set(self.feature_names)
@@ -428,37 +358,23 @@ class Model:
 
 
 def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) -> Layer:
-    """Check layers, one after another, and return them as one: (inputs, outputs, function of (n, inputs) float32).
+    """Check layers, one after another, and return them as one.
 
-    Parameters
-    ----------
-    layers : list of dict
-        As in a model's header.
-    arrays : dict of str to ndarray
-        The weights of layer 3 of "layers" are "layers.3.weight", "layers.3.bias".
-    where : str
-        What the layers' arrays are called before their number.
-    width : int
-        How many inputs arrive.
-
-    Raises
-    ------
-    ModelError
-        If a layer is malformed, misses its arrays or does not fit the one before it.
+    Arrays of layer 3 are called f"{where}.3.weight", f"{where}.3.bias"; `width` inputs arrive. ModelError if a layer is
+    malformed, misses its arrays or does not fit the one before it.
     """
-    functions: List[Callable[[np.ndarray], np.ndarray]] = []  # noqa: UP006
+    functions: list[Function] = []
     first = widest = width
-    if len(layers) > MOST_LAYERS:
-        raise ModelError(f"{len(layers):,} layers are more than the limit of {MOST_LAYERS:,}")
+    require(len(layers) <= MOST_LAYERS, f"{len(layers):,} layers are more than the limit of {MOST_LAYERS:,}")
+    makers = _makers_of(layers)
     for index, layer in enumerate(layers):
         name = f"layer {index}" if where == "layers" else f"layer {where[7:]}.{index}"
-        if not isinstance(layer["kind"], str) or layer["kind"] not in LAYERS:
-            raise ModelError(f"{name} is of the unknown kind {str(layer['kind'])[:40]!r}; use a newer infer.py")
-        inputs, outputs, function = LAYERS[layer["kind"]](layer, arrays, f"{where}.{index}", name)
-        if inputs != width:
-            raise ModelError(f"{name} takes {inputs} inputs, but {width} arrive")
-        if outputs > MOST_VALUES:
-            raise ModelError(f"{name} gives {outputs:,} outputs, more than the limit of {MOST_VALUES:,}")
+        kind = layer["kind"]
+        if not isinstance(kind, str) or kind not in makers:
+            raise ModelError(f"{name} is of the unknown kind {str(kind)[:40]!r}; use a newer infer.py")
+        inputs, outputs, function = makers[kind](layer, arrays, f"{where}.{index}", name)
+        require(inputs == width, f"{name} takes {inputs} inputs, but {width} arrive")
+        require(outputs <= MOST_VALUES, f"{name} gives {outputs:,} outputs, more than the limit of {MOST_VALUES:,}")
         width, widest = outputs, max(widest, outputs)
         functions.append(function)
     rows = max(1, MOST_ROOM // (4 * widest))  # more than usually arrive: a wide layer must not blow up a long batch
@@ -473,12 +389,41 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
     return first, width, run
 
 
+def _makers_of(layers: list[dict[str, Any]]) -> dict[str, Maker]:
+    """Return what makes layers of each kind: LAYERS, and those of infer_layers.py where some of these need it."""
+    needed = [kind for kind in ELSEWHERE if kind not in LAYERS and any(layer["kind"] == kind for layer in layers)]
+    try:
+        return {**LAYERS, **_more_layers()} if needed else LAYERS
+    except ImportError as error:
+        raise ModelError(
+            f"needs infer_layers.py for layers of kind {', '.join(needed)} ({error}): copy it from the same genreg-np "
+            "beside infer.py, or let `genreg-np export --to python` write one file of both"
+        ) from None
+
+
+@functools.cache
+def _more_layers() -> dict[str, Maker]:
+    """Return LAYERS of infer_layers.py: imported from the package that both are in, or run from beside this file.
+
+    Outside a package, or where this file has another name, it cannot import this one; so it is handed what is in it.
+    """
+    me = sys.modules.get(f"{__package__}.infer")
+    if me is not None and vars(me) is globals():
+        return dict(importlib.import_module(f"{__package__}.infer_layers").LAYERS)
+    spec = importlib.machinery.PathFinder.find_spec("infer_layers", [os.path.dirname(os.path.abspath(__file__))])
+    if spec is None or spec.loader is None:
+        raise ImportError("not found")
+    module = importlib.util.module_from_spec(spec)
+    vars(module).update((name, value) for name, value in globals().items() if not name.startswith("__"))
+    spec.loader.exec_module(module)
+    return dict(module.LAYERS)
+
+
 def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    inputs, outputs, activation = _whole(layer["inputs"]), _whole(layer["outputs"]), layer["activation"]
-    weight = _weights(arrays, f"{where}.weight", (outputs, inputs))
-    bias = _weights(arrays, f"{where}.bias", (outputs,))
-    if activation not in ACTIVATIONS:
-        raise ModelError(f"{name} has the unknown activation {activation!r}; use a newer infer.py")
+    inputs, outputs, activation = whole_number(layer["inputs"]), whole_number(layer["outputs"]), layer["activation"]
+    weight = weights_of(arrays, f"{where}.weight", (outputs, inputs))
+    bias = weights_of(arrays, f"{where}.bias", (outputs,))
+    require(activation in ACTIVATIONS, f"{name} has the unknown activation {activation!r}; use a newer infer.py")
     activate, columns = ACTIVATIONS[activation], weight.T
 
     def run(x: np.ndarray) -> np.ndarray:
@@ -491,10 +436,9 @@ def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Laye
 
 def _quantise(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
     """Turn inputs into whole numbers: q = floor(a x + b) in float64, cut to low .. 127."""
-    inputs, low = _whole(layer["inputs"]), _whole(layer["low"])
-    a, b = (_weights(arrays, f"{where}.{part}", (inputs,)).astype(np.float64) for part in ("a", "b"))
-    if not -MOST_INT8 <= low <= 0:
-        raise ModelError(f"{name} cuts at {low}, beyond 8 bits")
+    inputs, low = whole_number(layer["inputs"]), whole_number(layer["low"])
+    a, b = (weights_of(arrays, f"{where}.{part}", (inputs,)).astype(np.float64) for part in ("a", "b"))
+    require(-MOST_INT8 <= low <= 0, f"{name} cuts at {low}, beyond 8 bits")
     return inputs, inputs, lambda x: np.clip(np.floor(a * x + b), low, MOST_INT8).astype(np.float32)
 
 
@@ -508,16 +452,15 @@ def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) ->
 
     |acc * multiplier| + half < 2**53, so float64 computes it exactly; so does float32 acc where it stays below 2**24.
     """
-    inputs, outputs, shift = (_whole(layer[key]) for key in ("inputs", "outputs", "shift"))
-    weight = _array_of(arrays, f"{where}.weight", (outputs, inputs), np.int8)
-    bias, multiplier = (_array_of(arrays, f"{where}.{part}", (outputs,), np.int32) for part in ("bias", "multiplier"))
+    inputs, outputs, shift = (whole_number(layer[key]) for key in ("inputs", "outputs", "shift"))
+    weight = array_of(arrays, f"{where}.weight", (outputs, inputs), np.int8)
+    bias, multiplier = (array_of(arrays, f"{where}.{part}", (outputs,), np.int32) for part in ("bias", "multiplier"))
     most = MOST_INT8 * np.abs(weight.astype(np.int16)).sum(axis=1, dtype=np.int64) + np.abs(bias.astype(np.int64))
     if not 0 <= shift <= 46 or (most >= 2**31).any() or (multiplier < 0).any():
         raise ModelError(f"{name} has an impossible shift, multiplier or sum")
     half = float(2 ** (shift - 1)) if shift else 0.0
     largest = float((most.astype(np.float64) * multiplier).max()) + half
-    if largest >= 2**53:
-        raise ModelError(f"{name} has products beyond 53 bits")
+    require(largest < 2**53, f"{name} has products beyond 53 bits")
     kind = np.float32 if most.max() < 2**24 else np.float64
     columns, added = np.ascontiguousarray(weight.T.astype(kind)), bias.astype(kind)
     factor, scale = multiplier.astype(np.float64), 2.0**-shift
@@ -531,337 +474,59 @@ def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) ->
         unit = layer["unit"]
         if type(unit) is not float or not 2.0**-40 <= unit <= 2.0**40 or math.frexp(unit)[0] != 0.5:
             raise ModelError(f"{name} has a unit that is no power of two")
-        if largest * scale >= 2**24:
-            raise ModelError(f"{name} has logits beyond 24 bits")
+        require(largest * scale < 2**24, f"{name} has logits beyond 24 bits")
         return inputs, outputs, lambda q: (steps(q) * unit).astype(np.float32)
-    low, entries = _whole(layer["low"]), arrays.get(f"{where}.table")
-    table = _array_of(arrays, f"{where}.table", (0 if entries is None else entries.size,), np.int8).astype(np.float32)
+    low, entries = whole_number(layer["low"]), arrays.get(f"{where}.table")
+    table = array_of(arrays, f"{where}.table", (0 if entries is None else entries.size,), np.int8).astype(np.float32)
     if not len(table) or table.min() < -MOST_INT8 or abs(low) > MOST_VALUES:
         raise ModelError(f"{name} has an impossible table")
     high = low + len(table) - 1
     return inputs, outputs, lambda q: table[np.clip(steps(q), low, high).astype(np.int64) - low]
 
 
+LAYERS: dict[str, Maker] = {"dense": _dense, "quantise": _quantise, "dense-int8": _dense_int8}
+
+
 def _check_int8(layers: list[dict[str, Any]]) -> None:
     """Refuse 8-bit integers that are not taken: quantise and dense-int8 come last, and only the last gives logits."""
     previous = False  # whether 8-bit integers arrive
     for index, layer in enumerate(layers):
-        if (layer["kind"] == "dense-int8") != previous:
-            arrive, take = ("8-bit integers", "none") if previous else ("other numbers", "8-bit integers")
-            raise ModelError(f"layer {index} takes {take}, but {arrive} arrive")
-        previous = layer["kind"] == "quantise" or (layer["kind"] == "dense-int8" and "unit" not in layer)
-        if layer["kind"] == "dense-int8" and not previous and index < len(layers) - 1:
+        takes, last = layer["kind"] == "dense-int8", "unit" in layer
+        arrive, take = ("8-bit integers", "none") if previous else ("other numbers", "8-bit integers")
+        require(takes == previous, f"layer {index} takes {take}, but {arrive} arrive")
+        if takes and last and index < len(layers) - 1:
             raise ModelError(f"layer {index} has a unit, but only the last layer may")
-    if previous:
-        raise ModelError("the last layer gives 8-bit integers, but no logits")
+        previous = layer["kind"] == "quantise" or (takes and not last)
+    require(not previous, "the last layer gives 8-bit integers, but no logits")
 
 
-def _standardise(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    inputs = _whole(layer["inputs"])
-    mean, scale = (_weights(arrays, f"{where}.{part}", (inputs,)) for part in ("mean", "scale"))
-    return inputs, inputs, lambda x: (x - mean) * scale
-
-
-def _project(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    inputs, outputs = _whole(layer["inputs"]), _whole(layer["outputs"])
-    matrix = _weights(arrays, f"{where}.matrix", (outputs, inputs))
-    return inputs, outputs, lambda x: x @ matrix.T
-
-
-def _levels(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    inputs = _whole(layer["inputs"])
-    return inputs, inputs, lambda x: np.clip(np.floor(x * np.float32(LEVEL) + np.float32(0.5)), 0, LEVEL)
-
-
-def _deskew(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    height, width = (_whole(extent) for extent in _entry(layer, "shape", list))
-    if min(height, width) < 1:
-        raise ModelError(f"{name} takes images of {height} x {width} pixels")
-    area, centred = height * width, layer["centred"]
-    if type(centred) is not bool:
-        raise ModelError(f"{name} neither centres nor leaves images where they are")
-    return area, area, _in_pieces(lambda x: deskew(x, height, width, centred), 128 * area, name)
-
-
-def deskew(
-    levels: np.ndarray, height: int, width: int, centred: bool = True, warps: np.ndarray = UNMOVED
-) -> np.ndarray:
-    """Shear images upright, and centre them if asked: levels (n, height * width), whole numbers, to the same.
-
-    With (cx, cy) the centre of brightness, mu11 and mu02 the mixed and the vertical second moment about it, and (u, v)
-    an output pixel seen from the middle of the image (not centred: from the centre of brightness),
-
-        slant = mu11 / mu02, cut to -1 .. 1        p = a u + b v + e        q = c u + d v + f
-        output(u, v) = input(cx + p + slant q, cy + q)
-
-    bilinear, in steps of 1/256 pixel, dark outside the image. `warps` (n or 1, 6) float64 are a, b, c, d, e, f: moves
-    of each image for augmentation, by default none.
-    """
-    n, area = len(levels), height * width
-    u, v = np.tile(np.arange(float(width)), height), np.repeat(np.arange(float(height)), width)
-    moments = levels.astype(np.float64) @ np.stack([np.ones(area), u, v, u * v, v * v], axis=1)
-    mass, x, y, xy, yy = moments.T[..., None]  # whole numbers, so exact in any order
-    lit = mass > 0
-    spread = mass * yy - y * y
-    tall = lit & (spread > 0)
-    slant = np.clip(np.divide(mass * xy - x * y, spread, out=np.zeros_like(mass), where=tall), -1, 1)
-    x, y = (np.divide(total, mass, out=np.zeros_like(mass), where=lit) for total in (x, y))
-    u, v = (u - (width - 1) / 2, v - (height - 1) / 2) if centred else (u - x, v - y)
-    a, b, c, d, e, f = warps.T[..., None]
-    q = (c * u + d * v) + f
-    places = (x + ((a * u + b * v) + e)) + slant * q, y + q
-    padded = np.zeros((n, height + 4, width + 4))
-    padded[:, 2:-2, 2:-2] = levels.reshape(n, height, width)
-    (column, right), (row, below) = (
-        (np.clip(np.floor(steps / 256), -2, extent).astype(np.int64) + 2, steps % 256)
-        for steps, extent in ((np.floor(256 * place + 0.5), extent) for place, extent in zip(places, (width, height)))  # noqa: B905
-    )
-    flat, corner = padded.reshape(n, (height + 4) * (width + 4)), row * (width + 4) + column
-    upper, lower = (
-        np.take_along_axis(flat, corner + step, 1) * (256 - right)
-        + np.take_along_axis(flat, corner + step + 1, 1) * right
-        for step in (0, width + 4)
-    )
-    sampled: np.ndarray = np.floor((upper * (256 - below) + lower * below + 32768) / 65536)
-    return sampled.astype(np.float32)
-
-
-def _detectors(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    shape = tuple(_whole(extent) for extent in _entry(layer, "shape", list))
-    size, margin, window, stride = (_whole(layer[key]) for key in ("size", "margin", "window", "stride"))
-    filters = _array_of(arrays, f"{where}.filters", (_whole(layer["filters"]), size, size), np.int8)
-    gain, signed = layer["gain"], layer["signed"]
-    if len(shape) != 3 or min(*shape, len(filters), size, window, stride) < 1 or not 0 <= margin < size:
-        raise ModelError(f"{name} has impossible extents")
-    grid = [(extent + 2 * margin - size + 1 - window) // stride + 1 for extent in shape[1:]]
-    if min(grid) < 1 or window > MOST_WINDOW:
-        raise ModelError(f"{name} pools {window} x {window} responses: more than there are, or than {MOST_WINDOW}")
-    if type(gain) is not float or not 0 < gain < 1e9 or type(signed) is not bool:
-        raise ModelError(f"{name} has an impossible gain or sign")
-    if LEVEL * max(np.maximum(filters, 0).sum((1, 2)).max(), -np.minimum(filters, 0).sum((1, 2)).min()) > MOST_RESPONSE:
-        raise ModelError(f"{name} has filters whose responses are beyond 16 bits")
-    outputs = shape[0] * len(filters) * (1 + signed) * math.prod(grid)
-    tall, wide = (extent + 2 * margin - size + 1 for extent in shape[1:])
-    room = 4 * shape[0] * tall * wide * (size * size + 2 * len(filters))
-    settings = (shape, filters, margin, window, stride, signed, gain)
-    windows = 4 * (grid[0] * tall + grid[1] * wide)
-    return math.prod(shape), outputs, _in_pieces(lambda x: detect(x, *settings), room, name, windows)
-
-
-def _in_pieces(
-    function: Callable[[np.ndarray], np.ndarray], row_bytes: int, name: str, fixed_bytes: int = 0
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function of (n, inputs) that computes so many rows at a time that they take about CHUNK_BYTES.
-
-    `name` is the layer's, which is refused if a row and what is needed for any number of rows take more than MOST_ROOM.
-    """
-    if row_bytes + fixed_bytes > MOST_ROOM:
-        raise ModelError(
-            f"{name} would take {row_bytes + fixed_bytes:,} bytes for one input, more than the limit of {MOST_ROOM:,}"
-        )
-    step = max(1, CHUNK_BYTES // row_bytes)
-    return lambda x: np.concatenate([function(x[at : at + step]) for at in range(0, max(1, len(x)), step)])
-
-
-def detect(
-    levels: np.ndarray,
-    shape: tuple[int, ...],
-    filters: np.ndarray,
-    margin: int,
-    window: int,
-    stride: int,
-    signed: bool,
-    gain: float,
-) -> np.ndarray:
-    """Slide filters over images and pool what they answer; levels to levels, exact whole numbers in float32.
-
-        response r(y, x) = sum over the filter of filter(i, j) * image(y + i - margin, x + j - margin)
-        output = min(255, floor(gain * sqrt(sum over a window of max(r, 0)))), and the same of max(-r, 0) if signed;
-                 of |r| otherwise
-
-    Parameters
-    ----------
-    levels : (n, C * H * W) float32
-        C images each of H x W = shape[1:] pixels; every filter sees every image.
-    filters : (F, size, size) int8
-
-    Returns
-    -------
-    (n, C * F * signs * rows * columns) float32
-    """
-    count, (height, width) = len(levels) * shape[0], shape[1:]
-    images, size = levels.reshape(count, height, width), filters.shape[1]
-    tall, wide = height + 2 * margin - size + 1, width + 2 * margin - size + 1
-    rows, columns = (_windows(extent, window, stride) for extent in (tall, wide))
-    taps = filters.reshape(len(filters), -1).T.astype(np.float32)
-    padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin)))
-    patches = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
-    response = (patches.reshape(-1, size * size) @ taps).reshape(count, tall, wide * len(filters))
-    pooled = np.empty((count, len(filters), 1 + signed, len(rows), len(columns)), np.float32)
-    for sign, half in enumerate((response, -response) if signed else (np.abs(response),)):
-        strips = (rows @ np.maximum(half, 0)).reshape(count * len(rows), wide, len(filters))
-        sums = (columns @ strips).reshape(count, len(rows), len(columns), len(filters))
-        pooled[:, :, sign] = sums.transpose(0, 3, 1, 2)
-    found = np.minimum(np.floor(np.float32(gain) * np.sqrt(pooled)), np.float32(LEVEL))
-    return found.reshape(len(levels), shape[0] * math.prod(pooled.shape[1:]))
-
-
-def _windows(extent: int, window: int, stride: int) -> np.ndarray:
-    """Return which of `extent` places lie in which window, (windows, extent) float32."""
-    first, place = np.arange(0, extent - window + 1, stride)[:, None], np.arange(extent)
-    return ((first <= place) & (place < first + window)).astype(np.float32)
-
-
-RESPONSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "relu": ACTIVATIONS["relu"],
-    "abs": np.abs,
-    "sin": np.sin,
-    "cos": np.cos,
-    "gaussian": lambda r: np.exp(-r * r),
-    "leaky-relu": lambda r: np.where(r > 0, r, r * np.float32(0.1)),
-    "square": np.square,
-    "tanh": np.tanh,
-}
-
-
-def _responses(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    height, width = (_whole(extent) for extent in _entry(layer, "shape", list))
-    functions, size = tuple(_entry(layer, "functions", list)), _whole(layer["size"])
-    taps = _weights(arrays, f"{where}.filters", (len(functions), size, size))
-    grids = [tuple(_whole(extent) for extent in grid) for grid in _entry(layer, "grids", list)]
-    if not functions or any(not isinstance(function, str) or function not in RESPONSES for function in functions):
-        raise ModelError(f"{name} has an unknown function; use a newer infer.py")
-    tall, wide = height - size + 1, width - size + 1
-    if size < 1 or not grids or any(not (0 < rows <= tall and 0 < columns <= wide) for rows, columns in grids):
-        raise ModelError(f"{name} has impossible extents")
-    outputs = len(functions) * sum(rows * columns for rows, columns in grids)
-
-    def run(x: np.ndarray) -> np.ndarray:
-        pools = np.concatenate([np.kron(cells(tall, rows), cells(wide, columns)) for rows, columns in grids])
-        found = respond(patches_of(x, height, width, size), taps, functions, pools)
-        return found.reshape(len(x), outputs)
-
-    room, pools = 4 * tall * wide * (size * size + 2 * len(functions)), 4 * tall * wide * (outputs // len(functions))
-    return height * width, outputs, _in_pieces(run, room, name, 3 * pools)
-
-
-def patches_of(levels: np.ndarray, height: int, width: int, size: int) -> np.ndarray:
-    """Return every size x size patch of levels (n, height * width), as 0 .. 1: (n, places, size * size) float32."""
-    images = (levels / np.float32(LEVEL)).reshape(-1, height, width)
-    windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
-    return windows.reshape(len(levels), (height - size + 1) * (width - size + 1), size * size)
-
-
-def respond(patches: np.ndarray, taps: np.ndarray, functions: tuple[str, ...], pools: np.ndarray) -> np.ndarray:
-    """Return the pooled responses f(filter . patch) of images, (n, F, G) float32.
-
-    Parameters
-    ----------
-    patches : (n, places, T) float32
-    taps : (F, size, size) float32
-        One function of RESPONSES for each.
-    pools : (G, places) float32
-        How much a place counts in a pool.
-    """
-    images, places, size = patches.shape
-    order = sorted(range(len(functions)), key=functions.__getitem__)  # filters of one function side by side
-    response = taps.reshape(-1, size)[order] @ patches.reshape(-1, size).T
-    first = 0
-    for function in sorted(set(functions)):
-        last = first + functions.count(function)
-        response[first:last] = RESPONSES[function](response[first:last])
-        first = last
-    pooled = np.empty((images, len(taps), len(pools)), np.float32)
-    pooled[:, order] = (response.reshape(-1, places) @ pools.T).reshape(len(taps), images, len(pools)).swapaxes(0, 1)
-    return pooled
-
-
-def cells(extent: int, count: int) -> np.ndarray:
-    """Return how much each of `extent` places counts in the mean of each of `count` cells, (count, extent) float32."""
-    size = extent // count
-    means: np.ndarray = (np.arange(extent) // size == np.arange(count)[:, None]) / np.float32(size)
-    return means.astype(np.float32)
-
-
-def _statistics(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    height, width = (_whole(extent) for extent in _entry(layer, "shape", list))
-    if min(height, width) < 7:
-        raise ModelError(f"{name} takes images of {height} x {width} pixels, but needs 7 x 7")
-    outputs = 9 * (4 * 4 + 7 * 7) + height // 2 + width // 2
-    pairs = 16 * (height * (height // 2) + width * (width // 2))
-    return (
-        height * width,
-        outputs,
-        _in_pieces(lambda x: statistics(x, height, width), 256 * height * width, name, pairs),
-    )
-
-
-def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return simple statistics of images: levels (n, height * width) to (n, 9 * 65 + height // 2 + width // 2) float32.
-
-    Means of 4 x 4 and 7 x 7 cells; means of pairs of rows and of columns; and histograms of the direction of the
-    brightness' slope, 8 bins over -pi .. pi, in the same cells, weighted by its steepness and divided by their sum.
-    """
-    whole = levels.reshape(-1, height, width)
-    images = whole / np.float32(LEVEL)
-    grids = [(cells(height, parts), cells(width, parts).T) for parts in (4, 7)]
-    found = [rows @ images @ columns for rows, columns in grids]
-    found += [cells(height, height // 2) @ images.mean(axis=2)[..., None]]
-    found += [cells(width, width // 2) @ images.mean(axis=1)[..., None]]
-    # Slopes as whole numbers: rounding must not decide on which side of a diagonal a direction lies.
-    across, down = np.zeros_like(whole), np.zeros_like(whole)
-    across[:, :, 1:-1], down[:, 1:-1] = whole[:, :, 2:] - whole[:, :, :-2], whole[:, 2:] - whole[:, :-2]
-    steepness = np.sqrt(across * across + down * down) / np.float32(2 * LEVEL)
-    bins = np.clip((np.arctan2(down, across) + np.pi) * (8 / (2 * np.pi)), 0, 7).astype(np.int8)
-    for rows, columns in grids:
-        sums = [rows @ np.where(bins == direction, steepness, np.float32(0)) @ columns for direction in range(8)]
-        histogram = np.stack(sums, axis=-1).reshape(len(images), 8 * len(rows) * columns.shape[1])
-        found.append(histogram / (histogram.sum(axis=1, keepdims=True) + np.float32(1e-6)))
-    return np.concatenate([part.reshape(len(images), math.prod(part.shape[1:])) for part in found], axis=1)
-
-
-def _branches(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    inputs = _whole(layer["inputs"])
-    branches: List[Layer] = []  # noqa: UP006
-    for number, branch in enumerate(_entry(layer, "branches", list)):
-        if not isinstance(branch, list) or any(part["kind"] in NO_BRANCH for part in branch):
-            raise ModelError(f"{name} holds what is no stack of fixed layers")
-        branches.append(stack(branch, arrays, f"{where}.{number}", inputs))
-    if not branches:
-        raise ModelError(f"{name} has no branches")
-    outputs = sum(width for _, width, _ in branches)
-    return inputs, outputs, lambda x: np.concatenate([function(x) for _, _, function in branches], axis=1)
-
-
-NO_BRANCH = ("branches", "dense", "quantise", "dense-int8")  # what is no part of a branch
-LAYERS: dict[str, Callable[[dict[str, Any], Arrays, str, str], Layer]] = {
-    "dense": _dense,
-    "quantise": _quantise,
-    "dense-int8": _dense_int8,
-    "standardise": _standardise,
-    "project": _project,
-    "levels": _levels,
-    "deskew": _deskew,
-    "detectors": _detectors,
-    "responses": _responses,
-    "statistics": _statistics,
-    "branches": _branches,
-}
-
-
-def _weights(arrays: Arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    array = _array_of(arrays, name, shape, np.float32)
-    if not np.isfinite(array).all():
-        raise ModelError(f"array {name!r} holds NaN or infinite weights")
+def weights_of(arrays: Arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array of float32, which must be there, of this shape, and finite."""
+    array = array_of(arrays, name, shape, np.float32)
+    require(np.isfinite(array).all(), f"array {name!r} holds NaN or infinite weights")
     return array
 
 
-def _array_of(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+def array_of(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """Return an array, which must be there and of this shape and type."""
     array = arrays.get(name)
     if array is None or array.dtype != dtype or array.shape != shape:
         found = "is missing" if array is None else f"is {array.shape} {array.dtype}"
         raise ModelError(f"array {name!r} {found}, but the network needs {shape} {np.dtype(dtype)}")
     return array
+
+
+def entry_of(part: dict[str, Any], key: str, kind: type) -> Any:
+    """Return an entry of the header, which must be a dict or a list."""
+    require(isinstance(part[key], kind), f"its header is malformed: {key!r} is not a {kind.__name__}")
+    return part[key]
+
+
+def whole_number(value: Any) -> int:
+    """Return a number of the header, which must be an int."""
+    if type(value) is not int:
+        raise ModelError(f"its header is malformed: {str(value)[:40]!r} where a whole number belongs")
+    return value
 
 
 def _feature_names(header: dict[str, Any], width: int) -> tuple[str, ...]:
@@ -877,19 +542,6 @@ def _listed(names: Any) -> str:
     """Return names as a piece of a line, the first few of them."""
     shown = [repr(name if len(name) <= 40 else f"{name[:39]}…") for name in names[:8]]
     return ", ".join(shown) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-
-
-def _entry(part: dict[str, Any], key: str, kind: type) -> Any:
-    """Return an entry of the header, which must be a dict or a list."""
-    if not isinstance(part[key], kind):
-        raise ModelError(f"its header is malformed: {key!r} is not a {kind.__name__}")
-    return part[key]
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int:
-        raise ModelError(f"its header is malformed: {str(value)[:40]!r} where a whole number belongs")
-    return value
 
 
 def is_shallow(value: Any, levels: int = MOST_NESTING) -> bool:
@@ -929,8 +581,7 @@ def checked_range(value: Any) -> tuple[float, float] | None:
         raise ModelError("its header is malformed: 'input_range' is not two numbers")
     low, high = (float(bound) for bound in value)
     with np.errstate(over="ignore", under="ignore"):
-        width = np.float32(high - low)
-        ends = np.float32(low), np.float32(high)
+        width, *ends = np.float32(high - low), np.float32(low), np.float32(high)
     if not (low < high and np.isfinite((width, *ends)).all() and width > 0):
         raise ModelError(f"input_range {value} is not a range")
     return low, high

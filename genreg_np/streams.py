@@ -129,12 +129,8 @@ class Stream:
     def words(self, purpose: Purpose, generation: int, genome: int, n: int) -> NDArray[np.uint32]:
         """Return the first n words of a genome's stream, (n,) uint32."""
         counter = np.empty((-(-n // 4), 4), np.uint32)
-        counter[:, 0], counter[:, 1], counter[:, 2], counter[:, 3] = (
-            np.arange(len(counter)),
-            genome,
-            generation,
-            purpose,
-        )
+        counter[:, 0], counter[:, 2], counter[:, 3] = np.arange(len(counter)), generation, purpose
+        counter[:, 1] = np.array(genome)  # as an array: a number below 0 counts from the end
         return philox(counter, self.seed).reshape(-1)[:n]
 
     def draws(self, generation: int, wanted: Sequence[tuple[Purpose, int]]) -> list[NDArray[np.uint32]]:

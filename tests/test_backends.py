@@ -388,3 +388,51 @@ except MissingExtraError as error:
     printed = python(code)
     assert "pip install 'genreg-np[train]'" in printed
     assert len(printed.splitlines()) == 1
+
+
+# Some genomes of a brood, and what genomes answer
+
+
+CHOSEN = (np.array([3]), np.array([7, 0, 10, 2]), np.array([5, 5, 1]), np.arange(11)[::-1], np.empty(0, np.int64))
+
+
+@pytest.mark.parametrize("gene", [Gene.WEIGHT, Gene.UNIT, Gene.NONE])
+@pytest.mark.parametrize("score", [Score.REWARD_SAMPLED, Score.LOG_PROBABILITY])
+def test_a_genome_earns_the_same_whoever_else_is_chosen(backend: Backend, gene: Gene, score: Score) -> None:
+    """To the bit, in any order, by either plan: a brood can be shared out by the numbers of its genomes."""
+    brood, batch = selftest.example(gene, score)
+    brood = replace(brood, mutation_rate=0.01)
+    whole = backend.score(brood, batch)
+    for chosen in CHOSEN:
+        part = backend.score(brood, batch, chosen)
+        assert part.fitness.tobytes() == whole.fitness[chosen].tobytes()
+        assert part.accuracy.tobytes() == whole.accuracy[chosen].tobytes()
+
+
+@pytest.mark.parametrize("gene", [Gene.WEIGHT, Gene.NONE])
+def test_answers_are_those_that_are_judged(backend: Backend, gene: Gene) -> None:
+    """The most probable classes of the outputs give the judged accuracy, and chosen genomes answer as among all."""
+    brood, batch = selftest.example(gene, Score.REWARD_ARGMAX)
+    whole = backend.outputs(brood, batch.inputs)
+    assert whole.shape == (brood.size, len(batch), brood.network.outputs)
+    assert whole.dtype == np.float32
+    found = (whole.argmax(axis=2) == batch.labels).mean(axis=1)
+    assert found == pytest.approx(backend.score(brood, batch).accuracy)
+    for chosen in CHOSEN:
+        assert backend.outputs(brood, batch.inputs, chosen).tobytes() == whole[chosen].tobytes()
+
+
+def test_answers_of_all_backends_are_within_rounding(backend: Backend) -> None:
+    """The specification's, within the bound for logits."""
+    brood, batch = selftest.example(Gene.WEIGHT, Score.REWARD_ARGMAX)
+    expected = numpy_.NumpyBackend().outputs(brood, batch.inputs)
+    off = np.abs(backend.outputs(brood, batch.inputs) - expected).max()
+    assert off <= selftest.LOGIT_BOUND * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("number", [-1, 11])
+def test_a_genome_that_is_not_there_is_refused(backend: Backend, number: int) -> None:
+    """Kernels would read beyond the brood."""
+    brood, batch = selftest.example(Gene.WEIGHT, Score.REWARD_ARGMAX)
+    with pytest.raises(ValueError, match="of 11"):
+        backend.score(brood, batch, np.array([number]))

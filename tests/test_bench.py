@@ -16,10 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genreg_np import infer
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.layers.groups import Gene
-from tests.helpers import PATIENCE, standin
+from tests.helpers import KINDS, PATIENCE, standin
 
 BENCH = Path(__file__).resolve().parents[1] / "bench"
 
@@ -225,12 +224,12 @@ def test_the_matrix_of_targets_is_what_they_take(monkeypatch: pytest.MonkeyPatch
 
     page = (BENCH.parent / "docs" / "export.md").read_text("utf-8")
     assert f"<!-- support -->\n{support.support()}\n<!-- end -->" in page
-    monkeypatch.setattr(target("onnx"), "TAKES", frozenset(infer.LAYERS) - {"deskew", "quantise"})
+    monkeypatch.setattr(target("onnx"), "TAKES", frozenset(KINDS) - {"deskew", "quantise"})
     head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in support.support().splitlines()]
     assert head == ["layer", *(f"`{name}`" for name in TARGETS), "with `--int8`"]
     column = {row[0].partition(":")[0]: row[head.index("`onnx`")] for row in rows}
     assert {kind for kind, sign in column.items() if sign == "-"} == {"deskew", "models of 8-bit integers"}
-    assert set(column) == {*infer.LAYERS, "models of 8-bit integers"} - {"quantise", "dense-int8"}
+    assert set(column) == {*KINDS, "models of 8-bit integers"} - {"quantise", "dense-int8"}
     assert {row[0].partition(":")[0] for row in rows if row[-1] == "yes"} == {"dense", "standardise"}
 
 

@@ -1,17 +1,13 @@
-"""What importing costs, and the runtime that stands alone: proved in fresh interpreters."""
+"""What importing costs: proved in fresh interpreters."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import genreg_np
-from genreg_np import infer
-from genreg_np.model import Network, Standardise
+from genreg_np.model import Network
 from tests.helpers import model_of, python
 
 FOREIGN = (
@@ -39,37 +35,6 @@ def test_training_modules_import_neither_the_command_line_nor_optional_packages(
     code = "import genreg_np.runs.evolution, genreg_np.runs.training, genreg_np.backends.numpy_\n"
     foreign = set(python(BEFORE + code + FOREIGN).split())
     assert foreign <= {"genreg_np", "numpy", "tomli_w"}
-
-
-EMBEDDED = """
-import json, sys
-before = {name.partition('.')[0] for name in sys.modules}
-import infer
-model = infer.load("model.npz")
-images = [[[0, 51, 102], [153, 204, 255]]] * 2
-import numpy as np
-images = np.array(images, np.uint8)
-found = {"outputs": model.outputs(images).tolist(), "predict": model.predict(images).tolist(),
-         "top": model.top(images, 2), "single": model.predict(images[0]).tolist()}
-foreign = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names) - before
-print(json.dumps([sorted(foreign), infer.__file__, found]))
-"""
-
-
-def test_the_copied_runtime_predicts_on_its_own(tmp_path: Path) -> None:
-    """infer.py alone in a folder, with a model beside it: it predicts the same, and only NumPy was imported."""
-    fixed = Standardise(np.full(6, 0.5, np.float32), np.full(6, 3, np.float32))
-    model = model_of(Network.build((2, 3), (5,), 3, "sigmoid", (fixed,)))
-    model.save(tmp_path / "model.npz")
-    shutil.copy(infer.__file__, tmp_path / "infer.py")
-    code = EMBEDDED + "assert 'genreg_np' not in sys.modules\n"
-    foreign, file, found = json.loads(python(code, cwd=tmp_path))
-    assert foreign == ["infer", "numpy"]
-    assert Path(file).resolve() == (tmp_path / "infer.py").resolve()
-    images = np.tile(np.arange(0, 256, 51, dtype=np.uint8).reshape(1, 2, 3), (2, 1, 1))
-    assert found["outputs"] == model.outputs(images).tolist()
-    assert found["predict"] == found["single"] * 2 == model.predict(images).tolist()
-    assert [[tuple(pair) for pair in row] for row in found["top"]] == model.top(images, 2)
 
 
 def test_every_public_name_can_be_had() -> None:

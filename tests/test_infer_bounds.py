@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genreg_np import infer
+from genreg_np import infer, infer_layers
 from genreg_np.errors import RunError
 from genreg_np.files import pack_arrays
 from genreg_np.infer import ModelError
 from genreg_np.model import Network
 from genreg_np.runs.evolution import Evolution
-from tests.helpers import NETWORK, STANDARDISED, model_of, one_line, own, refusal, smallness
+from tests.helpers import KINDS, NETWORK, STANDARDISED, model_of, one_line, own, refusal, smallness
 from tests.zoo import ZOO, exhibit_of
 
 MEBIBYTE = 1 << 20
@@ -55,7 +55,7 @@ def write_model(path: Path, shape: list[int], layers: list[dict[str, Any]], arra
 def followed_by_dense(path: Path, shape: list[int], layer: dict[str, Any], arrays: dict[str, np.ndarray]) -> Path:
     """Write a model of one fixed layer and a dense one that takes whatever comes out of it."""
     stored = {f"layers.0.{name}": array for name, array in arrays.items()}
-    _, outputs, _ = infer.LAYERS[layer["kind"]](layer, stored, "layers.0", "layer 0")
+    _, outputs, _ = KINDS[layer["kind"]](layer, stored, "layers.0", "layer 0")
     stored |= {"layers.1.weight": np.zeros((2, outputs), np.float32), "layers.1.bias": np.zeros(2, np.float32)}
     dense = {"kind": "dense", "inputs": outputs, "outputs": 2, "activation": "linear"}
     return write_model(path, shape, [layer, dense], stored)
@@ -88,7 +88,7 @@ def test_a_layer_that_would_take_too_much_memory_for_one_input_is_refused(
     """The line says how much it would take; nothing is set aside before."""
     shape, (layer, arrays) = GREEDY[name]
     with monkeypatch.context() as patched:
-        patched.setattr(infer, "MOST_ROOM", 1 << 60)
+        patched.setattr(infer_layers, "MOST_ROOM", 1 << 60)
         path = followed_by_dense(tmp_path / "m.npz", shape, layer, arrays)
     with at_most(4 * path.stat().st_size + MEBIBYTE):
         assert "bytes for one input, more than the limit of 268,435,456" in refusal(path)
@@ -144,6 +144,7 @@ def test_models_are_far_below_the_limits(monkeypatch: pytest.MonkeyPatch, name: 
     model = exhibit_of(name).model
     for limit in ("MOST_ROOM", "MOST_VALUES", "MOST_LAYERS"):
         monkeypatch.setattr(infer, limit, getattr(infer, limit) // 100)
+    monkeypatch.setattr(infer_layers, "MOST_ROOM", infer.MOST_ROOM)
     infer.Model(model.header, model.arrays)
     assert len(json.dumps(model.header)) < infer.MOST_HEADER_BYTES // 100
 

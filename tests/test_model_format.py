@@ -11,7 +11,7 @@ import pytest
 from genreg_np import infer
 from genreg_np.export import kinds_of
 from genreg_np.model import Model, Network
-from tests.helpers import ROOT, model_of
+from tests.helpers import KINDS, ROOT, model_of
 from tests.zoo import ZOO, exhibit_of
 
 PAGE = (ROOT / "docs/model-format.md").read_text("utf-8")
@@ -37,7 +37,7 @@ def rows(kind: str) -> str:
     return str(row)
 
 
-@pytest.mark.parametrize("kind", infer.LAYERS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_layer_is_described(kind: str) -> None:
     """With the entries and arrays that models of the zoo have."""
     described = rows(kind)

@@ -23,12 +23,14 @@ pytestmark = pytest.mark.skipif(
 SIGNATURES = """
 import sys
 from genreg_np import Evolution
-from genreg_np.backends.numba.kernels import brood, descent, detectors, perturb
+from genreg_np.backends.numba.kernels import bits, brood, descent, detectors, mutants, network, offspring, perturb
 from genreg_np.runs.config import parse_assignment
 from tests.helpers import dataset_for, tiny_config, tiny_dataset
 
+MODULES = (bits, brood, descent, detectors, mutants, network, offspring, perturb)
+
 def signatures():
-    kernels = [kernel for module in (brood, descent, detectors, perturb) for kernel in vars(module).values()]
+    kernels = [kernel for module in MODULES for kernel in vars(module).values()]
     kernels = [kernel for kernel in kernels if hasattr(kernel, "signatures")]
     return {(kernel.py_func.__module__, kernel.py_func.__name__): list(kernel.signatures) for kernel in kernels}
 

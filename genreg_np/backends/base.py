@@ -118,6 +118,10 @@ class Judgement:
     fitness: NDArray[np.float64]  # (P,) weighted sum of the image scores
     accuracy: NDArray[np.float64]  # (P,) fraction of images predicted right
 
+    def of(self, chosen: NDArray[np.integer] | None) -> Judgement:
+        """Return the part of some genomes (C,), or all of it."""
+        return self if chosen is None else Judgement(self.fitness[chosen], self.accuracy[chosen])
+
 
 @dataclass(frozen=True)
 class Perturbation:
@@ -234,8 +238,27 @@ class Backend(ImageBackend, GradientBackend, ABC):
         return value
 
     @abstractmethod
-    def score(self, brood: Brood, batch: Batch) -> Judgement:
-        """Judge every genome of the brood on the batch."""
+    def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
+        """Judge genomes of the brood on the batch.
+
+        Parameters
+        ----------
+        chosen : (C,) int, optional
+            Their numbers, by default all. What a genome earns is the same to the bit, whoever else is chosen: so a
+            brood can be shared out among processes or machines.
+        """
+
+    @abstractmethod
+    def outputs(self, brood: Brood, features: Float32, chosen: NDArray[np.integer] | None = None) -> Float32:
+        """Return what genomes of the brood answer, (C, N, K) float32, NumPy's: for any objective there is.
+
+        Parameters
+        ----------
+        features : (N, I) float32
+            The backend's own.
+        chosen : (C,) int, optional
+            As in `score`; what they answer is what `score` judges.
+        """
 
     @abstractmethod
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Float32:
@@ -268,6 +291,23 @@ class Backend(ImageBackend, GradientBackend, ABC):
         unit whose two mutants have the same value, a(z + sigma) = a(z - sigma), has no part in it: its c is 0.
         With Score.REWARD_SAMPLED word i of genome 0 (Purpose.PREDICTION) plus floor(k 2**32 / K) draws image i's class.
         """
+
+
+def tiles_of(size: int, tile: int, chosen: NDArray[np.integer] | None) -> NDArray[np.int64]:
+    """Return the numbers of the tiles of so many genomes that hold chosen ones, (n,), in order.
+
+    A tile is always computed whole: its shape, and so its last bits, never depend on who is chosen.
+
+    Raises
+    ------
+    ValueError
+        If there is no genome of a number.
+    """
+    if chosen is None:
+        return np.arange(-(-size // tile))
+    if len(chosen) and not 0 <= chosen.min() <= chosen.max() < size:
+        raise ValueError(f"genomes {chosen.min()} .. {chosen.max()} of {size}")
+    return np.unique(np.asarray(chosen, np.int64) // tile)
 
 
 def brood_plan(what: str, survivors: tuple[int, ...], count: int, kind: str, each: int) -> Plan:

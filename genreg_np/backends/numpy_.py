@@ -5,6 +5,8 @@ Shapes: T genomes of a tile, D genes, S segments of the mutation walk, N images,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ from genreg_np.backends.base import (
     Perturbation,
     brood_plan,
     genome_bytes,
+    tiles_of,
 )
 from genreg_np.backends.memory import Plan
 from genreg_np.backends.threads import single_threaded_blas
@@ -50,15 +53,21 @@ class NumpyBackend(Backend):
         each = genome_bytes(brood.network, images)
         return brood_plan("dense", brood.survivors.shape, tile, "genomes at a time", each)
 
-    def score(self, brood: Brood, batch: Batch) -> Judgement:
-        """Judge every genome of the brood on the batch, a tile of genomes at a time."""
+    def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
+        """Judge genomes of the brood on the batch, a tile of genomes at a time."""
         fitness, accuracy = np.empty(brood.size), np.empty(brood.size)
-        features = np.ascontiguousarray(batch.inputs.T)
-        with single_threaded_blas():
-            for tile in _tiles(np.arange(brood.size), brood.network):
-                logits = forward(brood.network, build(brood, tile), features)
-                fitness[tile], accuracy[tile] = judge(logits, batch, brood, tile)
-        return Judgement(fitness, accuracy)
+        for tile, logits in answers(brood, batch.inputs, chosen):
+            fitness[tile], accuracy[tile] = judge(logits, batch, brood, tile)
+        return Judgement(fitness, accuracy).of(chosen)
+
+    def outputs(self, brood: Brood, features: Float32, chosen: NDArray[np.integer] | None = None) -> Float32:
+        """Return what genomes of the brood answer, (C, N, K)."""
+        numbers = np.arange(brood.size) if chosen is None else np.asarray(chosen)
+        found = np.empty((len(numbers), len(features), brood.network.outputs), np.float32)
+        for tile, logits in answers(brood, features, chosen):
+            rows = np.flatnonzero(np.isin(numbers, tile))
+            found[rows] = logits[numbers[rows] - tile[0]].swapaxes(1, 2)
+        return found
 
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Float32:
         """Return the genes of the chosen genomes, (C, D) float32."""
@@ -89,6 +98,17 @@ class NumpyBackend(Backend):
         """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
         with single_threaded_blas():
             return estimate(network, genes, batch, perturbation)
+
+
+def answers(
+    brood: Brood, features: Float32, chosen: NDArray[np.integer] | None
+) -> Iterator[tuple[NDArray[np.int64], Float32]]:
+    """Yield tiles of genomes (T,), all that hold chosen ones, and their logits (T, K, N) for features (N, I)."""
+    columns, size = np.ascontiguousarray(features.T), _tile_size(brood.network)
+    with single_threaded_blas():
+        for number in tiles_of(brood.size, size, chosen):
+            tile = np.arange(number * size, min((number + 1) * size, brood.size))
+            yield tile, forward(brood.network, build(brood, tile), columns)
 
 
 def _tiles(indices: NDArray[np.int64], network: Network) -> list[NDArray[np.int64]]:

@@ -1,1 +1,33 @@
-"""Where a user's function runs: in this process, or in processes of its own."""
+"""Where a user's function runs: in this process, or in processes of its own. One file an engine, one line here."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from genreg_np.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from genreg_np.engines.base import Engine
+
+REGISTRY = {
+    "serial": "genreg_np.engines.serial:SerialEngine",
+    "processes": "genreg_np.engines.processes:ProcessEngine",
+}
+
+
+def create(name: str, function: Callable[[Any], Any], workers: int = 1) -> Engine:
+    """Return the engine called `name` for a function, with so many workers where it has any.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, or a function that it cannot run.
+    """
+    if name not in REGISTRY:
+        raise UsageError(f"unknown engine {name!r}" + did_you_mean(name, REGISTRY))
+    module, _, attribute = REGISTRY[name].partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    engine: Engine = found(function, workers)
+    return engine

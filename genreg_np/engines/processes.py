@@ -1,31 +1,64 @@
-"""A user's fitness function over a population, here or in processes of its own, results always in order."""
+"""The engine of several processes: spawned, one task each at a time, killed past a task's limits.
+
+Processes are spawned, never forked: a forked copy of a process with running threads may hang. Each has one BLAS thread,
+since they share the processors, and leaves Ctrl-C to the process that started it; it ends with it, too.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pickle
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing import connection
 from typing import Any
 
-from genreg_np.errors import FitnessError, UsageError
-from genreg_np.fitness import as_number
-from genreg_np.settings import whole_number
+from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, TIMEOUT, Engine, Limits, Outcome
+from genreg_np.errors import UsageError
+
+TRIES = 2  # of a task whose process dies: what kills it may have had nothing to do with it
 
 
-class FitnessPool:
-    """Calls `fitness` on many models.
+@dataclass
+class _Task:
+    name: Hashable
+    argument: Any
+    limits: Limits
+    tries: int = 0
 
-    Processes are spawned, never forked: a forked copy of a process with running threads may hang.
+
+@dataclass
+class _Worker:
+    """A process, and the task it works on."""
+
+    process: Any
+    pipe: connection.Connection
+    task: _Task | None = None
+    begun: float = field(default=0.0)
+
+    def end(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+class ProcessEngine(Engine):
+    """Calls the function in other processes.
 
     Parameters
     ----------
-    fitness : callable
-        fitness(model) -> number, or an array of one.
+    function : callable
+        function(argument) -> object; importable, as arguments and results must be: they are sent by pickle.
     workers : int
-        Processes; 0 calls it in this one.
+        Processes at once, 1 or more.
+    clock : callable
+        The time in seconds by which limits are held.
 
     Raises
     ------
@@ -33,89 +66,138 @@ class FitnessPool:
         If the function cannot be sent to another process.
     """
 
-    def __init__(self, fitness: Callable[[Any], float], workers: int = 0) -> None:
-        workers = whole_number(workers, "workers", least=0)
-        self._fitness = fitness
-        self._pool = None
-        if workers:
-            _leave_if_still_importing()
-            _check_importable(fitness)
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(workers, context, _begin, (fitness,))
-        self._workers = max(1, workers)
+    def __init__(
+        self, function: Callable[[Any], Any], workers: int = 1, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        _leave_if_still_importing()
+        check_importable(function)
+        self._function, self._most, self._clock = function, workers, clock
+        self._context = multiprocessing.get_context("spawn")
+        self._workers: list[_Worker] = []
+        self._waiting: deque[_Task] = deque()
+        self._ended: deque[Outcome] = deque()
 
-    def __enter__(self) -> FitnessPool:
-        return self
+    def submit(self, name: Hashable, argument: Any, limits: Limits = Limits()) -> None:  # noqa: B008
+        """Take a task on; it begins at once where a process is free."""
+        if any(task.name == name for task in self._under_way()):
+            raise ValueError(f"task {name!r} is under way")
+        self._waiting.append(_Task(name, argument, limits))
+        self._hand_out()
 
-    def __exit__(self, *_: object) -> None:
-        if self._pool:
-            self._pool.shutdown(cancel_futures=True)
+    def completed(self) -> Iterator[Outcome]:
+        """Yield the outcome of each task, as they end."""
+        while self._ended or self._waiting or any(worker.task for worker in self._workers):
+            if self._ended:
+                yield self._ended.popleft()
+                continue
+            self._hand_out()
+            self._wait()
 
-    def map(self, models: Sequence[Any]) -> list[float]:
-        """Return fitness(model) for each model, in their order.
+    def cancel(self, name: Hashable) -> None:
+        """End a task: its process is killed if it has begun."""
+        for task in [task for task in self._waiting if task.name == name]:
+            self._waiting.remove(task)
+            self._ended.append(Outcome(name, CANCELLED))
+        for worker in [worker for worker in self._workers if worker.task and worker.task.name == name]:
+            self._lose(worker)
+            self._ended.append(Outcome(name, CANCELLED))
 
-        Raises
-        ------
-        FitnessError
-            If the function returns no number, or raises in a worker; the message names the genome and the error. What
-            it raises in this process passes through.
-        """
-        return self._scored(models, "genome {}")
+    def close(self) -> None:
+        """Kill all processes, and forget all tasks."""
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
+        self._waiting.clear()
+        self._ended.clear()
 
-    def repeat(self, model: Any, times: int) -> list[float]:
-        """Return so many scores of one model, the best of its generation; raises as `map`."""
-        return self._scored([model] * times, "the generation's best genome, scored again")
+    def _under_way(self) -> list[_Task]:
+        return [*self._waiting, *(worker.task for worker in self._workers if worker.task)]
 
-    def _scored(self, models: Sequence[Any], which: str) -> list[float]:
-        if self._pool is None:
-            return _numbers((_number(self._fitness(model)) for model in models), which)
-        chunk = -(-len(models) // (4 * self._workers))
-        try:
-            return _numbers(self._pool.map(_call, models, chunksize=chunk), which)
-        except BrokenProcessPool:
-            raise FitnessError(
-                "a worker process died: it crashed or ran out of memory (workers=0 shows where), or the script that "
-                "started it does not do its work under if __name__ == '__main__':, which workers need"
-            ) from None
+    def _hand_out(self) -> None:
+        """Give waiting tasks to free processes; start those that are missing."""
+        while self._waiting:
+            free = next((worker for worker in self._workers if worker.task is None), None)
+            if free is None and len(self._workers) == self._most:
+                return
+            worker = free or self._start()
+            task = self._waiting.popleft()
+            worker.task, worker.begun, task.tries = task, self._clock(), task.tries + 1
+            try:
+                worker.pipe.send(task.argument)
+            except (BrokenPipeError, ConnectionResetError):
+                self._died(worker)
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(theirs, self._function), daemon=True)
+        process.start()
+        theirs.close()
+        worker = _Worker(process, ours)
+        self._workers.append(worker)
+        return worker
+
+    def _wait(self) -> None:
+        """Take what processes have to say, and kill those that are past their limits."""
+        busy = [worker for worker in self._workers if worker.task]
+        ready = connection.wait([worker.pipe for worker in busy], self._patience(busy))
+        for worker in busy:
+            assert worker.task is not None
+            if worker.pipe in ready:
+                try:
+                    status, value, why = worker.pipe.recv()
+                except (EOFError, OSError):
+                    self._died(worker)
+                    continue
+                self._ended.append(Outcome(worker.task.name, status, value, why))
+                worker.task = None
+            elif (limit := worker.task.limits.seconds) is not None and self._clock() - worker.begun >= limit:
+                self._ended.append(Outcome(worker.task.name, TIMEOUT, why=f"took longer than {limit:g} s"))
+                self._lose(worker)
+
+    def _patience(self, busy: list[_Worker]) -> float | None:
+        """Return how long to wait until the first limit; None where there is none."""
+        ends = [
+            worker.begun + worker.task.limits.seconds
+            for worker in busy
+            if worker.task and worker.task.limits.seconds is not None
+        ]
+        return max(0.0, min(ends) - self._clock()) if ends else None
+
+    def _died(self, worker: _Worker) -> None:
+        """Have the task of a process that is no more run again, or give it up."""
+        task = worker.task
+        self._lose(worker)
+        assert task is not None
+        if task.tries < TRIES:
+            self._waiting.appendleft(task)
+        else:
+            self._ended.append(Outcome(task.name, CRASH, why="its process died: it crashed or ran out of memory"))
+
+    def _lose(self, worker: _Worker) -> None:
+        worker.end()
+        self._workers.remove(worker)
 
 
-_fitness_here: Callable[[Any], float] | None = None  # set once in each worker process
-
-
-def _begin(fitness: Callable[[Any], float]) -> None:
-    """Set up a worker: its function, and one BLAS thread, since the workers share the processors."""
-    global _fitness_here
-    _fitness_here = fitness
-    try:
+def _serve(pipe: connection.Connection, function: Callable[[Any], Any]) -> None:
+    """Call the function on what comes, until nothing comes any more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(ImportError):
         import threadpoolctl
-    except ImportError:
-        return
-    threadpoolctl.threadpool_limits(1)
 
-
-def _call(model: Any) -> tuple[float, str]:
-    assert _fitness_here is not None
-    try:
-        return _number(_fitness_here(model))
-    except Exception as error:  # whatever the user's function raises is the user's to read
-        return float("nan"), f"{type(error).__name__}: {error}"
-
-
-def _number(value: Any) -> tuple[float, str]:
-    """Return what a fitness function gave as a number, or what is wrong with it."""
-    try:
-        return as_number(value), ""
-    except TypeError as error:
-        return float("nan"), f"it returned {error}"
-
-
-def _numbers(results: Iterable[tuple[float, str]], which: str) -> list[float]:
-    numbers = []
-    for index, (number, problem) in enumerate(results):
-        if problem:
-            raise FitnessError(f"the fitness function failed on {which.format(index)}: {problem}")
-        numbers.append(number)
-    return numbers
+        threadpoolctl.threadpool_limits(1)
+    while True:
+        try:
+            argument = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer = OK, function(argument), ""
+        except Exception as error:  # whatever the user's function raises is the user's to read
+            answer = FAILED, None, f"{type(error).__name__}: {' '.join(str(error).split())}"
+        try:
+            pipe.send(answer)
+        except (BrokenPipeError, ConnectionResetError):
+            return
 
 
 def _leave_if_still_importing() -> None:
@@ -128,22 +210,29 @@ def _leave_if_still_importing() -> None:
         raise SystemExit(1)
 
 
-def _check_importable(fitness: Callable[[Any], float]) -> None:
-    name = getattr(fitness, "__qualname__", "")
+def check_importable(function: Callable[..., Any]) -> None:
+    """Refuse a function that another process could not import.
+
+    Raises
+    ------
+    UsageError
+        With what to do.
+    """
+    name = getattr(function, "__qualname__", "")
     if "<lambda>" in name or "<locals>" in name:
         raise UsageError(
             f"fitness {name} cannot be sent to worker processes: define it at the top level of a module, "
             "or use workers=0"
         )
     try:
-        pickle.dumps(fitness)
+        pickle.dumps(function)
     except Exception as error:
         raise UsageError(
             f"fitness cannot be sent to worker processes ({' '.join(str(error).split())}): "
             "make it a function at the top level of a module, or use workers=0"
         ) from None
     main = __import__("__main__")
-    if getattr(fitness, "__module__", "") == "__main__" and not os.path.exists(getattr(main, "__file__", "") or ""):
+    if getattr(function, "__module__", "") == "__main__" and not os.path.exists(getattr(main, "__file__", "") or ""):
         raise UsageError(
             "fitness was defined interactively and cannot be sent to worker processes: move it to a file, "
             "or use workers=0"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import infer
+from genreg_np import infer, infer_layers
 from genreg_np.export.onnx_graph import Graph, Value
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -95,4 +95,4 @@ def project(x: Value, layer: Layer) -> Value:
 
 def levels(x: Value, layer: Layer) -> Value:
     """Add floor(255 x + 1/2)."""
-    return (x * infer.LEVEL + 0.5).op("Floor").clip(0, infer.LEVEL)
+    return (x * infer_layers.LEVEL + 0.5).op("Floor").clip(0, infer_layers.LEVEL)

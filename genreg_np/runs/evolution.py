@@ -23,7 +23,7 @@ from pathlib import Path
 
 from genreg_np.backends.base import Backend, Told
 from genreg_np.data.dataset import Dataset
-from genreg_np.engines.processes import FitnessPool
+from genreg_np.engines.fitness import FitnessPool
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
 from genreg_np.fitness import ImageFitness

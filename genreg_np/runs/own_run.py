@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.engines.processes import FitnessPool
+from genreg_np.engines.fitness import FitnessPool
 from genreg_np.errors import UsageError
 from genreg_np.fitness import mean_score
 from genreg_np.model import Model

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from genreg_np import infer
+from genreg_np import infer, infer_layers
 from genreg_np.export.quantise import quantise
 from genreg_np.layers.images import Deskew, Detectors, FixedLayer, Levels, Responses, Statistics
 from genreg_np.model import Dense, Model, Network
@@ -138,7 +138,7 @@ def test_statistics_are_near(shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_responses_are_near_whatever_their_functions(order: int) -> None:
     """Every function, several filters of some, not side by side; cells that leave rows and columns out."""
-    functions = (*infer.RESPONSES, "relu", "abs", "relu")[::order]
+    functions = (*infer_layers.RESPONSES, "relu", "abs", "relu")[::order]
     taps = np.random.default_rng(2).normal(0, 0.7, (len(functions), 3, 3)).astype(np.float32)
     layer = Responses((9, 12), taps, functions, ((2, 3), (1, 1), (7, 10), (3, 4)))
     model = showing(Levels(108), layer, shape=(9, 12))

@@ -31,6 +31,7 @@ from genreg_np.backends.base import (
     Work,
     brood_plan,
     genome_bytes,
+    tiles_of,
 )
 from genreg_np.backends.cuda import pairs
 from genreg_np.backends.cuda.device import checked_device, import_cupy, not_answering
@@ -129,31 +130,48 @@ class CupyBackend(Backend):
         """Return an array of the device as NumPy's, and anything else as it is."""
         return self._cupy.asnumpy(value) if isinstance(value, self._cupy.ndarray) else value
 
-    def score(self, brood: Brood, batch: Batch) -> Judgement:
-        """Judge every genome of the brood on the batch, a tile of genomes at a time."""
+    def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
+        """Judge genomes of the brood on the batch, a tile of genomes at a time."""
         with self._running(brood, len(batch)):
-            cupy, launch, size, network = self._cupy, self._launcher.launch, brood.size, brood.network
+            cupy, launch, size, classes = self._cupy, self._launcher.launch, brood.size, brood.network.outputs
             rows = np.empty(0, np.int32) if batch.rows is None else batch.rows
             parents, labels, rows_there = self._launcher.send(brood.parents, batch.labels, rows)
             self._uploaded = uploaded = _Uploaded(self, brood, parents)
             there, gather = self._launcher.there, self._launcher.gather
             images = there(batch.features) if batch.rows is None else gather(batch, rows_there)
             weights = self._launcher.constant(batch.weights)
-            numbers = self._launcher.constant(np.arange(size, dtype=np.int32))
             result = cupy.empty((2, size), np.float64)
-            tile = self._tile(network, len(batch))
-            for first in range(0, size, tile):
-                chosen = numbers[first : first + tile]
-                count, classes = len(chosen), network.outputs
-                answers = self._answers(uploaded, chosen, images)
+            for first, numbers, answers in self._tiles(uploaded, images, chosen):
+                count = len(numbers)
                 scores, right = cupy.empty((count, len(batch)), np.float64), cupy.empty((count, len(batch)), np.uint8)
                 launch(
-                    "judge", (len(batch), count), scores, right, answers, chosen, labels, weights, classes, len(batch),
+                    "judge", (len(batch), count), scores, right, answers, numbers, labels, weights, classes, len(batch),
                     batch.score, batch.reward, batch.penalty, brood.generation, brood.seed,
                 )  # fmt: skip
                 launch("total", (count, 1), result, size, first, scores, right, count, len(batch))
             fitness, accuracy = cupy.asnumpy(result)
-        return Judgement(fitness, accuracy)
+        return Judgement(fitness, accuracy).of(chosen)
+
+    def outputs(self, brood: Brood, features: Array, chosen: NDArray[np.integer] | None = None) -> Float32:
+        """Return what genomes of the brood answer, (C, N, K)."""
+        picked = np.arange(brood.size) if chosen is None else np.asarray(chosen)
+        found = np.empty((len(picked), len(features), brood.network.outputs), np.float32)
+        with self._running(brood, len(features)):
+            self._uploaded = uploaded = _Uploaded(self, brood, *self._launcher.send(brood.parents))
+            for first, numbers, answers in self._tiles(uploaded, self._launcher.there(features), chosen):
+                own = np.flatnonzero((picked >= first) & (picked < first + len(numbers)))
+                found[own] = self._cupy.asnumpy(answers)[picked[own] - first].swapaxes(1, 2)
+        return found
+
+    def _tiles(
+        self, uploaded: _Uploaded, images: Array, chosen: NDArray[np.integer] | None
+    ) -> Iterator[tuple[int, Array, Array]]:
+        """Yield all tiles that hold chosen genomes: the first one's number, all numbers (T,), and answers (T, K, N)."""
+        size, tile = uploaded.brood.size, self._tile(uploaded.brood.network, len(images))
+        everyone = self._launcher.constant(np.arange(size, dtype=np.int32))
+        for number in tiles_of(size, tile, chosen).tolist():
+            numbers = everyone[number * tile : (number + 1) * tile]
+            yield number * tile, numbers, self._answers(uploaded, numbers, images)
 
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Array:
         """Return the genes of the chosen genomes, (C, D) float32, on the device."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.base import (
+    ACTIVATION_CODES,
     IMAGE_TILE,
     Backend,
     Batch,
@@ -27,24 +28,19 @@ from genreg_np.backends.base import (
 from genreg_np.backends.gradients import Descent
 from genreg_np.backends.images import Warps
 from genreg_np.backends.memory import Plan
+from genreg_np.backends.numba import broods as numba_broods
 from genreg_np.backends.numba import gradients as numba_gradients
 from genreg_np.backends.numba import images as numba_images
 from genreg_np.backends.numba import pairs as numba_pairs
 from genreg_np.backends.numba import warm as numba_warm
-from genreg_np.backends.numba.gradients import layer_table
-from genreg_np.backends.numba.kernels import brood as kernels
+from genreg_np.backends.numba.kernels import offspring
 from genreg_np.backends.numba.kernels.jit import is_compiled, mark_compiled
+from genreg_np.backends.numba.kernels.network import activate, multiply, multiply_turned
 from genreg_np.backends.threads import share_out, single_threaded_blas, usable_processors
 from genreg_np.errors import UsageError
-from genreg_np.layers.groups import Gene
 from genreg_np.layers.images import FixedLayer, Standardise, UInt8
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
-
-BLOCK_GENES = 1 << 18  # weights built at a time, 1 MB: they must stay in a core's cache
-MIN_ROWS, MOST_GENOMES = 16, 16
-SPARSE_COST = 4.0  # a scattered multiply-add costs this many of a product's
-LONGEST_GAP = 32  # dark inputs between lit ones that are cheaper to compute than to step over
 
 MOST_THREADS = 1024
 
@@ -87,20 +83,24 @@ class NumbaBackend(Backend):
         return f"{self.threads} thread{'s' if self.threads > 1 else ''}"
 
     def plan(self, brood: Brood, images: int) -> Plan:
-        """Say how a generation is scored; inputs that are dark in the whole batch need less."""
-        first, kind = brood.network.dense[0], plan(brood)
+        """Say how a generation is scored; inputs that are inactive in the whole batch need less."""
+        first, kind = brood.network.dense[0], numba_broods.plan(brood)
         values = 4 * first.outputs * images
         if kind == "inherited":
-            count = len(brood.survivors) + self.threads
-            return brood_plan("inherited", brood.survivors.shape, count, "survivors and threads", values)
-        genomes, rows = _tile(first.outputs, first.inputs)
+            count = len(brood.survivors) + self.threads * numba_broods.inherited_at_once(first.outputs, images)
+            return brood_plan("inherited", brood.survivors.shape, count, "survivors and genomes of threads", values)
+        genomes, rows = numba_broods.tile_of(first.outputs, first.inputs)
         each = genomes * (4 * rows * first.inputs + values)
         return brood_plan("dense", brood.survivors.shape, self.threads, "threads", each)
+
+    def _run(self, tiles: int, do: Callable[[int, int], object]) -> None:
+        """Run do(first, last) for ranges of tiles 0 .. tiles - 1."""
+        share_out(tiles, do, self.threads)
 
     def _share_out(self, tiles: int, kernel: Callable[..., object], *arguments: Any) -> None:
         """Run a kernel on tiles 0 .. tiles - 1."""
         with single_threaded_blas():
-            share_out(tiles, lambda first, last: kernel(*arguments, first, last), self.threads)
+            self._run(tiles, lambda first, last: kernel(*arguments, first, last))
 
     def warm_up(self, works: Sequence[Work] = tuple(Work), told: Told | None = None) -> float:
         """Compile the kernels that some works need, or load them from the cache; return the seconds it took so far."""
@@ -113,59 +113,67 @@ class NumbaBackend(Backend):
             self.compile_seconds += time.perf_counter() - start
         return self.compile_seconds
 
-    def score(self, brood: Brood, batch: Batch) -> Judgement:
-        """Judge every genome of the brood on the batch."""
-        fitness, accuracy = np.empty(brood.size), np.empty(brood.size)
-        columns, spans, places = _lit_inputs(batch.inputs)
-        what = (columns, spans, places, batch.labels, batch.weights)
-        task = (int(batch.score), float(batch.reward), float(batch.penalty))
-        described, layer = _description(brood), brood.network.dense[0]
-        if plan(brood) == "inherited":
-            products = np.empty((len(brood.survivors), layer.outputs, len(batch)), np.float32)
-            shape = (layer.outputs, layer.inputs)
-            self._share_out(len(products), kernels.survivor_products, products, brood.survivors, *shape, spans, columns)
-            self._share_out(brood.size, kernels.score_inherited, fitness, accuracy, what, task, described, products)
-        else:
-            genomes, rows = _tile(layer.outputs, len(columns))
-            tiles = -(-brood.size // genomes)
-            self._share_out(tiles, kernels.score_dense, fitness, accuracy, what, task, described, genomes, rows)
-        return Judgement(fitness, accuracy)
+    def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
+        """Judge genomes of the brood on the batch."""
+        with single_threaded_blas():
+            return numba_broods.score(brood, batch, chosen, self._run)
+
+    def outputs(self, brood: Brood, features: Float32, chosen: NDArray[np.integer] | None = None) -> Float32:
+        """Return what genomes of the brood answer, (C, N, K)."""
+        with single_threaded_blas():
+            return numba_broods.outputs(brood, features, chosen, self._run)
 
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Float32:
         """Return the genes of the chosen genomes, (C, D) float32."""
         genomes = np.empty((len(chosen), brood.network.gene_count), np.float32)
-        chosen = np.asarray(chosen, np.int64)
-        self._share_out(len(chosen), kernels.rebuild_genomes, genomes, chosen, _description(brood))
+        numbers, genes = np.asarray(chosen, np.int64), numba_broods.Offspring(brood)
+        self._run(len(chosen), lambda first, last: genes.rebuild(genomes[first:last], numbers[first:last]))
         return genomes
 
     def mutate(
         self, genomes: Float32, seed: int, generation: int, purpose: Purpose, rate: float, scale: float, first: int
     ) -> Float32:
         """Return a mutated copy of (G, D) genomes; rows before `first` stay unchanged."""
-        mutated = np.array(genomes, np.float32)
+        mutated, count = np.array(genomes, np.float32), genomes.shape[1]
         tables = gap_table(rate), normal_table(), np.float32(scale)
-        numbers = generation, np.uint64(purpose), np.uint64(seed)
+        drawn, every = (generation, np.uint64(purpose), np.uint64(seed)), np.arange(len(genomes))
+        where = (0, 1, count), numba_broods.whole(count), numba_broods.EVERY_PLACE
 
         def mutate(begin: int, end: int) -> None:
-            kernels.mutate_genomes(mutated, *numbers, *tables, first + begin, first + end)
+            some = slice(first + begin, first + end)
+            offspring.mutate(mutated[some], *where, every[some], 0, drawn, tables)
 
-        share_out(max(0, len(mutated) - first), mutate, self.threads)
+        self._run(max(0, len(mutated) - first), mutate)
         return mutated
 
     def logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
         """Return the logits (N, K) of one genome, a fixed number of images per BLAS call."""
         logits = np.empty((len(features), network.outputs), np.float32)
-        genes, features = np.ascontiguousarray(genes), np.ascontiguousarray(features)
-        tiles = -(-len(features) // IMAGE_TILE)
-        self._share_out(tiles, kernels.tiled_logits, logits, genes, layer_table(network), features, IMAGE_TILE)
+        layers, features = network.unpack(np.ascontiguousarray(genes)), np.ascontiguousarray(features)
+        codes = [ACTIVATION_CODES[layer.activation] for layer in network.dense]
+
+        def answer(first: int, last: int) -> None:
+            for tile in range(first, last):
+                own = slice(tile * IMAGE_TILE, (tile + 1) * IMAGE_TILE)
+                below = features[own]
+                for number, (weights, biases) in enumerate(layers):
+                    sums = np.empty((len(biases), len(features[own])), np.float32)
+                    if number:
+                        multiply(weights[None], below[None], sums[None])
+                    else:
+                        multiply_turned(weights, below, sums)
+                    activate(sums, biases, codes[number])
+                    below = sums
+                logits[own] = below.T
+
+        with single_threaded_blas():
+            self._run(-(-len(features) // IMAGE_TILE), answer)
         return logits
 
     def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
         """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
         with single_threaded_blas():
-            return numba_pairs.estimate(
-                network, genes, batch, perturbation, lambda tiles, do: share_out(tiles, do, self.threads)
-            )
+            return numba_pairs.estimate(network, genes, batch, perturbation, self._run)
 
     def descend(
         self, descent: Descent, genes: Float32, features: Float32, labels: NDArray[np.int64], order: NDArray[np.int64]
@@ -180,60 +188,3 @@ class NumbaBackend(Backend):
     def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
         """Apply a layer to levels (N, I) uint8: (N, I) float32."""
         return numba_images.standardised(layer, levels, self._share_out)
-
-
-def plan(brood: Brood) -> str:
-    """Return how a brood is scored: "dense" or "inherited" (kernels/brood.py), by the multiply-adds each needs."""
-    whole_units = brood.gene not in (Gene.WEIGHT, Gene.BLOCK)
-    possible = len(brood.survivors) > 0 and whole_units
-    per_image = len(brood.survivors) / brood.size + SPARSE_COST * brood.mutation_rate
-    return "inherited" if possible and per_image < 1 else "dense"
-
-
-def _tile(hidden: int, width: int) -> tuple[int, int]:
-    """Return how many genomes go into one product, and how many rows of each: about BLOCK_GENES weights."""
-    if hidden * width > BLOCK_GENES:
-        return 1, min(hidden, max(MIN_ROWS, BLOCK_GENES // width))
-    return max(1, min(MOST_GENOMES, BLOCK_GENES // (hidden * width))), hidden
-
-
-def _lit_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArray[np.int32]]:
-    """Return what of a batch (N, I) matters: an input that is dark in every image adds nothing to any sum.
-
-    Returns
-    -------
-    columns : (W, N) float32
-        The lit inputs and the short gaps between them.
-    spans : (n, 2) int64
-        The runs of inputs they come from.
-    places : (I,) int32
-        Each input's row of `columns`, or -1.
-    """
-    inputs = features.shape[1]
-    lit = np.flatnonzero(features.any(axis=0))
-    if len(lit) == 0:
-        lit = np.arange(1)
-    breaks = np.flatnonzero(np.diff(lit) > LONGEST_GAP)
-    spans = np.stack([lit[np.r_[0, breaks + 1]], lit[np.r_[breaks, -1]] + 1], axis=1)
-    used = np.concatenate([np.arange(begin, end) for begin, end in spans])
-    places = np.full(inputs, -1, np.int32)
-    places[used] = np.arange(len(used))
-    return np.ascontiguousarray(features[:, used].T), spans, places
-
-
-def _description(brood: Brood) -> tuple[object, ...]:
-    """Return the brood as the kernels' arguments, from `survivors` to `scale`."""
-    return (
-        brood.survivors,
-        brood.parents,
-        int(brood.gene),
-        brood.runs,
-        brood.elites,
-        brood.generation,
-        np.uint64(brood.seed),
-        layer_table(brood.network),
-        np.array([2 * brood.weight_range, 2 * brood.bias_range], np.float32),
-        gap_table(brood.mutation_rate),
-        normal_table(),
-        np.float32(brood.mutation_scale),
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,17 +44,32 @@ def descend(
     for rows in parts:  # the last batch may be smaller
         steps = max(1, min(MOST_STEPS, COLUMN_BYTES // (4 * inputs * max(1, rows.shape[1]))))
         columns = np.empty((steps, inputs, rows.shape[1]), np.float32)
-        lit, counts = np.empty((steps, inputs), np.int64), np.empty(steps, np.int64)
+        active, counts = np.empty((steps, inputs), np.int64), np.empty(steps, np.int64)
         for start in range(0, len(rows), steps):
             some = np.ascontiguousarray(rows[start : start + steps], np.int64)
-            share_out(len(some), kernels.gather, columns, lit, counts, features, some)
+            share_out(len(some), kernels.gather, columns, active, counts, features, some)
             how = _rates(descent.optimiser, done + 1, len(some))
-            batches = (columns, lit, counts)
-            share_out(size, kernels.descend, learning, first, second, losses, layers, batches, labels[some], how)
+            what = layers, (columns, active, counts), labels[some], how
+            share_out(size, _train, learning, first, second, losses, what)
             done += len(some)
     trained = np.empty_like(learning)
     share_out(size, kernels.transpose_first, trained, learning, units, inputs)
     return trained, losses / len(order)
+
+
+def _train(
+    genes: Float32,
+    first: Float32,
+    second: Float32,
+    losses: NDArray[np.float64],
+    what: tuple[Any, ...],
+    begin: int,
+    end: int,
+) -> None:
+    """Do some steps of networks begin .. end."""
+    for p in range(begin, end):
+        other = second[p] if len(second) else first[p]
+        losses[p] = kernels.descend(genes[p], first[p], other, losses[p], *what)
 
 
 def layer_table(network: Network) -> NDArray[np.int64]:

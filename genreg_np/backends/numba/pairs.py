@@ -1,24 +1,29 @@
 """Node perturbation by the kernels of kernels/perturb.py; the specification is numpy_.estimate.
 
 A tile is opened (its mutants drawn), its pairs are compared, and their differences folded into a change of the genes:
-a kernel each, called tile by tile, so that each is small and compiled for what a run needs alone.
+a few kernels each, called from here, so that each is small, compiled once, and only if a run needs it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Batch, Estimate, Perturbation
+from genreg_np.backends.base import ACTIVATION_CODES, Batch, Estimate, Perturbation
 from genreg_np.backends.numba.gradients import layer_table
+from genreg_np.backends.numba.kernels import mutants
 from genreg_np.backends.numba.kernels import perturb as kernels
+from genreg_np.backends.numba.kernels.bits import draw_words
+from genreg_np.backends.numba.kernels.network import PREDICTION, multiply, multiply_turned
 from genreg_np.fitness import Score, check_image_scores
 from genreg_np.model import Float32, Network
 
 TILE = 128  # images whose mutants one thread judges at a time: a fixed shape, as IMAGE_TILE
-NO_DRAWS = np.empty(0, np.uint32)
+NO_DRAWS, NO_WEIGHTS = np.empty(0, np.uint32), np.empty((0, 0), np.float32)
+FIRST = np.zeros(1, np.int64)  # all images' draws are of genome 0
 
 Share = Callable[[int, Callable[[int, int], None]], None]  # runs do(first, last) for ranges of all tiles
 # A tile's first image, its images (T, I), and of all units (U, T) activations, m, delta and signs (mutants.py).
@@ -36,58 +41,110 @@ class PairTiles:
         self.blocks = -(-len(genes) // kernels.BLOCK)
         self.totals = np.zeros((self.count, 2))
         self.change = np.empty_like(genes)
-        self._batch, self._how, self._by_log = batch, how, by_log(network, batch)
-        self._images, self._classes, self._layers = images, network.outputs, layer_table(network)
-        self._drawn_from, self._net = (batch.features, rows, shifts), (np.ascontiguousarray(genes), self._layers)
+        genes = np.ascontiguousarray(genes)
+        self._batch, self._how = batch, how
+        self._images, self._classes, self._depth = images, network.outputs, len(network.dense)
+        self._layers, self._net = network.unpack(genes), (genes, layer_table(network))
+        self._codes = [ACTIVATION_CODES[layer.activation] for layer in network.dense]
+        firsts = [0, *itertools.accumulate(layer.outputs for layer in network.dense)]
+        self._units = [slice(*pair) for pair in itertools.pairwise(firsts)]
+        self._unbiased = np.zeros(firsts[-1], np.float32)
+        self._drawn_from = batch.features, rows, shifts
         self._sigma, self._seed = np.float32(how.sigma), np.uint64(how.seed)
         self._task = int(batch.score), np.float32(batch.reward), np.float32(batch.penalty)
         self._changes = np.empty((self.count, len(genes)), np.float32)
+        self._changed = network.unpack(self._changes)
 
     def open(self, number: int) -> Tile:
         """Draw a tile's mutants."""
-        mutation = self._sigma, self._how.generation, self._seed
-        tile: Tile = kernels.open_tile(number, TILE, self._drawn_from, self._net, mutation)
-        return tile
+        start, (features, rows, shifts) = number * TILE, self._drawn_from
+        rows, shifts = rows[start : start + TILE], shifts[start : start + TILE]
+        images, shape = np.empty((len(rows), features.shape[1]), np.float32), (len(self._unbiased), len(rows))
+        middle, values, delta, signs = (np.empty(shape, np.float32) for _ in range(4))
+        kernels.forward(images, middle, values, self._unbiased, (features, rows, shifts), self._net)
+        how, layers = self._how, self._net[1]
+        kernels.mutate_units(
+            middle, delta, signs, self._unbiased, layers, self._sigma, start, how.generation, self._seed
+        )
+        return start, images, values, middle, delta, signs
+
+    def spread(self, tile: Tile, layer: int) -> tuple[Float32, Float32]:
+        """Return what all mutants of a layer make of the next one's pre-activations, or of its own if it is the last.
+
+        Returns
+        -------
+        base : (N, T) float32
+        spreads : (M, N, T) float32
+            Pair k's twins give base + spread and base - spread.
+        """
+        own, last = self._units[layer], layer + 1 == self._depth
+        base, delta = tile[3][own], tile[4][own]
+        weights, biases = self._layers[layer + 1] if not last else (NO_WEIGHTS, self._unbiased)
+        if not last:
+            middle, base = base, np.empty((len(biases), base.shape[1]), np.float32)
+            multiply(weights[None], middle[None], base[None])
+        spreads = np.empty((self._how.order, *base.shape), np.float32)
+        kernels.spread(spreads, base, weights, biases, delta)
+        return base, spreads
 
     def compare(self, tile: Tile) -> Float32:
-        """Return the differences of a tile's pairs, (L, M, T)."""
-        start, _, _, middle, delta, _ = tile
-        labels, pairs = self._batch.labels[start : start + TILE], (self._how.pairs, self._how.order)
-        found: Float32
-        if self._by_log:
-            found = kernels.compare_by_log(middle, delta, labels, self._net, *pairs)
-        else:
-            found = kernels.compare_by_score(middle, delta, labels, self._draws(tile), self._task, self._net, *pairs)
-        return found
+        """Return the differences of a tile's pairs, (L, M, T), 0 beyond pair K."""
+        start, pairs = tile[0], self._how.pairs
+        labels = self._batch.labels[start : start + TILE]
+        differences = np.zeros((self._depth, self._how.order, len(labels)), np.float32)
+        for layer, found in enumerate(differences):
+            base, spreads = self.spread(tile, layer)
+            if self._by_log(layer):
+                mutants.compare_by_log(found, base, spreads, labels, pairs)
+            else:
+                what = self._draws(tile), self._task, self._net, layer, pairs
+                mutants.compare_by_score(found, base, spreads, labels, *what)
+        return differences
+
+    def _by_log(self, layer: int) -> bool:
+        """Tell whether mutants of a layer have logits base +- spread, and log-probability is what counts."""
+        plain = self._codes[layer + 1 :] in ([], [ACTIVATION_CODES["linear"]])
+        return self._batch.score is Score.LOG_PROBABILITY and plain
 
     def answer(self, answers: Float32, tile: Tile) -> None:
         """Fill a tile's part of answers (L, K, 2, N, C), the logits of its mutants."""
-        start, _, _, middle, delta, _ = tile
-        kernels.answer_pairs(answers, start, middle, delta, self._net, self._how.order)
+        for layer, found in enumerate(answers):
+            mutants.answer_pairs(found, tile[0], *self.spread(tile, layer), self._net, layer)
 
     def fold(self, number: int, tile: Tile, differences: Float32) -> None:
-        """Turn the differences of a tile's pairs into its change."""
-        weights, how = self._batch.weights[tile[0] : tile[0] + TILE], self._how
-        kernels.fold_tile(
-            self._changes[number], differences, tile, weights, self._layers, how.pairs, self._sigma, how.relative
-        )
+        """Turn the differences of a tile's pairs (L, M, T), which are overwritten, into its change: not yet a mean."""
+        start, images, values, _, _, signs = tile
+        weights, how = self._batch.weights[start : start + TILE], self._how
+        credits, changes, layers = np.empty_like(signs), self._changes[number], self._net[1]
+        kernels.credit(credits, changes, differences, signs, layers, weights, self._sigma, how.pairs, how.relative)
+        for layer, (change, _) in enumerate(self._changed):
+            own = self._units[layer]
+            if layer:
+                multiply_turned(credits[own], values[self._units[layer - 1]], change[number])
+            else:
+                multiply(credits[None, own], images[None], change[None, number])
 
     def score(self, number: int, tile: Tile) -> None:
         """Add up what a tile's images earn without mutation, and how many are right."""
         own = slice(tile[0], tile[0] + TILE)
-        labels, weights = self._batch.labels[own], self._batch.weights[own]
-        kernels.score_tile(self.totals[number], tile[2], labels, weights, self._draws(tile), self._task, self._classes)
+        what = self.totals[number], tile[2][-self._classes :], self._batch.labels[own], self._batch.weights[own]
+        if self._batch.score is Score.LOG_PROBABILITY:
+            mutants.total_by_log(*what)
+        else:
+            mutants.total_by_score(*what, self._draws(tile), self._task)
 
     def add(self, first: int, last: int) -> None:
         """Add up the tiles' changes, for blocks of genes."""
         kernels.add_tiles(self.change, self._changes, self._images, first, last)
 
     def _draws(self, tile: Tile) -> NDArray[np.uint32]:
-        """Return the words that choose classes where they are drawn."""
+        """Return the words by which classes of images are drawn, where they are: at least (T,)."""
         if self._batch.score is not Score.REWARD_SAMPLED:
             return NO_DRAWS
-        draws: NDArray[np.uint32] = kernels.draws_of(tile[0], tile[1].shape[0], self._how.generation, self._seed)
-        return draws
+        draws = np.empty((1, -(-len(tile[1]) // 4) * 4), np.uint32)
+        draw_words(draws, tile[0] // 4, FIRST, self._how.generation, PREDICTION, self._seed)
+        own: NDArray[np.uint32] = draws[0]
+        return own
 
 
 def estimate(network: Network, genes: Float32, batch: Batch, how: Perturbation, share_out: Share) -> Estimate:
@@ -129,12 +186,6 @@ def _by_own_fitness(tiles: PairTiles, network: Network, batch: Batch, how: Pertu
             tiles.fold(number, tile, np.ascontiguousarray(differences[:, :, tile[0] : tile[0] + TILE]))
 
     share_out(tiles.count, fold)
-
-
-def by_log(network: Network, batch: Batch) -> bool:
-    """Tell whether every mutant's logits are base +- spread, and log-probability is what counts."""
-    plain = len(network.dense) == 1 or (len(network.dense) == 2 and network.dense[-1].activation == "linear")
-    return batch.score is Score.LOG_PROBABILITY and plain
 
 
 def _judge_pairs(

@@ -1,4 +1,4 @@
-"""What compiles the kernels: for each work the smallest examples that call them, by two processes at once.
+"""What compiles the kernels: for each work the smallest examples that call one each, by two processes at once.
 
 Compiling is single-threaded and takes seconds; a second process compiles every other example into the cache
 meanwhile, from which this one then loads. Where there is no cache, or no second processor, one does it all. The second
@@ -18,74 +18,133 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from genreg_np.backends.base import Backend, Batch, Brood, Perturbation, Told, Work
-from genreg_np.backends.gradients import Descent
+from genreg_np.backends.base import Backend, Batch, Brood, Told, Work
+from genreg_np.backends.numba.broods import BroodTiles, Offspring, whole
+from genreg_np.backends.numba.gradients import layer_table
+from genreg_np.backends.numba.kernels import brood, descent, mutants, perturb
 from genreg_np.backends.numba.kernels.jit import cache_folder
+from genreg_np.backends.numba.kernels.network import PREDICTION, activate, multiply, multiply_turned
 from genreg_np.backends.numba.pace import Pace, telling
-from genreg_np.backends.numba.pairs import PairTiles, Tile
 from genreg_np.backends.threads import usable_processors
 from genreg_np.fitness import Score
 from genreg_np.layers.groups import Gene
 from genreg_np.layers.images import Deskew, Detectors, Standardise
-from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network
 from genreg_np.streams import Purpose
 
 NETWORK = Network.build((2,), (2,), 2)
 TWO, GENOMES = np.zeros((2, 2), np.float32), np.zeros((1, NETWORK.gene_count), np.float32)
-BATCH = Batch(TWO, np.zeros(2, np.int64), np.ones(2), Score.LOG_PROBABILITY)
-BROOD = Brood(NETWORK, 0, 0, GENOMES[:0], np.zeros((1, 2), np.int32), Gene.WEIGHT, 0.1, 0.1, 0, 0.5, 0.1)
-DARK = np.zeros((1, 1), np.uint8)
-UNITS = np.zeros((4, 2), np.float32)  # of both layers, for two images
-TILE: Tile = (0, TWO, UNITS, UNITS, UNITS, UNITS)
+LABELS, SHARES, NONE, SEED = np.zeros(2, np.int64), np.ones(2), np.zeros(1, np.int64), np.uint64(0)
+DARK, BITS, HALF = np.zeros((1, 1), np.uint8), np.zeros((1, 4), np.uint32), np.float32(0.5)
+TASK, NET = (int(Score.LOG_PROBABILITY), HALF, HALF), (GENOMES[0], layer_table(NETWORK))
+BATCH = Batch(TWO, LABELS, SHARES, Score.LOG_PROBABILITY)
+BROOD = Brood(NETWORK, 0, 0, GENOMES[:0], np.zeros((1, 2), np.int32), Gene.NONE, 0.1, 0.1, 0, 0.5, 0.1)
 START = (
     "from genreg_np.backends import create; from genreg_np.backends.numba.warm import compile_here; "
     "compile_here(create('numba', 1), sys.argv[2:])"
 )
 
 
-def _pairs(score: Score = Score.LOG_PROBABILITY) -> PairTiles:
-    return PairTiles(NETWORK, GENOMES[0], dataclasses.replace(BATCH, score=score), Perturbation(1, 0.1, 0, 0))
+def _genes() -> Offspring:
+    return Offspring(dataclasses.replace(BROOD, survivors=GENOMES))
 
 
-def _inherited(backend: Backend) -> None:
-    parents = np.zeros((2, 2), np.int32)  # more children than survivors: else inheriting would save nothing
-    whole = dataclasses.replace(BROOD, survivors=GENOMES, parents=parents, gene=Gene.NONE, mutation_rate=0.0)
-    backend.score(whole, BATCH)
+def _fill_first(backend: Backend) -> None:
+    Offspring(BROOD).fill(GENOMES.copy(), NONE, (0, 1, 2), whole(2))
 
 
-def _images(backend: Backend) -> None:
-    filters = np.zeros((1, 1, 1), np.int8)
-    found = backend.levels((Deskew((1, 1)), Detectors((1, 1, 1), filters, 0, 1, 1, False, 1.0)), DARK)
-    backend.standardise(Standardise.fit(found), found)
+def _inherit(backend: Backend) -> None:
+    _genes().inherit(GENOMES.copy(), NONE, (0, 1, 2), whole(2))
 
 
-def _gradients(backend: Backend) -> None:
-    descent = Descent(Network.build((2,), (2,), 2, "relu"), Optimiser("sgd", 0.1, 0.9), 2)
-    backend.descend(descent, GENOMES, TWO, BATCH.labels, np.arange(2))
+def _inherit_units(backend: Backend) -> None:
+    genes = _genes()
+    brood.inherit_units(TWO[None], TWO[None], 2, NONE, BITS, genes.family, 0)
 
 
-EXAMPLES: dict[str, Callable[[Backend], object]] = {  # the dearest first: every other one is the second process's
-    "dense": lambda backend: backend.score(BROOD, BATCH),
-    "inherited": _inherited,
-    "gradients": _gradients,
-    "scored pairs": lambda backend: _pairs(Score.REWARD_SAMPLED).compare(TILE),
-    "images": _images,
-    "open": lambda backend: _pairs().open(0),
-    "compare": lambda backend: _pairs().compare(TILE),
-    "fold": lambda backend: _pairs().fold(0, TILE, np.zeros((2, 1, 2), np.float32)),
-    "logits": lambda backend: backend.logits(NETWORK, GENOMES[0], TWO),
-    "rebuild": lambda backend: backend.rebuild(BROOD, np.zeros(1, np.int64)),
+def _add_mutated_inputs(backend: Backend) -> None:
+    genes = _genes()
+    brood.add_mutated_inputs(TWO[None], NONE, 0, 2, TWO, np.zeros(2, np.int32), (0, SEED), genes.tables)
+
+
+def _judge(backend: Backend) -> None:
+    BroodTiles(BROOD, BATCH).judge(TWO[None].copy(), NONE)
+
+
+def _detect(backend: Backend) -> None:
+    backend.levels((Detectors((1, 1, 1), np.zeros((1, 1, 1), np.int8), 0, 1, 1, False, 1.0),), DARK)
+
+
+def _descend(backend: Backend) -> None:
+    genes, rates = GENOMES[0].copy(), np.zeros((1, 5), np.float32)
+    descent.descend(genes, genes, genes, SHARES[0], NET[1], (TWO[None], LABELS[None], NONE), LABELS[None], rates)
+
+
+def _gather_batches(backend: Backend) -> None:
+    descent.gather(TWO[None].copy(), LABELS[None].copy(), NONE.copy(), TWO, LABELS[None], 0, 1)
+
+
+def _by_score(backend: Backend) -> None:
+    mutants.compare_by_score(TWO.copy(), TWO, TWO[None], LABELS, BITS[0], TASK, NET, 0, 1)
+
+
+def _forward(backend: Backend) -> None:
+    four = np.zeros((4, 2), np.float32)
+    perturb.forward(TWO.copy(), four, four.copy(), np.zeros(4, np.float32), (TWO, LABELS, LABELS), NET)
+
+
+def _mutate_units(backend: Backend) -> None:
+    four, unbiased = np.zeros((4, 2), np.float32), np.zeros(4, np.float32)
+    perturb.mutate_units(four, four.copy(), four.copy(), unbiased, NET[1], HALF, 0, 0, SEED)
+
+
+def _credit(backend: Backend) -> None:
+    credits, signs, layers = np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32), layer_table(NETWORK)
+    perturb.credit(credits, GENOMES[0].copy(), TWO[:, None].copy(), signs, layers, SHARES, HALF, 1, True)
+
+
+# Kernels with a run's types, none twice, the dearest first: every other one is the second process's.
+EXAMPLES: dict[str, Callable[[Backend], object]] = {
+    "descend": _descend,
+    "detect": _detect,
+    "compare by score": _by_score,
+    "forward": _forward,
+    "total by score": lambda _: mutants.total_by_score(np.zeros(2), TWO, LABELS, SHARES, BITS[0], TASK),
+    "add mutated inputs": _add_mutated_inputs,
+    "mutate units": _mutate_units,
+    "credit": _credit,
+    "judge": _judge,
+    "deskew": lambda backend: backend.levels((Deskew((1, 1)),), DARK),
+    "inherit": _inherit,
+    "total by log": lambda _: mutants.total_by_log(np.zeros(2), TWO, LABELS, SHARES),
     "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
-    "score": lambda backend: _pairs().score(0, TILE),
-    "add": lambda backend: _pairs().add(0, 1),
+    "compare by log": lambda _: mutants.compare_by_log(TWO.copy(), TWO, TWO[None], LABELS, 1),
+    "activate": lambda _: activate(TWO.copy(), TWO[0], 0),
+    "spread": lambda _: perturb.spread(TWO[None].copy(), TWO.copy(), TWO, TWO[0], TWO),
+    "gather batches": _gather_batches,
+    "first genes": _fill_first,
+    "transpose first": lambda _: descent.transpose_first(GENOMES.copy(), GENOMES, 2, 2, 0, 1),
+    "inherit units": _inherit_units,
+    "add tiles": lambda _: perturb.add_tiles(GENOMES[0].copy(), GENOMES, 1, 0, 1),
+    "multiply": lambda _: multiply(TWO[None], TWO[None], TWO[None].copy()),
+    "multiply turned": lambda _: multiply_turned(TWO, TWO, TWO.copy()),
+    "gather active": lambda _: brood.gather_active(TWO[None].copy(), GENOMES, 2, whole(2)),
+    "draw words": lambda _: _genes().words(NONE, 0, 1, PREDICTION),
+    "standardise": lambda backend: backend.standardise(Standardise.fit(DARK), DARK),
 }
+LOGITS = ("activate", "multiply", "multiply turned")
 NEEDED = {
-    Work.BROODS: ("dense", "inherited", "logits", "rebuild", "mutate"),
-    Work.PAIRS: ("open", "compare", "fold", "logits", "score", "add"),
-    Work.SCORED_PAIRS: ("scored pairs",),
-    Work.IMAGES: ("images", "logits"),
-    Work.GRADIENTS: ("gradients", "logits"),
+    Work.BROODS: (
+        *("judge", "inherit", "add mutated inputs", "mutate", "first genes", "inherit units", "gather active"),
+        *("draw words", *LOGITS),
+    ),
+    Work.PAIRS: (
+        *("compare by log", "total by log", "mutate units", "spread", "credit", "add tiles", "forward"),
+        *LOGITS,
+    ),
+    Work.SCORED_PAIRS: ("compare by score", "total by score", "draw words"),
+    Work.IMAGES: ("detect", "deskew", "standardise", *LOGITS),
+    Work.GRADIENTS: ("descend", "gather batches", "transpose first", *LOGITS),
 }
 
 

@@ -33,7 +33,7 @@ class MixedOptions(Settings):
         fixed="epochs are counted from the first generation on",
     )  # fmt: skip
     batch_size: int = option(100, "images per step", low=1, high=1_000_000)
-    optimiser: str = option("sgd", "how weights follow their slopes", choices=tuple(MOMENTS))
+    optimiser: str = option("sgd", "how weights follow their gradients", choices=tuple(MOMENTS))
     learning_rate: float = option(0.01, "of the optimiser", above=0, high=1000)
     momentum: float = option(0.9, "of sgd, and of adam's first memory", low=0, high=0.999999)
     child_mutation_rate: float = option(0.0, "probability that a child's gene mutates", low=0, high=1)

@@ -160,7 +160,7 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
     def plan(problem: Problem, options: MixedOptions, backend: Backend) -> Plan:
         """Say how a generation is computed, and what memory that takes.
 
-        Parents, children, their memories and slopes; and the cosines of all generations, which are kept.
+        Parents, children, their moments and gradients; and the cosines of all generations, which are kept.
         """
         network, size = problem.network, options.population_size
         everyone, images = size + options.newcomer_count, 0 if problem.labels is None else len(problem.labels)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from genreg_np.backends.numba.kernels.jit import part
+from genreg_np.backends.numba.kernels.jit import kernel, part
 from genreg_np.streams import MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1, WORD
 
 MASK, HALF = np.uint64(WORD), np.uint64(32)
@@ -47,6 +47,13 @@ def fill_words(words, first_block, genome, generation, purpose, seed):
         )
         words[4 * block], words[4 * block + 1] = c0, c1
         words[4 * block + 2], words[4 * block + 3] = c2, c3
+
+
+@kernel()
+def draw_words(words, first_block, genomes, generation, purpose, seed):
+    """Fill words (G, 4 n) with the blocks from `first_block` on of the streams of genomes (G,)."""
+    for g in range(len(genomes)):
+        fill_words(words[g], first_block, genomes[g], generation, purpose, seed)
 
 
 @part()

@@ -1,191 +1,141 @@
-"""A whole generation, tile by tile: each kernel does tiles `first` to `last`, which threads share out among them.
+"""A tile of a generation's genomes, step by step: broods.py calls these kernels in turn.
 
-Nothing depends on which thread takes which tile.
-
-Two plans give the same predictions up to rounding:
-
-dense       build each child's first layer and multiply it with the batch. Always possible.
-inherited   multiply the survivors' first layers with the batch once; a child's units inherit their pre-activations
-            and only mutated weights are added, z += noise * x. Possible where units are inherited whole (crossover of
-            units, of layers, or none).
-
-Shapes: W lit inputs, H units of the first layer, N images.
+Shapes: G genomes of the tile, their numbers in the brood `genomes` (G,) int64; S survivors; I inputs, W of them active,
+H units of the first layer, N images, K classes.
 """
 
 # mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from genreg_np.backends.numba.kernels.bits import ZERO, copy
-from genreg_np.backends.numba.kernels.jit import kernel, part
-from genreg_np.backends.numba.kernels.network import activate, judge
-from genreg_np.backends.numba.kernels.offspring import (
-    GENE_NONE,
-    MUTATION,
-    add_mutation,
-    build_genes,
-    build_lit_rows,
-    group_words,
-    second_parent_gives,
-    walk,
+from genreg_np.backends.numba.kernels.bits import ZERO, copy, unit_float
+from genreg_np.backends.numba.kernels.jit import kernel
+from genreg_np.backends.numba.kernels.network import (
+    LOG_PROBABILITY,
+    REWARD_ARGMAX,
+    REWARD_SAMPLED,
+    best_classes,
+    exponential,
 )
+from genreg_np.backends.numba.kernels.offspring import GENE_NONE, MUTATION, second_parent_gives, walk
 from genreg_np.streams import SEGMENT
 
 
-@part()
-def finish_forward(values, genome, brood):
-    """Return the logits (K, N) from the first layer's products (H, N), which lack bias and activation."""
-    layers = brood[7]
-    for layer in range(len(layers)):
-        inputs, outputs, start, code = layers[layer]
-        middle = start + inputs * outputs
-        if layer:
-            weights = np.empty(outputs * inputs, np.float32)
-            build_genes(weights, start, genome, brood)
-            values = np.dot(weights.reshape(outputs, inputs), values)
-        biases = np.empty(outputs, np.float32)
-        build_genes(biases, middle, genome, brood)
-        activate(values, biases, code)
-    return values
-
-
 @kernel()
-def score_dense(fitness, accuracy, batch, task, brood, tile_genomes, tile_rows, first, last):
-    """Judge tiles of `tile_genomes` genomes, fitness and accuracy (P,), of each `tile_rows` rows at a time."""
-    columns, spans, places, labels, weights = batch
-    kind, reward, penalty = task
-    population, generation, seed = len(brood[1]), brood[5], brood[6]
-    hidden, width, images = brood[7][0, 1], columns.shape[0], columns.shape[1]
-    for tile in range(first, last):
-        start = tile * tile_genomes
-        count = min(tile_genomes, population - start)
-        products = np.empty((count * hidden, images), np.float32)
-        block = np.empty((count * tile_rows, width), np.float32)
-        for row in range(0, hidden, tile_rows):
-            height = min(tile_rows, hidden - row)
-            for g in range(count):
-                build_lit_rows(block[g * height : (g + 1) * height], row, spans, places, start + g, brood)
-            # Several genomes in one product only where each has all its rows in the block.
-            np.dot(block[: count * height], columns, products[count * row : count * row + count * height])
-        for g in range(count):
-            genome = start + g
-            logits = finish_forward(products[g * hidden : (g + 1) * hidden], genome, brood)
-            fitness[genome], right = judge(logits, labels, weights, kind, reward, penalty, genome, generation, seed)
-            accuracy[genome] = right / images
-
-
-@kernel()
-def survivor_products(products, survivors, hidden, inputs, spans, columns, first, last):
-    """Fill products (S, H, N) with survivors' first layers times the batch, without bias."""
-    for s in range(first, last):
-        lit = np.empty((hidden, len(columns)), np.float32)
-        for h in range(hidden):
-            at = 0
+def gather_active(active, survivors, inputs, spans):
+    """Fill active (S, H, W) with the survivors' first layers at the spans (n, 2) of active inputs."""
+    for s in range(len(survivors)):
+        for h in range(active.shape[1]):
+            at, target, source = ZERO, active[s, h], survivors[s, h * inputs : (h + 1) * inputs]
             for span in range(len(spans)):
-                begin, end = spans[span]
-                copy(lit[h, at : at + end - begin], survivors[s, h * inputs + begin :])
+                begin, end = spans[span, 0], spans[span, 1]
+                copy(target[at : at + end - begin], source[begin:])
                 at += end - begin
-        np.dot(lit, columns, products[s])
-
-
-@part()
-def add_mutated_inputs(values, genome, columns, places, brood):
-    """Add noise * x to the pre-activations (H, N) for every mutated weight of the first layer whose input x is lit."""
-    _, _, _, _, _, generation, seed, layers, _, gaps, normal, scale = brood
-    inputs, genes = layers[0, 0], layers[0, 0] * layers[0, 1]
-    stops, noise = np.empty(SEGMENT, np.int64), np.empty(SEGMENT, np.float32)
-    row, row_end = 0, inputs
-    for begin in range(0, genes, SEGMENT):
-        stop = min(genes, begin + SEGMENT)
-        count = walk(stops, noise, begin, stop, genome, generation, MUTATION, seed, gaps, normal, scale)
-        i = 0
-        while i < count:
-            while begin + stops[i] >= row_end:
-                row, row_end = row + 1, row_end + inputs
-            # Gather up to four lit inputs of this row: four at a time halve the traffic on the pre-activations.
-            found, base = 0, row_end - inputs - begin
-            p0, p1, p2, p3 = 0, 0, 0, 0
-            z0, z1, z2, z3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
-            while i < count and found < 4 and begin + stops[i] < row_end:
-                place = places[stops[i] - base]
-                if place >= 0:
-                    p3, p2, p1, p0 = p2, p1, p0, place
-                    z3, z2, z1, z0 = z2, z1, z0, noise[i]
-                    found += 1
-                i += 1
-            target = values[row]
-            if found > 2:
-                x0, x1, x2, x3 = columns[p0], columns[p1], columns[p2], columns[p3]
-                for n in range(len(target)):
-                    target[n] += (z0 * x0[n] + z1 * x1[n]) + (z2 * x2[n] + z3 * x3[n])
-            elif found:
-                x0, x1 = columns[p0], columns[p1]
-                for n in range(len(target)):
-                    target[n] += z0 * x0[n] + z1 * x1[n]
 
 
 @kernel()
-def score_inherited(fitness, accuracy, batch, task, brood, products, first, last):
-    """Judge genomes from the survivors' products (S, H, N)."""
-    columns, _, places, labels, weights = batch
-    kind, reward, penalty = task
-    _, parents, gene_kind, runs, elites, generation, seed, layers, _, _, _, _ = brood
-    inputs, hidden = layers[0, 0], layers[0, 1]
-    images = columns.shape[1]
-    for genome in range(first, last):
-        values = np.empty((hidden, images), np.float32)
-        crosses, run = gene_kind != GENE_NONE and genome >= elites, ZERO
-        words = group_words(runs, genome, generation, seed) if crosses else np.empty(0, np.uint32)
-        for h in range(hidden):
+def inherit_units(values, products, inputs, genomes, words, family, elites):
+    """Fill pre-activations (G, H, N) with those of the parents' units, products (S, H, N).
+
+    family = parents (P, 2), gene_kind, runs (R, 2); words (G, n) are the crossover words of all gene groups.
+    """
+    parents, gene_kind, runs = family
+    for g in range(len(values)):
+        genome, run = genomes[g], ZERO
+        crosses = gene_kind != GENE_NONE and genome >= elites
+        for h in range(values.shape[1]):
             while run + 1 < len(runs) and runs[run + 1, 0] <= h * inputs:
                 run += 1
-            second = crosses and second_parent_gives(words, runs[run, 1])
-            copy(values[h], products[parents[genome, 1 if second else 0], h])
-        if genome >= elites:
-            add_mutated_inputs(values, genome, columns, places, brood)
-        logits = finish_forward(values, genome, brood)
-        fitness[genome], right = judge(logits, labels, weights, kind, reward, penalty, genome, generation, seed)
-        accuracy[genome] = right / images
+            parent = parents[genome, 0]
+            if crosses and second_parent_gives(words[g], runs[run, 1]):
+                parent = parents[genome, 1]
+            copy(values[g, h], products[parent, h])
 
 
 @kernel()
-def rebuild_genomes(genomes, chosen, brood, first, last):
-    """Fill rows of genomes (C, D) with the chosen genomes."""
-    for row in range(first, last):
-        build_genes(genomes[row], ZERO, chosen[row], brood)
+def add_mutated_inputs(pre_activations, genomes, elites, inputs, columns, places, drawn, tables):
+    """Add noise * x to pre-activations (G, H, N) for every mutated weight of the first layer whose input x is active.
+
+    drawn = generation, seed; tables = gaps, normal, scale.
+    """
+    generation, seed = drawn
+    gaps, normal, scale = tables
+    genes = inputs * pre_activations.shape[1]
+    stops, noise = np.empty(SEGMENT, np.int64), np.empty(SEGMENT, np.float32)
+    for g in range(len(genomes)):
+        genome, values = genomes[g], pre_activations[g]
+        row, row_end = ZERO, inputs
+        for begin in range(0, genes if genome >= elites else 0, SEGMENT):
+            stop = min(genes, begin + SEGMENT)
+            count = walk(stops, noise, begin, stop, genome, generation, MUTATION, seed, gaps, normal, scale)
+            i = 0
+            while i < count:
+                while begin + stops[i] >= row_end:
+                    row, row_end = row + 1, row_end + inputs
+                # Gather up to four active inputs of this row: four at a time halve the traffic on the pre-activations.
+                found, base = 0, row_end - inputs - begin
+                p0, p1, p2, p3 = 0, 0, 0, 0
+                z0, z1, z2, z3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+                while i < count and found < 4 and begin + stops[i] < row_end:
+                    place = places[stops[i] - base]
+                    if place >= 0:
+                        p3, p2, p1, p0 = p2, p1, p0, place
+                        z3, z2, z1, z0 = z2, z1, z0, noise[i]
+                        found += 1
+                    i += 1
+                target = values[row]
+                if found > 2:
+                    x0, x1, x2, x3 = columns[p0], columns[p1], columns[p2], columns[p3]
+                    for n in range(len(target)):
+                        target[n] += (z0 * x0[n] + z1 * x1[n]) + (z2 * x2[n] + z3 * x3[n])
+                elif found:
+                    x0, x1 = columns[p0], columns[p1]
+                    for n in range(len(target)):
+                        target[n] += z0 * x0[n] + z1 * x1[n]
 
 
 @kernel()
-def mutate_genomes(genomes, generation, purpose, seed, gaps, normal, scale, first, last):
-    """Mutate rows of genomes (G, D), in place."""
-    for row in range(first, last):
-        add_mutation(genomes[row], ZERO, row, generation, purpose, seed, gaps, normal, scale)
+def judge(fitness, accuracy, logits, words, labels, weights, task):
+    """Fill fitness and accuracy (G,) from logits (G, K, N), which are overwritten.
 
-
-@part()
-def forward(genes, layers, features):
-    """Return the logits (K, N) of one genome (D,) for features (N, I); they are not turned over in memory."""
-    inputs, outputs, start, code = layers[0]
-    middle = start + inputs * outputs
-    values = np.dot(genes[start:middle].reshape(outputs, inputs), features.T)
-    activate(values, genes[middle : middle + outputs], code)
-    for layer in range(1, len(layers)):
-        inputs, outputs, start, code = layers[layer]
-        middle = start + inputs * outputs
-        values = np.dot(genes[start:middle].reshape(outputs, inputs), values)
-        activate(values, genes[middle : middle + outputs], code)
-    return values
-
-
-@kernel()
-def tiled_logits(logits, genes, layers, features, tile_size, first, last):
-    """Fill logits (N, K) of one genome (D,) for features (N, I), tile by tile of `tile_size` images."""
-    for tile in range(first, last):
-        start = tile * tile_size
-        stop = min(len(features), start + tile_size)
-        values = forward(genes, layers, features[start:stop])
-        for image in range(start, stop):
-            for k in range(len(values)):
-                logits[image, k] = values[k, image - start]
+    task = kind, reward, penalty. Sampled class: the first k with e_0 + ... + e_k > u (e_0 + ... + e_(K-1)), where
+    e_k = exp(z_k - max z) and words (G, n) choose u.
+    """
+    kind, reward, penalty = task
+    genomes, classes, images = logits.shape
+    best, top, first = np.empty(images, np.int32), np.empty(images, np.float32), np.empty(images, np.float32)
+    for g in range(genomes):
+        values = logits[g]
+        best_classes(values, best, top)
+        if kind == LOG_PROBABILITY:
+            for i in range(images):
+                first[i] = values[labels[i], i] - top[i]
+        if kind != REWARD_ARGMAX:
+            for k in range(classes):
+                row, below = values[k], values[k - 1 if k else 0]
+                for i in range(images):
+                    row[i] = exponential(max(row[i] - top[i], np.float32(-87)))
+                if k:
+                    for i in range(images):
+                        row[i] += below[i]
+        total = values[classes - 1]
+        if kind == REWARD_SAMPLED:
+            for i in range(images):
+                best[i], top[i] = 0, unit_float(words[g, i]) * total[i]
+            for k in range(classes - 1):
+                row = values[k]
+                for i in range(images):
+                    best[i] += row[i] <= top[i]
+        sum_of_scores, right = 0.0, 0
+        for i in range(images):
+            hit = best[i] == labels[i]
+            right += hit
+            if kind == LOG_PROBABILITY:
+                sum_of_scores += np.float64(first[i] - np.float32(math.log(total[i]))) * weights[i]
+            else:
+                sum_of_scores += (reward if hit else penalty) * weights[i]
+        fitness[g], accuracy[g] = sum_of_scores, right / images

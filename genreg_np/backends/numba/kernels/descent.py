@@ -1,14 +1,14 @@
 """Gradient descent of P networks (backends/gradients.py), a network to a thread for some steps at a time.
 
-A network's weights and memories stay in one core's cache for all its steps; stepping all networks together would move
+A network's weights and moments stay in one core's cache for all its steps; stepping all networks together would move
 them through main memory in every step. Which thread takes a network changes nothing in it.
 
-Inputs that are dark in a whole batch add nothing to any sum and their weights have no slope, so only the lit ones are
-multiplied. The first layer's weights lie transposed, (I, O), while this goes on: the lit inputs' weights are then whole
-rows, and so are their slopes.
+Inputs that are inactive in a whole batch add nothing to any sum and their weights' gradients are 0, so only the active
+ones are multiplied. The first layer's weights lie transposed, (I, O), while this goes on: the active inputs' weights
+are then whole rows, and so are their gradients.
 
-Shapes: P networks, D genes, S steps, N images of a batch, I inputs and O units of a layer, W lit inputs of a batch.
-`first`, `second` (P, D) are the optimiser's memories: (v, -), (s, -) or (v, s), see layers/optimisers.py.
+Shapes: P networks, D genes, S steps, N images of a batch, I inputs and O units of a layer, W active inputs of a batch.
+`first`, `second` (P, D) are the optimiser's moments: (v, -), (s, -) or (v, s), see layers/optimisers.py.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -21,19 +21,19 @@ import numpy as np
 
 from genreg_np.backends.numba.kernels.bits import ZERO, copy
 from genreg_np.backends.numba.kernels.jit import kernel, part
-from genreg_np.backends.numba.kernels.network import activate, exponential
+from genreg_np.backends.numba.kernels.network import activate, exponential, multiply_turned, product
 
-TILE_ROWS = 128  # rows of weights whose slopes are held at a time: a fixed number, small enough for the cache
-MOST_LIT = 0.9  # with more inputs lit than this fraction, dark ones are multiplied too
+TILE_ROWS = 128  # rows of weights whose gradients are held at a time: a fixed number, small enough for the cache
+MOST_ACTIVE = 0.9  # with more inputs active than this fraction, inactive ones are multiplied too
 SGD, RMSPROP, ADAM = 0, 1, 2
 EPSILON = np.float32(1e-8)
 
 
 @kernel()
-def gather(columns, lit, counts, features, rows, first, last):
-    """Fill columns (S, I, N) with the lit inputs of features' rows (S, N), lit (S, I) with which they are.
+def gather(columns, active, counts, features, rows, first, last):
+    """Fill columns (S, I, N) with the active inputs of features' rows (S, N), active (S, I) with which they are.
 
-    counts (S,) says how many they are: all where so few are dark that leaving them out gains nothing.
+    counts (S,) says how many they are: all where so few are inactive that leaving them out gains nothing.
     """
     images, inputs = rows.shape[1], features.shape[1]
     for s in range(first, last):
@@ -45,195 +45,206 @@ def gather(columns, lit, counts, features, rows, first, last):
         count = ZERO
         for j in range(inputs):
             count += seen[j]
-        if count > MOST_LIT * inputs or count == 0:
-            seen[:] = 1
+        if count > MOST_ACTIVE * inputs or count == 0:
+            for j in range(inputs):
+                seen[j] = 1
             count = inputs
         counts[s] = count
         at = 0
         for j in range(inputs):
             if seen[j]:
-                lit[s, at] = j
+                active[s, at] = j
                 at += 1
         for i in range(images):
             row = features[rows[s, i]]
             for j in range(count):
-                columns[s, j, i] = row[lit[s, j]]
+                columns[s, j, i] = row[active[s, j]]
 
 
 @part()
-def slope_of_loss(logits, labels):
-    """Replace logits (K, N) by the slope of the mean loss, (p - [k = label]) / N; return the sum of losses."""
+def gradient_of_loss(gradient, logits, labels):
+    """Fill gradient (K, N), of the mean loss by logits (K, N): (p - [k = label]) / N; return the losses' sum."""
     classes, images = logits.shape
-    top, total = np.empty(images, np.float32), np.zeros(images, np.float32)
-    copy(top, logits[0])
+    top, total = np.empty(images, np.float32), np.empty(images, np.float32)
+    for i in range(images):
+        top[i], total[i] = logits[0, i], np.float32(0)
     for k in range(1, classes):
+        row = logits[k]
         for i in range(images):
-            top[i] = max(top[i], logits[k, i])
+            top[i] = max(top[i], row[i])
     loss = 0.0
     for i in range(images):
         loss += top[i] - logits[labels[i], i]
     for k in range(classes):
+        row, target = logits[k], gradient[k]
         for i in range(images):
-            shifted = logits[k, i] - top[i]
+            shifted = row[i] - top[i]
             # Written so that a NaN is not lost: it must reach the loss.
-            logits[k, i] = exponential(max(shifted, np.float32(-87))) if shifted == shifted else shifted
-            total[i] += logits[k, i]
+            target[i] = exponential(max(shifted, np.float32(-87))) if shifted == shifted else shifted
+            total[i] += target[i]
     share = np.float32(1 / images)
     for k in range(classes):
+        target = gradient[k]
         for i in range(images):
-            logits[k, i] = logits[k, i] / total[i] * share
+            target[i] = target[i] / total[i] * share
     for i in range(images):
         loss += math.log(total[i])
-        logits[labels[i], i] -= share
+        gradient[labels[i], i] -= share
     return loss
 
 
 @part()
-def times_slope(slope, values, code):
-    """Multiply slope (O, N) by f'(z), told from the values f(z); `code` as in base.ACTIVATION_CODES."""
-    flat, known = slope.reshape(slope.size), values.reshape(values.size)
-    if code == 1:
-        for i in range(len(flat)):
-            flat[i] *= np.float32(1) - known[i] * known[i]
-    elif code == 2:
-        for i in range(len(flat)):
-            flat[i] = flat[i] if known[i] > 0 else flat[i] * np.float32(0)
-    elif code == 3:
-        for i in range(len(flat)):
-            flat[i] = flat[i] if known[i] > 0 else flat[i] * np.float32(0.01)
-    elif code == 4:
-        for i in range(len(flat)):
-            flat[i] *= known[i] * (np.float32(1) - known[i])
+def times_derivative(gradient, values, code):
+    """Multiply gradient (O, N) by f'(z), told from the values f(z); `code` as in base.ACTIVATION_CODES."""
+    for row in range(len(gradient)):
+        target, known = gradient[row], values[row]
+        if code == 1:
+            for i in range(len(target)):
+                target[i] *= np.float32(1) - known[i] * known[i]
+        elif code == 2 or code == 3:
+            below = np.float32(0) if code == 2 else np.float32(0.01)
+            for i in range(len(target)):
+                target[i] = target[i] if known[i] > 0 else target[i] * below
+        elif code == 4:
+            for i in range(len(target)):
+                target[i] *= known[i] * (np.float32(1) - known[i])
 
 
 @part()
-def change(genes, slopes, first, second, how):
+def product_turned(first, second, out):
+    """Fill out (O, N) with the product of first (I, O), not turned over in memory, and second (I, N)."""
+    np.dot(first.T, second, out)
+
+
+@part()
+def change(genes, gradients, first, second, how):
     """Do one step on genes (n,), in place; `how` is (code, rate, momentum, square memory, scale)."""
     code, rate, momentum, kept, scale = how
     one = np.float32(1)
     if code == SGD:
         for i in range(len(genes)):
-            first[i] = first[i] * momentum + slopes[i]
+            first[i] = first[i] * momentum + gradients[i]
             genes[i] -= first[i] * rate
     elif code == RMSPROP:
         for i in range(len(genes)):
-            first[i] = first[i] * kept + slopes[i] * slopes[i] * (one - kept)
-            genes[i] -= slopes[i] / (np.sqrt(first[i]) + EPSILON) * rate
+            first[i] = first[i] * kept + gradients[i] * gradients[i] * (one - kept)
+            genes[i] -= gradients[i] / (np.sqrt(first[i]) + EPSILON) * rate
     else:
         for i in range(len(genes)):
-            first[i] = first[i] * momentum + slopes[i] * (one - momentum)
-            second[i] = second[i] * kept + slopes[i] * slopes[i] * (one - kept)
+            first[i] = first[i] * momentum + gradients[i] * (one - momentum)
+            second[i] = second[i] * kept + gradients[i] * gradients[i] * (one - kept)
             genes[i] -= first[i] / (np.sqrt(second[i]) * scale + EPSILON) * rate
 
 
 @part()
-def change_first(genes, first, second, slope, columns, lit, how):
-    """Do one step on the first layer's weights, genes (I O,): slopes x dz^T for the lit inputs, 0 for the others."""
-    height = len(slope)
-    inputs, turned = len(genes) // height, np.ascontiguousarray(slope.T)
-    none, done = np.zeros(TILE_ROWS * height, np.float32), 0
+def change_first(genes, first, second, gradient, columns, active, how):
+    """Do one step on the first layer's weights, genes (I O,): gradients x dz^T for active inputs, 0 for others."""
+    height, images = gradient.shape
+    inputs, turned = len(genes) // height, np.empty((images, height), np.float32)
+    for i in range(images):
+        for row in range(height):
+            turned[i, row] = gradient[row, i]
+    none, found, done = np.zeros(TILE_ROWS * height, np.float32), np.empty((TILE_ROWS, height), np.float32), ZERO
+    gradients = found.reshape(TILE_ROWS * height)
     for tile in range(0, len(columns), TILE_ROWS):
-        product = np.dot(columns[tile : tile + TILE_ROWS], turned)
-        slopes = product.reshape(product.size)
         k, stop = tile, min(len(columns), tile + TILE_ROWS)
+        product(columns[tile:stop], turned, found[: stop - tile])
         while k < stop:
-            change_evenly(genes, first, second, none, done * height, lit[k] * height, how)
-            run = 1  # neighbours that are lit too
-            while k + run < stop and lit[k + run] == lit[k] + run:
+            change_evenly(genes, first, second, none, done * height, active[k] * height, how)
+            run = 1  # neighbours that are active too
+            while k + run < stop and active[k + run] == active[k] + run:
                 run += 1
-            begin, end = lit[k] * height, (lit[k] + run) * height
-            at, k, done = (k - tile) * height, k + run, lit[k] + run
-            change(genes[begin:end], slopes[at : at + end - begin], first[begin:end], second[begin:end], how)
+            begin, end = active[k] * height, (active[k] + run) * height
+            at, k, done = (k - tile) * height, k + run, active[k] + run
+            change(genes[begin:end], gradients[at : at + end - begin], first[begin:end], second[begin:end], how)
     change_evenly(genes, first, second, none, done * height, inputs * height, how)
 
 
 @part()
-def change_evenly(genes, first, second, slopes, begin, end, how):
-    """Do one step on genes begin .. end, which all have the slopes given, or as many of these as are needed."""
-    for start in range(begin, end, len(slopes)):
-        stop = min(end, start + len(slopes))
-        change(genes[start:stop], slopes[: stop - start], first[start:stop], second[start:stop], how)
+def change_evenly(genes, first, second, gradients, begin, end, how):
+    """Do one step on genes begin .. end, which all have the gradients given, or as many of these as are needed."""
+    for start in range(begin, end, len(gradients)):
+        stop = min(end, start + len(gradients))
+        change(genes[start:stop], gradients[: stop - start], first[start:stop], second[start:stop], how)
 
 
 @part()
-def first_products(genes, columns, lit):
-    """Return W x (O, N) of the first layer, genes (I, O), for the lit inputs' columns (W, N)."""
-    if len(lit) == len(genes):
-        return np.dot(genes.T, columns)
-    weights = np.empty((len(lit), genes.shape[1]), np.float32)
-    for k in range(len(lit)):
-        copy(weights[k], genes[lit[k]])
-    return np.dot(weights.T, columns)
+def change_layer(genes, first, second, gradient, source, how):
+    """Do one step on a later layer's weights, genes (O I,): gradients dz x^T, of dz (O, N) and source (I, N)."""
+    height, width = len(gradient), len(source)
+    for row in range(0, height, TILE_ROWS):
+        stop = min(height, row + TILE_ROWS)
+        gradients, begin, end = np.empty((stop - row, width), np.float32), row * width, stop * width
+        multiply_turned(gradient[row:stop], source, gradients)
+        change(genes[begin:end], gradients.reshape(gradients.size), first[begin:end], second[begin:end], how)
 
 
 @part()
-def step_network(genes, first, second, layers, columns, lit, labels, how):
-    """Do one step of one network (D,) on a batch, columns (W, N); return the sum of its images' losses."""
-    images, depth = columns.shape[1], len(layers)
+def first_products(out, genes, columns, active):
+    """Fill out (O, N) with W x of the first layer, genes (I, O), for the active inputs' columns (W, N)."""
+    weights = genes
+    if len(active) < len(genes):
+        weights = np.empty((len(active), genes.shape[1]), np.float32)
+        for k in range(len(active)):
+            copy(weights[k], genes[active[k]])
+    product_turned(weights, columns, out)
+
+
+@part()
+def forward(values, genes, layers, columns, active):
+    """Fill values (U, N) with all layers' units, for columns (W, N)."""
     at = ZERO
-    for layer in range(depth):
-        at += layers[layer, 1]
-    values = np.empty((at, images), np.float32)  # of all layers
-    at = ZERO
-    for layer in range(depth):
-        width, height, start, code = layers[layer]
-        middle = start + width * height
+    for layer in range(len(layers)):
+        width, height, start, code = layers[layer, 0], layers[layer, 1], layers[layer, 2], layers[layer, 3]
+        middle, out = start + width * height, values[at : at + height]
         if layer == 0:
-            out = first_products(genes[start:middle].reshape(width, height), columns, lit)
+            first_products(out, genes[start:middle].reshape(width, height), columns, active)
         else:
-            out = np.dot(genes[start:middle].reshape(height, width), values[at - width : at])
+            product(genes[start:middle].reshape(height, width), values[at - width : at], out)
         activate(out, genes[middle : middle + height], code)
-        for row in range(height):
-            copy(values[at + row], out[row])
         at += height
-    slope = np.empty((layers[depth - 1, 1], images), np.float32)
-    for row in range(len(slope)):
-        copy(slope[row], values[at - len(slope) + row])
-    loss = slope_of_loss(slope, labels)
-    for back in range(depth):
-        layer = depth - 1 - back
-        width, height, start, _ = layers[layer]
-        middle = start + width * height
-        at -= height
-        sums = np.empty(height, np.float32)
-        for row in range(height):
-            total = np.float32(0)
-            for i in range(images):
-                total += slope[row, i]
-            sums[row] = total
-        if layer == 0:
-            change_first(genes[start:middle], first[start:middle], second[start:middle], slope, columns, lit, how)
-            below = slope
-        else:
-            below = np.dot(genes[start:middle].reshape(height, width).T, slope)
-            source = values[at - width : at]
-            times_slope(below, source, layers[layer - 1, 3])
-            for row in range(0, height, TILE_ROWS):
-                stop = min(height, row + TILE_ROWS)
-                slopes = np.dot(slope[row:stop], source.T)
-                begin, end = start + row * width, start + stop * width
-                change(genes[begin:end], slopes.reshape(slopes.size), first[begin:end], second[begin:end], how)
-        stop = middle + height
-        change(genes[middle:stop], sums, first[middle:stop], second[middle:stop], how)
-        slope = below
-    return loss
 
 
 @kernel()
-def descend(genes, first, second, losses, layers, batches, labels, hows, begin, end):
-    """Do S steps of networks (P, D) on what `gather` filled and labels (S, N); add their losses to losses (P,).
+def descend(genes, first, second, losses, layers, batches, labels, hows):
+    """Do S steps of one network (D,) on what `gather` filled and labels (S, N); return losses plus its images' losses.
 
     `hows` (S, 5) is what `change` needs in each step.
     """
-    columns, lit, counts = batches
-    for p in range(begin, end):
-        other = second[p] if len(second) else first[p]
-        for s in range(len(labels)):
-            row, count = hows[s], counts[s]
-            how = (int(row[0]), row[1], row[2], row[3], row[4])
-            losses[p] += step_network(
-                genes[p], first[p], other, layers, columns[s, :count], lit[s, :count], labels[s], how
-            )
+    columns, active, counts = batches
+    depth, images, units = len(layers), labels.shape[1], ZERO
+    for layer in range(depth):
+        units += layers[layer, 1]
+    values = np.empty((units, images), np.float32)
+    for s in range(len(labels)):
+        row, inputs, seen, at = hows[s], columns[s, : counts[s]], active[s, : counts[s]], units
+        how = (int(row[0]), row[1], row[2], row[3], row[4])
+        forward(values, genes, layers, inputs, seen)
+        gradient = np.empty((layers[depth - 1, 1], images), np.float32)
+        losses += gradient_of_loss(gradient, values[at - len(gradient) :], labels[s])
+        for back in range(depth):
+            layer = depth - 1 - back
+            width, height, start = layers[layer, 0], layers[layer, 1], layers[layer, 2]
+            middle, at, sums = start + width * height, at - height, np.empty(height, np.float32)
+            for unit in range(height):
+                total, each = np.float32(0), gradient[unit]
+                for i in range(images):
+                    total += each[i]
+                sums[unit] = total
+            if layer == 0:
+                change_first(
+                    genes[start:middle], first[start:middle], second[start:middle], gradient, inputs, seen, how
+                )
+                below = gradient
+            else:
+                below, source = np.empty((width, images), np.float32), values[at - width : at]
+                product_turned(genes[start:middle].reshape(height, width), gradient, below)
+                times_derivative(below, source, layers[layer - 1, 3])
+                change_layer(genes[start:middle], first[start:middle], second[start:middle], gradient, source, how)
+            stop = middle + height
+            change(genes[middle:stop], sums, first[middle:stop], second[middle:stop], how)
+            gradient = below
+    return losses
 
 
 @kernel()

@@ -58,14 +58,19 @@ def mark_compiled(work: str) -> None:
 
 
 def kernel(**options: Any) -> Any:
-    """Return a decorator that compiles a function on first call: IEEE arithmetic, no fastmath, cached on disk."""
+    """Return a decorator that compiles a function on first call: IEEE arithmetic, no fastmath, cached on disk.
+
+    Nothing calls kernels from C, so what that would need is not compiled.
+    """
 
     def decorate(function):
         folder = cache_folder()
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = os.fspath(folder or "")
         try:
-            return numba.njit(cache=folder is not None, error_model="numpy", nogil=True, **options)(function)
+            return numba.njit(
+                cache=folder is not None, error_model="numpy", nogil=True, no_cfunc_wrapper=True, **options
+            )(function)
         finally:
             numba.config.CACHE_DIR = before
 
@@ -74,4 +79,4 @@ def kernel(**options: Any) -> Any:
 
 def part() -> Any:
     """Return a decorator for a function that only kernels call: without what Python would need to call it."""
-    return kernel(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return kernel(no_cpython_wrapper=True)

@@ -1,14 +1,7 @@
-"""The mutants of one layer for a tile of images, all pairs at once, and what they earn.
+"""What the mutants of one layer earn on a tile of images, from the next layer's pre-activations base +- spread.
 
-A mutated unit takes only two values, a(z + sigma r) = m + delta and a(z - sigma r) = m - delta, whichever pair it is
-in. So the next layer's pre-activations of all K pairs come from one product and a fast Walsh-Hadamard transform:
-
-    W a(z + sigma e_k) + b = (W m + b) + v_k,      v_k = sum over j of H[k, j] u_j,
-    u_j = sum over units h = j (mod M) of W[:, h] delta_h                              twin: (W m + b) - v_k
-
-This costs little more per image than evaluating the network twice, whatever the activation.
-
-Shapes: T images of a tile, one per column; O units of the layer, N of the next; K pairs, M the order of H, C classes.
+Shapes: T images of a tile, one per column; N units of the next layer, or of the mutated one where it is the last; K
+pairs, M the order of H, C classes, D genes.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -17,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from genreg_np.backends.numba.kernels.bits import copy, unit_float
-from genreg_np.backends.numba.kernels.jit import part
+from genreg_np.backends.numba.kernels.bits import unit_float
+from genreg_np.backends.numba.kernels.jit import kernel, part
 from genreg_np.backends.numba.kernels.network import (
     LOG_PROBABILITY,
     MARGIN,
@@ -28,98 +21,6 @@ from genreg_np.backends.numba.kernels.network import (
     exponential,
     logarithm,
 )
-
-
-@part()
-def transform(values):
-    """Replace values (K, n) by H values: the Walsh-Hadamard transform over the first axis, K log2 K additions."""
-    size = len(values)
-    half = 1
-    while half < size:
-        for start in range(0, size, 2 * half):
-            for j in range(start, start + half):
-                first, second = values[j], values[j + half]
-                for i in range(len(first)):
-                    a, b = first[i], second[i]
-                    first[i], second[i] = a + b, a - b
-        half *= 2
-
-
-@part()
-def add_biases(values, biases):
-    """Add biases (O,) to values (O, T)."""
-    for unit in range(len(values)):
-        bias, row = biases[unit], values[unit]
-        for t in range(len(row)):
-            row[t] += bias
-
-
-@part()
-def layer_of(genes, layers, layer):
-    """Return a layer's weights (O, I) and biases (O,)."""
-    inputs, outputs, start, _ = layers[layer]
-    middle = start + inputs * outputs
-    return genes[start:middle].reshape(outputs, inputs), genes[middle : middle + outputs]
-
-
-@part()
-def mutate_units(sums, signs, sigma, code):
-    """Turn pre-activations z (O, T) into m and signs into delta, and return the signs, 0 where delta is 0.
-
-    A unit's value is m + delta or m - delta, m = (a(z + sigma r) + a(z - sigma r)) / 2.
-    """
-    upper, lower, kept = np.empty_like(sums), np.empty_like(sums), np.empty_like(sums)
-    for unit in range(len(sums)):
-        for t in range(sums.shape[1]):
-            step = sigma * signs[unit, t]
-            upper[unit, t], lower[unit, t] = sums[unit, t] + step, sums[unit, t] - step
-    unbiased = np.zeros(len(sums), np.float32)
-    activate(upper, unbiased, code)
-    activate(lower, unbiased, code)
-    for unit in range(len(sums)):
-        for t in range(sums.shape[1]):
-            a, b, sign = upper[unit, t], lower[unit, t], signs[unit, t]
-            kept[unit, t] = sign if a != b else np.float32(0)
-            sums[unit, t], signs[unit, t] = np.float32(0.5) * (a + b), np.float32(0.5) * (a - b)
-    return kept
-
-
-@part()
-def spread(middle, delta, genes, layers, layer, order):
-    """Return what all mutants of a layer make of the next one's pre-activations; of its own values if it is the last.
-
-    Parameters
-    ----------
-    middle, delta : (O, T) float32
-        m and delta of the layer's units.
-
-    Returns
-    -------
-    base : (N, T) float32
-    spreads : (M, N, T) float32
-        Pair k's twins give base + spread and base - spread.
-    """
-    units, width = middle.shape
-    if layer + 1 == len(layers):
-        spreads = np.zeros((order, units, width), np.float32)
-        for unit in range(units):
-            spreads[unit % order, unit] = delta[unit]
-        base = np.empty_like(middle)
-        for unit in range(units):
-            copy(base[unit], middle[unit])
-    else:
-        weights, biases = layer_of(genes, layers, layer + 1)
-        spreads = np.zeros((order, len(weights), width), np.float32)
-        for unit in range(units):
-            source = delta[unit]
-            for output in range(len(weights)):
-                weight, target = weights[output, unit], spreads[unit % order, output]
-                for t in range(width):
-                    target[t] += weight * source[t]
-        base = np.dot(weights, middle)
-        add_biases(base, biases)
-    transform(spreads.reshape(order, len(base) * width))
-    return base, spreads
 
 
 @part()
@@ -133,10 +34,23 @@ def answer(base, spread, sign, genes, layers, layer):
     if following < len(layers):
         activate(values, np.zeros(len(values), np.float32), layers[following, 3])
     for later in range(following + 1, len(layers)):
-        weights, biases = layer_of(genes, layers, later)
-        values = np.dot(weights, values)
-        activate(values, biases, layers[later, 3])
+        inputs, outputs, start, code = layers[later]
+        middle = start + inputs * outputs
+        values = np.dot(genes[start:middle].reshape(outputs, inputs), values)
+        activate(values, genes[middle : middle + outputs], code)
     return values
+
+
+@part()
+def log_scores(scores, logits, labels, top):
+    """Fill scores (T,) with the labels' log-probabilities, from logits (C, T) and the largest of them, top (T,)."""
+    total = np.zeros(len(top), np.float32)
+    for c in range(len(logits)):
+        row = logits[c]
+        for t in range(len(top)):
+            total[t] += exponential(max(row[t] - top[t], np.float32(-87)))
+    for t in range(len(top)):
+        scores[t] = logits[labels[t], t] - top[t] - logarithm(total[t])
 
 
 @part()
@@ -149,13 +63,7 @@ def score_images(scores, best, logits, labels, kind, reward, penalty, draws, shi
     top = np.empty(images, np.float32)
     best_classes(logits, best, top)
     if kind == LOG_PROBABILITY:
-        total = np.zeros(images, np.float32)
-        for c in range(classes):
-            row = logits[c]
-            for t in range(images):
-                total[t] += exponential(max(row[t] - top[t], np.float32(-87)))
-        for t in range(images):
-            scores[t] = logits[labels[t], t] - top[t] - logarithm(total[t])
+        log_scores(scores, logits, labels, top)
     elif kind == MARGIN:
         for t in range(images):
             rival = np.float32(-np.inf)
@@ -180,24 +88,30 @@ def score_images(scores, best, logits, labels, kind, reward, penalty, draws, shi
             scores[t] = reward if best[t] == labels[t] else penalty
 
 
-@part()
-def log_advantages(advantages, base, spreads, labels, pairs):
+@kernel()
+def compare_by_log(advantages, base, spreads, labels, pairs):
     """Fill the first K advantages (M, T) with the pairs' differences of log-probability, from logits base +- spread.
 
     With p_c = exp(base_c) and q_c = exp(v_c), the twins' normalisers are sum p q and sum p / q: one exponential
     instead of two. Beyond +-60 a logit's change counts as 60.
     """
     classes, images = base.shape
-    odds, top = np.empty_like(base), np.empty(images, np.float32)
-    best_classes(base, np.empty(images, np.int32), top)
-    for c in range(classes):
+    odds, top = np.empty((classes, images), np.float32), np.empty(images, np.float32)
+    for t in range(images):
+        top[t] = base[0, t]
+    for c in range(1, classes):
+        row = base[c]
         for t in range(images):
-            odds[c, t] = exponential(max(base[c, t] - top[t], np.float32(-87)))
+            top[t] = row[t] if row[t] > top[t] else top[t]
+    for c in range(classes):
+        row, own = base[c], odds[c]
+        for t in range(images):
+            own[t] = exponential(max(row[t] - top[t], np.float32(-87)))
     upper, lower = np.empty(images, np.float32), np.empty(images, np.float32)
     for pair in range(pairs):
         spread, target = spreads[pair], advantages[pair]
-        upper[:] = 0
-        lower[:] = 0
+        for t in range(images):
+            upper[t], lower[t] = np.float32(0), np.float32(0)
         for c in range(classes):
             own, change = odds[c], spread[c]
             for t in range(images):
@@ -206,3 +120,63 @@ def log_advantages(advantages, base, spreads, labels, pairs):
                 lower[t] += own[t] / q
         for t in range(images):
             target[t] = np.float32(2) * spread[labels[t], t] - logarithm(upper[t] / lower[t])
+
+
+@kernel()
+def compare_by_score(advantages, base, spreads, labels, draws, task, net, layer, pairs):
+    """Fill the first K advantages (M, T) with the differences of the scores of the layer's pairs, for any fitness.
+
+    task = kind, reward, penalty; `draws` (T,) choose the classes (score_images); net = genes (D,), layers.
+    """
+    kind, reward, penalty = task
+    genes, layers = net
+    count = len(labels)
+    scores, best = np.empty((2, count), np.float32), np.empty(count, np.int32)
+    for pair in range(pairs):
+        shift, target = np.uint32((pair << 32) // pairs), advantages[pair]
+        for twin in range(2):
+            values = answer(base, spreads[pair], np.float32(1 - 2 * twin), genes, layers, layer)
+            score_images(scores[twin], best, values, labels, kind, reward, penalty, draws, shift)
+        for t in range(count):
+            target[t] = scores[0, t] - scores[1, t]
+
+
+@kernel()
+def answer_pairs(answers, start, base, spreads, net, layer):
+    """Fill the logits of a layer's mutants, in (K, 2, N, C) from image `start` on: for a user's fitness."""
+    genes, layers = net
+    for pair in range(len(answers)):
+        for twin in range(2):
+            found = answer(base, spreads[pair], np.float32(1 - 2 * twin), genes, layers, layer)
+            target = answers[pair, twin]
+            for t in range(base.shape[1]):
+                for c in range(len(found)):
+                    target[start + t, c] = found[c, t]
+
+
+@part()
+def add_scores(total, scores, best, labels, weights):
+    """Add up weighted scores (T,) and right predictions."""
+    for t in range(len(labels)):
+        total[0] += scores[t] * weights[t]
+        total[1] += best[t] == labels[t]
+
+
+@kernel()
+def total_by_log(total, logits, labels, weights):
+    """Add up the weighted log-probabilities of a tile's labels and its right predictions, from logits (C, T)."""
+    count = len(labels)
+    scores, best, top = np.empty(count, np.float32), np.empty(count, np.int32), np.empty(count, np.float32)
+    best_classes(logits, best, top)
+    log_scores(scores, logits, labels, top)
+    add_scores(total, scores, best, labels, weights)
+
+
+@kernel()
+def total_by_score(total, logits, labels, weights, draws, task):
+    """Add up a tile's weighted scores, for any fitness, and its right predictions, from logits (C, T)."""
+    kind, reward, penalty = task
+    count = len(labels)
+    scores, best = np.empty(count, np.float32), np.empty(count, np.int32)
+    score_images(scores, best, logits, labels, kind, reward, penalty, draws, np.uint32(0))
+    add_scores(total, scores, best, labels, weights)

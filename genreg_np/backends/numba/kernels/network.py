@@ -1,4 +1,4 @@
-"""What a genome computes: activations, logits, and what it earns for its predictions.
+"""What a genome computes: products and activations; and what its scores are made of.
 
 Shapes: K classes, N images, one image per column. Loops run over images innermost, so that they vectorise.
 """
@@ -7,12 +7,9 @@ Shapes: K classes, N images, one image per column. Loops run over images innermo
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from genreg_np.backends.numba.kernels.bits import ZERO, copy, fill_words, unit_float
-from genreg_np.backends.numba.kernels.jit import part
+from genreg_np.backends.numba.kernels.jit import kernel, part
 from genreg_np.streams import Purpose
 
 PREDICTION = np.uint64(Purpose.PREDICTION)
@@ -43,6 +40,25 @@ def tanh(x):
 
 
 @part()
+def product(weights, values, sums):
+    """Fill sums (O, N) with the product of weights (O, I) and values (I, N)."""
+    np.dot(weights, values, sums)
+
+
+@kernel()
+def multiply(weights, values, sums):
+    """Fill sums (G, O, N) with the products of weights (G, O, I) and values (G, I, N)."""
+    for g in range(len(sums)):
+        product(weights[g], values[g], sums[g])
+
+
+@kernel()
+def multiply_turned(weights, values, sums):
+    """Fill sums (O, N) with the product of weights (O, I) and values (N, I), which are not turned over in memory."""
+    np.dot(weights, values.T, sums)
+
+
+@kernel()
 def activate(values, biases, code):
     """Replace values (O, N) by a(values + biases); `code` as in base.ACTIVATION_CODES."""
     for unit in range(values.shape[0]):
@@ -108,49 +124,11 @@ def logarithm(x):
 @part()
 def best_classes(logits, best, top):
     """Fill best (N,) with the most probable class, the lowest of equals, and top (N,) with its logit."""
-    best[:] = 0
-    copy(top, logits[0])
+    for i in range(len(top)):
+        best[i], top[i] = 0, logits[0, i]
     for k in range(1, len(logits)):
-        for i in range(logits.shape[1]):
-            better = logits[k, i] > top[i]
+        row = logits[k]
+        for i in range(len(top)):
+            better = row[i] > top[i]
             best[i] = k if better else best[i]
-            top[i] = logits[k, i] if better else top[i]
-
-
-@part()
-def judge(logits, labels, weights, kind, reward, penalty, genome, generation, seed):
-    """Return fitness and number of right predictions of one genome; its logits (K, N) are overwritten.
-
-    Sampled class: the first k with e_0 + ... + e_k > u (e_0 + ... + e_(K-1)), where e_k = exp(z_k - max z).
-    """
-    classes, images = logits.shape
-    best, top = np.empty(images, np.int32), np.empty(images, np.float32)
-    best_classes(logits, best, top)
-    log_probability = np.empty(images if kind == LOG_PROBABILITY else 0, np.float32)
-    if kind == LOG_PROBABILITY:
-        for i in range(images):
-            log_probability[i] = logits[labels[i], i] - top[i]
-    if kind != REWARD_ARGMAX:
-        for k in range(classes):
-            for i in range(images):
-                logits[k, i] = exponential(max(logits[k, i] - top[i], np.float32(-87)))
-                if k:
-                    logits[k, i] += logits[k - 1, i]
-    if kind == REWARD_SAMPLED:
-        words = np.empty(4 * ((images + 3) // 4), np.uint32)
-        fill_words(words, ZERO, genome, generation, PREDICTION, seed)
-        for i in range(images):
-            top[i] = unit_float(words[i]) * logits[classes - 1, i]
-        best[:] = 0
-        for k in range(classes - 1):
-            for i in range(images):
-                best[i] += logits[k, i] <= top[i]
-    fitness, right = 0.0, 0
-    for i in range(images):
-        hit = best[i] == labels[i]
-        right += hit
-        if kind == LOG_PROBABILITY:
-            fitness += np.float64(log_probability[i] - np.float32(math.log(logits[classes - 1, i]))) * weights[i]
-        else:
-            fitness += (reward if hit else penalty) * weights[i]
-    return fitness, right
+            top[i] = row[i] if better else top[i]

@@ -1,13 +1,20 @@
 """Node perturbation of a tile of images, step by step (base.Backend.perturb; the specification is numpy_.estimate).
 
-mutants.py gives all pairs' differences of scores d. The credits of all units come from them by the same transform,
+A mutated unit takes only two values, a(z + sigma r) = m + delta and a(z - sigma r) = m - delta, whichever pair it is
+in. So the next layer's pre-activations of all K pairs come from one product and a fast Walsh-Hadamard transform:
+
+    W a(z + sigma e_k) + b = (W m + b) + v_k,      v_k = sum over j of H[k, j] u_j,
+    u_j = sum over units h = j (mod M) of W[:, h] delta_h                              twin: (W m + b) - v_k
+
+This costs little more per image than evaluating the network twice, whatever the activation. The credits of all units
+come from all pairs' differences of scores d by the same transform,
 
     c_h = r_h / K * sum over k of H[k, h mod M] d_k,
 
 and a layer's change is the product of credits and inputs, tile by tile, added up in the order of the tiles.
 
-Shapes: T images of a tile, one per column; I inputs, U units of all layers, L layers, K pairs, M the order of H, N
-images of the batch, C classes, D genes.
+Shapes: T images of a tile, one per column; I inputs, U units of all layers, O units of one, N of the next; L layers, K
+pairs, M the order of H, C classes, D genes.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -16,19 +23,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from genreg_np.backends.numba.kernels.bits import ZERO, copy, fill_signs, fill_words
+from genreg_np.backends.numba.kernels.bits import ZERO, copy, fill_signs
 from genreg_np.backends.numba.kernels.jit import kernel, part
-from genreg_np.backends.numba.kernels.mutants import (
-    add_biases,
-    answer,
-    layer_of,
-    log_advantages,
-    mutate_units,
-    score_images,
-    spread,
-    transform,
-)
-from genreg_np.backends.numba.kernels.network import LOG_PROBABILITY, PREDICTION, activate
+from genreg_np.backends.numba.kernels.network import activate, multiply_turned, product
 from genreg_np.streams import Purpose
 
 SIGNS = np.uint64(Purpose.SIGNS)
@@ -37,50 +34,127 @@ BLOCK = 4096  # genes whose tiles one thread adds up at a time
 
 
 @part()
-def gather(features, rows, shifts):
-    """Return rows of the features, each rolled on by its shift, (T, I) float32."""
+def gather(images, features, rows, shifts):
+    """Fill images (T, I) with rows of the features, each rolled on by its shift."""
     inputs = features.shape[1]
-    tile = np.empty((len(rows), inputs), np.float32)
     for t in range(len(rows)):
-        row, shift = features[rows[t]], shifts[t]
-        copy(tile[t, shift:], row)
-        copy(tile[t, :shift], row[inputs - shift :])
-    return tile
+        row, shift, target = features[rows[t]], shifts[t], images[t]
+        copy(target[shift:], row)
+        copy(target[:shift], row[inputs - shift :])
+
+
+@kernel()
+def forward(images, sums, values, unbiased, drawn_from, net):
+    """Fill images (T, I), and pre-activations and activations of all layers, each (U, T).
+
+    drawn_from = features (M, I), rows, shifts (T,); net = genes (D,), layers (L, 4); unbiased (U,) are zeros.
+    """
+    features, rows, shifts = drawn_from
+    genes, layers = net
+    gather(images, features, rows, shifts)
+    first = ZERO
+    for layer in range(len(layers)):
+        inputs, outputs, start = layers[layer, 0], layers[layer, 1], layers[layer, 2]
+        middle, last = start + inputs * outputs, first + outputs
+        weights, own = genes[start:middle].reshape(outputs, inputs), sums[first:last]
+        if layer:
+            product(weights, values[first - inputs : first], own)
+        else:
+            multiply_turned(weights, images, own)
+        for unit in range(outputs):
+            bias, row, target = genes[middle + unit], own[unit], values[first + unit]
+            for t in range(len(row)):
+                row[t] += bias
+                target[t] = row[t]
+        activate(values[first:last], unbiased, layers[layer, 3])
+        first = last
+
+
+@kernel()
+def mutate_units(middle, delta, signs, unbiased, layers, sigma, first_image, generation, seed):
+    """Turn pre-activations z (U, T) of all layers into m, and fill delta and signs, which are 0 where delta is 0.
+
+    A unit's value is m + delta or m - delta, m = (a(z + sigma r) + a(z - sigma r)) / 2.
+    """
+    units, images = middle.shape
+    twins, first = np.empty((2, units, images), np.float32), ZERO
+    fill_signs(signs, first_image, generation, SIGNS, seed)
+    for unit in range(units):
+        row, sign, upper, lower = middle[unit], signs[unit], twins[0, unit], twins[1, unit]
+        for t in range(images):
+            step = sigma * sign[t]
+            upper[t], lower[t] = row[t] + step, row[t] - step
+    for layer in range(len(layers)):
+        last = first + layers[layer, 1]
+        for twin in range(2):
+            activate(twins[twin, first:last], unbiased, layers[layer, 3])
+        first = last
+    for unit in range(units):
+        upper, lower, sign = twins[0, unit], twins[1, unit], signs[unit]
+        mean, half = middle[unit], delta[unit]
+        for t in range(images):
+            a, b = upper[t], lower[t]
+            sign[t] = sign[t] if a != b else np.float32(0)
+            mean[t], half[t] = np.float32(0.5) * (a + b), np.float32(0.5) * (a - b)
 
 
 @part()
-def forward_tile(images, genes, layers, units):
-    """Return pre-activations and activations of all layers, each (U, T), of images (T, I)."""
-    sums, values = np.empty((units, len(images)), np.float32), np.empty((units, len(images)), np.float32)
-    first = 0
-    for layer in range(len(layers)):
-        weights, biases = layer_of(genes, layers, layer)
-        last = first + len(weights)
-        if layer:
-            np.dot(weights, values[first - weights.shape[1] : first], sums[first:last])
-        else:
-            np.dot(weights, images.T, sums[first:last])
-        add_biases(sums[first:last], biases)
-        for unit in range(first, last):
-            copy(values[unit], sums[unit])
-        activate(values[first:last], np.zeros(len(biases), np.float32), layers[layer, 3])
-        first = last
-    return sums, values
+def transform(values):
+    """Replace values (K, n) by H values: the Walsh-Hadamard transform over the first axis, K log2 K additions."""
+    size = len(values)
+    half = 1
+    while half < size:
+        for start in range(0, size, 2 * half):
+            for j in range(start, start + half):
+                first, second = values[j], values[j + half]
+                for i in range(len(first)):
+                    a, b = first[i], second[i]
+                    first[i], second[i] = a + b, a - b
+        half *= 2
+
+
+@kernel()
+def spread(spreads, base, weights, biases, delta):
+    """Fill spreads (M, N, T) with v_k, from weights (N, O) and delta (O, T), and add biases (N,) to base (N, T).
+
+    Behind the last layer are no weights, N = 0: its units' own delta are spread, and there is no base.
+    """
+    order, images = len(spreads), delta.shape[1]
+    for j in range(order):
+        for output in range(spreads.shape[1]):
+            target = spreads[j, output]
+            for t in range(images):
+                target[t] = np.float32(0)
+    for unit in range(len(delta)):
+        source, targets = delta[unit], spreads[unit % order]
+        if len(weights) == 0:
+            copy(targets[unit], source)
+        for output in range(len(weights)):
+            weight, target = weights[output, unit], targets[output]
+            for t in range(images):
+                target[t] += weight * source[t]
+    for output in range(len(weights)):
+        bias, row = biases[output], base[output]
+        for t in range(images):
+            row[t] += bias
+    transform(spreads.reshape(order, spreads.shape[1] * images))
 
 
 @part()
 def weigh(advantages, weights, sigma, pairs, relative):
     """Turn differences of scores (L, M, T) into d / K times the images' weights (T,)."""
-    scale = np.full(len(weights), np.float32(0.5) / sigma, np.float32)
+    scale = np.empty(len(weights), np.float32)
+    for t in range(len(weights)):
+        scale[t] = np.float32(0) if relative else np.float32(0.5) / sigma
     if relative:
-        scale[:] = 0
         for layer in range(len(advantages)):
             for pair in range(pairs):
                 source = advantages[layer, pair]
                 for t in range(len(weights)):
                     scale[t] += source[t] * source[t]
         for t in range(len(weights)):
-            scale[t] = np.float32(1) / max(np.sqrt(scale[t] / np.float32(len(advantages) * pairs)), TINY)
+            root = np.sqrt(scale[t] / np.float32(len(advantages) * pairs))
+            scale[t] = np.float32(1) / max(root, TINY)
     for layer in range(len(advantages)):
         for pair in range(pairs):
             target = advantages[layer, pair]
@@ -88,154 +162,26 @@ def weigh(advantages, weights, sigma, pairs, relative):
                 target[t] *= scale[t] * (np.float32(weights[t]) / np.float32(pairs))
 
 
-@part()
-def fold(change, advantages, signs, inputs, layers, layer):
-    """Write one layer's change from its pairs' advantages d (M, T), which are overwritten: sums, not yet means.
+@kernel()
+def credit(credits, change, advantages, signs, layers, weights, sigma, pairs, relative):
+    """Fill credits (U, T) from differences of scores (L, M, T), 0 beyond pair K, which are overwritten.
 
-    `inputs` (T, I) are the layer's inputs in the unmutated network.
+    Fills the biases' change, too: among all genes' changes (D,).
     """
-    order, images = advantages.shape
-    transform(advantages)
-    credits = np.empty_like(signs)
-    for unit in range(len(signs)):
-        source, target, sign = advantages[unit % order], credits[unit], signs[unit]
-        for t in range(images):
-            target[t] = sign[t] * source[t]
-    weights, biases = layer_of(change, layers, layer)
-    np.dot(credits, inputs, weights)
-    np.dot(credits, np.ones(images, np.float32), biases)
-
-
-@part()
-def fold_layers(change, advantages, signs, images, values, layers):
-    """Write all layers' changes from advantages (L, M, T), 0 beyond pair K."""
-    first = 0
-    for layer in range(len(layers)):
-        inputs, last = layers[layer, 0], first + layers[layer, 1]
-        if layer:
-            fold(change, advantages[layer], signs[first:last], values[first - inputs : first].T, layers, layer)
-        else:
-            fold(change, advantages[layer], signs[first:last], images, layers, layer)
-        first = last
-
-
-@kernel()
-def open_tile(number, size, batch, net, mutation):
-    """Return a tile's first image, its images (T, I), and of all units (U, T) activations, m, delta and signs.
-
-    batch = features (M, I), rows, shifts (N,); net = genes (D,), layers; mutation = sigma, generation, seed.
-    """
-    features, rows, shifts = batch
-    genes, layers = net
-    sigma, generation, seed = mutation
-    start, units = number * size, ZERO
-    for layer in range(len(layers)):
-        units += layers[layer, 1]
-    images = gather(features, rows[start : start + size], shifts[start : start + size])
-    middle, values = forward_tile(images, genes, layers, units)
-    delta, signs = np.empty_like(values), np.empty_like(values)
-    fill_signs(delta, start, generation, SIGNS, seed)
-    first = 0
-    for layer in range(len(layers)):
-        last = first + layers[layer, 1]
-        kept = mutate_units(middle[first:last], delta[first:last], sigma, layers[layer, 3])
-        for unit in range(len(kept)):
-            copy(signs[first + unit], kept[unit])
-        first = last
-    return start, images, values, middle, delta, signs
-
-
-@kernel()
-def compare_by_log(middle, delta, labels, net, pairs, order):
-    """Return a tile's differences of log-probability (L, M, T), 0 beyond pair K.
-
-    Where a mutant's logits are base +- spread: of the last layer, and of one before a linear last.
-    """
-    genes, layers = net
-    advantages = np.zeros((len(layers), order, len(labels)), np.float32)
-    first = 0
-    for layer in range(len(layers)):
-        last = first + layers[layer, 1]
-        base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, order)
-        log_advantages(advantages[layer], base, spreads, labels, pairs)
-        first = last
-    return advantages
-
-
-@kernel()
-def compare_by_score(middle, delta, labels, draws, task, net, pairs, order):
-    """Return a tile's differences of scores (L, M, T), 0 beyond pair K, for any fitness and depth.
-
-    task = kind, reward, penalty; `draws` (T,) choose the classes (score_images).
-    """
-    kind, reward, penalty = task
-    genes, layers = net
-    count, depth = len(labels), len(layers)
-    scores, best = np.empty((2, count), np.float32), np.empty(count, np.int32)
-    advantages = np.zeros((depth, order, count), np.float32)
-    first = 0
-    for layer in range(depth):
-        last = first + layers[layer, 1]
-        base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, order)
-        if kind == LOG_PROBABILITY and (layer + 1 == depth or (layer + 2 == depth and layers[layer + 1, 3] == 0)):
-            log_advantages(advantages[layer], base, spreads, labels, pairs)
-        else:
-            for pair in range(pairs):
-                shift = np.uint32((pair << 32) // pairs)
-                for twin in range(2):
-                    values = answer(base, spreads[pair], np.float32(1 - 2 * twin), genes, layers, layer)
-                    score_images(scores[twin], best, values, labels, kind, reward, penalty, draws, shift)
-                for t in range(count):
-                    advantages[layer, pair, t] = scores[0, t] - scores[1, t]
-        first = last
-    return advantages
-
-
-@kernel()
-def answer_pairs(answers, start, middle, delta, net, order):
-    """Fill the logits of a tile's mutants, in (L, K, 2, N, C) from image `start` on: for a user's fitness."""
-    genes, layers = net
-    width, first = middle.shape[1], 0
-    for layer in range(len(layers)):
-        last = first + layers[layer, 1]
-        base, spreads = spread(middle[first:last], delta[first:last], genes, layers, layer, order)
-        for pair in range(answers.shape[1]):
-            for twin in range(2):
-                found = answer(base, spreads[pair], np.float32(1 - 2 * twin), genes, layers, layer)
-                target = answers[layer, pair, twin, start : start + width]
-                for t in range(width):
-                    for c in range(len(found)):
-                        target[t, c] = found[c, t]
-        first = last
-
-
-@kernel()
-def draws_of(start, count, generation, seed):
-    """Return the words by which classes of images are drawn, at least (T,)."""
-    draws = np.empty(4 * ((count + 3) // 4), np.uint32)
-    fill_words(draws, start // 4, ZERO, generation, PREDICTION, seed)
-    return draws
-
-
-@kernel()
-def fold_tile(change, advantages, tile, weights, layers, pairs, sigma, relative):
-    """Fill a tile's change (D,) from differences of scores (L, M, T), which are overwritten; weights (T,)."""
-    _, images, values, _, _, signs = tile
     weigh(advantages, weights, sigma, pairs, relative)
-    fold_layers(change, advantages, signs, images, values, layers)
-
-
-@kernel()
-def score_tile(total, values, labels, weights, draws, task, classes):
-    """Add up a tile's weighted scores and right predictions, of the unmutated network."""
-    kind, reward, penalty = task
-    count = len(labels)
-    scores, best = np.empty(count, np.float32), np.empty(count, np.int32)
-    logits = values[len(values) - classes :]
-    score_images(scores, best, logits, labels, kind, reward, penalty, draws, np.uint32(0))
-    for t in range(count):
-        total[0] += scores[t] * weights[t]
-        total[1] += best[t] == labels[t]
+    order, images = advantages.shape[1:]
+    ones, first = np.ones(images, np.float32), ZERO
+    for layer in range(len(layers)):
+        own = advantages[layer]
+        transform(own)
+        units = layers[layer, 1]
+        for unit in range(units):
+            source, target, sign = own[unit % order], credits[first + unit], signs[first + unit]
+            for t in range(images):
+                target[t] = sign[t] * source[t]
+        middle = layers[layer, 2] + layers[layer, 0] * units
+        np.dot(credits[first : first + units], ones, change[middle : middle + units])
+        first += units
 
 
 @kernel()

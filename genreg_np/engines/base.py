@@ -1,0 +1,82 @@
+"""What an engine is: it runs one function on many arguments, here or elsewhere, and says how each call ended.
+
+    engine.submit(name, argument, limits)       begin a task; its name says which it is, and is its own
+    for outcome in engine.completed(): ...      what has ended, as it ends, until nothing is left
+    engine.cancel(name); engine.close()
+    engine.map(arguments)                       the outcomes of many, in their order
+
+A task is a pure function of its argument, so a lost one is run again, and every engine gives the same results.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+OK, FAILED, TIMEOUT, CRASH, CANCELLED = "ok", "failed", "timeout", "crash", "cancelled"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a task may take at most."""
+
+    seconds: float | None = None  # from when it begins; None: any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended."""
+
+    name: Hashable
+    status: str  # ok, failed (it raised), timeout (it was killed past its limit), crash (its process died), cancelled
+    value: Any = None  # what the function returned
+    why: str = ""  # what it raised, in a line, or how it ended
+
+
+class Engine(ABC):
+    """Runs one function; a context manager that closes itself."""
+
+    @abstractmethod
+    def submit(self, name: Hashable, argument: Any, limits: Limits = Limits()) -> None:
+        """Take a task on.
+
+        Parameters
+        ----------
+        name : hashable
+            Such as (seed, generation, genome numbers): no two tasks under way share one.
+        argument : object
+            What the function is called with.
+        limits : Limits
+
+        Raises
+        ------
+        ValueError
+            If a task of that name is under way.
+        """
+
+    @abstractmethod
+    def completed(self) -> Iterator[Outcome]:
+        """Yield the outcome of each task, as they end, until none is under way."""
+
+    @abstractmethod
+    def cancel(self, name: Hashable) -> None:
+        """End a task if it is under way; its outcome is `cancelled`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End everything; no process is left."""
+
+    def map(self, arguments: Sequence[Any], limits: Limits = Limits()) -> list[Outcome]:
+        """Return the outcomes of the function on each argument, in their order."""
+        for number, argument in enumerate(arguments):
+            self.submit(number, argument, limits)
+        found = {outcome.name: outcome for outcome in self.completed()}
+        return [found[number] for number in range(len(arguments))]
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

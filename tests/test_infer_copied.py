@@ -1,0 +1,170 @@
+"""The runtime stands alone: copied into an application, as one file or two, it predicts what it predicts here."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genreg_np import infer, infer_layers
+from genreg_np.infer import ModelError
+from genreg_np.model import Model
+from tests.helpers import KINDS, PATIENCE, one_line
+from tests.zoo import exhibit_of
+
+RUNTIME = (Path(infer.__file__), Path(infer_layers.__file__))
+OWN, MORE = "dense, relu", "branches, hidden layer"  # models that infer.py runs by itself, and with infer_layers.py
+
+# How an application imports the runtime: the folder it lies in, its file's name, and the code that gives `infer`.
+PLACES = {
+    "a folder": (".", "infer.py", "import infer"),
+    "a folder, renamed": (".", "runtime.py", "import runtime as infer"),
+    "a package": ("app", "infer.py", "from app import infer"),
+    "a package, renamed": ("app", "runtime.py", "from app import runtime as infer"),
+    "a package in a package": ("app/parts", "infer.py", "import app.parts.infer as infer"),
+    "a file": (
+        "else where",
+        "infer.py",
+        "import importlib.util as u; spec = u.spec_from_file_location('tiny', 'else where/infer.py'); "
+        "infer = u.module_from_spec(spec); spec.loader.exec_module(infer)",
+    ),
+}
+
+ALONE = """
+import sys
+sys.path[:0] = ["."]
+sys.path.append({packages!r})
+sys.modules["genreg_np"] = None
+{code}
+import json
+import numpy as np
+try:
+    outputs = infer.load("model.npz").outputs(np.load("inputs.npy"))
+    np.save("outputs.npy", outputs)
+    error = None
+except infer.ModelError as raised:
+    error = str(raised)
+print(json.dumps([error, sorted({{name for name in sys.modules if "infer" in name}})]))
+"""
+
+
+def alone(code: str, folder: Path, python: str = sys.executable) -> tuple[str | None, list[str]]:
+    """Run code that imports the runtime as `infer`, without this package, on a folder's model.npz and inputs.npy.
+
+    Outputs are in outputs.npy. Returns the line of a ModelError, if there was one, and which modules of the runtime
+    were imported.
+    """
+    found = subprocess.run(
+        [python, "-c", "import numpy; print(numpy.__file__)"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    packages = str(Path(found.stdout.strip()).parents[1])
+    done = subprocess.run(
+        [python, "-S", "-E", "-W", "error", "-c", ALONE.format(packages=packages, code=code)],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    error, modules = json.loads(done.stdout)
+    return error, modules
+
+
+def lay(folder: Path, model: str, place: str = "a folder", files: tuple[Path, ...] = RUNTIME) -> str:
+    """Copy files of the runtime, a model and inputs into a folder; return the code that imports the runtime."""
+    below, name, code = PLACES[place]
+    (folder / below).mkdir(parents=True, exist_ok=True)
+    for file in files:
+        shutil.copy(file, folder / below / (name if file == RUNTIME[0] else file.name))
+    exhibit_of(model).model.save(folder / "model.npz")
+    np.save(folder / "inputs.npy", exhibit_of(model).inputs)
+    return code
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("model", [OWN, MORE])
+def test_copied_files_find_each_other(tmp_path: Path, model: str, place: str) -> None:
+    """In a folder or a package, under any name, or loaded from a file: the same bytes of outputs."""
+    error, _ = alone(lay(tmp_path, model, place), tmp_path)
+    assert error is None
+    exhibit = exhibit_of(model)
+    assert np.load(tmp_path / "outputs.npy").tobytes() == exhibit.model.outputs(exhibit.inputs).tobytes()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_errors_of_copied_layers_are_those_of_the_copied_runtime(tmp_path: Path, place: str) -> None:
+    """An application that catches its ModelError catches what infer_layers.py raises."""
+    code = lay(tmp_path, MORE, place)
+    spoilt = Model(exhibit_of(MORE).model.header, exhibit_of(MORE).model.arrays)
+    spoilt.arrays = {name: array for name, array in spoilt.arrays.items() if not name.endswith(".filters")}
+    spoilt.save(tmp_path / "model.npz")
+    error, _ = alone(code, tmp_path)
+    assert error is not None
+    assert "filters' is missing" in one_line(error)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_model_that_needs_the_missing_file_says_so_in_one_line(tmp_path: Path, place: str) -> None:
+    """It names the kinds of layers, the file, and what else would do."""
+    error, _ = alone(lay(tmp_path, MORE, place, RUNTIME[:1]), tmp_path)
+    line = one_line(error)
+    assert line.startswith(
+        "model.npz: needs infer_layers.py for layers of kind standardise, levels, deskew, branches ("
+    )
+    assert "beside infer.py" in line
+    assert "export --to python" in line
+
+
+@pytest.mark.parametrize("model", [OWN, "int8, deep"])
+def test_dense_and_8_bit_models_need_one_file(tmp_path: Path, model: str) -> None:
+    """infer.py alone runs them; where the other file is there, it is not imported, and could be anything."""
+    code = lay(tmp_path, model, files=RUNTIME[:1])
+    assert alone(code, tmp_path) == (None, ["infer"])
+    (tmp_path / "infer_layers.py").write_text("raise SystemExit('imported')")
+    assert alone(code, tmp_path) == (None, ["infer"])
+    exhibit = exhibit_of(model)
+    assert np.load(tmp_path / "outputs.npy").tobytes() == exhibit.model.outputs(exhibit.inputs).tobytes()
+
+
+@pytest.mark.parametrize(("model", "expected"), [(OWN, False), ("int8, deep", False), (MORE, True)])
+def test_the_package_imports_other_layers_for_models_that_have_some(tmp_path: Path, model: str, expected: bool) -> None:
+    """Loading a model of dense layers costs one module, not two."""
+    code = "del sys.modules['genreg_np']; from genreg_np import infer"
+    package = tmp_path / "genreg_np"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for file in RUNTIME:
+        shutil.copy(file, package)
+    lay(tmp_path, model, files=())
+    error, modules = alone(code, tmp_path)
+    assert error is None
+    assert modules == ["genreg_np.infer"] + ["genreg_np.infer_layers"] * expected
+
+
+def test_other_layers_come_with_the_same_functions(tmp_path: Path) -> None:
+    """In this package there is one infer_layers, whoever imports it."""
+    assert infer._more_layers() == infer_layers.LAYERS
+    assert infer_layers.ModelError is ModelError
+
+
+def test_infer_knows_which_kinds_are_elsewhere() -> None:
+    """Every kind has its place in one of the two files, and none in both."""
+    assert set(infer.ELSEWHERE) == set(infer_layers.LAYERS)
+    assert len(KINDS) == len(infer.LAYERS) + len(infer_layers.LAYERS)
+
+
+def test_files_that_do_not_go_together_are_told(tmp_path: Path) -> None:
+    """An infer.py of another version lacks names: one line, with what is missing."""
+    code = lay(tmp_path, MORE, "a package")
+    text = RUNTIME[0].read_text("utf-8").replace("def weights_of", "def weights_from")
+    (tmp_path / "app" / "infer.py").write_text(text, "utf-8")
+    error, _ = alone(code, tmp_path)
+    assert "cannot import name 'weights_of'" in one_line(error)
+    assert "from the same genreg-np" in one_line(error)
