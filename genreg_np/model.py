@@ -59,7 +59,7 @@ class Network:
                 raise UsageError(f"layer {number} ({layer.kind}) {error}") from None
             if number > len(self.fixed) and isinstance(layer, FixedLayer):
                 raise UsageError(f"layer {number} ({layer.kind}) is fixed: it must stand before those that learn")
-        if not self.learning:
+        if not self.gene_count:
             raise UsageError("a network needs at least one layer that learns, such as a dense one")
         object.__setattr__(self, "outputs", math.prod(shape))
 
@@ -107,7 +107,10 @@ class Network:
         """
         for number, layer in enumerate(self.learning, start=len(self.fixed)):
             if not isinstance(layer, Dense):
-                raise UsageError(f"layer {number} ({layer.kind}) is not dense: only dense layers can be computed so")
+                raise UsageError(
+                    f"layer {number} ({layer.kind}) is not dense: strategies and backends take dense layers, and fixed "
+                    "ones before them"
+                )
         return tuple(layer for layer in self.learning if isinstance(layer, Dense))
 
     @property
@@ -129,14 +132,20 @@ class Network:
 
     @functools.cached_property
     def weight_slices(self) -> tuple[tuple[slice, slice], ...]:
-        """Where each dense layer's weights and biases lie among the genes."""
+        """Where each dense layer's weights and biases lie among the genes; raises as `dense` does."""
         places = [place for _, place in self.parameter_slices]
-        return tuple(zip(places[0::2], places[1::2], strict=True))
+        return tuple((places[2 * number], places[2 * number + 1]) for number in range(len(self.dense)))
 
     def unpack(self, genes: Float32) -> list[tuple[Float32, Float32]]:
-        """Return each dense layer's weights (..., O, I) and biases (..., O) as views of genes (..., D)."""
+        """Return each dense layer's weights (..., O, I) and biases (..., O) as views of genes (..., D).
+
+        Raises
+        ------
+        UsageError
+            If there are other layers.
+        """
         arrays = self.parameters_of(genes)
-        return list(zip(arrays[0::2], arrays[1::2], strict=True))
+        return [(arrays[2 * number], arrays[2 * number + 1]) for number in range(len(self.dense))]
 
     def parameters_of(self, genes: Float32) -> list[Float32]:
         """Return the parameters (..., *shape) of all learning layers as views of genes (..., D)."""
@@ -168,7 +177,10 @@ class Network:
         return cls(tuple(described["input_shape"]), tuple(layers))
 
     def describe(self) -> str:
-        """Return e.g. "784-64-10, tanh, 50,890 weights and biases"."""
+        """Return e.g. "784-64-10, tanh, 50,890 weights and biases"; of layers that are not all dense their kinds."""
+        if not all(isinstance(layer, Dense) for layer in self.learning):
+            kinds = ", ".join(layer.kind for layer in self.learning)
+            return f"{math.prod(self.feature_shape)} inputs, {kinds}, {self.gene_count:,} weights and biases"
         widths = "-".join(str(width) for width in (self.dense[0].inputs, *(layer.outputs for layer in self.dense)))
         activations = ", ".join(dict.fromkeys(layer.activation for layer in self.dense[:-1])) or "linear"
         return f"{widths}, {activations}, {self.gene_count:,} weights and biases"

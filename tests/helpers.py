@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import itertools
 import os
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from genreg_np import backends, infer, infer_layers
+from genreg_np import backends, infer, infer_layers, strategies
 from genreg_np.backends.base import Backend
 from genreg_np.backends.cuda.backend import CupyBackend
 from genreg_np.data.dataset import Dataset, Split
@@ -26,9 +27,9 @@ from genreg_np.model import Model, Network, Standardise
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
 
+KINDS = {**infer.LAYERS, **infer_layers.LAYERS}  # of layers, and what makes them at run time
+INT8 = {"quantise", "dense-int8"}  # of which, what `--int8` makes of a model: they are run, and never trained
 ROOT = Path(__file__).resolve().parents[1]
-
-KINDS = {**infer.LAYERS, **infer_layers.LAYERS}  # of layers, and what makes them
 
 patient = settings(deadline=None)  # for @given: a busy machine is no failure
 
@@ -47,7 +48,7 @@ def tiny_dataset(classes: int = 4, per_class: int = 24, kind: str = "u", noise: 
     return Dataset("tiny", split(per_class), split(per_class), split(8), names, (0.0, 255.0) if kind == "u" else None)
 
 
-# Each strategy's own settings for a run that takes milliseconds.
+# Strategies' settings for a run that takes milliseconds; of others their own, with the sizes below where they have any.
 TINY: dict[str, dict[str, object]] = {
     "genreg": {"population_size": 20, "images_per_class": 6, "survival_cutoff": 0.25, "elites": 1},
     "node-perturbation": {"pairs": 4, "batch_size": 24},
@@ -67,7 +68,9 @@ TINY: dict[str, dict[str, object]] = {
 }
 
 
-# Settings with which each strategy learns a small task in forty generations; by default its own.
+SMALL = {"population_size": 20, "batch_size": 24, "pairs": 4}
+
+# Settings with which strategies learn a small task in forty generations; others do by their own.
 LEARNING: dict[str, dict[str, Any]] = {
     "genreg": {
         "population_size": 60,
@@ -86,10 +89,32 @@ LEARNING: dict[str, dict[str, Any]] = {
 }
 
 
+# Which shared tests a strategy is not for, and why: by test, then by strategy. All others are run on it.
+NOT_FOR: dict[str, dict[str, str]] = {
+    "better than random search": {"random-search": "it is what others are compared with"},
+    "layers too large": {"genreg-2": "it takes no hidden layers"},
+    "population too large": {
+        "genreg-2": "the largest population it takes are 10,000 heads of a few axes, which fit",
+        "random-search": "genomes are built where they are judged, so that any population fits",
+    },
+}
+
+
+def strategies_for(test: str) -> list[str]:
+    """Return the strategies of the registry that a shared test is for."""
+    return [name for name in strategies.REGISTRY if name not in NOT_FOR[test]]
+
+
+def tiny_settings(strategy: str) -> dict[str, object]:
+    """Return a strategy's settings for a run that takes milliseconds, whether or not it is in the table."""
+    known = {item.name for item in dataclasses.fields(strategies.strategy_class(strategy).Options)}
+    return TINY.get(strategy, {name: value for name, value in SMALL.items() if name in known})
+
+
 def tiny_config(**changes: object) -> TrainConfig:
     """Return settings of a run that takes milliseconds."""
     values = {"hidden": [5], "generations": 6, "validate_every": 2, "seed": 3}
-    return TrainConfig.from_dict(values | TINY[str(changes.get("strategy", "genreg"))] | changes)
+    return TrainConfig.from_dict(values | tiny_settings(str(changes.get("strategy", "genreg"))) | changes)
 
 
 class Clock:
@@ -157,10 +182,10 @@ FIXED = Standardise(np.zeros(6, np.float32), np.ones(6, np.float32))
 STANDARDISED = model_of(Network.build((6,), (4,), 3, fixed=(FIXED,)))
 
 
-def evolution(backend: str = "numpy", **changes: Any) -> Evolution:
-    """Return a small evolution on labelled images."""
-    dataset = dataset_for(str(changes.get("strategy")), DATASET)
-    return Evolution(tiny_config(**changes), dataset, backend=backend)
+def evolution(backend: str = "numpy", on: Dataset | None = None, **changes: Any) -> Evolution:
+    """Return a small evolution on labelled images, or on a dataset."""
+    chosen = on or dataset_for(str(changes.get("strategy")), DATASET)
+    return Evolution(tiny_config(**changes), chosen, backend=backend)
 
 
 def own(**changes: Any) -> Evolution:
@@ -198,11 +223,12 @@ def read_or_refuse(path: Path) -> None:
 
 
 STANDIN = ROOT / "tests" / "standin"  # a folder to import `cupy` from where there is no GPU
-BACKENDS = [
-    *(name for name in backends.NAMES if name not in ("auto", "cpu", "cupy")),
-    "cupy by g++",
-    pytest.param("cupy", marks=pytest.mark.gpu),
+CPU_BACKENDS = [  # of the registry, those that run on any machine where their packages are
+    pytest.param(name, marks=pytest.mark.skipif(name == "numba" and backends.resolve("cpu") != name, reason="no numba"))
+    for name in backends.REGISTRY
+    if name != "cupy"
 ]
+BACKENDS = [*CPU_BACKENDS, "cupy by g++", pytest.param("cupy", marks=pytest.mark.gpu)]
 
 
 def create_or_skip(name: str) -> Backend:

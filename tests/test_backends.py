@@ -363,7 +363,7 @@ def test_an_unknown_backend_is_refused_with_the_nearest_name(name: str, near: st
 
 def test_every_named_backend_runs_here_or_says_why_not_in_one_line() -> None:
     """Without a GPU, cupy is a BackendError or a missing extra; nothing crashes."""
-    for name in backends.NAMES:
+    for name in backends.names():
         try:
             created = backends.create(name)
         except (BackendError, MissingExtraError) as error:

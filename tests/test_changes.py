@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from tests.helpers import (
     one_line,
     outcome,
 )
-
-BACKENDS = ["numpy"] + ["numba"] * bool(importlib.util.find_spec("numba") and importlib.util.find_spec("scipy"))
 
 pytestmark = pytest.mark.filterwarnings("error")
 

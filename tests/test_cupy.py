@@ -29,7 +29,8 @@ from genreg_np.layers.groups import Gene
 from genreg_np.runs.budget import fit_to_budget
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
-from tests.helpers import DATASET, PATIENCE, ROOT, STANDIN, TINY, Clock, dataset_for, one_line, standin, tiny_config
+from genreg_np.strategies import REGISTRY
+from tests.helpers import DATASET, PATIENCE, ROOT, STANDIN, Clock, dataset_for, one_line, standin, tiny_config
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_node_perturbation_runs_on_a_gpu(cupy: Any) -> None:
     assert np.abs(found.state.genes - expected.state.genes).max() < 1e-3
 
 
-@pytest.mark.parametrize("strategy", list(TINY))
+@pytest.mark.parametrize("strategy", list(REGISTRY))
 def test_every_strategy_runs_saves_and_goes_on_on_a_gpu(cupy: Any, strategy: str, tmp_path: Path) -> None:
     """No strategy takes the device's arrays for NumPy's; what it saves goes on to the same bytes."""
     dataset, config = dataset_for(strategy, DATASET), tiny_config(strategy=strategy)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +17,13 @@ from genreg_np.errors import UsageError
 from genreg_np.fitness import Score
 from genreg_np.model import Model, Network
 from genreg_np.runs.evolution import Evolution
-from genreg_np.strategies import epochs, selection
+from genreg_np.strategies import REGISTRY, epochs, selection
 from genreg_np.strategies.genreg import draw_batch
 from genreg_np.strategies.problem import HiddenLayers, network_for
 from tests.helpers import (
+    CPU_BACKENDS,
     DATASET,
     LEARNING,
-    TINY,
     dataset_for,
     evolution,
     model_of,
@@ -32,11 +31,10 @@ from tests.helpers import (
     outcome,
     own,
     smallness,
+    strategies_for,
     tiny_config,
     tiny_dataset,
 )
-
-BACKENDS = ["numpy"] + ["numba"] * bool(importlib.util.find_spec("numba") and importlib.util.find_spec("scipy"))
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -48,8 +46,8 @@ def without_seconds(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 # Reproducibility
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("strategy", list(TINY))
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
+@pytest.mark.parametrize("strategy", list(REGISTRY))
 def test_same_seed_same_result(strategy: str, backend: str) -> None:
     """Two runs of one seed record the same numbers and end in the same bytes."""
     runs = [evolution(backend, strategy=strategy) for _ in range(2)]
@@ -60,7 +58,7 @@ def test_same_seed_same_result(strategy: str, backend: str) -> None:
     assert without_seconds(records[0]) == without_seconds(records[1])
 
 
-@pytest.mark.parametrize("strategy", list(TINY))
+@pytest.mark.parametrize("strategy", list(REGISTRY))
 def test_another_seed_another_result(strategy: str) -> None:
     """The seed is what determines a run."""
     packed = []
@@ -71,8 +69,8 @@ def test_another_seed_another_result(strategy: str) -> None:
     assert len(set(packed)) == 3
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("strategy", list(TINY))
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
+@pytest.mark.parametrize("strategy", list(REGISTRY))
 @pytest.mark.parametrize("stop", [0, 1, 3])
 def test_resume_equals_uninterrupted(tmp_path: Path, strategy: str, backend: str, stop: int) -> None:
     """Saved after any generation, loaded and gone on with, a run ends in the bytes of the run never stopped."""
@@ -155,12 +153,12 @@ def random_accuracies(dataset: Any, network: Network, count: int) -> np.ndarray:
     return NumpyBackend().score(run._asked, batch).accuracy
 
 
-@pytest.mark.parametrize("strategy", [name for name in TINY if name != "random-search"])
+@pytest.mark.parametrize("strategy", strategies_for("better than random search"))
 def test_better_than_random_search(strategy: str) -> None:
     """Forty generations beat the best of as many random genomes, chosen by their validation accuracy itself."""
     dataset = dataset_for(strategy, tiny_dataset(classes=6, noise=30))
     size = {"generations": 40, "hidden": [12]}
-    run = Evolution(tiny_config(strategy=strategy, **size | LEARNING[strategy]), dataset, backend="numpy")
+    run = Evolution(tiny_config(strategy=strategy, **size | LEARNING.get(strategy, {})), dataset, backend="numpy")
     run.run()
     rivals = random_accuracies(dataset, run.network, 40 * 60)
     assert run.accuracies("validation")["best"] > rivals.max() + 0.2
@@ -195,7 +193,7 @@ def test_the_consensus_is_the_mean_of_the_survivors() -> None:
     assert (np.diff(run.state.trust) <= 0).all()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 def test_base_mutation_changes_survivors_but_not_elites(backend: str) -> None:
     """With base mutation, elites are handed on unchanged while the other survivors drift before they breed."""
     results = []
@@ -220,7 +218,7 @@ def test_all_survivors_may_be_elites() -> None:
     assert run.generation == 3
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 @pytest.mark.parametrize("fitness", ["reward", "log-probability"])
 @pytest.mark.filterwarnings("ignore:(invalid value|overflow):RuntimeWarning")
 def test_nan_weights_do_not_spread(backend: str, fitness: str) -> None:
@@ -235,7 +233,7 @@ def test_nan_weights_do_not_spread(backend: str, fitness: str) -> None:
     assert np.isfinite(run.state.trust).all()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 def test_accuracies_are_those_of_the_champions_on_the_named_split(backend: str) -> None:
     """What a run reports is what its saved models score on the raw images of that split."""
     run = evolution(backend, **LEARNING["genreg"])

@@ -241,7 +241,7 @@ def test_no_images_have_no_features(backend: Backend) -> None:
 
 
 @pytest.mark.skipif(
-    "numba" not in backends.NAMES or backends.resolve("cpu") != "numba", reason="numba is not installed"
+    "numba" not in backends.REGISTRY or backends.resolve("cpu") != "numba", reason="numba is not installed"
 )
 def test_threads_change_no_level() -> None:
     """One and several threads give identical levels."""

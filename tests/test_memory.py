@@ -14,7 +14,7 @@ from genreg_np.errors import UsageError
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
 from genreg_np.strategies import REGISTRY
-from tests.helpers import evolution, one_line, tiny_config, tiny_dataset
+from tests.helpers import evolution, one_line, strategies_for, tiny_config, tiny_dataset
 
 LIMIT = 8 << 20
 POPULATIONS = [name for name in REGISTRY if "population_size" in vars(evolution(strategy=name).config.options)]
@@ -39,7 +39,7 @@ def refused(within: int = LIMIT, **settings: object) -> str:
 
 
 @pytest.mark.usefixtures("small_machine")
-@pytest.mark.parametrize("strategy", [name for name in POPULATIONS if name not in ("genreg-2", "random-search")])
+@pytest.mark.parametrize("strategy", [name for name in strategies_for("population too large") if name in POPULATIONS])
 def test_a_population_too_large_names_the_largest_that_fits(strategy: str) -> None:
     """The one named fits, and one more does not."""
     most = {"mixed": 1000}.get(strategy, 1_000_000)
@@ -53,7 +53,7 @@ def test_a_population_too_large_names_the_largest_that_fits(strategy: str) -> No
 
 
 @pytest.mark.usefixtures("small_machine")
-@pytest.mark.parametrize("strategy", [name for name in REGISTRY if name != "genreg-2"])
+@pytest.mark.parametrize("strategy", strategies_for("layers too large"))
 @pytest.mark.parametrize("hidden", [[10**5], [10**9, 10**9], [2000] * 100])
 def test_layers_too_large_are_refused(strategy: str, hidden: list[int]) -> None:
     """A network that does not fit even once is refused by every strategy."""

@@ -13,8 +13,8 @@ from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.cli.output import Progress
 from genreg_np.errors import FitnessError, UsageError
 from genreg_np.runs.evolution import Evolution
-from genreg_np.strategies import genreg_2
-from tests.helpers import DATASET, TINY, dataset_for, evolution, one_line, tiny_config
+from genreg_np.strategies import REGISTRY, genreg_2
+from tests.helpers import DATASET, dataset_for, evolution, one_line, tiny_config
 
 # Settings that drive weights or activations out of what float32 holds.
 HUGE: dict[str, dict[str, Any]] = {
@@ -128,7 +128,7 @@ def test_the_command_lines_progress_says_how_many_there_were(
     assert ("1,234 fitness values not finite" in capsys.readouterr().out) == said
 
 
-@pytest.mark.parametrize("strategy", list(TINY))
+@pytest.mark.parametrize("strategy", list(REGISTRY))
 def test_a_run_without_anything_undefined_says_nothing_of_it(strategy: str) -> None:
     """The records of ordinary runs are what they were."""
     run = Evolution(tiny_config(strategy=strategy), dataset_for(strategy, DATASET), backend="numpy")

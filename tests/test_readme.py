@@ -86,6 +86,7 @@ def test_the_records_of_a_fitness_of_ones_own_are_documented() -> None:
 @pytest.mark.parametrize(
     "path",
     [
+        "docs/extending.md",
         "docs/own-fitness.md",
         "docs/mixed.md",
         "docs/experiments/mixed.md",

@@ -21,9 +21,8 @@ from genreg_np.runs.checkpoint import RunFolder, read_checkpoint
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.result import Watcher
 from genreg_np.runs.training import resume, train
-from tests.helpers import PATIENCE, TINY, Clock, dataset_for, one_line, tiny_config, tiny_dataset
-
-BACKENDS = ("numpy", "numba")
+from genreg_np.strategies import REGISTRY
+from tests.helpers import CPU_BACKENDS, PATIENCE, Clock, dataset_for, one_line, tiny_config, tiny_dataset
 
 
 def finish(folder: Path, backend: str = "numpy", **changes: object) -> bytes:
@@ -39,9 +38,9 @@ def stop_after(generations: int) -> Watcher:
     return Watcher(on_record=seen.append, should_stop=lambda: len(seen) >= generations)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", CPU_BACKENDS)
 @pytest.mark.parametrize("at", [1, 2, 5])
-@pytest.mark.parametrize("strategy", list(TINY))
+@pytest.mark.parametrize("strategy", list(REGISTRY))
 def test_resume_ends_byte_identical_to_a_run_never_stopped(
     tmp_path: Path, strategy: str, backend: str, at: int
 ) -> None:
@@ -162,7 +161,7 @@ def test_a_run_that_reached_its_target_is_not_trained_on(tmp_path: Path) -> None
     assert (tmp_path / "run/model.npz").read_bytes() == reached
 
 
-@pytest.mark.parametrize("strategy", list(TINY))
+@pytest.mark.parametrize("strategy", list(REGISTRY))
 def test_a_budget_becomes_a_total_before_the_first_generation(tmp_path: Path, strategy: str) -> None:
     """A run stopped at once has its number of generations in config.toml, and ends as a run of that number."""
     config, dataset = tiny_config(strategy=strategy, generations=100_000), dataset_for(strategy, tiny_dataset())

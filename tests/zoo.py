@@ -1,17 +1,22 @@
-"""A model of every kind that can be trained: exporters are held to infer.py on all of them."""
+"""A model of every kind that can be trained, and of every kind of layer: exporters are held to infer.py on them."""
 
 from __future__ import annotations
 
 import functools
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.data.dataset import Dataset, Split
-from genreg_np.export import kinds_of
+from genreg_np.export import kinds_of, target
 from genreg_np.export.quantise import quantise
+from genreg_np.layers import REGISTRY, layer_class
+from genreg_np.layers.dense import Dense
 from genreg_np.model import Model, Network
 from tests import test_detector_bank, test_genreg_2
 from tests.helpers import model_of
@@ -95,6 +100,16 @@ def _int8(name: str) -> Exhibit:
     return Exhibit(quantise(exhibit.model, exhibit.inputs), exhibit.inputs)
 
 
+def _layer(kind: str) -> Exhibit:
+    """Return the layer's own example, and three classes after it."""
+    layer, shape = layer_class(kind).example()
+    network = Network(shape, (layer, Dense(math.prod(layer.output_shape(shape)), 3)))
+    inputs = np.random.default_rng(4).integers(0, 256, (20, *shape)).astype(np.uint8)
+    return Exhibit(model_of(network), inputs)
+
+
+# Kinds that the models below have; every other kind of the registry has an exhibit of its own, last.
+SHOWN = ("dense", "levels", "deskew", "detectors", "branches", "responses", "statistics", "standardise", "project")
 MAKERS = {
     **{f"dense, {activation}": functools.partial(_dense, (7,), activation) for activation in infer.ACTIVATIONS},
     "dense, no hidden layer": functools.partial(_dense, ()),
@@ -114,6 +129,7 @@ MAKERS = {
     "int8, standardised features": functools.partial(_int8, "standardised features"),
     "int8, values": functools.partial(_int8, "values, not classes"),
     "int8, raw values 0 to 16": functools.partial(_int8, "raw values 0 to 16"),
+    **{f"layer of {kind}": functools.partial(_layer, kind) for kind in REGISTRY if kind not in SHOWN},
 }
 ZOO = tuple(MAKERS)
 
@@ -124,6 +140,19 @@ def exhibit_of(name: str) -> Exhibit:
     return MAKERS[name]()
 
 
-def kinds_shown() -> set[str]:
+def exhibit_for(to: str, name: str) -> Exhibit:
+    """Return an exhibit that a target takes; skip where it does not, which test_export.py holds to be refused."""
+    exhibit = exhibit_of(name)
+    if missing := kinds_in(exhibit.model) - target(to).TAKES:
+        pytest.skip(f"{to} takes no {', '.join(sorted(missing))}")
+    return exhibit
+
+
+def kinds_in(model: Model) -> set[str]:
+    """Return the kinds of a model's layers, those in branches too."""
+    return {kind for _, kind in kinds_of(model.header["network"]["layers"])}
+
+
+def kinds_shown(names: Iterable[str] = ZOO) -> set[str]:
     """Return every kind of layer that some exhibit has."""
-    return {kind for name in ZOO for _, kind in kinds_of(exhibit_of(name).model.header["network"]["layers"])}
+    return set().union(*(kinds_in(exhibit_of(name).model) for name in names))

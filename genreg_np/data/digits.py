@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from genreg_np.data.built_in import BuiltIn
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.splits import stratified_split
 from genreg_np.errors import missing_extra
@@ -40,3 +41,6 @@ def load_digits() -> Dataset:
         name="digits",
         input_range=(0.0, 16.0),
     )
+
+
+DIGITS = BuiltIn("1,797 handwritten digits, 8x8", load_digits, "sklearn", "scikit-learn", "train")

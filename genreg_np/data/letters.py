@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.data.built_in import BuiltIn
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.data.splits import stratified_split
 from genreg_np.errors import UsageError, missing_extra
@@ -149,3 +150,6 @@ def draw_view(letter: int, view: int) -> NDArray[np.uint8]:
     )
     coverage = np.asarray(turned, np.float64) / 255.0
     return np.rint(background + coverage * (ink - background)).astype(np.uint8)
+
+
+ALPHABET = BuiltIn("the alphabet rendered, 100x100, plain or varied", load_letters, "PIL", "pillow", "images")

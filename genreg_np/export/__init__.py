@@ -9,7 +9,6 @@ trained. A target that cannot express a layer says so before anything is written
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import re
 import secrets
@@ -17,19 +16,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from genreg_np.errors import GenregError, UsageError, did_you_mean
+from genreg_np.errors import GenregError, UsageError
 from genreg_np.files import write_atomic
 from genreg_np.model import Model
+from genreg_np.registry import look_up
 
-__all__ = ["TARGETS", "export", "files_of", "kinds_of", "target"]
+__all__ = ["REGISTRY", "TARGETS", "export", "files_of", "kinds_of", "target"]
 
-MODULES = {  # target: its module in this package
-    "python": "python_",
-    "c": "c",
-    "onnx": "onnx_",
-    "html": "html",
+REGISTRY = {  # a module each: a `Target`
+    "python": "genreg_np.export.python_",
+    "c": "genreg_np.export.c",
+    "onnx": "genreg_np.export.onnx_",
+    "html": "genreg_np.export.html",
 }
-TARGETS = tuple(MODULES)
+TARGETS = REGISTRY.keys()  # a view, so that it has what is registered later
 
 
 class Target(Protocol):
@@ -51,9 +51,7 @@ def target(name: str) -> Any:
     UsageError
         For an unknown name.
     """
-    if name not in MODULES:
-        raise UsageError(f"unknown target {name!r}" + did_you_mean(name, MODULES))
-    return importlib.import_module(f"genreg_np.export.{MODULES[name]}")
+    return look_up(REGISTRY, name, "target")
 
 
 def kinds_of(layers: list[dict[str, Any]], where: str = "layer ") -> Iterator[tuple[str, str]]:
@@ -80,7 +78,8 @@ def files_of(model: Model, to: str, name: str = "model") -> dict[str, bytes]:
     for where, kind in kinds_of(model.header["network"]["layers"]):
         if kind not in chosen.TAKES:
             raise UsageError(
-                f"{where} ({kind}) cannot be expressed in {to}; docs/export.md says which target takes what"
+                f"{where} ({kind}) cannot be expressed in {to}, which takes {', '.join(sorted(chosen.TAKES))}; "
+                "docs/export.md says what other targets take"
             )
     return chosen.files(model, name)
 

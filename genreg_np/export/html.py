@@ -18,17 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import infer, infer_layers
 from genreg_np.data.centring import SIDE, is_light, is_written
 from genreg_np.export import kinds_of
 from genreg_np.export.facts import facts
 from genreg_np.model import Model
 
 SUMMARY = "one page for any browser: draw or enter an input, and see the answer; no network"
-TAKES = frozenset({**infer.LAYERS, **infer_layers.LAYERS})
 
 PAGE = Path(__file__).parent / "page"
 SHARED = {"detectors": ("slide",), "responses": ("slide", "cells"), "statistics": ("cells",)}  # what layers call
+TAKES = frozenset(file.stem for file in (PAGE / "layers").glob("*.js")).difference(*SHARED.values())
 NUMBERS = ("float32", "int8", "int32")  # types of a layer's arrays
 
 

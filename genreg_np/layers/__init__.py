@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.registry import look_up
 
 if TYPE_CHECKING:
     from genreg_np.layers.base import Layer
@@ -35,10 +34,7 @@ def layer_class(kind: str) -> type[Layer]:
     UsageError
         For an unknown kind.
     """
-    if kind not in REGISTRY:
-        raise UsageError(f"unknown kind of layer {kind!r}" + did_you_mean(str(kind), REGISTRY))
-    module, _, attribute = REGISTRY[kind].partition(":")
-    found: type[Layer] = getattr(importlib.import_module(module), attribute)
+    found: type[Layer] = look_up(REGISTRY, kind, "kind of layer")
     return found
 
 

@@ -3,6 +3,7 @@
 Description   a frozen dataclass: `kind` names it in model files, exporters and genomes; `output_shape` says what comes
               out of what goes in, `parameters` what it learns
 File          `header` and `arrays` write it, `read` reads it back
+Tests         `example` gives a small one; they are run on every layer of the registry (layers/__init__.py)
 Arithmetic    `forward` and `backward` over a population of P networks that learn side by side
 Crossover     `groups` says which of its genes are exchanged as a whole
 
@@ -60,6 +61,11 @@ class Layer(ABC):
     """A layer of P networks."""
 
     kind: ClassVar[str]
+
+    @classmethod
+    def example(cls) -> tuple[Layer, tuple[int, ...]]:
+        """Return a small one, and the shape of an input that it takes: what the shared tests are run on."""
+        raise NotImplementedError(f"a layer of {cls.kind} has no example, so that nothing of it would be tested")
 
     @abstractmethod
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:

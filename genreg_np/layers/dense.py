@@ -93,6 +93,11 @@ class Dense(Layer):
         if self.parts < 1 or self.outputs % self.parts:
             raise UsageError(f"a layer of {self.outputs} units cannot be cut into {self.parts} equal parts")
 
+    @classmethod
+    def example(cls) -> tuple[Dense, tuple[int, ...]]:
+        """Return one with an activation that has a gradient."""
+        return cls(6, 4, "tanh"), (6,)
+
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (O,); inputs of any shape are taken as they lie."""
         if math.prod(shape) != self.inputs:

@@ -86,8 +86,10 @@ class FixedLayer(Layer):
         return transformed
 
     def forward(self, parameters: Sequence[Array], values: Array) -> tuple[Array, Kept]:
-        """Return what comes out (outputs, N) of values (inputs, N), NumPy's."""
-        return np.ascontiguousarray(self.apply(np.ascontiguousarray(values.T)).T), None
+        """Return what comes out, (outputs, N) or (P, outputs, N), of values (inputs, N) or (P, inputs, N), NumPy's."""
+        rows = np.ascontiguousarray(np.swapaxes(values, -1, -2))
+        found = self.apply(rows.reshape(-1, self.inputs)).reshape(*rows.shape[:-1], self.outputs)
+        return np.ascontiguousarray(np.swapaxes(found, -1, -2)), None
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,11 @@ class Levels(FixedLayer):
 
     kind: ClassVar[str] = "levels"
     width: int  # I
+
+    @classmethod
+    def example(cls) -> tuple[Levels, tuple[int, ...]]:
+        """Return one of six numbers."""
+        return cls(6), (6,)
 
     def header(self) -> dict[str, Any]:
         """Return the layer as the model file's header describes it."""
@@ -119,6 +126,11 @@ class Deskew(FixedLayer):
     kind: ClassVar[str] = "deskew"
     shape: tuple[int, int]  # H, W
     centred: bool = True  # else sheared only
+
+    @classmethod
+    def example(cls) -> tuple[Deskew, tuple[int, ...]]:
+        """Return one that centres."""
+        return cls((5, 4)), (5, 4)
 
     def header(self) -> dict[str, Any]:
         """Return the layer as the model file's header describes it."""
@@ -147,6 +159,11 @@ class Detectors(FixedLayer):
     stride: int  # pixels from one pool to the next
     signed: bool  # r and -r rectified and pooled apart; else |r|
     gain: float  # of the square root of a pool's sum; a float32 value
+
+    @classmethod
+    def example(cls) -> tuple[Detectors, tuple[int, ...]]:
+        """Return one with a single filter."""
+        return cls((1, 5, 4), np.eye(3, dtype=np.int8)[None], 1, 2, 2, True, 0.5), (1, 5, 4)
 
     def header(self) -> dict[str, Any]:
         """Return the layer as the model file's header describes it."""
@@ -195,6 +212,11 @@ class Branches(FixedLayer):
     kind: ClassVar[str] = "branches"
     stacks: tuple[tuple[FixedLayer, ...], ...]
 
+    @classmethod
+    def example(cls) -> tuple[Branches, tuple[int, ...]]:
+        """Return two stacks of one layer each."""
+        return cls(((Levels(6),), (Project(np.eye(2, 6, dtype=np.float32)),))), (6,)
+
     def header(self) -> dict[str, Any]:
         """Return the layer as the model file's header describes it."""
         described = [[{"kind": layer.kind, **layer.header()} for layer in stack] for stack in self.stacks]
@@ -237,6 +259,11 @@ class Responses(FixedLayer):
     functions: tuple[str, ...]  # (F,) keys of infer_layers.RESPONSES
     grids: tuple[tuple[int, int], ...]  # rows and columns of cells
 
+    @classmethod
+    def example(cls) -> tuple[Responses, tuple[int, ...]]:
+        """Return one filter with one function."""
+        return cls((5, 4), np.eye(2, dtype=np.float32)[None], ("tanh",), ((2, 1),)), (5, 4)
+
     def header(self) -> dict[str, Any]:
         """Return the layer as the model file's header describes it."""
         return {
@@ -265,6 +292,11 @@ class Statistics(FixedLayer):
     kind: ClassVar[str] = "statistics"
     shape: tuple[int, int]  # H, W
 
+    @classmethod
+    def example(cls) -> tuple[Statistics, tuple[int, ...]]:
+        """Return one of almost the smallest images."""
+        return cls((7, 8)), (7, 8)
+
     def header(self) -> dict[str, Any]:
         """Return the layer as the model file's header describes it."""
         return {"shape": list(self.shape)}
@@ -282,6 +314,11 @@ class Standardise(FixedLayer):
     kind: ClassVar[str] = "standardise"
     mean: Float32 = field(compare=False)  # (I,)
     scale: Float32 = field(compare=False)  # (I,) 1 / standard deviation, 1 for a constant feature
+
+    @classmethod
+    def example(cls) -> tuple[Standardise, tuple[int, ...]]:
+        """Return one of six features."""
+        return cls(np.arange(6, dtype=np.float32), np.full(6, 0.5, np.float32)), (6,)
 
     @classmethod
     def fit(cls, features: NDArray[np.generic]) -> Standardise:
@@ -316,6 +353,11 @@ class Project(FixedLayer):
 
     kind: ClassVar[str] = "project"
     matrix: Float32 = field(compare=False)  # (O, I)
+
+    @classmethod
+    def example(cls) -> tuple[Project, tuple[int, ...]]:
+        """Return one that keeps the first two numbers."""
+        return cls(np.eye(2, 6, dtype=np.float32)), (6,)
 
     def header(self) -> dict[str, Any]:
         """Return the layer as the model file's header describes it."""

@@ -28,7 +28,7 @@ from typing import IO, Any
 import numpy as np
 
 from genreg_np import infer
-from genreg_np.errors import RunError
+from genreg_np.errors import RunError, UsageError
 from genreg_np.files import (
     open_regular,
     open_to_append,
@@ -105,6 +105,8 @@ class SavedRun:
             if not all(isinstance(name, str) for name in names):
                 raise ValueError("class names that are no text")
             value_range = infer.checked_range(value_range)
+        except UsageError as error:  # a kind of layer that is not here, or layers that do not fit
+            raise RunError(f"{path}: {error}; the file is damaged, or of another version") from None
         except (KeyError, TypeError, ValueError, AttributeError):
             raise RunError(f"{path}: its header is incomplete; the file is damaged") from None
         config = TrainConfig.from_dict(dict(settings), str(path))

@@ -72,6 +72,11 @@ class TrainConfig(Settings):
         raise AttributeError(name)
 
     @property
+    def fitness(self) -> str:
+        """What a genome earns; no word where the strategy leaves nothing to choose."""
+        return str(getattr(self.options, "fitness", ""))
+
+    @property
     def annealed(self) -> bool:
         """Whether a generation depends on how many there are in all."""
         return bool(self.options.annealed)
@@ -224,7 +229,7 @@ def preset_names() -> list[str]:
 
 
 def read_preset(name: str) -> dict[str, Any]:
-    """Return a preset's settings.
+    """Return a preset's settings; of a strategy that has no preset of its name, that it runs with its own defaults.
 
     Raises
     ------
@@ -232,6 +237,8 @@ def read_preset(name: str) -> dict[str, Any]:
         For an unknown name.
     """
     if name not in preset_names():
+        if name in REGISTRY and default_preset("", name) == name:
+            return {"strategy": name}
         raise UsageError(f"unknown preset {name!r}" + did_you_mean(name, preset_names()))
     return tomllib.loads(resources.files("genreg_np").joinpath("presets", f"{name}.toml").read_text("utf-8"))
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
-from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.registry import look_up
 
 if TYPE_CHECKING:
     from genreg_np.strategies.base import AnyStrategy
@@ -29,8 +28,5 @@ def strategy_class(name: str) -> type[AnyStrategy]:
     UsageError
         For an unknown name.
     """
-    if not isinstance(name, str) or name not in REGISTRY:
-        raise UsageError(f"unknown strategy {name!r}" + did_you_mean(str(name), REGISTRY))
-    module, _, attribute = REGISTRY[name].partition(":")
-    found: type[AnyStrategy] = getattr(importlib.import_module(module), attribute)
+    found: type[AnyStrategy] = look_up(REGISTRY, name, "strategy")
     return found

@@ -46,6 +46,6 @@ def annealed_rate(rate: float, annealing: str, generation: int, generations: int
 def weight_decay(network: Network, decay: float) -> Float32:
     """Return the decay of each gene (D,): biases have none."""
     decays = np.zeros(network.gene_count, np.float32)
-    for weights, _ in network.weight_slices:
+    for weights in (place for parameter, place in network.parameter_slices if parameter.role == "weight"):
         decays[weights] = decay
     return decays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -123,7 +124,7 @@ def test_the_list_says_where_each_dataset_is(offline: Path, originals: Path) -> 
 
 
 def test_the_list_says_which_package_is_missing(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     infos = {info.name: info for info in data.describe_datasets()}
     assert infos["digits"].where == "not here: pip install 'genreg-np[train]'"
     assert infos["letters"].where == "not here: pip install 'genreg-np[images]'"

@@ -74,7 +74,7 @@ def agree(
 @pytest.mark.parametrize("name", zoo.ZOO)
 def test_c_gives_what_infer_gives(name: str, tools: Tools, tmp_path: Path) -> None:
     """Every kind of model, with the warnings of two compilers as errors; the example compiles too."""
-    exhibit = zoo.exhibit_of(name)
+    exhibit = zoo.exhibit_for("c", name)
     agree(exhibit.model, exhibit.inputs, tmp_path, tools)
     compiled(tools, tmp_path, "-c", "main.c")
 

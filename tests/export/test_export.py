@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 from genreg_np import export, files
 from genreg_np.errors import GenregError, UsageError
 from genreg_np.export.quantise import quantise
+from genreg_np.layers import REGISTRY
 from genreg_np.model import Network, load
-from tests.helpers import KINDS, model_of, one_line, python
-from tests.zoo import ZOO, exhibit_of, kinds_shown
+from tests.helpers import INT8, KINDS, model_of, one_line, python
+from tests.zoo import SHOWN, ZOO, exhibit_for, exhibit_of, kinds_in, kinds_shown
 
 DENSE = exhibit_of("dense, relu").model
 
@@ -30,8 +32,9 @@ def fill_up_after(written: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_zoo_has_every_kind_of_layer() -> None:
-    """A layer that no exhibit has is one that no exporter is tested on."""
-    assert kinds_shown() == set(KINDS)
+    """A layer that no exhibit has is one that no exporter is tested on; the zoo covers registry and runtime alike."""
+    assert kinds_shown() == set(KINDS) == set(REGISTRY) | INT8
+    assert kinds_shown(name for name in ZOO if not name.startswith("layer of")) == set(SHOWN) | INT8
 
 
 @pytest.mark.parametrize("name", export.TARGETS)
@@ -39,7 +42,23 @@ def test_a_target_says_what_it_is_and_takes(name: str) -> None:
     """A summary in one line, and kinds of layer that exist."""
     module = export.target(name)
     assert one_line(module.SUMMARY)
-    assert set(KINDS) >= module.TAKES
+    assert set(KINDS) >= module.TAKES >= {"dense"}
+
+
+@pytest.mark.parametrize("exhibit", ZOO)
+@pytest.mark.parametrize("to", export.TARGETS)
+def test_a_target_writes_what_it_takes_and_names_what_it_does_not(to: str, exhibit: str) -> None:
+    """Files of names that can be written anywhere, or one line with the layer, its place and what the target takes."""
+    model, takes = exhibit_of(exhibit).model, export.target(to).TAKES
+    if kinds_in(model) <= takes:
+        found = export.files_of(model, to, "mine")
+        assert found
+        assert all(re.fullmatch(r"[A-Za-z0-9_.]+", name) and isinstance(data, bytes) for name, data in found.items())
+        return
+    with pytest.raises(UsageError, match=rf"^layer [0-9.]+ \([a-z0-9-]+\) cannot be expressed in {to}") as raised:
+        export.files_of(model, to, "mine")
+    line = one_line(raised.value)
+    assert all(kind in line for kind in takes)
 
 
 @pytest.mark.parametrize("name", export.TARGETS)
@@ -51,7 +70,7 @@ def test_equal_models_give_equal_files(name: str) -> None:
 @pytest.mark.parametrize("name", ZOO)
 def test_a_python_folder_predicts_as_the_model_does(tmp_path: Path, name: str) -> None:
     """Copied away, in a fresh interpreter: the same bytes of outputs, and the example runs."""
-    exhibit = exhibit_of(name)
+    exhibit = exhibit_for("python", name)
     export.export(exhibit.model, "python", tmp_path / "app")
     np.save(tmp_path / "inputs.npy", exhibit.inputs)
     code = (

@@ -22,7 +22,7 @@ from tests.export.browser import Browser
 from tests.export.conftest import Visit
 from tests.helpers import KINDS, model_of
 from tests.test_layers import IMAGE_STACKS, drawing
-from tests.zoo import NASTY_NAMES, ZOO, exhibit_of
+from tests.zoo import NASTY_NAMES, ZOO, exhibit_for, exhibit_of
 
 BOUND = 2e-6  # of float logits, relative to the largest; 4.5e-7 is the most that was measured
 NASTY = (
@@ -58,7 +58,7 @@ def page_of(model: Model) -> str:
 @pytest.mark.parametrize("name", ZOO)
 def test_a_page_computes_what_the_model_does(visit: Visit, name: str) -> None:
     """Of 8-bit integers to the bit; of float32 within the bound, and the same class wherever the margin exceeds it."""
-    exhibit = exhibit_of(name)
+    exhibit = exhibit_for("html", name)
     model, browser = exhibit.model, visit(exhibit.model)
     expected = model.outputs(exhibit.inputs).astype(np.float64)
     found = ask(browser, "(raw) => network.outputs(network.prepare(raw))", exhibit.inputs)

@@ -23,7 +23,7 @@ from genreg_np.model import Model, Network
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
 from tests.helpers import KINDS, ROOT, model_of, one_line, python
-from tests.zoo import NASTY_NAMES, ZOO, exhibit_of
+from tests.zoo import NASTY_NAMES, ZOO, exhibit_for, exhibit_of
 
 onnx = pytest.importorskip("onnx", reason="needs the package onnx: pip install onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the package onnxruntime: pip install onnxruntime")
@@ -75,7 +75,7 @@ def bound_of(model: Model) -> float:
 @pytest.mark.parametrize("name", ZOO)
 def test_every_model_gives_the_answers_of_infer_py(name: str) -> None:
     """All inputs at once, one alone, and none; models of 8-bit integers bit for bit."""
-    exhibit = exhibit_of(name)
+    exhibit = exhibit_for("onnx", name)
     for count in (len(exhibit.inputs), 1, 0):
         assert_same_answers(exhibit.model, exhibit.inputs[:count], bound_of(exhibit.model))
 
@@ -83,7 +83,7 @@ def test_every_model_gives_the_answers_of_infer_py(name: str) -> None:
 @pytest.mark.parametrize("name", ZOO)
 def test_every_file_is_valid(name: str) -> None:
     """The full check infers the type and shape of every value, and finds them as declared."""
-    message = onnx.load_from_string(files_of(exhibit_of(name).model, "onnx")["model.onnx"])
+    message = onnx.load_from_string(files_of(exhibit_for("onnx", name).model, "onnx")["model.onnx"])
     onnx.checker.check_model(message, full_check=True)
 
 
