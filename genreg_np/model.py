@@ -51,6 +51,10 @@ class Network:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_shape", whole_numbers(self.input_shape, "input_shape", least=1))
+        object.__setattr__(self, "layers", tuple(self.layers))
+        for layer in self.layers:
+            if not isinstance(layer, Layer):
+                raise UsageError(f"{layer!r:.60} is no layer: a network is made of such as Dense(784, 64, 'tanh')")
         shape = self.input_shape
         for number, layer in enumerate(self.layers):
             try:
@@ -182,8 +186,11 @@ class Network:
             kinds = ", ".join(layer.kind for layer in self.learning)
             return f"{math.prod(self.feature_shape)} inputs, {kinds}, {self.gene_count:,} weights and biases"
         widths = "-".join(str(width) for width in (self.dense[0].inputs, *(layer.outputs for layer in self.dense)))
-        activations = ", ".join(dict.fromkeys(layer.activation for layer in self.dense[:-1])) or "linear"
-        return f"{widths}, {activations}, {self.gene_count:,} weights and biases"
+        last = self.dense[-1].activation
+        activations = list(dict.fromkeys(layer.activation for layer in self.dense[:-1]))
+        if last != "linear" or not activations:  # as the last layer's is, unless it is said
+            activations.append(last if not activations else f"then {last}")
+        return f"{widths}, {', '.join(activations)}, {self.gene_count:,} weights and biases"
 
 
 def mapped(inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> Float32:

@@ -430,9 +430,10 @@ def test_answers_of_all_backends_are_within_rounding(backend: Backend) -> None:
     assert off <= selftest.LOGIT_BOUND * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("number", [-1, 11])
-def test_a_genome_that_is_not_there_is_refused(backend: Backend, number: int) -> None:
-    """Kernels would read beyond the brood."""
+@pytest.mark.parametrize("chosen", [[-1], [11], np.ones(11, np.bool_), [[1, 2]], [0.5]])
+def test_what_are_no_numbers_of_genomes_is_refused(backend: Backend, chosen: object) -> None:
+    """Kernels would read beyond the brood; a mask would be taken for numbers."""
     brood, batch = selftest.example(Gene.WEIGHT, Score.REWARD_ARGMAX)
-    with pytest.raises(ValueError, match="of 11"):
-        backend.score(brood, batch, np.array([number]))
+    for use in (backend.score, lambda brood, batch, chosen: backend.outputs(brood, batch.inputs, chosen)):
+        with pytest.raises(ValueError, match=r"of 11|numbers of genomes"):
+            use(brood, batch, chosen)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from genreg_np import engines
 from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, TIMEOUT, Engine, Limits
 from genreg_np.engines.processes import ProcessEngine
 from genreg_np.errors import UsageError
-from tests.helpers import PATIENCE
+from tests.helpers import PATIENCE, ROOT
 
 # Functions that other processes can import.
 
@@ -59,7 +62,7 @@ def test_outcomes_are_in_the_order_of_the_arguments(name: str) -> None:
     with engines.create(name, half, 2) as engine:
         assert [outcome.value for outcome in engine.map(range(9))] == [number / 2 for number in range(9)]
         assert [outcome.value for outcome in engine.map([7, 5])] == [3.5, 2.5]
-        assert engine.map([]) == []
+        assert list(engine.map([])) == []
 
 
 def test_every_task_ends_once(name: str) -> None:
@@ -114,7 +117,7 @@ def test_tasks_run_elsewhere_and_at_once() -> None:
 
 def test_what_a_function_raises_is_an_outcome() -> None:
     with processes(one_over) as engine:
-        found = engine.map([2, 0, 4])
+        found = list(engine.map([2, 0, 4]))
     assert [outcome.status for outcome in found] == [OK, FAILED, OK]
     assert found[1].why == "ZeroDivisionError: division by zero"
 
@@ -160,3 +163,80 @@ def test_what_cannot_be_sent_is_refused() -> None:
     """Before any process is started."""
     with pytest.raises(UsageError, match="at the top level of a module"):
         processes(lambda number: number)
+
+
+def test_what_is_left_is_cancelled_when_the_caller_takes_no_more(name: str) -> None:
+    """So that the first failure ends a generation; and the engine can be used again."""
+    with engines.create(name, half, 1) as engine:
+        for outcome in engine.map(range(50)):
+            assert outcome.value == 0.0
+            break
+        assert [outcome.value for outcome in engine.map([2])] == [1.0]
+
+
+def test_what_a_function_raises_here_passes_through_and_leaves_nothing_behind() -> None:
+    """The user's own traceback; then the engine goes on."""
+    engine = engines.create("serial", one_over)
+    with pytest.raises(ZeroDivisionError):
+        list(engine.map([1, 0, 2]))
+    assert [outcome.value for outcome in engine.map([2])] == [0.5]
+
+
+def unsendable(number: int) -> object:
+    """Return what pickle does not take."""
+    return lambda: number
+
+
+def test_what_cannot_be_sent_or_received_is_an_outcome() -> None:
+    """Neither ends the process, nor is the task tried twice."""
+    with processes(unsendable, 1) as engine:
+        engine.submit("argument", lambda: 1)
+        engine.submit("result", 1)
+        found = {outcome.name: outcome for outcome in engine.completed()}
+    assert {outcome.status for outcome in found.values()} == {FAILED}
+    assert "its argument cannot be sent" in found["argument"].why
+    assert "its result cannot be sent" in found["result"].why
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, "two"])
+def test_a_number_of_processes_that_cannot_be_is_refused(workers: object) -> None:
+    with pytest.raises(UsageError, match="workers"):
+        ProcessEngine(half, workers)  # type: ignore[arg-type]
+
+
+def leaves_a_mark(path: str) -> None:
+    """Have something cleaned up when the process ends."""
+    atexit.register(Path(path).touch)
+
+
+def test_a_process_that_has_nothing_to_do_ends_by_itself(tmp_path: Path) -> None:
+    """What the user's function registered for the end is done."""
+    with processes(leaves_a_mark, 1) as engine:
+        list(engine.map([str(tmp_path / "cleaned")]))
+    assert (tmp_path / "cleaned").exists()
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    """Killed in the midst of a task, it leaves nobody behind."""
+    code = (
+        "import os, sys\nfrom tests.test_engines import for_ever, whose\n"
+        "from genreg_np.engines.processes import ProcessEngine\n"
+        "if __name__ == '__main__':\n"
+        "    engine = ProcessEngine(for_ever, 1)\n"
+        "    engine.submit('long', 3600.0)\n"
+        "    print(engine._workers[0].process.pid, flush=True)\n"
+        "    list(engine.completed())\n"
+    )
+    (tmp_path / "script.py").write_text(code)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py"],
+        stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True,
+    )  # fmt: skip
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + PATIENCE
+    while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

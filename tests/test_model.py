@@ -186,3 +186,26 @@ def test_a_failed_save_leaves_the_old_model(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         model_of(NETWORKS["one layer"], training={"accuracy": float("nan")}).save(path)
     assert path.read_bytes() == before
+
+
+def test_layers_may_be_a_list_and_are_a_tuple() -> None:
+    """Equal networks are equal, whatever held their layers."""
+    layers = [Dense(3, 4, "tanh"), Dense(4, 2)]
+    assert Network((3,), layers) == Network((3,), tuple(layers))  # type: ignore[arg-type]
+    assert hash(Network((3,), layers)) == hash(Network((3,), tuple(layers)))  # type: ignore[arg-type]
+    for wrong in (Dense, "dense"):
+        with pytest.raises(UsageError, match="is no layer"):
+            Network((3,), (wrong,))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ((Dense(4, 2, "sigmoid"),), "4-2, sigmoid, 10"),
+        ((Dense(4, 3, "tanh"), Dense(3, 2, "sigmoid")), "4-3-2, tanh, then sigmoid, 23"),
+        ((Dense(4, 2),), "4-2, linear, 10"),
+        ((Dense(4, 3, "tanh"), Dense(3, 2)), "4-3-2, tanh, 23"),
+    ],
+)
+def test_the_last_layers_activation_is_told(layers: tuple[Dense, ...], said: str) -> None:
+    assert Network((4,), layers).describe() == f"{said} weights and biases"

@@ -120,3 +120,24 @@ def test_others_name_those_that_do(name: str) -> None:
     with pytest.raises(UsageError, match="choose one of genreg, evolution-strategy, random-search") as raised:
         evolution(strategy=name).ask()
     one_line(raised.value)
+
+
+@pytest.mark.parametrize("size", [1e308, -1e308])
+def test_a_fitness_of_any_size_is_kept(strategy: str, size: float, tmp_path: Path) -> None:
+    """Neither a mean nor what is saved overflows, and a checkpoint is gone on with."""
+    run = own(strategy=strategy)
+    for _ in range(2):
+        run.tell([size * (1 - number / 1000) for number in range(len(run.ask()))])
+    run.save(tmp_path / "checkpoint.npz")
+    assert Evolution.load(tmp_path / "checkpoint.npz", backend="numpy").generation == 2
+    assert all(math.isfinite(value) for value in run.state.metrics().values())
+
+
+def test_random_search_keeps_the_first_best_and_starts_from_no_model() -> None:
+    """However bad it is; a model to start from would be thrown away, so it is refused."""
+    run = own(strategy="random-search")
+    models = run.ask()
+    run.tell([-1e305 - number for number in range(len(models))])
+    assert np.array_equal(run.champions()["best"].genes, models[0].genes)
+    with pytest.raises(UsageError, match="random-search cannot start from a model"):
+        Evolution(tiny_config(strategy="random-search"), network=NETWORK, backend="numpy", initial=models[0])

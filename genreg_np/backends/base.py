@@ -120,7 +120,10 @@ class Judgement:
 
     def of(self, chosen: NDArray[np.integer] | None) -> Judgement:
         """Return the part of some genomes (C,), or all of it."""
-        return self if chosen is None else Judgement(self.fitness[chosen], self.accuracy[chosen])
+        if chosen is None:
+            return self
+        numbers = numbers_of(len(self.fitness), chosen)
+        return Judgement(self.fitness[numbers], self.accuracy[numbers])
 
 
 @dataclass(frozen=True)
@@ -293,21 +296,33 @@ class Backend(ImageBackend, GradientBackend, ABC):
         """
 
 
-def tiles_of(size: int, tile: int, chosen: NDArray[np.integer] | None) -> NDArray[np.int64]:
-    """Return the numbers of the tiles of so many genomes that hold chosen ones, (n,), in order.
-
-    A tile is always computed whole: its shape, and so its last bits, never depend on who is chosen.
+def numbers_of(size: int, chosen: NDArray[np.integer] | None) -> NDArray[np.int64]:
+    """Return the numbers of chosen genomes of so many, (C,), by default all.
 
     Raises
     ------
     ValueError
-        If there is no genome of a number.
+        If they are not whole numbers in one row, or there is no genome of one of them.
+    """
+    if chosen is None:
+        return np.arange(size)
+    numbers = np.asarray(chosen)
+    if numbers.ndim != 1 or (numbers.dtype.kind not in "iu" and len(numbers)):
+        raise ValueError(f"chosen must be numbers of genomes, (C,) int, not {numbers.shape} {numbers.dtype}")
+    numbers = numbers.astype(np.int64)
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < size:
+        raise ValueError(f"genomes {numbers.min()} .. {numbers.max()} of {size}")
+    return numbers
+
+
+def tiles_of(size: int, tile: int, chosen: NDArray[np.integer] | None) -> NDArray[np.int64]:
+    """Return the numbers of the tiles of so many genomes that hold chosen ones, (n,), in order; raises as numbers_of.
+
+    A tile is always computed whole: its shape, and so its last bits, never depend on who is chosen.
     """
     if chosen is None:
         return np.arange(-(-size // tile))
-    if len(chosen) and not 0 <= chosen.min() <= chosen.max() < size:
-        raise ValueError(f"genomes {chosen.min()} .. {chosen.max()} of {size}")
-    return np.unique(np.asarray(chosen, np.int64) // tile)
+    return np.unique(numbers_of(size, chosen) // tile)
 
 
 def brood_plan(what: str, survivors: tuple[int, ...], count: int, kind: str, each: int) -> Plan:

@@ -20,6 +20,7 @@ from genreg_np.backends.base import (
     Perturbation,
     brood_plan,
     genome_bytes,
+    numbers_of,
     tiles_of,
 )
 from genreg_np.backends.memory import Plan
@@ -62,7 +63,7 @@ class NumpyBackend(Backend):
 
     def outputs(self, brood: Brood, features: Float32, chosen: NDArray[np.integer] | None = None) -> Float32:
         """Return what genomes of the brood answer, (C, N, K)."""
-        numbers = np.arange(brood.size) if chosen is None else np.asarray(chosen)
+        numbers = numbers_of(brood.size, chosen)
         found = np.empty((len(numbers), len(features), brood.network.outputs), np.float32)
         for tile, logits in answers(brood, features, chosen):
             rows = np.flatnonzero(np.isin(numbers, tile))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.registry import look_up
 
 if TYPE_CHECKING:
     from genreg_np.engines.base import Engine
@@ -25,9 +24,5 @@ def create(name: str, function: Callable[[Any], Any], workers: int = 1) -> Engin
     UsageError
         For an unknown name, or a function that it cannot run.
     """
-    if name not in REGISTRY:
-        raise UsageError(f"unknown engine {name!r}" + did_you_mean(name, REGISTRY))
-    module, _, attribute = REGISTRY[name].partition(":")
-    found = getattr(importlib.import_module(module), attribute)
-    engine: Engine = found(function, workers)
+    engine: Engine = look_up(REGISTRY, name, "engine")(function, workers)
     return engine

@@ -10,6 +10,7 @@ A task is a pure function of its argument, so a lost one is run again, and every
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ OK, FAILED, TIMEOUT, CRASH, CANCELLED = "ok", "failed", "timeout", "crash", "can
 class Limits:
     """What a task may take at most."""
 
-    seconds: float | None = None  # from when it begins; None: any
+    seconds: float = math.inf  # from when the function is called
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,27 @@ class Engine(ABC):
     def close(self) -> None:
         """End everything; no process is left."""
 
-    def map(self, arguments: Sequence[Any], limits: Limits = Limits()) -> list[Outcome]:
-        """Return the outcomes of the function on each argument, in their order."""
-        for number, argument in enumerate(arguments):
-            self.submit(number, argument, limits)
-        found = {outcome.name: outcome for outcome in self.completed()}
-        return [found[number] for number in range(len(arguments))]
+    def map(self, arguments: Sequence[Any], limits: Limits = Limits()) -> Iterator[Outcome]:
+        """Yield the outcomes of the function on each argument, in their order, each as soon as it can be.
+
+        Nothing else may be under way. What is left when the caller takes no more is cancelled.
+        """
+        found: dict[Hashable, Outcome] = {}
+        try:
+            for number, argument in enumerate(arguments):
+                self.submit(number, argument, limits)
+            due = 0
+            for outcome in self.completed():
+                found[outcome.name] = outcome
+                while due in found:
+                    yield found[due]
+                    due += 1
+        finally:
+            for number in range(len(arguments)):
+                if number not in found:
+                    self.cancel(number)
+            for _ in self.completed():  # what was cancelled
+                pass
 
     def __enter__(self) -> Engine:
         return self

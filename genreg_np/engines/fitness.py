@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from genreg_np.engines import create
-from genreg_np.engines.base import CRASH
-from genreg_np.engines.processes import check_importable
+from genreg_np.engines.base import CRASH, OK
+from genreg_np.engines.processes import check_importable, line_of
 from genreg_np.errors import FitnessError
 from genreg_np.fitness import as_number
 from genreg_np.settings import whole_number
@@ -35,8 +35,9 @@ class FitnessPool:
     def __init__(self, fitness: Callable[[Any], float], workers: int = 0) -> None:
         self._workers = whole_number(workers, "workers", least=0)
         if self._workers:
-            check_importable(fitness)
-        self._engine = create("processes" if self._workers else "serial", _Scores(fitness, not workers), self._workers)
+            check_importable(fitness, "fitness", ", or use workers=0")
+        scores, engine = _Scores(fitness, here=not self._workers), "processes" if self._workers else "serial"
+        self._engine = create(engine, scores, self._workers)
 
     def __enter__(self) -> FitnessPool:
         return self
@@ -60,7 +61,8 @@ class FitnessPool:
         return self._scored([model] * times, "the generation's best genome, scored again")
 
     def _scored(self, models: Sequence[Any], which: str) -> list[float]:
-        size = max(1, -(-len(models) // (CHUNKS * max(1, self._workers))))
+        # Here each model is a task of its own, so that the first failure ends it.
+        size = max(1, -(-len(models) // (CHUNKS * self._workers))) if self._workers else 1
         numbers: list[float] = []
         for outcome in self._engine.map([models[first : first + size] for first in range(0, len(models), size)]):
             if outcome.status == CRASH:
@@ -68,6 +70,8 @@ class FitnessPool:
                     "a worker process died: it crashed or ran out of memory (workers=0 shows where), or the script "
                     "that started it does not do its work under if __name__ == '__main__':, which workers need"
                 )
+            if outcome.status != OK:
+                raise FitnessError(f"the fitness function failed on {which.format(len(numbers))}: {outcome.why}")
             for number, problem in outcome.value:
                 if problem:
                     raise FitnessError(f"the fitness function failed on {which.format(len(numbers))}: {problem}")
@@ -83,7 +87,12 @@ class _Scores:
     here: bool  # what it raises in the user's own process is an error of the user's, with its traceback
 
     def __call__(self, models: Sequence[Any]) -> list[tuple[float, str]]:
-        return [self._score(model) for model in models]
+        found: list[tuple[float, str]] = []
+        for model in models:
+            found.append(self._score(model))
+            if found[-1][1]:  # the rest would be in vain
+                break
+        return found
 
     def _score(self, model: Any) -> tuple[float, str]:
         try:
@@ -91,8 +100,10 @@ class _Scores:
         except Exception as error:
             if self.here:
                 raise
-            return float("nan"), f"{type(error).__name__}: {error}"
+            return float("nan"), line_of(error)
         try:
             return as_number(value), ""
         except TypeError as error:
             return float("nan"), f"it returned {error}"
+        except Exception as error:  # what it returned has a float() of its own
+            return float("nan"), f"it returned {type(value).__name__}, not a number ({line_of(error)})"

@@ -1,33 +1,39 @@
 """The engine of several processes: spawned, one task each at a time, killed past a task's limits.
 
 Processes are spawned, never forked: a forked copy of a process with running threads may hang. Each has one BLAS thread,
-since they share the processors, and leaves Ctrl-C to the process that started it; it ends with it, too.
+since they share the processors, and leaves Ctrl-C to the process that started it. It ends with that one, in the midst
+of a task too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import pickle
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import connection
 from typing import Any
 
 from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, TIMEOUT, Engine, Limits, Outcome
 from genreg_np.errors import UsageError
+from genreg_np.settings import whole_number
 
 TRIES = 2  # of a task whose process dies: what kills it may have had nothing to do with it
+GRACE_SECONDS = 2.0  # for a process to end by itself when there is nothing more to do
+BEGUN = "begun"  # what a process says before it calls the function
 
 
 @dataclass
 class _Task:
     name: Hashable
-    argument: Any
+    packed: bytes  # the argument
     limits: Limits
     tries: int = 0
 
@@ -39,13 +45,15 @@ class _Worker:
     process: Any
     pipe: connection.Connection
     task: _Task | None = None
-    begun: float = field(default=0.0)
+    begun: float | None = None  # when the function was called; None while the process still starts
 
-    def end(self) -> None:
-        """Kill it."""
+    def end(self, grace: float = 0.0) -> None:
+        """Let it end by itself for so many seconds, then kill it."""
+        self.pipe.close()
+        if grace:
+            self.process.join(grace)
         self.process.kill()
         self.process.join()
-        self.pipe.close()
 
 
 class ProcessEngine(Engine):
@@ -63,7 +71,7 @@ class ProcessEngine(Engine):
     Raises
     ------
     UsageError
-        If the function cannot be sent to another process.
+        If the function cannot be sent to another process, or for a number of processes that cannot be.
     """
 
     def __init__(
@@ -71,7 +79,8 @@ class ProcessEngine(Engine):
     ) -> None:
         _leave_if_still_importing()
         check_importable(function)
-        self._function, self._most, self._clock = function, workers, clock
+        self._function, self._clock = function, clock
+        self._most = whole_number(workers, "workers", least=1)
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
         self._waiting: deque[_Task] = deque()
@@ -81,7 +90,12 @@ class ProcessEngine(Engine):
         """Take a task on; it begins at once where a process is free."""
         if any(task.name == name for task in self._under_way()):
             raise ValueError(f"task {name!r} is under way")
-        self._waiting.append(_Task(name, argument, limits))
+        try:
+            packed = pickle.dumps(argument)
+        except Exception as error:
+            self._ended.append(Outcome(name, FAILED, why=f"its argument cannot be sent: {line_of(error)}"))
+            return
+        self._waiting.append(_Task(name, packed, limits))
         self._hand_out()
 
     def completed(self) -> Iterator[Outcome]:
@@ -103,9 +117,14 @@ class ProcessEngine(Engine):
             self._ended.append(Outcome(name, CANCELLED))
 
     def close(self) -> None:
-        """Kill all processes, and forget all tasks."""
+        """End all processes, those at work at once, and forget all tasks."""
         for worker in self._workers:
-            worker.end()
+            if worker.task:
+                worker.end()
+            else:
+                worker.pipe.close()  # all of them now, so that they end side by side
+        for worker in self._workers:
+            worker.end(GRACE_SECONDS)
         self._workers.clear()
         self._waiting.clear()
         self._ended.clear()
@@ -121,9 +140,9 @@ class ProcessEngine(Engine):
                 return
             worker = free or self._start()
             task = self._waiting.popleft()
-            worker.task, worker.begun, task.tries = task, self._clock(), task.tries + 1
+            worker.task, worker.begun, task.tries = task, None, task.tries + 1
             try:
-                worker.pipe.send(task.argument)
+                worker.pipe.send_bytes(task.packed)
             except (BrokenPipeError, ConnectionResetError):
                 self._died(worker)
 
@@ -143,25 +162,33 @@ class ProcessEngine(Engine):
         for worker in busy:
             assert worker.task is not None
             if worker.pipe in ready:
-                try:
-                    status, value, why = worker.pipe.recv()
-                except (EOFError, OSError):
-                    self._died(worker)
-                    continue
-                self._ended.append(Outcome(worker.task.name, status, value, why))
-                worker.task = None
-            elif (limit := worker.task.limits.seconds) is not None and self._clock() - worker.begun >= limit:
-                self._ended.append(Outcome(worker.task.name, TIMEOUT, why=f"took longer than {limit:g} s"))
+                self._hear(worker, worker.task)
+            elif worker.begun is not None and self._clock() - worker.begun >= worker.task.limits.seconds:
+                why = f"took longer than {worker.task.limits.seconds:g} s"
+                self._ended.append(Outcome(worker.task.name, TIMEOUT, why=why))
                 self._lose(worker)
+
+    def _hear(self, worker: _Worker, task: _Task) -> None:
+        try:
+            said = worker.pipe.recv()
+        except (EOFError, OSError):
+            self._died(worker)
+            return
+        except Exception as error:  # what came cannot be unpacked here
+            said = FAILED, None, f"its result cannot be received: {line_of(error)}"
+        if said == BEGUN:
+            worker.begun = self._clock()
+            return
+        worker.task = None
+        self._ended.append(Outcome(task.name, *said))
 
     def _patience(self, busy: list[_Worker]) -> float | None:
         """Return how long to wait until the first limit; None where there is none."""
         ends = [
-            worker.begun + worker.task.limits.seconds
-            for worker in busy
-            if worker.task and worker.task.limits.seconds is not None
+            worker.begun + worker.task.limits.seconds for worker in busy if worker.task and worker.begun is not None
         ]
-        return max(0.0, min(ends) - self._clock()) if ends else None
+        first = min(ends, default=math.inf)
+        return None if first == math.inf else max(0.0, first - self._clock())
 
     def _died(self, worker: _Worker) -> None:
         """Have the task of a process that is no more run again, or give it up."""
@@ -179,25 +206,47 @@ class ProcessEngine(Engine):
 
 
 def _serve(pipe: connection.Connection, function: Callable[[Any], Any]) -> None:
-    """Call the function on what comes, until nothing comes any more."""
+    """Call the function on what comes, until nothing comes any more or the process that sends it is no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(ImportError):
         import threadpoolctl
 
         threadpoolctl.threadpool_limits(1)
     while True:
         try:
-            argument = pipe.recv()
-        except EOFError:
+            packed = pipe.recv_bytes()
+        except (EOFError, OSError):
             return
         try:
+            argument = pickle.loads(packed)
+            pipe.send(BEGUN)
             answer = OK, function(argument), ""
         except Exception as error:  # whatever the user's function raises is the user's to read
-            answer = FAILED, None, f"{type(error).__name__}: {' '.join(str(error).split())}"
+            answer = FAILED, None, line_of(error)
         try:
             pipe.send(answer)
         except (BrokenPipeError, ConnectionResetError):
             return
+        except Exception as error:
+            pipe.send((FAILED, None, f"its result cannot be sent: {line_of(error)}"))
+
+
+def _end_with_parent() -> None:
+    """Wait until the process that started this one is no more, and end."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def line_of(error: Exception) -> str:
+    """Return what an exception says, as one line."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # even that may fail
+        text = ""
+    return f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def _leave_if_still_importing() -> None:
@@ -210,8 +259,16 @@ def _leave_if_still_importing() -> None:
         raise SystemExit(1)
 
 
-def check_importable(function: Callable[..., Any]) -> None:
+def check_importable(function: Callable[..., Any], what: str = "the function", otherwise: str = "") -> None:
     """Refuse a function that another process could not import.
+
+    Parameters
+    ----------
+    function : callable
+    what : str
+        What it is called in the message.
+    otherwise : str
+        What else there is to do.
 
     Raises
     ------
@@ -221,19 +278,17 @@ def check_importable(function: Callable[..., Any]) -> None:
     name = getattr(function, "__qualname__", "")
     if "<lambda>" in name or "<locals>" in name:
         raise UsageError(
-            f"fitness {name} cannot be sent to worker processes: define it at the top level of a module, "
-            "or use workers=0"
+            f"{what} {name} cannot be sent to worker processes: define it at the top level of a module{otherwise}"
         )
     try:
         pickle.dumps(function)
     except Exception as error:
         raise UsageError(
-            f"fitness cannot be sent to worker processes ({' '.join(str(error).split())}): "
-            "make it a function at the top level of a module, or use workers=0"
+            f"{what} cannot be sent to worker processes ({line_of(error)}): "
+            f"make it a function at the top level of a module{otherwise}"
         ) from None
     main = __import__("__main__")
     if getattr(function, "__module__", "") == "__main__" and not os.path.exists(getattr(main, "__file__", "") or ""):
         raise UsageError(
-            "fitness was defined interactively and cannot be sent to worker processes: move it to a file, "
-            "or use workers=0"
+            f"{what} was defined interactively and cannot be sent to worker processes: move it to a file{otherwise}"
         )

@@ -215,7 +215,7 @@ def _moved(
         mean,
         square,
         float(values.max()),
-        float(values.mean()),
+        fitnesses.mean_and_deviation(values)[0],
         accuracy,
         state.non_finite + earned.replaced,
     )

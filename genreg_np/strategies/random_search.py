@@ -24,8 +24,6 @@ from genreg_np.strategies.epochs import UNMOVED, draw_batch, genome_batch, no_ba
 from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Stream
 
-PERFECT = 1e300  # what a fitness of +inf counts as: it is beaten by none
-
 
 @dataclass(frozen=True)
 class RandomSearchOptions(Settings):
@@ -59,10 +57,11 @@ class RandomSearchState(Scored, State):
     """What lives between generations."""
 
     genes: Float32  # (D,) the best so far
-    best_fitness: float = -PERFECT  # its fitness, a mean over the batch
+    best_fitness: float = 0.0  # its fitness, a mean over the batch
     mean_fitness: float = 0.0  # of the last generation
     mean_accuracy: float | None = None
     non_finite: int = 0  # fitness values replaced so far
+    perfect: int = 0  # 1 where its fitness was +inf: then it stays
 
 
 class RandomSearch(PopulationStrategy[RandomSearchOptions, RandomSearchContext, RandomSearchState]):
@@ -86,13 +85,8 @@ class RandomSearch(PopulationStrategy[RandomSearchOptions, RandomSearchContext, 
 
     @classmethod
     def start(cls, context: RandomSearchContext, stream: Stream) -> RandomSearchState:
-        """Return the state before the first genomes."""
-        return cls.seeded(np.zeros(context.network.gene_count, np.float32))
-
-    @staticmethod
-    def seeded(genes: Float32) -> RandomSearchState:
-        """Return a start whose genome (D,) is kept until a better one is found, which the first always is."""
-        return RandomSearchState(0, np.array(genes, np.float32))
+        """Return the state before the first genomes, the best of which is the best so far."""
+        return RandomSearchState(0, np.zeros(context.network.gene_count, np.float32))
 
     @classmethod
     def breed(cls, state: RandomSearchState, context: RandomSearchContext, stream: Stream, told: bool = False) -> Brood:
@@ -131,17 +125,21 @@ class RandomSearch(PopulationStrategy[RandomSearchOptions, RandomSearchContext, 
         """Keep the best genome if it is better than all before; a perfect one stays."""
         earned = fitnesses.replace_non_finite(fitness)
         images = 1 if accuracy is None or context.batch is None else len(context.batch.weights)
-        values = np.where(earned.perfect, PERFECT, earned.values / images)
-        genes, best = state.genes, int(values.argmax())
-        if values[best] > state.best_fitness:
+        values = earned.values / images
+        best = int(np.lexsort((-np.arange(len(values)), values, earned.perfect))[-1])  # of equals the first
+        perfect, better = bool(earned.perfect[best]), values[best] > state.best_fitness or state.generation == 0
+        genes, fitness_of_best = state.genes, state.best_fitness
+        if not state.perfect and (perfect or better):
             genes = context.backend.to_host(context.backend.rebuild(brood, np.array([best])))[0]
+            fitness_of_best = float(values[best])
         return RandomSearchState(
             state.generation + 1,
             genes,
-            max(state.best_fitness, float(values[best])),
-            float((earned.values / images).mean()),
+            fitness_of_best,
+            fitnesses.mean_and_deviation(values)[0],
             accuracy,
             state.non_finite + earned.replaced,
+            int(state.perfect or perfect),
         )
 
     @staticmethod

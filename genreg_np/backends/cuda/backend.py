@@ -31,6 +31,7 @@ from genreg_np.backends.base import (
     Work,
     brood_plan,
     genome_bytes,
+    numbers_of,
     tiles_of,
 )
 from genreg_np.backends.cuda import pairs
@@ -154,7 +155,7 @@ class CupyBackend(Backend):
 
     def outputs(self, brood: Brood, features: Array, chosen: NDArray[np.integer] | None = None) -> Float32:
         """Return what genomes of the brood answer, (C, N, K)."""
-        picked = np.arange(brood.size) if chosen is None else np.asarray(chosen)
+        picked = numbers_of(brood.size, chosen)
         found = np.empty((len(picked), len(features), brood.network.outputs), np.float32)
         with self._running(brood, len(features)):
             self._uploaded = uploaded = _Uploaded(self, brood, *self._launcher.send(brood.parents))

@@ -21,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import ACTIVATION_CODES, Batch, Brood, Judgement, tiles_of
+from genreg_np.backends.base import ACTIVATION_CODES, Batch, Brood, Judgement, numbers_of, tiles_of
 from genreg_np.backends.numba.gradients import layer_table
 from genreg_np.backends.numba.kernels import brood as kernels
 from genreg_np.backends.numba.kernels import offspring
@@ -212,7 +212,7 @@ def outputs(brood: Brood, features: Float32, chosen: NDArray[np.integer] | None,
     """Do what Backend.outputs says."""
     count = len(features)
     tiles = BroodTiles(brood, Batch(features, np.zeros(count, np.int64), np.ones(count), Score.LOG_PROBABILITY))
-    numbers = np.arange(brood.size) if chosen is None else np.asarray(chosen, np.int64)
+    numbers = numbers_of(brood.size, chosen)
     distinct, places = np.unique(numbers, return_inverse=True)
     answers = tiles.keep_answers(distinct)
     run(tiles, distinct, share_out)
