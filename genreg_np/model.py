@@ -247,6 +247,10 @@ class Model(infer.Model):
             header["feature_names"] = list(feature_names)
         return cls(header, arrays)
 
+    def __repr__(self) -> str:
+        kinds = ", ".join(layer["kind"] for layer in self.header["network"]["layers"])
+        return f"Model({self.input_shape} to {self.output_count}: {kinds})"
+
     @property
     def network(self) -> Network:
         """The description of this model's net.

@@ -202,3 +202,11 @@ def test_every_parameter_of_a_public_name_is_described(name: str) -> None:
     assert section is not None
     lines = [line.partition(" : ")[0] for line in section[1].splitlines() if not line.startswith(" ")]
     assert ", ".join(lines).split(", ") == list(inspect.signature(DESCRIBED[name]).parameters)
+
+
+def test_what_is_printed_is_short() -> None:
+    """A dataset and a model say what they are, not what is in them."""
+    data = tiny_dataset()
+    assert "Split(inputs (96, 4, 4) uint8, labels (96,))" in repr(data)
+    assert len(repr(data)) < 400
+    assert repr(own().ask()[0]) == "Model((3,) to 2: dense, dense)"

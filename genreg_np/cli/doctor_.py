@@ -58,13 +58,14 @@ def _backend(name: str, selftest: bool) -> bool:
 
     try:
         backend = backends.create(name)
-        cold = backends.must_compile(name, tuple(Work))
+        cold = [work for work in Work if backends.must_compile(name, [work])]
     except GenregError as error:
         say(f"  {name:<7} not here: {error}")
         return True
     line = f"  {name:<7} ready: {backend.describe()}"
     if name == "numpy" or not selftest:
-        say(line + (", the specification" if name == "numpy" else ", kernels not compiled yet" if cold else ""))
+        some = "not" if len(cold) == len(Work) else "not all"  # a run compiles what it needs
+        say(line + (", the specification" if name == "numpy" else f", kernels {some} compiled yet" if cold else ""))
         return True
     from genreg_np.backends.selftest import disagreements
 

@@ -54,6 +54,9 @@ Ctrl-C saves the run and says how to go on with it.
 """
 
 
+GIVEN = "--set or --config"  # where settings come from, as errors say it
+
+
 @click.command("train", cls=SettingsCommand, help=HELP, epilog=EXAMPLES)
 @click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz, .csv or .tsv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
@@ -127,7 +130,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     settings |= {name: options[name] for name in named if options[name] is not None}
     settings |= dict(parse_assignment(text) for text in options["assignments"])
     budget = _seconds(options["budget"])
-    _check(settings)  # before a dataset is fetched for it
+    _check(settings, options["preset"] is None)  # before a dataset is fetched for it
     dataset, source, origin = read_data(settings, options, progress)
     preset = options["preset"]
     if preset is None:
@@ -135,7 +138,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         settings = read_preset(preset) | settings
         if settings["strategy"] == "node-perturbation" and is_image_folder(source) and min(dataset.input_shape) >= 16:
             progress.say("preset fast is usually better for photographs: --preset fast")
-    config = TrainConfig.from_dict(settings | {"dataset": source})
+    config = TrainConfig.from_dict(settings | {"dataset": source}, GIVEN)
     initial = load(options["init_model"]) if options["init_model"] else None
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
     progress.say(f"  {strategy_class(config.strategy).summary}")
@@ -153,9 +156,20 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     )
 
 
-def _check(settings: dict[str, Any]) -> None:
-    """Refuse unknown settings, bad values and what another command is for, early."""
-    config = TrainConfig.from_dict(settings, "--set or --config")
+def _check(settings: dict[str, Any], by_dataset: bool) -> None:
+    """Refuse unknown settings, bad values and what another command is for, early; the preset may go by the dataset."""
+    dataset, strategy = str(settings.get("dataset", "auto")), settings.get("strategy")
+    named = ("mnist", "digits") if dataset == "auto" else (dataset,)  # which of them auto is, is not known yet
+    presets = dict.fromkeys(default_preset(name, strategy) for name in named) if by_dataset else (None,)
+    problems: list[UsageError] = []
+    for preset in presets:
+        try:
+            config = TrainConfig.from_dict((read_preset(preset) if preset else {}) | settings, GIVEN)
+            break
+        except UsageError as error:
+            problems.append(error)
+    else:
+        raise problems[0]
     if config.spent:
         raise UsageError(
             f"train ends with a test, but of such a run there is none ({'; '.join(config.spent.values())}): "

@@ -33,6 +33,9 @@ class Split:
     inputs: NDArray[np.generic]
     labels: NDArray[np.int64]
 
+    def __repr__(self) -> str:
+        return f"Split(inputs {self.inputs.shape} {self.inputs.dtype}, labels {self.labels.shape})"
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -15,7 +15,10 @@ from genreg_np.export import kinds_of
 from genreg_np.model import Model
 
 SUMMARY = "a folder with infer.py, the model and an example: NumPy alone, Python 3.9+"
-TAKES = frozenset({**infer.LAYERS, **infer_layers.LAYERS})
+FILES = (infer.__name__, infer_layers.__name__)
+TAKES = frozenset(  # what stands in the files that are written: not what somebody added to the runtime's lists
+    kind for kind, make in {**infer.LAYERS, **infer_layers.LAYERS}.items() if make.__module__ in FILES
+)
 IMPORTS = (ast.Import, ast.ImportFrom, ast.If)  # how infer_layers.py begins; the `if` imports infer.py's names
 REGISTRY = "LAYERS: dict[str, Maker] = {\n"  # of infer_layers.py
 

@@ -150,7 +150,9 @@ class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
             For a network of the user's own, whose features are not a bank's.
         """
         if not isinstance(problem, BankProblem):
-            raise UsageError("detector-bank builds its own network: leave network out, or choose node-perturbation")
+            raise UsageError(
+                "detector-bank builds its own network for a dataset: leave network out, or choose another strategy"
+            )
         standardise = problem.network.fixed[-1]
         assert isinstance(standardise, Standardise)
         none = np.empty((0, problem.levels.shape[1]), np.float32)

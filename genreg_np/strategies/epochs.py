@@ -31,7 +31,10 @@ def training_batch(problem: Problem, batch_size: int, scoring: tuple[Score, floa
         Without labelled data, or the user's fitness where scoring needs it.
     """
     if problem.features is None or problem.labels is None:
-        raise UsageError("this strategy judges images: it needs a dataset (genreg takes a fitness of whole models)")
+        raise UsageError(
+            "this strategy judges images: it needs a dataset (those that keep a population, such as genreg, take a "
+            "fitness of whole models)"
+        )
     if scoring[0] is Score.CUSTOM and problem.image_fitness is None:
         raise UsageError("fitness = custom needs a function: pass image_fitness= to Evolution, train or resume")
     weights = np.ones(min(batch_size, len(problem.labels)))

@@ -177,7 +177,9 @@ class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
             For a network of the user's own.
         """
         if not isinstance(problem, Genreg2Problem) or problem.features is None or problem.labels is None:
-            raise UsageError("genreg-2 builds its own network: leave network out, or choose node-perturbation")
+            raise UsageError(
+                "genreg-2 builds its own network for a dataset: leave network out, or choose another strategy"
+            )
         count = len(problem.labels)
         pool = np.arange(0, count, max(1, count // (options.pool or count)))[: options.pool or count]
         features = backend.to_host(problem.features)

@@ -301,3 +301,22 @@ def test_a_moved_dataset_can_be_named_at_resume_and_another_one_cannot(genreg) -
     assert "not those this run began with" in one_line(
         genreg("train", "--resume", "run", "--dataset", "second.csv", "--generations", 7), 1
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("sigma=0.2", ""),  # of node perturbation, which is what digits are learned by
+        ("population_size=50", "not of node-perturbation"),
+        ("sigm=0.2", "strategy node-perturbation (did you mean 'sigma'?)"),
+    ],
+)
+def test_settings_are_those_of_the_preset_that_the_data_choose(
+    genreg, tmp_path: Path, setting: str, words: str
+) -> None:
+    """Not those of a strategy that nobody named."""
+    done = genreg(
+        "train", "--dataset", "digits", "--set", setting, "--generations", 2, "--backend", "numpy", "--out",
+        tmp_path / "run", code=2 if words else 0,
+    )  # fmt: skip
+    assert words in done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from genreg_np import backends, export, infer, infer_layers, layers, strategies
 from genreg_np.data import built_in
-from genreg_np.export import python_
 from tests.extensions.my_layer import absolute
 
 strategies.REGISTRY["hill-climber"] = "tests.extensions.my_strategy:HillClimber"
@@ -13,5 +12,3 @@ built_in.REGISTRY["moons"] = "tests.extensions.my_dataset:MOONS"
 export.REGISTRY["json"] = "tests.extensions.my_exporter"
 layers.REGISTRY["absolute"] = "tests.extensions.my_layer:Absolute"
 infer.LAYERS["absolute"] = infer_layers.LAYERS["absolute"] = absolute
-
-python_.TAKES -= {"absolute"}  # it copies the runtime's files, in which `absolute` does not stand
