@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from genreg_np.backends.base import Told
 
 EVERY_SECONDS = 0.5  # between two tellings
-SECONDS = {  # of numba_warm.EXAMPLES, on one core of 2.5 GHz: bench/kernel_seconds.py
+SECONDS = {  # of warm.EXAMPLES, in that order, on one core of 2.5 GHz: bench/kernel_seconds.py
     "descend": 4.8,
     "detect": 2.8,
     "compare by score": 2.5,
@@ -37,12 +37,12 @@ SECONDS = {  # of numba_warm.EXAMPLES, on one core of 2.5 GHz: bench/kernel_seco
     "total by log": 0.7,
     "mutate": 0.7,
     "compare by log": 0.6,
-    "activate": 0.2,
     "spread": 0.5,
     "gather batches": 0.4,
     "first genes": 0.3,
     "transpose first": 0.3,
     "inherit units": 0.3,
+    "activate": 0.2,
     "add tiles": 0.2,
     "multiply": 0.2,
     "multiply turned": 0.2,
