@@ -128,15 +128,21 @@ class Pace:
 
 @contextlib.contextmanager
 def telling(pace: Pace, told: Told | None) -> Iterator[None]:
-    """Tell how far it is at the beginning, now and then from a thread while the block runs, and when it has ended."""
+    """Tell how far it is at the beginning, now and then from a thread while the block runs, and when it has ended.
+
+    What `told` raises in that thread is raised when the block has ended, and nothing more is told.
+    """
     if told is None:
         yield
         return
-    over = threading.Event()
+    over, failures = threading.Event(), list[BaseException]()
 
     def repeat() -> None:
-        while not over.wait(EVERY_SECONDS):
-            told(pace.done, pace.of, pace.seconds_left())
+        try:
+            while not over.wait(EVERY_SECONDS):
+                told(pace.done, pace.of, pace.seconds_left())
+        except BaseException as failure:  # the caller's, KeyboardInterrupt too: not this thread's to judge
+            failures.append(failure)
 
     told(pace.done, pace.of, pace.seconds_left())
     thread = threading.Thread(target=repeat, name="genreg-np telling", daemon=True)
@@ -146,4 +152,6 @@ def telling(pace: Pace, told: Told | None) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+    if failures:
+        raise failures[0]
     told(pace.of, pace.of, 0.0)
