@@ -3,7 +3,7 @@
     python bench/kernel_seconds.py
 
 CPU seconds, so that other work on the machine matters little: a mean over what presets need, each by two processes in
-turn with a cache of their own, as numba_warm.warm_up shares them out. A figure fits a core as fast as this one; an
+turn with a cache of their own, as numba/warm.py shares them out. A figure fits a core as fast as this one; an
 estimate goes by their relations.
 """
 

@@ -4,7 +4,7 @@
     project       matrix x                 responses, statistics   of levels, in float32
     levels        floor(255 x + 1/2)       branches                several stacks of one input, end to end
 
-They come before the layers of weights, and never change in training. What they compute is defined here: exporters,
+They come before those that learn, and never change in training. What they compute is defined here: exporters,
 backends and kernels are held to it. infer.py looks for this file when it reads a model that needs it.
 
 Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).

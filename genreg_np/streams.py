@@ -5,7 +5,7 @@ Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 
 
     counter = (block, genome, generation, purpose)      key = (low, high) half of the 64-bit seed
 
-This file is the specification in NumPy; `backends/kernels/` repeats it in Numba.
+This file is the specification in NumPy; `backends/numba/kernels/` repeats it in Numba.
 
 Masked Gaussian mutation (equation: w' = w + m * scale * z, m ~ Bernoulli(rate), z ~ N(0, 1)) walks through the genes
 by geometric gaps instead of drawing a mask: one 32-bit word per *mutated* gene, its low half looked up in the gap table
@@ -54,7 +54,7 @@ class Purpose(IntEnum):
     FILTERS = 12  # taps of detectors, patches to learn them from, their mutations
     WARPS = 13  # rotation, stretch and shift of a training image's copies
     SELF_ADAPTATION = 14  # mutations of mutation scales, and first choices of functions
-    EDGES = 15  # genes of a child that lie outside all blocks (hybrid/)
+    EDGES = 15  # genes of a child that lie outside all blocks (strategies/mixed)
     ATTACK = 16  # where an attack on an image begins
 
 

@@ -124,3 +124,58 @@ def test_the_end_is_not_told_where_it_was_not_reached() -> None:
     with pytest.raises(KeyboardInterrupt), telling(Pace([SLOW]), lambda done, *_: told.append(done)):
         raise KeyboardInterrupt
     assert set(told) == {0}
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
+def test_what_is_raised_in_between_is_raised_at_the_end(
+    capfd: pytest.CaptureFixture[str], kind: type[BaseException]
+) -> None:
+    """The block ends as if nothing were; nothing more is told, and nothing printed."""
+    told: list[int] = []
+    raised, mistake = threading.Event(), kind("a mistake")
+
+    def tell(done: int, *_: object) -> None:
+        told.append(done)
+        if threading.current_thread() is not threading.main_thread():
+            raised.set()
+            raise mistake
+
+    pace = Pace([SLOW, QUICK])
+
+    def compile_all() -> None:
+        with telling(pace, tell):
+            assert raised.wait(PATIENCE)
+            pace.finish(SLOW)
+            pace.finish(QUICK)
+
+    with pytest.raises(kind) as caught:
+        compile_all()
+    assert caught.value is mistake
+    assert pace.done == 2
+    assert told == [0, 0]
+    assert capfd.readouterr().err == ""
+
+
+def test_what_the_block_raises_counts_more_than_what_is_raised_in_between() -> None:
+    raised = threading.Event()
+
+    def tell(*_: object) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raised.set()
+            raise ValueError("a mistake")
+
+    def stop() -> None:
+        with telling(Pace([SLOW]), tell):
+            assert raised.wait(PATIENCE)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+
+
+@needs_numba
+def test_kernels_and_their_seconds_are_dearest_first() -> None:
+    """Then every other one is about half of the work."""
+    from genreg_np.backends.numba.warm import EXAMPLES
+
+    assert list(EXAMPLES) == list(SECONDS) == sorted(SECONDS, key=lambda name: -SECONDS[name])

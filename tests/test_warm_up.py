@@ -120,6 +120,31 @@ def test_what_both_processes_compile_is_told(monkeypatch: pytest.MonkeyPatch) ->
     assert all(left >= 0 for _, _, left in told)
 
 
+def test_what_a_callback_raises_in_between_comes_when_all_is_compiled(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from genreg_np.backends.numba import warm as numba_warm
+    from genreg_np.backends.numba.backend import NumbaBackend
+
+    done: list[None] = []
+    raised = threading.Event()
+
+    def tell(*_: object) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raised.set()
+            raise ValueError("a mistake")
+
+    def example(_: object) -> None:
+        assert raised.wait(PATIENCE)
+        done.append(None)
+
+    stubbed(monkeypatch, example, "")
+    with pytest.raises(ValueError, match="a mistake"):
+        numba_warm.warm_up(NumbaBackend(1), tuple(Work), compiled=False, told=tell)
+    assert len(done) == len(numba_warm.EXAMPLES)
+    assert capfd.readouterr().err == ""
+
+
 def test_nothing_is_told_where_kernels_are_only_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     from genreg_np.backends.numba import warm as numba_warm
     from genreg_np.backends.numba.backend import NumbaBackend

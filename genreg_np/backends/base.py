@@ -216,7 +216,8 @@ class Backend(ImageBackend, GradientBackend, ABC):
         told : callable, optional
             told(kernels compiled, of how many, seconds it still takes, estimated), called only where kernels are
             compiled that no cache has: at the beginning, every half second from another thread, and at the end with
-            all of them and 0.
+            all of them and 0. It is told no more once it raised; what it raised in that thread is raised here, when
+            all is compiled.
         """
         return 0.0
 

@@ -5,7 +5,9 @@ All networks take the same steps on the same batches. One step, with the batch x
     forward, loss, backward        layers/dense.py, layers/loss.py        the first layer of all networks is one product
     step                           layers/optimisers.py                   in place
 
-This file is the specification; kernels/descent.py is the fast path on a CPU. Shapes: M training images, N of a batch.
+This file is the specification; numba/kernels/descent.py is the fast path on a CPU.
+
+Shapes: M training images, N of a batch.
 """
 
 from __future__ import annotations

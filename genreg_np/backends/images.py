@@ -1,7 +1,7 @@
 """Fixed layers in bulk: what every backend can do with images before training (layers/images.py has the equations).
 
 Shapes: N images, I inputs, O outputs of the last layer. Levels are uint8 and exact, so every backend gives the same
-bits as infer_layers.py, for any number of threads. This file is the specification; numba_images.py is the fast path.
+bits as infer_layers.py, for any number of threads. This file is the specification; numba/images.py is the fast path.
 """
 
 from __future__ import annotations

@@ -1,23 +1,35 @@
-"""`train --help`: the settings of the strategy or preset that is named beside it, and which others there are.
+"""`train --help`: the settings that strategy, preset, --config and --set beside it come to, and which others there are.
 
-With neither it is short: the settings of the preset that `train` takes by itself, as words of `--set`, without their
-meaning.
+With none of them it is short: the settings of the preset that `train` takes by itself, as words of `--set`, without
+their meaning.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
-from genreg_np.runs.config import TrainConfig, default_preset, preset_names, read_preset, settings
+from genreg_np.runs.config import (
+    TrainConfig,
+    default_preset,
+    parse_assignment,
+    preset_names,
+    read_preset,
+    read_toml,
+    settings,
+)
+from genreg_np.runs.run_config import CHANGES, ORIGIN
 from genreg_np.strategies import REGISTRY, strategy_class
 
 NAMED = "genreg_np.cli.settings_help.named"  # in the context's meta: options by name, as they stand on the line
 
+CHANGERS = {"config_file": "--config", "assignments": "--set"}  # options that change what a preset has
+
 
 class SettingsCommand(click.Command):
-    """A command with --strategy, --preset and --dataset, whose help goes by them wherever they stand on the line."""
+    """A command whose help goes by --strategy, --preset, --dataset, --config and --set, wherever they stand."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, and keep what is named for the help, which is printed before options are taken one by one."""
@@ -30,13 +42,15 @@ class SettingsCommand(click.Command):
         Raises
         ------
         UsageError
-            For an unknown strategy or preset, or two that do not go together.
+            For what `configuration` refuses.
         """
         named = ctx.meta.get(NAMED, {})
         preset, config = configuration(named)
         super().format_epilog(ctx, formatter)
-        if named.get("preset") or named.get("strategy"):
-            with formatter.section(f"Settings for --set and --config, as preset {preset} has them"):
+        others = [what for name, what in CHANGERS.items() if named.get(name)]
+        if named.get("preset") or named.get("strategy") or others:
+            which = " and ".join([f"preset {preset}", *others])
+            with formatter.section(f"Settings for --set and --config, as {which} {'have' if others else 'has'} them"):
                 formatter.write_dl([(f"{name}={value}", meaning) for name, value, meaning in described(config)])
         else:
             options = {param.name for param in self.params}
@@ -61,18 +75,37 @@ def _write_words(formatter: click.HelpFormatter, words: list[str], gap: str) -> 
     formatter.write(f"  {line.rstrip(',')}\n")
 
 
-def configuration(named: dict[str, Any]) -> tuple[str, TrainConfig]:
+def given_settings(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return the settings of --config, of the options called `names`, and of --set; the later ones count.
+
+    Raises
+    ------
+    UsageError
+        For a file that cannot be read or is not TOML, or a --set without an equals sign.
+    """
+    file = read_toml(options["config_file"]) if options.get("config_file") else {}
+    given = {name: value for name, value in file.items() if name not in (CHANGES, ORIGIN)}
+    given |= {name: options[name] for name in names if options.get(name) is not None}
+    return given | dict(parse_assignment(text) for text in options.get("assignments") or ())
+
+
+def configuration(named: Mapping[str, Any]) -> tuple[str, TrainConfig]:
     """Return the preset that `train` takes where these options are named, and what it then begins with.
 
     Raises
     ------
     UsageError
-        For an unknown strategy or preset, or two that do not go together.
+        For an unknown strategy or preset, a file that cannot be read, and what `train` refuses of settings.
     """
-    given = {"strategy": named["strategy"]} if named.get("strategy") else {}
-    for strategy in given.values():
-        strategy_class(strategy)
-    preset = named.get("preset") or default_preset(named.get("dataset") or "mnist", given.get("strategy"))
+    given = given_settings(named, ("strategy",))
+    if "strategy" in given:
+        strategy_class(given["strategy"])
+    preset = named.get("preset")
+    if any(named.get(name) for name in CHANGERS):
+        TrainConfig.from_dict((read_preset(preset) if preset else {}) | given, "--set or --config")
+    if preset is None:
+        dataset = named.get("dataset") or given.get("dataset", "auto")
+        preset = default_preset("mnist" if dataset == "auto" else dataset, given.get("strategy"))
     return preset, TrainConfig.from_dict(read_preset(preset) | given, f"preset {preset}")
 
 

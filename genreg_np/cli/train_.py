@@ -23,7 +23,7 @@ from genreg_np.cli.runs import (
     stopped_lines,
     watch,
 )
-from genreg_np.cli.settings_help import SettingsCommand
+from genreg_np.cli.settings_help import SettingsCommand, given_settings
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.data import READER_OPTIONS, is_image_folder
 from genreg_np.errors import UsageError
@@ -32,10 +32,8 @@ from genreg_np.runs.config import (
     default_preset,
     parse_assignment,
     read_preset,
-    read_toml,
 )
 from genreg_np.runs.result import Result, Watcher
-from genreg_np.runs.run_config import CHANGES, ORIGIN
 from genreg_np.runs.training import resume, train
 from genreg_np.strategies import strategy_class
 
@@ -123,12 +121,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         raise UsageError("--budget and --generations say the same thing twice: give one of them")
     named = ("dataset", "strategy", "hidden", "generations", "target", "seed")
     settings = read_preset(options["preset"]) if options["preset"] else {}
-    if options["config_file"]:
-        settings |= {
-            name: value for name, value in read_toml(options["config_file"]).items() if name not in (CHANGES, ORIGIN)
-        }
-    settings |= {name: options[name] for name in named if options[name] is not None}
-    settings |= dict(parse_assignment(text) for text in options["assignments"])
+    settings |= given_settings(options, named)
     budget = _seconds(options["budget"])
     _check(settings, options["preset"] is None)  # before a dataset is fetched for it
     dataset, source, origin = read_data(settings, options, progress)

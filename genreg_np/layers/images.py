@@ -1,4 +1,4 @@
-"""Fixed layers: what transforms an input before the dense layers and never changes in training.
+"""Fixed layers: what transforms an input before those that learn and never changes in training.
 
 Each is described here and computed by infer_layers.py, the one place of the arithmetic:
 

@@ -104,7 +104,7 @@ class TrainConfig(Settings):
                 continue
             if owners := [other for other in REGISTRY if name in settings(other)]:
                 raise UsageError(
-                    f"{where}: {name!r} is a setting of {' and '.join(owners)}, not of {strategy}: "
+                    f"{where}: {name!r} is a setting of {', '.join(owners)}, not of {strategy}: "
                     f"choose one, as with --strategy {owners[0]}"
                 )
             raise UsageError(f"{where}: no setting {name!r} for strategy {strategy}" + did_you_mean(name, own | theirs))

@@ -8,7 +8,8 @@
     evolution.run(fitness=score, target=9.5, out="runs/x")  until 9.5 is reached, kept in a folder
     models = evolution.ask(); evolution.tell(numbers)       one generation by hand
 
-The first evolution of a kind on a machine compiles kernels, in silence: ten seconds or so, then they are in a cache.
+The first evolution of a kind on a machine compiles kernels, in silence: four to six seconds, then they are in a
+cache.
 
 Two Evolutions of one seed and configuration are equal after equally many generations, whatever was saved, loaded,
 asked twice or run on more threads in between.
@@ -63,8 +64,9 @@ class Evolution(Generations):
         A fitness of one's own for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
     on_compiling : callable, optional
         on_compiling(kernels compiled, of how many, seconds it still takes), called while the numba backend compiles
-        what no earlier process has: ten seconds or so, once per machine, and nothing is said of it but by this. See
-        Backend.warm_up.
+        what no earlier process has: four to six seconds, once per machine, and nothing is said of it but by this. It
+        is called at the beginning and at the end, and in between from another thread. It is told no more once it
+        raised there: what it raised comes from here, when all is compiled.
     clock : callable
         The time in seconds, from any start: what `seconds`, a budget and saving are measured by.
 

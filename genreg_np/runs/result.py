@@ -82,7 +82,8 @@ class Watcher:
     on_phase : callable, optional
         on_phase(phase, folder), as each phase begins.
     on_compiling : callable, optional
-        on_compiling(kernels compiled, of how many, seconds it still takes), as Evolution takes it.
+        on_compiling(kernels compiled, of how many, seconds it still takes), as Evolution takes it: in between
+        from another thread, and what it raises there comes from the run, when all is compiled.
     """
 
     on_start: Callable[[Evolution, Folder], None] = lambda evolution, folder: None

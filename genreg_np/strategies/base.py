@@ -9,8 +9,9 @@ of the registry (strategies/__init__.py) add one; the shared tests run over the 
     step        the state after one more generation on the dataset, which draws its own batch
     champions   the genomes worth saving, the faithful one first
 
-One that keeps a population (`PopulationStrategy`) says instead which genomes a generation has (`breed`), on what they
-are judged (`batch`) and what is made of their fitness (`select`): its step, and ask and tell, are made of these.
+A strategy that keeps a population (`PopulationStrategy`) has no `step` of its own. It says which genomes a generation
+has (`breed`), which images they are judged on (`batch`), and which state follows from their fitness (`select`); `step`,
+`ask` and `tell` call these three.
 """
 
 from __future__ import annotations

@@ -79,15 +79,55 @@ def test_help_goes_by_the_dataset_too(genreg) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "preset", "values"),
+    [
+        (["--set", "strategy=evolution-strategy"], "evolution-strategy and --set", {}),
+        (["--preset", "nodes", "--set", "sigma=0.25"], "nodes and --set", {"sigma": 0.25}),
+        (["--dataset", "digits", "--set", "seed=3"], "nodes-small and --set", {"seed": 3}),
+        (["--set", "dataset=letters"], "alphabet and --set", {"dataset": "letters"}),
+        (["--config", "run.toml"], "nodes and --config", {"sigma": 0.5, "seed": 7}),
+        (["--config", "run.toml", "--set", "seed=8"], "nodes and --config and --set", {"sigma": 0.5, "seed": 8}),
+        (["--strategy", "genreg", "--config", "plain.toml"], "seed-mnist-64 and --config", {"seed": 9}),
+    ],
+)
+def test_help_goes_by_set_and_config_as_a_run_does(
+    genreg, arguments: list[str], preset: str, values: dict[str, object]
+) -> None:
+    """A run's own config.toml too, with what it says of changes and of the data."""
+    tables = "[[changes]]\nsetting = 'sigma'\n[origin]\nsource = 'mnist'\n"
+    Path("run.toml").write_text(f"strategy = 'node-perturbation'\nsigma = 0.5\nseed = 7\n{tables}", "utf-8")
+    Path("plain.toml").write_text("seed = 9", "utf-8")
+    outcome = genreg("train", *arguments, "--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert f"as preset {preset} have them" in outcome.out
+    found = TrainConfig.from_dict(dict(map(parse_assignment, words_and_meanings(outcome.out))))
+    assert found == TrainConfig.from_preset(preset.partition(" ")[0], **values)
+
+
+@pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["--preset", "nods"], "unknown preset 'nods' (did you mean 'nodes'?)"),
         (["--strategy", "nods"], "unknown strategy 'nods'"),
         (["--preset", "nodes", "--strategy", "genreg"], "'pairs' is a setting of node-perturbation"),
+        (
+            ["--preset", "small", "--strategy", "node-perturbation"],
+            "is a setting of genreg, genreg-2, evolution-strategy, mixed, random-search, not of node-perturbation: ",
+        ),
+        (["--config", "none.toml"], "none.toml: cannot be read (No such file or directory)"),
+        (["--config", "words.toml"], "words.toml: is not TOML ("),
+        (["--config", "good.toml", "--set", "seed=-1"], "seed = -1 must be at least 0"),
+        (["--set", "sigma"], "--set 'sigma' must look like KEY=VALUE"),
+        (["--set", "strategy=nods"], "unknown strategy 'nods'"),
+        (["--set", "strategy=5"], "unknown strategy 5"),
+        (["--strategy", "genreg", "--set", "sigmas=1"], "--set or --config: no setting 'sigmas' for strategy genreg"),
+        (["--preset", "nodes", "--config", "good.toml"], "--set or --config: 'pairs' is a setting of"),
         (["--bogus"], "--bogus"),
     ],
 )
 def test_help_beside_what_there_is_not_is_one_line(genreg, arguments: list[str], expected: str) -> None:
+    Path("words.toml").write_text("no settings", "utf-8")
+    Path("good.toml").write_text('strategy = "genreg"', "utf-8")
     for line in ([*arguments, "--help"], ["--help", *arguments]):
         outcome = genreg("train", *line)
         assert expected in one_line(outcome, 2)

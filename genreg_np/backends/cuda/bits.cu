@@ -1,6 +1,6 @@
 // Philox4x32-10 (Salmon et al., 2011): streams.philox, one block of four words a call.
 //
-// Numbers in capitals are handed to the compiler by cupy_.py from streams.py, base.py and infer.py: they are said once.
+// Numbers in capitals are handed to the compiler by source.py from streams.py, base.py and infer.py: they are said once.
 
 typedef unsigned int word;
 typedef unsigned long long seed_t;

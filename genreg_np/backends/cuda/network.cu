@@ -1,4 +1,4 @@
-// What a genome computes from its products W x, and what it earns: kernels/network.py on a GPU.
+// What a genome computes from its products W x, and what it earns: numba/kernels/network.py on a GPU.
 
 __device__ float activation(float z, int code) {
     switch (code) {

@@ -1,4 +1,4 @@
-// Genes of many genomes: drawn, or inherited and then mutated. kernels/offspring.py does the same on a CPU.
+// Genes of many genomes: drawn, or inherited and then mutated. numba/kernels/offspring.py does the same on a CPU.
 //
 // All three kernels fill whole genomes of `size` genes, named in `numbers` (rows,), one per row of the grid (blockIdx.y).
 // They lie part after part: parts (P + 1,) tell with which gene each begins and where the last ends. The genes of part p

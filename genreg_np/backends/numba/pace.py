@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from genreg_np.backends.base import Told
 
 EVERY_SECONDS = 0.5  # between two tellings
-SECONDS = {  # of numba_warm.EXAMPLES, on one core of 2.5 GHz: bench/kernel_seconds.py
+SECONDS = {  # of warm.EXAMPLES, in that order, on one core of 2.5 GHz: bench/kernel_seconds.py
     "descend": 4.8,
     "detect": 2.8,
     "compare by score": 2.5,
@@ -37,12 +37,12 @@ SECONDS = {  # of numba_warm.EXAMPLES, on one core of 2.5 GHz: bench/kernel_seco
     "total by log": 0.7,
     "mutate": 0.7,
     "compare by log": 0.6,
-    "activate": 0.2,
     "spread": 0.5,
     "gather batches": 0.4,
     "first genes": 0.3,
     "transpose first": 0.3,
     "inherit units": 0.3,
+    "activate": 0.2,
     "add tiles": 0.2,
     "multiply": 0.2,
     "multiply turned": 0.2,
@@ -128,15 +128,21 @@ class Pace:
 
 @contextlib.contextmanager
 def telling(pace: Pace, told: Told | None) -> Iterator[None]:
-    """Tell how far it is at the beginning, now and then from a thread while the block runs, and when it has ended."""
+    """Tell how far it is at the beginning, now and then from a thread while the block runs, and when it has ended.
+
+    What `told` raises in that thread is raised when the block has ended, and nothing more is told.
+    """
     if told is None:
         yield
         return
-    over = threading.Event()
+    over, failures = threading.Event(), list[BaseException]()
 
     def repeat() -> None:
-        while not over.wait(EVERY_SECONDS):
-            told(pace.done, pace.of, pace.seconds_left())
+        try:
+            while not over.wait(EVERY_SECONDS):
+                told(pace.done, pace.of, pace.seconds_left())
+        except BaseException as failure:  # the caller's, KeyboardInterrupt too: not this thread's to judge
+            failures.append(failure)
 
     told(pace.done, pace.of, pace.seconds_left())
     thread = threading.Thread(target=repeat, name="genreg-np telling", daemon=True)
@@ -146,4 +152,6 @@ def telling(pace: Pace, told: Told | None) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+    if failures:
+        raise failures[0]
     told(pace.of, pace.of, 0.0)

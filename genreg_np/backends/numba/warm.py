@@ -103,7 +103,7 @@ def _credit(backend: Backend) -> None:
     perturb.credit(credits, GENOMES[0].copy(), TWO[:, None].copy(), signs, layers, SHARES, HALF, 1, True)
 
 
-# Kernels with a run's types, none twice, the dearest first: every other one is the second process's.
+# Kernels with a run's types, none twice, the dearest first by pace.SECONDS: every other one is the second process's.
 EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "descend": _descend,
     "detect": _detect,
@@ -119,12 +119,12 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "total by log": lambda _: mutants.total_by_log(np.zeros(2), TWO, LABELS, SHARES),
     "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
     "compare by log": lambda _: mutants.compare_by_log(TWO.copy(), TWO, TWO[None], LABELS, 1),
-    "activate": lambda _: activate(TWO.copy(), TWO[0], 0),
     "spread": lambda _: perturb.spread(TWO[None].copy(), TWO.copy(), TWO, TWO[0], TWO),
     "gather batches": _gather_batches,
     "first genes": _fill_first,
     "transpose first": lambda _: descent.transpose_first(GENOMES.copy(), GENOMES, 2, 2, 0, 1),
     "inherit units": _inherit_units,
+    "activate": lambda _: activate(TWO.copy(), TWO[0], 0),
     "add tiles": lambda _: perturb.add_tiles(GENOMES[0].copy(), GENOMES, 1, 0, 1),
     "multiply": lambda _: multiply(TWO[None], TWO[None], TWO[None].copy()),
     "multiply turned": lambda _: multiply_turned(TWO, TWO, TWO.copy()),
