@@ -107,7 +107,13 @@ class TrainConfig(Settings):
                     f"{where}: {name!r} is a setting of {', '.join(owners)}, not of {strategy}: "
                     f"choose one, as with --strategy {owners[0]}"
                 )
-            raise UsageError(f"{where}: no setting {name!r} for strategy {strategy}" + did_you_mean(name, own | theirs))
+            hint, everything = (
+                did_you_mean(name, own | theirs),
+                {known for other in REGISTRY for known in settings(other)},
+            )
+            if "did you mean" not in hint and "did you mean" in did_you_mean(name, everything):
+                hint = did_you_mean(name, everything)
+            raise UsageError(f"{where}: no setting {name!r} for strategy {strategy}{hint}")
         return cls(
             **{name: value for name, value in values.items() if name in own},
             options=options(**{name: value for name, value in values.items() if name in theirs}),

@@ -351,12 +351,9 @@ def test_a_moved_dataset_can_be_named_at_resume_and_another_one_cannot(genreg) -
         ("sigm=0.2", "strategy node-perturbation (did you mean 'sigma'?)"),
     ],
 )
-def test_settings_are_those_of_the_preset_that_the_data_choose(
-    genreg, tmp_path: Path, setting: str, words: str
-) -> None:
+def test_settings_are_those_of_the_preset_that_data_choose(genreg, tmp_path: Path, setting: str, words: str) -> None:
     """Not those of a strategy that nobody named."""
-    done = genreg(
-        "train", "--dataset", "digits", "--set", setting, "--generations", 2, "--backend", "numpy", "--out",
-        tmp_path / "run", code=2 if words else 0,
-    )  # fmt: skip
-    assert words in done.stderr
+    how = "--generations", 2, "--backend", "numpy", "--out", tmp_path / "run"
+    done = genreg("train", "--dataset", "digits", "--set", setting, *how)
+    assert done.code == (2 if words else 0)
+    assert words in done.err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Batch, Brood, Judgement, tiles_of
+from genreg_np.backends.base import Batch, Brood, Judgement, numbers_of
 from genreg_np.backends.numpy_ import NumpyBackend, build, forward, judge
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.model import Float32, Network
@@ -17,12 +17,12 @@ class DoubleBackend(NumpyBackend):
     name = "double"
 
     def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
-        tiles_of(brood.size, 1, chosen)  # refuses genomes that are not there
+        numbers_of(brood.size, chosen)  # refuses genomes that are not there
         logits = self.outputs(brood, batch.inputs).swapaxes(1, 2)
         return Judgement(*judge(logits, batch, brood, np.arange(brood.size))).of(chosen)
 
     def outputs(self, brood: Brood, features: Float32, chosen: NDArray[np.integer] | None = None) -> Float32:
-        numbers = np.arange(brood.size) if chosen is None else chosen
+        numbers = numbers_of(brood.size, chosen)
         found = np.empty((len(numbers), len(features), brood.network.outputs), np.float32)
         for answers, number in zip(found, numbers, strict=True):
             answers[:] = self.logits(brood.network, build(brood, np.array([number]))[0], features)

@@ -104,7 +104,8 @@ class HillClimber(PopulationStrategy[HillClimberOptions, HillClimberContext, Hil
         best = int(np.where(earned.perfect, np.inf, earned.values).argmax())
         genes = context.backend.to_host(context.backend.rebuild(brood, np.array([best])))[0]
         means = earned.values / (1 if accuracy is None or context.batch is None else len(context.batch.weights))
-        measured = float(means[best]), float(means.mean()), accuracy, state.non_finite + earned.replaced
+        average = fitnesses.mean_and_deviation(means)[0]  # which no size of fitness makes overflow
+        measured = float(means[best]), average, accuracy, state.non_finite + earned.replaced
         return HillClimberState(state.generation + 1, genes, *measured)
 
     @staticmethod
