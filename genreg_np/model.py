@@ -28,7 +28,7 @@ from genreg_np.layers import read_layer
 from genreg_np.layers.base import Arrays, Float32, Layer, Parameter
 from genreg_np.layers.dense import Dense
 from genreg_np.layers.images import FixedLayer, Standardise
-from genreg_np.settings import whole_numbers
+from genreg_np.settings import names_of, whole_numbers
 
 __all__ = ["Dense", "FixedLayer", "Float32", "Model", "Network", "Standardise", "load"]
 
@@ -229,8 +229,19 @@ class Model(infer.Model):
             What determined the weights (configuration, seed, accuracies), as plain JSON values.
         feature_names : tuple of str
             A name for each input; none where inputs have no names.
+
+        Raises
+        ------
+        UsageError
+            If there are not D genes, or names are no list.
+        ModelError
+            If class names are not K.
         """
-        values = iter(network.parameters_of(np.array(genes, np.float32)))
+        genes = np.array(genes, np.float32)
+        if genes.shape != (network.gene_count,):
+            given = f"{genes.size:,}" if genes.ndim == 1 else f"an array of shape {genes.shape}"
+            raise UsageError(f"genes: {given}, but this network has {network.gene_count:,} weights and biases")
+        values = iter(network.parameters_of(genes))
         arrays: Arrays = {}
         for index, layer in enumerate(network.layers):
             own = layer.arrays([next(values) for _ in layer.parameters])
@@ -239,12 +250,12 @@ class Model(infer.Model):
             "format": infer.FORMAT_NAME,
             "version": infer.FORMAT_VERSION,
             "network": network.header(),
-            "class_names": list(class_names),
+            "class_names": list(names_of(class_names, "class_names")),
             "input_range": None if input_range is None else [float(bound) for bound in input_range],
             "training": dict(training or {}),
         }
         if feature_names:
-            header["feature_names"] = list(feature_names)
+            header["feature_names"] = list(names_of(feature_names, "feature_names"))
         return cls(header, arrays)
 
     def __repr__(self) -> str:

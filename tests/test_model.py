@@ -209,3 +209,22 @@ def test_layers_may_be_a_list_and_are_a_tuple() -> None:
 )
 def test_the_last_layers_activation_is_told(layers: tuple[Dense, ...], said: str) -> None:
     assert Network((4,), layers).describe() == f"{said} weights and biases"
+
+
+@pytest.mark.parametrize("count", [0, 25, 27])
+def test_genes_that_are_not_as_many_as_the_network_has_are_one_line(count: int) -> None:
+    """With both numbers; a genome in a row of genomes, too."""
+    network = Network.build((3,), (4,), 2)
+    for genes, shown in ((np.zeros(count, np.float32), str(count)), (np.zeros((1, 26), np.float32), r"\(1, 26\)")):
+        with pytest.raises(UsageError, match=f"genes: .*{shown}, but this network has 26 weights and biases") as error:
+            Model.build(network, genes)
+        one_line(error.value)
+
+
+@pytest.mark.parametrize("name", ["class_names", "feature_names"])
+def test_a_word_is_no_list_of_names(name: str) -> None:
+    """Nor is it one of letters."""
+    network = Network.build((2,), (), 2)
+    with pytest.raises(UsageError, match=f"{name} = 'ab' must be a list of names") as error:
+        Model.build(network, np.zeros(6, np.float32), **{name: "ab"})
+    one_line(error.value)

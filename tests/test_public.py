@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import genreg_np
+from genreg_np import backends
 from genreg_np.errors import RunError, UsageError
 from genreg_np.runs.no_folder import NoFolder
-from tests.helpers import TINY, Clock, dataset_for, one_line, own, tiny_config, tiny_dataset
+from tests.helpers import NETWORK, TINY, Clock, dataset_for, one_line, own, tiny_config, tiny_dataset
 
 DATA = tiny_dataset()
 
@@ -108,6 +109,55 @@ def test_arrays_in_the_place_of_a_dataset_are_told_the_way(empty: Path) -> None:
     with pytest.raises(UsageError, match="not tuple"):
         genreg_np.train(tiny_config(), (inputs, labels), "run")
     assert list(empty.iterdir()) == []
+
+
+def test_nothing_in_the_place_of_settings_or_data_is_one_line(empty: Path) -> None:
+    """No folder is begun."""
+    for arguments, name in (((None, DATA), "config"), ((tiny_config(), None), "dataset")):
+        with pytest.raises(UsageError, match=f"{name} must be a .*, not NoneType: ") as error:
+            genreg_np.train(*arguments, "run")
+        one_line(error.value)
+    for call in (lambda: genreg_np.train(tiny_config(), DATA, "run", watcher=print), lambda: resume_with(print)):
+        with pytest.raises(UsageError, match=r"watcher must be a Watcher, not builtin_function") as error:
+            call()
+        one_line(error.value)
+    assert list(empty.iterdir()) == []
+
+
+def resume_with(watcher: Any) -> None:
+    genreg_np.resume("run", watcher=watcher)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"network": (4, 3, 2)}, r"network must be a Network, not tuple: Network\.build"),
+        ({"initial": "m.npz"}, r'initial must be a Model, not str: load\("model.npz"\) reads one'),
+        ({"backend": None}, r"backend must be a name \(auto, cpu, numpy, .*\) or a Backend, not NoneType"),
+        ({"backend": backends.create("numpy"), "threads": 2}, "threads = 2 goes with a backend's name"),
+        ({"input_range": 5}, "input_range = 5 must be the smallest and the largest raw value"),
+        ({"input_range": (5, 1)}, r"input_range = \(5, 1\) must be"),
+        ({"input_range": (0, float("nan"))}, "input_range = .* must be"),
+        ({"class_names": "ab"}, "class_names = 'ab' must be a list of names"),
+        ({"class_names": ("a", "b", "c")}, "3 class_names, but the network has 2 outputs"),
+    ],
+)
+def test_what_an_evolution_cannot_be_made_of_is_one_line(arguments: dict[str, Any], words: str) -> None:
+    """When it is made, not when its first model is."""
+    with pytest.raises(UsageError, match=words) as error:
+        genreg_np.Evolution(tiny_config(), **{"network": NETWORK, "backend": "numpy"} | arguments)
+    one_line(error.value)
+
+
+def test_names_and_a_range_of_any_kind_are_a_models() -> None:
+    """Lists, NumPy's text and numbers."""
+    names, ends = np.array(["no", "yes"]), np.array([0, 255])
+    evolution = genreg_np.Evolution(
+        tiny_config(), network=NETWORK, class_names=names, input_range=ends, backend="numpy"
+    )
+    evolution.run(1, fitness=lambda model: float(model.genes[0]))
+    assert evolution.champion().class_names == ("no", "yes")
+    assert evolution.champion().input_range == (0.0, 255.0)
 
 
 def test_numpys_numbers_are_seconds(empty: Path) -> None:

@@ -81,7 +81,11 @@ def _inputs(where: str, array: Array) -> Array:
     if array.dtype.kind != "f":
         raise DataError(f"{where}: of type {array.dtype}; numbers are needed")
     with np.errstate(over="ignore"):
-        return array.astype(np.float32)  # what overflows is found by Dataset, as infinite
+        floats = array.astype(np.float32)
+    beyond = array[np.isfinite(array) & np.isinf(floats)]
+    if beyond.size:
+        raise DataError(f"{where}: {beyond[0]:g} is too large for float32; rescale that column")
+    return floats
 
 
 def _input_range(where: str, array: Array) -> tuple[float, float] | None:

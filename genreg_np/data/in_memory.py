@@ -8,7 +8,6 @@ Shapes: inputs (N, *input_shape), labels (N,) or (N, 1).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from genreg_np.data.checked import Array, fields_of_arrays
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
+from genreg_np.settings import names_of, range_of
 
 
 def fields_of(
@@ -37,9 +37,21 @@ def fields_of(
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise UsageError(f"{split} must be a pair (inputs, labels), not {type(pair).__name__}")
             pairs[split] = pair[0], pair[1]
-    names = _names("feature_names", feature_names) or _columns(inputs)
-    if (columns := _columns(inputs)) and names != columns:
+    columns = _columns(inputs)
+    names = list(names_of(feature_names, "feature_names")) or columns
+    if columns and names != columns:
         raise UsageError(f"feature_names differ from the names of the columns, {_shown(columns)}: leave them out")
+    for split, (one, _) in pairs.items():
+        if bool(_columns(one)) != bool(columns):
+            raise UsageError(
+                f"{name}: only one of the train and the {split} inputs is a table with columns: pass tables for both, "
+                "or the arrays of both"
+            )
+    if columns and input_range is not None:
+        raise UsageError(
+            f"input_range goes with arrays of whole numbers, but the inputs of {name} are a table, whose columns are "
+            "taken as features, without a range: leave it out, or pass the table's array"
+        )
     given = {
         split: (_inputs(f"{name}, {split} inputs", one, columns), _labels(f"{name}, {split} labels", other))
         for split, (one, other) in pairs.items()
@@ -48,7 +60,7 @@ def fields_of(
         name,
         given,
         name=name,
-        class_names=None if class_names is None else np.array(_names("class_names", class_names)),
+        class_names=None if class_names is None else np.array(names_of(class_names, "class_names")),
         feature_names=np.array(names) if names else None,
         input_range=None if input_range is None else _checked_range(input_range, name, given),
     )
@@ -60,15 +72,8 @@ def _columns(inputs: Any) -> list[str]:
     return [] if columns is None else [str(name) for name in columns]
 
 
-def _names(what: str, names: Any) -> list[str]:
-    """Return names as text; a word is no list of letters."""
-    if isinstance(names, str) or not np.iterable(names):
-        raise UsageError(f"{what} = {names!r} must be a list of names")
-    return [str(name) for name in names]
-
-
 def _inputs(where: str, inputs: Any, columns: list[str]) -> Array:
-    """Return inputs as an array; a table's columns as floats, in the order of `columns` where these are known."""
+    """Return inputs as an array; a table's columns as floats, in the order of `columns`."""
     array = _array(where, inputs)
     names = _columns(inputs)
     if not names or array.ndim != 2:
@@ -77,7 +82,7 @@ def _inputs(where: str, inputs: Any, columns: list[str]) -> Array:
         array = np.stack([_numbers(where, name, array[:, k]) for k, name in enumerate(names)], axis=1)
     elif array.dtype.kind in "biu":
         array = array.astype(np.float64)
-    if names == columns or not columns:
+    if names == columns:
         return array
     if len(set(names)) != len(names) or set(names) != set(columns):
         raise DataError(f"{where}: columns {_shown(names)}, but those of train are {_shown(columns)}; name them alike")
@@ -99,17 +104,32 @@ def _numbers(where: str, name: str, column: Array) -> Array:
 def _labels(where: str, labels: Any) -> Array:
     """Return labels as an array of numbers or text; among Python objects, what is neither is no label."""
     array = _array(where, labels)
+    if isinstance(labels, list | tuple) and array.dtype.kind in "biufU":  # NumPy made text of [1, "1"]
+        _check_alike(where, np.array(labels, object).ravel().tolist())
     if array.dtype.kind not in "OT":
         return array
     array = array.astype(object)
     values = array.ravel().tolist()
-    if all(isinstance(value, int | float | np.number | np.bool_) for value in values):
-        return np.array(values).reshape(array.shape)
-    for number, value in enumerate(values):
-        if not isinstance(value, str | int | np.integer):
-            shown = short_name(repr(value))
-            raise DataError(f"{where}: number {number} is {shown}; whole numbers, text or booleans are needed")
-    return array.astype(str)
+    if not all(isinstance(value, int | float | np.number | np.bool_) for value in values):
+        for number, value in enumerate(values):
+            if not isinstance(value, str | int | np.integer | np.bool_):
+                shown = short_name(repr(value))
+                raise DataError(f"{where}: number {number} is {shown}; whole numbers, text or booleans are needed")
+    _check_alike(where, values)
+    return array.astype(str) if values and isinstance(values[0], str) else np.array(values).reshape(array.shape)
+
+
+def _check_alike(where: str, labels: list[object]) -> None:
+    """Refuse labels of several types, which would be one class by their text, or by their value; NaN is none yet."""
+    kinds = {"text": str, "boolean": bool | np.bool_, "number": int | float | np.number}
+    firsts: dict[str, object] = {}
+    for label in labels:
+        kind = next((kind for kind, types in kinds.items() if isinstance(label, types)), "")
+        if kind and label == label:
+            firsts.setdefault(kind, label)
+    if len(firsts) > 1:
+        shown = " and ".join(short_name(repr(label)) for label in firsts.values())
+        raise DataError(f"{where}: labels of several types, such as {shown}; make all whole numbers, text or booleans")
 
 
 def _array(where: str, values: Any) -> Array:
@@ -125,12 +145,7 @@ def _array(where: str, values: Any) -> Array:
 
 def _checked_range(input_range: Any, name: str, given: dict[str, tuple[Array, Array]]) -> tuple[float, float]:
     """Return a range that all inputs lie in."""
-    try:
-        low, high = map(float, input_range)
-    except (TypeError, ValueError):
-        low = high = math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UsageError(f"input_range = {input_range!r} must be the smallest and the largest raw value, as (0, 255)")
+    low, high = range_of(input_range, "input_range")
     for split, (inputs, _) in given.items():
         if inputs.dtype.kind == "f":
             raise UsageError(

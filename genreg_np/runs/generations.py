@@ -10,7 +10,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import backends
 from genreg_np.backends.base import Backend, Brood, Told
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
@@ -22,7 +21,8 @@ from genreg_np.runs.checkpoint import SavedRun, pack_checkpoint
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.direction import Direction
 from genreg_np.runs.evaluation import Looks
-from genreg_np.runs.start import check_kinds, check_memory, check_start, pose
+from genreg_np.runs.start import backend_of, check_kinds, check_memory, check_start, outputs_named, pose
+from genreg_np.settings import range_of
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.strategies.base import AnyPopulationStrategy, State
 from genreg_np.streams import Stream
@@ -48,15 +48,18 @@ class Generations:
         on_compiling: Told | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        check_kinds(config, dataset)
+        check_kinds(config=config, dataset=dataset, network=network, initial=initial)
+        self.class_names = outputs_named(class_names, None if dataset else network)
+        self.input_range = None if input_range is None else range_of(input_range, "input_range")
         if dataset is None and network is None:
             raise UsageError("an evolution needs a dataset, or a network and your own fitness")
         if dataset is not None:
             dataset.check_trainable()
+            self.class_names, self.input_range = dataset.class_names, dataset.input_range
         self.config = config or TrainConfig.from_preset("small")
         if image_fitness is not None:
             self.config = self.config.with_image_fitness()
-        self.backend = backends.create(backend, threads) if isinstance(backend, str) else backend
+        self.backend = backend_of(backend, threads)
         self.strategy = strategy_class(self.config.strategy)
         depth = len(network.learning) if network else len(self.config.hidden) + 1
         works = self.strategy.works(self.config.options, depth)
@@ -64,9 +67,6 @@ class Generations:
         self.clock = clock
         started = clock()
         self.dataset = dataset
-        self.class_names = dataset.class_names if dataset else tuple(class_names)
-        given_range = None if input_range is None else (float(input_range[0]), float(input_range[1]))
-        self.input_range = dataset.input_range if dataset else given_range
         self.stream = Stream(self.config.seed)
         problem = pose(self.strategy, dataset, self.config, self.backend, network)
         features = None if problem.features is None else self.backend.to_device(problem.features)

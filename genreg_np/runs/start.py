@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np import backends
 from genreg_np.backends import memory
 from genreg_np.backends.base import Backend
 from genreg_np.backends.memory import Plan
@@ -18,25 +19,66 @@ from genreg_np.data.labels import short_name
 from genreg_np.errors import UsageError
 from genreg_np.model import Model, Network
 from genreg_np.runs.config import TrainConfig
+from genreg_np.settings import names_of
 from genreg_np.strategies.base import AnyStrategy
 from genreg_np.strategies.problem import HiddenLayers, Problem
 from genreg_np.streams import Stream
 
+KINDS: dict[str, tuple[type, str]] = {  # of arguments, by their names, and what makes one
+    "config": (TrainConfig, 'TrainConfig.from_preset("small") makes one'),
+    "dataset": (Dataset, "Dataset.from_arrays(inputs, labels) makes one"),
+    "network": (Network, "Network.build((4,), hidden=(3,), outputs=2) makes one"),
+    "initial": (Model, 'load("model.npz") reads one'),
+}
 
-def check_kinds(config: object, dataset: object) -> None:
-    """Refuse what is no configuration or no dataset, None excepted: arrays come in by another door.
+
+def check_kinds(needed: Sequence[str] = (), **arguments: object) -> None:
+    """Refuse arguments that are not what their names say, None excepted unless it is needed.
 
     Raises
     ------
     UsageError
-        With that door.
+        With what makes one.
     """
-    if not isinstance(config, TrainConfig | None):
-        made = 'TrainConfig.from_preset("small") makes one'
-        raise UsageError(f"config must be a TrainConfig, not {type(config).__name__}: {made}")
-    if not isinstance(dataset, Dataset | None):
-        made = "Dataset.from_arrays(inputs, labels) makes one"
-        raise UsageError(f"dataset must be a Dataset, not {type(dataset).__name__}: {made}")
+    for name, value in arguments.items():
+        kind, made = KINDS[name]
+        if not isinstance(value, kind) and (value is not None or name in needed):
+            raise UsageError(f"{name} must be a {kind.__name__}, not {type(value).__name__}: {made}")
+
+
+def backend_of(backend: object, threads: int | None) -> Backend:
+    """Return a backend by its name, or the one that is given, which has its own threads.
+
+    Raises
+    ------
+    UsageError
+        For what is neither, or threads beside a Backend.
+    BackendError, MissingExtraError
+        As backends.create.
+    """
+    if isinstance(backend, str):
+        return backends.create(backend, threads)
+    if not isinstance(backend, Backend):
+        raise UsageError(
+            f"backend must be a name ({', '.join(backends.names())}) or a Backend, not {type(backend).__name__}"
+        )
+    if threads is not None:
+        raise UsageError(f"threads = {threads} goes with a backend's name: a Backend has its own, leave it out")
+    return backend
+
+
+def outputs_named(class_names: Any, network: Network | None) -> tuple[str, ...]:
+    """Return the names of what a network tells apart; none where its outputs are values.
+
+    Raises
+    ------
+    UsageError
+        If they are no list, or neither none nor as many as outputs.
+    """
+    names = names_of(class_names, "class_names")
+    if names and network is not None and len(names) != network.outputs:
+        raise UsageError(f"{len(names)} class_names, but the network has {network.outputs} outputs: one each, or none")
+    return names
 
 
 def pose(

@@ -92,8 +92,8 @@ def train(
     BackendError, MissingExtraError
         If the backend cannot.
     """
-    watcher = watcher or Watcher()
-    check_kinds(config, dataset)
+    watcher = _watcher(watcher)
+    check_kinds(("config", "dataset"), config=config, dataset=dataset, initial=initial)
     if budget_seconds is not None and not _is_seconds(budget_seconds):
         raise UsageError(f"budget_seconds = {budget_seconds!r} must be a number of seconds greater than 0")
     budget = None if budget_seconds is None else float(budget_seconds)
@@ -175,7 +175,8 @@ def resume(
     UsageError
         For a change that cannot apply any more, or data that must be named and were not.
     """
-    watcher = watcher or Watcher()
+    watcher = _watcher(watcher)
+    check_kinds(dataset=dataset)
     with RunFolder.open(Path(run)) as folder:
         watcher.on_phase("preparing", folder)
         config, logged, origin = folder.read_config()
@@ -224,6 +225,14 @@ def resume(
         under_way = _Run(folder, evolution, logged, origin, notes, watcher)
         under_way.fit_to_budget()
         return under_way.go()
+
+
+def _watcher(watcher: Watcher | None) -> Watcher:
+    """Return a watcher, of one's own or of nothing."""
+    if not isinstance(watcher, Watcher | None):
+        kind = type(watcher).__name__
+        raise UsageError(f"watcher must be a Watcher, not {kind}: Watcher(on_record=...) makes one of a function")
+    return watcher or Watcher()
 
 
 def _is_seconds(budget: Any) -> bool:

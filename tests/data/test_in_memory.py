@@ -91,7 +91,8 @@ def test_columns_of_given_splits_go_by_name() -> None:
         (WORDS.astype(bytes), ("ant", "bee", "cat")),
         ((LABELS > 0).astype(object), ("0", "1")),
         (LABELS.astype(object), ("0", "1", "2")),
-        ([1, "one", "1.0"] * 10, ("1", "one")),
+        (["1", "one", "1.0"] * 10, ("1", "one")),
+        ([1, 2.0, np.int8(3)] * 10, ("1", "2", "3")),
     ],
 )
 def test_labels_of_any_kind_are_classes(labels: Any, class_names: tuple[str, ...]) -> None:
@@ -120,6 +121,7 @@ HOLED = np.where(ROWS > 1, np.nan, ROWS)
     [
         ((IMAGES, LABELS[:-1]), {}, DataError, "arrays: 30 train inputs, but 29 labels"),
         ((IMAGES, LABELS), {"test": (IMAGES, LABELS[:-1])}, DataError, "30 test inputs, but 29 labels"),
+        ((ROWS * 1e300, LABELS), {}, DataError, "train inputs: .*e.299 is too large for float32; rescale"),
         ((HOLED, LABELS), {}, DataError, "NaN or infinite values"),
         ((ROWS, LABELS), {"validation": (HOLED, LABELS)}, DataError, "validation split: NaN"),
         ((LABELS, LABELS), {}, DataError, r"train inputs: an array of shape \(30,\)"),
@@ -133,6 +135,11 @@ HOLED = np.where(ROWS > 1, np.nan, ROWS)
         ((IMAGES, np.array([*WORDS[1:], np.nan], object)), {}, DataError, "train labels: number 29 is nan"),
         ((IMAGES, ["", *WORDS[1:]]), {}, DataError, "train labels: some are '', which is no label"),
         ((IMAGES, [np.nan, *WORDS[1:]]), {}, DataError, "some are 'nan', which is no label"),
+        ((IMAGES, [1, "1", 2] * 10), {}, DataError, "labels of several types, such as 1 and '1'; make all"),
+        ((IMAGES, np.array([1, "1", 2] * 10, object)), {}, DataError, "several types, such as 1 and '1'"),
+        ((IMAGES, np.array([True, "True"] * 15, object)), {}, DataError, "several types, such as True and 'True'"),
+        ((IMAGES, np.array([np.True_, "True"] * 15, object)), {}, DataError, "labels of several types"),
+        ((IMAGES, [True, 1, 0] * 10), {}, DataError, "several types, such as True and 1"),
         ((IMAGES, LABELS.astype("M8[s]")), {}, DataError, "integers or text are needed"),
         ((IMAGES, [b"\xff"] * N), {}, DataError, "no UTF-8"),
         ((IMAGES, LABELS), {"test": IMAGES}, UsageError, r"test must be a pair \(inputs, labels\), not ndarray"),
@@ -146,6 +153,7 @@ HOLED = np.where(ROWS > 1, np.nan, ROWS)
         ((ROWS, LABELS), {"feature_names": ["a", "b", "b"]}, DataError, "called 'b'"),
         ((ROWS, LABELS), {"input_range": (0, 1)}, UsageError, "train inputs of arrays are floats"),
         ((IMAGES, LABELS), {"input_range": (1, 0)}, UsageError, r"input_range = \(1, 0\) must be"),
+        ((IMAGES, LABELS), {"input_range": (0, 1e300)}, UsageError, "input_range = .* must be"),
         ((IMAGES, LABELS), {"input_range": 255}, UsageError, "input_range = 255 must be"),
         ((IMAGES, LABELS), {"input_range": (0, 99)}, DataError, "run from 0 to 119, outside input_range 0 .. 99"),
     ],
@@ -154,6 +162,20 @@ def test_each_fault_has_its_line(arguments: Any, keywords: Any, kind: type[Genre
     with pytest.raises(kind, match=words) as error:
         Dataset.from_arrays(*arguments, **keywords)
     one_line(error.value)
+
+
+def test_a_table_is_told_what_is_for_arrays_only() -> None:
+    """Whole numbers too: its columns are features, without a range; and the splits are tables, or none of them is."""
+    pandas = pytest.importorskip("pandas")
+    for values in (ROWS, INTEGERS):
+        table = pandas.DataFrame(values, columns=list("abcd"[: values.shape[1]]))
+        with pytest.raises(UsageError, match="are a table, whose columns are taken as features, without a range") as no:
+            Dataset.from_arrays(table, LABELS, input_range=(-255, 255))
+        one_line(no.value)
+        for one, other in ((table, values), (values, table)):
+            with pytest.raises(UsageError, match="only one of the train and the validation inputs is a table") as error:
+                Dataset.from_arrays(one, LABELS, validation=(other, LABELS))
+            one_line(error.value)
 
 
 @pytest.mark.parametrize(
