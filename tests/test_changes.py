@@ -9,12 +9,15 @@ import pytest
 
 from genreg_np.errors import UsageError
 from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.result import Watcher
+from genreg_np.runs.training import resume, train
 from tests.helpers import (
     DATASET,
     LEARNING,
     evolution,
     one_line,
     outcome,
+    tiny_config,
 )
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -74,6 +77,41 @@ def test_a_change_applies_to_the_next_generation() -> None:
     assert run.config.population_size == 30
     assert len(run.ask()) == 30
     assert len(run.state.survivors) == 7
+
+
+def test_a_change_is_in_the_champion_as_in_one_that_train_resumed(tmp_path: Path) -> None:
+    """Evolution logs it itself, and keeps the log in its checkpoint; byte for byte what resume writes."""
+    run, changes = evolution(generations=6), {"child_mutation_rate": 0.5, "mutation_scale": 0.3}
+    run.run(2)
+    run.change(**changes, population_size=run.config.population_size)
+    events = [
+        {"generation": 2, "setting": name, "old": getattr(tiny_config(), name), "new": new}
+        for name, new in changes.items()
+    ]
+    assert run.changes == events
+    run.run(4)
+    seen: list[Any] = []
+    stop = Watcher(on_record=seen.append, should_stop=lambda: len(seen) == 2)
+    train(tiny_config(generations=6), DATASET, tmp_path / "run", backend="numpy", watcher=stop)
+    seen.clear()
+    stopped = resume(tmp_path / "run", dataset=DATASET, changes=changes, watcher=stop)
+    assert run.champion().pack() == stopped.model.pack()
+    assert run.champion().training["changes"] == events
+    run.save(tmp_path / "c.npz")
+    again = Evolution.load(tmp_path / "c.npz", DATASET, backend="numpy")
+    assert again.champion().pack() == run.champion().pack()
+    other = Evolution.load(tmp_path / "c.npz", DATASET, config=run.config.changed(trust_decay=0.9), backend="numpy")
+    old = run.config.trust_decay
+    assert other.changes == [*events, {"generation": 4, "setting": "trust_decay", "old": old, "new": 0.9}]
+
+
+def test_a_change_that_is_refused_is_not_logged() -> None:
+    """Nor is one that changes nothing."""
+    run = evolution()
+    with pytest.raises(UsageError):
+        run.change(seed=9)
+    run.change(mutation_scale=run.config.mutation_scale)
+    assert run.changes == []
 
 
 @pytest.mark.parametrize(

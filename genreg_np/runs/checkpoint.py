@@ -20,7 +20,7 @@ import json
 import math
 import os
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -40,7 +40,7 @@ from genreg_np.files import (
 from genreg_np.model import Dense, Network
 from genreg_np.runs.best_ever import BestEver
 from genreg_np.runs.config import TrainConfig
-from genreg_np.runs.run_config import pack_run_config, read_run_config
+from genreg_np.runs.run_config import are_changes, pack_run_config, read_run_config
 
 MOST_JSON_BYTES, MOST_LINE_BYTES = 1 << 20, 1 << 16
 OWN = (
@@ -63,6 +63,7 @@ class SavedRun:
     genes: int  # D, whatever the network
     seconds: float
     best_ever: BestEver | None = None
+    changes: Sequence[dict[str, Any]] = ()  # of settings in mid-run
 
     def header(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -77,6 +78,8 @@ class SavedRun:
             described["network"] = self.network.header()
         if self.best_ever is not None:
             described["best_ever"] = self.best_ever.facts()  # its genes are an array of the file
+        if self.changes:
+            described["changes"] = list(self.changes)
         return described
 
     @classmethod
@@ -105,12 +108,15 @@ class SavedRun:
             if not all(isinstance(name, str) for name in names):
                 raise ValueError("class names that are no text")
             value_range = infer.checked_range(value_range)
+            changes = header.get("changes", [])
+            if not are_changes(changes):
+                raise ValueError("changes that are none")
         except UsageError as error:  # a kind of layer that is not here, or layers that do not fit
             raise RunError(f"{path}: {error}; the file is damaged, or of another version") from None
         except (KeyError, TypeError, ValueError, AttributeError):
             raise RunError(f"{path}: its header is incomplete; the file is damaged") from None
         config = TrainConfig.from_dict(dict(settings), str(path))
-        return cls(config, network, tuple(names), value_range, genes, float(seconds))
+        return cls(config, network, tuple(names), value_range, genes, float(seconds), changes=changes)
 
 
 def _refuse(constant: str) -> None:

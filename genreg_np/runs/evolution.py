@@ -79,6 +79,8 @@ class Evolution(Generations):
     best_ever : BestEver or None
         The best genome told so far under a fitness of one's own: `genes`, `fitness`, `generation`. Set it to None where
         the fitness changes its meaning in mid-run.
+    changes : list of dict
+        Settings changed so far: each with its `generation`, `setting`, `old` and `new`.
 
     Raises
     ------
@@ -251,6 +253,8 @@ class Evolution(Generations):
             )
         evolution.state = restored(evolution.on_host(evolution.state), fields, Path(path))
         evolution.best_ever = saved.best_ever
+        changed = saved.config.changes_to(evolution.config, evolution.generation, saved.config.to_dict())
+        evolution.changes = [*saved.changes, *changed]
         evolution.seconds += saved.seconds
         return evolution
 

@@ -76,6 +76,7 @@ class Generations:
         self.state = self._start(initial)
         self._looks = Looks(dataset, self.network, self.backend)
         self.best_ever: BestEver | None = None
+        self.changes: list[dict[str, Any]] = []
         self._asked: Brood | None = None
         self._direction = Direction(len(self.class_names), len(dataset.validation)) if dataset else None
         self.seconds = clock() - started
@@ -100,7 +101,7 @@ class Generations:
         return int(self.state.generation)
 
     def change(self, **settings: Any) -> None:
-        """Change settings of a run under way, such as child_mutation_rate.
+        """Change settings of a run under way, such as child_mutation_rate; logged in `changes`, and in the champion.
 
         Raises
         ------
@@ -109,6 +110,7 @@ class Generations:
         """
         config = self.config.changed(**settings)
         self.context = self._prepare(config)
+        self.changes += self.config.changes_to(config, self.generation, settings)
         self.config = config
         self._asked = None
 
@@ -239,18 +241,16 @@ class Generations:
         validation = self.accuracies("validation")
         return self.result_of(chosen(self.config.champion, validation), {"validation": validation})
 
-    def result_of(
-        self, genome: str, accuracies: Mapping[str, Mapping[str, float]], changes: Sequence[Mapping[str, Any]] = ()
-    ) -> Model:
+    def result_of(self, genome: str, accuracies: Mapping[str, Mapping[str, float]]) -> Model:
         """Return a champion of a run on a dataset with all that determined it; see champion.training_of."""
         assert self.dataset is not None
-        training = training_of(self.config, self.dataset, self.generation, genome, accuracies, changes)
+        training = training_of(self.config, self.dataset, self.generation, genome, accuracies, self.changes)
         return self.model_of(self.champion_genes()[genome], training)
 
     def pack(self) -> bytes:
         """Return a checkpoint's bytes."""
         net = self.network
-        about = self.class_names, self.input_range, net.gene_count, self.seconds, self.best_ever
+        about = self.class_names, self.input_range, net.gene_count, self.seconds, self.best_ever, self.changes
         return pack_checkpoint(self.on_host(self.state), SavedRun(self.config, net, *about))
 
     def plan(self) -> str:

@@ -58,7 +58,6 @@ class OwnFolder:
     ) -> None:
         self._evolution, self._rescore = evolution, rescore
         self._recorded = evolution.state, evolution.best_ever  # after the last generation in metrics.jsonl
-        self._changes: list[dict[str, Any]] = []
         self._notes = run_notes(evolution)
         is_new = not (Path(path) / "config.toml").exists()
         self._folder = RunFolder.create(Path(path)) if is_new else RunFolder.open(Path(path))
@@ -66,7 +65,7 @@ class OwnFolder:
             if not is_new:
                 self._go_on()
             origin = {OWN_FITNESS: _name(fitness), "rescore": rescore, "backend": evolution.backend.name}
-            self._folder.write_config(evolution.config, self._changes, origin)
+            self._folder.write_config(evolution.config, evolution.changes, origin)
             self._save()
             self._folder.write_json("run.json", self._notes)
         except BaseException:
@@ -88,10 +87,11 @@ class OwnFolder:
                 f"{folder.path}: already holds a run, at generation {saved['generation']}: go on with it by "
                 f"Evolution.load({str(path)!r}), or choose another folder"
             )
-        new, generation = config.changed(**evolution.config.to_dict()), evolution.generation
-        self._changes = [*changes, *config.changes_to(new, generation, config.to_dict())]
-        self._notes = resumed_notes(evolution, folder.read_json("run.json"), generation)
-        folder.cut_metrics(generation)
+        config.changed(**evolution.config.to_dict())
+        if evolution.changes[: len(changes)] != changes:  # a checkpoint of a version that did not keep them
+            evolution.changes = [*changes, *evolution.changes]
+        self._notes = resumed_notes(evolution, folder.read_json("run.json"), evolution.generation)
+        folder.cut_metrics(evolution.generation)
 
     def __enter__(self) -> OwnFolder:
         return self
@@ -153,7 +153,7 @@ class OwnFolder:
             "seed": evolution.config.seed,
             "rescore": self._rescore,
             "config": config,
-            "changes": self._changes,
+            "changes": evolution.changes,
         }
         return evolution.model_of(best.genes, training)
 

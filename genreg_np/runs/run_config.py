@@ -45,7 +45,7 @@ def read_run_config(path: Path) -> tuple[TrainConfig, list[dict[str, Any]], dict
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: is not TOML ({' '.join(str(error).split())})") from None
     changes, origin = values.pop(CHANGES, []), values.pop(ORIGIN, {})
-    if not (isinstance(changes, list) and all(map(_is_change, changes))):
+    if not are_changes(changes):
         raise RunError(f"{path}: its {CHANGES} are not what train writes; restore them")
     if not _is_origin(origin):
         raise RunError(f"{path}: its {ORIGIN} is not what train writes; restore it")
@@ -57,6 +57,11 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, list):
         return all(not isinstance(part, list) and _is_plain(part) for part in value)
     return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def are_changes(changes: Any) -> bool:
+    """Whether a value is a log of changes, as train and checkpoints have it."""
+    return isinstance(changes, list) and all(map(_is_change, changes))
 
 
 def _is_change(change: Any) -> bool:

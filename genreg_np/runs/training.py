@@ -118,7 +118,7 @@ def train(
             folder.discard()
             raise
         notes = run_notes(evolution) | {"budget_seconds": budget}
-        run = _Run(folder, evolution, [], known, notes, watcher)
+        run = _Run(folder, evolution, known, notes, watcher)
         try:
             run.fit_to_budget()
         except GenregError:  # nothing fits into it
@@ -218,11 +218,12 @@ def resume(
             folder, reached, new, dataset, backend=backend, threads=threads, image_fitness=image_fitness,
             on_compiling=watcher.on_compiling, clock=clock,
         )  # fmt: skip
+        evolution.changes = logged
         origin |= {"backend": evolution.backend.name, "data": found, COLUMNS: columns}
         folder.write_config(new, logged, origin)
         folder.cut_metrics(reached)
         notes = resumed_notes(evolution, folder.read_json("run.json"), reached)
-        under_way = _Run(folder, evolution, logged, origin, notes, watcher)
+        under_way = _Run(folder, evolution, origin, notes, watcher)
         under_way.fit_to_budget()
         return under_way.go()
 
@@ -271,7 +272,6 @@ class _Run:
 
     folder: Folder
     evolution: Evolution
-    changes: list[dict[str, Any]]
     origin: dict[str, Any]
     notes: dict[str, Any]
     watcher: Watcher
@@ -286,7 +286,7 @@ class _Run:
         self.watcher.on_phase("measuring", self.folder)
         if fit_to_budget(self.evolution, budget, self.watcher.should_stop):
             self.origin[BUDGET] = None
-            self.folder.write_config(self.evolution.config, self.changes, self.origin)
+            self.folder.write_config(self.evolution.config, self.evolution.changes, self.origin)
 
     def go(self) -> Result:
         """Evolve, save, and at the end validate and test."""
@@ -319,7 +319,7 @@ class _Run:
         genome = chosen(evolution.config.champion, validation)
         test = {} if ended == "stopped" else self._test()
         tested = {name: evaluation.accuracy for name, evaluation in test.items()}
-        model = evolution.result_of(genome, {"validation": validation, "test": tested}, self.changes)
+        model = evolution.result_of(genome, {"validation": validation, "test": tested})
         self.folder.save("model.npz", model)
         evolution.seconds += evolution.clock() - started
         self.notes |= {
