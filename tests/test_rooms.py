@@ -13,7 +13,7 @@ PACKAGE = ROOT / "genreg_np"
 FLOORS = (  # from the ground up; rooms on one floor do not know each other
     ("errors", "version"),
     ("files", "settings", "registry", "infer", "streams"),
-    ("infer_layers",),
+    ("settings", "infer_layers"),
     ("layers",),
     ("model", "fitness"),
     ("backends", "data", "engines"),
