@@ -12,7 +12,7 @@ from tests.helpers import ROOT
 PACKAGE = ROOT / "genreg_np"
 FLOORS = (  # from the ground up; rooms on one floor do not know each other
     ("errors", "version"),
-    ("files", "settings", "registry", "infer", "streams"),
+    ("files", "registry", "infer", "streams"),
     ("settings", "infer_layers"),
     ("layers",),
     ("model", "fitness"),
