@@ -64,6 +64,7 @@ SPOILT: dict[str, Callable[[dict[str, Any], dict[str, Any]], object]] = {
     "seconds below zero": lambda header, arrays: header.update(seconds=-1.0),
     "genes without end": lambda header, arrays: header.update(genes=1e999),
     "class names of numbers": lambda header, arrays: header.update(class_names=[1, 2]),
+    "changes that are none": lambda header, arrays: header.update(changes=[{"generation": 1}]),
     "a range of words": lambda header, arrays: header.update(input_range=["0", "1"]),
     "a range of nothing": lambda header, arrays: header.update(input_range=[1, 1]),
     "negative inputs": lambda header, arrays: header["network"].update(input_shape=[-3, -1]),

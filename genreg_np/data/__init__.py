@@ -232,6 +232,22 @@ def load_dataset(
         except MissingExtraError as error:
             raise MissingExtraError(f"{reason}; but {error}" if reason else str(error)) from None
         return replace(dataset, note="; ".join(filter(None, [reason, dataset.note])))
+    dataset = _load(kind, name, reading, data_dir, download, progress, variations)
+    given = {option: value for option, value in reading.items() if value is not None}
+    given |= {} if data_dir is None else {"data_dir": os.path.abspath(data_dir)}
+    return replace(dataset, origin={"source": name if name in dataset_names() else os.path.abspath(name), **given})
+
+
+def _load(
+    kind: str,
+    name: str,
+    reading: dict[str, Any],
+    data_dir: PathLike | None,
+    download: bool,
+    progress: Progress | None,
+    variations: int,
+) -> Dataset:
+    """Load a dataset of a kind; `reading` has the options that have been checked."""
     if kind in SOURCES:
         return load_source(SOURCES[kind], data_dir, download, progress)
     if kind in BUILT_IN:
@@ -244,12 +260,12 @@ def load_dataset(
     if kind == TABLE:
         from genreg_np.data.table import load_csv
 
-        return load_csv(name, label, header=header, separator=separator)
+        return load_csv(name, reading["label"], header=reading["header"], separator=reading["separator"])
     if kind == IDX:
         return load_idx_folder(Path(name))
     from genreg_np.data.folder import load_folder
 
-    return load_folder(name, size, range)
+    return load_folder(name, reading["size"], reading["range"])
 
 
 def reader_arguments(origin: Mapping[str, Any]) -> dict[str, Any]:

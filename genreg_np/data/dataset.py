@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,9 @@ class Dataset:
         What a user should know, one line.
     feature_names : tuple of str
         Of the columns of a table, one each; none where inputs have no names.
+    origin : mapping or None
+        What load_dataset was given to read it: `source` (name or absolute path), `data_dir` and options; None for
+        arrays that are only in memory.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class Dataset:
     input_range: tuple[float, float] | None = (0.0, 255.0)
     note: str = field(default="", compare=False)
     feature_names: tuple[str, ...] = ()
+    origin: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def from_arrays(

@@ -18,10 +18,12 @@ from genreg_np.data import dataset_names, load_dataset, reader_arguments
 from genreg_np.data.dataset import SPLITS, Dataset
 from genreg_np.errors import RunError, UsageError
 
+IN_MEMORY = "arrays in memory"  # the source of data that no name or path stands for
+
 
 def is_path(source: str) -> bool:
     """Whether a dataset is a file or folder of the user's, no named one."""
-    return source != "auto" and source not in dataset_names()
+    return source not in ("auto", IN_MEMORY, *dataset_names())
 
 
 def lasting(source: str | os.PathLike[str]) -> str:
@@ -38,7 +40,8 @@ def load_again(folder: Path, origin: dict[str, Any], variations: int, named: boo
     folder : Path
         The run folder, for messages.
     origin : dict
-        What load_dataset was given: `source` (name or path), `data_dir` and READER_OPTIONS; `data` is the fingerprint.
+        What load_dataset was given: `source` (name, path or IN_MEMORY), `data_dir` and READER_OPTIONS; `data` is the
+        fingerprint.
     variations : int
         Views per letter.
     named : bool
@@ -47,13 +50,18 @@ def load_again(folder: Path, origin: dict[str, Any], variations: int, named: boo
     Raises
     ------
     UsageError
-        For a file or folder without a fingerprint that was not named.
+        For arrays that were in memory, or a file or folder without a fingerprint that was not named.
     RunError
         For one that is gone.
     GenregError
         For data that cannot be read.
     """
     source = origin["source"]
+    if source == IN_MEMORY:
+        raise UsageError(
+            f"{folder}: this run's data were arrays in memory: pass dataset= to resume(), or name a file of the same "
+            "data with --dataset PATH"
+        )
     if is_path(source) and not named:
         if "data" not in origin:
             raise UsageError(
@@ -88,7 +96,12 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def display_name(setting: str, dataset: Dataset) -> str:
-    """Return a built-in dataset's name, or a file's or folder's name without the path (a folder's with a slash)."""
+    """Return a built-in dataset's name, or a file's or folder's name without the path (a folder's with a slash).
+
+    Arrays that are only in memory are marked so: their name must not be taken for one that can be loaded.
+    """
+    if dataset.origin is None:
+        return f"{dataset.name} (in memory)"
     if not is_path(setting):
         return dataset.name
     return Path(setting).name + ("" if Path(setting).suffix else "/")

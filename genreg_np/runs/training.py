@@ -30,7 +30,7 @@ from genreg_np.runs.generations import Record
 from genreg_np.runs.no_folder import NoFolder
 from genreg_np.runs.notes import now, resumed_notes, run_notes
 from genreg_np.runs.own_folder import OWN_FITNESS
-from genreg_np.runs.provenance import fingerprint, fingerprint_of_names, lasting, load_again
+from genreg_np.runs.provenance import IN_MEMORY, fingerprint, fingerprint_of_names, lasting, load_again
 from genreg_np.runs.result import Folder, Result, Watcher
 from genreg_np.runs.start import check_kinds
 
@@ -71,7 +71,7 @@ def train(
         A fitness of one's own for node-perturbation (see Evolution); to be given again to resume.
     origin : dict, optional
         What load_dataset was given: `source` (name or path), `data_dir` and `label`, `size`, ... (READER_OPTIONS);
-        resume loads it so again.
+        resume loads it so again. By default the dataset's own.
     watcher : Watcher, optional
     clock : callable
         The time in seconds, from any start: what budgets, saving and `seconds` go by.
@@ -108,7 +108,7 @@ def train(
                 config, dataset, backend=backend, threads=threads, initial=initial, image_fitness=image_fitness,
                 on_compiling=watcher.on_compiling, clock=clock,
             )  # fmt: skip
-            known = {"source": config.dataset} | (origin or {})
+            known = {"source": IN_MEMORY, **(dataset.origin or {}), **(origin or {})}
             known |= {"backend": evolution.backend.name, "data": fingerprint(dataset), BUDGET: budget}
             known |= {"source": lasting(known["source"]), COLUMNS: fingerprint_of_names(dataset)}
             if initial is not None:
@@ -153,7 +153,7 @@ def resume(
     extend : bool
         Allow another total for an annealed run; logged as a change.
     dataset : Dataset, optional
-        By default loaded again as the run did.
+        By default loaded again as the run did; needed where its data were arrays in memory.
     source : str, optional
         Where the same data lie now, if they were moved. Needed where they are a file or folder and the run folder has
         no fingerprint of them: it may come from anybody, and could name any file.

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from genreg_np.cli import runs
-from genreg_np.errors import RunError
+from genreg_np.data import Dataset, load_dataset
+from genreg_np.errors import RunError, UsageError
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.training import resume, train
 from tests.cli import FAST, one_line
 
 
@@ -100,6 +103,53 @@ def test_a_run_folder_of_a_stranger_reads_no_file_unasked(genreg, table: Path, c
     assert "--dataset PATH" in line
     assert genreg(*again, "--dataset", table).code == 0
     assert genreg(command, "--resume", "run", "--generations", 6, "--quiet").code == 0
+
+
+def run_on_arrays(**settings: object) -> tuple[np.ndarray, np.ndarray]:
+    """Train on arrays, by a preset that is for MNIST, and keep the run; return them."""
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.integers(0, 255, (40, 4, 4)).astype(np.uint8), np.arange(40) % 2
+    config = TrainConfig.from_preset("small", generations=2, population_size=20, **settings)
+    train(config, Dataset.from_arrays(inputs, labels, name="digits"), "run", backend="numpy")
+    return inputs, labels
+
+
+@pytest.mark.parametrize("settings", [{}, {"dataset": "mnist"}, {"dataset": "gone.csv"}])
+def test_a_run_on_arrays_in_memory_loads_nothing_in_their_place(
+    genreg, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]
+) -> None:
+    """Whatever its settings and its data are called: it says so, from Python and on the command line."""
+    inputs, labels = run_on_arrays(**settings)
+    monkeypatch.setattr("genreg_np.runs.provenance.load_dataset", lambda *_, **__: pytest.fail("loaded"))
+    with pytest.raises(UsageError, match=r"run: this run's data were arrays in memory: pass dataset= to resume") as no:
+        resume("run")
+    assert len(str(no.value).splitlines()) == 1
+    assert "arrays in memory: pass dataset=" in one_line(genreg("train", "--resume", "run", "--quiet"), 2)
+    again = resume("run", dataset=Dataset.from_arrays(inputs, labels, name="digits"), changes={"generations": 3})
+    assert again.generations == 3
+    assert 'source = "arrays in memory"\n' in Path("run/config.toml").read_text()
+    assert "was trained on 'digits (in memory)'" in one_line(genreg("eval", "run/model.npz"), 2)
+
+
+def test_a_file_takes_the_place_of_arrays_in_memory_where_it_is_the_same(genreg) -> None:
+    """By its fingerprint; the run then goes on with the file."""
+    inputs, labels = run_on_arrays()
+    np.savez("other.npz", x=inputs + 1, y=labels)
+    np.savez("same.npz", x=inputs, y=labels)
+    again = ("train", "--resume", "run", "--quiet", "--generations")
+    assert "are not those this run began with" in one_line(genreg(*again, 3, "--dataset", "other.npz"), 1)
+    assert genreg(*again, 3, "--dataset", "same.npz").code == 0
+    assert genreg(*again, 4).code == 0
+
+
+def test_what_was_loaded_from_python_is_loaded_so_again(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its path and its options, from any folder, whatever the settings say; a named one by its name."""
+    config = TrainConfig.from_preset("small", generations=2, population_size=20)
+    for name, options in ((str(table), {"label": "kind"}), ("digits", {})):
+        train(config, load_dataset(name, **options), f"run-{len(options)}", backend="numpy")
+    monkeypatch.chdir("data")
+    for number in (0, 1):
+        assert resume(f"../run-{number}", changes={"generations": 3}).generations == 3
 
 
 def test_a_named_dataset_needs_no_fingerprint(genreg) -> None:
