@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from genreg_np import infer
 from genreg_np.errors import UsageError
 
 
@@ -181,23 +180,6 @@ def names_of(values: Any, name: str) -> tuple[str, ...]:
     if isinstance(values, str | bytes) or not np.iterable(values):
         raise UsageError(f"{name} = {_shown(values)} must be a list of names")
     return tuple(str(value) for value in values)
-
-
-def range_of(value: Any, name: str) -> tuple[float, float]:
-    """Return the smallest and the largest raw value of inputs, of any pair of numbers that float32 tells apart.
-
-    Raises
-    ------
-    UsageError
-        For anything else.
-    """
-    try:
-        low, high = map(float, value)
-        if found := infer.checked_range((low, high)):
-            return found
-    except (TypeError, ValueError, OverflowError):  # ModelError is a ValueError
-        pass
-    raise UsageError(f"{name} = {_shown(value)} must be the smallest and the largest raw value, as (0, 255)")
 
 
 def _shown(value: Any) -> str:

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.held_out import completed
-from genreg_np.data.labels import class_order, encode_labels, label_text, merge_numbers, merged_note
+from genreg_np.data.labels import class_order, encode_labels, label_text, merge_numbers, merged_note, short_name
 from genreg_np.data.quantities import counting_note
 from genreg_np.data.split import Split
-from genreg_np.errors import DataError
+from genreg_np.errors import DataError, UsageError
+from genreg_np.infer import checked_range
 
 LARGEST_LABEL = 2**53  # of a float: beyond it, neighbouring whole numbers are one
 
@@ -68,6 +69,25 @@ def fields_of_arrays(
     validation, test = splits.get("validation"), splits.get("test")
     fields = completed(splits["train"], validation, test, classes, name=name, note=note)
     return {**fields, "input_range": given_range, "feature_names": names}
+
+
+def range_of(value: Any, name: str) -> tuple[float, float]:
+    """Return the smallest and the largest raw value of inputs, of any pair of numbers that float32 tells apart.
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+    """
+    try:
+        low, high = map(float, value)
+        if found := checked_range((low, high)):
+            return found
+    except (TypeError, ValueError, OverflowError):  # ModelError is a ValueError
+        pass
+    raise UsageError(
+        f"{name} = {short_name(repr(value), 60)} must be the smallest and the largest raw value, as (0, 255)"
+    )
 
 
 def _inputs(where: str, array: Array) -> Array:

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from genreg_np.data.checked import Array, fields_of_arrays
+from genreg_np.data.checked import Array, fields_of_arrays, range_of
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
-from genreg_np.settings import names_of, range_of
+from genreg_np.settings import names_of
 
 
 def fields_of(

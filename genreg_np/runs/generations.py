@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.base import Backend, Brood, Told
+from genreg_np.data.checked import range_of
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.fitness import ImageFitness, as_numbers, summary
@@ -22,7 +23,6 @@ from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.direction import Direction
 from genreg_np.runs.evaluation import Looks
 from genreg_np.runs.start import backend_of, check_kinds, check_memory, check_start, outputs_named, pose
-from genreg_np.settings import range_of
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.strategies.base import AnyPopulationStrategy, State
 from genreg_np.streams import Stream
