@@ -89,7 +89,7 @@ def fused(nvrtc: ctypes.CDLL, text: str) -> list[str]:
 
 def test_products_and_sums_of_weights_are_never_fused(nvrtc: ctypes.CDLL) -> None:
     """Where genes are made, every product is rounded before it is added; written with * and +, it would not be."""
-    careful = "__fadd_rn(row[gene], __fmul_rn(scale, normal[block.words[w] >> 16]))"
+    careful = "__fadd_rn(value[w], __fmul_rn(scale, noise[w]))"
     assert careful in source()
     assert fused(nvrtc, source()) == []
-    assert fused(nvrtc, source().replace(careful, "row[gene] + scale * normal[block.words[w] >> 16]")) != []
+    assert fused(nvrtc, source().replace(careful, "value[w] + scale * noise[w]")) != []
