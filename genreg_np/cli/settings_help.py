@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from genreg_np.errors import UsageError
 from genreg_np.runs.config import (
     TrainConfig,
     default_preset,
@@ -25,6 +26,7 @@ from genreg_np.strategies import REGISTRY, strategy_class
 
 NAMED = "genreg_np.cli.settings_help.named"  # in the context's meta: options by name, as they stand on the line
 
+GIVEN = "--set or --config"  # where settings come from, as errors say it
 CHANGERS = {"config_file": "--config", "assignments": "--set"}  # options that change what a preset has
 
 
@@ -98,15 +100,33 @@ def configuration(named: Mapping[str, Any]) -> tuple[str, TrainConfig]:
         For an unknown strategy or preset, a file that cannot be read, and what `train` refuses of settings.
     """
     given = given_settings(named, ("strategy",))
-    if "strategy" in given:
-        strategy_class(given["strategy"])
-    preset = named.get("preset")
-    if any(named.get(name) for name in CHANGERS):
-        TrainConfig.from_dict((read_preset(preset) if preset else {}) | given, "--set or --config")
-    if preset is None:
-        dataset = named.get("dataset") or given.get("dataset", "auto")
-        preset = default_preset("mnist" if dataset == "auto" else dataset, given.get("strategy"))
-    return preset, TrainConfig.from_dict(read_preset(preset) | given, f"preset {preset}")
+    return early_config(given, named.get("preset"), named.get("dataset") or given.get("dataset", "auto"))
+
+
+def early_config(given: dict[str, Any], preset: str | None, dataset: str) -> tuple[str, TrainConfig]:
+    """Return a preset, and what a run with it and these settings begins with, before a dataset is looked for.
+
+    Without a preset the data choose one; which of them `auto` is, is not known yet: the first whose preset takes the
+    settings, as if it were found.
+
+    Raises
+    ------
+    UsageError
+        For an unknown strategy or preset, and for settings that no preset in question takes.
+    """
+    strategy = given.get("strategy")
+    if strategy is not None:
+        strategy_class(strategy)
+    named = ("mnist", "digits") if dataset == "auto" else (dataset,)
+    presets = [preset] if preset else list(dict.fromkeys(default_preset(name, strategy) for name in named))
+    problems: list[UsageError] = []
+    for one in presets:
+        settings_of_preset = read_preset(one)
+        try:
+            return one, TrainConfig.from_dict(settings_of_preset | given, GIVEN)
+        except UsageError as problem:
+            problems.append(problem)
+    raise problems[0]
 
 
 def described(config: TrainConfig) -> list[tuple[str, str, str]]:

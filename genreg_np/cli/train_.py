@@ -23,7 +23,7 @@ from genreg_np.cli.runs import (
     stopped_lines,
     watch,
 )
-from genreg_np.cli.settings_help import SettingsCommand, given_settings
+from genreg_np.cli.settings_help import GIVEN, SettingsCommand, early_config, given_settings
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.data import READER_OPTIONS, is_image_folder
 from genreg_np.errors import UsageError
@@ -50,9 +50,6 @@ Train a network by evolution.
 
 Ctrl-C saves the run and says how to go on with it.
 """
-
-
-GIVEN = "--set or --config"  # where settings come from, as errors say it
 
 
 @click.command("train", cls=SettingsCommand, help=HELP, epilog=EXAMPLES)
@@ -120,10 +117,11 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     if options["budget"] and options["generations"]:
         raise UsageError("--budget and --generations say the same thing twice: give one of them")
     named = ("dataset", "strategy", "hidden", "generations", "target", "seed")
-    settings = read_preset(options["preset"]) if options["preset"] else {}
-    settings |= given_settings(options, named)
+    given = given_settings(options, named)
     budget = _seconds(options["budget"])
-    _check(settings, options["preset"] is None)  # before a dataset is fetched for it
+    _, config = early_config(given, options["preset"], str(given.get("dataset", "auto")))
+    _check(config)  # before a dataset is fetched for it
+    settings = (read_preset(options["preset"]) if options["preset"] else {}) | given
     dataset, source, origin = read_data(settings, options, progress)
     preset = options["preset"]
     if preset is None:
@@ -149,20 +147,8 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     )
 
 
-def _check(settings: dict[str, Any], by_dataset: bool) -> None:
-    """Refuse unknown settings, bad values and what another command is for, early; the preset may go by the dataset."""
-    dataset, strategy = str(settings.get("dataset", "auto")), settings.get("strategy")
-    named = ("mnist", "digits") if dataset == "auto" else (dataset,)  # which of them auto is, is not known yet
-    presets = dict.fromkeys(default_preset(name, strategy) for name in named) if by_dataset else (None,)
-    problems: list[UsageError] = []
-    for preset in presets:
-        try:
-            config = TrainConfig.from_dict((read_preset(preset) if preset else {}) | settings, GIVEN)
-            break
-        except UsageError as error:
-            problems.append(error)
-    else:
-        raise problems[0]
+def _check(config: TrainConfig) -> None:
+    """Refuse what another command is for."""
     if config.spent:
         raise UsageError(
             f"train ends with a test, but of such a run there is none ({'; '.join(config.spent.values())}): "

@@ -8,7 +8,7 @@
     evolution.run(fitness=score, target=9.5, out="runs/x")  until 9.5 is reached, kept in a folder
     models = evolution.ask(); evolution.tell(numbers)       one generation by hand
 
-The first evolution of a kind on a machine compiles kernels, in silence: four to six seconds, then they are in a
+The first evolution of a kind on a machine compiles kernels, in silence: five to nine seconds, then they are in a
 cache.
 
 Two Evolutions of one seed and configuration are equal after equally many generations, whatever was saved, loaded,
@@ -64,7 +64,7 @@ class Evolution(Generations):
         A fitness of one's own for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
     on_compiling : callable, optional
         on_compiling(kernels compiled, of how many, seconds it still takes), called while the numba backend compiles
-        what no earlier process has: four to six seconds, once per machine, and nothing is said of it but by this. It
+        what no earlier process has: five to nine seconds, once per machine, and nothing is said of it but by this. It
         is called at the beginning and at the end, and in between from another thread. It is told no more once it
         raised there: what it raised comes from here, when all is compiled.
     clock : callable

@@ -357,3 +357,11 @@ def test_settings_are_those_of_the_preset_that_data_choose(genreg, tmp_path: Pat
     done = genreg("train", "--dataset", "digits", "--set", setting, *how)
     assert done.code == (2 if words else 0)
     assert words in done.err
+
+
+def test_help_checks_settings_against_the_preset_that_data_choose(genreg) -> None:
+    """As a run does: `detectors` is a setting of what MNIST is learned by."""
+    done = genreg("train", "--set", "detectors=30", "--help")
+    assert done.code == 0
+    assert "detectors=30" in done.out
+    assert "not of node-perturbation" in genreg("train", "--dataset", "digits", "--set", "detectors=30", "--help").err
