@@ -13,7 +13,7 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from genreg_np.errors import UsageError
 from genreg_np.files import pack_arrays, write_atomic
 from genreg_np.layers import read_layer
 from genreg_np.layers.base import Arrays, Float32, Layer, Parameter
+from genreg_np.layers.composite import Stack
 from genreg_np.layers.dense import Dense
 from genreg_np.layers.images import FixedLayer, Standardise
 from genreg_np.settings import names_of, whole_numbers
@@ -111,11 +112,26 @@ class Network:
         """
         for number, layer in enumerate(self.learning, start=len(self.fixed)):
             if not isinstance(layer, Dense):
-                raise UsageError(
-                    f"layer {number} ({layer.kind}) is not dense: strategies and backends take dense layers, and fixed "
-                    "ones before them"
-                )
+                raise UsageError(f"layer {number} ({layer.kind}) is not dense, and only dense layers are taken here")
         return tuple(layer for layer in self.learning if isinstance(layer, Dense))
+
+    @functools.cached_property
+    def is_dense(self) -> bool:
+        """Whether all learning layers are dense: what the fastest kernels are for."""
+        return all(isinstance(layer, Dense) for layer in self.learning)
+
+    @functools.cached_property
+    def stack(self) -> Stack:
+        """The learning layers, one after the other."""
+        return Stack(self.learning)
+
+    @functools.cached_property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """What goes into the first learning layer, and what comes out of each."""
+        shapes = [self.feature_shape]
+        for layer in self.learning:
+            shapes.append(layer.output_shape(shapes[-1]))
+        return tuple(shapes)
 
     @property
     def gene_count(self) -> int:
@@ -130,9 +146,18 @@ class Network:
     @functools.cached_property
     def parameter_slices(self) -> tuple[tuple[Parameter, slice], ...]:
         """Each parameter of the learning layers, and where it lies among the genes."""
-        parameters = [parameter for layer in self.learning for parameter in layer.parameters]
-        ends = itertools.accumulate((parameter.size for parameter in parameters), initial=0)
-        return tuple(zip(parameters, itertools.starmap(slice, itertools.pairwise(ends)), strict=True))
+        return _places(parameter for layer in self.learning for parameter in layer.parameters)
+
+    @functools.cached_property
+    def statistic_slices(self) -> tuple[tuple[Parameter, slice], ...]:
+        """Each statistic of the learning layers, and where it lies among all of them."""
+        return _places(statistic for layer in self.learning for statistic in layer.statistics)
+
+    @functools.cached_property
+    def first_statistics(self) -> Float32:
+        """What the statistics are before training, (E,)."""
+        found = [np.full(statistic.size, statistic.first, np.float32) for statistic, _ in self.statistic_slices]
+        return np.concatenate([np.empty(0, np.float32), *found])
 
     @functools.cached_property
     def weight_slices(self) -> tuple[tuple[slice, slice], ...]:
@@ -153,8 +178,32 @@ class Network:
 
     def parameters_of(self, genes: Float32) -> list[Float32]:
         """Return the parameters (..., *shape) of all learning layers as views of genes (..., D)."""
-        lead = genes.shape[:-1]
-        return [genes[..., place].reshape(*lead, *parameter.shape) for parameter, place in self.parameter_slices]
+        return _views(genes, self.parameter_slices)
+
+    def arrays_of(self, genes: Float32, statistics: Float32) -> list[Float32]:
+        """Return what `stack` takes as views of genes (..., D) and statistics (..., E): each layer's, one by one."""
+        learned = iter(_views(genes, self.parameter_slices))
+        kept = iter(_views(statistics, self.statistic_slices))
+        return [
+            next(source)
+            for layer in self.learning
+            for source, arrays in ((learned, layer.parameters), (kept, layer.statistics))
+            for _ in arrays
+        ]
+
+    @functools.cached_property
+    def finished(self) -> Network:
+        """The network that a saved model has: what is only for training is not in it."""
+        return self.finish(np.zeros(self.gene_count, np.float32), self.first_statistics)[0]
+
+    def finish(self, genes: Float32, statistics: Float32) -> tuple[Network, Float32]:
+        """Return `finished` and its genes, given this network's own (D,) and statistics (E,), as training left them."""
+        if not any(layer.needs_finishing for layer in self.learning):
+            return self, genes
+        done = self.stack.finished(self.arrays_of(genes, statistics))
+        network = Network(self.input_shape, (*self.fixed, *(layer for layer, _ in done)))
+        arrays = [np.ravel(array) for _, own in done for array in own]
+        return network, np.concatenate(arrays).astype(np.float32, copy=False)
 
     def features(self, inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> Float32:
         """Return what the first learning layer sees, (N, I) float32: inputs mapped to 0 .. 1, fixed layers applied.
@@ -182,15 +231,28 @@ class Network:
 
     def describe(self) -> str:
         """Return e.g. "784-64-10, tanh, 50,890 weights and biases"; of layers that are not all dense their kinds."""
-        if not all(isinstance(layer, Dense) for layer in self.learning):
-            kinds = ", ".join(layer.kind for layer in self.learning)
-            return f"{math.prod(self.feature_shape)} inputs, {kinds}, {self.gene_count:,} weights and biases"
+        if not self.is_dense:
+            before = " x ".join(str(extent) for extent in self.feature_shape)
+            layers = " / ".join(layer.words() for layer in self.learning)
+            return f"{before}: {layers}, {self.gene_count:,} weights and biases"
         widths = "-".join(str(width) for width in (self.dense[0].inputs, *(layer.outputs for layer in self.dense)))
         last = self.dense[-1].activation
         activations = list(dict.fromkeys(layer.activation for layer in self.dense[:-1]))
         if last != "linear" or not activations:  # as the last layer's is, unless it is said
             activations.append(last if not activations else f"then {last}")
         return f"{widths}, {', '.join(activations)}, {self.gene_count:,} weights and biases"
+
+
+def _places(parameters: Iterable[Parameter]) -> tuple[tuple[Parameter, slice], ...]:
+    """Return parameters, and where each lies in a row that has all of them."""
+    parameters = tuple(parameters)
+    ends = itertools.accumulate((parameter.size for parameter in parameters), initial=0)
+    return tuple(zip(parameters, itertools.starmap(slice, itertools.pairwise(ends)), strict=True))
+
+
+def _views(row: Float32, places: tuple[tuple[Parameter, slice], ...]) -> list[Float32]:
+    """Return the arrays (..., *shape) that lie one after the other in rows (..., n)."""
+    return [row[..., place].reshape(*row.shape[:-1], *parameter.shape) for parameter, place in places]
 
 
 def mapped(inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> Float32:
@@ -233,10 +295,12 @@ class Model(infer.Model):
         Raises
         ------
         UsageError
-            If there are not D genes, or names are no list.
+            If there are not D genes, names are no list, or the network is one in training (Network.finish).
         ModelError
             If class names are not K.
         """
+        if network.finished is not network:
+            raise UsageError("the network has layers that are only for training: save what Network.finish gives")
         genes = np.array(genes, np.float32)
         if genes.shape != (network.gene_count,):
             given = f"{genes.size:,}" if genes.ndim == 1 else f"an array of shape {genes.shape}"

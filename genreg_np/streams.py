@@ -56,6 +56,8 @@ class Purpose(IntEnum):
     SELF_ADAPTATION = 14  # mutations of mutation scales, and first choices of functions
     EDGES = 15  # genes of a child that lie outside all blocks (strategies/mixed)
     ATTACK = 16  # where an attack on an image begins
+    DROPOUT = 17  # one word per value: whether it is dropped in a step of training
+    AUGMENTATION = 18  # how a training image is moved, turned, bent, lit in a step of training
 
 
 def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:

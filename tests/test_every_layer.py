@@ -115,7 +115,7 @@ def test_forward_is_what_the_runtime_computes(kind: str, networks: int) -> None:
     columns = np.ascontiguousarray(rows.swapaxes(1, 2))
     found, _ = layer.forward(parameters, columns if networks else columns[0])
     found = found if networks or layer.parameters else found[None]
-    assert found.shape == (max(1, networks), *layer.output_shape(shape), 4)
+    assert found.shape == (max(1, networks), int(np.prod(layer.output_shape(shape))), 4)
     assert found.dtype == np.float32
     for network, inputs in enumerate(rows):
         arrays = layer.arrays([values[network] for values in parameters])

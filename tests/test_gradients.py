@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,9 +11,9 @@ from hypothesis import strategies as st
 
 from genreg_np.backends.gradients import Descent, joined, separate
 from genreg_np.errors import UsageError
-from genreg_np.layers.base import Layer, Parameter
+from genreg_np.layers.base import Layer
 from genreg_np.layers.composite import Stack
-from genreg_np.layers.dense import SMOOTH, Dense
+from genreg_np.layers.dense import Dense
 from genreg_np.layers.loss import log_softmax, negative_log_likelihood
 from genreg_np.layers.optimisers import MOMENTS, Optimiser
 from genreg_np.model import Network
@@ -24,6 +22,7 @@ from tests.helpers import one_line, patient
 
 STEP = 1e-6  # of finite differences, in float64
 SMALL = st.integers(1, 4)
+SMOOTH = ["tanh", "relu", "leaky-relu", "sigmoid"]
 ACTIVATION = st.sampled_from(["linear", *SMOOTH])
 
 
@@ -90,7 +89,7 @@ def test_gradients_of_a_dense_layer(
 
 
 @patient
-@given(SMALL, st.sampled_from(list(SMOOTH)), st.booleans(), st.integers(0, 99))
+@given(SMALL, st.sampled_from(SMOOTH), st.booleans(), st.integers(0, 99))
 def test_gradients_of_whole_networks(networks: int, activation: str, vertical: bool, seed: int) -> None:
     """Layers one after the other, with a layer cut in halves or whole."""
     network = in_parts(Network.build((3,), (3, 4), 2, activation), (1, 2) if vertical else ())
@@ -118,80 +117,6 @@ def test_probabilities_of_huge_logits_are_finite() -> None:
     """Softmax does not overflow, and its logarithms sum to probability 1."""
     found = log_softmax(np.array([[[1e4], [0.0], [-1e4]]], np.float32))
     assert found.ravel().tolist() == [0.0, -1e4, -2e4]
-
-
-# Layers that are to come: the contract is enough for them
-
-
-@dataclass(frozen=True)
-class ToCome(Layer):
-    """What of the contract has nothing to do with arithmetic."""
-
-    kind = "to come"
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return shape
-
-    def header(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def read(cls, described: Any, arrays: Any, where: str) -> Layer:
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Convolution(ToCome):
-    """Filters (F, C, 2, 2) slid over maps (P, C, H, W, N), as one may be written later."""
-
-    channels: int
-    filters: int
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        return (Parameter("filters", (self.filters, self.channels, 2, 2), 4 * self.channels),)
-
-    def forward(self, parameters: Sequence[Any], values: Any) -> tuple[Any, Any]:
-        maps = values[None] if values.ndim == 4 else values
-        patches = np.lib.stride_tricks.sliding_window_view(maps, (2, 2), axis=(2, 3))
-        equation = "pfcyx,pchwnyx->pfhwn" if values.ndim == 5 else "pfcyx,qchwnyx->pfhwn"
-        return np.einsum(equation, parameters[0], patches), values
-
-    def backward(
-        self, parameters: Sequence[Any], kept: Any, gradient: Any, *, wanted: bool = True, learning: bool = True
-    ) -> Any:
-        networks = len(gradient)
-        maps = np.broadcast_to(kept, (networks, *kept.shape[-4:]))
-        back = np.zeros(maps.shape)
-        for y, x in np.ndindex(2, 2):
-            height, width = gradient.shape[2:4]
-            by_tap = np.einsum("pfc,pfhwn->pchwn", parameters[0][..., y, x], gradient)
-            back[:, :, y : y + height, x : x + width] += by_tap
-        if not learning:
-            return back, []
-        patches = np.lib.stride_tricks.sliding_window_view(maps, (2, 2), axis=(2, 3))
-        return back, [np.einsum("pfhwn,pchwnyx->pfcyx", gradient, patches)]
-
-
-@dataclass(frozen=True)
-class MeanOfMaps(ToCome):
-    """The mean of each map."""
-
-    def forward(self, parameters: Sequence[Any], values: Any) -> tuple[Any, Any]:
-        return values.mean(axis=(2, 3)), values.shape
-
-    def backward(
-        self, parameters: Sequence[Any], kept: Any, gradient: Any, *, wanted: bool = True, learning: bool = True
-    ) -> Any:
-        share = gradient[:, :, None, None] / (kept[2] * kept[3])
-        return np.broadcast_to(share, kept), []
-
-
-@pytest.mark.parametrize("shared", [True, False])
-def test_the_contract_is_enough_for_convolution_and_pooling(shared: bool) -> None:
-    """Maps go through the same stacks as columns, and their gradients are right."""
-    stack = Stack((Convolution(2, 2), Convolution(2, 3), MeanOfMaps(), Dense(3, 2, "tanh")))
-    check_layer(stack, 2, (2, 3, 4), 2, shared, 0)
 
 
 # Parameters, parts

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 REGISTRY = {
     "dense": "genreg_np.layers.dense:Dense",
+    "activation": "genreg_np.layers.activation:Activation",
+    "prelu": "genreg_np.layers.activation:Prelu",
+    "convolution": "genreg_np.layers.convolution:Convolution",
+    "pooling": "genreg_np.layers.pooling:Pooling",
+    "adaptive-pooling": "genreg_np.layers.pooling:AdaptivePooling",
     "levels": "genreg_np.layers.images:Levels",
     "deskew": "genreg_np.layers.images:Deskew",
     "detectors": "genreg_np.layers.images:Detectors",

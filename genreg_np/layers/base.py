@@ -1,23 +1,25 @@
 """What a layer is: one class that holds all there is to know of a kind of layer.
 
 Description   a frozen dataclass: `kind` names it in model files, exporters and genomes; `output_shape` says what comes
-              out of what goes in, `parameters` what it learns
+              out of what goes in, `parameters` what it learns, `statistics` what it only keeps count of
 File          `header` and `arrays` write it, `read` reads it back
 Tests         `example` gives a small one; they are run on every layer of the registry (layers/__init__.py)
 Arithmetic    `forward` and `backward` over a population of P networks that learn side by side
+Prediction    `finished` says what a saved model has in its place: dropout nothing, batch normalisation a scale
 Crossover     `groups` says which of its genes are exchanged as a whole
 
-Values are columns, an image each: (P, O, N), or (P, C, H, W, N) for maps. What all networks share has no leading axis:
-the batch is (I, N) or (C, H, W, N), and the first layer of all P networks is one product. Every parameter has the
-leading axis: (P, O, I).
+Values are columns, an image each: (P, O, N). A layer of maps sees them as (P, C, H, W, N), which they are as they lie.
+What all networks share has no leading axis: the batch is (I, N), and the first layer of all P networks is one product.
+Every parameter has the leading axis: (P, O, I).
 
-    values, kept                          = layer.forward(parameters, values)
+    values, kept                          = layer.forward(parameters, values, passing)
     input_gradient, parameter_gradients   = layer.backward(parameters, kept, gradient)
 
-`gradient` is that of each network's loss by each value that came out. The gradient by a shared input is each network's
-own, so it has the leading axis that the input has not. A layer keeps nothing itself: what its backward pass needs it
-hands out as `kept`. Arrays are NumPy's or CuPy's, of one kind and one float type throughout; nothing is moved between
-devices.
+`parameters` are the arrays of its parameters and then those of its statistics, which a forward pass in training brings
+up to date in place. `gradient` is that of each network's loss by each value that came out. The gradient by a shared
+input is each network's own, so it has the leading axis that the input has not. A layer keeps nothing itself: what its
+backward pass needs it hands out as `kept`. Arrays are NumPy's or CuPy's, of one kind and one float type throughout;
+nothing is moved between devices, but random words to where they are used.
 """
 
 from __future__ import annotations
@@ -34,26 +36,62 @@ from numpy.typing import NDArray
 
 from genreg_np.errors import UsageError
 from genreg_np.layers.groups import Gene, Groups
+from genreg_np.streams import Purpose, Stream
 
 Array = Any  # numpy.ndarray or cupy.ndarray
 Kept = Any
 Float32 = NDArray[np.float32]
 Arrays = dict[str, NDArray[np.generic]]
+Finished = list[tuple["Layer", list[Array]]]  # layers, and the arrays of their parameters without a population axis
+
+UNSEEDED = Stream(0)
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One array that a layer learns."""
+    """One array that a layer learns, or keeps as a statistic."""
 
     name: str  # in the model file, after the layer's own
     shape: tuple[int, ...]  # of one network: without the population axis
-    fan_in: int  # how many inputs a unit has: first values are drawn from an interval that shrinks with its root
-    role: str = "weight"  # or bias
+    fan_in: int = 1  # how many inputs a unit has: first weights are drawn from an interval that shrinks with its root
+    role: str = "weight"  # or bias, scale, slope, statistic: whatever begins at `first`
+    first: float = 0.0  # what it begins with, unless it is a weight
 
     @property
     def size(self) -> int:
         """How many genes it has."""
         return math.prod(self.shape)
+
+
+class Passing:
+    """What a forward pass is for: prediction, or a step of training with random words of its own.
+
+    Parameters
+    ----------
+    training : bool
+        Whether layers behave as in training: dropout drops, batch normalisation takes the batch's own statistics.
+    stream : Stream
+        Where random words come from.
+    step : int
+        Which step of training: equal steps draw equal words.
+    first : int
+        The number of the first of the networks that pass: network p draws as number first + p.
+    """
+
+    def __init__(self, training: bool = False, stream: Stream = UNSEEDED, step: int = 0, first: int = 0) -> None:
+        self.training, self.stream, self.step, self.first = training, stream, step, first
+        self._block = 0  # how much of each network's stream layers have drawn so far
+
+    def words(self, networks: int, count: int, like: Array) -> Array:
+        """Return the next words of each network's stream, (P, count) uint32, where another array is."""
+        blocks = self._block + np.arange(-(-count // 4))
+        self._block += len(blocks)
+        numbers = self.first + np.arange(networks)[:, None]
+        words = self.stream.blocks(Purpose.DROPOUT, self.step, numbers, blocks).reshape(networks, -1)[:, :count]
+        return array_module(like).asarray(words)
+
+
+PREDICTING = Passing()
 
 
 @dataclass(frozen=True)
@@ -83,9 +121,55 @@ class Layer(ABC):
         return ()
 
     @property
+    def statistics(self) -> tuple[Parameter, ...]:
+        """What it keeps count of in training, and needs for prediction: no genes, so nothing that evolves."""
+        return ()
+
+    @property
+    def only_by_gradient(self) -> bool:
+        """Whether it means something only while gradients are followed; without them it is refused."""
+        return bool(self.statistics)
+
+    @property
     def gene_count(self) -> int:
         """How many genes its parameters have."""
         return sum(parameter.size for parameter in self.parameters)
+
+    def words(self) -> str:
+        """Return it as a description of a network has it, such as "conv 16 3"; layers/description.py reads that."""
+        return self.kind
+
+    @property
+    def needs_finishing(self) -> bool:
+        """Whether a saved model has something else in its place."""
+        return False
+
+    def finished(self, arrays: Sequence[Array]) -> Finished:
+        """Return what a saved model has in its place, with their arrays; by default the layer itself.
+
+        Parameters
+        ----------
+        arrays : sequence of arrays
+            Those of its parameters and statistics, without a population axis. Which layers take its place does not
+            depend on them.
+        """
+        return [(self, list(arrays))]
+
+    def scaled(self, arrays: Sequence[Array], scale: Array, shift: Array) -> list[Array] | None:
+        """Return its arrays such that it gives scale * values + shift, channel by channel; None where none do.
+
+        Parameters
+        ----------
+        arrays : sequence of arrays
+            As for `finished`.
+        scale, shift : (C,)
+            Of each channel of what comes out.
+        """
+        return None
+
+    def joined_to(self, before: Layer, arrays_before: Sequence[Array], arrays: Sequence[Array]) -> list[Array] | None:
+        """Return arrays with which the layer before it does its work too; None where there are none."""
+        return None
 
     @abstractmethod
     def header(self) -> dict[str, Any]:
@@ -107,19 +191,22 @@ class Layer(ABC):
         """Return the layer that a (checked) model file describes; its arrays' names begin with `where`."""
 
     @abstractmethod
-    def forward(self, parameters: Sequence[Array], values: Array) -> tuple[Array, Kept]:
-        """Return what comes out, and what `backward` will need.
+    def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
+        """Return what comes out, (P, O, N), and what `backward` will need.
 
         Parameters
         ----------
         parameters : sequence of (P, *shape) arrays
-        values : (P, ..., N), or (..., N) where all networks share them
+            Of its parameters, and then of its statistics; these change in place in training.
+        values : (P, I, N), or (I, N) where all networks share them
+        passing : Passing
+            What the pass is for.
         """
 
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradients by the input, (P, ..., N), and by each parameter, (P, *shape).
+        """Return the gradients by the input, (P, I, N), and by each parameter, (P, *shape).
 
         Parameters
         ----------
@@ -127,7 +214,7 @@ class Layer(ABC):
             As given to `forward`.
         kept : object
             What `forward` gave.
-        gradient : (P, ..., N)
+        gradient : (P, O, N)
             Of each network's loss by what came out.
         wanted : bool
             Whether the gradient by the input is needed; otherwise it may be None. The first layer of a network in
@@ -166,3 +253,31 @@ class Layer(ABC):
 def array_module(array: Array) -> Any:
     """Return the module an array belongs to: numpy, or cupy."""
     return np if isinstance(array, np.ndarray) else sys.modules[type(array).__module__.partition(".")[0]]
+
+
+def maps_of(values: Array, shape: tuple[int, ...]) -> Array:
+    """Return columns (..., I, N) as maps (..., *shape, N)."""
+    return values.reshape(*values.shape[:-2], *shape, values.shape[-1])
+
+
+def columns_of(maps: Array, axes: int = 3) -> Array:
+    """Return maps (..., C, H, W, N), or what else has so many axes before the last, as columns (..., I, N)."""
+    lead = maps.shape[: -1 - axes]
+    return maps.reshape(*lead, -1, maps.shape[-1])
+
+
+def as_maps(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    """Refuse inputs that are no maps (C, H, W) as wanted, nor flat, nor one channel's (H, W).
+
+    Raises
+    ------
+    UsageError
+        With both shapes.
+    """
+    whole = tuple(extent for extent in shape)
+    if whole not in (wanted, (math.prod(wanted),)) and (1, *whole) != wanted:
+        raise UsageError(f"takes {_extents(wanted)} values, but {_extents(whole)} arrive")
+
+
+def _extents(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(extent) for extent in shape)

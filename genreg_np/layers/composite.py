@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 
-from genreg_np.layers.base import Array, Kept, Layer
+from genreg_np.layers.base import PREDICTING, Array, Finished, Kept, Layer, Passing
 
 
 @dataclass(frozen=True)
@@ -15,11 +15,13 @@ class Stack:
 
     layers: tuple[Layer, ...]
 
-    def forward(self, parameters: Sequence[Array], values: Array) -> tuple[Array, list[Kept]]:
-        """Return what the last layer gives, and what `backward` will need; the parameters are those of all layers."""
+    def forward(
+        self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING
+    ) -> tuple[Array, list[Kept]]:
+        """Return what the last layer gives, and what `backward` will need; the arrays are those of all layers."""
         kept = []
-        for layer, own in zip(self.layers, self._shares(parameters), strict=True):
-            values, needed = layer.forward(own, values)
+        for layer, own in zip(self.layers, self.shares(parameters), strict=True):
+            values, needed = layer.forward(own, values, passing)
             kept.append(needed)
         return values, kept
 
@@ -33,7 +35,7 @@ class Stack:
         learning: bool = True,
     ) -> tuple[Array | None, list[Array]]:
         """Return the gradients by the input and by all parameters, as Layer.backward does of one layer."""
-        shares, gradients = self._shares(parameters), []
+        shares, gradients = self.shares(parameters), []
         back: Array | None = gradient
         for index in range(len(self.layers) - 1, -1, -1):
             needed = wanted or any(layer.parameters for layer in self.layers[:index])
@@ -43,7 +45,20 @@ class Stack:
                 break
         return back, list(chain.from_iterable(reversed(gradients)))
 
-    def _shares(self, parameters: Sequence[Array]) -> list[Sequence[Array]]:
-        """Return each layer's own parameters out of those of all."""
-        ends = accumulate((len(layer.parameters) for layer in self.layers), initial=0)
+    def finished(self, arrays: Sequence[Array]) -> Finished:
+        """Return what a saved model has in its place: each layer's own, scales joined to what comes before them."""
+        done: Finished = []
+        for layer, own in zip(self.layers, self.shares(arrays), strict=True):
+            for then, values in layer.finished(own):
+                before = done[-1] if done else None
+                joined = before and then.joined_to(*before, values)
+                if before and joined:
+                    done[-1] = before[0], joined
+                else:
+                    done.append((then, values))
+        return done
+
+    def shares(self, parameters: Sequence[Array]) -> list[Sequence[Array]]:
+        """Return each layer's own arrays out of those of all: its parameters, then its statistics."""
+        ends = accumulate((len(layer.parameters) + len(layer.statistics) for layer in self.layers), initial=0)
         return [parameters[first:last] for first, last in pairwise(ends)]

@@ -13,7 +13,7 @@ so it computes, and is saved as, what it is as a whole; crossover and similarity
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -22,50 +22,10 @@ from numpy.typing import NDArray
 
 from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.infer import ACTIVATIONS
-from genreg_np.layers.base import Array, Kept, Layer, Parameter, array_module
+from genreg_np.layers.activation import FUNCTIONS, check_smooth
+from genreg_np.layers.base import PREDICTING, Array, Kept, Layer, Parameter, Passing, array_module
 from genreg_np.layers.groups import Gene, Groups, matrix_groups
 from genreg_np.settings import whole_number
-
-
-def _tanh_gradient(a: Array) -> Array:
-    return 1 - a * a
-
-
-def _relu_gradient(a: Array) -> Array:
-    return a > 0
-
-
-def _leaky_gradient(a: Array) -> Array:
-    return (a > 0).astype(a.dtype) * 0.99 + 0.01
-
-
-def _sigmoid_gradient(a: Array) -> Array:
-    return a * (1 - a)
-
-
-def _relu(z: Array) -> Array:
-    return array_module(z).maximum(z, 0)
-
-
-def _leaky(z: Array) -> Array:
-    return array_module(z).where(z > 0, z, z * 0.01)
-
-
-def _tanh(z: Array) -> Array:
-    return array_module(z).tanh(z)
-
-
-def _sigmoid(z: Array) -> Array:
-    return array_module(z).tanh(z * 0.5) * 0.5 + 0.5
-
-
-# What each activation computes, and its gradient where its value is a; those of infer.ACTIVATIONS that have gradients.
-SMOOTH: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
-    "tanh": (_tanh, _tanh_gradient),
-    "relu": (_relu, _relu_gradient),
-    "leaky-relu": (_leaky, _leaky_gradient),
-    "sigmoid": (_sigmoid, _sigmoid_gradient),
-}
 
 
 @dataclass(frozen=True)
@@ -133,11 +93,20 @@ class Dense(Layer):
 
     def check_gradient(self) -> None:
         """Refuse an activation that has no gradient."""
-        if self.activation != "linear" and self.activation not in SMOOTH:
-            known = ", ".join(("linear", *SMOOTH))
-            raise UsageError(f"activation {self.activation!r} has no gradient to follow: choose one of {known}")
+        check_smooth(self.activation)
 
-    def forward(self, parameters: Sequence[Array], values: Array) -> tuple[Array, Kept]:
+    def words(self) -> str:
+        """Return e.g. "dense 64", and the activation after it where it has one."""
+        return f"dense {self.outputs}" + (f" / {self.activation}" if self.activation != "linear" else "")
+
+    def scaled(self, arrays: Sequence[Array], scale: Array, shift: Array) -> list[Array] | None:
+        """Return weights and biases that give scale * values + shift; none after an activation."""
+        weights, biases = arrays
+        if self.activation != "linear" or len(scale) != self.outputs:
+            return None
+        return [weights * scale[:, None], biases * scale + shift]
+
+    def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
         """Return f(W x + b) (P, O, N), and with it x."""
         weights, biases = parameters
         xp = array_module(weights)
@@ -152,7 +121,7 @@ class Dense(Layer):
             pieces.append(products)
         found = pieces[0] if len(pieces) == 1 else xp.concatenate(pieces, axis=1)
         if self.activation != "linear":
-            found = SMOOTH[self.activation][0](found)
+            found = FUNCTIONS[self.activation][0](found)
         return found, (values, found)
 
     def backward(
@@ -162,8 +131,9 @@ class Dense(Layer):
         weights, _ = parameters
         values, found = kept
         xp = array_module(weights)
-        if self.activation != "linear":
-            gradient = gradient * SMOOTH[self.activation][1](found)
+        by_output = FUNCTIONS[self.activation][1] if self.activation != "linear" else None
+        if by_output is not None:
+            gradient = gradient * by_output(found)
         by_input, by_weights, by_biases = None, [], []
         for rows in self._slices:
             own, sums = weights[:, rows], gradient[:, rows]

@@ -76,3 +76,12 @@ def matrix_groups(parts: list[range], inputs: int, outputs: int, gene: Gene) -> 
             runs += [(row * inputs + start, place * (last + 1) + column) for column, start in enumerate(across)]
     runs += [(biases + piece.start, place * (last + 1) + last) for place, piece in enumerate(rows)]
     return Groups(len(rows) * (last + 1), runs)
+
+
+def channel_groups(arrays: int, channels: int, gene: Gene) -> Groups:
+    """Return the groups of so many arrays (C,), one after the other: a channel's own genes, or all of them."""
+    if gene is not Gene.UNIT:
+        return Groups(1, [(0, 0)])
+    return Groups(
+        channels, [(array * channels + channel, channel) for array in range(arrays) for channel in range(channels)]
+    )

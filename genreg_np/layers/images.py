@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from genreg_np import infer, infer_layers
 from genreg_np.errors import UsageError
 from genreg_np.layers import read_layer
-from genreg_np.layers.base import Array, Arrays, Float32, Kept, Layer
+from genreg_np.layers.base import PREDICTING, Array, Arrays, Float32, Kept, Layer, Passing
 
 Int8 = NDArray[np.int8]
 UInt8 = NDArray[np.uint8]
@@ -85,7 +85,7 @@ class FixedLayer(Layer):
         transformed: Float32 = self._layer[2](features)
         return transformed
 
-    def forward(self, parameters: Sequence[Array], values: Array) -> tuple[Array, Kept]:
+    def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
         """Return what comes out, (outputs, N) or (P, outputs, N), of values (inputs, N) or (P, inputs, N), NumPy's."""
         rows = np.ascontiguousarray(np.swapaxes(values, -1, -2))
         found = self.apply(rows.reshape(-1, self.inputs)).reshape(*rows.shape[:-1], self.outputs)

@@ -1,0 +1,207 @@
+"""Convolution over maps, forward and back.
+
+    z[f, y, x] = b[f] + sum over c, i, j of w[f, c, i, j] v[c, s y + i - m, s x + j - m]
+
+    dw[f, c, i, j] = sum over y, x, images of dz[f, y, x] v[c, s y + i - m, s x + j - m]          db[f] = sum of dz[f]
+    dv[c, s y + i - m, s x + j - m] = sum over f, y, x, i, j of dz[f, y, x] w[f, c, i, j]
+
+Shapes: C channels of H x W, F filters of K x K, stride s, margin m of zeros: w (P, F, C, K, K), b (P, F),
+v (P, C, H, W, N) or shared (C, H, W, N), z (P, F, rows, columns, N). Written as a sum over the K x K places of a tap:
+for each, v moved by (i, j) is a matrix (C, rows * columns * N), and what is to be done is a product with
+w[:, :, i, j] (F, C).
+
+Without padding ("valid") rows = (H - K) // s + 1. With it ("same") rows = ceil(H / s); of an odd number of zeros the
+larger half is at the end, as in ONNX (SAME_UPPER), PyTorch and TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.errors import UsageError
+from genreg_np.layers.base import (
+    PREDICTING,
+    Array,
+    Kept,
+    Layer,
+    Parameter,
+    Passing,
+    array_module,
+    as_maps,
+    columns_of,
+    maps_of,
+)
+from genreg_np.layers.groups import Gene, Groups, matrix_groups
+from genreg_np.settings import whole_number, whole_numbers
+
+MOST_SIZE = 9  # K
+
+
+@dataclass(frozen=True)
+class Convolution(Layer):
+    """Filters that slide over maps.
+
+    Raises
+    ------
+    UsageError
+        For extents that are no whole numbers, or filters larger than what they slide over.
+    """
+
+    kind: ClassVar[str] = "convolution"
+    shape: tuple[int, int, int]  # C, H, W of what goes in
+    filters: int  # F
+    size: int  # K
+    stride: int = 1  # s
+    same: bool = False  # whether zeros around the maps keep their extents
+
+    def __post_init__(self) -> None:
+        shape = whole_numbers(self.shape, "shape of a convolution", least=1)
+        if len(shape) != 3:
+            raise UsageError(f"a convolution slides over maps (C, H, W), not over {shape}")
+        object.__setattr__(self, "shape", shape)
+        for name, most in (("filters", 1 << 20), ("size", MOST_SIZE), ("stride", 1 << 20)):
+            number = whole_number(getattr(self, name), f"{name} of a convolution", least=1)
+            if number > most:
+                raise UsageError(f"{name} {number} of a convolution is more than {most:,}")
+            object.__setattr__(self, name, number)
+        if self.size > min(shape[1:]) and not self.same:
+            raise UsageError(
+                f"filters of {self.size} x {self.size} are larger than the {shape[1]} x {shape[2]} they slide over: "
+                "take smaller ones, or `same`"
+            )
+
+    @classmethod
+    def example(cls) -> tuple[Convolution, tuple[int, ...]]:
+        """Return one that has a stride, and other zeros before than after."""
+        return cls((2, 5, 4), 3, 3, 2, same=True), (2, 5, 4)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of what comes out."""
+        rows, columns = (_places(extent, self.size, self.stride, self.same) for extent in self.shape[1:])
+        return rows, columns
+
+    @property
+    def margins(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """How many zeros are before and after, along each axis."""
+        if not self.same:
+            return (0, 0), (0, 0)
+        needed = [
+            max(0, (places - 1) * self.stride + self.size - extent)
+            for places, extent in zip(self.grid, self.shape[1:], strict=True)
+        ]
+        top, left = needed
+        return (top // 2, top - top // 2), (left // 2, left - left // 2)
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (F, rows, columns)."""
+        as_maps(shape, self.shape)
+        return (self.filters, *self.grid)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Weights (F, C, K, K) and biases (F,)."""
+        channels, size = self.shape[0], self.size
+        fan_in = channels * size * size
+        return (
+            Parameter("weight", (self.filters, channels, size, size), fan_in),
+            Parameter("bias", (self.filters,), fan_in, "bias"),
+        )
+
+    def words(self) -> str:
+        """Return e.g. "conv 16 3 stride 2 same"."""
+        stride = f" stride {self.stride}" if self.stride > 1 else ""
+        return f"conv {self.filters} {self.size}{stride}" + (" same" if self.same else "")
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {
+            "shape": list(self.shape),
+            "filters": self.filters,
+            "size": self.size,
+            "stride": self.stride,
+            "same": self.same,
+        }
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Convolution:
+        """Return the layer that a model file describes."""
+        return cls(
+            tuple(described["shape"]), described["filters"], described["size"], described["stride"], described["same"]
+        )
+
+    def groups(self, gene: Gene) -> Groups:
+        """Return what is exchanged as a whole: a filter with its bias where units are."""
+        return matrix_groups([range(self.filters)], math.prod(self.parameters[0].shape[1:]), self.filters, gene)
+
+    def check_gradient(self) -> None:
+        """Nothing to refuse."""
+
+    def scaled(self, arrays: Sequence[Array], scale: Array, shift: Array) -> list[Array] | None:
+        """Return weights and biases that give scale * z + shift."""
+        weights, biases = arrays
+        return [weights * scale[:, None, None, None], biases * scale + shift]
+
+    def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
+        """Return z (P, F * rows * columns, N), and keep v within its zeros."""
+        weights, biases = parameters
+        maps = self._padded(values)
+        sums: Array = biases[..., None]
+        for i, j in self._taps():
+            sums = sums + array_module(maps).matmul(weights[..., i, j], self._moved(maps, i, j))
+        return sums.reshape(len(weights), -1, values.shape[-1]), maps
+
+    def backward(
+        self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
+    ) -> tuple[Array | None, list[Array]]:
+        """Return the gradients by v, w and b."""
+        weights, biases = parameters
+        xp, sums = array_module(weights), gradient.reshape(*biases.shape, -1)
+        gradients = []
+        if learning:
+            by_weights = xp.empty(weights.shape, weights.dtype)
+            for i, j in self._taps():
+                by_weights[..., i, j] = xp.matmul(sums, self._moved(kept, i, j).swapaxes(-1, -2))
+            gradients = [by_weights, sums.sum(axis=-1)]
+        if not wanted:
+            return None, gradients
+        (top, _), (left, _) = self.margins
+        _, height, width = self.shape
+        by_maps = xp.zeros((len(weights), *kept.shape[-4:]), weights.dtype)
+        for i, j in self._taps():
+            place = by_maps[self._places(i, j)]
+            place += xp.matmul(weights[..., i, j].swapaxes(-1, -2), sums).reshape(place.shape)
+        return columns_of(by_maps[..., top : top + height, left : left + width, :]), gradients
+
+    def _taps(self) -> Iterator[tuple[int, int]]:
+        return ((i, j) for i in range(self.size) for j in range(self.size))
+
+    def _padded(self, values: Array) -> Array:
+        """Return columns as maps (..., C, H, W, N) with zeros around them."""
+        maps = maps_of(values, self.shape)
+        if not self.same:
+            return maps
+        around = ((0, 0),) * (maps.ndim - 3)
+        return array_module(maps).pad(maps, (*around, *self.margins, (0, 0)))
+
+    def _places(self, i: int, j: int) -> tuple[Any, ...]:
+        """Return where in padded maps the tap (i, j) looks."""
+        rows, columns = self.grid
+        last_row, last_column = i + (rows - 1) * self.stride + 1, j + (columns - 1) * self.stride + 1
+        return ..., slice(i, last_row, self.stride), slice(j, last_column, self.stride), slice(None)
+
+    def _moved(self, maps: Array, i: int, j: int) -> Array:
+        """Return what the tap (i, j) sees, (..., C, rows * columns * N)."""
+        seen = maps[self._places(i, j)]
+        return seen.reshape(*seen.shape[:-3], -1)
+
+
+def _places(extent: int, size: int, stride: int, same: bool) -> int:
+    """Return how many places a filter has along an axis."""
+    return -(-extent // stride) if same else (extent - size) // stride + 1

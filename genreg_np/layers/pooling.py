@@ -1,0 +1,194 @@
+"""Pooling: the largest or the mean value of windows of a map.
+
+    max        a[c, y, x] = max over i, j of v[c, s y + i, s x + j]      da goes to the first place that has the largest
+    avg        a[c, y, x] = mean over i, j of the same                   da goes to all places in equal shares
+    adaptive   windows from floor(y H / R) to ceil((y + 1) H / R) - 1, so that R x R come out of any H x W
+
+Shapes: C channels of H x W, windows of K x K at a stride s, by default K: (H - K) // s + 1 rows; v (P, C, H, W, N).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.layers.base import PREDICTING, Array, Kept, Layer, Passing, array_module, as_maps, columns_of, maps_of
+from genreg_np.settings import whole_number, whole_numbers
+
+METHODS = ("max", "avg")
+Window = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class _Windows(Layer):
+    """What all pooling has in common: maps, and windows of them.
+
+    Raises
+    ------
+    UsageError
+        For extents that are no whole numbers, windows larger than the maps, or an unknown method.
+    """
+
+    shape: tuple[int, int, int]  # C, H, W of what goes in
+    method: str  # one of METHODS
+    size: int  # of a window, or of the grid that comes out
+
+    def __post_init__(self) -> None:
+        shape = whole_numbers(self.shape, "shape of pooled maps", least=1)
+        if len(shape) != 3:
+            raise UsageError(f"maps (C, H, W) are pooled, not {shape}")
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "size", whole_number(self.size, "size of pooling", least=1))
+        if self.method not in METHODS:
+            raise UsageError(f"unknown pooling {self.method!r}" + did_you_mean(self.method, METHODS))
+        if self.size > min(shape[1:]):
+            raise UsageError(f"{self.size} x {self.size} is larger than the {shape[1]} x {shape[2]} that are pooled")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of what comes out."""
+        raise NotImplementedError
+
+    def windows(self) -> Iterator[tuple[int, int, Window]]:
+        """Yield row and column of what comes out, and where its window is."""
+        raise NotImplementedError
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (C, rows, columns)."""
+        as_maps(shape, self.shape)
+        return (self.shape[0], *self.grid)
+
+    def check_gradient(self) -> None:
+        """Nothing to refuse."""
+
+    def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
+        """Return what comes out, (P, C * rows * columns, N), and the places of the largest values."""
+        maps = maps_of(values, self.shape)
+        xp = array_module(maps)
+        pooled = xp.empty((*maps.shape[:-3], *self.grid, maps.shape[-1]), maps.dtype)
+        places = xp.empty(pooled.shape, np.int64) if self.method == "max" else None
+        for row, column, window in self.windows():
+            inside = _flat(maps, window)
+            if places is None:
+                pooled[..., row, column, :] = inside.mean(axis=-2)
+            else:
+                pooled[..., row, column, :] = inside.max(axis=-2)
+                places[..., row, column, :] = inside.argmax(axis=-2)
+        return columns_of(pooled), places
+
+    def backward(
+        self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
+    ) -> tuple[Array | None, list[Array]]:
+        """Return the gradient by what was pooled."""
+        if not wanted:
+            return None, []
+        by_pooled = maps_of(gradient, (self.shape[0], *self.grid))
+        xp = array_module(gradient)
+        by_maps = xp.zeros((len(gradient), *self.shape, gradient.shape[-1]), gradient.dtype)
+        for row, column, window in self.windows():
+            place = by_maps[..., window[0], window[1], :]
+            height, width = place.shape[-3:-1]
+            back = by_pooled[..., row, column, None, :]
+            if kept is None:
+                shares = xp.broadcast_to(back / (height * width), (*back.shape[:-2], height * width, back.shape[-1]))
+            else:
+                largest = kept[..., row, column, None, :] == xp.arange(height * width)[:, None]
+                shares = back * largest
+            place += shares.reshape(place.shape)
+        return columns_of(by_maps), []
+
+
+def _flat(maps: Array, window: Window) -> Array:
+    """Return the values of a window, (..., C, places, N)."""
+    inside = maps[..., window[0], window[1], :]
+    return inside.reshape(*inside.shape[:-3], -1, inside.shape[-1])
+
+
+@dataclass(frozen=True)
+class Pooling(_Windows):
+    """Windows of one size at a stride."""
+
+    kind: ClassVar[str] = "pooling"
+    stride: int = 0  # by default the size
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        stride = whole_number(self.stride or self.size, "stride of pooling", least=1)
+        object.__setattr__(self, "stride", stride)
+
+    @classmethod
+    def example(cls) -> tuple[Pooling, tuple[int, ...]]:
+        """Return one whose windows overlap, and leave out the last row."""
+        return cls((2, 6, 5), "max", 3, 2), (2, 6, 5)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of what comes out."""
+        _, height, width = self.shape
+        return (height - self.size) // self.stride + 1, (width - self.size) // self.stride + 1
+
+    def windows(self) -> Iterator[tuple[int, int, Window]]:
+        """Yield row and column of what comes out, and where its window is."""
+        rows, columns = self.grid
+        for row in range(rows):
+            for column in range(columns):
+                top, left = row * self.stride, column * self.stride
+                yield row, column, (slice(top, top + self.size), slice(left, left + self.size))
+
+    def words(self) -> str:
+        """Return e.g. "max 3 stride 2"."""
+        return f"{self.method} {self.size}" + (f" stride {self.stride}" if self.stride != self.size else "")
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {"shape": list(self.shape), "method": self.method, "size": self.size, "stride": self.stride}
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Pooling:
+        """Return the layer that a model file describes."""
+        return cls(tuple(described["shape"]), described["method"], described["size"], described["stride"])
+
+
+@dataclass(frozen=True)
+class AdaptivePooling(_Windows):
+    """As many windows as are wanted, whatever the extents of the maps."""
+
+    kind: ClassVar[str] = "adaptive-pooling"
+
+    @classmethod
+    def example(cls) -> tuple[AdaptivePooling, tuple[int, ...]]:
+        """Return one whose windows overlap."""
+        return cls((2, 5, 4), "avg", 3), (2, 5, 4)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of what comes out."""
+        return self.size, self.size
+
+    def windows(self) -> Iterator[tuple[int, int, Window]]:
+        """Yield row and column of what comes out, and where its window is."""
+        rows, columns = (
+            [slice(place * extent // self.size, -(-(place + 1) * extent // self.size)) for place in range(self.size)]
+            for extent in self.shape[1:]
+        )
+        yield from ((y, x, (rows[y], columns[x])) for y in range(self.size) for x in range(self.size))
+
+    def words(self) -> str:
+        """Return e.g. "adaptive avg 1"."""
+        return f"adaptive {self.method} {self.size}"
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {"shape": list(self.shape), "method": self.method, "size": self.size}
+
+    @classmethod
+    def read(
+        cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str
+    ) -> AdaptivePooling:
+        """Return the layer that a model file describes."""
+        return cls(tuple(described["shape"]), described["method"], described["size"])
