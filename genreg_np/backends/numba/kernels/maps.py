@@ -1,0 +1,144 @@
+"""Convolution, activation and pooling of maps, forward and back; layers/convolution.py is the specification.
+
+Values are rows (W, N) of maps (C, H, W, N), images innermost: a tap that looks j columns further on is j N floats
+further on, so a row of sums is made of whole rows, and no loop knows of edges. Rows are multiples of LANES floats.
+
+    spread       maps as filters see them: columns of zeros around, for a stride s columns apart by x mod s
+    correlate    rows of sums over taps; the same for sums of z, and for gradients by what was seen
+    convolve     rows of a = the largest of K x K values of leaky(scale z + shift), from rows of z
+    unfinish     the way back: rows of dz from rows of da, and with them the gradients by weights and biases
+
+Arrays are flat where places are computed.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+import numpy as np
+
+from genreg_np.backends.numba.kernels import lanes
+from genreg_np.backends.numba.kernels.jit import kernel, part
+from genreg_np.backends.numba.kernels.lanes import FILTERS, LANES, PLACES, TAPS, WIDTH
+
+INT = np.int64
+
+
+@kernel()
+def spread(seen, maps, left, stride):
+    """Fill seen (C, H, s, W', N) with maps (C, H, W, N): column x of them is column (x + left) // s of the remainder."""
+    channels, height, width, _ = maps.shape
+    for c in range(channels):
+        for y in range(height):
+            for x in range(width):
+                seen[c, y, (x + left) % stride, (x + left) // stride] = maps[c, y, x]
+
+
+@part()
+def correlate_row(z, z_filter, z_place, v, v_place, offsets, first, last, w, width):
+    """Fill a row of each filter of z, whose filters are z_filter apart, with sums over taps first .. last - 1."""
+    taps, count = len(offsets), len(w) // FILTERS
+    for block in range(count // taps):
+        place, weights = z_place + block * FILTERS * z_filter, INT(block * taps * FILTERS)
+        if width >= PLACES:
+            t = 0
+            while t < width:
+                t = min(t, width - PLACES)  # the last ones may be computed twice
+                lanes.products(
+                    z, INT(z_filter), INT(place + t), v, INT(v_place + t), offsets, INT(first), INT(last), w, weights
+                )
+                t += PLACES
+        else:
+            for t in range(0, width, WIDTH):
+                lanes.products_of_one(
+                    z, INT(z_filter), INT(place + t), v, INT(v_place + t), offsets, INT(first), INT(last), w, weights
+                )
+
+
+@kernel()
+def correlate(z, z_filter, v, offsets, w, rows, width):
+    """Fill rows of z: each of rows (R, 4) has its place in z, in v, and its first and last tap."""
+    for row in range(len(rows)):
+        z_place, v_place, first, last = rows[row]
+        if first < last:
+            correlate_row(z, z_filter, z_place, v, v_place, offsets, first, last, w, width)
+        else:
+            for f in range(len(w) // len(offsets)):
+                z[z_place + f * z_filter : z_place + f * z_filter + width] = np.float32(0)
+
+
+@part()
+def finish_row(a, places, at, z, z_place, offsets, columns, images, numbers):
+    """Fill a row of a (columns N) and its places with the largest of windows of leaky(scale z + shift)."""
+    scale, shift, leak, stride = numbers
+    for x in range(columns):
+        for n in range(0, images, WIDTH):
+            place, seen = INT(at + x * images + n), INT(z_place + x * stride * images + n)
+            lanes.largest(a, places, place, z, seen, offsets, scale, shift, leak)
+
+
+@kernel()
+def convolve(a, places, z, v, offsets, w, rows, biases, windows, shape, leak):
+    """Fill a (F, R, columns N), flat, and its places from sums z of a few rows that stay near the core."""
+    out_rows, columns, images, size = shape
+    filters, width = len(biases), z.shape[2]
+    flat, apart, one = z.reshape(-1), z.shape[1] * width, np.float32(1)
+    for row in range(out_rows):
+        for y in range(size):
+            _, v_place, first, last = rows[row * size + y]
+            correlate_row(flat, apart, y * width, v, v_place, offsets, first, last, w, width)
+        for f in range(filters):
+            at, numbers = (f * out_rows + row) * columns * images, (one, biases[f], leak, size)
+            finish_row(a, places, at, flat, f * apart, windows, columns, images, numbers)
+
+
+@part()
+def weigh_row(g, dz, dz_filter, dz_place, v, v_place, offsets, first, last, width):
+    """Add to g (blocks, taps, 8, LANES) what a row of dz gives for taps first .. last - 1."""
+    taps = len(offsets)
+    for block in range(len(g) // (taps * FILTERS * LANES)):
+        place, own = dz_place + block * FILTERS * dz_filter, INT(block * taps * FILTERS * LANES)
+        tap = first
+        while tap + TAPS <= last:
+            lanes.gradients(g, own, dz, INT(dz_filter), INT(place), v, INT(v_place), offsets, INT(tap), INT(width))
+            tap += TAPS
+        while tap < last:
+            lanes.gradients_of_one(
+                g, own, dz, INT(dz_filter), INT(place), v, INT(v_place), offsets, INT(tap), INT(width)
+            )
+            tap += 1
+
+
+@part()
+def give_back_row(dz, dz_place, da, places, at, offsets, columns, images, stride, leak, total):
+    """Fill what a row of da (columns N) saw of dz, and add its gradient to total (LANES,)."""
+    for x in range(columns):
+        for n in range(0, images, WIDTH):
+            place, seen = INT(at + x * images + n), INT(dz_place + x * stride * images + n)
+            lanes.give_back(dz, seen, da, places, place, offsets, leak, total[n % LANES :])
+
+
+@kernel()
+def unfinish(g, sums, dz, da, places, v, offsets, rows, windows, shape, apart, begin, leak):
+    """Fill dz from da (F, R, columns N), and add to g and sums (F, LANES) what weights and biases get of it.
+
+    A row of dz begins where rows say, and `begin` later; filters are `apart`. All is done row by row, while it is near.
+    """
+    out_rows, columns, images, size, width = shape
+    for row in range(out_rows):
+        for f in range(len(sums)):
+            at, place = (f * out_rows + row) * columns * images, rows[row * size, 0] + begin + f * apart
+            give_back_row(dz, place, da, places, at, windows, columns, images, size, leak, sums[f])
+        for y in range(size if len(g) else 0):
+            z_place, v_place, first, last = rows[row * size + y]
+            weigh_row(g, dz, apart, z_place + begin, v, v_place, offsets, first, last, width)
+
+
+@kernel()
+def lane_sums(sums, g):
+    """Fill sums (n,) with the sums of g (n, LANES)."""
+    for row in range(len(sums)):
+        total = np.float32(0)
+        for lane in range(LANES):
+            total += g[row, lane]
+        sums[row] = total
