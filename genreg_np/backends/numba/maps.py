@@ -1,16 +1,22 @@
-"""Layers of maps by the kernels of kernels/maps.py: a convolution with the normalisation, activation and pooling after it.
+"""Layers of maps by the kernels of kernels/maps.py: a convolution, and the normalisation, activation, pooling after it.
 
 `fast_stack` puts one FastConvolution in place of each such group of layers of a network; it is a layer like any other
 to whoever calls it, over a population whose networks it takes one after the other. It holds memory that every pass uses
 again (fresh memory costs as much as the arithmetic), so a stack belongs to one thread, and what a pass returns is
 only good until the next one.
 
-Shapes: C channels of H x W, F filters (F8 of them, a multiple of 8), N images (a multiple of 16 inside).
+    z = w * v,    n = scale z + shift,    a = largest of K x K values of leaky(n)
+
+Without normalisation scale is 1 and shift the bias, and z never leaves a few rows. With it z is kept: the batch's mean
+and variance of z (to which a bias does nothing) are needed before n, and
+
+    dz = scale (dn - mean of dn - x * mean of (dn x)),    x = (z - mean) / deviation          (layers/normalise.py)
+
+Shapes: C channels of H x W, F filters (a multiple of 8 inside), N images (a multiple of 16 inside).
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,13 +27,14 @@ from numpy.typing import NDArray
 
 from genreg_np.backends.numba.kernels import maps as kernels
 from genreg_np.backends.numba.kernels.lanes import FILTERS, LANES, MOST_TAPS
+from genreg_np.backends.numba.slide import Slide
 from genreg_np.layers.activation import Activation
-from genreg_np.layers.base import PREDICTING, Array, Float32, Kept, Layer, Passing
+from genreg_np.layers.base import PREDICTING, Array, Float32, Kept, Layer, Parameter, Passing
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.convolution import Convolution
+from genreg_np.layers.normalise import EPSILON, MOMENTUM, BatchNorm
 from genreg_np.layers.pooling import Pooling
 
-Int = NDArray[np.int64]
 LEAKS = {"relu": 0.0, "leaky-relu": 0.01}
 
 
@@ -37,107 +44,22 @@ def up(count: int, to: int) -> int:
 
 
 @dataclass(frozen=True)
-class Slide:
-    """How filters slide over maps, forward and back: what follows from a convolution and N alone."""
+class Normal:
+    """What a pass with batch normalisation found, of one network."""
 
-    layer: Convolution
-    images: int  # N
-
-    @functools.cached_property
-    def plain(self) -> bool:
-        """Whether maps are seen as they lie."""
-        return self.layer.stride == 1 and not any(sum(self.layer.margins, ()))
-
-    @functools.cached_property
-    def width(self) -> int:
-        """W', columns of maps as filters see them, for each remainder of the stride."""
-        left, right = self.layer.margins[1]
-        return -(-(self.layer.shape[2] + left + right) // self.layer.stride)
-
-    @functools.cached_property
-    def offsets(self) -> Int:
-        """Where each tap (i, c, j) looks, from where the first one does, (K C K,)."""
-        (channels, height, _), size, stride = self.layer.shape, self.layer.size, self.layer.stride
-        i, c, j = np.ogrid[:size, :channels, :size]
-        row = stride * self.width * self.images
-        places = (c * height + i) * row + ((j % stride) * self.width + j // stride) * self.images
-        return np.ascontiguousarray(places.ravel(), np.int64)
-
-    @functools.cached_property
-    def rows(self) -> Int:
-        """For each row of sums its place among rows, its place in the maps, first and last tap: (rows, 4)."""
-        (channels, height, _), size, stride = self.layer.shape, self.layer.size, self.layer.stride
-        rows, columns = self.layer.grid
-        y = np.arange(rows)
-        top = y * stride - self.layer.margins[0][0]
-        first, last = np.clip(-top, 0, size), np.clip(height - top, 0, size)
-        taps = channels * size
-        places = y * columns * self.images, top * stride * self.width * self.images, first * taps, last * taps
-        return np.stack(places, axis=1).astype(np.int64)
-
-    def windows(self, size: int, columns: int) -> Int:
-        """Return where values of a window of pooling lie among rows of so many columns, from the first: (K K,)."""
-        i, j = np.ogrid[:size, :size]
-        return np.ascontiguousarray(((i * columns + j) * self.images).ravel(), np.int64)
-
-    @functools.cached_property
-    def back_margin(self) -> int:
-        """How many columns of zeros a row of gradients has on either side."""
-        return -(-self.layer.size // self.layer.stride) - 1
-
-    @functools.cached_property
-    def back_width(self) -> int:
-        """Columns of a row of gradients with its zeros."""
-        return self.layer.grid[1] + 2 * self.back_margin
-
-    @functools.cached_property
-    def phases(self) -> list[Phase]:
-        """How gradients by the maps are sums over taps: for a stride s of one in s rows and columns at a time."""
-        steps = range(self.layer.stride)
-        found = (Phase.of(self, row, column) for row in steps for column in steps)
-        return [phase for phase in found if len(phase.offsets) and len(phase.rows) and phase.columns]
-
-
-@dataclass(frozen=True)
-class Phase:
-    """Gradients by every s-th row and column of the maps."""
-
-    taps: tuple[slice, slice]  # of the filters, that these rows and columns are seen by
-    offsets: Int  # where each tap (i, f, j) looks
-    rows: Int  # (R, 4)
-    lines: Int  # (R,) which rows of the maps they are
-    first: int  # column of the maps
-    columns: int  # how many
-
-    @classmethod
-    def of(cls, slide: Slide, row: int, column: int) -> Phase:
-        """Return that of the rows y with (y + top) mod s = row, and columns likewise."""
-        layer, stride, images = slide.layer, slide.layer.stride, slide.images
-        (_, height, width), (out_rows, out_columns) = layer.shape, layer.grid
-        (top, _), (left, _) = layer.margins
-        i, f, j = np.ogrid[
-            : len(range(row, layer.size, stride)), : layer.filters, : len(range(column, layer.size, stride))
-        ]
-        line = slide.back_width * images
-        offsets = np.ascontiguousarray(((f * out_rows - i) * line - j * images).ravel(), np.int64)
-        lines = np.arange((row - top) % stride, height, stride)
-        begin = (column - left) % stride
-        own = (lines + top) // stride  # the row of sums that its first tap belongs to
-        taps = layer.filters * j.size
-        first, last = np.clip(own - out_rows + 1, 0, i.size), np.clip(own + 1, 0, i.size)
-        columns = len(range(begin, width, stride))
-        places = np.arange(len(lines)) * columns * images
-        seen = own * line + ((begin + left) // stride + slide.back_margin) * images
-        rows = np.stack([places, seen, first * taps, np.maximum(first, last) * taps], axis=1).astype(np.int64)
-        return cls((slice(row, None, stride), slice(column, None, stride)), offsets, rows, lines, begin, columns)
+    z: Float32  # (F8 * rows * columns * N,) sums without bias
+    mean: Float32  # (F,) of z
+    inverse: Float32  # (F,) 1 / deviation
+    of_batch: bool  # whether both are the batch's
 
 
 @dataclass(frozen=True)
 class FastConvolution(Layer):
-    """A convolution, and where they follow it relu or leaky-relu, and max pooling, by kernels."""
+    """A convolution, and where they follow it batch normalisation, relu or leaky-relu, and max pooling, by kernels."""
 
     kind = "fast-convolution"  # in no file
     convolution: Convolution
+    norm: BatchNorm | None = None
     leak: float = 1.0  # of the activation: 1 for none
     pool: int = 1  # K of the pooling: 1 for none
     _memory: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -148,9 +70,14 @@ class FastConvolution(Layer):
         return (filters, *(extent // self.pool for extent in grid))
 
     @property
-    def parameters(self) -> Any:
-        """Those of the convolution."""
-        return self.convolution.parameters
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Those of the convolution, and of the normalisation."""
+        return self.convolution.parameters + (self.norm.parameters if self.norm else ())
+
+    @property
+    def statistics(self) -> tuple[Parameter, ...]:
+        """Those of the normalisation."""
+        return self.norm.statistics if self.norm else ()
 
     def header(self) -> dict[str, Any]:
         """It is in no file."""
@@ -162,79 +89,166 @@ class FastConvolution(Layer):
         raise NotImplementedError
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return a (P, F * rows * columns, N), and what is seen and places of each network."""
-        weights, biases = parameters
-        images = values.shape[-1]
+        """Return a (P, F * rows * columns, N), and what is seen, places and normalisation of each network."""
+        weights, images = parameters[0], values.shape[-1]
         slide = self._slide(up(images, LANES))
         filters, rows, columns = self.output_shape(self.convolution.shape)
         out = self._array("a", (len(weights), filters * rows * columns * slide.images))
         places = self._array("places", out.shape, np.uint8)
-        scratch = self._array("z", (up(filters, FILTERS), self.pool, self.convolution.grid[1] * slide.images))
-        windows = slide.windows(self.pool, self.convolution.grid[1])
+        windows, shape = slide.windows(self.pool, self.convolution.grid[1]), (rows, columns, slide.images, self.pool)
         shared = self._seen(slide, values, 0) if values.ndim == 2 else None
         kept = []
         for p in range(len(weights)):
             seen = self._seen(slide, values[p], p) if shared is None else shared
-            packed = _packed(weights[p], self._array("w", (up(filters, FILTERS) * weights[p, 0].size,)))
-            shape = rows, columns, slide.images, self.pool
-            what = seen, slide.offsets, packed, slide.rows, biases[p], windows, shape, np.float32(self.leak)
-            kernels.convolve(out[p], places[p], scratch, *what)
-            kept.append((seen, places[p]))
+            own, normal = [array[p] for array in parameters], None
+            if self.norm and passing.training:
+                normal = self._normal(slide, own, seen, p, images)
+                scales, shifts = own[2] * normal.inverse, own[3] - own[2] * normal.inverse * normal.mean
+                apart = len(normal.z) // up(filters, FILTERS)
+                numbers = scales, shifts, windows, shape, np.float32(self.leak)
+                kernels.finish(out[p], places[p], normal.z, slide.rows, apart, *numbers)
+            else:
+                scales, shifts = self._scale_and_shift(own)
+                packed = self._packed(own[0], "w")
+                scratch = self._array(
+                    "rows", (up(filters, FILTERS), self.pool, self.convolution.grid[1] * slide.images)
+                )
+                numbers = scales, shifts, windows, shape, np.float32(self.leak)
+                kernels.convolve(out[p], places[p], scratch, seen, slide.offsets, packed, slide.rows, *numbers)
+            kept.append((seen, places[p], normal))
         result = out.reshape(len(weights), -1, slide.images)
         return result if images == slide.images else np.ascontiguousarray(result[..., :images]), kept
 
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradients by the maps (P, I, N), weights and biases."""
-        weights, biases = parameters
+        """Return the gradients by the maps (P, I, N), and by each parameter."""
         images = gradient.shape[-1]
         slide = self._slide(up(images, LANES))
-        by_weights, by_biases = np.empty_like(weights), np.empty_like(biases)
-        back = self._array("dv", (len(weights), math.prod(self.convolution.shape), slide.images)) if wanted else None
-        for p in range(len(weights)):
-            by_out = self._whole(gradient[p], slide.images)
-            dz = self._unfinish(slide, kept[p], by_out, by_weights[p], by_biases[p], wanted, learning)
+        count = len(self.parameters)
+        gradients = [np.empty_like(array) for array in parameters[:count]]
+        back = self._array("dv", (len(gradient), math.prod(self.convolution.shape), slide.images)) if wanted else None
+        for p in range(len(gradient)):
+            by_out, own = self._whole(gradient[p], slide.images).reshape(-1), [array[p] for array in parameters]
+            found = [array[p] for array in gradients] if learning else []
+            if self.norm:
+                dz = self._unfinish_normal(slide, kept[p], own, by_out, found, images)
+            else:
+                dz = self._unfinish(slide, kept[p], by_out, found, wanted)
             if back is not None:
-                maps = back[p].reshape(*self.convolution.shape, slide.images)
-                self._correlate_back(slide, dz, weights[p], maps)
+                self._correlate_back(slide, dz, own[0], back[p].reshape(*self.convolution.shape, slide.images))
         if back is not None and images < slide.images:
             back = np.ascontiguousarray(back[..., :images])
-        return back, [by_weights, by_biases] if learning else []
+        return back, gradients if learning else []
 
-    def _unfinish(
-        self,
-        slide: Slide,
-        kept: Kept,
-        by_out: Float32,
-        by_weights: Float32,
-        by_biases: Float32,
-        wanted: bool,
-        learning: bool,
-    ) -> Float32:
+    def _scale_and_shift(self, own: list[Float32]) -> tuple[Float32, Float32]:
+        """Return what predictions do to z."""
+        biases = own[1]
+        if self.norm is None:
+            return np.ones_like(biases), biases
+        _, _, scale, shift, mean, variance = own
+        scale = scale / np.sqrt(variance + np.float32(EPSILON))
+        return scale, shift + (biases - mean) * scale
+
+    def _normal(self, slide: Slide, own: list[Float32], seen: Float32, number: int, images: int) -> Normal:
+        """Return sums z, and the batch's mean and deviation; bring the running ones up to date."""
+        weights, biases, _, _, running_mean, running_variance = own
+        filters, (rows, columns) = len(biases), self.convolution.grid
+        width = columns * slide.images
+        z, apart = self._array(("z", number), (up(filters, FILTERS) * rows * width,)), rows * width
+        kernels.correlate(z, apart, seen, slide.offsets, self._packed(weights, "w"), slide.rows, width)
+        totals, zero, shape = self._array("totals", (filters, 2)), np.zeros(filters, np.float32), (rows, width)
+        kernels.sums_of(totals, z, 0, width, apart, zero, z, apart, zero, shape)
+        count = rows * columns * images
+        mean = totals[:, 0] / np.float32(count)
+        kernels.sums_of(totals, z, 0, width, apart, mean, z, apart, mean, shape)
+        without = rows * columns * (slide.images - images)  # zeros that are no images: each gave mean^2
+        variance = np.maximum(totals[:, 1] - without * mean * mean, 0) / np.float32(count)
+        running_mean += np.float32(MOMENTUM) * (mean + biases - running_mean)
+        if count > 1:
+            running_variance += np.float32(MOMENTUM) * (variance * np.float32(count / (count - 1)) - running_variance)
+        return Normal(z, mean, 1 / np.sqrt(variance + np.float32(EPSILON)), True)
+
+    def _unfinish(self, slide: Slide, kept: Kept, by_out: Float32, found: list[Float32], wanted: bool) -> Float32:
         """Fill the gradients by weights (F, C, K, K) and biases; return that by z, flat, where it is wanted."""
-        seen, places = kept
-        filters, channels, size, _ = by_weights.shape
-        out_rows, columns = self.convolution.grid
-        margin, images = slide.back_margin if wanted else 0, slide.images
-        line, blocks = (columns + 2 * margin) * images, up(filters, FILTERS) // FILTERS
-        rows, height = slide.rows.copy(), out_rows if wanted else self.pool
-        rows[:, 0] = np.arange(len(rows)) % height * line
-        dz = self._array(("dz", wanted), (blocks * FILTERS * height * line,), zero=True)
-        sums = self._array("g", (blocks * len(slide.offsets) * FILTERS, LANES))
-        totals = self._array("db", (filters, LANES))
-        sums[...] = totals[...] = 0
-        shape = out_rows // self.pool, columns // self.pool, images, self.pool, columns * images
-        windows, where = slide.windows(self.pool, columns + 2 * margin), (height * line, margin * images)
-        what = by_out.reshape(-1), places, seen, slide.offsets, rows, windows, shape, *where, np.float32(self.leak)
-        kernels.unfinish(sums.reshape(-1) if learning else sums[:0, 0], totals, dz, *what)
-        kernels.lane_sums(by_biases, totals)
-        if learning:
-            total = self._array("gt", (len(sums),))
-            kernels.lane_sums(total, sums)
-            found = total.reshape(blocks, size, channels, size, FILTERS).transpose(0, 4, 2, 1, 3)
-            by_weights[...] = found.reshape(-1, channels, size, size)[:filters]
+        seen, places, _ = kept
+        height, margin = (self.convolution.grid[0], slide.back_margin) if wanted else (self.pool, 0)
+        dz, totals, sums = self._give_back(slide, places, by_out, (seen if found else None), height, margin)
+        if found:
+            kernels.lane_sums(found[1], totals)
+            self._weights_of(sums, found[0])
         return dz
+
+    def _give_back(
+        self, slide: Slide, places: Float32, by_out: Float32, seen: Float32 | None, height: int, margin: int
+    ) -> tuple[Float32, Float32, Float32]:
+        """Return the gradient by n in rows with margins, of which only `height` are kept, and what it sums up to."""
+        filters, (_, columns), images = self.convolution.filters, self.convolution.grid, slide.images
+        line, blocks = (columns + 2 * margin) * images, up(filters, FILTERS) // FILTERS
+        rows = self._rows(slide, height, line)
+        dz = self._array(("dz", height, margin), (blocks * FILTERS * height * line,), zero=True)
+        sums, totals = (
+            self._array("g", (blocks * len(slide.offsets) * FILTERS, LANES)),
+            self._array("db", (filters, LANES)),
+        )
+        sums[...] = totals[...] = 0
+        if self.norm and any(extent % self.pool for extent in self.convolution.grid):
+            dz[...] = 0  # what no window sees has a gradient once it was normalised
+        out_rows = self.convolution.grid[0] // self.pool
+        shape = out_rows, columns // self.pool, images, self.pool, columns * images
+        windows, where = slide.windows(self.pool, columns + 2 * margin), (height * line, margin * images)
+        own = sums.reshape(-1) if seen is not None else sums[:0, 0]
+        what = places, by_out if seen is None else seen, slide.offsets, rows, windows, shape
+        kernels.unfinish(own, totals, dz, by_out, *what, *where, np.float32(self.leak))
+        return dz, totals, sums
+
+    def _unfinish_normal(
+        self, slide: Slide, kept: Kept, own: list[Float32], by_out: Float32, found: list[Float32], images: int
+    ) -> Float32:
+        """Fill the gradients by weights, biases, scale and shift; return that by z, flat."""
+        seen, places, normal = kept
+        (rows, columns), margin = self.convolution.grid, slide.back_margin
+        dz, totals, sums = self._give_back(slide, places, by_out, None, rows, margin)
+        line, width, scale = (columns + 2 * margin) * slide.images, columns * slide.images, own[2]
+        where, zero = (margin * slide.images, line, rows * line), np.zeros_like(scale)
+        if normal is None:  # of a prediction: what training kept count of
+            z = self._array(("z", 0), (up(len(scale), FILTERS) * rows * width,))
+            kernels.correlate(z, rows * width, seen, slide.offsets, self._packed(own[0], "w"), slide.rows, width)
+            normal = Normal(z, own[4] - own[1], 1 / np.sqrt(own[5] + np.float32(EPSILON)), False)
+        summed = self._array("totals", (len(scale), 2))
+        what = zero, normal.z, rows * width, normal.mean, (rows, width)
+        kernels.sums_of(summed, dz, *where, *what)
+        by_scale, by_shift = summed[:, 1] * normal.inverse, summed[:, 0].copy()
+        by_dz, by_z, added = scale * normal.inverse, zero, zero
+        if normal.of_batch:
+            count = np.float32(rows * columns * images)
+            by_z = -by_dz * normal.inverse * by_scale / count
+            added = -by_dz * by_shift / count - by_z * normal.mean
+        kernels.renormalise(dz, *where, normal.z, rows * width, by_dz, by_z, added, (rows, width))
+        if found:
+            rows_of = self._rows(slide, rows, line)
+            what_is = dz, rows * line, margin * slide.images, seen, slide.offsets, rows_of, width
+            kernels.weigh(sums.reshape(-1), *what_is)
+            self._weights_of(sums, found[0])
+            found[1][...] = 0 if normal.of_batch else by_shift * by_dz
+            found[2][...], found[3][...] = by_scale, by_shift
+        return dz
+
+    def _rows(self, slide: Slide, height: int, line: int) -> Any:
+        """Return the rows of sums, of which `height` are kept, each so many floats after the other."""
+        found = self._memory.get(("rows of", slide.images, height, line))
+        if found is None:
+            found = self._memory["rows of", slide.images, height, line] = slide.rows.copy()
+            found[:, 0] = np.arange(len(found)) % height * line
+        return found
+
+    def _weights_of(self, sums: Float32, by_weights: Float32) -> None:
+        """Fill the gradient by weights (F, C, K, K) from sums (F8 / 8 * K C K * 8, LANES)."""
+        filters, channels, size, _ = by_weights.shape
+        total = self._array("dw", (len(sums),))
+        kernels.lane_sums(total, sums)
+        found = total.reshape(-1, size, channels, size, FILTERS).transpose(0, 4, 2, 1, 3)
+        by_weights[...] = found.reshape(-1, channels, size, size)[:filters]
 
     def _correlate_back(self, slide: Slide, dz: Float32, weights: Float32, back: Float32) -> None:
         """Fill the gradient by the maps (C, H, W, N)."""
@@ -243,7 +257,7 @@ class FastConvolution(Layer):
             back[...] = 0
         for number, phase in enumerate(slide.phases):
             own = weights[:, :, phase.taps[0], phase.taps[1]].swapaxes(0, 1)
-            packed = _packed(own, self._array(("w back", number), (up(channels, FILTERS) * own[0].size,)))
+            packed = self._packed(own, ("w", number))
             count = len(phase.rows) * phase.columns * images
             found = self._array(("dv", number), (up(channels, FILTERS), count))
             width = phase.columns * images
@@ -253,7 +267,19 @@ class FastConvolution(Layer):
             )
 
     def _slide(self, images: int) -> Slide:
-        return self._memory.setdefault(("slide", images), Slide(self.convolution, images))
+        found: Slide = self._memory.setdefault(("slide", images), Slide(self.convolution, images))
+        return found
+
+    def _packed(self, weights: Float32, name: Any) -> Float32:
+        """Return weights (F, C, K, K) as blocks of 8 filters: (F8 / 8, K C K, 8), flat."""
+        filters, channels, height, width = weights.shape
+        blocks = up(filters, FILTERS) // FILTERS
+        turned = self._array(("turned", name), (blocks * FILTERS, height, channels, width), zero=True)
+        turned[:filters] = weights.transpose(0, 2, 1, 3)
+        packed = self._array(("packed", name), (blocks, height * channels * width, FILTERS))
+        packed[...] = turned.reshape(blocks, FILTERS, -1).swapaxes(1, 2)
+        flat: Float32 = packed.reshape(-1)
+        return flat
 
     def _array(self, name: Any, shape: tuple[int, ...], dtype: type = np.float32, zero: bool = False) -> Any:
         """Return memory of its own for a name and shape, the same whenever it is asked for."""
@@ -280,17 +306,8 @@ class FastConvolution(Layer):
         shape = (channels, height, stride, slide.width, slide.images)
         seen = self._array(("seen", number), shape, zero=True)
         kernels.spread(seen, maps, self.convolution.margins[1][0], stride)
-        return seen.reshape(-1)
-
-
-def _packed(weights: Float32, out: Float32) -> Float32:
-    """Return weights (F, C, K, K) as blocks of 8 filters: (F8 / 8, K C K, 8), flat."""
-    filters, channels, height, width = weights.shape
-    blocks = up(filters, FILTERS) // FILTERS
-    turned = np.zeros((blocks * FILTERS, height, channels, width), np.float32)
-    turned[:filters] = weights.transpose(0, 2, 1, 3)
-    out[...] = turned.reshape(blocks, FILTERS, -1).swapaxes(1, 2).ravel()
-    return out
+        flat: Float32 = seen.reshape(-1)
+        return flat
 
 
 def fast_stack(layers: Sequence[Layer]) -> Stack:
@@ -298,15 +315,18 @@ def fast_stack(layers: Sequence[Layer]) -> Stack:
     found: list[Layer] = []
     queue = list(layers)
     while queue:
-        layer, leak, pool = queue.pop(0), 1.0, 1
+        layer, norm, leak, pool = queue.pop(0), None, 1.0, 1
         if isinstance(layer, Convolution):
+            if queue and isinstance(queue[0], BatchNorm):
+                norm = queue[0]
+                del queue[0]
             if queue and isinstance(queue[0], Activation) and queue[0].function in LEAKS:
                 leak = LEAKS[queue[0].function]
                 del queue[0]
             if queue and isinstance(queue[0], Pooling) and _is_windows_apart(queue[0]):
                 pool = queue[0].size
                 del queue[0]
-            layer = FastConvolution(layer, leak, pool)
+            layer = FastConvolution(layer, norm, leak, pool)
         found.append(layer)
     return Stack(tuple(found))
 

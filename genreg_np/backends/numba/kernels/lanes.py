@@ -4,6 +4,7 @@
     gradients     g[f][k]  += sum over places t of dz[f][t] v[offset[k] + t]       8 filters, 3 taps, lane by lane
     largest       a[t] = leaky(largest over taps k of scale z[offset[k] + t] + shift), and which k it was
     give_back     dz[offset[k] + t] = da[t] leaky' where k was it, else 0          both of one vector of places
+    moments       sums over places t of y[t], and of (y[t] - c) (z[t] - m), lane by lane
 
 Each is one loop whose body is written out by Python when it is compiled: every value that is read serves several
 multiply-adds, and no sum leaves its register before the loop ends. Sums are taken in the order of the taps, or of the
@@ -15,7 +16,7 @@ The tables of offsets (Dukhan 2019, "The Indirect Convolution Algorithm") make t
 Sizes: LANES floats are a vector as far as memory goes: rows are multiples of it. WIDTH of them fit a register.
 """
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
 from __future__ import annotations
 
@@ -239,6 +240,35 @@ def give_back(typing, dz, dz_place, da, places, at, offsets, leak, total):
         return context.get_dummy_value()
 
     return types.void(dz, dz_place, da, places, at, offsets, leak, total), generate
+
+
+@intrinsic
+def moments(typing, totals, y, y_place, c, z, z_place, m, width):
+    """Add sums of y and of (y - c) (z - m) over so many places to totals (2 LANES,)."""
+
+    def generate(context, builder, signature, arguments):
+        writer = _Writer(context, builder, signature, arguments)
+        totals, y, y_place, c, z, z_place, m, width = writer.arguments
+        y, z, c, m = writer.at(y, y_place), writer.at(z, z_place), writer.splat(c), writer.splat(m)
+        places = [writer.at(totals, lane) for lane in range(0, 2 * LANES, WIDTH)]
+        half = len(places) // 2
+
+        def body(t, sums):
+            found = list(sums)
+            for number in range(half):
+                place = builder.add(t, _number(number * WIDTH))
+                own, other = writer.vector(writer.at(y, place)), writer.vector(writer.at(z, place))
+                found[number] = builder.fadd(sums[number], own)
+                by = builder.fsub(own, c), builder.fsub(other, m)
+                found[half + number] = writer.add_product(*by, sums[half + number])
+            return found
+
+        sums = writer.loop(_number(0), width, LANES, [writer.vector(place) for place in places], body)
+        for total, place in zip(sums, places, strict=True):
+            writer.store(total, place)
+        return context.get_dummy_value()
+
+    return types.void(totals, y, y_place, c, z, z_place, m, width), generate
 
 
 products, products_of_one = _products(VECTORS), _products(1)

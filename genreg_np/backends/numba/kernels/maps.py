@@ -6,6 +6,7 @@ further on, so a row of sums is made of whole rows, and no loop knows of edges. 
     spread       maps as filters see them: columns of zeros around, for a stride s columns apart by x mod s
     correlate    rows of sums over taps; the same for sums of z, and for gradients by what was seen
     convolve     rows of a = the largest of K x K values of leaky(scale z + shift), from rows of z
+    finish       the same from all rows of z, where normalisation has to see them first (sums_of, renormalise)
     unfinish     the way back: rows of dz from rows of da, and with them the gradients by weights and biases
 
 Arrays are flat where places are computed.
@@ -26,7 +27,7 @@ INT = np.int64
 
 @kernel()
 def spread(seen, maps, left, stride):
-    """Fill seen (C, H, s, W', N) with maps (C, H, W, N): column x of them is column (x + left) // s of the remainder."""
+    """Fill seen (C, H, s, W', N) with maps (C, H, W, N): column x goes to (x + left) // s of its remainder."""
     channels, height, width, _ = maps.shape
     for c in range(channels):
         for y in range(height):
@@ -78,18 +79,64 @@ def finish_row(a, places, at, z, z_place, offsets, columns, images, numbers):
 
 
 @kernel()
-def convolve(a, places, z, v, offsets, w, rows, biases, windows, shape, leak):
-    """Fill a (F, R, columns N), flat, and its places from sums z of a few rows that stay near the core."""
+def convolve(a, places, z, v, offsets, w, rows, scales, shifts, windows, shape, leak):
+    """Fill a (F, R, columns N), flat, and its places from sums z (F8, K, W N): a few rows that stay near the core."""
     out_rows, columns, images, size = shape
-    filters, width = len(biases), z.shape[2]
-    flat, apart, one = z.reshape(-1), z.shape[1] * width, np.float32(1)
+    filters, width = len(scales), z.shape[2]
+    flat, apart = z.reshape(-1), z.shape[1] * width
     for row in range(out_rows):
         for y in range(size):
             _, v_place, first, last = rows[row * size + y]
             correlate_row(flat, apart, y * width, v, v_place, offsets, first, last, w, width)
         for f in range(filters):
-            at, numbers = (f * out_rows + row) * columns * images, (one, biases[f], leak, size)
+            at, numbers = (f * out_rows + row) * columns * images, (scales[f], shifts[f], leak, size)
             finish_row(a, places, at, flat, f * apart, windows, columns, images, numbers)
+
+
+@kernel()
+def finish(a, places, z, rows, apart, scales, shifts, windows, shape, leak):
+    """Fill a (F, R, columns N), flat, and its places from all sums z, whose filters are `apart`."""
+    out_rows, columns, images, size = shape
+    for f in range(len(scales)):
+        for row in range(out_rows):
+            at, numbers = (f * out_rows + row) * columns * images, (scales[f], shifts[f], leak, size)
+            finish_row(a, places, at, z, f * apart + rows[row * size, 0], windows, columns, images, numbers)
+
+
+@part()
+def lane_sum(lanes):
+    """Return the sum of LANES floats."""
+    total = np.float32(0)
+    for lane in range(LANES):
+        total += lanes[lane]
+    return total
+
+
+@kernel()
+def sums_of(totals, y, y_begin, y_line, y_apart, c, z, z_apart, m, shape):
+    """Fill totals (F, 2) with sums of y and of (y - c) (z - m) over all rows of a filter.
+
+    Rows of y are y_line apart and begin at y_begin, those of z follow each other; c and m (F,).
+    """
+    rows, width = shape
+    for f in range(len(totals)):
+        found = np.zeros(2 * LANES, np.float32)
+        for row in range(rows):
+            y_place, z_place = INT(f * y_apart + row * y_line + y_begin), INT(f * z_apart + row * width)
+            lanes.moments(found, y, y_place, c[f], z, z_place, m[f], INT(width))
+        for half in range(2):
+            totals[f, half] = lane_sum(found[half * LANES :])
+
+
+@kernel()
+def renormalise(dz, begin, line, apart, z, z_apart, by_dz, by_z, added, shape):
+    """Turn each row of dz into by_dz dz + by_z z + added, each (F,); rows as in `sums_of`."""
+    rows, width = shape
+    for f in range(len(added)):
+        for row in range(rows):
+            own, other = dz[f * apart + row * line + begin :], z[f * z_apart + row * width :]
+            for t in range(width):
+                own[t] = by_dz[f] * own[t] + by_z[f] * other[t] + added[f]
 
 
 @part()
@@ -120,9 +167,10 @@ def give_back_row(dz, dz_place, da, places, at, offsets, columns, images, stride
 
 @kernel()
 def unfinish(g, sums, dz, da, places, v, offsets, rows, windows, shape, apart, begin, leak):
-    """Fill dz from da (F, R, columns N), and add to g and sums (F, LANES) what weights and biases get of it.
+    """Fill dz from da (F, R, columns N), and add to g and sums (F, LANES) what weights and shifts get of it.
 
-    A row of dz begins where rows say, and `begin` later; filters are `apart`. All is done row by row, while it is near.
+    A row of dz begins where rows say, and `begin` later; filters are `apart`. All is done row by row, while it is near;
+    without g only dz and sums are.
     """
     out_rows, columns, images, size, width = shape
     for row in range(out_rows):
@@ -135,10 +183,15 @@ def unfinish(g, sums, dz, da, places, v, offsets, rows, windows, shape, apart, b
 
 
 @kernel()
+def weigh(g, dz, apart, begin, v, offsets, rows, width):
+    """Add to g what weights get of all rows of dz."""
+    for row in range(len(rows)):
+        z_place, v_place, first, last = rows[row]
+        weigh_row(g, dz, apart, z_place + begin, v, v_place, offsets, first, last, width)
+
+
+@kernel()
 def lane_sums(sums, g):
     """Fill sums (n,) with the sums of g (n, LANES)."""
     for row in range(len(sums)):
-        total = np.float32(0)
-        for lane in range(LANES):
-            total += g[row, lane]
-        sums[row] = total
+        sums[row] = lane_sum(g[row])
