@@ -17,11 +17,13 @@ from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.labels import short_name
 from genreg_np.errors import UsageError
+from genreg_np.layers.description import words
 from genreg_np.model import Dense, Model, Network
 from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.provenance import fingerprint_of_network
 from genreg_np.settings import names_of
 from genreg_np.strategies.base import AnyStrategy, Takes
-from genreg_np.strategies.problem import HiddenLayers, Problem
+from genreg_np.strategies.problem import HiddenLayers, Problem, network_for
 from genreg_np.streams import Stream
 
 KINDS: dict[str, tuple[type, str]] = {  # of arguments, by their names, and what makes one
@@ -108,6 +110,30 @@ def layers_for(
                 f"{strategy.name} is not: choose one, or leave it out"
             )
     return len(network.learning)
+
+
+def described(
+    config: TrainConfig, dataset: Dataset, network: str | Network | None
+) -> tuple[TrainConfig, Network | None]:
+    """Return the configuration of a run on a network or a description of one, and the network where none describes it.
+
+    Raises
+    ------
+    UsageError
+        For what is neither, or is no description.
+    """
+    if network is None:
+        return config, None
+    if isinstance(network, str):
+        return config.replace(network=network), None
+    check_kinds(network=network)
+    try:
+        same = config.replace(network=words(network.learning))
+        if fingerprint_of_network(network_for(dataset, hidden_layers(same))) == fingerprint_of_network(network):
+            return same, None
+    except UsageError:  # it has layers that have no words, or is for other inputs
+        pass
+    return config, network
 
 
 def hidden_layers(config: TrainConfig) -> HiddenLayers:

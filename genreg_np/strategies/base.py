@@ -237,7 +237,7 @@ def plan_of(
 
 
 def first_genes(network: Network, gain: float, stream: Stream) -> Float32:
-    """Draw one genome (D,): weights from U(+-gain sqrt(3 / I)), so that sums vary as inputs do; others at their first."""
+    """Return one genome (D,): weights from U(+-gain sqrt(3 / I)), so that sums vary as inputs do; biases are 0."""
     genes = unit_floats(stream.words(Purpose.INITIAL, 0, 0, network.gene_count)) * np.float32(2) - np.float32(1)
     for parameter, place in network.parameter_slices:
         if parameter.role == "weight":
