@@ -20,10 +20,10 @@ MOST_GENOMES = 64
 
 
 def genomes_at_once(
-    network: Network, images: int, limit: int = TILE_BYTES, piece: int = IMAGE_TILE, most: int = MOST_GENOMES
+    network: Network, images: int, limit: int = TILE_BYTES, piece: int = IMAGE_TILE, most: int = 0
 ) -> int:
-    """Return how many genomes go through the layers together: a number that nothing but the task decides."""
-    return max(1, min(most, limit // genome_bytes(network, images, piece)))
+    """Return how many genomes go through the layers together, by default MOST_GENOMES: nothing but the task decides."""
+    return max(1, min(most or MOST_GENOMES, limit // genome_bytes(network, images, piece)))
 
 
 def logits(stack: Stack, parameters: Sequence[Array], columns: Array, piece: int = IMAGE_TILE) -> Array:
