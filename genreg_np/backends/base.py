@@ -7,7 +7,8 @@ bit for bit, on any thread or backend:
     genome = parents[0]'s genes, each gene group replaced by parents[1]'s where its crossover bit is 1
     genome = genome + mask * scale * z        (streams.py; the first `elites` genomes are left as they are)
 
-In a brood without survivors (generation 0) every gene is drawn uniformly from +-weight_range or +-bias_range.
+In a brood without survivors (generation 0) every gene is drawn uniformly: weights from +-weight_range, all others from
++-bias_range around what they begin with.
 
 Large arrays stay where a backend computes: `rebuild` and `mutate` return survivors there, `to_device` takes features
 there, and both are handed back to the backend as they are. On a CPU that place is ordinary memory.
@@ -18,6 +19,7 @@ Node perturbation has one genome and, for each image, mirrored pairs of mutants 
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -60,7 +62,7 @@ class Brood:
     mutation_scale: float  # standard deviation of the added noise
     elites: int  # the first so many genomes are copies of their first parent, not mutated
     weight_range: float  # generation 0 draws weights from U(-weight_range, weight_range)
-    bias_range: float  # and biases from U(-bias_range, bias_range)
+    bias_range: float  # and biases from U(-bias_range, bias_range), all others so around their first values
 
     def __post_init__(self) -> None:
         rows = len(self.survivors)
@@ -333,6 +335,20 @@ def brood_plan(what: str, survivors: tuple[int, ...], count: int, kind: str, eac
     return Plan(what, formula, 8 * size * genes + count * each)
 
 
-def genome_bytes(network: Network, images: int) -> int:
-    """Return what a genome built whole and judged on N images takes: its genes, its values layer by layer."""
-    return 4 * (network.gene_count + images * sum(layer.outputs for layer in network.dense))
+def genome_bytes(network: Network, images: int, piece: int = IMAGE_TILE) -> int:
+    """Return what a genome built whole and judged on N images takes: its genes, its values layer by layer.
+
+    Layers that are not all dense see a piece of the images at a time (stacked.py), and keep their inputs too.
+    """
+    if network.is_dense:
+        return 4 * (network.gene_count + images * sum(layer.outputs for layer in network.dense))
+    values = 2 * sum(math.prod(shape) for shape in network.shapes)
+    return 4 * (network.gene_count + min(images, piece) * values + images * network.outputs)
+
+
+def first_draws(network: Network, weight_range: float, bias_range: float) -> tuple[Float32, Float32]:
+    """Return how each parameter is drawn in generation 0, (Q,) each: (u - 1/2) width + first."""
+    parameters = [parameter for parameter, _ in network.parameter_slices]
+    widths = [2 * (weight_range if parameter.role == "weight" else bias_range) for parameter in parameters]
+    firsts = [0.0 if parameter.role == "weight" else parameter.first for parameter in parameters]
+    return np.array(widths, np.float32), np.array(firsts, np.float32)

@@ -59,6 +59,10 @@ class GradientBackend:
         with single_threaded_blas():
             yield
 
+    def stack(self, network: Network) -> Stack:
+        """Return the learning layers as this backend computes them, for one thread at a time."""
+        return network.stack
+
     def descend(
         self, descent: Descent, genes: Array, features: Array, labels: NDArray[np.int64], order: NDArray[np.int64]
     ) -> tuple[Array, NDArray[np.float64]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.backends import stacked
 from genreg_np.backends.base import (
     IMAGE_TILE,
     Backend,
@@ -19,6 +20,7 @@ from genreg_np.backends.base import (
     Judgement,
     Perturbation,
     brood_plan,
+    first_draws,
     genome_bytes,
     numbers_of,
     tiles_of,
@@ -50,7 +52,7 @@ class NumpyBackend(Backend):
 
     def plan(self, brood: Brood, images: int) -> Plan:
         """Say how a generation is scored."""
-        tile = min(_tile_size(brood.network), brood.size)
+        tile = min(_tile_size(brood.network, images), brood.size)
         each = genome_bytes(brood.network, images)
         return brood_plan("dense", brood.survivors.shape, tile, "genomes at a time", each)
 
@@ -73,8 +75,9 @@ class NumpyBackend(Backend):
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Float32:
         """Return the genes of the chosen genomes, (C, D) float32."""
         genomes = np.empty((len(chosen), brood.network.gene_count), np.float32)
-        for rows in _tiles(np.arange(len(chosen)), brood.network):
-            genomes[rows] = build(brood, chosen[rows])
+        size = max(1, TILE_GENES // brood.network.gene_count)
+        for start in range(0, len(chosen), size):
+            genomes[start : start + size] = build(brood, chosen[start : start + size])
         return genomes
 
     def mutate(
@@ -105,19 +108,16 @@ def answers(
     brood: Brood, features: Float32, chosen: NDArray[np.integer] | None
 ) -> Iterator[tuple[NDArray[np.int64], Float32]]:
     """Yield tiles of genomes (T,), all that hold chosen ones, and their logits (T, K, N) for features (N, I)."""
-    columns, size = np.ascontiguousarray(features.T), _tile_size(brood.network)
+    columns, size = np.ascontiguousarray(features.T), _tile_size(brood.network, len(features))
     with single_threaded_blas():
         for number in tiles_of(brood.size, size, chosen):
             tile = np.arange(number * size, min((number + 1) * size, brood.size))
             yield tile, forward(brood.network, build(brood, tile), columns)
 
 
-def _tiles(indices: NDArray[np.int64], network: Network) -> list[NDArray[np.int64]]:
-    size = _tile_size(network)
-    return [indices[start : start + size] for start in range(0, len(indices), size)]
-
-
-def _tile_size(network: Network) -> int:
+def _tile_size(network: Network, images: int) -> int:
+    if not network.is_dense:
+        return stacked.genomes_at_once(network, images)
     return max(1, TILE_GENES // network.gene_count)
 
 
@@ -145,13 +145,15 @@ def build(brood: Brood, tile: NDArray[np.integer]) -> Float32:
 
 
 def initial_genomes(brood: Brood, stream: Stream, tile: NDArray[np.integer]) -> Float32:
-    """Draw genomes of generation 0: genes (2 u - 1) * range, rounded once, (T, D) float32."""
+    """Draw genomes of generation 0: genes (u - 1/2) * width, rounded once, then + first, (T, D) float32."""
     network, count = brood.network, brood.network.gene_count
     blocks = stream.blocks(Purpose.INITIAL, 0, np.asarray(tile)[:, None], np.arange(-(-count // 4)))
     genomes = unit_floats(blocks.reshape(len(tile), -1)[:, :count]) - np.float32(0.5)
-    for weights, biases in network.weight_slices:
-        genomes[:, weights] *= np.float32(2 * brood.weight_range)
-        genomes[:, biases] *= np.float32(2 * brood.bias_range)
+    widths, firsts = first_draws(network, brood.weight_range, brood.bias_range)
+    for (_, place), width, first in zip(network.parameter_slices, widths, firsts, strict=True):
+        genomes[:, place] *= width
+        if first:
+            genomes[:, place] += first
     return genomes
 
 
@@ -212,12 +214,17 @@ def add_mutation(
 def forward(network: Network, genomes: Float32, columns: Float32) -> Float32:
     """Return the logits of every genome, (T, K, N): a(W x + b) per layer, one BLAS call per genome and layer.
 
+    Networks that are not all dense answer by their layers' own arithmetic.
+
     Parameters
     ----------
     genomes : (T, D) float32
     columns : (I, N) float32
         One input per column.
     """
+    if not network.is_dense:
+        found: Float32 = stacked.logits(network.stack, network.parameters_of(genomes), columns)
+        return found
     values = columns
     for layer, (weights, biases) in zip(network.dense, network.unpack(genomes), strict=True):
         values = ACTIVATIONS[layer.activation](np.matmul(weights, values) + biases[..., None])

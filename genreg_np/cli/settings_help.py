@@ -15,6 +15,7 @@ from genreg_np.errors import UsageError
 from genreg_np.runs.config import (
     TrainConfig,
     default_preset,
+    merged,
     parse_assignment,
     preset_names,
     read_preset,
@@ -123,7 +124,7 @@ def early_config(given: dict[str, Any], preset: str | None, dataset: str) -> tup
     for one in presets:
         settings_of_preset = read_preset(one)
         try:
-            return one, TrainConfig.from_dict(settings_of_preset | given, GIVEN)
+            return one, TrainConfig.from_dict(merged(settings_of_preset, given), GIVEN)
         except UsageError as problem:
             problems.append(problem)
     raise problems[0]

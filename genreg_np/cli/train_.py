@@ -30,6 +30,7 @@ from genreg_np.errors import UsageError
 from genreg_np.runs.config import (
     TrainConfig,
     default_preset,
+    merged,
     parse_assignment,
     read_preset,
 )
@@ -59,6 +60,7 @@ Ctrl-C saves the run and says how to go on with it.
 @click.option("--strategy", help="How to evolve.  [default: as the preset does]")
 @click.option("--preset", help="A named configuration.  [default: by the dataset]")
 @click.option("--hidden", help="Units per hidden layer: 64 or 64,32.")
+@click.option("--network", help='Layers in words: "conv 16 3 / relu / max 2 / dense 10".')
 @click.option("--generations", type=int, help="Generations in all.")
 @click.option("--budget", help="Train for about this long instead: 60s, 5m, 1h.")
 @click.option("--target", type=float, help="Stop at this validation accuracy, as a fraction.")
@@ -116,17 +118,17 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         raise UsageError("--extend goes with --resume")
     if options["budget"] and options["generations"]:
         raise UsageError("--budget and --generations say the same thing twice: give one of them")
-    named = ("dataset", "strategy", "hidden", "generations", "target", "seed")
+    named = ("dataset", "strategy", "hidden", "network", "generations", "target", "seed")
     given = given_settings(options, named)
     budget = _seconds(options["budget"])
     _, config = early_config(given, options["preset"], str(given.get("dataset", "auto")))
     _check(config)  # before a dataset is fetched for it
-    settings = (read_preset(options["preset"]) if options["preset"] else {}) | given
+    settings = merged(read_preset(options["preset"]) if options["preset"] else {}, given)
     dataset, source, origin = read_data(settings, options, progress)
     preset = options["preset"]
     if preset is None:
         preset = default_preset(source, settings.get("strategy"))
-        settings = read_preset(preset) | settings
+        settings = merged(read_preset(preset), settings)
         if settings["strategy"] == "node-perturbation" and is_image_folder(source) and min(dataset.input_shape) >= 16:
             progress.say("preset fast is usually better for photographs: --preset fast")
     config = TrainConfig.from_dict(settings | {"dataset": source}, GIVEN)
@@ -164,6 +166,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
         "strategy",
         "preset",
         "hidden",
+        "network",
         "budget",
         "seed",
         "init_model",

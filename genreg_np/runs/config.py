@@ -19,6 +19,7 @@ from typing import Any
 from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.files import read_text
 from genreg_np.infer import ACTIVATIONS
+from genreg_np.layers.description import tidied
 from genreg_np.settings import Settings, option
 from genreg_np.strategies import REGISTRY, strategy_class
 
@@ -44,6 +45,7 @@ class TrainConfig(Settings):
     activation: str = option(
         "tanh", "activation of hidden layers", choices=tuple(ACTIVATIONS), fixed="the genomes mean something else"
     )
+    network: str = option("", "layers in words, instead of hidden", fixed="the genomes have another length")
     generations: int = option(600, "generations in all", low=1, high=2**32 - 1)
     seed: int = option(0, "seed of all randomness", low=0, high=2**64 - 1, fixed="the random streams would change")
     validate_every: int = option(10, "generations between looks at the validation split", low=1)
@@ -60,6 +62,20 @@ class TrainConfig(Settings):
         if type(self.options) is not options:
             raise UsageError(f"options of strategy {self.strategy} must be {options.__name__}, not {self.options!r}")
         super().__post_init__()
+        if self.network:
+            object.__setattr__(self, "network", tidied(self.network))
+            self._forget_hidden()
+
+    def _forget_hidden(self) -> None:
+        """Leave hidden layers empty where a network is described; refuse those that were asked for."""
+        known = {item.name: item.default for item in dataclasses.fields(self)}
+        if self.hidden not in ((), known["hidden"]):
+            raise twice()
+        if self.activation != known["activation"]:
+            raise UsageError(
+                f"activation = {self.activation} is that of hidden layers: in a network, write it as a layer of its own"
+            )
+        object.__setattr__(self, "hidden", ())
 
     def __getattr__(self, name: str) -> Any:
         # Only called for what is not a field of this class: the strategy's fields read as if they were here.
@@ -114,6 +130,8 @@ class TrainConfig(Settings):
             if "did you mean" not in hint and "did you mean" in did_you_mean(name, everything):
                 hint = did_you_mean(name, everything)
             raise UsageError(f"{where}: no setting {name!r} for strategy {strategy}{hint}")
+        if values.get("network") and values.get("hidden"):
+            raise twice()
         return cls(
             **{name: value for name, value in values.items() if name in own},
             options=options(**{name: value for name, value in values.items() if name in theirs}),
@@ -128,7 +146,7 @@ class TrainConfig(Settings):
         UsageError
             For an unknown preset or setting, or a bad value.
         """
-        return cls.from_dict(read_preset(preset) | settings)
+        return cls.from_dict(merged(read_preset(preset), settings))
 
     def to_dict(self) -> dict[str, Any]:
         """Return flat names and plain values: what from_dict takes, fit for JSON and TOML."""
@@ -138,7 +156,7 @@ class TrainConfig(Settings):
 
     def replace(self, **changes: Any) -> TrainConfig:
         """Return a copy with some settings changed."""
-        return self.from_dict(self.to_dict() | changes)
+        return self.from_dict(merged(self.to_dict(), changes))
 
     def changed(self, **changes: Any) -> TrainConfig:
         """Return a copy for a run that is under way.
@@ -192,6 +210,17 @@ def settings(strategy: str = "genreg") -> dict[str, dataclasses.Field[Any]]:
     """Return all settings of a strategy by name: the run's, then the strategy's own."""
     parts = (TrainConfig, strategy_class(strategy).Options)
     return {item.name: item for part in parts for item in dataclasses.fields(part) if item.name != "options"}
+
+
+def merged(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with those given in their place: a network takes that of hidden layers, and they that of it."""
+    gone = ("hidden", "activation") if given.get("network") else ("network",) if given.get("hidden") else ()
+    return {name: value for name, value in before.items() if name not in gone} | dict(given)
+
+
+def twice() -> UsageError:
+    """Return what is said where layers are asked for in two ways."""
+    return UsageError("network and hidden say the same thing twice: give one of them")
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

@@ -22,6 +22,7 @@ def run_notes(evolution: Generations) -> dict[str, Any]:
         "backend": evolution.backend.name,
         "device": evolution.backend.describe(),
         "threads": evolution.backend.threads,
+        "network": evolution.network.describe(),
         "compile_seconds": round(evolution.compile_seconds, 3),
         "versions": {
             "genreg-np": __version__,

@@ -8,6 +8,7 @@ fingerprint was made of.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from genreg_np.data import dataset_names, load_dataset, reader_arguments
 from genreg_np.data.dataset import SPLITS, Dataset
 from genreg_np.errors import RunError, UsageError
+from genreg_np.model import Network
 
 IN_MEMORY = "arrays in memory"  # the source of data that no name or path stands for
 
@@ -115,3 +117,16 @@ def background(dataset: Dataset) -> dict[str, float]:
     border = np.concatenate([inputs[:, 0], inputs[:, -1], inputs[:, :, 0], inputs[:, :, -1]], axis=1)
     low, high = value_range
     return {"background": round(float((border.mean(dtype=np.float64) - low) / (high - low)), 3)}
+
+
+def fingerprint_of_network(network: Network | None) -> str | None:
+    """Return a number for all that a network is; None for none, which is a run that builds its own."""
+    if network is None:
+        return None
+    parts = [getattr(layer, "parts", 1) for layer in network.learning]
+    digest = hashlib.sha256(json.dumps([network.header(), parts], sort_keys=True).encode("utf-8"))
+    for layer in network.fixed:
+        for name, array in sorted(layer.arrays().items()):
+            digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:32]

@@ -16,7 +16,14 @@ from genreg_np.files import read_text
 from genreg_np.runs.config import MOST_TOML_BYTES, TrainConfig
 
 CHANGES, ORIGIN = "changes", "origin"  # tables beside the settings
-TEXTS = ("source", "data_dir", "backend", "data", "columns")  # of the origin; load_dataset checks what else is there
+TEXTS = (
+    "source",
+    "data_dir",
+    "backend",
+    "data",
+    "columns",
+    "network",
+)  # of the origin; load_dataset checks what else is there
 
 
 def pack_run_config(config: TrainConfig, changes: list[dict[str, Any]], origin: dict[str, Any]) -> bytes:

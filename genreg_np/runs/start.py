@@ -17,11 +17,13 @@ from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.labels import short_name
 from genreg_np.errors import UsageError
-from genreg_np.model import Model, Network
+from genreg_np.layers.description import words
+from genreg_np.model import Dense, Model, Network
 from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.provenance import fingerprint_of_network
 from genreg_np.settings import names_of
-from genreg_np.strategies.base import AnyStrategy
-from genreg_np.strategies.problem import HiddenLayers, Problem
+from genreg_np.strategies.base import AnyStrategy, Takes
+from genreg_np.strategies.problem import HiddenLayers, Problem, network_for
 from genreg_np.streams import Stream
 
 KINDS: dict[str, tuple[type, str]] = {  # of arguments, by their names, and what makes one
@@ -81,6 +83,64 @@ def outputs_named(class_names: Any, network: Network | None) -> tuple[str, ...]:
     return names
 
 
+def layers_for(
+    strategy: type[AnyStrategy], dataset: Dataset | None, config: TrainConfig, network: Network | None
+) -> int:
+    """Return how many layers will learn, and refuse those that a strategy cannot train, before anything is computed.
+
+    Raises
+    ------
+    UsageError
+        Naming the layer; or if a description does not fit the dataset.
+    """
+    if network is None and dataset is not None and config.network:
+        network = hidden_layers(config).build(dataset)
+    if network is None:
+        return len(config.hidden) + 1
+    for number, layer in enumerate(network.learning, start=1):
+        where = f"layer {number}, {layer.words()!r}"
+        if strategy.takes is Takes.DENSE and not isinstance(layer, Dense):
+            raise UsageError(
+                f"{where}: strategy {strategy.name} trains dense layers, with tanh, relu and the like on them, and no "
+                "others: choose another, such as genreg, or leave it out"
+            )
+        if strategy.takes is not Takes.ANY and layer.only_by_gradient:
+            raise UsageError(
+                f"{where}: means something only under a strategy with gradients, such as gradient, which "
+                f"{strategy.name} is not: choose one, or leave it out"
+            )
+    return len(network.learning)
+
+
+def described(
+    config: TrainConfig, dataset: Dataset, network: str | Network | None
+) -> tuple[TrainConfig, Network | None]:
+    """Return the configuration of a run on a network or a description of one, and the network where none describes it.
+
+    Raises
+    ------
+    UsageError
+        For what is neither, or is no description.
+    """
+    if network is None:
+        return config, None
+    if isinstance(network, str):
+        return config.replace(network=network), None
+    check_kinds(network=network)
+    try:
+        same = config.replace(network=words(network.learning))
+        if fingerprint_of_network(network_for(dataset, hidden_layers(same))) == fingerprint_of_network(network):
+            return same, None
+    except UsageError:  # it has layers that have no words, or is for other inputs
+        pass
+    return config, network
+
+
+def hidden_layers(config: TrainConfig) -> HiddenLayers:
+    """Return the layers that a configuration asks for."""
+    return HiddenLayers(config.hidden, config.activation, config.network)
+
+
 def pose(
     strategy: type[AnyStrategy], dataset: Dataset | None, config: TrainConfig, backend: Backend, network: Network | None
 ) -> Problem:
@@ -96,9 +156,12 @@ def pose(
         warnings.warn(alike, RuntimeWarning, stacklevel=2)
     if network is not None or dataset is None:
         assert network is not None
-        return Problem.of(network, dataset)
-    layers = HiddenLayers(config.hidden, config.activation)
-    return strategy.problem(dataset, layers, config.options, Stream(config.seed), backend)
+        problem = Problem.of(network, dataset)
+    else:
+        problem = strategy.problem(dataset, hidden_layers(config), config.options, Stream(config.seed), backend)
+    if strategy.takes is not Takes.ANY:  # what is left out of a saved model has no genes: it is left out at once
+        problem = dataclasses.replace(problem, network=problem.network.finished)
+    return problem
 
 
 def check_start(initial: Model, network: Network, class_names: Sequence[str], feature_names: Sequence[str]) -> None:
@@ -112,7 +175,7 @@ def check_start(initial: Model, network: Network, class_names: Sequence[str], fe
     if initial.network.learning != network.learning:
         raise UsageError(
             f"the model to start from is {initial.network.describe()}, "
-            f"but this run needs {network.describe()}: choose matching --hidden and --set activation=..."
+            f"but this run needs {network.describe()}: choose matching --network, or --hidden and --set activation=..."
         )
     for what, names, known in (
         ("classes", class_names, initial.class_names),

@@ -19,7 +19,7 @@ from typing import Any
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import GenregError, RunError, UsageError
 from genreg_np.fitness import ImageFitness
-from genreg_np.model import Model, load
+from genreg_np.model import Model, Network, load
 from genreg_np.runs.budget import fit_to_budget
 from genreg_np.runs.champion import chosen
 from genreg_np.runs.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
@@ -30,12 +30,20 @@ from genreg_np.runs.generations import Record
 from genreg_np.runs.no_folder import NoFolder
 from genreg_np.runs.notes import now, resumed_notes, run_notes
 from genreg_np.runs.own_folder import OWN_FITNESS
-from genreg_np.runs.provenance import IN_MEMORY, fingerprint, fingerprint_of_names, lasting, load_again
+from genreg_np.runs.provenance import (
+    IN_MEMORY,
+    fingerprint,
+    fingerprint_of_names,
+    fingerprint_of_network,
+    lasting,
+    load_again,
+)
 from genreg_np.runs.result import Folder, Result, Watcher
-from genreg_np.runs.start import check_kinds
+from genreg_np.runs.start import check_kinds, described
 
 BUDGET = "budget"  # in the origin of config.toml: seconds that are not yet a number of generations
 COLUMNS = "columns"  # there too: the fingerprint of their names
+NETWORK = "network"  # and that of a network which no description gives
 
 
 def train(
@@ -47,6 +55,7 @@ def train(
     threads: int | None = None,
     budget_seconds: float | None = None,
     initial: Model | None = None,
+    network: str | Network | None = None,
     image_fitness: ImageFitness | None = None,
     origin: dict[str, Any] | None = None,
     watcher: Watcher | None = None,
@@ -67,6 +76,9 @@ def train(
         stopped before keeps its budget, and has all of it when it is gone on with.
     initial : Model, optional
         A model whose mutated copies are generation 0.
+    network : str or Network, optional
+        The layers to train, as the setting `network` describes them, or a network. One that no description gives, such
+        as one with fixed layers of its own, is to be given again to resume.
     image_fitness : callable, optional
         A fitness of one's own for node-perturbation (see Evolution); to be given again to resume.
     origin : dict, optional
@@ -94,6 +106,7 @@ def train(
     """
     watcher = _watcher(watcher)
     check_kinds(("config", "dataset"), config=config, dataset=dataset, initial=initial)
+    config, own_network = described(config, dataset, network)
     if budget_seconds is not None and not _is_seconds(budget_seconds):
         raise UsageError(f"budget_seconds = {budget_seconds!r} must be a number of seconds greater than 0")
     budget = None if budget_seconds is None else float(budget_seconds)
@@ -105,12 +118,13 @@ def train(
                 )
             watcher.on_phase("preparing", folder)
             evolution = Evolution(
-                config, dataset, backend=backend, threads=threads, initial=initial, image_fitness=image_fitness,
-                on_compiling=watcher.on_compiling, clock=clock,
+                config, dataset, network=own_network, backend=backend, threads=threads, initial=initial,
+                image_fitness=image_fitness, on_compiling=watcher.on_compiling, clock=clock,
             )  # fmt: skip
             known = {"source": IN_MEMORY, **(dataset.origin or {}), **(origin or {})}
             known |= {"backend": evolution.backend.name, "data": fingerprint(dataset), BUDGET: budget}
             known |= {"source": lasting(known["source"]), COLUMNS: fingerprint_of_names(dataset)}
+            known |= {NETWORK: fingerprint_of_network(own_network)}
             if initial is not None:
                 folder.save("initial.npz", initial)
             folder.write_config(evolution.config, [], known)
@@ -133,6 +147,7 @@ def resume(
     changes: dict[str, Any] | None = None,
     extend: bool = False,
     dataset: Dataset | None = None,
+    network: Network | None = None,
     source: str | None = None,
     backend: str | None = None,
     threads: int | None = None,
@@ -154,6 +169,8 @@ def resume(
         Allow another total for an annealed run; logged as a change.
     dataset : Dataset, optional
         By default loaded again as the run did; needed where its data were arrays in memory.
+    network : Network, optional
+        Needed where the run was given one that no description gives.
     source : str, optional
         Where the same data lie now, if they were moved. Needed where they are a file or folder and the run folder has
         no fingerprint of them: it may come from anybody, and could name any file.
@@ -176,7 +193,7 @@ def resume(
         For a change that cannot apply any more, or data that must be named and were not.
     """
     watcher = _watcher(watcher)
-    check_kinds(dataset=dataset)
+    check_kinds(dataset=dataset, network=network)
     with RunFolder.open(Path(run)) as folder:
         watcher.on_phase("preparing", folder)
         config, logged, origin = folder.read_config()
@@ -213,10 +230,15 @@ def resume(
                 f"{folder.path}: the data of {dataset.name} are not those this run began with: restore them, "
                 "name their place with --dataset, or start a new run"
             )
+        if fingerprint_of_network(network) != origin.get(NETWORK):
+            raise RunError(
+                f"{folder.path}: needs the network this run began with, and no other: "
+                + ("pass it as network=" if NETWORK in origin else "leave it out, config.toml describes it")
+            )
         backend = backend or origin.get("backend", "auto")
         evolution = _evolution(
-            folder, reached, new, dataset, backend=backend, threads=threads, image_fitness=image_fitness,
-            on_compiling=watcher.on_compiling, clock=clock,
+            folder, reached, new, dataset, network=network, backend=backend, threads=threads,
+            image_fitness=image_fitness, on_compiling=watcher.on_compiling, clock=clock,
         )  # fmt: skip
         evolution.changes = logged
         origin |= {"backend": evolution.backend.name, "data": found, COLUMNS: columns}

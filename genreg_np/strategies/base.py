@@ -17,6 +17,7 @@ has (`breed`), which images they are judged on (`batch`), and which state follow
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
@@ -47,6 +48,14 @@ class State:
         return {}
 
 
+class Takes(Enum):
+    """Which learning layers a strategy can train."""
+
+    DENSE = "dense layers"
+    EVOLVED = "layers that mean something without gradients"
+    ANY = "any layers"
+
+
 OptionsT = TypeVar("OptionsT", bound=Settings, contravariant=True)
 ContextT = TypeVar("ContextT")
 StateT = TypeVar("StateT", bound=State)
@@ -71,6 +80,7 @@ class Strategy(Protocol[OptionsT, ContextT, StateT]):
     summary: ClassVar[str]  # what it is, in a line
     Options: ClassVar[type[Settings]]  # its settings
     keeps_population: ClassVar[bool] = False  # whether it is a PopulationStrategy
+    takes: ClassVar[Takes] = Takes.DENSE  # which layers it trains
 
     @staticmethod
     def works(options: OptionsT, depth: int) -> tuple[Work, ...]:
@@ -137,6 +147,7 @@ class PopulationStrategy(Strategy[OptionsT, JudgingT, StateT], Protocol):
     """The contract of strategies that judge whole genomes, by a batch or by the user's own numbers (`told`)."""
 
     keeps_population: ClassVar[bool] = True
+    takes: ClassVar[Takes] = Takes.EVOLVED
 
     @classmethod
     def breed(cls, state: StateT, context: JudgingT, stream: Stream, told: bool = False) -> Brood:
@@ -226,11 +237,11 @@ def plan_of(
 
 
 def first_genes(network: Network, gain: float, stream: Stream) -> Float32:
-    """Draw one genome (D,): weights from U(+-gain sqrt(3 / I)), so that sums vary as the inputs do; biases are 0."""
+    """Return one genome (D,): weights from U(+-gain sqrt(3 / I)), so that sums vary as inputs do; biases are 0."""
     genes = unit_floats(stream.words(Purpose.INITIAL, 0, 0, network.gene_count)) * np.float32(2) - np.float32(1)
     for parameter, place in network.parameter_slices:
         if parameter.role == "weight":
             genes[place] *= np.float32(gain * (3 / parameter.fan_in) ** 0.5)
         else:
-            genes[place] = 0
+            genes[place] = parameter.first
     return genes

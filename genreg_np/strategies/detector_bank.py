@@ -33,7 +33,6 @@ from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.layers.images import Branches, Deskew, Detectors, FixedLayer, Levels, Standardise, UInt8
-from genreg_np.model import Network
 from genreg_np.settings import option
 from genreg_np.strategies import filters
 from genreg_np.strategies.base import Strategy, plan_of
@@ -136,8 +135,7 @@ class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
             levels[copy * len(images) : (copy + 1) * len(images)] = backend.levels(bank, warped)
         standardise = Standardise.fit(levels[: len(images)][sample])
         layers = (Levels(math.prod(shape)), *upright, *bank, standardise)
-        classes = len(dataset.class_names)
-        network = Network.build(dataset.input_shape, hidden.units, classes, hidden.activation, layers)
+        network = hidden.build(dataset, layers, seen=(width,))
         return BankProblem(network, labels=np.tile(dataset.train.labels, options.copies), levels=levels)
 
     @staticmethod

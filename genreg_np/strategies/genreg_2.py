@@ -133,6 +133,8 @@ class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
         UsageError
             For inputs that are no images, or are too small, or for hidden layers.
         """
+        if hidden.network:
+            raise UsageError("genreg-2 trains one linear layer on filters that it makes itself: leave out the network")
         if hidden.units:
             raise UsageError(f"genreg-2 trains one linear layer, but hidden = {list(hidden.units)}: leave hidden empty")
         shape = image_shape(dataset, cls.name, smallest=8)

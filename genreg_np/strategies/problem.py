@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.fitness import ImageFitness
+from genreg_np.layers.description import parse
+from genreg_np.layers.images import FixedLayer
 from genreg_np.model import Float32, Network, Standardise
 
 
@@ -20,6 +22,37 @@ class HiddenLayers:
 
     units: tuple[int, ...]
     activation: str
+    network: str = ""  # all layers in words instead (layers/description.py)
+
+    def build(
+        self, dataset: Dataset, fixed: tuple[FixedLayer, ...] = (), seen: tuple[int, ...] | None = None
+    ) -> Network:
+        """Return the network for a dataset.
+
+        Parameters
+        ----------
+        dataset : Dataset
+        fixed : tuple of FixedLayer
+            What comes before.
+        seen : tuple of int, optional
+            The shape of what the first layer sees, by default that of the inputs.
+
+        Raises
+        ------
+        UsageError
+            If the layers do not fit what they see, or do not give a number for each class.
+        """
+        classes = len(dataset.class_names)
+        if not self.network:
+            return Network.build(dataset.input_shape, self.units, classes, self.activation, fixed)
+        layers = parse(self.network, seen or dataset.input_shape)
+        network = Network(dataset.input_shape, (*fixed, *layers))
+        if network.outputs != classes:
+            raise UsageError(
+                f"network: gives {network.outputs:,} outputs, but {dataset.name} has {classes} classes: "
+                f"end it with `dense {classes}`"
+            )
+        return network
 
 
 @dataclass(frozen=True)
@@ -61,7 +94,7 @@ def network_for(dataset: Dataset, hidden: HiddenLayers) -> Network:
     if dataset.train.inputs.dtype.kind == "f":
         flat = dataset.train.inputs.reshape(len(dataset.train), -1)
         fixed = (Standardise.fit(np.ascontiguousarray(flat, np.float32)),)
-    return Network.build(dataset.input_shape, hidden.units, len(dataset.class_names), hidden.activation, fixed)
+    return hidden.build(dataset, fixed)
 
 
 def image_shape(dataset: Dataset, strategy: str, smallest: int = 1) -> tuple[int, int]:

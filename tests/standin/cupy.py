@@ -96,7 +96,10 @@ class ndarray:
     def max(self, axis: Any, keepdims: bool = False) -> ndarray:
         return ndarray(self._values.max(axis=axis, keepdims=keepdims))
 
-    def mean(self, axis: Any, dtype: Any) -> ndarray:
+    def argmax(self, axis: Any) -> ndarray:
+        return ndarray(self._values.argmax(axis=axis))
+
+    def mean(self, axis: Any, dtype: Any = None) -> ndarray:
         return ndarray(self._values.mean(axis=axis, dtype=dtype))
 
     def all(self, axis: Any) -> ndarray:
@@ -207,7 +210,12 @@ def _function(name: str) -> Any:
 
 
 exp, log, sqrt, square, tanh, sign = map(_function, ("exp", "log", "sqrt", "square", "tanh", "sign"))
+expm1 = _function("expm1")
 maximum, minimum, clip, isfinite = map(_function, ("maximum", "minimum", "clip", "isfinite"))
+
+
+def pad(array: ndarray, widths: Any) -> ndarray:
+    return ndarray(np.pad(_values(array), widths))
 
 
 def matmul(first: ndarray, second: ndarray) -> ndarray:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.backends import stacked
 from genreg_np.backends.base import (
     Backend,
     Batch,
@@ -30,6 +31,7 @@ from genreg_np.backends.base import (
     Told,
     Work,
     brood_plan,
+    first_draws,
     genome_bytes,
     numbers_of,
     tiles_of,
@@ -37,6 +39,7 @@ from genreg_np.backends.base import (
 from genreg_np.backends.cuda import pairs
 from genreg_np.backends.cuda.device import checked_device, import_cupy, not_answering
 from genreg_np.backends.cuda.launcher import Array, Launcher
+from genreg_np.backends.gradients import separate
 from genreg_np.backends.images import Warps
 from genreg_np.backends.memory import MEGABYTE, Plan
 from genreg_np.backends.numpy_ import NumpyBackend
@@ -47,6 +50,7 @@ from genreg_np.model import Float32, Network
 from genreg_np.streams import SEGMENT, Purpose
 
 TILE_BYTES = 256 << 20  # device memory for the genomes of a tile and what they compute
+STACK_BYTES, STACK_IMAGES = 1 << 30, 1024  # the same where layers are not all dense, and images at a time
 MOST_ROWS = 65_535  # a CUDA grid has no more rows
 LOGIT_IMAGES = 8192  # images in one product when one genome judges many
 SCORE_BYTES = 9  # of one image of one genome: its score, and whether it was right
@@ -208,13 +212,18 @@ class CupyBackend(Backend):
             logits = cupy.empty((len(features), network.outputs), np.float32)
             for start in range(0, len(features), LOGIT_IMAGES):
                 images = features[start : start + LOGIT_IMAGES]
+                if not network.is_dense:
+                    columns = cupy.ascontiguousarray(images.T)
+                    found = stacked.logits(self.stack(network), separate(network, genome[None]), columns, STACK_IMAGES)
+                    logits[start : start + LOGIT_IMAGES] = found[0].T
+                    continue
                 values = images.T
                 for layer, (weights, biases) in zip(network.dense, network.unpack(genome), strict=True):
                     values = cupy.matmul(weights, values)
                     self._launcher.activate(values, biases, layer.activation)
                 logits[start : start + LOGIT_IMAGES] = values.T
-            found: Float32 = cupy.asnumpy(logits)
-        return found
+            answers: Float32 = cupy.asnumpy(logits)
+        return answers
 
     def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
         """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
@@ -235,7 +244,14 @@ class CupyBackend(Backend):
         """Return the logits (T, K, N) of the genomes numbered."""
         cupy, network, count = self._cupy, uploaded.brood.network, len(numbers)
         genes = cupy.empty(count * network.gene_count, np.float32)  # all genomes' weights of a layer are one array
-        self._build(genes, self._launcher.layers_of(network), numbers, uploaded)
+        self._build(genes, self._launcher.parameters_of(network), numbers, uploaded)
+        if not network.is_dense:
+            parameters = [
+                genes[count * place.start : count * place.stop].reshape(count, *parameter.shape)
+                for parameter, place in network.parameter_slices
+            ]
+            columns = cupy.ascontiguousarray(images.T)
+            return stacked.logits(self.stack(network), parameters, columns, STACK_IMAGES)
         values = None
         for layer, (weight_slice, bias_slice) in zip(network.dense, network.weight_slices, strict=True):
             weights = genes[count * weight_slice.start : count * weight_slice.stop]
@@ -256,11 +272,11 @@ class CupyBackend(Backend):
         """Fill the genes of the genomes numbered (T,), which lie in `parts` (offspring.cu)."""
         brood, rows, size = uploaded.brood, len(numbers), uploaded.brood.network.gene_count
         if uploaded.survivors is None:
-            layers = self._launcher.layers_of(brood.network)
+            how = map(self._launcher.constant, first_draws(brood.network, brood.weight_range, brood.bias_range))
+            starts = self._launcher.parameters_of(brood.network)
             self._launcher.launch(
-                "draw_initial", (-(-size // 4), rows), genes, size, rows, parts, layers, numbers, brood.seed,
-                2 * brood.weight_range, 2 * brood.bias_range,
-            )  # fmt: skip
+                "draw_initial", (-(-size // 4), rows), genes, size, rows, parts, starts, *how, numbers, brood.seed
+            )
             return
         self._launcher.launch(
             "inherit", (-(-size // 4), rows), genes, size, rows, parts, numbers, uploaded.survivors, uploaded.parents,
@@ -283,12 +299,23 @@ class CupyBackend(Backend):
             )  # fmt: skip
 
     def _tile(self, network: Network, images: int) -> int:
-        return max(1, min(MOST_ROWS, TILE_BYTES // (genome_bytes(network, images) + SCORE_BYTES * images)))
+        limit = TILE_BYTES if network.is_dense else STACK_BYTES
+        return max(1, min(MOST_ROWS, limit // self._genome_bytes(network, images)))
+
+    def _genome_bytes(self, network: Network, images: int) -> int:
+        """Return what a genome of a tile takes, its scores included."""
+        return genome_bytes(network, images, STACK_IMAGES) + SCORE_BYTES * images
 
     def _plan(self, brood: Brood, images: int, survivors: int) -> Plan:
         tile = min(self._tile(brood.network, images), brood.size)
-        each = genome_bytes(brood.network, images) + SCORE_BYTES * images
-        return brood_plan("dense", (survivors, brood.network.gene_count), tile, "genomes at a time", each)
+        each = self._genome_bytes(brood.network, images)
+        return brood_plan(
+            "dense" if brood.network.is_dense else "whole",
+            (survivors, brood.network.gene_count),
+            tile,
+            "genomes at a time",
+            each,
+        )
 
     @contextmanager
     def _running(self, brood: Brood | None = None, images: int = 0, kept: int = 0) -> Iterator[None]:

@@ -63,10 +63,10 @@ class Launcher:
         self.launch("gather", (images * width, 1), gathered, features, rows, shifts, images, width)
         return gathered
 
-    def layers_of(self, network: Network) -> Array:
-        """Return where each layer's weights and biases begin, and where the last end, (2 L + 1,) int64."""
+    def parameters_of(self, network: Network) -> Array:
+        """Return where each parameter of the layers begins, and where the last ends, (Q + 1,) int64."""
         if network not in self._constants:
-            starts = [part.start for slices in network.weight_slices for part in slices]
+            starts = [place.start for _, place in network.parameter_slices]
             self._constants[network] = self.cupy.asarray(np.array([*starts, network.gene_count], np.int64))
         return self._constants[network]
 

@@ -17,19 +17,20 @@ __device__ index_t place(index_t gene, index_t rows, const index_t* parts, int* 
     return rows * begin + (index_t)blockIdx.y * (parts[*part + 1] - begin) + gene - begin;
 }
 
-// Generation 0: (u - 1/2) * range, of weights or biases in turn by `layers`, the parts of the network. One thread for
-// the four genes of a block.
+// Generation 0: (u - 1/2) * width, + first where that is not 0. The network's parameters begin at `starts`, and where the
+// last ends is there too; each has a width and a first value. One thread for the four genes of a block.
 extern "C" __global__ void draw_initial(float* genes, index_t size, index_t rows, const index_t* parts,
-                                        const index_t* layers, const int* numbers, seed_t seed, float weight_range,
-                                        float bias_range) {
+                                        const index_t* starts, const float* widths, const float* firsts,
+                                        const int* numbers, seed_t seed) {
     const index_t first = 4 * thread_index(), end = first + 4 < size ? first + 4 : size;
     if (first >= size) return;
     const Block block = philox((word)(first / 4), (word)numbers[blockIdx.y], 0, INITIAL, seed);
-    int part = 0, layer = 0;
+    int part = 0, parameter = 0;
     for (index_t gene = first; gene < end; ++gene) {
-        while (gene >= layers[layer + 1]) ++layer;
-        const float range = layer % 2 ? bias_range : weight_range;
-        genes[place(gene, rows, parts, &part)] = __fmul_rn(unit_float(block.words[gene % 4]) - 0.5f, range);
+        while (gene >= starts[parameter + 1]) ++parameter;
+        float value = __fmul_rn(unit_float(block.words[gene % 4]) - 0.5f, widths[parameter]);
+        if (firsts[parameter] != 0) value = __fadd_rn(value, firsts[parameter]);
+        genes[place(gene, rows, parts, &part)] = value;
     }
 }
 

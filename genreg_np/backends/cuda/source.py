@@ -15,7 +15,7 @@ from genreg_np.streams import Purpose
 SOURCES = ("bits.cu", "offspring.cu", "network.cu", "perturb.cu")  # compiled as one text, in this order
 # A letter per argument of each kernel: p for an array, or the type of a number.
 KERNELS = {
-    "draw_initial": "pqqpppQff",
+    "draw_initial": "pqqpppppQ",
     "inherit": "pqqppppipiiIQ",
     "mutate": "pqqppiIIQppf",
     "activate": "pppqqi",

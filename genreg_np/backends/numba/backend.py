@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.backends import stacked
 from genreg_np.backends.base import (
     ACTIVATION_CODES,
     IMAGE_TILE,
@@ -24,8 +25,9 @@ from genreg_np.backends.base import (
     Told,
     Work,
     brood_plan,
+    genome_bytes,
 )
-from genreg_np.backends.gradients import Descent
+from genreg_np.backends.gradients import Descent, separate
 from genreg_np.backends.images import Warps
 from genreg_np.backends.memory import Plan
 from genreg_np.backends.numba import broods as numba_broods
@@ -84,6 +86,10 @@ class NumbaBackend(Backend):
 
     def plan(self, brood: Brood, images: int) -> Plan:
         """Say how a generation is scored; inputs that are inactive in the whole batch need less."""
+        if not brood.network.is_dense:
+            tile = stacked.genomes_at_once(brood.network, images, most=numba_broods.MOST_GENOMES)
+            each = tile * genome_bytes(brood.network, images)
+            return brood_plan("whole", brood.survivors.shape, self.threads, "threads", each)
         first, kind = brood.network.dense[0], numba_broods.plan(brood)
         values = 4 * first.outputs * images
         if kind == "inherited":
@@ -116,12 +122,12 @@ class NumbaBackend(Backend):
     def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
         """Judge genomes of the brood on the batch."""
         with single_threaded_blas():
-            return numba_broods.score(brood, batch, chosen, self._run)
+            return numba_broods.score(brood, batch, chosen, self._run, lambda: self.stack(brood.network))
 
     def outputs(self, brood: Brood, features: Float32, chosen: NDArray[np.integer] | None = None) -> Float32:
         """Return what genomes of the brood answer, (C, N, K)."""
         with single_threaded_blas():
-            return numba_broods.outputs(brood, features, chosen, self._run)
+            return numba_broods.outputs(brood, features, chosen, self._run, lambda: self.stack(brood.network))
 
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Float32:
         """Return the genes of the chosen genomes, (C, D) float32."""
@@ -148,6 +154,8 @@ class NumbaBackend(Backend):
 
     def logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
         """Return the logits (N, K) of one genome, a fixed number of images per BLAS call."""
+        if not network.is_dense:
+            return self._stacked_logits(network, genes, features)
         logits = np.empty((len(features), network.outputs), np.float32)
         layers, features = network.unpack(np.ascontiguousarray(genes)), np.ascontiguousarray(features)
         codes = [ACTIVATION_CODES[layer.activation] for layer in network.dense]
@@ -165,6 +173,22 @@ class NumbaBackend(Backend):
                     activate(sums, biases, codes[number])
                     below = sums
                 logits[own] = below.T
+
+        with single_threaded_blas():
+            self._run(-(-len(features) // IMAGE_TILE), answer)
+        return logits
+
+    def _stacked_logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
+        """Return the logits (N, K) of one genome whose layers are not all dense."""
+        logits = np.empty((len(features), network.outputs), np.float32)
+        parameters = separate(network, genes[None])
+        own = numba_broods.OnePerThread(lambda: self.stack(network))
+
+        def answer(first: int, last: int) -> None:
+            for tile in range(first, last):
+                images = slice(tile * IMAGE_TILE, (tile + 1) * IMAGE_TILE)
+                columns = np.ascontiguousarray(features[images].T)
+                logits[images] = stacked.logits(own(), parameters, columns)[0].T
 
         with single_threaded_blas():
             self._run(-(-len(features) // IMAGE_TILE), answer)

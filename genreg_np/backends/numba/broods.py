@@ -16,18 +16,21 @@ Shapes: G genomes of a tile, W active inputs, H units of the first layer, N imag
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import ACTIVATION_CODES, Batch, Brood, Judgement, numbers_of, tiles_of
-from genreg_np.backends.numba.gradients import layer_table
+from genreg_np.backends import stacked
+from genreg_np.backends.base import ACTIVATION_CODES, Batch, Brood, Judgement, first_draws, numbers_of, tiles_of
+from genreg_np.backends.gradients import separate
 from genreg_np.backends.numba.kernels import brood as kernels
 from genreg_np.backends.numba.kernels import offspring
 from genreg_np.backends.numba.kernels.bits import draw_words
 from genreg_np.backends.numba.kernels.network import PREDICTION, activate, multiply
 from genreg_np.fitness import Score
+from genreg_np.layers.composite import Stack
 from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32
 from genreg_np.streams import gap_table, normal_table
@@ -39,7 +42,8 @@ SPARSE_COST = 4.0  # a scattered multiply-add costs this many of a product's
 LONGEST_GAP = 32  # inactive inputs between active ones that are cheaper to compute than to step over
 EVERY_PLACE = np.empty(0, np.int32)  # offspring.mutate: all genes of a row are built
 
-Share = Callable[[int, Callable[[int, int], None]], None]  # runs do(first, last) for ranges of all tiles
+Tiles = Callable[[int, int], None]  # does tiles first .. last - 1
+Share = Callable[[int, Tiles], None]  # runs do(first, last) for ranges of all tiles
 Numbers = NDArray[np.int64]
 Words = NDArray[np.uint32]
 
@@ -51,8 +55,8 @@ class Offspring:
         self.brood, self.network, self.seed = brood, brood.network, np.uint64(brood.seed)
         self.tables = gap_table(brood.mutation_rate), normal_table(), np.float32(brood.mutation_scale)
         self.family = brood.parents, int(brood.gene), brood.runs
-        self._layers = layer_table(brood.network)
-        self._ranges = np.array([2 * brood.weight_range, 2 * brood.bias_range], np.float32)
+        starts = np.array([place.start for _, place in brood.network.parameter_slices], np.int64)
+        self._drawn = starts, *first_draws(brood.network, brood.weight_range, brood.bias_range)
         self._survivors = brood.survivors.view(np.uint32)
 
     def fill(
@@ -65,7 +69,7 @@ class Offspring:
     ) -> None:
         """Fill built (G, L) with genes of genomes (G,), what rows, spans and places say (kernels/offspring.py)."""
         if len(self.brood.survivors) == 0:
-            offspring.draw_initial(built, rows, spans, genomes, self.seed, self._layers, self._ranges)
+            offspring.draw_initial(built, rows, spans, genomes, self.seed, self._drawn)
             return
         self.inherit(built, genomes, rows, spans)
         drawn = self.brood.generation, offspring.MUTATION, self.seed
@@ -99,21 +103,57 @@ class Offspring:
         self.fill(genomes, chosen, (0, 1, count), whole(count))
 
 
-class BroodTiles:
-    """A brood on a batch: what each plan does with a tile of genomes."""
+class Judging:
+    """A brood on a batch: what is made of the logits of a tile of genomes."""
 
     def __init__(self, brood: Brood, batch: Batch) -> None:
         self.genes, self.judgement = Offspring(brood), Judgement(np.empty(brood.size), np.empty(brood.size))
-        self._brood, self.batch, self._first = brood, batch, brood.network.dense[0]
-        self.columns, self.spans, self.places = active_inputs(batch.inputs)
-        self.genomes, self.rows = tile_of(self._first.outputs, len(self.columns))
+        self._brood, self.batch = brood, batch
         self._numbers = np.arange(brood.size)
         self.answers: Float32 | None = None
         self._task = int(batch.score), float(batch.reward), float(batch.penalty)
+
+    def judge(self, logits: Float32, genomes: Numbers) -> None:
+        """Fill fitness and accuracy of genomes (G,), neighbours, from their logits (G, K, N); or keep their answers."""
+        if self.answers is not None:
+            places = self._places[genomes]
+            self.answers[places[places >= 0]] = logits[places >= 0].swapaxes(1, 2)
+            return
+        words = np.empty((len(genomes), 0), np.uint32)
+        if self.batch.score is Score.REWARD_SAMPLED:
+            words = self.genes.words(genomes, 0, -(-len(self.batch) // 4), PREDICTION)
+        own, found = slice(genomes[0], genomes[0] + len(genomes)), self.judgement
+        what = words, self.batch.labels, self.batch.weights, self._task
+        kernels.judge(found.fitness[own], found.accuracy[own], logits, *what)
+
+    def keep_answers(self, answers: Float32, chosen: NDArray[np.integer]) -> None:
+        """Have the answers of chosen genomes kept in an array (C, N, K) instead of judged."""
+        self.answers = answers
+        self._places = np.full(self._brood.size, -1)
+        self._places[chosen] = np.arange(len(chosen))
+
+
+class BroodTiles(Judging):
+    """A brood of dense networks: what each plan does with a tile of genomes."""
+
+    def __init__(self, brood: Brood, batch: Batch) -> None:
+        super().__init__(brood, batch)
+        self._first = brood.network.dense[0]
+        self.columns, self.spans, self.places = active_inputs(batch.inputs)
+        self.genomes, self.rows = tile_of(self._first.outputs, len(self.columns))
         self._codes = [ACTIVATION_CODES[layer.activation] for layer in brood.network.dense]
         self._finished_at_once = max(
             1, BLOCK_GENES // sum(layer.gene_count for layer in brood.network.dense[1:] or [self._first])
         )
+
+    def plan(self, share_out: Share) -> tuple[Tiles, int]:
+        """Return what judges tiles, and how many genomes each has, once what all need is computed."""
+        if plan(self._brood) == "dense":
+            return self.dense, self.genomes
+        hidden, images = self._first.outputs, len(self.batch)
+        products = np.empty((len(self._brood.survivors), hidden, images), np.float32)
+        share_out(len(products), functools.partial(self.survivor_products, products))
+        return functools.partial(self.inherited, products), inherited_at_once(hidden, images)
 
     def dense(self, first: int, last: int) -> None:
         """Judge tiles of `self.genomes` genomes, `self.rows` rows of each at a time."""
@@ -156,26 +196,6 @@ class BroodTiles:
             activate(values.reshape(-1, images), genes[:, biases].reshape(-1), self._codes[number])
         return values
 
-    def judge(self, logits: Float32, genomes: Numbers) -> None:
-        """Fill fitness and accuracy of genomes (G,), neighbours, from their logits (G, K, N); or keep their answers."""
-        if self.answers is not None:
-            places = self._places[genomes]
-            self.answers[places[places >= 0]] = logits[places >= 0].swapaxes(1, 2)
-            return
-        words = np.empty((len(genomes), 0), np.uint32)
-        if self.batch.score is Score.REWARD_SAMPLED:
-            words = self.genes.words(genomes, 0, -(-len(self.batch) // 4), PREDICTION)
-        own, found = slice(genomes[0], genomes[0] + len(genomes)), self.judgement
-        what = words, self.batch.labels, self.batch.weights, self._task
-        kernels.judge(found.fitness[own], found.accuracy[own], logits, *what)
-
-    def keep_answers(self, chosen: Numbers) -> Float32:
-        """Have the answers of chosen genomes kept instead of judged; return where they will be, (C, N, K)."""
-        self.answers = np.empty((len(chosen), len(self.batch), self._brood.network.outputs), np.float32)
-        self._places = np.full(self._brood.size, -1)
-        self._places[chosen] = np.arange(len(chosen))
-        return self.answers
-
     def survivor_products(self, products: Float32, first: int, last: int) -> None:
         """Fill products (S, H, N) with survivors' first layers times the batch, without bias."""
         for s in range(first, last):
@@ -201,34 +221,78 @@ class BroodTiles:
         return values
 
 
-def score(brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None, share_out: Share) -> Judgement:
-    """Do what Backend.score says."""
-    tiles = BroodTiles(brood, batch)
-    run(tiles, chosen, share_out)
-    return tiles.judgement.of(chosen)
+class StackedTiles(Judging):
+    """A brood of networks that are not all dense: genomes built whole go through their layers (stacked.py)."""
+
+    def __init__(self, brood: Brood, batch: Batch, stack: Callable[[], Stack]) -> None:
+        super().__init__(brood, batch)
+        self.columns = np.ascontiguousarray(batch.inputs.T)
+        self.genomes = stacked.genomes_at_once(brood.network, len(batch), most=MOST_GENOMES)
+        self._own = OnePerThread(stack)
+
+    def judge_tiles(self, first: int, last: int) -> None:
+        """Judge tiles of `self.genomes` genomes."""
+        network = self._brood.network
+        for tile in range(first, last):
+            genomes = self._numbers[tile * self.genomes : (tile + 1) * self.genomes]
+            genes = np.empty((len(genomes), network.gene_count), np.float32)
+            self.genes.rebuild(genes, genomes)
+            self.judge(stacked.logits(self._own(), separate(network, genes), self.columns), genomes)
 
 
-def outputs(brood: Brood, features: Float32, chosen: NDArray[np.integer] | None, share_out: Share) -> Float32:
+class OnePerThread:
+    """What each thread makes for itself, the first time that it asks."""
+
+    def __init__(self, make: Callable[[], Stack]) -> None:
+        self._make, self._local = make, threading.local()
+
+    def __call__(self) -> Stack:
+        """Return this thread's."""
+        if not hasattr(self._local, "own"):
+            self._local.own = self._make()
+        own: Stack = self._local.own
+        return own
+
+
+def score(
+    brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None, share_out: Share, stack: Callable[[], Stack]
+) -> Judgement:
+    """Do what Backend.score says; `stack` makes what a thread applies the layers by, where they are not all dense."""
+    return _computed(brood, batch, chosen, share_out, stack).judgement.of(chosen)
+
+
+def outputs(
+    brood: Brood, features: Float32, chosen: NDArray[np.integer] | None, share_out: Share, stack: Callable[[], Stack]
+) -> Float32:
     """Do what Backend.outputs says."""
     count = len(features)
-    tiles = BroodTiles(brood, Batch(features, np.zeros(count, np.int64), np.ones(count), Score.LOG_PROBABILITY))
+    batch = Batch(features, np.zeros(count, np.int64), np.ones(count), Score.LOG_PROBABILITY)
     numbers = numbers_of(brood.size, chosen)
     distinct, places = np.unique(numbers, return_inverse=True)
-    answers = tiles.keep_answers(distinct)
-    run(tiles, distinct, share_out)
+    answers = np.empty((len(distinct), count, brood.network.outputs), np.float32)
+    _computed(brood, batch, distinct, share_out, stack, answers)
     return answers if len(distinct) == len(numbers) and chosen is None else answers[places]
 
 
-def run(tiles: BroodTiles, chosen: NDArray[np.integer] | None, share_out: Share) -> None:
-    """Compute all tiles that hold chosen genomes."""
-    brood, batch = tiles.genes.brood, tiles.batch
-    hidden = brood.network.dense[0].outputs
-    one: Callable[[int, int], None] = tiles.dense
-    size = tiles.genomes
-    if plan(brood) == "inherited":
-        products = np.empty((len(brood.survivors), hidden, len(batch)), np.float32)
-        share_out(len(products), lambda first, last: tiles.survivor_products(products, first, last))
-        size, one = inherited_at_once(hidden, len(batch)), functools.partial(tiles.inherited, products)
+def _computed(
+    brood: Brood,
+    batch: Batch,
+    chosen: NDArray[np.integer] | None,
+    share_out: Share,
+    stack: Callable[[], Stack],
+    answers: Float32 | None = None,
+) -> Judging:
+    """Compute all tiles that hold chosen genomes, and keep their answers where there is an array for them."""
+    tiles: Judging
+    if brood.network.is_dense:
+        tiles = dense = BroodTiles(brood, batch)
+        one, size = dense.plan(share_out)
+    else:
+        tiles = whole_ones = StackedTiles(brood, batch, stack)
+        one, size = whole_ones.judge_tiles, whole_ones.genomes
+    if answers is not None:
+        assert chosen is not None
+        tiles.keep_answers(answers, chosen)
     needed = tiles_of(brood.size, size, chosen)
 
     def do(first: int, last: int) -> None:
@@ -236,6 +300,7 @@ def run(tiles: BroodTiles, chosen: NDArray[np.integer] | None, share_out: Share)
             one(tile, tile + 1)
 
     share_out(len(needed), do)
+    return tiles
 
 
 def plan(brood: Brood) -> str:

@@ -25,11 +25,15 @@ WALK_WORDS = 128  # words of a walk drawn at a time
 
 
 @kernel()
-def draw_initial(built, rows, spans, genomes, seed, layers, ranges):
-    """Fill built (G, L) with generation 0's draws, (u - 1/2) * range."""
+def draw_initial(built, rows, spans, genomes, seed, parameters):
+    """Fill built (G, L) with generation 0's draws, (u - 1/2) * width, and + first where that is not 0.
+
+    parameters = starts, widths, firsts (Q,): where each parameter's genes begin, and how they are drawn.
+    """
+    starts, widths, firsts = parameters
     start, height, inputs = rows
     for g in range(len(built)):
-        target, at, layer = built[g], ZERO, ZERO
+        target, at, number = built[g], ZERO, ZERO
         for row in range(height):
             for span in range(len(spans)):
                 begin, end = start + row * inputs + spans[span, 0], start + row * inputs + spans[span, 1]
@@ -37,11 +41,11 @@ def draw_initial(built, rows, spans, genomes, seed, layers, ranges):
                 words = np.empty(4 * ((end + 3) // 4 - block), np.uint32)
                 fill_words(words, block, genomes[g], ZERO, INITIAL, seed)
                 for gene in range(begin, end):
-                    while layer + 1 < len(layers) and gene >= layers[layer + 1, 2]:
-                        layer += 1
-                    is_weight = gene < layers[layer, 2] + layers[layer, 0] * layers[layer, 1]
-                    width = ranges[0] if is_weight else ranges[1]
-                    target[at] = (unit_float(words[gene - 4 * block]) - np.float32(0.5)) * width
+                    while number + 1 < len(starts) and gene >= starts[number + 1]:
+                        number += 1
+                    target[at] = (unit_float(words[gene - 4 * block]) - np.float32(0.5)) * widths[number]
+                    if firsts[number] != 0:
+                        target[at] += firsts[number]
                     at += 1
 
 

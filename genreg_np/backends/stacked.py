@@ -1,0 +1,50 @@
+"""Networks that are not all dense: genomes built whole, and all their layers applied, some images at a time.
+
+Maps are large: a genome's values on a batch of images are many times its genes. So images go through in pieces of a
+fixed number, and only what comes out of the last layer is kept of all.
+
+Shapes: T genomes, D genes, I inputs, N images, K outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genreg_np.backends.base import IMAGE_TILE, genome_bytes
+from genreg_np.layers.base import Array, array_module
+from genreg_np.layers.composite import Stack
+from genreg_np.model import Network
+
+TILE_BYTES = 64 << 20  # what the genomes of a tile and their values may take, unless a single one takes more
+MOST_GENOMES = 64
+
+
+def genomes_at_once(
+    network: Network, images: int, limit: int = TILE_BYTES, piece: int = IMAGE_TILE, most: int = 0
+) -> int:
+    """Return how many genomes go through the layers together, by default MOST_GENOMES: nothing but the task decides."""
+    return max(1, min(most or MOST_GENOMES, limit // genome_bytes(network, images, piece)))
+
+
+def logits(stack: Stack, parameters: Sequence[Array], columns: Array, piece: int = IMAGE_TILE) -> Array:
+    """Return what genomes answer, (T, K, N).
+
+    Parameters
+    ----------
+    stack : Stack
+        The learning layers.
+    parameters : sequence of (T, *shape) float32
+        Those of all layers.
+    columns : (I, N) float32
+    piece : int
+        Images that go through together.
+    """
+    xp, images = array_module(columns), columns.shape[1]
+    found = None
+    for first in range(0, images, piece):
+        some = columns if images <= piece else xp.ascontiguousarray(columns[:, first : first + piece])
+        values, _ = stack.forward(parameters, some)
+        if found is None:
+            found = xp.empty((len(parameters[0]), values.shape[-2], images), columns.dtype)
+        found[..., first : first + piece] = values  # a layer without parameters may still be shared by all
+    return found

@@ -1,0 +1,201 @@
+"""A network's layers as one line of words, and back.
+
+    conv 16 3 / relu / max 2 / conv 32 3 stride 2 same / relu / dense 10
+
+Layers are separated by a slash. WORDS says what can be written, and what each makes of the shape that arrives: a line
+adds a kind. In its `usage` FILTERS stands for a number that must be given, `max|avg` for one of two words, [stride S]
+and [same] for what may be left out.
+
+Shapes: inputs (C, H, W), or (H, W) where there is one channel, or flat (I,), which are no maps to slide over.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.infer import ACTIVATIONS
+from genreg_np.layers.activation import FUNCTIONS, Activation, Prelu
+from genreg_np.layers.base import Layer
+from genreg_np.layers.convolution import Convolution
+from genreg_np.layers.dense import Dense
+from genreg_np.layers.pooling import AdaptivePooling, Pooling
+
+MOST_LAYERS, MOST_NUMBER = 256, 1 << 30
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Word:
+    """How a kind of layer is written."""
+
+    usage: str
+    make: Callable[..., Layer]  # of the shape that arrives, the numbers and words given, and options by their names
+
+
+@dataclass(frozen=True)
+class Step:
+    """A layer as it is written."""
+
+    number: int  # from 1 on
+    text: str
+    word: Word
+    given: tuple[Any, ...]
+    options: dict[str, Any]
+
+    def refused(self, why: object) -> UsageError:
+        """Return an error that marks the place."""
+        return _refused(self.number, self.text, why)
+
+
+def _refused(number: int, text: str, why: object) -> UsageError:
+    shown = " ".join(text.split())
+    return UsageError(f"network: layer {number}, {shown if len(shown) <= 60 else shown[:57] + '...'!r}: {why}")
+
+
+def _maps(shape: Shape) -> tuple[int, int, int]:
+    """Return a shape as channels, rows and columns."""
+    if len(shape) == 2:
+        return 1, shape[0], shape[1]
+    if len(shape) != 3:
+        raise UsageError(f"needs maps, channels x rows x columns, but {shown(shape)} flat values arrive")
+    return shape[0], shape[1], shape[2]
+
+
+def _channels(shape: Shape) -> Shape:
+    """Return a shape whose first extent is channels; flat values are a channel each."""
+    return shape if len(shape) == 1 else _maps(shape)
+
+
+def shown(shape: Shape) -> str:
+    """Return e.g. "16 x 26 x 26"."""
+    return " x ".join(str(extent) for extent in shape)
+
+
+def _activation(name: str) -> Word:
+    return Word(name, lambda shape: Activation(math.prod(shape), name))
+
+
+WORDS: dict[str, Word] = {
+    "conv": Word("conv FILTERS KERNEL [stride S] [same]", lambda shape, *n, **o: Convolution(_maps(shape), *n, **o)),
+    "max": Word("max K [stride S]", lambda shape, size, **o: Pooling(_maps(shape), "max", size, **o)),
+    "avg": Word("avg K [stride S]", lambda shape, size, **o: Pooling(_maps(shape), "avg", size, **o)),
+    "adaptive": Word("adaptive max|avg K", lambda shape, *n: AdaptivePooling(_maps(shape), *n)),
+    "dense": Word("dense N", lambda shape, units: Dense(math.prod(shape), units)),
+    "prelu": Word("prelu", lambda shape: Prelu(_channels(shape))),
+    **{name: _activation(name) for name in FUNCTIONS},
+}
+
+
+def parse(text: str, shape: Shape) -> tuple[Layer, ...]:
+    """Return the layers that a line describes; an activation after a dense layer is that layer's own.
+
+    Parameters
+    ----------
+    text : str
+    shape : tuple of int
+        Of an input.
+
+    Raises
+    ------
+    UsageError
+        For what is no line of layers, or does not fit such inputs, with the place.
+    """
+    layers: list[Layer] = []
+    for step in steps(text):
+        before = layers[-1] if layers else None
+        name = step.word.usage
+        if isinstance(before, Dense) and before.activation == "linear" and name in ACTIVATIONS:
+            layers[-1] = replace(before, activation=name)
+            continue
+        try:
+            layer = step.word.make(shape, *step.given, **step.options)
+            shape = layer.output_shape(shape)
+        except UsageError as error:
+            raise step.refused(f"{error} (what arrives is {shown(shape)})") from None
+        layers.append(layer)
+    return tuple(layers)
+
+
+def words(layers: Iterable[Layer]) -> str:
+    """Return layers as one line."""
+    return " / ".join(layer.words() for layer in layers)
+
+
+def tidied(text: str) -> str:
+    """Return a line as it is kept, with one blank between words.
+
+    Raises
+    ------
+    UsageError
+        For what is no line of layers.
+    """
+    return " / ".join(step.text for step in steps(text))
+
+
+def steps(text: str) -> list[Step]:
+    """Return the layers of a line as they are written; raises as `tidied`."""
+    pieces = text.split("/")
+    if len(pieces) > MOST_LAYERS:
+        raise UsageError(f"network: has {len(pieces):,} layers, but must have at most {MOST_LAYERS}")
+    return [_step(number, piece) for number, piece in enumerate(pieces, start=1)]
+
+
+def _step(number: int, piece: str) -> Step:
+    """Return one layer."""
+    name, *rest = piece.lower().split() or [""]
+    text = " ".join([name, *rest])
+    if name not in WORDS:
+        if not name:
+            raise _refused(number, text, "nothing is written there; layers are separated by single slashes")
+        raise _refused(number, text, f"there is no layer {name[:40]!r}{did_you_mean(name, WORDS)}")
+    word = WORDS[name]
+    given, options = [], {}
+    required, optional = _parts(word.usage)
+    try:
+        for kind in required:
+            given.append(_value(kind, rest.pop(0) if rest else None))
+        while rest:
+            key = rest.pop(0)
+            if key not in optional or key in options:
+                raise UsageError(f"{key[:40]!r} is not expected there{did_you_mean(key, optional) if optional else ''}")
+            kinds = optional[key]
+            options[key] = _value(f"{key} {kinds}", rest.pop(0) if rest else None) if kinds else True
+    except UsageError as error:
+        raise _refused(number, text, f"{error}; it is written {word.usage}") from None
+    return Step(number, text, word, tuple(given), options)
+
+
+def _parts(usage: str) -> tuple[list[str], dict[str, str]]:
+    """Return what must follow the name, and what each option takes: a number's name, or nothing."""
+    options = dict(re.findall(r"\[(\S+?)(?: (\S+))?\]", usage))
+    return re.sub(r"\[.*?\]", "", usage).split()[1:], options
+
+
+def _value(kind: str, word: str | None) -> Any:
+    """Return what a word says: one of several words, a share P, or a whole number."""
+    if word is None:
+        raise UsageError(f"{kind} is missing")
+    if "|" in kind:
+        choices = kind.split("|")
+        if word not in choices:
+            raise UsageError(f"{word[:40]!r} must be one of {', '.join(choices)}{_hint(word, choices)}")
+        return word
+    if kind == "P":
+        if not re.fullmatch(r"\d{0,9}\.?\d{1,18}", word) or float(word) >= 1:
+            raise UsageError(f"P = {word[:40]!r} must be a share from 0 to below 1")
+        return float(word)
+    if not re.fullmatch(r"[0-9]{1,10}", word) or not 1 <= int(word) <= MOST_NUMBER:
+        raise UsageError(f"{kind} = {word[:40]!r} must be a whole number from 1 to {MOST_NUMBER:,}")
+    return int(word)
+
+
+def _hint(word: str, choices: Sequence[str]) -> str:
+    """Return the choice that was probably meant, if any."""
+    hint = did_you_mean(word, choices)
+    return hint if "did you mean" in hint else ""
