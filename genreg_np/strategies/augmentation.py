@@ -1,0 +1,212 @@
+"""Augmentation: images of a batch are moved, turned, bent and lit anew each time they are learned from.
+
+In this order, an image x of H x W pixels, with draws u of -1 .. 1 that are its own:
+
+    flip        left and right change places, with a probability
+    geometry    x'(p) = x(c + A (p - c - t) + d(p)), between pixels bilinear, 0 outside; c the middle, t whole pixels
+                  A = shear^-1 scaling^-1 turn^-1:  turned by u degrees, grown by 1 + u, rows pushed by u of their height
+                  d = alpha times a field of u, one for each pixel and direction, under a Gaussian (Simard et al. 2003)
+    cut-out     a square around any pixel is 0 (DeVries & Taylor 2017)
+    brightness  x (1 + u)
+    noise       x + sigma z, z ~ N(0, 1) for each pixel
+
+Whole shifts alone are copied, not interpolated. Everything is a function of seed, generation and an image's place in its
+batch (streams.py, Purpose.AUGMENTATION). Values are not cut off: they may leave 0 .. 1.
+
+Shapes: N images, C channels of H x W, float32.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.errors import UsageError
+from genreg_np.model import Float32, Network
+from genreg_np.settings import Settings, option
+from genreg_np.streams import Purpose, Stream, normal_table, scale_words, unit_floats
+
+# An image's words: which of its first ones is drawn for what, and the blocks where its fields of many begin.
+SHIFT_Y, SHIFT_X, TURN, SCALE, SHEAR, FLIP, CUT_Y, CUT_X, LIGHT = range(9)
+BEND_BLOCK, NOISE_BLOCK = 1 << 8, 1 << 24
+BYTES_PER_BLOCK, HALVES_PER_BLOCK = 16, 8
+
+
+@dataclass(frozen=True)
+class AugmentationOptions(Settings):
+    """Settings of strategies that augment; each is off at 0."""
+
+    shift: int = option(0, "pixels by which training images are moved at random, each way", low=0, high=100)
+    rotation: float = option(0.0, "degrees by which they are turned, each way", low=0, high=180)
+    scaling: float = option(0.0, "share by which they grow or shrink, each way", low=0, high=0.9)
+    shear: float = option(0.0, "share of its height by which a row is pushed aside, each way", low=0, high=10)
+    elastic: float = option(0.0, "how far they are bent: Simard's alpha, 34 for digits", low=0, high=10_000)
+    elastic_sigma: float = option(4.0, "pixels over which bends are smooth", above=0, high=100)
+    flip: float = option(0.0, "probability that left and right change places", low=0, high=1)
+    cut_out: int = option(0, "pixels of a side of a square that is blanked", low=0, high=1000)
+    brightness: float = option(0.0, "share by which they become brighter or darker, each way", low=0, high=1)
+    noise: float = option(0.0, "standard deviation of noise on pixels of 0 .. 1", low=0, high=10)
+
+    @property
+    def interpolated(self) -> bool:
+        """Whether pixels move by other than whole pixels."""
+        return any((self.rotation, self.scaling, self.shear, self.elastic))
+
+    @property
+    def augmenting(self) -> str:
+        """The first setting that changes images, as setting = value; nothing where none does."""
+        names = "shift", "rotation", "scaling", "shear", "elastic", "flip", "cut_out", "brightness", "noise"
+        return next((f"{name} = {getattr(self, name):g}" for name in names if getattr(self, name)), "")
+
+
+def augmented_shape(network: Network, options: AugmentationOptions) -> tuple[int, int, int] | None:
+    """Return C, H, W of the images that a network sees; None where nothing is to be augmented.
+
+    Raises
+    ------
+    UsageError
+        If it sees no images.
+    """
+    if not options.augmenting:
+        return None
+    shape = network.input_shape
+    if network.fixed or len(shape) not in (2, 3):
+        sees = f"features of {network.feature_shape}" + (" that fixed layers made" if network.fixed else "")
+        raise UsageError(f"{options.augmenting} changes images, but the network sees {sees}: leave it at 0")
+    channels = shape[0] if len(shape) == 3 else 1
+    return channels, shape[-2], shape[-1]
+
+
+def augment(images: Float32, options: AugmentationOptions, stream: Stream, generation: int) -> Float32:
+    """Return images (N, C, H, W) as a generation's batch has them; those that are given do not change."""
+    count, _, height, width = images.shape
+    last = LIGHT if options.brightness else CUT_X if options.cut_out else FLIP if options.flip or options.shear else SCALE
+    words = _blocks(stream, generation, count, 0, 1 + last // 4).reshape(count, -1)
+    if options.flip:
+        flipped = unit_floats(words[:, FLIP]) < options.flip
+        images = np.where(flipped[:, None, None, None], images[..., ::-1], images)
+    moves = scale_words(words[:, [SHIFT_Y, SHIFT_X]], np.int64(2 * options.shift + 1)) - options.shift
+    if options.interpolated:
+        sources = affine_sources((height, width), moves, turned(words, options))
+        if options.elastic:
+            sources += bends(options, stream, generation, count, (height, width))
+        images = bilinear(images, sources)
+    elif options.shift:
+        images = shifted(images, moves, options.shift)
+    if options.cut_out:
+        middles = [scale_words(words[:, CUT_Y], np.int64(height)), scale_words(words[:, CUT_X], np.int64(width))]
+        images = images * ~squares(middles, options.cut_out, (height, width))[:, None]
+    if options.brightness:
+        images = images * (1 + np.float32(options.brightness) * signed(words[:, LIGHT]))[:, None, None, None]
+    if options.noise:
+        images = images + np.float32(options.noise) * noise(stream, generation, images.shape)
+    return np.ascontiguousarray(images)
+
+
+def shifted(images: Float32, moves: NDArray[np.int64], most: int) -> Float32:
+    """Return images moved down and right by whole pixels (N, 2), each -most .. most; what comes in is 0."""
+    count, channels, height, width = images.shape
+    padded = np.zeros((count, channels, height + 2 * most, width + 2 * most), np.float32)
+    padded[:, :, most : most + height, most : most + width] = images
+    of_image, of_channel, of_row, of_pixel = padded.strides
+    views = np.lib.stride_tricks.as_strided(
+        padded,
+        (count, 2 * most + 1, 2 * most + 1, channels, height, width),
+        (of_image, of_row, of_pixel, of_channel, of_row, of_pixel),
+    )
+    found: Float32 = views[np.arange(count), most - moves[:, 0], most - moves[:, 1]]
+    return found
+
+
+def turned(words: NDArray[np.uint32], options: AugmentationOptions) -> NDArray[np.float64]:
+    """Return A (N, 2, 2) of each image, in coordinates (y, x): from where a pixel comes, seen from the middle."""
+    angle = np.radians(options.rotation) * signed(words[:, TURN]).astype(np.float64)
+    grown = 1 + options.scaling * signed(words[:, SCALE]).astype(np.float64)
+    pushed = options.shear * signed(words[:, SHEAR]).astype(np.float64) if options.shear else np.zeros(len(words))
+    cosine, sine = np.cos(angle) / grown, np.sin(angle) / grown
+    rows = [cosine, sine, -sine - pushed * cosine, cosine - pushed * sine]
+    return np.stack(rows, axis=1).reshape(-1, 2, 2)
+
+
+def affine_sources(shape: tuple[int, int], moves: NDArray[np.int64], matrices: NDArray[np.float64]) -> Float32:
+    """Return where each pixel comes from, (N, 2, H, W) as y and x, after a matrix (N, 2, 2) and whole moves (N, 2)."""
+    middle = (np.array(shape) - 1) / 2
+    rows, columns = np.arange(shape[0], dtype=np.float32), np.arange(shape[1], dtype=np.float32)
+    start = middle - np.einsum("nij,nj->ni", matrices, middle + moves)  # where the corner comes from
+    by_row, by_column, corner = (
+        array.astype(np.float32)[..., None, None] for array in (matrices[:, :, 0], matrices[:, :, 1], start)
+    )
+    found: Float32 = corner + by_row * rows[:, None] + by_column * columns
+    return found
+
+
+def bends(
+    options: AugmentationOptions, stream: Stream, generation: int, count: int, shape: tuple[int, int]
+) -> Float32:
+    """Return by how much each pixel's source is displaced, (N, 2, H, W) as y and x: smooth fields."""
+    size = 2 * math.prod(shape)
+    words = _blocks(stream, generation, count, BEND_BLOCK, -(-size // BYTES_PER_BLOCK))
+    fields = words.astype("<u4").reshape(count, -1).view(np.uint8)[:, :size].reshape(count, 2, *shape)
+    down, across = (gaussian(extent, options.elastic_sigma) * np.float32(options.elastic**0.5) for extent in shape)
+    found: Float32 = np.matmul(np.matmul(down, fields * np.float32(2 / 255) - np.float32(1)), across)
+    return found
+
+
+def gaussian(extent: int, sigma: float) -> Float32:
+    """Return a matrix (n, n) that smooths n values under a Gaussian of sum 1; what lies outside counts as 0."""
+    places = np.arange(extent)
+    reach = np.arange(-math.ceil(6 * sigma), math.ceil(6 * sigma) + 1)
+    total = np.exp(-((reach / sigma) ** 2) / 2).sum()
+    return (np.exp(-(((places[:, None] - places) / sigma) ** 2) / 2) / total).astype(np.float32)
+
+
+def bilinear(images: Float32, sources: Float32) -> Float32:
+    """Return images (N, C, H, W) whose pixels are those at sources (N, 2, H, W), y and x, between pixels of them."""
+    count, channels, height, width = images.shape
+    tall, wide = height + 3, width + 3  # zeros: a line before, two after
+    padded = np.zeros((count, channels, tall, wide), np.float32)
+    padded[:, :, 1:-2, 1:-2] = images
+    y = np.clip(sources[:, 0] + 1, 0, height + 1)
+    x = np.clip(sources[:, 1] + 1, 0, width + 1)
+    top, left = y.astype(np.int32), x.astype(np.int32)
+    down, right = (y - top)[:, None], (x - left)[:, None]
+    planes = np.arange(count * channels).reshape(count, channels, 1, 1) * (tall * wide)
+    first = planes + (top * wide + left)[:, None]
+    flat = padded.reshape(-1)
+    upper, lower = (flat.take(first + row) for row in (0, wide))
+    upper += right * (flat.take(first + 1) - upper)
+    lower += right * (flat.take(first + (wide + 1)) - lower)
+    found: Float32 = upper + down * (lower - upper)
+    return found
+
+
+def squares(middles: list[NDArray[np.int64]], side: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which pixels (N, H, W) lie in a square around a pixel of each image, rows and columns (N,)."""
+    inside = []
+    for middle, extent in zip(middles, shape, strict=True):
+        away = np.arange(extent) - (middle[:, None] - side // 2)
+        inside.append((away >= 0) & (away < side))
+    found: NDArray[np.bool_] = inside[0][:, :, None] & inside[1][:, None, :]
+    return found
+
+
+def noise(stream: Stream, generation: int, shape: tuple[int, ...]) -> Float32:
+    """Return standard normal deviates (N, ...), by table."""
+    size = math.prod(shape[1:])
+    words = _blocks(stream, generation, shape[0], NOISE_BLOCK, -(-size // HALVES_PER_BLOCK))
+    halves = words.astype("<u4").reshape(shape[0], -1).view("<u2")[:, :size]
+    found: Float32 = normal_table()[halves].reshape(shape)
+    return found
+
+
+def signed(words: NDArray[np.uint32]) -> Float32:
+    """Return words as numbers of -1 .. 1, float32."""
+    return unit_floats(words) * np.float32(2) - np.float32(1)
+
+
+def _blocks(stream: Stream, generation: int, images: int, first: int, count: int) -> NDArray[np.uint32]:
+    """Return blocks of words of each image of a generation, (N, count, 4)."""
+    return stream.blocks(Purpose.AUGMENTATION, generation, np.arange(images)[:, None], first + np.arange(count))
