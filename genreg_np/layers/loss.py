@@ -6,15 +6,15 @@ Of classes, by the right ones (labels), with s the smoothing of labels (Szegedy 
 
 Of values and of what tells real from false, by targets t, as means over outputs as well:
 
-    binary cross-entropy   t of 0 .. 1, z a logit      max(z, 0) - z t + log(1 + exp(-|z|))              dz = sigmoid(z) - t
-    least squares                                      (z - t)^2                                         dz = 2 (z - t)
-    absolute                                           |z - t|                                           dz = sign(z - t)
-    Huber                  e = z - t, d = delta        e^2 / 2, or d (|e| - d / 2) where |e| > d         dz = e within -d .. d
-    hinge                  t of -1 or 1                max(0, 1 - t z)                                   dz = -t where t z < 1
-    Wasserstein            t of -1 or 1                -t z                                              dz = -t
+    binary cross-entropy   t of 0 .. 1, z a logit    max(z, 0) - z t + log(1 + exp(-|z|))       dz = sigmoid(z) - t
+    least squares                                    (z - t)^2                                  dz = 2 (z - t)
+    absolute                                         |z - t|                                    dz = sign(z - t)
+    Huber                  e = z - t, d = delta      e^2 / 2, or d (|e| - d / 2) where |e| > d  dz = e within -d .. d
+    hinge                  t of -1 or 1              max(0, 1 - t z)                            dz = -t where t z < 1
+    Wasserstein            t of -1 or 1              -t z                                       dz = -t
 
-The last two are those of a critic, and with t = 1 Wasserstein's is that of its generator (Arjovsky et al. 2017; Lim & Ye
-2017). Each dz is divided by how many are in the mean.
+The last two are those of a critic, and with t = 1 Wasserstein's is that of its generator (Arjovsky et al. 2017; Lim &
+Ye 2017). Each dz is divided by how many are in the mean.
 
 Shapes: P networks, K outputs, N images. Arrays are NumPy's or CuPy's.
 """
@@ -91,7 +91,7 @@ def hinge(values: Array, targets: Array) -> tuple[Array, Array]:
 
 def wasserstein(values: Array, targets: Array) -> tuple[Array, Array]:
     """Return losses (P,) and gradient (P, K, N) of values (P, K, N) by targets (K, N) of -1 or 1."""
-    return _mean(values * targets * -1, values * 0 - targets)
+    return _mean(values * targets * -1, array_module(values).zeros_like(values) - targets)
 
 
 def _mean(losses: Array, gradients: Array) -> tuple[Array, Array]:

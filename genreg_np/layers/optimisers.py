@@ -38,7 +38,9 @@ class Optimiser:
 
     def start(self, parameters: Sequence[Array]) -> list[list[Array]]:
         """Return each parameter's moments, all 0."""
-        return [[array_module(values).zeros_like(values) for _ in range(ALL_MOMENTS[self.name])] for values in parameters]
+        return [
+            [array_module(values).zeros_like(values) for _ in range(ALL_MOMENTS[self.name])] for values in parameters
+        ]
 
     def step(
         self, parameters: Sequence[Array], gradients: Sequence[Array], moments: Sequence[Sequence[Array]], number: int
@@ -107,7 +109,7 @@ def follow(
         genes -= genes * decay * optimiser.learning_rate
     elif decay is not None:
         gradient = gradient + genes * decay
-    optimiser.step([genes], [gradient], [moments[: ALL_MOMENTS[optimiser.name]]], number)
+    optimiser.step([genes], [gradient], [list(moments[: ALL_MOMENTS[optimiser.name]])], number)
     return genes, moments
 
 

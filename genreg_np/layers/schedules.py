@@ -1,10 +1,10 @@
 """How a rate goes over a run: a share of the highest one, a pure function of the step t = 0, 1, ... of T.
 
-    constant     1
-    linear       1 - t / T
-    cosine       (1 + cos(pi t / T)) / 2                                          (Loshchilov & Hutter 2017)
-    one-cycle    up from 1/25 to 1 over the first 3/10 of the run, down to 0 over the rest, each half a cosine
-                                                                                  (Smith & Topin 2018)
+constant     1
+linear       1 - t / T
+cosine       (1 + cos(pi t / T)) / 2                                                      (Loshchilov & Hutter 2017)
+one-cycle    up from 1/25 to 1 over the first 3/10 of the run, down to 0 over the rest, each half a cosine
+             (Smith & Topin 2018)
 """
 
 from __future__ import annotations

@@ -283,7 +283,7 @@ class Generations:
         return self._looks.predict(genes, split)
 
     def model_of(self, genes: NDArray[np.float32], training: dict[str, Any] | None = None) -> Model:
-        """Return a genome of the finished network as a model; `training` says what determined it, by default its generation."""
+        """Return a genome as a model; `training` says what determined it, by default its generation."""
         names = self.dataset.feature_names if self.dataset else ()
         told = {"generation": self.generation} if training is None else training
         return Model.build(self.network.finished, genes, self.class_names, self.input_range, told, names)

@@ -4,20 +4,21 @@ In this order, an image x of H x W pixels, with draws u of -1 .. 1 that are its 
 
     flip        left and right change places, with a probability
     geometry    x'(p) = x(c + A (p - c - t) + d(p)), between pixels bilinear, 0 outside; c the middle, t whole pixels
-                  A = shear^-1 scaling^-1 turn^-1:  turned by u degrees, grown by 1 + u, rows pushed by u of their height
+                  A = shear^-1 scaling^-1 turn^-1: turned by u degrees, grown by 1 + u, rows pushed by u of their height
                   d = alpha times a field of u, one for each pixel and direction, under a Gaussian (Simard et al. 2003)
     cut-out     a square around any pixel is 0 (DeVries & Taylor 2017)
     brightness  x (1 + u)
     noise       x + sigma z, z ~ N(0, 1) for each pixel
 
-Whole shifts alone are copied, not interpolated. Everything is a function of seed, generation and an image's place in its
-batch (streams.py, Purpose.AUGMENTATION). Values are not cut off: they may leave 0 .. 1.
+Whole shifts alone are copied, not interpolated. Everything is a function of seed, generation and an image's place in
+its batch (streams.py, Purpose.AUGMENTATION). Values are not cut off: they may leave 0 .. 1.
 
 Shapes: N images, C channels of H x W, float32.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -31,7 +32,9 @@ from genreg_np.streams import Purpose, Stream, normal_table, scale_words, unit_f
 
 # An image's words: which of its first ones is drawn for what, and the blocks where its fields of many begin.
 SHIFT_Y, SHIFT_X, TURN, SCALE, SHEAR, FLIP, CUT_Y, CUT_X, LIGHT = range(9)
+NEEDED = {"shift": SHIFT_X, "scaling": SCALE, "shear": SHEAR, "flip": FLIP, "cut_out": CUT_X, "brightness": LIGHT}
 BEND_BLOCK, NOISE_BLOCK = 1 << 8, 1 << 24
+PIECE = 8192  # pixels that move at a time: what is computed of them stays in the nearest cache
 BYTES_PER_BLOCK, HALVES_PER_BLOCK = 16, 8
 
 
@@ -83,17 +86,24 @@ def augmented_shape(network: Network, options: AugmentationOptions) -> tuple[int
 def augment(images: Float32, options: AugmentationOptions, stream: Stream, generation: int) -> Float32:
     """Return images (N, C, H, W) as a generation's batch has them; those that are given do not change."""
     count, _, height, width = images.shape
-    last = LIGHT if options.brightness else CUT_X if options.cut_out else FLIP if options.flip or options.shear else SCALE
+    last = (
+        LIGHT if options.brightness else CUT_X if options.cut_out else FLIP if options.flip or options.shear else SCALE
+    )
     words = _blocks(stream, generation, count, 0, 1 + last // 4).reshape(count, -1)
     if options.flip:
         flipped = unit_floats(words[:, FLIP]) < options.flip
         images = np.where(flipped[:, None, None, None], images[..., ::-1], images)
     moves = scale_words(words[:, [SHIFT_Y, SHIFT_X]], np.int64(2 * options.shift + 1)) - options.shift
     if options.interpolated:
-        sources = affine_sources((height, width), moves, turned(words, options))
-        if options.elastic:
-            sources += bends(options, stream, generation, count, (height, width))
-        images = bilinear(images, sources)
+        matrices, fields = turned(words, options), random_fields(options, stream, generation, (count, height, width))
+        found, size = np.empty_like(images), max(1, PIECE // (height * width))
+        for first in range(0, count, size):
+            some = slice(first, first + size)
+            sources = affine_sources((height, width), moves[some], matrices[some])
+            if options.elastic:
+                sources += smoothed(fields[some], options)
+            found[some] = bilinear(images[some], sources)
+        images = found
     elif options.shift:
         images = shifted(images, moves, options.shift)
     if options.cut_out:
@@ -143,24 +153,34 @@ def affine_sources(shape: tuple[int, int], moves: NDArray[np.int64], matrices: N
     return found
 
 
-def bends(
-    options: AugmentationOptions, stream: Stream, generation: int, count: int, shape: tuple[int, int]
-) -> Float32:
-    """Return by how much each pixel's source is displaced, (N, 2, H, W) as y and x: smooth fields."""
-    size = 2 * math.prod(shape)
+def random_fields(
+    options: AugmentationOptions, stream: Stream, generation: int, shape: tuple[int, int, int]
+) -> NDArray[np.uint8]:
+    """Return a byte for each pixel and direction of images (N, H, W), (N, 2, H, W) uint8; none if nothing is bent."""
+    count, size = shape[0], 2 * math.prod(shape[1:])
+    if not options.elastic:
+        return np.empty(0, np.uint8)
     words = _blocks(stream, generation, count, BEND_BLOCK, -(-size // BYTES_PER_BLOCK))
-    fields = words.astype("<u4").reshape(count, -1).view(np.uint8)[:, :size].reshape(count, 2, *shape)
-    down, across = (gaussian(extent, options.elastic_sigma) * np.float32(options.elastic**0.5) for extent in shape)
-    found: Float32 = np.matmul(np.matmul(down, fields * np.float32(2 / 255) - np.float32(1)), across)
+    return words.astype("<u4").reshape(count, -1).view(np.uint8)[:, :size].reshape(count, 2, *shape[1:])
+
+
+def smoothed(fields: NDArray[np.uint8], options: AugmentationOptions) -> Float32:
+    """Return by how much each pixel's source is displaced, as y and x, of bytes (N, 2, H, W): smooth fields."""
+    down, across = (gaussian(extent, options.elastic_sigma) for extent in fields.shape[2:])
+    alone = fields * np.float32(2 / 255) - np.float32(1)
+    found: Float32 = np.matmul(np.matmul(down, alone), across * np.float32(options.elastic))
     return found
 
 
+@functools.lru_cache(maxsize=4)
 def gaussian(extent: int, sigma: float) -> Float32:
     """Return a matrix (n, n) that smooths n values under a Gaussian of sum 1; what lies outside counts as 0."""
     places = np.arange(extent)
     reach = np.arange(-math.ceil(6 * sigma), math.ceil(6 * sigma) + 1)
     total = np.exp(-((reach / sigma) ** 2) / 2).sum()
-    return (np.exp(-(((places[:, None] - places) / sigma) ** 2) / 2) / total).astype(np.float32)
+    matrix: Float32 = (np.exp(-(((places[:, None] - places) / sigma) ** 2) / 2) / total).astype(np.float32)
+    matrix.flags.writeable = False
+    return matrix
 
 
 def bilinear(images: Float32, sources: Float32) -> Float32:
@@ -169,17 +189,17 @@ def bilinear(images: Float32, sources: Float32) -> Float32:
     tall, wide = height + 3, width + 3  # zeros: a line before, two after
     padded = np.zeros((count, channels, tall, wide), np.float32)
     padded[:, :, 1:-2, 1:-2] = images
-    y = np.clip(sources[:, 0] + 1, 0, height + 1)
-    x = np.clip(sources[:, 1] + 1, 0, width + 1)
-    top, left = y.astype(np.int32), x.astype(np.int32)
-    down, right = (y - top)[:, None], (x - left)[:, None]
-    planes = np.arange(count * channels).reshape(count, channels, 1, 1) * (tall * wide)
-    first = planes + (top * wide + left)[:, None]
+    limits = np.array([height + 1, width + 1], np.float32)[:, None, None]
+    places = np.clip(sources + 1, 0, limits)
+    corners = places.astype(np.int32)
+    down, right = (places - corners.astype(np.float32)).swapaxes(0, 1)[:, :, None]
+    inside = (corners[:, 0] * wide + corners[:, 1])[:, None]
+    first = np.arange(count * channels, dtype=np.int32).reshape(count, channels, 1, 1) * (tall * wide) + inside
     flat = padded.reshape(-1)
-    upper, lower = (flat.take(first + row) for row in (0, wide))
+    upper, below = flat.take(first), flat.take(first + wide)
     upper += right * (flat.take(first + 1) - upper)
-    lower += right * (flat.take(first + (wide + 1)) - lower)
-    found: Float32 = upper + down * (lower - upper)
+    below += right * (flat.take(first + (wide + 1)) - below)
+    found: Float32 = upper + down * (below - upper)
     return found
 
 

@@ -70,9 +70,7 @@ def draw_batch(whole: Batch, offsets: NDArray[np.int64], stream: Stream, generat
     return dataclasses.replace(whole, rows=rows, labels=whole.labels[rows], shifts=shifts)
 
 
-def rows_of(
-    images: int, size: int, stream: Stream, generation: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def rows_of(images: int, size: int, stream: Stream, generation: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which of all images a generation's batch of so many has, and a draw from 0 .. 65,535 for each, (N,)."""
     epoch, place = divmod(generation, images // size)
     order, draws = epoch_order(stream, epoch, images)

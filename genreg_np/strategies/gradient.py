@@ -2,9 +2,9 @@
 
 One generation, a batch of N images, one genome (D,):
 
-    augmentation    images as they have never been seen                                  augmentation.py
-    gradient        of the loss -log p(right class), backwards through all layers        backends/gradients.py
-    step            along it, against the gradient; the rate goes by a schedule          layers/optimisers.py, schedules.py
+    augmentation    images as they have never been seen                              augmentation.py
+    gradient        of the loss -log p(right class), backwards through all layers    backends/gradients.py
+    step            against it, at a rate that goes by a schedule                    layers/optimisers.py, schedules.py
 
 An epoch shows every image once. The weights of the last generations may be averaged. Nothing here evolves.
 
@@ -105,10 +105,6 @@ class GradientState(State):
     def kept_statistics(self) -> Float32:
         """Return what batch normalisation and the like need for prediction, (E,)."""
         return self.statistics
-
-    def shapes(self, start: GradientState) -> dict[str, tuple[int, ...]]:
-        """Return what its arrays' shapes must be: those of the start."""
-        return {}
 
 
 class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState]):

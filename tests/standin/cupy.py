@@ -139,6 +139,8 @@ for _name in ("add", "sub", "mul", "truediv"):
     setattr(ndarray, f"__i{_name}__", _in_place(f"__i{_name}__"))
 for _name in ("eq", "ne", "gt", "lt", "ge", "le"):
     setattr(ndarray, f"__{_name}__", _operator(f"__{_name}__"))
+for _name in ("neg", "abs"):
+    setattr(ndarray, f"__{_name}__", lambda self, name=f"__{_name}__": ndarray(getattr(self._values, name)()))
 ndarray.__hash__ = None
 
 
@@ -206,7 +208,8 @@ def _function(name: str) -> Any:
     return lambda first, *others: ndarray(getattr(np, name)(_values(first), *map(_operand, others)))
 
 
-exp, log, sqrt, square, tanh, sign = map(_function, ("exp", "log", "sqrt", "square", "tanh", "sign"))
+exp, log, log1p, sqrt, square = map(_function, ("exp", "log", "log1p", "sqrt", "square"))
+tanh, sign = map(_function, ("tanh", "sign"))
 maximum, minimum, clip, isfinite = map(_function, ("maximum", "minimum", "clip", "isfinite"))
 
 
