@@ -56,6 +56,7 @@ TINY: dict[str, dict[str, object]] = {
     "random-search": {"population_size": 20, "batch_size": 48},
     "detector-bank": {"pairs": 4, "batch_size": 24, "detectors": 4, "detector_size": 3, "window": 2, "stride": 1},
     "mixed": {"population_size": 4, "newcomers": 0.25, "batch_size": 24},
+    "gradient": {"batch_size": 24, "learning_rate": 0.02, "averaging": 0.5},
     "genreg-2": {
         "hidden": [],
         "filter_rounds": 2,
@@ -85,6 +86,7 @@ LEARNING: dict[str, dict[str, Any]] = {
     "evolution-strategy": {"population_size": 60, "batch_size": 60, "sigma": 0.05, "step_size": 0.1},
     "detector-bank": {"batch_size": 60, "pairs": 4, "step_size": 0.02, "deskew": False},
     "mixed": {"population_size": 4, "batch_size": 8, "learning_rate": 0.05},
+    "gradient": {"batch_size": 60, "learning_rate": 0.02},
     "genreg-2": {"hidden": [], "filter_generations": 6},
 }
 

@@ -12,11 +12,11 @@ from genreg_np import backends
 from genreg_np.backends.base import Backend
 from genreg_np.backends.gradients import Descent
 from genreg_np.errors import UsageError
-from genreg_np.layers.dense import SMOOTH
 from genreg_np.layers.optimisers import MOMENTS, Optimiser
 from genreg_np.model import Network
 from genreg_np.strategies.mixed.networks import in_parts
 from tests.helpers import BACKENDS, create_or_skip, one_line
+from tests.test_gradients import SMOOTH
 
 NETWORK = Network.build((20,), (9, 6), 4, "relu")
 SGD = Optimiser("sgd", 0.05, 0.9)

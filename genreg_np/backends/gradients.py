@@ -1,4 +1,6 @@
-"""Gradient descent of P networks at once: what every backend can do, by the layers of genreg_np/layers.
+"""Gradients: what every backend can do, by the layers of genreg_np/layers.
+
+A `Learner` gives the gradient of one network on one batch. `descend` takes whole epochs of steps with P networks.
 
 All networks take the same steps on the same batches. One step, with the batch x (I, N) shared:
 
@@ -21,11 +23,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.layers.base import Array, array_module
+from genreg_np.layers.base import PREDICTING, Array, Passing, array_module
 from genreg_np.layers.composite import Stack
-from genreg_np.layers.loss import negative_log_likelihood
+from genreg_np.layers.loss import Loss, negative_log_likelihood
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32, Network
+
+
+def check_gradients(network: Network) -> None:
+    """Refuse a network with a layer that has no gradient.
+
+    Raises
+    ------
+    UsageError
+        With what to choose instead.
+    """
+    for layer in network.learning:
+        layer.check_gradient()
 
 
 @dataclass(frozen=True)
@@ -37,13 +51,81 @@ class Descent:
     batch_size: int  # N; the last batch of an order may be smaller
 
     def __post_init__(self) -> None:
-        for layer in self.network.learning:
-            layer.check_gradient()
+        check_gradients(self.network)
 
     @functools.cached_property
     def stack(self) -> Stack:
         """The network's learning layers."""
         return Stack(self.network.learning)
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """What a batch says of one network, before any step."""
+
+    loss: float  # mean over the batch; infinite or NaN where the network diverged
+    accuracy: float | None  # fraction of the images predicted right; None where values are learned
+    gradient: Float32  # (D,) of the loss by the genes
+    statistics: Float32  # (E,) as the forward pass left them
+    values: Float32  # (N, K) what came out
+
+
+class Learner:
+    """Finds the gradient of one network's loss, batch by batch; one thread at a time.
+
+    Parameters
+    ----------
+    backend : GradientBackend
+        Where it computes.
+    network : Network
+    loss : callable
+        One of layers/loss.py: loss(values (1, K, N), labels (N,) or targets (K, N)) -> (1,), (1, K, N).
+
+    Raises
+    ------
+    UsageError
+        For a layer that has no gradient.
+    """
+
+    def __init__(self, backend: GradientBackend, network: Network, loss: Loss) -> None:
+        check_gradients(network)
+        self._backend, self._network, self._loss = backend, network, loss
+        self._stack = backend.stack(network)
+
+    def gradient(
+        self,
+        genes: Float32,
+        statistics: Float32,
+        features: Array,
+        wanted: NDArray[np.generic],
+        passing: Passing = PREDICTING,
+    ) -> Gradient:
+        """Return loss and gradient on one batch; nothing that is given changes.
+
+        Parameters
+        ----------
+        genes : (D,) float32
+        statistics : (E,) float32
+        features : (N, I) float32
+            The backend's own.
+        wanted : (N,) int64, or (N, K) float32
+            Labels, or targets.
+        passing : Passing
+            What the pass is for: prediction or, as a rule, a step of training.
+        """
+        there, labels = self._backend.to_device, wanted if wanted.ndim == 1 else None
+        with self._backend.computing(), np.errstate(all="ignore"):  # a network that diverges is told by its loss
+            xp = array_module(features)
+            kept = there(statistics[None].copy())
+            arrays = self._network.arrays_of(there(genes[None]), kept)
+            columns = features.T if self._network.is_dense else xp.ascontiguousarray(features.T)
+            values, needed = self._stack.forward(arrays, columns, passing)
+            losses, by_values = self._loss(values, xp.asarray(wanted.T))
+            _, gradients = self._stack.backward(arrays, needed, by_values, wanted=False)
+            found = [losses, joined(gradients), kept, values]
+            loss, gradient, kept, values = (_on_host(array)[0] for array in found)
+        right = None if labels is None else float(np.mean(values.argmax(axis=0) == labels))
+        return Gradient(float(loss), right, gradient, kept, values.T)
 
 
 class GradientBackend:
@@ -60,8 +142,12 @@ class GradientBackend:
             yield
 
     def stack(self, network: Network) -> Stack:
-        """Return the learning layers as this backend computes them, for one thread at a time."""
+        """Return a network's learning layers as this backend computes them, for one thread at a time."""
         return network.stack
+
+    def learner(self, network: Network, loss: Loss) -> Learner:
+        """Return what finds the gradient of a network's loss here; raises as Learner."""
+        return Learner(self, network, loss)
 
     def descend(
         self, descent: Descent, genes: Array, features: Array, labels: NDArray[np.int64], order: NDArray[np.int64]
@@ -102,7 +188,7 @@ class GradientBackend:
                 _, gradients = stack.backward(parameters, kept, gradient, wanted=False)
                 descent.optimiser.step(parameters, gradients, moments, number)
                 total += losses * (len(rows) / len(order))
-            return joined(parameters), _on_host(total)
+            return joined(parameters), _on_host(total).astype(np.float64)
 
 
 def separate(network: Network, genes: Array) -> list[Array]:
@@ -117,6 +203,6 @@ def joined(parameters: Sequence[Array]) -> Array:
     return xp.concatenate([array.reshape(len(array), -1) for array in parameters], axis=1)
 
 
-def _on_host(array: Array) -> NDArray[np.float64]:
+def _on_host(array: Array) -> Float32:
     found: Float32 = array if isinstance(array, np.ndarray) else array_module(array).asnumpy(array)
-    return found.astype(np.float64)
+    return found

@@ -199,7 +199,8 @@ class Progress:
             if now - self._printed_at >= PLAIN_LINE_SECONDS or generation == total:
                 self._printed_at = now
                 earned = f"best trust {record['best_trust']:.2f}" if "best_trust" in record else ""
-                earned = f"fitness {record['fitness']:.4f}" if "fitness" in record else earned
+                for name in ("loss", "fitness"):
+                    earned = f"{name} {record[name]:.4f}" if name in record else earned
                 line = f"generation {generation}/{total}  {self._accuracy}  {earned}  {duration(record['seconds'])}"
                 self.say(line + undefined)
 

@@ -5,6 +5,10 @@ rmsprop    s = a s + (1 - a) g^2                    w = w - r g / (sqrt(s) + e) 
 adam       v = b v + (1 - b) g, s = c s + (1 - c) g^2                                  (Kingma & Ba 2015)
            w = w - r / (1 - b^t) v / (sqrt(s) / sqrt(1 - c^t) + e)                     in step t = 1, 2, ...
 
+nesterov   v = m v + g                              w = w - r (g + m v)                (Sutskever et al. 2013)
+rmsprop-momentum    s as above, v = m v + g / (sqrt(s) + e)       w = w - r v
+adamw      Adam's step; weights shrink by themselves, w = w - r d w first              (Loshchilov & Hutter 2019)
+
 r is the learning rate. Moments v and s begin at 0. All of it happens in place, on NumPy's or CuPy's arrays.
 """
 
@@ -13,24 +17,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from genreg_np.layers.base import Array, array_module
+import numpy as np
 
-SQUARE_DECAY = {"rmsprop": 0.99, "adam": 0.999}  # a, c
+from genreg_np.layers.base import Array, Float32, array_module
+
+SQUARE_DECAY = {"rmsprop": 0.99, "adam": 0.999, "rmsprop-momentum": 0.99, "adamw": 0.999}  # a, c
 EPSILON = 1e-8  # e
-MOMENTS = {"sgd": 1, "rmsprop": 1, "adam": 2}  # arrays that are kept for each parameter
+MOMENTS = {"sgd": 1, "rmsprop": 1, "adam": 2}  # arrays that are kept for each parameter, of those that populations take
+ALL_MOMENTS = MOMENTS | {"nesterov": 1, "rmsprop-momentum": 2, "adamw": 2}  # those of single networks as well
+DECOUPLED = {"adamw"}  # their decay is no part of the gradient
 
 
 @dataclass(frozen=True)
 class Optimiser:
     """How parameters follow their gradients."""
 
-    name: str  # a key of MOMENTS
+    name: str  # a key of ALL_MOMENTS
     learning_rate: float  # r
-    momentum: float  # m of sgd, b of adam
+    momentum: float  # m, b of adam
 
     def start(self, parameters: Sequence[Array]) -> list[list[Array]]:
         """Return each parameter's moments, all 0."""
-        return [[array_module(values).zeros_like(values) for _ in range(MOMENTS[self.name])] for values in parameters]
+        return [
+            [array_module(values).zeros_like(values) for _ in range(ALL_MOMENTS[self.name])] for values in parameters
+        ]
 
     def step(
         self, parameters: Sequence[Array], gradients: Sequence[Array], moments: Sequence[Sequence[Array]], number: int
@@ -40,18 +50,21 @@ class Optimiser:
             values -= self._change(gradient, moment, number)
 
     def _change(self, gradient: Array, moment: Sequence[Array], number: int) -> Array:
-        if self.name == "sgd":
-            (velocity,) = moment
+        velocity, square = moment[0], moment[-1]
+        if self.name in ("sgd", "nesterov"):
             velocity *= self.momentum
             velocity += gradient
-            return velocity * self.learning_rate
+            ahead = velocity if self.name == "sgd" else gradient + velocity * self.momentum
+            return ahead * self.learning_rate
         kept, root = SQUARE_DECAY[self.name], array_module(gradient).sqrt
-        square = moment[-1]
         square *= kept
         square += gradient * gradient * (1 - kept)
         if self.name == "rmsprop":
             return gradient / (root(square) + EPSILON) * self.learning_rate
-        velocity = moment[0]
+        if self.name == "rmsprop-momentum":
+            velocity *= self.momentum
+            velocity += gradient / (root(square) + EPSILON)
+            return velocity * self.learning_rate
         velocity *= self.momentum
         velocity += gradient * (1 - self.momentum)
         rate, scale = self.rates(number)
@@ -63,3 +76,44 @@ class Optimiser:
             self.learning_rate / (1 - self.momentum**number),
             (1 - SQUARE_DECAY["adam"] ** number) ** -0.5,
         )
+
+
+def follow(
+    optimiser: Optimiser,
+    genes: Float32,
+    gradient: Float32,
+    moments: Float32,
+    number: int,
+    decay: Float32 | None = None,
+    clip: float = 0.0,
+) -> tuple[Float32, Float32]:
+    """Return one network's genes and moments after step `number`; nothing that is given changes.
+
+    Parameters
+    ----------
+    optimiser : Optimiser
+    genes, gradient : (D,) float32
+    moments : (M, D) float32
+        As many as the optimiser keeps, or more, which stay as they are.
+    number : int
+        1, 2, ...
+    decay : (D,) float32, optional
+        Of each gene: a pull towards 0, added to its gradient; or, of adamw, apart from that.
+    clip : float
+        The longest gradient, taken before the decay, that is followed as it is; longer ones are cut down to it. 0: all.
+    """
+    if clip:
+        gradient = clipped(gradient, clip)
+    genes, moments = genes.copy(), moments.copy()
+    if decay is not None and optimiser.name in DECOUPLED:
+        genes -= genes * decay * optimiser.learning_rate
+    elif decay is not None:
+        gradient = gradient + genes * decay
+    optimiser.step([genes], [gradient], [list(moments[: ALL_MOMENTS[optimiser.name]])], number)
+    return genes, moments
+
+
+def clipped(gradient: Float32, longest: float) -> Float32:
+    """Return a gradient (D,) that is at most so long, in the direction of the given one (Pascanu et al. 2013)."""
+    length = float(np.square(gradient, dtype=np.float64).sum()) ** 0.5  # no BLAS, whose threads would change its bytes
+    return gradient * np.float32(longest / length) if length > longest else gradient

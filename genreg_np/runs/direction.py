@@ -33,7 +33,7 @@ class Direction:
             return
         self._judged = True
         worse = record.get("mean_accuracy", 1.0) < first.get("mean_accuracy", 0.0)
-        if accuracy < self._lowest and worse and record["mean_trust"] > first["mean_trust"]:
+        if accuracy < self._lowest and worse and record.get("mean_trust", 0.0) > first.get("mean_trust", 0.0):
             warnings.warn(
                 f"validation accuracy is {100 * accuracy:.1f} %, below chance, although fitness has risen: "
                 "does the fitness (or the reward and the penalty) have the right sign?",

@@ -74,7 +74,7 @@ class Generations:
         self._problem = dataclasses.replace(problem, features=features, image_fitness=image_fitness)
         self.context = self._prepare(self.config)
         self.state = self._start(initial)
-        self._looks = Looks(dataset, self.network, self.backend)
+        self._looks = Looks(dataset, self.network.finished, self.backend)
         self.best_ever: BestEver | None = None
         self.changes: list[dict[str, Any]] = []
         self._asked: Brood | None = None
@@ -258,14 +258,15 @@ class Generations:
         return str(self.strategy.plan(self._problem, self.config.options, self.backend))
 
     def champion_genes(self) -> dict[str, NDArray[np.float32]]:
-        """Return the genes (D,) of each champion of the last generation."""
+        """Return the genes of each champion of the last generation: those of `network.finished`, which is saved."""
         return self.champions_of(self.state)
 
     def champions_of(self, state: Any) -> dict[str, NDArray[np.float32]]:
-        """Return the genes (D,) of each champion of a state."""
+        """Return the genes of each champion of a state: those of `network.finished`."""
         with self.backend.computing():
             champions = self.strategy.champions(state)
-        return {name: self.backend.to_host(genes) for name, genes in champions.items()}
+        kept = state.kept_statistics()
+        return {name: self.network.finish(self.backend.to_host(genes), kept)[1] for name, genes in champions.items()}
 
     def on_host(self, state: Any) -> Any:
         """Return a strategy's state with NumPy's arrays in place of the backend's."""
@@ -282,7 +283,7 @@ class Generations:
         return self._looks.predict(genes, split)
 
     def model_of(self, genes: NDArray[np.float32], training: dict[str, Any] | None = None) -> Model:
-        """Return a genome (D,) as a model; `training` says what determined it, by default its generation."""
+        """Return a genome as a model; `training` says what determined it, by default its generation."""
         names = self.dataset.feature_names if self.dataset else ()
         told = {"generation": self.generation} if training is None else training
-        return Model.build(self.network, genes, self.class_names, self.input_range, told, names)
+        return Model.build(self.network.finished, genes, self.class_names, self.input_range, told, names)

@@ -170,13 +170,18 @@ def check_start(initial: Model, network: Network, class_names: Sequence[str], fe
     Raises
     ------
     UsageError
-        If its network is another, or classes or columns that both have stand in different places.
+        If its network is another, or has lost what training needs, or classes or columns that both have stand in
+        different places.
     """
-    if initial.network.learning != network.learning:
+    if initial.network.learning != network.finished.learning:
         raise UsageError(
             f"the model to start from is {initial.network.describe()}, "
-            f"but this run needs {network.describe()}: choose matching --network, or --hidden and --set activation=..."
+            f"but this run needs {network.finished.describe()}: choose matching --network, or --hidden and "
+            "--set activation=..."
         )
+    if network.statistic_slices:
+        kinds = ", ".join(sorted({layer.kind for layer in network.learning if layer.statistics}))
+        raise UsageError(f"a saved model has no layers of {kinds} any more, so no run starts from it: leave out --init")
     for what, names, known in (
         ("classes", class_names, initial.class_names),
         ("columns", feature_names, initial.feature_names),

@@ -16,6 +16,7 @@ REGISTRY = {
     "genreg-2": "genreg_np.strategies.genreg_2:Genreg2",
     "evolution-strategy": "genreg_np.strategies.evolution_strategy:EvolutionStrategy",
     "mixed": "genreg_np.strategies.mixed.strategy:Mixed",
+    "gradient": "genreg_np.strategies.gradient:GradientDescent",
     "random-search": "genreg_np.strategies.random_search:RandomSearch",
 }
 

@@ -49,3 +49,23 @@ def weight_decay(network: Network, decay: float) -> Float32:
     for weights in (place for parameter, place in network.parameter_slices if parameter.role == "weight"):
         decays[weights] = decay
     return decays
+
+
+def running_average(
+    average: Float32, averaged: int, genes: Float32, generation: int, generations: int, last: float
+) -> tuple[Float32, int]:
+    """Return the mean genes (D,) of the last fraction of a run so far, and of how many generations that is.
+
+    Parameters
+    ----------
+    average : (D,) float32
+        The mean before, of so many generations (`averaged`).
+    genes : (D,) float32
+        Those of this generation, which has done so many before it.
+    last : float
+        The fraction of the run that is averaged, 0 .. 1.
+    """
+    averaged = averaged + 1 if generation >= (1 - last) * generations else 0
+    if averaged:
+        average = average + np.float32(1 / averaged) * (genes - average)
+    return average, averaged

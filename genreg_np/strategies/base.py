@@ -43,6 +43,10 @@ class State:
         """Return what is recorded of the last generation."""
         return {}
 
+    def kept_statistics(self) -> Float32:
+        """Return what layers have kept count of in training (E,), without which no champion is finished; or nothing."""
+        return np.empty(0, np.float32)
+
     def shapes(self, start: Any) -> dict[str, tuple[int, ...]]:
         """Return the shapes that its arrays must have, by name, where they are not those of the first state."""
         return {}
@@ -139,7 +143,7 @@ class Strategy(Protocol[OptionsT, ContextT, StateT]):
 
     @staticmethod
     def champions(state: StateT) -> dict[str, Any]:
-        """Return genomes (D,) by name, the backend's own arrays, the faithful one first."""
+        """Return genomes (D,) of the problem's network by name, the backend's own arrays, the faithful one first."""
         ...
 
 
@@ -237,7 +241,10 @@ def plan_of(
 
 
 def first_genes(network: Network, gain: float, stream: Stream) -> Float32:
-    """Return one genome (D,): weights from U(+-gain sqrt(3 / I)), so that sums vary as inputs do; biases are 0."""
+    """Draw one genome (D,): weights from U(+-gain sqrt(3 / I)), so that sums vary as the inputs do; biases are 0.
+
+    All others are what their layers begin with: scales 1, for example.
+    """
     genes = unit_floats(stream.words(Purpose.INITIAL, 0, 0, network.gene_count)) * np.float32(2) - np.float32(1)
     for parameter, place in network.parameter_slices:
         if parameter.role == "weight":

@@ -65,12 +65,17 @@ def draw_batch(whole: Batch, offsets: NDArray[np.int64], stream: Stream, generat
     offsets : (n,) int64
         By how many places an image's features are rolled, drawn for each image and epoch.
     """
-    size, images = len(whole.weights), len(whole.labels)
+    rows, draws = rows_of(len(whole.labels), len(whole.weights), stream, generation)
+    shifts = offsets[(draws * len(offsets)) >> 16] if len(offsets) > 1 else None
+    return dataclasses.replace(whole, rows=rows, labels=whole.labels[rows], shifts=shifts)
+
+
+def rows_of(images: int, size: int, stream: Stream, generation: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which of all images a generation's batch of so many has, and a draw from 0 .. 65,535 for each, (N,)."""
     epoch, place = divmod(generation, images // size)
     order, draws = epoch_order(stream, epoch, images)
     rows = order[place * size : (place + 1) * size].copy()
-    shifts = offsets[(draws[rows] * len(offsets)) >> 16] if len(offsets) > 1 else None
-    return dataclasses.replace(whole, rows=rows, labels=whole.labels[rows], shifts=shifts)
+    return rows, draws[rows]
 
 
 @functools.lru_cache(maxsize=2)

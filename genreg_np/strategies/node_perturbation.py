@@ -28,7 +28,7 @@ from genreg_np.backends.memory import Plan
 from genreg_np.errors import FitnessError
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
-from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
+from genreg_np.strategies.ascent import annealed_rate, ascend, running_average, weight_decay
 from genreg_np.strategies.base import State, Strategy, first_genes, plan_of
 from genreg_np.strategies.epochs import draw_batch, flat_offsets, training_batch
 from genreg_np.strategies.problem import Problem
@@ -180,10 +180,9 @@ class NodePerturbation(Strategy[NodeOptions, NodeContext, NodeState]):
                 f"generation {generation + 1}: the fitness or the weights became infinite or NaN: "
                 f"lower step_size ({options.step_size:g})"
             )
-        averaged = state.averaged + 1 if generation >= (1 - options.averaging) * context.generations else 0
-        average = state.average
-        if averaged:
-            average = average + np.float32(1 / averaged) * (genes - average)
+        average, averaged = running_average(
+            state.average, state.averaged, genes, generation, context.generations, options.averaging
+        )
         return NodeState(generation + 1, genes, mean, square, average, averaged, estimate.fitness, estimate.accuracy)
 
     @staticmethod

@@ -142,6 +142,8 @@ for _name in ("add", "sub", "mul", "truediv"):
     setattr(ndarray, f"__i{_name}__", _in_place(f"__i{_name}__"))
 for _name in ("eq", "ne", "gt", "lt", "ge", "le"):
     setattr(ndarray, f"__{_name}__", _operator(f"__{_name}__"))
+for _name in ("neg", "abs"):
+    setattr(ndarray, f"__{_name}__", lambda self, name=f"__{_name}__": ndarray(getattr(self._values, name)()))
 ndarray.__hash__ = None
 
 
@@ -209,8 +211,8 @@ def _function(name: str) -> Any:
     return lambda first, *others: ndarray(getattr(np, name)(_values(first), *map(_operand, others)))
 
 
-exp, log, sqrt, square, tanh, sign = map(_function, ("exp", "log", "sqrt", "square", "tanh", "sign"))
-expm1 = _function("expm1")
+exp, log, log1p, expm1 = map(_function, ("exp", "log", "log1p", "expm1"))
+sqrt, square, tanh, sign = map(_function, ("sqrt", "square", "tanh", "sign"))
 maximum, minimum, clip, isfinite = map(_function, ("maximum", "minimum", "clip", "isfinite"))
 
 

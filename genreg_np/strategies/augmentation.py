@@ -1,0 +1,232 @@
+"""Augmentation: images of a batch are moved, turned, bent and lit anew each time they are learned from.
+
+In this order, an image x of H x W pixels, with draws u of -1 .. 1 that are its own:
+
+    flip        left and right change places, with a probability
+    geometry    x'(p) = x(c + A (p - c - t) + d(p)), between pixels bilinear, 0 outside; c the middle, t whole pixels
+                  A = shear^-1 scaling^-1 turn^-1: turned by u degrees, grown by 1 + u, rows pushed by u of their height
+                  d = alpha times a field of u, one for each pixel and direction, under a Gaussian (Simard et al. 2003)
+    cut-out     a square around any pixel is 0 (DeVries & Taylor 2017)
+    brightness  x (1 + u)
+    noise       x + sigma z, z ~ N(0, 1) for each pixel
+
+Whole shifts alone are copied, not interpolated. Everything is a function of seed, generation and an image's place in
+its batch (streams.py, Purpose.AUGMENTATION). Values are not cut off: they may leave 0 .. 1.
+
+Shapes: N images, C channels of H x W, float32.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.errors import UsageError
+from genreg_np.model import Float32, Network
+from genreg_np.settings import Settings, option
+from genreg_np.streams import Purpose, Stream, normal_table, scale_words, unit_floats
+
+# An image's words: which of its first ones is drawn for what, and the blocks where its fields of many begin.
+SHIFT_Y, SHIFT_X, TURN, SCALE, SHEAR, FLIP, CUT_Y, CUT_X, LIGHT = range(9)
+NEEDED = {"shift": SHIFT_X, "scaling": SCALE, "shear": SHEAR, "flip": FLIP, "cut_out": CUT_X, "brightness": LIGHT}
+BEND_BLOCK, NOISE_BLOCK = 1 << 8, 1 << 24
+PIECE = 8192  # pixels that move at a time: what is computed of them stays in the nearest cache
+BYTES_PER_BLOCK, HALVES_PER_BLOCK = 16, 8
+
+
+@dataclass(frozen=True)
+class AugmentationOptions(Settings):
+    """Settings of strategies that augment; each is off at 0."""
+
+    shift: int = option(0, "pixels by which training images are moved at random, each way", low=0, high=100)
+    rotation: float = option(0.0, "degrees by which they are turned, each way", low=0, high=180)
+    scaling: float = option(0.0, "share by which they grow or shrink, each way", low=0, high=0.9)
+    shear: float = option(0.0, "share of its height by which a row is pushed aside, each way", low=0, high=10)
+    elastic: float = option(0.0, "how far they are bent: Simard's alpha, 34 for digits", low=0, high=10_000)
+    elastic_sigma: float = option(4.0, "pixels over which bends are smooth", above=0, high=100)
+    flip: float = option(0.0, "probability that left and right change places", low=0, high=1)
+    cut_out: int = option(0, "pixels of a side of a square that is blanked", low=0, high=1000)
+    brightness: float = option(0.0, "share by which they become brighter or darker, each way", low=0, high=1)
+    noise: float = option(0.0, "standard deviation of noise on pixels of 0 .. 1", low=0, high=10)
+
+    @property
+    def interpolated(self) -> bool:
+        """Whether pixels move by other than whole pixels."""
+        return any((self.rotation, self.scaling, self.shear, self.elastic))
+
+    @property
+    def augmenting(self) -> str:
+        """The first setting that changes images, as setting = value; nothing where none does."""
+        names = "shift", "rotation", "scaling", "shear", "elastic", "flip", "cut_out", "brightness", "noise"
+        return next((f"{name} = {getattr(self, name):g}" for name in names if getattr(self, name)), "")
+
+
+def augmented_shape(network: Network, options: AugmentationOptions) -> tuple[int, int, int] | None:
+    """Return C, H, W of the images that a network sees; None where nothing is to be augmented.
+
+    Raises
+    ------
+    UsageError
+        If it sees no images.
+    """
+    if not options.augmenting:
+        return None
+    shape = network.input_shape
+    if network.fixed or len(shape) not in (2, 3):
+        sees = f"features of {network.feature_shape}" + (" that fixed layers made" if network.fixed else "")
+        raise UsageError(f"{options.augmenting} changes images, but the network sees {sees}: leave it at 0")
+    channels = shape[0] if len(shape) == 3 else 1
+    return channels, shape[-2], shape[-1]
+
+
+def augment(images: Float32, options: AugmentationOptions, stream: Stream, generation: int) -> Float32:
+    """Return images (N, C, H, W) as a generation's batch has them; those that are given do not change."""
+    count, _, height, width = images.shape
+    last = (
+        LIGHT if options.brightness else CUT_X if options.cut_out else FLIP if options.flip or options.shear else SCALE
+    )
+    words = _blocks(stream, generation, count, 0, 1 + last // 4).reshape(count, -1)
+    if options.flip:
+        flipped = unit_floats(words[:, FLIP]) < options.flip
+        images = np.where(flipped[:, None, None, None], images[..., ::-1], images)
+    moves = scale_words(words[:, [SHIFT_Y, SHIFT_X]], np.int64(2 * options.shift + 1)) - options.shift
+    if options.interpolated:
+        matrices, fields = turned(words, options), random_fields(options, stream, generation, (count, height, width))
+        found, size = np.empty_like(images), max(1, PIECE // (height * width))
+        for first in range(0, count, size):
+            some = slice(first, first + size)
+            sources = affine_sources((height, width), moves[some], matrices[some])
+            if options.elastic:
+                sources += smoothed(fields[some], options)
+            found[some] = bilinear(images[some], sources)
+        images = found
+    elif options.shift:
+        images = shifted(images, moves, options.shift)
+    if options.cut_out:
+        middles = [scale_words(words[:, CUT_Y], np.int64(height)), scale_words(words[:, CUT_X], np.int64(width))]
+        images = images * ~squares(middles, options.cut_out, (height, width))[:, None]
+    if options.brightness:
+        images = images * (1 + np.float32(options.brightness) * signed(words[:, LIGHT]))[:, None, None, None]
+    if options.noise:
+        images = images + np.float32(options.noise) * noise(stream, generation, images.shape)
+    return np.ascontiguousarray(images)
+
+
+def shifted(images: Float32, moves: NDArray[np.int64], most: int) -> Float32:
+    """Return images moved down and right by whole pixels (N, 2), each -most .. most; what comes in is 0."""
+    count, channels, height, width = images.shape
+    padded = np.zeros((count, channels, height + 2 * most, width + 2 * most), np.float32)
+    padded[:, :, most : most + height, most : most + width] = images
+    of_image, of_channel, of_row, of_pixel = padded.strides
+    views = np.lib.stride_tricks.as_strided(
+        padded,
+        (count, 2 * most + 1, 2 * most + 1, channels, height, width),
+        (of_image, of_row, of_pixel, of_channel, of_row, of_pixel),
+    )
+    found: Float32 = views[np.arange(count), most - moves[:, 0], most - moves[:, 1]]
+    return found
+
+
+def turned(words: NDArray[np.uint32], options: AugmentationOptions) -> NDArray[np.float64]:
+    """Return A (N, 2, 2) of each image, in coordinates (y, x): from where a pixel comes, seen from the middle."""
+    angle = np.radians(options.rotation) * signed(words[:, TURN]).astype(np.float64)
+    grown = 1 + options.scaling * signed(words[:, SCALE]).astype(np.float64)
+    pushed = options.shear * signed(words[:, SHEAR]).astype(np.float64) if options.shear else np.zeros(len(words))
+    cosine, sine = np.cos(angle) / grown, np.sin(angle) / grown
+    rows = [cosine, sine, -sine - pushed * cosine, cosine - pushed * sine]
+    return np.stack(rows, axis=1).reshape(-1, 2, 2)
+
+
+def affine_sources(shape: tuple[int, int], moves: NDArray[np.int64], matrices: NDArray[np.float64]) -> Float32:
+    """Return where each pixel comes from, (N, 2, H, W) as y and x, after a matrix (N, 2, 2) and whole moves (N, 2)."""
+    middle = (np.array(shape) - 1) / 2
+    rows, columns = np.arange(shape[0], dtype=np.float32), np.arange(shape[1], dtype=np.float32)
+    start = middle - np.einsum("nij,nj->ni", matrices, middle + moves)  # where the corner comes from
+    by_row, by_column, corner = (
+        array.astype(np.float32)[..., None, None] for array in (matrices[:, :, 0], matrices[:, :, 1], start)
+    )
+    found: Float32 = corner + by_row * rows[:, None] + by_column * columns
+    return found
+
+
+def random_fields(
+    options: AugmentationOptions, stream: Stream, generation: int, shape: tuple[int, int, int]
+) -> NDArray[np.uint8]:
+    """Return a byte for each pixel and direction of images (N, H, W), (N, 2, H, W) uint8; none if nothing is bent."""
+    count, size = shape[0], 2 * math.prod(shape[1:])
+    if not options.elastic:
+        return np.empty(0, np.uint8)
+    words = _blocks(stream, generation, count, BEND_BLOCK, -(-size // BYTES_PER_BLOCK))
+    return words.astype("<u4").reshape(count, -1).view(np.uint8)[:, :size].reshape(count, 2, *shape[1:])
+
+
+def smoothed(fields: NDArray[np.uint8], options: AugmentationOptions) -> Float32:
+    """Return by how much each pixel's source is displaced, as y and x, of bytes (N, 2, H, W): smooth fields."""
+    down, across = (gaussian(extent, options.elastic_sigma) for extent in fields.shape[2:])
+    alone = fields * np.float32(2 / 255) - np.float32(1)
+    found: Float32 = np.matmul(np.matmul(down, alone), across * np.float32(options.elastic))
+    return found
+
+
+@functools.lru_cache(maxsize=4)
+def gaussian(extent: int, sigma: float) -> Float32:
+    """Return a matrix (n, n) that smooths n values under a Gaussian of sum 1; what lies outside counts as 0."""
+    places = np.arange(extent)
+    reach = np.arange(-math.ceil(6 * sigma), math.ceil(6 * sigma) + 1)
+    total = np.exp(-((reach / sigma) ** 2) / 2).sum()
+    matrix: Float32 = (np.exp(-(((places[:, None] - places) / sigma) ** 2) / 2) / total).astype(np.float32)
+    matrix.flags.writeable = False
+    return matrix
+
+
+def bilinear(images: Float32, sources: Float32) -> Float32:
+    """Return images (N, C, H, W) whose pixels are those at sources (N, 2, H, W), y and x, between pixels of them."""
+    count, channels, height, width = images.shape
+    tall, wide = height + 3, width + 3  # zeros: a line before, two after
+    padded = np.zeros((count, channels, tall, wide), np.float32)
+    padded[:, :, 1:-2, 1:-2] = images
+    limits = np.array([height + 1, width + 1], np.float32)[:, None, None]
+    places = np.clip(sources + 1, 0, limits)
+    corners = places.astype(np.int32)
+    down, right = (places - corners.astype(np.float32)).swapaxes(0, 1)[:, :, None]
+    inside = (corners[:, 0] * wide + corners[:, 1])[:, None]
+    first = np.arange(count * channels, dtype=np.int32).reshape(count, channels, 1, 1) * (tall * wide) + inside
+    flat = padded.reshape(-1)
+    upper, below = flat.take(first), flat.take(first + wide)
+    upper += right * (flat.take(first + 1) - upper)
+    below += right * (flat.take(first + (wide + 1)) - below)
+    found: Float32 = upper + down * (below - upper)
+    return found
+
+
+def squares(middles: list[NDArray[np.int64]], side: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which pixels (N, H, W) lie in a square around a pixel of each image, rows and columns (N,)."""
+    inside = []
+    for middle, extent in zip(middles, shape, strict=True):
+        away = np.arange(extent) - (middle[:, None] - side // 2)
+        inside.append((away >= 0) & (away < side))
+    found: NDArray[np.bool_] = inside[0][:, :, None] & inside[1][:, None, :]
+    return found
+
+
+def noise(stream: Stream, generation: int, shape: tuple[int, ...]) -> Float32:
+    """Return standard normal deviates (N, ...), by table."""
+    size = math.prod(shape[1:])
+    words = _blocks(stream, generation, shape[0], NOISE_BLOCK, -(-size // HALVES_PER_BLOCK))
+    halves = words.astype("<u4").reshape(shape[0], -1).view("<u2")[:, :size]
+    found: Float32 = normal_table()[halves].reshape(shape)
+    return found
+
+
+def signed(words: NDArray[np.uint32]) -> Float32:
+    """Return words as numbers of -1 .. 1, float32."""
+    return unit_floats(words) * np.float32(2) - np.float32(1)
+
+
+def _blocks(stream: Stream, generation: int, images: int, first: int, count: int) -> NDArray[np.uint32]:
+    """Return blocks of words of each image of a generation, (N, count, 4)."""
+    return stream.blocks(Purpose.AUGMENTATION, generation, np.arange(images)[:, None], first + np.arange(count))

@@ -1,0 +1,227 @@
+"""Gradient descent by backpropagation: one network, and what every other method here is held against.
+
+One generation, a batch of N images, one genome (D,):
+
+    augmentation    images as they have never been seen                              augmentation.py
+    gradient        of the loss -log p(right class), backwards through all layers    backends/gradients.py
+    step            against it, at a rate that goes by a schedule                    layers/optimisers.py, schedules.py
+
+An epoch shows every image once. The weights of the last generations may be averaged. Nothing here evolves.
+
+Layers that keep statistics (batch normalisation) keep those of the present weights, which are not those of an average:
+a network with such layers is not averaged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.base import Backend, Work
+from genreg_np.backends.gradients import Learner
+from genreg_np.backends.memory import Plan
+from genreg_np.errors import FitnessError, UsageError
+from genreg_np.layers.base import Array, Passing, array_module
+from genreg_np.layers.loss import negative_log_likelihood
+from genreg_np.layers.optimisers import ALL_MOMENTS, Optimiser, follow
+from genreg_np.layers.schedules import SCHEDULES
+from genreg_np.model import Float32, Network
+from genreg_np.settings import Settings, option
+from genreg_np.strategies.ascent import running_average, weight_decay
+from genreg_np.strategies.augmentation import AugmentationOptions, augment, augmented_shape
+from genreg_np.strategies.base import State, Strategy, first_genes, plan_of
+from genreg_np.strategies.epochs import rows_of
+from genreg_np.strategies.problem import Problem
+from genreg_np.streams import Stream
+
+
+@dataclass(frozen=True)
+class LearningOptions(Settings):
+    """Settings of the steps."""
+
+    batch_size: int = option(128, "images per generation", low=1, high=1_000_000)
+    optimiser: str = option("adam", "how weights follow their gradients", choices=tuple(ALL_MOMENTS))
+    learning_rate: float = option(0.002, "highest of the run, of the optimiser", above=0, high=1000)
+    momentum: float = option(0.9, "of sgd and rmsprop-momentum, and of adam's first moment", low=0, high=0.999999)
+    schedule: str = option("cosine", "how the learning rate goes over the run", choices=tuple(SCHEDULES))
+    weight_decay: float = option(0.0, "pull of weights towards 0; of adamw apart from the gradient", low=0, high=1000)
+    clip: float = option(0.0, "longest gradient; longer ones are cut down to it (0: none are)", low=0, high=1e9)
+    label_smoothing: float = option(0.0, "share of a label that is spread over all classes", low=0, high=1)
+    averaging: float = option(
+        0.0, "last fraction of the run whose weights are averaged; not with batch statistics", low=0, high=1
+    )
+    initial_gain: float = option(
+        2**0.5, "first weights have this deviation times 1 / sqrt(inputs); He's by default", low=0, high=1000,
+        fixed="only generation 0 draws from it",
+    )  # fmt: skip
+
+    @property
+    def annealed(self) -> bool:
+        """Whether a generation depends on how many there are in all."""
+        return self.schedule != "constant" or self.averaging > 0
+
+
+@dataclass(frozen=True)
+class GradientOptions(AugmentationOptions, LearningOptions):
+    """Settings of gradient descent."""
+
+
+@dataclass(frozen=True)
+class GradientContext:
+    """What a run computes once and never saves."""
+
+    options: GradientOptions
+    backend: Backend
+    network: Network
+    learner: Learner = field(repr=False)
+    features: Array = field(repr=False)  # (M, I) of the backend
+    labels: NDArray[np.int64]  # (M,)
+    images: tuple[int, int, int] | None  # C, H, W of what is augmented; None where nothing is
+    decay: Float32 | None = field(repr=False)  # (D,) of weights, 0 of all else; None where there is none
+    generations: int  # in all
+
+
+@dataclass(frozen=True)
+class GradientState(State):
+    """What lives between generations."""
+
+    genes: Float32  # (D,)
+    statistics: Float32  # (E,) what layers keep count of
+    moments: Float32  # (2, D) of the optimiser, or zeros
+    average: Float32  # (D,) mean genes of the last `averaged` generations
+    averaged: int = 0
+    loss: float = 0.0  # mean over the last batch, before its step
+    accuracy: float = 0.0  # fraction of the last batch predicted right, before its step
+
+    def metrics(self) -> dict[str, float]:
+        """Return what is recorded of the last generation."""
+        return {"loss": self.loss, "mean_accuracy": self.accuracy}
+
+    def kept_statistics(self) -> Float32:
+        """Return what batch normalisation and the like need for prediction, (E,)."""
+        return self.statistics
+
+
+class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState]):
+    """The strategy `gradient`."""
+
+    name = "gradient"
+    summary = "one network by backpropagation: no evolution, but the baseline that all else here is held against"
+    Options = GradientOptions
+
+    @staticmethod
+    def works(options: GradientOptions, depth: int) -> tuple[Work, ...]:
+        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        return ()
+
+    @staticmethod
+    def prepare(problem: Problem, options: GradientOptions, backend: Backend) -> GradientContext:
+        """Put together what stays the same.
+
+        Raises
+        ------
+        UsageError
+            Without labelled data, for a layer without a gradient, or where images are to be augmented and are none.
+        """
+        if problem.features is None or problem.labels is None:
+            raise UsageError(
+                "gradient follows the gradient of a loss on labelled data: it needs a dataset (those that keep a "
+                "population, such as genreg, take a fitness of whole models)"
+            )
+        network = problem.network
+        loss = functools.partial(negative_log_likelihood, smoothing=options.label_smoothing)
+        return GradientContext(
+            dataclasses.replace(options, batch_size=min(options.batch_size, len(problem.labels))),
+            backend,
+            network,
+            backend.learner(network, loss),
+            problem.features,
+            problem.labels,
+            augmented_shape(network, options),
+            weight_decay(network, options.weight_decay) if options.weight_decay else None,
+            problem.generations,
+        )
+
+    @classmethod
+    def start(cls, context: GradientContext, stream: Stream) -> GradientState:
+        """Draw the first genes."""
+        drawn = cls.seeded(first_genes(context.network, context.options.initial_gain, stream))
+        return dataclasses.replace(drawn, statistics=context.network.first_statistics)
+
+    @staticmethod
+    def seeded(genes: Float32) -> GradientState:
+        """Return a start from one genome (D,) of a network without statistics."""
+        genes = np.array(genes, np.float32)
+        return GradientState(
+            0, genes, np.empty(0, np.float32), np.zeros((2, len(genes)), np.float32), np.zeros_like(genes)
+        )
+
+    @staticmethod
+    def step(state: GradientState, context: GradientContext, stream: Stream) -> GradientState:
+        """Find the gradient on the next batch, and do a step.
+
+        Raises
+        ------
+        FitnessError
+            If loss or weights are no longer finite: nothing would come back from that.
+        """
+        options, generation = context.options, state.generation
+        rows, _ = rows_of(len(context.labels), options.batch_size, stream, generation)
+        features = batch_of(context, rows, stream, generation)
+        found = context.learner.gradient(
+            state.genes, state.statistics, features, context.labels[rows], Passing(True, stream, generation)
+        )
+        rate = options.learning_rate * SCHEDULES[options.schedule](generation, context.generations)
+        optimiser = Optimiser(options.optimiser, rate, options.momentum)
+        with np.errstate(all="ignore"):
+            genes, moments = follow(
+                optimiser, state.genes, found.gradient, state.moments, generation + 1, context.decay, options.clip
+            )
+        if not (math.isfinite(found.loss) and all(map(all_finite, (genes, moments, found.statistics)))):
+            raise FitnessError(
+                f"generation {generation + 1}: the network diverged, its loss or weights became infinite or NaN: "
+                f"lower learning_rate ({options.learning_rate:g})"
+            )
+        average, averaged = state.average, 0
+        if options.averaging and not len(state.statistics):
+            average, averaged = running_average(
+                average, state.averaged, genes, generation, context.generations, options.averaging
+            )
+        accuracy = 0.0 if found.accuracy is None else found.accuracy
+        return GradientState(generation + 1, genes, found.statistics, moments, average, averaged, found.loss, accuracy)
+
+    @staticmethod
+    def plan(problem: Problem, options: GradientOptions, backend: Backend) -> Plan:
+        """Say how a generation is computed, and what memory that takes: two states, a gradient, a batch's values."""
+        network = problem.network
+        values = sum(math.prod(shape) for shape in network.shapes)
+        images = min(options.batch_size, options.batch_size if problem.labels is None else len(problem.labels))
+        kept = f"3 x {images:,} images x {values:,} values x 4 bytes"
+        what = f"backpropagation through {len(network.learning)} layers, {images:,} images"
+        return plan_of(what, network.gene_count, 10, problem.features, kept, 12 * images * values)
+
+    @staticmethod
+    def champions(state: GradientState) -> dict[str, Float32]:
+        """Return `best`: the average genes once there is one, else the present ones."""
+        return {"best": state.average if state.averaged else state.genes}
+
+
+def batch_of(context: GradientContext, rows: NDArray[np.int64], stream: Stream, generation: int) -> Array:
+    """Return the features (N, I) of a generation's rows, augmented where that is wanted; the backend's."""
+    backend = context.backend
+    with backend.computing():
+        features = context.features[array_module(context.features).asarray(rows)]
+        if context.images is None:
+            return features
+        images = backend.to_host(features).reshape(-1, *context.images)
+        return backend.to_device(augment(images, context.options, stream, generation).reshape(len(rows), -1))
+
+
+def all_finite(values: Float32) -> bool:
+    """Whether none of some numbers is infinite or NaN."""
+    return bool(np.isfinite(values).all())
