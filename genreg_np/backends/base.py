@@ -171,6 +171,8 @@ class Work(IntEnum):
     IMAGES = 2  # levels, standardise
     GRADIENTS = 3  # descend
     SCORED_PAIRS = 4  # perturb, for another fitness than log-probability or more than one hidden layer
+    LOGITS = 5  # nothing else
+    MAPS = 6  # layers of maps, forward and back
 
 
 class Backend(ImageBackend, GradientBackend, ABC):

@@ -22,7 +22,7 @@ from genreg_np.runs.checkpoint import SavedRun, pack_checkpoint
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.direction import Direction
 from genreg_np.runs.evaluation import Looks
-from genreg_np.runs.start import backend_of, check_kinds, check_memory, check_start, layers_for, outputs_named, pose
+from genreg_np.runs.start import backend_of, check_kinds, check_memory, check_start, outputs_named, pose, works_for
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.strategies.base import AnyPopulationStrategy, State
 from genreg_np.streams import Stream
@@ -61,8 +61,7 @@ class Generations:
             self.config = self.config.with_image_fitness()
         self.backend = backend_of(backend, threads)
         self.strategy = strategy_class(self.config.strategy)
-        depth = layers_for(self.strategy, dataset, self.config, network)
-        works = self.strategy.works(self.config.options, depth)
+        works = works_for(self.strategy, dataset, self.config, network)
         self.compile_seconds = self.backend.warm_up(works, on_compiling)
         self.clock = clock
         started = clock()

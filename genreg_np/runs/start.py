@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from genreg_np import backends
 from genreg_np.backends import memory
-from genreg_np.backends.base import Backend
+from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.labels import short_name
@@ -83,10 +83,10 @@ def outputs_named(class_names: Any, network: Network | None) -> tuple[str, ...]:
     return names
 
 
-def layers_for(
+def works_for(
     strategy: type[AnyStrategy], dataset: Dataset | None, config: TrainConfig, network: Network | None
-) -> int:
-    """Return how many layers will learn, and refuse those that a strategy cannot train, before anything is computed.
+) -> tuple[Work, ...]:
+    """Return what a backend will have to do; refuse layers that a strategy cannot train, before anything is computed.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def layers_for(
     if network is None and dataset is not None and config.network:
         network = hidden_layers(config).build(dataset)
     if network is None:
-        return len(config.hidden) + 1
+        return strategy.works(config.options, len(config.hidden) + 1)
     for number, layer in enumerate(network.learning, start=1):
         where = f"layer {number}, {layer.words()!r}"
         if strategy.takes is Takes.DENSE and not isinstance(layer, Dense):
@@ -109,7 +109,8 @@ def layers_for(
                 f"{where}: means something only under a strategy with gradients, such as gradient, which "
                 f"{strategy.name} is not: choose one, or leave it out"
             )
-    return len(network.learning)
+    works = strategy.works(config.options, len(network.learning))
+    return works if network.is_dense else (*works, Work.MAPS)
 
 
 def described(

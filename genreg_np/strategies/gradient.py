@@ -34,7 +34,7 @@ from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies.ascent import running_average, weight_decay
 from genreg_np.strategies.augmentation import AugmentationOptions, augment, augmented_shape
-from genreg_np.strategies.base import State, Strategy, first_genes, plan_of
+from genreg_np.strategies.base import State, Strategy, Takes, first_genes, plan_of
 from genreg_np.strategies.epochs import rows_of
 from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Stream
@@ -113,11 +113,12 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
     name = "gradient"
     summary = "one network by backpropagation: no evolution, but the baseline that all else here is held against"
     Options = GradientOptions
+    takes = Takes.ANY
 
     @staticmethod
     def works(options: GradientOptions, depth: int) -> tuple[Work, ...]:
         """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
-        return ()
+        return (Work.LOGITS,)
 
     @staticmethod
     def prepare(problem: Problem, options: GradientOptions, backend: Backend) -> GradientContext:

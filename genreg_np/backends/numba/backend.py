@@ -38,8 +38,10 @@ from genreg_np.backends.numba import warm as numba_warm
 from genreg_np.backends.numba.kernels import offspring
 from genreg_np.backends.numba.kernels.jit import is_compiled, mark_compiled
 from genreg_np.backends.numba.kernels.network import activate, multiply, multiply_turned
+from genreg_np.backends.numba.maps import fast_stack
 from genreg_np.backends.threads import share_out, single_threaded_blas, usable_processors
 from genreg_np.errors import UsageError
+from genreg_np.layers.composite import Stack
 from genreg_np.layers.images import FixedLayer, Standardise, UInt8
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
@@ -118,6 +120,10 @@ class NumbaBackend(Backend):
             self._warm |= cold
             self.compile_seconds += time.perf_counter() - start
         return self.compile_seconds
+
+    def stack(self, network: Network) -> Stack:
+        """Return the learning layers, those of maps by kernels; it has memory of its own, for one thread at a time."""
+        return fast_stack(network.learning)
 
     def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
         """Judge genomes of the brood on the batch."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from genreg_np.backends.numba.kernels.lanes import FILTERS, LANES, MOST_TAPS
 from genreg_np.backends.numba.slide import Slide
 from genreg_np.layers.activation import Activation
 from genreg_np.layers.base import PREDICTING, Array, Float32, Kept, Layer, Parameter, Passing
+from genreg_np.layers.branching import Concatenate, Residual
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.normalise import EPSILON, MOMENTUM, BatchNorm
@@ -145,7 +146,7 @@ class FastConvolution(Layer):
         """Return what predictions do to z."""
         biases = own[1]
         if self.norm is None:
-            return np.ones_like(biases), biases
+            return np.ones_like(biases), np.array(biases)
         _, _, scale, shift, mean, variance = own
         scale = scale / np.sqrt(variance + np.float32(EPSILON))
         return scale, shift + (biases - mean) * scale
@@ -208,7 +209,7 @@ class FastConvolution(Layer):
         """Fill the gradients by weights, biases, scale and shift; return that by z, flat."""
         seen, places, normal = kept
         (rows, columns), margin = self.convolution.grid, slide.back_margin
-        dz, totals, sums = self._give_back(slide, places, by_out, None, rows, margin)
+        dz, _, sums = self._give_back(slide, places, by_out, None, rows, margin)
         line, width, scale = (columns + 2 * margin) * slide.images, columns * slide.images, own[2]
         where, zero = (margin * slide.images, line, rows * line), np.zeros_like(scale)
         if normal is None:  # of a prediction: what training kept count of
@@ -311,7 +312,11 @@ class FastConvolution(Layer):
 
 
 def fast_stack(layers: Sequence[Layer]) -> Stack:
-    """Return layers with a FastConvolution in place of each convolution and what follows it."""
+    """Return layers with a FastConvolution in place of each convolution and what follows it, within others too."""
+    return Stack(_fast(layers))
+
+
+def _fast(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     found: list[Layer] = []
     queue = list(layers)
     while queue:
@@ -327,8 +332,12 @@ def fast_stack(layers: Sequence[Layer]) -> Stack:
                 pool = queue[0].size
                 del queue[0]
             layer = FastConvolution(layer, norm, leak, pool)
+        elif isinstance(layer, Residual):
+            layer = replace(layer, layers=_fast(layer.layers))
+        elif isinstance(layer, Concatenate):
+            layer = replace(layer, branches=tuple(_fast(branch) for branch in layer.branches))
         found.append(layer)
-    return Stack(tuple(found))
+    return tuple(found)
 
 
 def _is_windows_apart(layer: Pooling) -> bool:

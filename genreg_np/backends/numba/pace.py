@@ -37,7 +37,7 @@ SECONDS = {  # of warm.EXAMPLES, in that order, on one core of 2.5 GHz: bench/ke
     "total by log": 0.7,
     "mutate": 0.7,
     "compare by log": 0.6,
-    "spread": 0.5,
+    "spread pairs": 0.5,
     "gather batches": 0.4,
     "first genes": 0.3,
     "transpose first": 0.3,

@@ -21,7 +21,7 @@ import numpy as np
 from genreg_np.backends.base import Backend, Batch, Brood, Told, Work
 from genreg_np.backends.numba.broods import BroodTiles, Offspring, whole
 from genreg_np.backends.numba.gradients import layer_table
-from genreg_np.backends.numba.kernels import brood, descent, mutants, perturb
+from genreg_np.backends.numba.kernels import brood, descent, maps, mutants, perturb
 from genreg_np.backends.numba.kernels.jit import cache_folder
 from genreg_np.backends.numba.kernels.network import PREDICTION, activate, multiply, multiply_turned
 from genreg_np.backends.numba.pace import Pace, telling
@@ -103,10 +103,48 @@ def _credit(backend: Backend) -> None:
     perturb.credit(credits, GENOMES[0].copy(), TWO[:, None].copy(), signs, layers, SHARES, HALF, 1, True)
 
 
+ROW, TAP, PLACES, ONE_SHARE = (
+    np.zeros(1024, np.float32),
+    np.zeros(1, np.int64),
+    np.zeros(256, np.uint8),
+    np.ones(1, np.float32),
+)
+ONE_ROW = np.array([[0, 0, 0, 1]], np.int64)
+
+
+def _convolve(backend: Backend) -> None:
+    seen, shape = (ROW, TAP, ROW[:8].copy(), ONE_ROW), (1, 1, 16, 1)
+    maps.convolve(ROW.copy(), PLACES, np.zeros((8, 1, 16), np.float32), *seen, ONE_SHARE, ONE_SHARE, TAP, shape, HALF)
+
+
+def _unfinish(backend: Backend) -> None:
+    shape, sums = (1, 1, 16, 1, 16), np.zeros((1, 16), np.float32)
+    maps.unfinish(ROW.copy(), sums, ROW.copy(), ROW, PLACES, ROW, TAP, ONE_ROW, TAP, shape, 16, 0, HALF)
+
+
+def _sums_of(backend: Backend) -> None:
+    maps.sums_of(np.zeros((1, 2), np.float32), ROW, 0, 16, 16, ONE_SHARE, ROW, 16, ONE_SHARE, (1, 16))
+
+
+def _renormalise(backend: Backend) -> None:
+    maps.renormalise(ROW.copy(), 0, 16, 16, ROW, 16, ONE_SHARE, ONE_SHARE, ONE_SHARE, (1, 16))
+
+
 # Kernels with a run's types, none twice, the dearest first by pace.SECONDS: every other one is the second process's.
 EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "descend": _descend,
     "detect": _detect,
+    "unfinish": _unfinish,
+    "convolve": _convolve,
+    "weigh": lambda _: maps.weigh(ROW[:128].copy(), ROW, 16, 0, ROW, TAP, ONE_ROW, 16),
+    "correlate": lambda _: maps.correlate(ROW.copy(), 16, ROW, TAP, ROW[:8].copy(), ONE_ROW, 16),
+    "finish": lambda _: maps.finish(
+        ROW.copy(), PLACES, ROW, ONE_ROW, 16, ONE_SHARE, ONE_SHARE, TAP, (1, 1, 16, 1), HALF
+    ),
+    "sums of maps": _sums_of,
+    "renormalise": _renormalise,
+    "spread": lambda _: maps.spread(np.zeros((1, 1, 1, 1, 16), np.float32), ROW[:16].reshape(1, 1, 1, 16), 0, 1),
+    "lane sums": lambda _: maps.lane_sums(ROW[:1].copy(), ROW.reshape(-1, 16)),
     "compare by score": _by_score,
     "forward": _forward,
     "total by score": lambda _: mutants.total_by_score(np.zeros(2), TWO, LABELS, SHARES, BITS[0], TASK),
@@ -119,7 +157,7 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "total by log": lambda _: mutants.total_by_log(np.zeros(2), TWO, LABELS, SHARES),
     "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
     "compare by log": lambda _: mutants.compare_by_log(TWO.copy(), TWO, TWO[None], LABELS, 1),
-    "spread": lambda _: perturb.spread(TWO[None].copy(), TWO.copy(), TWO, TWO[0], TWO),
+    "spread pairs": lambda _: perturb.spread(TWO[None].copy(), TWO.copy(), TWO, TWO[0], TWO),
     "gather batches": _gather_batches,
     "first genes": _fill_first,
     "transpose first": lambda _: descent.transpose_first(GENOMES.copy(), GENOMES, 2, 2, 0, 1),
@@ -139,12 +177,17 @@ NEEDED = {
         *("draw words", *LOGITS),
     ),
     Work.PAIRS: (
-        *("compare by log", "total by log", "mutate units", "spread", "credit", "add tiles", "forward"),
+        *("compare by log", "total by log", "mutate units", "spread pairs", "credit", "add tiles", "forward"),
         *LOGITS,
     ),
     Work.SCORED_PAIRS: ("compare by score", "total by score", "draw words"),
     Work.IMAGES: ("detect", "deskew", "standardise", *LOGITS),
     Work.GRADIENTS: ("descend", "gather batches", "transpose first", *LOGITS),
+    Work.LOGITS: LOGITS,
+    Work.MAPS: (
+        *("unfinish", "convolve", "weigh", "correlate", "finish", "sums of maps", "renormalise", "spread"),
+        "lane sums",
+    ),
 }
 
 

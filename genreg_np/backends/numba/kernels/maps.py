@@ -28,11 +28,13 @@ INT = np.int64
 @kernel()
 def spread(seen, maps, left, stride):
     """Fill seen (C, H, s, W', N) with maps (C, H, W, N): column x goes to (x + left) // s of its remainder."""
-    channels, height, width, _ = maps.shape
+    channels, height, width, images = maps.shape
     for c in range(channels):
         for y in range(height):
             for x in range(width):
-                seen[c, y, (x + left) % stride, (x + left) // stride] = maps[c, y, x]
+                out, own = seen[c, y, (x + left) % stride, (x + left) // stride], maps[c, y, x]
+                for n in range(images):
+                    out[n] = own[n]
 
 
 @part()
