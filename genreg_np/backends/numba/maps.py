@@ -173,19 +173,23 @@ class FastConvolution(Layer):
     def _unfinish(self, slide: Slide, kept: Kept, by_out: Float32, found: list[Float32], wanted: bool) -> Float32:
         """Fill the gradients by weights (F, C, K, K) and biases; return that by z, flat, where it is wanted."""
         seen, places, _ = kept
-        height, margin = (self.convolution.grid[0], slide.back_margin) if wanted else (self.pool, 0)
-        dz, totals, sums = self._give_back(slide, places, by_out, (seen if found else None), height, margin)
+        grid, margin, width = self.convolution.grid, slide.back_margin, slide.back_width
+        what = (grid[0], margin, width) if wanted else (self.pool, 0, grid[1])
+        dz, totals, sums = self._give_back(slide, places, by_out, (seen if found else None), *what)
         if found:
             kernels.lane_sums(found[1], totals)
             self._weights_of(sums, found[0])
         return dz
 
     def _give_back(
-        self, slide: Slide, places: Float32, by_out: Float32, seen: Float32 | None, height: int, margin: int
+        self, slide: Slide, places: Float32, by_out: Float32, seen: Float32 | None, height: int, margin: int, width: int
     ) -> tuple[Float32, Float32, Float32]:
-        """Return the gradient by n in rows with margins, of which only `height` are kept, and what it sums up to."""
+        """Return the gradient by n, and what it sums up to for weights and shifts.
+
+        Only `height` of its rows are kept, each of so many columns, of which the first `margin` are 0.
+        """
         filters, (_, columns), images = self.convolution.filters, self.convolution.grid, slide.images
-        line, blocks = (columns + 2 * margin) * images, up(filters, FILTERS) // FILTERS
+        line, blocks = width * images, up(filters, FILTERS) // FILTERS
         rows = self._rows(slide, height, line)
         dz = self._array(("dz", height, margin), (blocks * FILTERS * height * line,), zero=True)
         sums, totals = (
@@ -197,8 +201,8 @@ class FastConvolution(Layer):
             dz[...] = 0  # what no window sees has a gradient once it was normalised
         out_rows = self.convolution.grid[0] // self.pool
         shape = out_rows, columns // self.pool, images, self.pool, columns * images
-        windows, where = slide.windows(self.pool, columns + 2 * margin), (height * line, margin * images)
-        own = sums.reshape(-1) if seen is not None else sums[:0, 0]
+        windows, where = slide.windows(self.pool, width), (height * line, margin * images)
+        own = sums.reshape(-1)[: sums.size if seen is not None else 0]
         what = places, by_out if seen is None else seen, slide.offsets, rows, windows, shape
         kernels.unfinish(own, totals, dz, by_out, *what, *where, np.float32(self.leak))
         return dz, totals, sums
@@ -209,8 +213,8 @@ class FastConvolution(Layer):
         """Fill the gradients by weights, biases, scale and shift; return that by z, flat."""
         seen, places, normal = kept
         (rows, columns), margin = self.convolution.grid, slide.back_margin
-        dz, _, sums = self._give_back(slide, places, by_out, None, rows, margin)
-        line, width, scale = (columns + 2 * margin) * slide.images, columns * slide.images, own[2]
+        dz, _, sums = self._give_back(slide, places, by_out, None, rows, margin, slide.back_width)
+        line, width, scale = slide.back_width * slide.images, columns * slide.images, own[2]
         where, zero = (margin * slide.images, line, rows * line), np.zeros_like(scale)
         if normal is None:  # of a prediction: what training kept count of
             z = self._array(("z", 0), (up(len(scale), FILTERS) * rows * width,))

@@ -68,8 +68,9 @@ class Slide:
 
     @functools.cached_property
     def back_width(self) -> int:
-        """Columns of a row of gradients with its zeros."""
-        return self.layer.grid[1] + 2 * self.back_margin
+        """Columns of a row of gradients with its zeros; more after it where a stride leaves columns of maps over."""
+        last = (self.layer.shape[2] - 1 + self.layer.margins[1][0]) // self.layer.stride
+        return self.back_margin + max(self.layer.grid[1] + self.back_margin, last + 1)
 
     @functools.cached_property
     def phases(self) -> list[Phase]:
