@@ -56,10 +56,12 @@ def check_layer(
     seed: int,
     training: bool = False,
     statistics: list[np.ndarray] | None = None,
+    passes: int = 0,
 ) -> None:
     """Hold all gradients of a layer against finite differences of the weighted sum of what comes out.
 
-    Every pass draws the same words, and begins with the same statistics: those given, or positive ones.
+    Every pass draws the same words, and begins with the same statistics: those given, or positive ones, after so many
+    passes in training.
     """
     rng = np.random.default_rng(seed)
     lead = () if shared else (networks,)
@@ -73,6 +75,10 @@ def check_layer(
         arrays = list(itertools.chain(*dealt(layers, parameters, [kept.copy() for kept in statistics])))
         return arrays, *layer.forward(arrays, values, Passing(training, Stream(seed), step=1))
 
+    for _ in range(passes):
+        layer.forward(
+            list(itertools.chain(*dealt(layers, parameters, statistics))), values, Passing(True, Stream(seed))
+        )
     arrays, outputs, kept = forward()
     weights = rng.normal(size=(networks, *outputs.shape[-2:]))
     by_input, by_parameters = layer.backward(arrays, kept, weights)
