@@ -44,6 +44,7 @@ from genreg_np.layers.upsample import TransposedConvolution
 from genreg_np.settings import whole_numbers
 
 EPSILON = 1e-8  # of the variance that a deviation is the root of
+TINY = 1e-12  # what is divided by instead of 0, which weights of 0 would give
 ROW_AXES = {"dense": 0, "convolution": 0, "transposed-convolution": 1}  # along which units or filters lie
 
 
@@ -146,7 +147,7 @@ class SpectralNorm(Layer):
         sums = (rows * right[:, None]).sum(axis=-1)
         if passing.training:
             left[...] = _unit(sums)
-        return right, (left * sums).sum(axis=-1)
+        return right, array_module(weights).maximum((left * sums).sum(axis=-1), TINY)
 
     def _units_first(self, weights: Array) -> Array:
         return array_module(weights).moveaxis(weights, 1 + ROW_AXES[self.layer.kind], 1)
@@ -160,7 +161,7 @@ class SpectralNorm(Layer):
 def _unit(vectors: Array) -> Array:
     """Return vectors (P, n) of length 1; those without a length stay 0."""
     xp = array_module(vectors)
-    return vectors / xp.maximum(xp.sqrt((vectors * vectors).sum(axis=-1, keepdims=True)), 1e-12)
+    return vectors / xp.maximum(xp.sqrt((vectors * vectors).sum(axis=-1, keepdims=True)), TINY)
 
 
 @dataclass(frozen=True)

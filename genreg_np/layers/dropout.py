@@ -42,6 +42,7 @@ class Dropout(Layer):
         object.__setattr__(self, "inputs", whole_number(self.inputs, "inputs of dropout", least=1))
         if isinstance(self.rate, bool) or not isinstance(self.rate, (int, float)) or not 0 <= self.rate < 1:
             raise UsageError(f"dropout {self.rate!r}: the rate must be a number from 0 to below 1")
+        object.__setattr__(self, "rate", float(self.rate))
 
     @classmethod
     def example(cls) -> tuple[Dropout, tuple[int, ...]]:
@@ -70,7 +71,7 @@ class Dropout(Layer):
 
     def words(self) -> str:
         """Return e.g. "dropout 0.5"."""
-        return f"dropout {self.rate:g}"
+        return f"dropout {np.format_float_positional(self.rate, trim='-')}"
 
     def header(self) -> dict[str, Any]:
         """Return the layer as a checkpoint's header describes it."""
