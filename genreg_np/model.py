@@ -26,7 +26,7 @@ from genreg_np.errors import UsageError
 from genreg_np.files import pack_arrays, write_atomic
 from genreg_np.layers import read_layer
 from genreg_np.layers.base import Arrays, Float32, Layer, Parameter
-from genreg_np.layers.composite import Stack
+from genreg_np.layers.composite import Stack, dealt
 from genreg_np.layers.dense import Dense
 from genreg_np.layers.images import FixedLayer, Standardise
 from genreg_np.settings import names_of, whole_numbers
@@ -182,14 +182,8 @@ class Network:
 
     def arrays_of(self, genes: Float32, statistics: Float32) -> list[Float32]:
         """Return what `stack` takes as views of genes (..., D) and statistics (..., E): each layer's, one by one."""
-        learned = iter(_views(genes, self.parameter_slices))
-        kept = iter(_views(statistics, self.statistic_slices))
-        return [
-            next(source)
-            for layer in self.learning
-            for source, arrays in ((learned, layer.parameters), (kept, layer.statistics))
-            for _ in arrays
-        ]
+        learned, kept = _views(genes, self.parameter_slices), _views(statistics, self.statistic_slices)
+        return list(itertools.chain.from_iterable(dealt(self.learning, learned, kept)))
 
     @functools.cached_property
     def finished(self) -> Network:

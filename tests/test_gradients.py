@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -11,13 +12,14 @@ from hypothesis import strategies as st
 
 from genreg_np.backends.gradients import Descent, joined, separate
 from genreg_np.errors import UsageError
-from genreg_np.layers.base import Layer
-from genreg_np.layers.composite import Stack
+from genreg_np.layers.base import Kept, Layer, Passing
+from genreg_np.layers.composite import Stack, dealt
 from genreg_np.layers.dense import Dense
 from genreg_np.layers.loss import log_softmax, negative_log_likelihood
 from genreg_np.layers.optimisers import MOMENTS, Optimiser
 from genreg_np.model import Network
 from genreg_np.strategies.mixed.networks import in_parts
+from genreg_np.streams import Stream
 from tests.helpers import one_line, patient
 
 STEP = 1e-6  # of finite differences, in float64
@@ -46,21 +48,43 @@ def by_differences(function: Callable[[], float], array: np.ndarray) -> np.ndarr
 
 
 def check_layer(
-    layer: Layer | Stack, networks: int, input_shape: tuple[int, ...], images: int, shared: bool, seed: int
+    layer: Layer | Stack,
+    networks: int,
+    input_shape: tuple[int, ...],
+    images: int,
+    shared: bool,
+    seed: int,
+    training: bool = False,
+    statistics: list[np.ndarray] | None = None,
+    passes: int = 0,
 ) -> None:
-    """Hold all gradients of a layer against finite differences of the weighted sum of what comes out."""
+    """Hold all gradients of a layer against finite differences of the weighted sum of what comes out.
+
+    Every pass draws the same words, and begins with the same statistics: those given, or positive ones, after so many
+    passes in training.
+    """
     rng = np.random.default_rng(seed)
     lead = () if shared else (networks,)
-    values = draw(rng, *lead, *input_shape, images)
+    values = draw(rng, *lead, int(np.prod(input_shape)), images)
     layers = layer.layers if isinstance(layer, Stack) else (layer,)
-    learned = [parameter for own in layers for parameter in own.parameters]
-    parameters = [draw(rng, networks, *parameter.shape) for parameter in learned]
-    outputs, kept = layer.forward(parameters, values)
-    weights = rng.normal(size=outputs.shape)
-    by_input, by_parameters = layer.backward(parameters, kept, weights)
+    parameters = [draw(rng, networks, *one.shape) for own in layers for one in own.parameters]
+    if statistics is None:
+        statistics = [np.abs(draw(rng, networks, *one.shape)) for own in layers for one in own.statistics]
+
+    def forward() -> tuple[list[np.ndarray], np.ndarray, Kept]:
+        arrays = list(itertools.chain(*dealt(layers, parameters, [kept.copy() for kept in statistics])))
+        return arrays, *layer.forward(arrays, values, Passing(training, Stream(seed), step=1))
+
+    for _ in range(passes):
+        layer.forward(
+            list(itertools.chain(*dealt(layers, parameters, statistics))), values, Passing(True, Stream(seed))
+        )
+    arrays, outputs, kept = forward()
+    weights = rng.normal(size=(networks, *outputs.shape[-2:]))
+    by_input, by_parameters = layer.backward(arrays, kept, weights)
 
     def weighted(network: int | None = None) -> float:
-        found = layer.forward(parameters, values)[0] * weights
+        found = forward()[1] * weights
         return float(found.sum() if network is None else found[network].sum())
 
     assert len(by_parameters) == len(parameters)
@@ -71,10 +95,10 @@ def check_layer(
     else:
         expected = by_differences(weighted, values)
     assert by_input == pytest.approx(expected, abs=1e-6)
-    unwanted, again = layer.backward(parameters, kept, weights, wanted=False)
+    unwanted, again = layer.backward(arrays, kept, weights, wanted=False)
     assert unwanted is None or unwanted.shape == by_input.shape
     assert all(np.array_equal(one, other) for one, other in zip(again, by_parameters, strict=True))
-    back, none = layer.backward(parameters, kept, weights, learning=False)
+    back, none = layer.backward(arrays, kept, weights, learning=False)
     assert np.array_equal(back, by_input)
     assert none == []
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,12 @@ from genreg_np.backends.base import Backend
 from genreg_np.data import built_in
 from genreg_np.errors import GenregError, MissingExtraError, RunError, UsageError
 from genreg_np.infer import ModelError
+from genreg_np.layers.activation import Activation
+from genreg_np.layers.branching import Residual
 from genreg_np.layers.dense import Dense
+from genreg_np.layers.dropout import Dropout
+from genreg_np.layers.normalise import BatchNorm
+from genreg_np.layers.shaping import Flatten
 from genreg_np.model import Network
 from genreg_np.runs.config import TrainConfig, default_preset
 from genreg_np.runs.evolution import Evolution
@@ -33,7 +37,6 @@ from tests.helpers import (
     tiny_config,
 )
 from tests.test_checkpoints import checkpoint
-from tests.test_gradients import Convolution, MeanOfMaps, ToCome
 
 
 @pytest.mark.parametrize("name", list(strategies.REGISTRY))
@@ -81,62 +84,46 @@ def test_the_tables_of_the_tests_name_nothing_that_is_not_there() -> None:
         assert set(strategies_for(test)) == known - set(reasons)
 
 
-# Layers that nobody can train yet
+# Layers that mean something only while gradients are followed
 
-
-@dataclass(frozen=True)
-class Same(ToCome):
-    """Nothing is changed, nothing is learned."""
-
-    kind = "same"
-
-    def forward(self, parameters: Sequence[Any], values: Any) -> tuple[Any, Any]:
-        return values, None
-
-
-UNTRAINABLE = {
-    "between dense ones": Network((4, 4), (Dense(16, 5), Same(), Dense(5, 4))),
-    "before them": Network((4, 4), (Same(), Dense(16, 4))),
+SHAPE = (1, 4, 4)
+ONLY_BY_GRADIENT: dict[str, tuple[Network, str]] = {
+    "dropout between dense ones": (Network(SHAPE, (Dense(16, 5), Dropout(5, 0.5), Dense(5, 4))), "dropout"),
+    "batch norm before them": (Network(SHAPE, (BatchNorm(SHAPE), Dense(16, 4))), "batch-norm"),
+    "within a residual": (Network(SHAPE, (Residual(SHAPE, (BatchNorm(SHAPE),)), Dense(16, 4))), "residual"),
 }
 
 
-@pytest.mark.parametrize("network", list(UNTRAINABLE))
+@pytest.mark.parametrize("name", list(ONLY_BY_GRADIENT))
 @pytest.mark.parametrize("backend", CPU_BACKENDS)
-@pytest.mark.parametrize("strategy", list(strategies.REGISTRY))
-def test_a_layer_that_cannot_be_trained_is_refused_in_one_line(strategy: str, backend: str, network: str) -> None:
-    """Before anything is computed: which layer it is, and what can be; or that the strategy builds its own network."""
+@pytest.mark.parametrize("strategy", strategies_for("layers that only gradients train"))
+def test_a_layer_that_only_gradients_train_is_refused_in_one_line(strategy: str, backend: str, name: str) -> None:
+    """Before anything is computed: which layer it is; or that the strategy builds its own network."""
+    network, kind = ONLY_BY_GRADIENT[name]
     with pytest.raises(UsageError) as raised:
-        Evolution(
-            tiny_config(strategy=strategy),
-            dataset_for(strategy, DATASET),
-            network=UNTRAINABLE[network],
-            backend=backend,
-        ).run(1)
+        Evolution(tiny_config(strategy=strategy), dataset_for(strategy, DATASET), network=network, backend=backend).run(
+            1
+        )
     line = one_line(raised.value)
-    built_by_strategy = "builds its own network" in line or "build it to fit" in line
-    place = next(number for number, layer in enumerate(UNTRAINABLE[network].layers) if isinstance(layer, Same))
-    assert built_by_strategy or f"layer {place} (same) is not dense: strategies and backends take dense layers" in line
+    assert "builds its own network" in line or "build it to fit" in line or (kind in line and "layer " in line)
 
 
 @pytest.mark.parametrize("strategy", list(strategies.REGISTRY))
 def test_a_fitness_of_ones_own_on_such_a_network_is_refused_in_one_line(strategy: str) -> None:
-    """Some strategies need no dense layers to make genomes; the runtime then says which kind it does not know."""
-
-    def run() -> None:
-        network = Network((1, 3, 4), (Convolution(1, 2), MeanOfMaps(), Dense(12, 2)))
-        Evolution(tiny_config(strategy=strategy), network=network, backend="numpy").run(1, fitness=smallness)
-
+    """Where it is not refused, no genes are lost."""
+    network = ONLY_BY_GRADIENT["dropout between dense ones"][0]
     with pytest.raises((GenregError, ModelError)) as raised:
-        run()
+        Evolution(tiny_config(strategy=strategy), network=network, backend="numpy").run(1, fitness=smallness)
     one_line(raised.value)
 
 
 def test_a_network_of_other_layers_describes_itself() -> None:
     """Where it is refused, whoever says so can say what it is."""
-    assert UNTRAINABLE["between dense ones"].describe() == "16 inputs, dense, same, dense, 109 weights and biases"
+    network, _ = ONLY_BY_GRADIENT["dropout between dense ones"]
+    assert network.describe() == "1 x 4 x 4: dense 5 / dropout 0.5 / dense 4, 109 weights and biases"
 
 
-@pytest.mark.parametrize("layers", [(), (MeanOfMaps(),), (Same(), Same())])
+@pytest.mark.parametrize("layers", [(), (Flatten((2, 3, 3)),), (Activation(18, "relu"), Dropout(18, 0.1))])
 def test_a_network_without_anything_to_learn_is_refused(layers: tuple[Any, ...]) -> None:
     with pytest.raises(UsageError, match="at least one layer that learns, such as a dense one") as raised:
         Network((2, 3, 3), layers)
@@ -146,7 +133,7 @@ def test_a_network_without_anything_to_learn_is_refused(layers: tuple[Any, ...])
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
-        ("kind", "convolution", "unknown kind of layer 'convolution'"),
+        ("kind", "attention", "unknown kind of layer 'attention'"),
         ("kind", ["dense"], "unknown kind of layer"),
         ("inputs", 7, "takes 7 inputs, but 3 arrive"),
         ("outputs", 0, "must be at least 1"),

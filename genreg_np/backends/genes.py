@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.layers.groups import Gene
+from genreg_np.layers.groups import Gene, joined_groups
 from genreg_np.model import Network
 
 
@@ -14,12 +14,7 @@ def crossover_runs(network: Network, gene: Gene) -> NDArray[np.int64]:
 
     None where every gene has a bit of its own, or none is exchanged.
     """
-    runs: list[tuple[int, int]] = []
-    start = group = 0
-    for layer in network.learning if gene not in (Gene.NONE, Gene.WEIGHT) else ():
-        if layer.parameters:
-            groups = layer.groups(gene)
-            runs += [(start + first, group + number) for first, number in groups.runs]
-            group += groups.count
-        start += layer.gene_count
-    return np.array(runs, np.int64).reshape(-1, 2)
+    if gene in (Gene.NONE, Gene.WEIGHT):
+        return np.empty((0, 2), np.int64)
+    parts = [(layer.gene_count, layer.groups(gene)) for layer in network.learning if layer.parameters]
+    return np.array(joined_groups(parts).runs, np.int64)

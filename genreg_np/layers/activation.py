@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.infer_layers import SELU_ALPHA, SELU_SCALE
-from genreg_np.layers.base import PREDICTING, Array, Kept, Layer, Parameter, Passing, array_module
+from genreg_np.layers.base import PREDICTING, Array, Kept, Layer, Parameter, Passing, array_module, by_channel
 from genreg_np.layers.groups import Gene, Groups, channel_groups
 
 Function = Callable[[Array], Array]
@@ -221,7 +221,7 @@ class Prelu(Layer):
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
         """Return what comes out, (P, I, N), and keep the inputs."""
         (slopes,) = parameters
-        maps = self._maps(values)
+        maps = by_channel(values, self.channels)
         found = array_module(values).where(maps > 0, maps, maps * slopes[..., None, None])
         return found.reshape(len(slopes), -1, values.shape[-1]), values
 
@@ -230,10 +230,7 @@ class Prelu(Layer):
     ) -> tuple[Array | None, list[Array]]:
         """Return the gradients by x and s."""
         (slopes,) = parameters
-        xp, maps, by_output = array_module(slopes), self._maps(kept), self._maps(gradient)
+        xp, maps, by_output = array_module(slopes), by_channel(kept, self.channels), by_channel(gradient, self.channels)
         by_slopes = [(by_output * xp.minimum(maps, 0)).sum(axis=(-2, -1))] if learning else []
         by_input = xp.where(maps > 0, by_output, by_output * slopes[..., None, None])
         return by_input.reshape(gradient.shape), by_slopes
-
-    def _maps(self, values: Array) -> Array:
-        return values.reshape(*values.shape[:-2], self.channels, -1, values.shape[-1])

@@ -266,17 +266,25 @@ def columns_of(maps: Array, axes: int = 3) -> Array:
     return maps.reshape(*lead, -1, maps.shape[-1])
 
 
+def by_channel(values: Array, channels: int) -> Array:
+    """Return columns (..., I, N) as (..., C, positions, N)."""
+    return values.reshape(*values.shape[:-2], channels, -1, values.shape[-1])
+
+
 def as_maps(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    """Refuse inputs that are no maps (C, H, W) as wanted, nor flat, nor one channel's (H, W).
+    """Refuse inputs that are not as many values as wanted, or maps with their channels last.
+
+    Values are taken as they lie, so that what only reshapes them need not be there (`Layer.finished`).
 
     Raises
     ------
     UsageError
         With both shapes.
     """
-    whole = tuple(extent for extent in shape)
-    if whole not in (wanted, (math.prod(wanted),)) and (1, *whole) != wanted:
-        raise UsageError(f"takes {_extents(wanted)} values, but {_extents(whole)} arrive")
+    channels_last = len(wanted) == 3 and shape != wanted and shape == (*wanted[1:], wanted[0]) and wanted[0] > 1
+    if math.prod(shape) != math.prod(wanted) or channels_last:
+        hint = ": put channels first" if channels_last else ""
+        raise UsageError(f"takes {_extents(wanted)} values, but {_extents(shape)} arrive{hint}")
 
 
 def _extents(shape: tuple[int, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 
@@ -62,3 +62,9 @@ class Stack:
         """Return each layer's own arrays out of those of all: its parameters, then its statistics."""
         ends = accumulate((len(layer.parameters) + len(layer.statistics) for layer in self.layers), initial=0)
         return [parameters[first:last] for first, last in pairwise(ends)]
+
+
+def dealt(layers: Sequence[Layer], learned: Iterable[Array], kept: Iterable[Array]) -> list[list[Array]]:
+    """Return each layer's own arrays, given those of the parameters of all and those of the statistics of all."""
+    learned, kept = iter(learned), iter(kept)
+    return [[next(learned) for _ in layer.parameters] + [next(kept) for _ in layer.statistics] for layer in layers]

@@ -144,8 +144,10 @@ class Convolution(Layer):
         """Nothing to refuse."""
 
     def scaled(self, arrays: Sequence[Array], scale: Array, shift: Array) -> list[Array] | None:
-        """Return weights and biases that give scale * z + shift."""
+        """Return weights and biases that give scale * z + shift; none where channels are not filters."""
         weights, biases = arrays
+        if len(scale) != self.filters:
+            return None
         return [weights * scale[:, None, None, None], biases * scale + shift]
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
@@ -153,7 +155,7 @@ class Convolution(Layer):
         weights, biases = parameters
         maps = self._padded(values)
         sums: Array = biases[..., None]
-        for i, j in self._taps():
+        for i, j in taps(self.size):
             sums = sums + array_module(maps).matmul(weights[..., i, j], self._moved(maps, i, j))
         return sums.reshape(len(weights), -1, values.shape[-1]), maps
 
@@ -166,7 +168,7 @@ class Convolution(Layer):
         gradients = []
         if learning:
             by_weights = xp.empty(weights.shape, weights.dtype)
-            for i, j in self._taps():
+            for i, j in taps(self.size):
                 by_weights[..., i, j] = xp.matmul(sums, self._moved(kept, i, j).swapaxes(-1, -2))
             gradients = [by_weights, sums.sum(axis=-1)]
         if not wanted:
@@ -174,13 +176,10 @@ class Convolution(Layer):
         (top, _), (left, _) = self.margins
         _, height, width = self.shape
         by_maps = xp.zeros((len(weights), *kept.shape[-4:]), weights.dtype)
-        for i, j in self._taps():
-            place = by_maps[self._places(i, j)]
+        for i, j in taps(self.size):
+            place = by_maps[tap_places(i, j, self.grid, self.stride)]
             place += xp.matmul(weights[..., i, j].swapaxes(-1, -2), sums).reshape(place.shape)
         return columns_of(by_maps[..., top : top + height, left : left + width, :]), gradients
-
-    def _taps(self) -> Iterator[tuple[int, int]]:
-        return ((i, j) for i in range(self.size) for j in range(self.size))
 
     def _padded(self, values: Array) -> Array:
         """Return columns as maps (..., C, H, W, N) with zeros around them."""
@@ -190,16 +189,21 @@ class Convolution(Layer):
         around = ((0, 0),) * (maps.ndim - 3)
         return array_module(maps).pad(maps, (*around, *self.margins, (0, 0)))
 
-    def _places(self, i: int, j: int) -> tuple[Any, ...]:
-        """Return where in padded maps the tap (i, j) looks."""
-        rows, columns = self.grid
-        last_row, last_column = i + (rows - 1) * self.stride + 1, j + (columns - 1) * self.stride + 1
-        return ..., slice(i, last_row, self.stride), slice(j, last_column, self.stride), slice(None)
-
     def _moved(self, maps: Array, i: int, j: int) -> Array:
         """Return what the tap (i, j) sees, (..., C, rows * columns * N)."""
-        seen = maps[self._places(i, j)]
+        seen = maps[tap_places(i, j, self.grid, self.stride)]
         return seen.reshape(*seen.shape[:-3], -1)
+
+
+def taps(size: int) -> Iterator[tuple[int, int]]:
+    """Yield row and column of every tap of a filter."""
+    return ((i, j) for i in range(size) for j in range(size))
+
+
+def tap_places(i: int, j: int, grid: tuple[int, int], stride: int) -> tuple[Any, ...]:
+    """Return where the tap (i, j) looks in padded maps (..., H, W, N), for a filter that has a grid of places."""
+    last_row, last_column = (tap + (places - 1) * stride + 1 for tap, places in zip((i, j), grid, strict=True))
+    return ..., slice(i, last_row, stride), slice(j, last_column, stride), slice(None)
 
 
 def _places(extent: int, size: int, stride: int, same: bool) -> int:

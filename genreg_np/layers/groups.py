@@ -85,3 +85,32 @@ def channel_groups(arrays: int, channels: int, gene: Gene) -> Groups:
     return Groups(
         channels, [(array * channels + channel, channel) for array in range(arrays) for channel in range(channels)]
     )
+
+
+def transposed_groups(channels: int, filters: int, area: int, gene: Gene) -> Groups:
+    """Return the groups of weights (C, F, area) and then biases (F,): a filter's own lie apart, a piece a channel."""
+    pieces = [(0, filters)]
+    if gene is Gene.UNIT:
+        pieces = [(number, number + 1) for number in range(filters)]
+    elif gene is Gene.BLOCK:
+        pieces = spans(filters)
+    across = spans(channels) if gene is Gene.BLOCK else [(0, channels)]
+    runs = [
+        ((channel * filters + piece[0]) * area, place * len(across) + column)
+        for column, (start, stop) in enumerate(across)
+        for channel in range(start, stop)
+        for place, piece in enumerate(pieces)
+    ]
+    biases = channels * filters * area
+    runs += [(biases + piece[0], (place + 1) * len(across) - 1) for place, piece in enumerate(pieces)]
+    return Groups(len(pieces) * len(across), runs)
+
+
+def joined_groups(parts: list[tuple[int, Groups]]) -> Groups:
+    """Return the groups of genes that lie one after the other, given how many genes each part has, and its groups."""
+    runs: list[tuple[int, int]] = []
+    start = count = 0
+    for genes, groups in parts:
+        runs += [(start + first, count + number) for first, number in groups.runs]
+        start, count = start + genes, count + groups.count
+    return Groups(count, runs)

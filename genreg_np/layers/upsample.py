@@ -1,0 +1,249 @@
+"""Larger maps: every value repeated, or a convolution turned round.
+
+    upsample      a[c, y, x] = v[c, y // factor, x // factor]                                    da is added up
+
+    transposed    a[f, s y + i - p, s x + j - p] += w[c, f, i, j] v[c, y, x]      over all c, i, j, y, x; then + b[f]
+                  dv[c, y, x] = sum over f, i, j of w[c, f, i, j] da[f, s y + i - p, s x + j - p]
+                  dw[c, f, i, j] = sum over y, x, images of v[c, y, x] da[f, s y + i - p, s x + j - p]
+
+Shapes: C channels of H x W, F filters of K x K, stride s: v (P, C, H, W, N) or shared, w (P, C, F, K, K), b (P, F),
+a (P, F, rows, columns, N). Nearest neighbours only.
+
+A transposed convolution is PyTorch's ConvTranspose2d: rows = (H - 1) s - 2 p + K + q, with padding p and output padding
+q. Here p = q = 0, or with "same" they are such that rows = H s: of K - s rows too many the larger half is cut off at
+the start (p = ceil((K - s) / 2), q = 2 p - (K - s)); where K < s, p = 0 and the last s - K rows are b alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.errors import UsageError
+from genreg_np.layers.base import (
+    PREDICTING,
+    Array,
+    Kept,
+    Layer,
+    Parameter,
+    Passing,
+    array_module,
+    as_maps,
+    by_channel,
+    columns_of,
+    maps_of,
+)
+from genreg_np.layers.convolution import MOST_SIZE, tap_places, taps
+from genreg_np.layers.groups import Gene, Groups, transposed_groups
+from genreg_np.settings import whole_number, whole_numbers
+
+
+def _maps_shape(shape: Any, what: str) -> tuple[int, ...]:
+    """Return (C, H, W); refuse what is none."""
+    extents = whole_numbers(shape, f"shape of {what}", least=1)
+    if len(extents) != 3:
+        raise UsageError(f"{what} takes maps (C, H, W), not {extents}")
+    return extents
+
+
+@dataclass(frozen=True)
+class Upsample(Layer):
+    """Every value becomes factor x factor equal ones.
+
+    Raises
+    ------
+    UsageError
+        For inputs that are no maps, or a factor that is no whole number from 1 on.
+    """
+
+    kind: ClassVar[str] = "upsample"
+    shape: tuple[int, int, int]  # C, H, W of what goes in
+    factor: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", _maps_shape(self.shape, "an upsampling"))
+        object.__setattr__(self, "factor", whole_number(self.factor, "factor of an upsampling", least=1))
+
+    @classmethod
+    def example(cls) -> tuple[Upsample, tuple[int, ...]]:
+        """Return one by two."""
+        return cls((2, 3, 2), 2), (2, 3, 2)
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (C, factor H, factor W)."""
+        as_maps(shape, self.shape)
+        channels, height, width = self.shape
+        return channels, height * self.factor, width * self.factor
+
+    def words(self) -> str:
+        """Return e.g. "upsample 2"."""
+        return f"{self.kind} {self.factor}"
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {"shape": list(self.shape), "factor": self.factor}
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Upsample:
+        """Return the layer that a model file describes."""
+        return cls(tuple(described["shape"]), described["factor"])
+
+    def check_gradient(self) -> None:
+        """Nothing to refuse."""
+
+    def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
+        """Return a, (P, C * rows * columns, N)."""
+        maps = maps_of(values, self.shape)
+        return columns_of(maps.repeat(self.factor, axis=-3).repeat(self.factor, axis=-2)), None
+
+    def backward(
+        self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
+    ) -> tuple[Array | None, list[Array]]:
+        """Return the gradient by v."""
+        channels, height, width = self.shape
+        return columns_of(maps_of(gradient, (channels, height, self.factor, width, self.factor)).sum(axis=(-4, -2))), []
+
+
+@dataclass(frozen=True)
+class TransposedConvolution(Layer):
+    """Filters that every value is multiplied by, added up where they overlap.
+
+    Raises
+    ------
+    UsageError
+        For inputs that are no maps, or numbers out of range.
+    """
+
+    kind: ClassVar[str] = "transposed-convolution"
+    shape: tuple[int, int, int]  # C, H, W of what goes in
+    filters: int  # F
+    size: int  # K
+    stride: int = 1  # s
+    same: bool = False  # whether H s x W s come out
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", _maps_shape(self.shape, "a transposed convolution"))
+        for name, most in (("filters", 1 << 20), ("size", MOST_SIZE), ("stride", 1 << 20)):
+            number = whole_number(getattr(self, name), f"{name} of a transposed convolution", least=1)
+            if number > most:
+                raise UsageError(f"{name} {number} of a transposed convolution is more than {most:,}")
+            object.__setattr__(self, name, number)
+
+    @classmethod
+    def example(cls) -> tuple[TransposedConvolution, tuple[int, ...]]:
+        """Return one that cuts off more at the start than at the end."""
+        return cls((2, 3, 2), 3, 3, 2, same=True), (2, 3, 2)
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """p, and q: PyTorch's padding and output_padding."""
+        excess = self.size - self.stride if self.same else 0
+        padding = -(-max(0, excess) // 2)
+        return padding, 2 * padding - excess
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of what comes out."""
+        padding, beyond = self.padding
+        rows, columns = ((extent - 1) * self.stride - 2 * padding + self.size + beyond for extent in self.shape[1:])
+        return rows, columns
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (F, rows, columns)."""
+        as_maps(shape, self.shape)
+        return (self.filters, *self.grid)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Weights (C, F, K, K) and biases (F,)."""
+        channels, area = self.shape[0], self.size**2
+        return (
+            Parameter("weight", (channels, self.filters, self.size, self.size), self.filters * area),
+            Parameter("bias", (self.filters,), self.filters * area, "bias"),
+        )
+
+    def words(self) -> str:
+        """Return e.g. "transposed 16 4 stride 2 same"."""
+        stride = f" stride {self.stride}" if self.stride > 1 else ""
+        return f"transposed {self.filters} {self.size}{stride}" + (" same" if self.same else "")
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {
+            "shape": list(self.shape),
+            "filters": self.filters,
+            "size": self.size,
+            "stride": self.stride,
+            "same": self.same,
+        }
+
+    @classmethod
+    def read(
+        cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str
+    ) -> TransposedConvolution:
+        """Return the layer that a model file describes."""
+        return cls(tuple(described["shape"]), *(described[name] for name in ("filters", "size", "stride", "same")))
+
+    def groups(self, gene: Gene) -> Groups:
+        """Return what is exchanged as a whole: a filter's weights and its bias where units are."""
+        return transposed_groups(self.shape[0], self.filters, self.size**2, gene)
+
+    def check_gradient(self) -> None:
+        """Nothing to refuse."""
+
+    def scaled(self, arrays: Sequence[Array], scale: Array, shift: Array) -> list[Array] | None:
+        """Return weights and biases that give scale * a + shift; none where channels are not filters."""
+        weights, biases = arrays
+        if len(scale) != self.filters:
+            return None
+        return [weights * scale[:, None, None], biases * scale + shift]
+
+    def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
+        """Return a (P, F * rows * columns, N), and keep v."""
+        weights, biases = parameters
+        xp, columns = array_module(weights), by_channel(values, self.shape[0])
+        columns = columns.reshape(*columns.shape[:-2], -1)
+        whole = xp.zeros((len(weights), self.filters, *self._whole, values.shape[-1]), weights.dtype)
+        for i, j in taps(self.size):
+            place = whole[tap_places(i, j, self.shape[1:], self.stride)]
+            place += xp.matmul(weights[..., i, j].swapaxes(-1, -2), columns).reshape(place.shape)
+        return columns_of(whole[self._cut] + biases[:, :, None, None, None]), columns
+
+    def backward(
+        self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
+    ) -> tuple[Array | None, list[Array]]:
+        """Return the gradients by v, w and b."""
+        weights, _ = parameters
+        xp, by_output = array_module(weights), maps_of(gradient, (self.filters, *self.grid))
+        whole = xp.zeros((*by_output.shape[:2], *self._whole, by_output.shape[-1]), weights.dtype)
+        whole[self._cut] = by_output
+        by_weights = xp.empty(weights.shape, weights.dtype)
+        by_columns: Array = 0
+        for i, j in taps(self.size):
+            seen = whole[tap_places(i, j, self.shape[1:], self.stride)].reshape(*by_output.shape[:2], -1)
+            if learning:
+                by_weights[..., i, j] = xp.matmul(kept, seen.swapaxes(-1, -2))
+            if wanted:
+                by_columns = by_columns + xp.matmul(weights[..., i, j], seen)
+        by_input = by_columns.reshape(len(weights), -1, gradient.shape[-1]) if wanted else None
+        return by_input, [by_weights, by_output.sum(axis=(-3, -2, -1))] if learning else []
+
+    @property
+    def _whole(self) -> tuple[int, int]:
+        """Rows and columns before anything is cut off."""
+        padding, _ = self.padding
+        rows, columns = (
+            max((extent - 1) * self.stride + self.size, padding + out)
+            for extent, out in zip(self.shape[1:], self.grid, strict=True)
+        )
+        return rows, columns
+
+    @property
+    def _cut(self) -> tuple[Any, ...]:
+        """Where what comes out lies in these."""
+        (padding, _), (rows, columns) = self.padding, self.grid
+        return ..., slice(padding, padding + rows), slice(padding, padding + columns), slice(None)
