@@ -38,6 +38,7 @@ class Rung:
             return {"peer": self.peer, "budget": self.budget, "dataset": self.dataset, **own}
         known = self.config(0).to_dict() | {"budget": self.budget}
         left_out = ("seed", "generations") if self.budget else ("seed",)  # a budget decides on the generations
+        left_out += () if known["network"] else ("network",)  # which results from before it was a setting have not
         return {key: value for key, value in known.items() if key not in left_out}
 
 

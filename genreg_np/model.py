@@ -188,7 +188,8 @@ class Network:
     @functools.cached_property
     def finished(self) -> Network:
         """The network that a saved model has: what is only for training is not in it."""
-        return self.finish(np.zeros(self.gene_count, np.float32), self.first_statistics)[0]
+        nothing = np.broadcast_to(np.float32(0), self.gene_count)  # takes no memory: genes may be more than fit
+        return self.finish(nothing, self.first_statistics)[0]
 
     def finish(self, genes: Float32, statistics: Float32) -> tuple[Network, Float32]:
         """Return `finished` and its genes, given this network's own (D,) and statistics (E,), as training left them."""

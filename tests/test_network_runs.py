@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from genreg_np.model import Network
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.result import Watcher
-from genreg_np.runs.start import layers_for
 from genreg_np.runs.training import resume, train
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.strategies.base import Takes
@@ -106,14 +104,14 @@ def test_a_checkpoint_is_loaded_and_goes_on(strategy: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("strategy", CPUS)
 def test_a_fitness_of_ones_own_is_told_of_models(strategy: str) -> None:
     """Ask and tell, and run(fitness=...), hand out models that answer."""
-    network = Network((2, 5, 4), parse("conv 2 3 / relu / dense 3", (2, 5, 4)))
+    network = Network((2, 5, 4), parse("conv 2 3 / layer-norm / relu / flatten / dense 3", (2, 5, 4)))
     inputs = np.random.default_rng(1).random((3, 2, 5, 4), np.float32)
     runs = []
     for _ in range(2):
         run = Evolution(tiny_config(strategy=strategy), network=network, backend="numpy")
         run.run(2, fitness=lambda model: float(model.outputs(inputs).sum()))
         models = run.ask()
-        assert {model.network for model in models} == {network}
+        assert {model.network for model in models} == {network.finished}
         run.tell([float(model.outputs(inputs).sum()) for model in models])
         runs.append(run)
     assert outcome(runs[0]) == outcome(runs[1])
@@ -130,26 +128,16 @@ def test_what_a_strategy_cannot_train_is_refused_before_anything_is_computed(str
     assert f"layer 1, 'conv 3 3': strategy {strategy} trains dense layers" in one_line(raised.value)
 
 
-@dataclasses.dataclass(frozen=True)
-class OnlyByGradient(Activation):
-    """Stands for batch normalisation and its like."""
-
-    only_by_gradient: ClassVar[bool] = True
-
-    def words(self) -> str:
-        """Return its name."""
-        return "batch-norm"
-
-
 @pytest.mark.parametrize("strategy", [name for name in TAKEN if strategy_class(name).takes is Takes.EVOLVED])
 def test_layers_that_mean_nothing_without_gradients_are_named(strategy: str) -> None:
     """With what to choose instead."""
-    network = Network((4,), (*parse("dense 3", (4,)), OnlyByGradient(3, "relu"), *parse("dense 2", (3,))))
-    with pytest.raises(UsageError) as raised:
-        layers_for(strategy_class(strategy), None, tiny_config(strategy=strategy), network)
-    line = one_line(raised.value)
-    assert line.startswith("layer 2, 'batch-norm': means something only under a strategy with gradients")
-    assert "such as gradient" in line
+    for words in ("batch-norm", "dropout 0.5"):
+        config = config_of(strategy).replace(network=f"dense 5 / {words} / relu / dense 4")
+        with pytest.raises(UsageError) as raised:
+            Evolution(config, GREY, backend="numpy")
+        line = one_line(raised.value)
+        assert line.startswith(f"layer 2, '{words}': means something only under a strategy with gradients")
+        assert "such as gradient" in line
 
 
 @pytest.mark.parametrize("strategy", [name for name in REGISTRY if name not in ("genreg-2",)])

@@ -24,7 +24,7 @@ from genreg_np.layers.pooling import Pooling
 from genreg_np.model import Network
 from genreg_np.runs.config import TrainConfig, read_toml
 from genreg_np.strategies.problem import HiddenLayers, network_for
-from tests.helpers import DATASET, one_line, patient
+from tests.helpers import DATASET, ROOT, one_line, patient
 
 NUMBERS = {"K": st.integers(1, 4), "KERNEL": st.integers(1, 4), "P": st.sampled_from([0.25, 0.5])}
 
@@ -135,6 +135,12 @@ def test_flat_inputs_have_no_maps() -> None:
     """A table's columns are no image."""
     with pytest.raises(UsageError, match="but 12 flat values arrive"):
         parse("conv 2 3 / dense 2", (12,))
+
+
+def test_every_word_is_described() -> None:
+    """docs/networks.md has its usage as errors show it."""
+    page = (ROOT / "docs" / "networks.md").read_text("utf-8").replace("\\|", "|")
+    assert [word.usage for word in WORDS.values() if f"`{word.usage}`" not in page] == []
 
 
 # Settings

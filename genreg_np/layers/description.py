@@ -23,7 +23,11 @@ from genreg_np.layers.activation import FUNCTIONS, Activation, Prelu
 from genreg_np.layers.base import Layer
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
+from genreg_np.layers.dropout import Dropout
+from genreg_np.layers.normalise import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from genreg_np.layers.pooling import AdaptivePooling, Pooling
+from genreg_np.layers.shaping import Flatten, Reshape
+from genreg_np.layers.upsample import TransposedConvolution, Upsample
 
 MOST_LAYERS, MOST_NUMBER = 256, 1 << 30
 
@@ -88,6 +92,18 @@ WORDS: dict[str, Word] = {
     "adaptive": Word("adaptive max|avg K", lambda shape, *n: AdaptivePooling(_maps(shape), *n)),
     "dense": Word("dense N", lambda shape, units: Dense(math.prod(shape), units)),
     "prelu": Word("prelu", lambda shape: Prelu(_channels(shape))),
+    "batch-norm": Word("batch-norm", lambda shape: BatchNorm(_channels(shape))),
+    "instance-norm": Word("instance-norm", lambda shape: InstanceNorm(_channels(shape))),
+    "layer-norm": Word("layer-norm", lambda shape: LayerNorm(_channels(shape))),
+    "group-norm": Word("group-norm G", lambda shape, groups: GroupNorm(_channels(shape), groups)),
+    "dropout": Word("dropout P", lambda shape, rate: Dropout(math.prod(shape), rate)),
+    "upsample": Word("upsample K", lambda shape, factor: Upsample(_maps(shape), factor)),
+    "transposed": Word(
+        "transposed FILTERS KERNEL [stride S] [same]",
+        lambda shape, *n, **o: TransposedConvolution(_maps(shape), *n, **o),
+    ),
+    "flatten": Word("flatten", lambda shape: Flatten(shape)),
+    "reshape": Word("reshape C H W", lambda _, *extents: Reshape(extents)),
     **{name: _activation(name) for name in FUNCTIONS},
 }
 
@@ -187,7 +203,7 @@ def _value(kind: str, word: str | None) -> Any:
             raise UsageError(f"{word[:40]!r} must be one of {', '.join(choices)}{_hint(word, choices)}")
         return word
     if kind == "P":
-        if not re.fullmatch(r"\d{0,9}\.?\d{1,18}", word) or float(word) >= 1:
+        if not re.fullmatch(r"[0-9]{0,9}\.?[0-9]{1,400}", word) or float(word) >= 1:
             raise UsageError(f"P = {word[:40]!r} must be a share from 0 to below 1")
         return float(word)
     if not re.fullmatch(r"[0-9]{1,10}", word) or not 1 <= int(word) <= MOST_NUMBER:
