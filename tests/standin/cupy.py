@@ -96,7 +96,7 @@ class ndarray:
     def max(self, axis: Any, keepdims: bool = False) -> ndarray:
         return ndarray(self._values.max(axis=axis, keepdims=keepdims))
 
-    def mean(self, axis: Any, dtype: Any) -> ndarray:
+    def mean(self, axis: Any, dtype: Any = None) -> ndarray:
         return ndarray(self._values.mean(axis=axis, dtype=dtype))
 
     def all(self, axis: Any) -> ndarray:
@@ -198,6 +198,10 @@ def ascontiguousarray(array: ndarray) -> ndarray:
 
 def concatenate(arrays: list[ndarray], axis: int = 0) -> ndarray:
     return ndarray(np.concatenate([_values(array) for array in arrays], axis=axis))
+
+
+def broadcast_to(array: ndarray, shape: Any) -> ndarray:
+    return array._view(np.broadcast_to(_values(array), shape))
 
 
 def where(condition: ndarray, one: Any, other: Any) -> ndarray:
