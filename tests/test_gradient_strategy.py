@@ -36,7 +36,7 @@ def test_generations_are_steps_of_plain_descent() -> None:
     changes = {"optimiser": "sgd", "learning_rate": 0.5, "weight_decay": 0.01, "averaging": 0.0, "activation": "relu"}
     found = run(generations=9, **changes)
     network, stream = found.network, Stream(3)
-    genes = first_genes(network, 2**0.5, stream).astype(np.float64)
+    genes = first_genes(network, found.config.options.initial_gain, stream).astype(np.float64)
     assert found.state.genes.tobytes() == genes.astype(np.float32).tobytes()
     features = network.features(DATASET.train.inputs, DATASET.input_range).astype(np.float64)
     velocity = np.zeros_like(genes)
