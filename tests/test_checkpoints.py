@@ -143,7 +143,7 @@ WRONG_ARRAYS: dict[str, Callable[[np.ndarray], np.ndarray | None]] = {
     "a row more": lambda array: np.concatenate([array, array[:1]]),
     "a column less": lambda array: array[..., :-1],
     "a length of one": lambda array: array.ravel()[:1],
-    "a single number": lambda array: np.array(array.ravel()[0]),
+    "a single number": lambda array: np.array(array.ravel()[:1].sum(), array.dtype),
     "one axis more": lambda array: array[None],
     "another type": lambda array: array.astype(np.int64),
     "the other byte order": lambda array: array.astype(array.dtype.newbyteorder()),

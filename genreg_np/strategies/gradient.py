@@ -56,7 +56,7 @@ class LearningOptions(Settings):
         0.0, "last fraction of the run whose weights are averaged; not with batch statistics", low=0, high=1
     )
     initial_gain: float = option(
-        2**0.5, "first weights have this deviation times 1 / sqrt(inputs); He's by default", low=0, high=1000,
+        1.4142, "first weights have this deviation times 1 / sqrt(inputs); He's is sqrt(2)", low=0, high=1000,
         fixed="only generation 0 draws from it",
     )  # fmt: skip
 

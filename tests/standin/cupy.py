@@ -203,6 +203,10 @@ def concatenate(arrays: list[ndarray], axis: int = 0) -> ndarray:
     return ndarray(np.concatenate([_values(array) for array in arrays], axis=axis))
 
 
+def broadcast_to(array: ndarray, shape: Any) -> ndarray:
+    return array._view(np.broadcast_to(_values(array), shape))
+
+
 def where(condition: ndarray, one: Any, other: Any) -> ndarray:
     return ndarray(np.where(_values(condition), _operand(one), _operand(other)))
 

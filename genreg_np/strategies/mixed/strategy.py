@@ -88,7 +88,7 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
     """The strategy `mixed`."""
 
     name = "mixed"
-    summary = "a population that learns by gradient descent and recombines, in turn: the one method here with gradients"
+    summary = "a population that learns by gradient descent and recombines, in turn: evolution with gradients"
     Options = MixedOptions
 
     @staticmethod
