@@ -40,12 +40,24 @@ MOST_EXPANSION = 1100  # bytes that a byte of a compressed file may become
 CHUNK_BYTES = 16 << 20  # inputs are taken in pieces of about this size, so that any batch fits in memory
 MOST_VALUES = 1 << 22  # of an input and of a layer: a small file must not ask for more memory than real models need
 MOST_ROOM = 1 << 28  # bytes that a layer may need to compute one input, and about what a batch takes between layers
+CACHE_BYTES, OF_MAPS = 1 << 19, ("convolution", "transposed-convolution")  # what filters are given at a time
 MOST_LAYERS, MOST_NESTING, MOST_HEADER_BYTES, MOST_NPY_HEADER = 1000, 32, 4 << 20, 1 << 16
 MOST_INT8 = 127  # -128 is not used
 BYTE, ONE_BYTE = np.dtype(np.uint8), np.float32(255)
 BEYOND = "the model's outputs are no finite numbers: its weights and these inputs are too large for float32"
 # Kinds of layers that are in infer_layers.py:
+ELSEWHERE: tuple[str, ...]
 ELSEWHERE = ("standardise", "project", "levels", "deskew", "detectors", "responses", "statistics", "branches")
+ELSEWHERE += ("activation", "prelu", "scale-shift", "group-norm", "instance-norm", "layer-norm", "convolution")
+ELSEWHERE += (
+    "pooling",
+    "adaptive-pooling",
+    "upsample",
+    "transposed-convolution",
+    "minibatch-deviation",
+    "residual",
+    "concatenate",
+)
 NPY_HEADER = re.compile(  # what NumPy writes, and what others write after it; NumPy's own parser reads much more
     r"\{\s*'descr'\s*:\s*'([<>|=]?[?A-Zb-z][0-9]{0,9})'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*"
     r"'shape'\s*:\s*\(((?:[0-9]{1,19}L?,\s?)*(?:[0-9]{1,19}L?)?)\)\s*,?\s*\}\s*"
@@ -376,8 +388,11 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
         require(inputs == width, f"{name} takes {inputs} inputs, but {width} arrive")
         require(outputs <= MOST_VALUES, f"{name} gives {outputs:,} outputs, more than the limit of {MOST_VALUES:,}")
         width, widest = outputs, max(widest, outputs)
-        functions.append(function)
-    rows = max(1, MOST_ROOM // (4 * widest))  # more than usually arrive: a wide layer must not blow up a long batch
+        # The largest of activations is the activation of the largest, as none falls: so fewer are computed.
+        swapped = index and kind == "pooling" and layer["method"] == "max" and layers[index - 1]["kind"] == "activation"
+        functions.insert(len(functions) - bool(swapped), function)
+    # More than usually arrive: a wide layer must not blow up a long batch. What filters see is quickest in the cache.
+    rows = max(1, (CACHE_BYTES if any(layer["kind"] in OF_MAPS for layer in layers) else MOST_ROOM) // (4 * widest))
 
     def run(x: np.ndarray) -> np.ndarray:
         if len(x) > rows:

@@ -22,6 +22,7 @@ if "ModelError" not in globals():  # outside a package, infer.py has put all its
         ACTIVATIONS,
         CHUNK_BYTES,
         MOST_ROOM,
+        MOST_VALUES,
         Arrays,
         Function,
         Layer,
@@ -29,6 +30,7 @@ if "ModelError" not in globals():  # outside a package, infer.py has put all its
         ModelError,
         array_of,
         entry_of,
+        require,
         stack,
         weights_of,
         whole_number,
@@ -40,6 +42,7 @@ LEVEL = 255  # the largest level
 MOST_RESPONSE = 32767  # of a detector: so that 16 bits hold it
 MOST_WINDOW = 22  # MOST_RESPONSE * MOST_WINDOW**2 < 2**24: sums of float32 are then exact in any order
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # of Klambauer et al. 2017
+NEAR_ZERO = 1e-5  # what normalisation adds to a variance
 UNMOVED = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
 
 
@@ -144,8 +147,14 @@ def _in_pieces(function: Function, row_bytes: int, name: str, fixed_bytes: int =
         raise ModelError(
             f"{name} would take {row_bytes + fixed_bytes:,} bytes for one input, more than the limit of {MOST_ROOM:,}"
         )
-    step = max(1, CHUNK_BYTES // row_bytes)
-    return lambda x: np.concatenate([function(x[at : at + step]) for at in range(0, max(1, len(x)), step)])
+    step = max(1, CHUNK_BYTES // max(1, row_bytes))
+
+    def run(x: np.ndarray) -> np.ndarray:
+        if len(x) <= step:
+            return function(x)
+        return np.concatenate([function(x[at : at + step]) for at in range(0, len(x), step)])
+
+    return run
 
 
 def detect(
@@ -318,6 +327,256 @@ def _branches(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> L
     return inputs, outputs, lambda x: np.concatenate([function(x) for _, _, function in branches], axis=1)
 
 
+# Layers that learn, and what stands between them. Values of maps (C, H, W) lie channel by channel, row by row.
+
+
+def _activation(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    inputs, function = whole_number(layer["inputs"]), layer["function"]
+    require(function in FUNCTIONS, f"{name} has the unknown function {str(function)[:40]!r}; use a newer infer.py")
+    return inputs, inputs, _in_pieces(FUNCTIONS[function], 16 * inputs, name)
+
+
+def _selu(z: np.ndarray) -> np.ndarray:
+    return np.where(z > 0, z * np.float32(SELU_SCALE), _elu(z) * np.float32(SELU_SCALE * SELU_ALPHA))
+
+
+def _elu(z: np.ndarray) -> np.ndarray:
+    return np.where(z > 0, z, np.expm1(np.minimum(z, np.float32(0))))
+
+
+FUNCTIONS: dict[str, Function] = {**ACTIVATIONS, "elu": _elu, "selu": _selu}
+del FUNCTIONS["linear"]
+
+
+def _prelu(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return x, or slope x where x < 0, with a slope for each channel."""
+    shape = _shape(layer, name)
+    slope, inputs = weights_of(arrays, f"{where}.slope", shape[:1])[:, None], math.prod(shape)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        maps = x.reshape(len(x), shape[0], inputs // shape[0])
+        return np.where(maps > 0, maps, maps * slope).reshape(len(x), inputs)
+
+    return inputs, inputs, _in_pieces(run, 16 * inputs, name)
+
+
+def _scale_shift(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return scale x + shift, with both for each channel."""
+    shape = _shape(layer, name)
+    scale, shift = (weights_of(arrays, f"{where}.{part}", shape[:1])[:, None] for part in ("scale", "shift"))
+    inputs = math.prod(shape)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        maps: np.ndarray = x.reshape(len(x), shape[0], inputs // shape[0]) * scale
+        maps += shift
+        return maps.reshape(len(x), inputs)
+
+    return inputs, inputs, _in_pieces(run, 12 * inputs, name)
+
+
+def _normalisation(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return scale (x - mean) / sqrt(variance + NEAR_ZERO) + shift, with mean and variance of an input's own values.
+
+    Of all of them in a layer-norm, of each channel in an instance-norm, of each of `groups` groups of channels in a
+    group-norm; scale and shift are each channel's.
+    """
+    shape, kind = _shape(layer, name), layer["kind"]
+    scale, shift = (weights_of(arrays, f"{where}.{part}", shape[:1])[:, None] for part in ("scale", "shift"))
+    groups = shape[0] if kind == "instance-norm" else 1 if kind == "layer-norm" else whole_number(layer["groups"])
+    if groups < 1 or shape[0] % groups:
+        raise ModelError(f"{name} cannot cut {shape[0]} channels into {groups} equal groups")
+    inputs = math.prod(shape)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        parts = x.reshape(len(x), groups, inputs // groups)
+        parts = parts - parts.mean(axis=2, keepdims=True)
+        variance = (parts * parts).mean(axis=2, keepdims=True)
+        parts /= np.sqrt(variance + np.float32(NEAR_ZERO))
+        maps: np.ndarray = parts.reshape(len(x), shape[0], inputs // shape[0])
+        maps *= scale
+        maps += shift
+        return maps.reshape(len(x), inputs)
+
+    return inputs, inputs, _in_pieces(run, 20 * inputs, name)
+
+
+def _convolution(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return z[f, y, x] = b[f] + sum over c, i, j of w[f, c, i, j] v[c, stride y + i - top, stride x + j - left].
+
+    All that filters see is written out, a column for each place of z, so that one product with the weights is left.
+    `same` has as many zeros around v as keep its extents, over stride; of an odd number the larger half at the end.
+    """
+    shape = _shape(layer, name, 3)
+    channels, (filters, size, stride) = shape[0], _sizes(layer, name, "filters", "size", "stride")
+    grid = [(extent - size) // stride + 1 for extent in shape[1:]]
+    if _flag(layer, "same", name):
+        grid = [-(-extent // stride) for extent in shape[1:]]
+    require(min(grid) >= 1, f"{name} has filters larger than its maps")
+    taps, places = channels * size * size, math.prod(grid)
+    weight = weights_of(arrays, f"{where}.weight", (filters, channels, size, size)).reshape(filters, taps)
+    bias = weights_of(arrays, f"{where}.bias", (filters,))[:, None]
+    around = [max(0, (count - 1) * stride + size - extent) for count, extent in zip(grid, shape[1:])]  # noqa: B905
+    tall, wide = (extent + zeros for extent, zeros in zip(shape[1:], around))  # noqa: B905
+    rows, columns = (slice(zeros // 2, zeros // 2 + extent) for zeros, extent in zip(around, shape[1:]))  # noqa: B905
+    steps = (4 * channels * tall * wide, 4 * tall * wide, 4 * wide, 4, 4 * stride * wide, 4 * stride)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        maps = np.ascontiguousarray(x, np.float32)
+        if any(around):
+            maps = np.zeros((len(x), channels, tall, wide), np.float32)
+            maps[:, :, rows, columns] = x.reshape(len(x), *shape)
+        seen = np.ndarray((len(x), channels, size, size, *grid), np.float32, maps, 0, steps)
+        z: np.ndarray = weight @ seen.reshape(len(x), taps, places)
+        z += bias
+        return z.reshape(len(x), filters * places)
+
+    room = 4 * (channels * tall * wide + (taps + filters) * places)
+    return math.prod(shape), filters * places, _in_pieces(run, room, name)
+
+
+def _pooling(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return the largest or the mean value of windows of size x size, `stride` apart."""
+    shape, (size, stride) = _shape(layer, name, 3), _sizes(layer, name, "size", "stride")
+    combine, divide = _method(layer, name)
+    rows, columns = ((extent - size) // stride + 1 for extent in shape[1:])
+    require(min(rows, columns) >= 1, f"{name} has windows larger than its maps")
+    down, across = (
+        [slice(at, at + (count - 1) * stride + 1, stride) for at in range(size)] for count in (rows, columns)
+    )
+
+    def run(x: np.ndarray) -> np.ndarray:
+        maps = x.reshape(len(x), *shape)
+        strips = maps[:, :, down[0]]
+        for places in down[1:]:
+            strips = combine(strips, maps[:, :, places])
+        pooled = strips[..., across[0]]
+        for places in across[1:]:
+            pooled = combine(pooled, strips[..., places])
+        if divide:
+            pooled = pooled / np.float32(size * size)
+        return pooled.reshape(len(x), shape[0] * rows * columns)
+
+    return math.prod(shape), shape[0] * rows * columns, _in_pieces(run, 12 * math.prod(shape), name)
+
+
+def _adaptive_pooling(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return the largest or the mean values of size x size windows that cover a map, evenly spread."""
+    shape, (size,) = _shape(layer, name, 3), _sizes(layer, name, "size")
+    combine, divide = _method(layer, name)
+    require(size <= min(shape[1:]), f"{name} has more windows than its maps have rows or columns")
+    first = [np.arange(size) * extent // size for extent in shape[1:]]
+    end = [-(-np.arange(1, size + 1) * extent // size) for extent in shape[1:]]
+    # reduceat takes a list of first places and ends; what it gives from each end to the next first place is left out.
+    ends = [np.stack(pair, axis=1).ravel()[:-1] for pair in zip(first, end)]  # noqa: B905
+    counts = np.outer(end[0] - first[0], end[1] - first[1]).astype(np.float32)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        strips = combine.reduceat(x.reshape(len(x), *shape), ends[0], axis=2)[:, :, ::2]
+        pooled = combine.reduceat(strips, ends[1], axis=3)[..., ::2]
+        return (pooled / counts if divide else pooled).reshape(len(x), shape[0] * size * size)
+
+    return math.prod(shape), shape[0] * size * size, _in_pieces(run, 12 * math.prod(shape), name)
+
+
+def _upsample(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return each value `factor` times along both axes."""
+    shape, (factor,) = _shape(layer, name, 3), _sizes(layer, name, "factor")
+    channels, height, width = shape
+    outputs = math.prod(shape) * factor * factor
+
+    def run(x: np.ndarray) -> np.ndarray:
+        maps = np.empty((len(x), channels, height, factor, width, factor), np.float32)
+        maps[:] = x.reshape(len(x), channels, height, 1, width, 1)
+        return maps.reshape(len(x), outputs)
+
+    return math.prod(shape), outputs, _in_pieces(run, 4 * outputs, name)
+
+
+def _minibatch_deviation(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return the maps and one more channel, of zeros: how much the images of a batch differ, which training tells."""
+    shape = _shape(layer, name)
+    inputs, area = math.prod(shape), math.prod(shape[1:])
+    return inputs, inputs + area, lambda x: np.concatenate([x, np.zeros((len(x), area), np.float32)], axis=1)
+
+
+def _transposed_convolution(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Add w[c, f, i, j] v[c, y, x] to a[f, stride y + i - before, stride x + j - before], and b[f] to all of a[f].
+
+    Nothing is cut off, unless `same` wants stride H rows: of an odd number too many the larger half is at the start, and
+    where there are too few the last ones are b alone.
+    """
+    shape = _shape(layer, name, 3)
+    (channels, height, width), (filters, size, stride) = shape, _sizes(layer, name, "filters", "size", "stride")
+    tall, wide = ((extent - 1) * stride + max(size, stride) for extent in shape[1:])
+    before, rows, columns = 0, tall - max(size, stride) + size, wide - max(size, stride) + size
+    if _flag(layer, "same", name):
+        before, rows, columns = max(0, size - stride + 1) // 2, height * stride, width * stride
+    weight = weights_of(arrays, f"{where}.weight", (channels, filters, size, size)).reshape(channels, -1).T
+    bias = weights_of(arrays, f"{where}.bias", (filters,))[:, None, None]
+    spans = [[slice(at, at + (extent - 1) * stride + 1, stride) for at in range(size)] for extent in shape[1:]]
+    kept = (slice(None), slice(None), slice(before, before + rows), slice(before, before + columns))
+
+    def run(x: np.ndarray) -> np.ndarray:
+        products = weight @ x.reshape(len(x), channels, height * width)
+        products = products.reshape(len(x), filters, size, size, height, width)
+        sums = np.zeros((len(x), filters, tall, wide), np.float32)
+        for i, down in enumerate(spans[0]):
+            for j, across in enumerate(spans[1]):
+                sums[:, :, down, across] += products[:, :, i, j]
+        added: np.ndarray = sums[kept] + bias
+        return added.reshape(len(x), filters * rows * columns)
+
+    room = 4 * filters * (size * size * height * width + tall * wide + rows * columns)
+    return math.prod(shape), filters * rows * columns, _in_pieces(run, room, name)
+
+
+def _residual(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return x + what a stack of layers gives of it."""
+    inputs = math.prod(_shape(layer, name))
+    _, outputs, function = stack(entry_of(layer, "layers", list), arrays, where, inputs)
+    require(outputs == inputs, f"{name} adds {outputs} values to {inputs}")
+    return inputs, inputs, lambda x: x + function(x)
+
+
+def _concatenate(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return what several stacks of layers give of one input, end to end."""
+    inputs = math.prod(_shape(layer, name))
+    stacks = [
+        stack(entry_of({"branch": branch}, "branch", list), arrays, f"{where}.{number}", inputs)
+        for number, branch in enumerate(entry_of(layer, "branches", list))
+    ]
+    require(stacks, f"{name} has no branches")
+    outputs = sum(width for _, width, _ in stacks)
+    return inputs, outputs, lambda x: np.concatenate([function(x) for _, _, function in stacks], axis=1)
+
+
+def _shape(layer: dict[str, Any], name: str, axes: int = 0) -> tuple[int, ...]:
+    """Return a layer's `shape`, channels first: so many extents, or at least one, all from 1 on."""
+    shape = tuple(whole_number(extent) for extent in entry_of(layer, "shape", list))
+    require(len(shape) == (axes or max(1, len(shape))) and min(shape) >= 1, f"{name} has impossible extents")
+    require(math.prod(shape) <= MOST_VALUES, f"{name} takes {shape} values, more than the limit of {MOST_VALUES:,}")
+    return shape
+
+
+def _sizes(layer: dict[str, Any], name: str, *keys: str) -> list[int]:
+    """Return entries that are numbers from 1 on, and no larger than anything that they could be the size of."""
+    sizes = [whole_number(layer[key]) for key in keys]
+    require(min(sizes) >= 1 and max(sizes) <= MOST_VALUES, f"{name} has impossible extents")
+    return sizes
+
+
+def _flag(layer: dict[str, Any], key: str, name: str) -> bool:
+    """Return an entry that is true or false."""
+    require(type(layer[key]) is bool, f"{name} has {key!r} that is neither true nor false")
+    return bool(layer[key])
+
+
+def _method(layer: dict[str, Any], name: str) -> tuple[np.ufunc, bool]:
+    """Return what pooling combines two values with, and whether it divides by how many there are."""
+    require(layer["method"] in ("max", "avg"), f"{name} pools in an unknown way; use a newer infer.py")
+    return (np.maximum, False) if layer["method"] == "max" else (np.add, True)
+
+
 NO_BRANCH = ("branches", "dense", "quantise", "dense-int8")  # what is no part of a branch
 LAYERS: dict[str, Maker] = {
     "standardise": _standardise,
@@ -328,4 +587,18 @@ LAYERS: dict[str, Maker] = {
     "responses": _responses,
     "statistics": _statistics,
     "branches": _branches,
+    "activation": _activation,
+    "prelu": _prelu,
+    "scale-shift": _scale_shift,
+    "group-norm": _normalisation,
+    "instance-norm": _normalisation,
+    "layer-norm": _normalisation,
+    "convolution": _convolution,
+    "pooling": _pooling,
+    "adaptive-pooling": _adaptive_pooling,
+    "upsample": _upsample,
+    "transposed-convolution": _transposed_convolution,
+    "minibatch-deviation": _minibatch_deviation,
+    "residual": _residual,
+    "concatenate": _concatenate,
 }
