@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from tables import table
 
-from genreg_np import infer, infer_layers
+from genreg_np import infer
 from genreg_np.errors import UsageError
 from genreg_np.export import TARGETS, target
 from genreg_np.export.quantise import check
@@ -29,7 +29,7 @@ WORDS = {
 
 def support() -> str:
     """Return a row for each kind of layer, a column for each target, and one for `--int8`."""
-    assert set(WORDS) | set(INT8) == {*infer.LAYERS, *infer_layers.LAYERS}, "a kind of layer has no words"
+    assert set(WORDS) | set(INT8) == {*infer.LAYERS, *infer.ELSEWHERE}, "a kind of layer has no words"
     taken = {name: target(name).TAKES for name in TARGETS}
     rows = [
         [words, *(_sign(kind in taken[name]) for name in TARGETS), _sign(becomes_int8(kind))]

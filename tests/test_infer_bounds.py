@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genreg_np import infer, infer_layers
+from genreg_np import infer
 from genreg_np.errors import RunError
 from genreg_np.files import pack_arrays
 from genreg_np.infer import ModelError
@@ -88,7 +88,7 @@ def test_a_layer_that_would_take_too_much_memory_for_one_input_is_refused(
     """The line says how much it would take; nothing is set aside before."""
     shape, (layer, arrays) = GREEDY[name]
     with monkeypatch.context() as patched:
-        patched.setattr(infer_layers, "MOST_ROOM", 1 << 60)
+        patched.setattr(infer, "MOST_ROOM", 1 << 60)
         path = followed_by_dense(tmp_path / "m.npz", shape, layer, arrays)
     with at_most(4 * path.stat().st_size + MEBIBYTE):
         assert "bytes for one input, more than the limit of 268,435,456" in refusal(path)
@@ -144,7 +144,6 @@ def test_models_are_far_below_the_limits(monkeypatch: pytest.MonkeyPatch, name: 
     model = exhibit_of(name).model
     for limit in ("MOST_ROOM", "MOST_VALUES", "MOST_LAYERS"):
         monkeypatch.setattr(infer, limit, getattr(infer, limit) // 100)
-    monkeypatch.setattr(infer_layers, "MOST_ROOM", infer.MOST_ROOM)
     infer.Model(model.header, model.arrays)
     assert len(json.dumps(model.header)) < infer.MOST_HEADER_BYTES // 100
 

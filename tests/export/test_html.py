@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from genreg_np import infer_layers
+from genreg_np import infer_images
 from genreg_np.export import files_of, html
 from genreg_np.export.quantise import quantise
 from genreg_np.layers.images import Branches, FixedLayer, Levels, Responses, Statistics
@@ -91,8 +91,8 @@ def test_levels_are_exact_whole_numbers(visit: Visit, name: str) -> None:
 
 def test_every_response_and_statistic_is_that_of_the_model(visit: Visit) -> None:
     """Each function of a filter, several grids of cells, and directions that lie on the border of two eighths."""
-    taps = np.random.default_rng(0).normal(0, 0.5, (len(infer_layers.RESPONSES), 4, 4)).astype(np.float32)
-    responses = Responses((9, 12), taps, tuple(infer_layers.RESPONSES), ((2, 2), (4, 1), (1, 9)))
+    taps = np.random.default_rng(0).normal(0, 0.5, (len(infer_images.RESPONSES), 4, 4)).astype(np.float32)
+    responses = Responses((9, 12), taps, tuple(infer_images.RESPONSES), ((2, 2), (4, 1), (1, 9)))
     model = image_model([Branches(((responses,), (Statistics((9, 12)),)))])
     inputs, network = (drawing(60, 9, 12) // 64 * 64).reshape(60, 9, 12), model.network
     expected = network.features(inputs, model.input_range)
