@@ -24,6 +24,20 @@ WORDS = {
     "responses": "responses: filters with functions of their own",
     "statistics": "statistics: means of cells, directions of slopes",
     "branches": "branches: stacks side by side",
+    "convolution": "convolution: filters slid over maps",
+    "transposed-convolution": "transposed-convolution: filters that make maps larger",
+    "pooling": "pooling: the largest or the mean value of windows",
+    "adaptive-pooling": "adaptive-pooling: as many windows as are wanted",
+    "upsample": "upsample: values repeated",
+    "activation": "activation: a function by itself",
+    "prelu": "prelu: a slope of each channel",
+    "scale-shift": "scale-shift: of each channel, as batch norm leaves it",
+    "group-norm": "group-norm: groups of channels of an image",
+    "instance-norm": "instance-norm: each channel of an image",
+    "layer-norm": "layer-norm: all values of an image",
+    "minibatch-deviation": "minibatch-deviation: a channel of zeros in prediction",
+    "residual": "residual: a stack and its input, added",
+    "concatenate": "concatenate: stacks side by side, channel after channel",
 }
 
 

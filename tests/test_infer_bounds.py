@@ -71,6 +71,11 @@ def responses(shape: list[int], grid: list[int]) -> tuple[dict[str, Any], dict[s
     return described, {"filters": np.zeros((1, 1, 1), np.float32)}
 
 
+def filters(kind: str, shape: list[int], size: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    described = {"kind": kind, "shape": shape, "filters": 1, "size": size, "stride": 1, "same": False}
+    return described, {"weight": np.zeros((1, 1, size, size), np.float32), "bias": np.zeros(1, np.float32)}
+
+
 DESKEW = {"kind": "deskew", "shape": [2000, 2000], "centred": True}
 GREEDY: dict[str, tuple[list[int], tuple[dict[str, Any], dict[str, np.ndarray]]]] = {
     "filters far larger than the image": ([1, 1], detectors([1, 1, 1], 120, 119)),
@@ -78,6 +83,11 @@ GREEDY: dict[str, tuple[list[int], tuple[dict[str, Any], dict[str, np.ndarray]]]
     "a cell at every pixel": ([100, 100], responses([100, 100], [100, 100])),
     "profiles of a tall image": ([10**5, 7], ({"kind": "statistics", "shape": [10**5, 7]}, {})),
     "an image of four megapixels, deskewed": ([2000, 2000], (DESKEW, {})),
+    "an image of four megapixels, convolved": ([2000, 2000], filters("convolution", [1, 2000, 2000], 9)),
+    "an image of a megapixel, and filters on each": (
+        [1000, 1000],
+        filters("transposed-convolution", [1, 1000, 1000], 9),
+    ),
 }
 
 
