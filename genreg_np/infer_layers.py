@@ -82,8 +82,11 @@ def _elu(z: np.ndarray) -> np.ndarray:
     return np.where(z > 0, z, np.expm1(np.minimum(z, np.float32(0))))
 
 
-FUNCTIONS: dict[str, Function] = {**ACTIVATIONS, "elu": _elu, "selu": _selu}
-del FUNCTIONS["linear"]
+FUNCTIONS: dict[str, Function] = {
+    **{function: activate for function, activate in ACTIVATIONS.items() if function != "linear"},
+    "elu": _elu,
+    "selu": _selu,
+}
 
 
 def _prelu(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:

@@ -33,7 +33,7 @@ def test_the_reader_of_the_page_gives_what_infer_gives(tmp_path: Path) -> None:
 
 def rows(kind: str) -> str:
     """Return the page's table row of a kind of layer."""
-    (row,) = re.findall(rf"^\| .*`{kind}`.*\|$", PAGE, re.MULTILINE)
+    (row,) = re.findall(rf"^\| [^|]*`{kind}`[^|]* \|.*\|$", PAGE, re.MULTILINE)
     return str(row)
 
 
