@@ -35,19 +35,6 @@ def drawn(layer: Layer, networks: int = 1) -> list[np.ndarray]:
     return [rng.normal(size=(networks, *one.shape)).astype(np.float32) for one in layer.parameters]
 
 
-def kept(layer: Layer, networks: int = 1) -> list[np.ndarray]:
-    """Return statistics (P, *shape) at random, none of them negative, as no variance is."""
-    rng = np.random.default_rng(7)
-    return [rng.uniform(0.5, 2, (networks, *one.shape)).astype(np.float32) for one in layer.statistics]
-
-
-def kinds_of_models() -> set[str]:
-    """Return every kind that a saved model can have: what is only for training is not in it."""
-    layers = [example(kind)[0] for kind in REGISTRY]
-    finished = [layer.finished([array[0] for array in drawn(layer) + kept(layer)]) for layer in layers]
-    return {layer.kind for layers in finished for layer, _ in layers}
-
-
 def whole(shape: tuple[int, ...], count: int) -> np.ndarray:
     """Return inputs (N, *shape): whole numbers 0 .. 255, which every layer takes."""
     return np.random.default_rng(6).integers(0, 256, (count, *shape)).astype(np.float32)
@@ -63,15 +50,15 @@ def network_of(kind: str) -> Network:
 def model_of(kind: str, seed: int = 0) -> Model:
     network = network_of(kind)
     genes = np.random.default_rng(seed).normal(size=network.gene_count).astype(np.float32)
-    return Model.build(*network.finish(genes, network.first_statistics), ("a", "b", "c"))
+    return Model.build(network, genes, ("a", "b", "c"))
 
 
 # Registries
 
 
-def test_the_runtime_computes_every_kind_that_a_saved_model_can_have_and_no_other() -> None:
+def test_the_runtime_computes_every_kind_of_the_registry_and_no_other() -> None:
     """Beside them it has what `--int8` makes."""
-    assert set(KINDS) == kinds_of_models() | INT8
+    assert set(KINDS) == set(REGISTRY) | INT8
 
 
 def test_a_layer_is_of_the_kind_it_is_registered_as(kind: str) -> None:
@@ -109,7 +96,7 @@ def test_a_model_of_it_is_the_same_after_saving(kind: str, tmp_path: Path) -> No
     model.save(tmp_path / "m.npz")
     again = load(tmp_path / "m.npz")
     assert again.pack() == model.pack() != model_of(kind, seed=1).pack()
-    assert again.network == model.network == network_of(kind).finished
+    assert again.network == model.network
     assert again.genes.tobytes() == model.genes.tobytes()
     inputs = whole(shape, 5)
     assert infer.load(tmp_path / "m.npz").outputs(inputs).tobytes() == model.outputs(inputs).tobytes()
@@ -123,22 +110,20 @@ def test_forward_is_what_the_runtime_computes(kind: str, networks: int) -> None:
     """For inputs that all networks share (0), and for each network's own; of the shape that it says."""
     layer, shape = example(kind)
     width = int(np.prod(shape))
-    arrays = drawn(layer, max(1, networks)) + kept(layer, max(1, networks))
+    parameters = drawn(layer, max(1, networks))
     rows = whole((width,), 4 * max(1, networks)).reshape(-1, 4, width)
     columns = np.ascontiguousarray(rows.swapaxes(1, 2))
-    found, _ = layer.forward(arrays, columns if networks else columns[0])
+    found, _ = layer.forward(parameters, columns if networks else columns[0])
     found = found if networks or layer.parameters else found[None]
-    outputs = int(np.prod(layer.output_shape(shape)))
-    assert found.shape == (max(1, networks), outputs, 4)
+    assert found.shape == (max(1, networks), int(np.prod(layer.output_shape(shape))), 4)
     assert found.dtype == np.float32
     for network, inputs in enumerate(rows):
-        headers, stored = [], {}
-        for index, (saved, values) in enumerate(layer.finished([array[network] for array in arrays])):
-            headers.append({"kind": saved.kind, **saved.header()})
-            stored |= {f"layers.{index}.{name}": array for name, array in saved.arrays(values).items()}
-        made = infer.stack(headers, stored, "layers", width)
-        assert made[:2] == (width, outputs)
-        assert np.allclose(found[network].T, made[2](inputs), rtol=1e-5, atol=1e-4)
+        arrays = layer.arrays([values[network] for values in parameters])
+        stored = {f"layers.0.{name}": array for name, array in arrays.items()}
+        made = KINDS[kind]({"kind": kind, **layer.header()}, stored, "layers.0", "layer 0")
+        assert made[:2] == (width, int(np.prod(layer.output_shape(shape))))
+        expected = made[2](inputs)
+        assert np.allclose(found[network].reshape(made[1], 4).T, expected, rtol=1e-5, atol=1e-4)
 
 
 def test_a_gradient_is_right_or_is_refused_in_one_line(kind: str) -> None:
