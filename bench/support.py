@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from tables import table
 
-from genreg_np import infer, infer_layers
+from genreg_np import infer
 from genreg_np.errors import UsageError
 from genreg_np.export import TARGETS, target
 from genreg_np.export.quantise import check
@@ -24,12 +24,26 @@ WORDS = {
     "responses": "responses: filters with functions of their own",
     "statistics": "statistics: means of cells, directions of slopes",
     "branches": "branches: stacks side by side",
+    "convolution": "convolution: filters slid over maps",
+    "transposed-convolution": "transposed-convolution: filters that make maps larger",
+    "pooling": "pooling: the largest or the mean value of windows",
+    "adaptive-pooling": "adaptive-pooling: as many windows as are wanted",
+    "upsample": "upsample: values repeated",
+    "activation": "activation: a function by itself",
+    "prelu": "prelu: a slope of each channel",
+    "scale-shift": "scale-shift: of each channel, as batch norm leaves it",
+    "group-norm": "group-norm: groups of channels of an image",
+    "instance-norm": "instance-norm: each channel of an image",
+    "layer-norm": "layer-norm: all values of an image",
+    "minibatch-deviation": "minibatch-deviation: a channel of zeros in prediction",
+    "residual": "residual: a stack and its input, added",
+    "concatenate": "concatenate: stacks side by side, channel after channel",
 }
 
 
 def support() -> str:
     """Return a row for each kind of layer, a column for each target, and one for `--int8`."""
-    assert set(WORDS) | set(INT8) == {*infer.LAYERS, *infer_layers.LAYERS}, "a kind of layer has no words"
+    assert set(WORDS) | set(INT8) == {*infer.LAYERS, *infer.ELSEWHERE}, "a kind of layer has no words"
     taken = {name: target(name).TAKES for name in TARGETS}
     rows = [
         [words, *(_sign(kind in taken[name]) for name in TARGETS), _sign(becomes_int8(kind))]

@@ -10,8 +10,8 @@ classes and columns, the range of raw values, where the weights came from), the 
 (N, *input_shape), or one of shape input_shape; a DataFrame's columns are taken by name where the model knows names.
 Integers are raw values, mapped from the model's `input_range` (0 .. 255 for images) to 0 .. 1; floats are taken as
 mapped already. A dense layer computes `a(W x + b)` in float32 with W (O, I), b (O,); the last layer's values are the
-logits. Layers of 8-bit integers compute whole numbers, exact in any language. All other kinds of layers are in
-infer_layers.py: copied beside this file, or joined to its end, where a model has some.
+logits. All other kinds of layers are in files beside this one, which ELSEWHERE names: copied with it, or joined to its
+end, where a model has some.
 
 Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 """
@@ -19,7 +19,6 @@ Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 from __future__ import annotations
 
 import errno
-import functools
 import importlib.machinery
 import importlib.util
 import json
@@ -40,12 +39,18 @@ MOST_EXPANSION = 1100  # bytes that a byte of a compressed file may become
 CHUNK_BYTES = 16 << 20  # inputs are taken in pieces of about this size, so that any batch fits in memory
 MOST_VALUES = 1 << 22  # of an input and of a layer: a small file must not ask for more memory than real models need
 MOST_ROOM = 1 << 28  # bytes that a layer may need to compute one input, and about what a batch takes between layers
+CACHE_BYTES, OF_MAPS = 1 << 19, ("convolution", "transposed-convolution")  # what filters are given at a time
 MOST_LAYERS, MOST_NESTING, MOST_HEADER_BYTES, MOST_NPY_HEADER = 1000, 32, 4 << 20, 1 << 16
-MOST_INT8 = 127  # -128 is not used
 BYTE, ONE_BYTE = np.dtype(np.uint8), np.float32(255)
 BEYOND = "the model's outputs are no finite numbers: its weights and these inputs are too large for float32"
-# Kinds of layers that are in infer_layers.py:
-ELSEWHERE = ("standardise", "project", "levels", "deskew", "detectors", "responses", "statistics", "branches")
+SCALES = ("prelu", "scale-shift", "group-norm", "instance-norm", "layer-norm")
+WEIGHTED = ("dense", "dense-int8", "convolution", "transposed-convolution", "residual", "concatenate", *SCALES)
+PLAIN = ("activation", "pooling", "adaptive-pooling", "upsample", "minibatch-deviation")
+ELSEWHERE = {  # which file has which kinds of layers, where this one has not
+    **dict.fromkeys(("standardise", "project", "branches", *WEIGHTED[2:], *PLAIN), "infer_layers"),
+    **dict.fromkeys(("levels", "deskew", "detectors", "responses", "statistics"), "infer_images"),
+    **dict.fromkeys(("quantise", "dense-int8"), "infer_int8"),
+}
 NPY_HEADER = re.compile(  # what NumPy writes, and what others write after it; NumPy's own parser reads much more
     r"\{\s*'descr'\s*:\s*'([<>|=]?[?A-Zb-z][0-9]{0,9})'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*"
     r"'shape'\s*:\s*\(((?:[0-9]{1,19}L?,\s?)*(?:[0-9]{1,19}L?)?)\)\s*,?\s*\}\s*"
@@ -231,9 +236,11 @@ class Model:
         require(width <= MOST_VALUES, f"an input of {width:,} values is beyond the limit of {MOST_VALUES:,}")
         self.feature_names = _feature_names(header, width)
         self._of_bytes = self.input_range == (0.0, 255.0)
-        if not any(layer["kind"] in ("dense", "dense-int8") for layer in layers):
+        if not any(layer["kind"] in WEIGHTED for layer in layers):
             raise ModelError("the network has no layers of weights")
-        _check_int8(layers)
+        complete(layers)
+        for check in CHECKS:
+            check(layers)
         _, self.output_count, self._forward = stack(layers, self.arrays, "layers", width)
         if len(self.class_names) not in (0, self.output_count):
             raise ModelError(f"{len(self.class_names)} class names for {self.output_count} outputs")
@@ -366,18 +373,21 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
     functions: list[Function] = []
     first = widest = width
     require(len(layers) <= MOST_LAYERS, f"{len(layers):,} layers are more than the limit of {MOST_LAYERS:,}")
-    makers = _makers_of(layers)
+    complete(layers)
     for index, layer in enumerate(layers):
         name = f"layer {index}" if where == "layers" else f"layer {where[7:]}.{index}"
         kind = layer["kind"]
-        if not isinstance(kind, str) or kind not in makers:
+        if not isinstance(kind, str) or kind not in LAYERS:
             raise ModelError(f"{name} is of the unknown kind {str(kind)[:40]!r}; use a newer infer.py")
-        inputs, outputs, function = makers[kind](layer, arrays, f"{where}.{index}", name)
+        inputs, outputs, function = LAYERS[kind](layer, arrays, f"{where}.{index}", name)
         require(inputs == width, f"{name} takes {inputs} inputs, but {width} arrive")
         require(outputs <= MOST_VALUES, f"{name} gives {outputs:,} outputs, more than the limit of {MOST_VALUES:,}")
         width, widest = outputs, max(widest, outputs)
-        functions.append(function)
-    rows = max(1, MOST_ROOM // (4 * widest))  # more than usually arrive: a wide layer must not blow up a long batch
+        # The largest of activations is the activation of the largest, as none falls: so fewer are computed.
+        swapped = index and kind == "pooling" and layer["method"] == "max" and layers[index - 1]["kind"] == "activation"
+        functions.insert(len(functions) - bool(swapped), function)
+    # More than usually arrive: a wide layer must not blow up a long batch. What filters see is quickest in the cache.
+    rows = max(1, (CACHE_BYTES if any(layer["kind"] in OF_MAPS for layer in layers) else MOST_ROOM) // (4 * widest))
 
     def run(x: np.ndarray) -> np.ndarray:
         if len(x) > rows:
@@ -389,34 +399,54 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
     return first, width, run
 
 
-def _makers_of(layers: list[dict[str, Any]]) -> dict[str, Maker]:
-    """Return what makes layers of each kind: LAYERS, and those of infer_layers.py where some of these need it."""
-    needed = [kind for kind in ELSEWHERE if kind not in LAYERS and any(layer["kind"] == kind for layer in layers)]
+def in_pieces(function: Function, row_bytes: int, name: str, fixed_bytes: int = 0) -> Function:
+    """Return a function of (n, inputs) that computes so many rows at a time that they take about CHUNK_BYTES.
+
+    `name` is the layer's, which is refused if a row and what is needed for any number of rows take more than MOST_ROOM.
+    """
+    if row_bytes + fixed_bytes > MOST_ROOM:
+        raise ModelError(
+            f"{name} would take {row_bytes + fixed_bytes:,} bytes for one input, more than the limit of {MOST_ROOM:,}"
+        )
+    step = max(1, CHUNK_BYTES // max(1, row_bytes))
+
+    def run(x: np.ndarray) -> np.ndarray:
+        if len(x) <= step:
+            return function(x)
+        return np.concatenate([function(x[at : at + step]) for at in range(0, len(x), step)])
+
+    return run
+
+
+def complete(layers: list[dict[str, Any]]) -> None:
+    """Have in LAYERS what these layers need: each file beside this one adds its kinds, when some are first needed."""
+    kinds = [kind for kind in ELSEWHERE if kind not in LAYERS and any(layer["kind"] == kind for layer in layers)]
+    files = dict.fromkeys(ELSEWHERE[kind] for kind in kinds)
     try:
-        return {**LAYERS, **_more_layers()} if needed else LAYERS
+        for file in files:
+            _run(file)
     except ImportError as error:
         raise ModelError(
-            f"needs infer_layers.py for layers of kind {', '.join(needed)} ({error}): copy it from the same genreg-np "
-            "beside infer.py, or let `genreg-np export --to python` write one file of both"
+            f"needs {' and '.join(f'{file}.py' for file in files)} for layers of kind {', '.join(kinds)} ({error}): "
+            "copy from the same genreg-np beside infer.py, or let `genreg-np export --to python` write one file of all"
         ) from None
 
 
-@functools.cache
-def _more_layers() -> dict[str, Maker]:
-    """Return LAYERS of infer_layers.py: imported from the package that both are in, or run from beside this file.
+def _run(file: str) -> None:
+    """Import a file from the package that both are in, or run the one beside this file.
 
     Outside a package, or where this file has another name, it cannot import this one; so it is handed what is in it.
     """
     me = sys.modules.get(f"{__package__}.infer")
     if me is not None and vars(me) is globals():
-        return dict(importlib.import_module(f"{__package__}.infer_layers").LAYERS)
-    spec = importlib.machinery.PathFinder.find_spec("infer_layers", [os.path.dirname(os.path.abspath(__file__))])
+        importlib.import_module(f"{__package__}.{file}")
+        return
+    spec = importlib.machinery.PathFinder.find_spec(file, [os.path.dirname(os.path.abspath(__file__))])
     if spec is None or spec.loader is None:
         raise ImportError("not found")
     module = importlib.util.module_from_spec(spec)
     vars(module).update((name, value) for name, value in globals().items() if not name.startswith("__"))
     spec.loader.exec_module(module)
-    return dict(module.LAYERS)
 
 
 def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
@@ -434,70 +464,8 @@ def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Laye
     return inputs, outputs, run
 
 
-def _quantise(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Turn inputs into whole numbers: q = floor(a x + b) in float64, cut to low .. 127."""
-    inputs, low = whole_number(layer["inputs"]), whole_number(layer["low"])
-    a, b = (weights_of(arrays, f"{where}.{part}", (inputs,)).astype(np.float64) for part in ("a", "b"))
-    require(-MOST_INT8 <= low <= 0, f"{name} cuts at {low}, beyond 8 bits")
-    return inputs, inputs, lambda x: np.clip(np.floor(a * x + b), low, MOST_INT8).astype(np.float32)
-
-
-def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """A dense layer of whole numbers, exact in any order and any language.
-
-        acc = sum over i of weight[o, i] q[i] + bias[o]               int32
-        t = floor((acc * multiplier[o] + half) / 2**shift)            half = 2**(shift - 1), or 0 for shift 0
-        hidden:  q = table[t - low], t cut to low .. low + T - 1      T entries
-        last:    logit = t * unit                                     unit is a power of two
-
-    |acc * multiplier| + half < 2**53, so float64 computes it exactly; so does float32 acc where it stays below 2**24.
-    """
-    inputs, outputs, shift = (whole_number(layer[key]) for key in ("inputs", "outputs", "shift"))
-    weight = array_of(arrays, f"{where}.weight", (outputs, inputs), np.int8)
-    bias, multiplier = (array_of(arrays, f"{where}.{part}", (outputs,), np.int32) for part in ("bias", "multiplier"))
-    most = MOST_INT8 * np.abs(weight.astype(np.int16)).sum(axis=1, dtype=np.int64) + np.abs(bias.astype(np.int64))
-    if not 0 <= shift <= 46 or (most >= 2**31).any() or (multiplier < 0).any():
-        raise ModelError(f"{name} has an impossible shift, multiplier or sum")
-    half = float(2 ** (shift - 1)) if shift else 0.0
-    largest = float((most.astype(np.float64) * multiplier).max()) + half
-    require(largest < 2**53, f"{name} has products beyond 53 bits")
-    kind = np.float32 if most.max() < 2**24 else np.float64
-    columns, added = np.ascontiguousarray(weight.T.astype(kind)), bias.astype(kind)
-    factor, scale = multiplier.astype(np.float64), 2.0**-shift
-
-    def steps(q: np.ndarray) -> np.ndarray:
-        acc = np.add(q.astype(kind) @ columns, added).astype(np.float64)
-        counted: np.ndarray = np.floor((acc * factor + half) * scale)
-        return counted
-
-    if "unit" in layer:
-        unit = layer["unit"]
-        if type(unit) is not float or not 2.0**-40 <= unit <= 2.0**40 or math.frexp(unit)[0] != 0.5:
-            raise ModelError(f"{name} has a unit that is no power of two")
-        require(largest * scale < 2**24, f"{name} has logits beyond 24 bits")
-        return inputs, outputs, lambda q: (steps(q) * unit).astype(np.float32)
-    low, entries = whole_number(layer["low"]), arrays.get(f"{where}.table")
-    table = array_of(arrays, f"{where}.table", (0 if entries is None else entries.size,), np.int8).astype(np.float32)
-    if not len(table) or table.min() < -MOST_INT8 or abs(low) > MOST_VALUES:
-        raise ModelError(f"{name} has an impossible table")
-    high = low + len(table) - 1
-    return inputs, outputs, lambda q: table[np.clip(steps(q), low, high).astype(np.int64) - low]
-
-
-LAYERS: dict[str, Maker] = {"dense": _dense, "quantise": _quantise, "dense-int8": _dense_int8}
-
-
-def _check_int8(layers: list[dict[str, Any]]) -> None:
-    """Refuse 8-bit integers that are not taken: quantise and dense-int8 come last, and only the last gives logits."""
-    previous = False  # whether 8-bit integers arrive
-    for index, layer in enumerate(layers):
-        takes, last = layer["kind"] == "dense-int8", "unit" in layer
-        arrive, take = ("8-bit integers", "none") if previous else ("other numbers", "8-bit integers")
-        require(takes == previous, f"layer {index} takes {take}, but {arrive} arrive")
-        if takes and last and index < len(layers) - 1:
-            raise ModelError(f"layer {index} has a unit, but only the last layer may")
-        previous = layer["kind"] == "quantise" or (takes and not last)
-    require(not previous, "the last layer gives 8-bit integers, but no logits")
+LAYERS: dict[str, Maker] = {"dense": _dense}  # by kind; other files add theirs
+CHECKS: list[Callable[[list[dict[str, Any]]], None]] = []  # of a network's layers together; other files add theirs
 
 
 def weights_of(arrays: Arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,11 +1,13 @@
-"""Kinds of layers that infer.py does not have: for models with some, these lie beside it, or are joined to its end.
+"""Layers of other kinds than dense: for a model that has some, this file lies beside infer.py, or is joined to its end.
 
-    standardise   (x - mean) * scale       deskew, detectors       exact in whole numbers 0 .. 255, the levels
-    project       matrix x                 responses, statistics   of levels, in float32
-    levels        floor(255 x + 1/2)       branches                several stacks of one input, end to end
+    standardise   (x - mean) * scale
+    project       matrix x
+    branches      several stacks of one input, end to end
 
-They come before those that learn, and never change in training. What they compute is defined here: exporters,
-backends and kernels are held to it. infer.py looks for this file when it reads a model that needs it.
+and those that learn, of maps (C, H, W): convolution, pooling, normalisation, activations, upsampling, stacks in stacks.
+
+What they compute is defined here: exporters, backends and kernels are held to it. infer.py looks for this file when it
+reads a model that needs it. A new kind is a maker here, a line of LAYERS below, and its name in ELSEWHERE of infer.py.
 
 Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 """
@@ -20,27 +22,22 @@ import numpy as np
 if "ModelError" not in globals():  # outside a package, infer.py has put all its names here
     from .infer import (
         ACTIVATIONS,
-        CHUNK_BYTES,
-        MOST_ROOM,
+        LAYERS,
+        MOST_VALUES,
         Arrays,
         Function,
         Layer,
-        Maker,
         ModelError,
-        array_of,
         entry_of,
+        in_pieces,
+        require,
         stack,
         weights_of,
         whole_number,
     )
 
-__all__ = ["LAYERS", "RESPONSES", "cells", "deskew", "detect", "patches_of", "respond", "statistics"]
-
-LEVEL = 255  # the largest level
-MOST_RESPONSE = 32767  # of a detector: so that 16 bits hold it
-MOST_WINDOW = 22  # MOST_RESPONSE * MOST_WINDOW**2 < 2**24: sums of float32 are then exact in any order
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # of Klambauer et al. 2017
-UNMOVED = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
+NEAR_ZERO = 1e-5  # what normalisation adds to a variance
 
 
 def _standardise(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
@@ -53,256 +50,6 @@ def _project(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> La
     inputs, outputs = whole_number(layer["inputs"]), whole_number(layer["outputs"])
     matrix = weights_of(arrays, f"{where}.matrix", (outputs, inputs))
     return inputs, outputs, lambda x: x @ matrix.T
-
-
-def _levels(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    inputs = whole_number(layer["inputs"])
-    return inputs, inputs, lambda x: np.clip(np.floor(x * np.float32(LEVEL) + np.float32(0.5)), 0, LEVEL)
-
-
-def _deskew(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    height, width = (whole_number(extent) for extent in entry_of(layer, "shape", list))
-    if min(height, width) < 1:
-        raise ModelError(f"{name} takes images of {height} x {width} pixels")
-    area, centred = height * width, layer["centred"]
-    if type(centred) is not bool:
-        raise ModelError(f"{name} neither centres nor leaves images where they are")
-    return area, area, _in_pieces(lambda x: deskew(x, height, width, centred), 128 * area, name)
-
-
-def deskew(
-    levels: np.ndarray, height: int, width: int, centred: bool = True, warps: np.ndarray = UNMOVED
-) -> np.ndarray:
-    """Shear images upright, and centre them if asked: levels (n, height * width), whole numbers, to the same.
-
-    With (cx, cy) the centre of brightness, mu11 and mu02 the mixed and the vertical second moment about it, and (u, v)
-    an output pixel seen from the middle of the image (not centred: from the centre of brightness),
-
-        slant = mu11 / mu02, cut to -1 .. 1        p = a u + b v + e        q = c u + d v + f
-        output(u, v) = input(cx + p + slant q, cy + q)
-
-    bilinear, in steps of 1/256 pixel, dark outside the image. `warps` (n or 1, 6) float64 are a, b, c, d, e, f: moves
-    of each image for augmentation, by default none.
-    """
-    n, area = len(levels), height * width
-    u, v = np.tile(np.arange(float(width)), height), np.repeat(np.arange(float(height)), width)
-    moments = levels.astype(np.float64) @ np.stack([np.ones(area), u, v, u * v, v * v], axis=1)
-    mass, x, y, xy, yy = moments.T[..., None]  # whole numbers, so exact in any order
-    lit = mass > 0
-    spread = mass * yy - y * y
-    tall = lit & (spread > 0)
-    slant = np.clip(np.divide(mass * xy - x * y, spread, out=np.zeros_like(mass), where=tall), -1, 1)
-    x, y = (np.divide(total, mass, out=np.zeros_like(mass), where=lit) for total in (x, y))
-    u, v = (u - (width - 1) / 2, v - (height - 1) / 2) if centred else (u - x, v - y)
-    a, b, c, d, e, f = warps.T[..., None]
-    q = (c * u + d * v) + f
-    places = (x + ((a * u + b * v) + e)) + slant * q, y + q
-    padded = np.zeros((n, height + 4, width + 4))
-    padded[:, 2:-2, 2:-2] = levels.reshape(n, height, width)
-    (column, right), (row, below) = (
-        (np.clip(np.floor(steps / 256), -2, extent).astype(np.int64) + 2, steps % 256)
-        for steps, extent in ((np.floor(256 * place + 0.5), extent) for place, extent in zip(places, (width, height)))  # noqa: B905
-    )
-    flat, corner = padded.reshape(n, (height + 4) * (width + 4)), row * (width + 4) + column
-    upper, lower = (
-        np.take_along_axis(flat, corner + step, 1) * (256 - right)
-        + np.take_along_axis(flat, corner + step + 1, 1) * right
-        for step in (0, width + 4)
-    )
-    sampled: np.ndarray = np.floor((upper * (256 - below) + lower * below + 32768) / 65536)
-    return sampled.astype(np.float32)
-
-
-def _detectors(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    shape = tuple(whole_number(extent) for extent in entry_of(layer, "shape", list))
-    size, margin, window, stride = (whole_number(layer[key]) for key in ("size", "margin", "window", "stride"))
-    filters = array_of(arrays, f"{where}.filters", (whole_number(layer["filters"]), size, size), np.int8)
-    gain, signed = layer["gain"], layer["signed"]
-    if len(shape) != 3 or min(*shape, len(filters), size, window, stride) < 1 or not 0 <= margin < size:
-        raise ModelError(f"{name} has impossible extents")
-    grid = [(extent + 2 * margin - size + 1 - window) // stride + 1 for extent in shape[1:]]
-    if min(grid) < 1 or window > MOST_WINDOW:
-        raise ModelError(f"{name} pools {window} x {window} responses: more than there are, or than {MOST_WINDOW}")
-    if type(gain) is not float or not 0 < gain < 1e9 or type(signed) is not bool:
-        raise ModelError(f"{name} has an impossible gain or sign")
-    if LEVEL * max(np.maximum(filters, 0).sum((1, 2)).max(), -np.minimum(filters, 0).sum((1, 2)).min()) > MOST_RESPONSE:
-        raise ModelError(f"{name} has filters whose responses are beyond 16 bits")
-    outputs = shape[0] * len(filters) * (1 + signed) * math.prod(grid)
-    tall, wide = (extent + 2 * margin - size + 1 for extent in shape[1:])
-    room = 4 * shape[0] * tall * wide * (size * size + 2 * len(filters))
-    settings = (shape, filters, margin, window, stride, signed, gain)
-    windows = 4 * (grid[0] * tall + grid[1] * wide)
-    return math.prod(shape), outputs, _in_pieces(lambda x: detect(x, *settings), room, name, windows)
-
-
-def _in_pieces(function: Function, row_bytes: int, name: str, fixed_bytes: int = 0) -> Function:
-    """Return a function of (n, inputs) that computes so many rows at a time that they take about CHUNK_BYTES.
-
-    `name` is the layer's, which is refused if a row and what is needed for any number of rows take more than MOST_ROOM.
-    """
-    if row_bytes + fixed_bytes > MOST_ROOM:
-        raise ModelError(
-            f"{name} would take {row_bytes + fixed_bytes:,} bytes for one input, more than the limit of {MOST_ROOM:,}"
-        )
-    step = max(1, CHUNK_BYTES // row_bytes)
-    return lambda x: np.concatenate([function(x[at : at + step]) for at in range(0, max(1, len(x)), step)])
-
-
-def detect(
-    levels: np.ndarray,
-    shape: tuple[int, ...],
-    filters: np.ndarray,
-    margin: int,
-    window: int,
-    stride: int,
-    signed: bool,
-    gain: float,
-) -> np.ndarray:
-    """Slide filters over images and pool what they answer; levels to levels, exact whole numbers in float32.
-
-        response r(y, x) = sum over the filter of filter(i, j) * image(y + i - margin, x + j - margin)
-        output = min(255, floor(gain * sqrt(sum over a window of max(r, 0)))), and the same of max(-r, 0) if signed;
-                 of |r| otherwise
-
-    Parameters
-    ----------
-    levels : (n, C * H * W) float32
-        C images each of H x W = shape[1:] pixels; every filter sees every image.
-    filters : (F, size, size) int8
-
-    Returns
-    -------
-    (n, C * F * signs * rows * columns) float32
-    """
-    count, (height, width) = len(levels) * shape[0], shape[1:]
-    images, size = levels.reshape(count, height, width), filters.shape[1]
-    tall, wide = height + 2 * margin - size + 1, width + 2 * margin - size + 1
-    rows, columns = (_windows(extent, window, stride) for extent in (tall, wide))
-    taps = filters.reshape(len(filters), -1).T.astype(np.float32)
-    padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin)))
-    patches = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
-    response = (patches.reshape(-1, size * size) @ taps).reshape(count, tall, wide * len(filters))
-    pooled = np.empty((count, len(filters), 1 + signed, len(rows), len(columns)), np.float32)
-    for sign, half in enumerate((response, -response) if signed else (np.abs(response),)):
-        strips = (rows @ np.maximum(half, 0)).reshape(count * len(rows), wide, len(filters))
-        sums = (columns @ strips).reshape(count, len(rows), len(columns), len(filters))
-        pooled[:, :, sign] = sums.transpose(0, 3, 1, 2)
-    found = np.minimum(np.floor(np.float32(gain) * np.sqrt(pooled)), np.float32(LEVEL))
-    return found.reshape(len(levels), shape[0] * math.prod(pooled.shape[1:]))
-
-
-def _windows(extent: int, window: int, stride: int) -> np.ndarray:
-    """Return which of `extent` places lie in which window, (windows, extent) float32."""
-    first, place = np.arange(0, extent - window + 1, stride)[:, None], np.arange(extent)
-    return ((first <= place) & (place < first + window)).astype(np.float32)
-
-
-RESPONSES: dict[str, Function] = {
-    "relu": ACTIVATIONS["relu"],
-    "abs": np.abs,
-    "sin": np.sin,
-    "cos": np.cos,
-    "gaussian": lambda r: np.exp(-r * r),
-    "leaky-relu": lambda r: np.where(r > 0, r, r * np.float32(0.1)),
-    "square": np.square,
-    "tanh": np.tanh,
-}
-
-
-def _responses(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    height, width = (whole_number(extent) for extent in entry_of(layer, "shape", list))
-    functions, size = tuple(entry_of(layer, "functions", list)), whole_number(layer["size"])
-    taps = weights_of(arrays, f"{where}.filters", (len(functions), size, size))
-    grids = [tuple(whole_number(extent) for extent in grid) for grid in entry_of(layer, "grids", list)]
-    if not functions or any(not isinstance(function, str) or function not in RESPONSES for function in functions):
-        raise ModelError(f"{name} has an unknown function; use a newer infer.py")
-    tall, wide = height - size + 1, width - size + 1
-    if size < 1 or not grids or any(not (0 < rows <= tall and 0 < columns <= wide) for rows, columns in grids):
-        raise ModelError(f"{name} has impossible extents")
-    outputs = len(functions) * sum(rows * columns for rows, columns in grids)
-
-    def run(x: np.ndarray) -> np.ndarray:
-        pools = np.concatenate([np.kron(cells(tall, rows), cells(wide, columns)) for rows, columns in grids])
-        found = respond(patches_of(x, height, width, size), taps, functions, pools)
-        return found.reshape(len(x), outputs)
-
-    room, pools = 4 * tall * wide * (size * size + 2 * len(functions)), 4 * tall * wide * (outputs // len(functions))
-    return height * width, outputs, _in_pieces(run, room, name, 3 * pools)
-
-
-def patches_of(levels: np.ndarray, height: int, width: int, size: int) -> np.ndarray:
-    """Return every size x size patch of levels (n, height * width), as 0 .. 1: (n, places, size * size) float32."""
-    images = (levels / np.float32(LEVEL)).reshape(-1, height, width)
-    windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
-    return windows.reshape(len(levels), (height - size + 1) * (width - size + 1), size * size)
-
-
-def respond(patches: np.ndarray, taps: np.ndarray, functions: tuple[str, ...], pools: np.ndarray) -> np.ndarray:
-    """Return the pooled responses f(filter . patch) of images, (n, F, G) float32.
-
-    Parameters
-    ----------
-    patches : (n, places, T) float32
-    taps : (F, size, size) float32
-        One function of RESPONSES for each.
-    pools : (G, places) float32
-        How much a place counts in a pool.
-    """
-    images, places, size = patches.shape
-    order = sorted(range(len(functions)), key=functions.__getitem__)  # filters of one function side by side
-    response = taps.reshape(-1, size)[order] @ patches.reshape(-1, size).T
-    first = 0
-    for function in sorted(set(functions)):
-        last = first + functions.count(function)
-        response[first:last] = RESPONSES[function](response[first:last])
-        first = last
-    pooled = np.empty((images, len(taps), len(pools)), np.float32)
-    pooled[:, order] = (response.reshape(-1, places) @ pools.T).reshape(len(taps), images, len(pools)).swapaxes(0, 1)
-    return pooled
-
-
-def cells(extent: int, count: int) -> np.ndarray:
-    """Return how much each of `extent` places counts in the mean of each of `count` cells, (count, extent) float32."""
-    size = extent // count
-    means: np.ndarray = (np.arange(extent) // size == np.arange(count)[:, None]) / np.float32(size)
-    return means.astype(np.float32)
-
-
-def _statistics(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    height, width = (whole_number(extent) for extent in entry_of(layer, "shape", list))
-    if min(height, width) < 7:
-        raise ModelError(f"{name} takes images of {height} x {width} pixels, but needs 7 x 7")
-    outputs = 9 * (4 * 4 + 7 * 7) + height // 2 + width // 2
-    pairs = 16 * (height * (height // 2) + width * (width // 2))
-    return (
-        height * width,
-        outputs,
-        _in_pieces(lambda x: statistics(x, height, width), 256 * height * width, name, pairs),
-    )
-
-
-def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return simple statistics of images: levels (n, height * width) to (n, 9 * 65 + height // 2 + width // 2) float32.
-
-    Means of 4 x 4 and 7 x 7 cells; means of pairs of rows and of columns; and histograms of the direction of the
-    brightness' slope, 8 bins over -pi .. pi, in the same cells, weighted by its steepness and divided by their sum.
-    """
-    whole = levels.reshape(-1, height, width)
-    images = whole / np.float32(LEVEL)
-    grids = [(cells(height, parts), cells(width, parts).T) for parts in (4, 7)]
-    found = [rows @ images @ columns for rows, columns in grids]
-    found += [cells(height, height // 2) @ images.mean(axis=2)[..., None]]
-    found += [cells(width, width // 2) @ images.mean(axis=1)[..., None]]
-    # Slopes as whole numbers: rounding must not decide on which side of a diagonal a direction lies.
-    across, down = np.zeros_like(whole), np.zeros_like(whole)
-    across[:, :, 1:-1], down[:, 1:-1] = whole[:, :, 2:] - whole[:, :, :-2], whole[:, 2:] - whole[:, :-2]
-    steepness = np.sqrt(across * across + down * down) / np.float32(2 * LEVEL)
-    bins = np.clip((np.arctan2(down, across) + np.pi) * (8 / (2 * np.pi)), 0, 7).astype(np.int8)
-    for rows, columns in grids:
-        sums = [rows @ np.where(bins == direction, steepness, np.float32(0)) @ columns for direction in range(8)]
-        histogram = np.stack(sums, axis=-1).reshape(len(images), 8 * len(rows) * columns.shape[1])
-        found.append(histogram / (histogram.sum(axis=1, keepdims=True) + np.float32(1e-6)))
-    return np.concatenate([part.reshape(len(images), math.prod(part.shape[1:])) for part in found], axis=1)
 
 
 def _branches(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
@@ -318,14 +65,276 @@ def _branches(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> L
     return inputs, outputs, lambda x: np.concatenate([function(x) for _, _, function in branches], axis=1)
 
 
+# Layers that learn, and what stands between them. Values of maps (C, H, W) lie channel by channel, row by row.
+
+
+def _activation(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    inputs, function = whole_number(layer["inputs"]), layer["function"]
+    require(function in FUNCTIONS, f"{name} has the unknown function {str(function)[:40]!r}; use a newer infer.py")
+    return inputs, inputs, in_pieces(FUNCTIONS[function], 16 * inputs, name)
+
+
+def _selu(z: np.ndarray) -> np.ndarray:
+    return np.where(z > 0, z * np.float32(SELU_SCALE), _elu(z) * np.float32(SELU_SCALE * SELU_ALPHA))
+
+
+def _elu(z: np.ndarray) -> np.ndarray:
+    return np.where(z > 0, z, np.expm1(np.minimum(z, np.float32(0))))
+
+
+FUNCTIONS: dict[str, Function] = {
+    **{function: activate for function, activate in ACTIVATIONS.items() if function != "linear"},
+    "elu": _elu,
+    "selu": _selu,
+}
+
+
+def _prelu(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return x, or slope x where x < 0, with a slope for each channel."""
+    shape = _shape(layer, name)
+    slope, inputs = weights_of(arrays, f"{where}.slope", shape[:1])[:, None], math.prod(shape)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        maps = x.reshape(len(x), shape[0], inputs // shape[0])
+        return np.where(maps > 0, maps, maps * slope).reshape(len(x), inputs)
+
+    return inputs, inputs, in_pieces(run, 16 * inputs, name)
+
+
+def _scale_shift(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return scale x + shift, with both for each channel."""
+    shape = _shape(layer, name)
+    scale, shift = (weights_of(arrays, f"{where}.{part}", shape[:1])[:, None] for part in ("scale", "shift"))
+    inputs = math.prod(shape)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        maps: np.ndarray = x.reshape(len(x), shape[0], inputs // shape[0]) * scale
+        maps += shift
+        return maps.reshape(len(x), inputs)
+
+    return inputs, inputs, in_pieces(run, 12 * inputs, name)
+
+
+def _normalisation(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return scale (x - mean) / sqrt(variance + NEAR_ZERO) + shift, with mean and variance of an input's own values.
+
+    Of all of them in a layer-norm, of each channel in an instance-norm, of each of `groups` groups of channels in a
+    group-norm; scale and shift are each channel's.
+    """
+    shape, kind = _shape(layer, name), layer["kind"]
+    scale, shift = (weights_of(arrays, f"{where}.{part}", shape[:1])[:, None] for part in ("scale", "shift"))
+    groups = shape[0] if kind == "instance-norm" else 1 if kind == "layer-norm" else whole_number(layer["groups"])
+    if groups < 1 or shape[0] % groups:
+        raise ModelError(f"{name} cannot cut {shape[0]} channels into {groups} equal groups")
+    inputs = math.prod(shape)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        parts = x.reshape(len(x), groups, inputs // groups)
+        parts = parts - parts.mean(axis=2, keepdims=True)
+        variance = (parts * parts).mean(axis=2, keepdims=True)
+        parts /= np.sqrt(variance + np.float32(NEAR_ZERO))
+        maps: np.ndarray = parts.reshape(len(x), shape[0], inputs // shape[0])
+        maps *= scale
+        maps += shift
+        return maps.reshape(len(x), inputs)
+
+    return inputs, inputs, in_pieces(run, 20 * inputs, name)
+
+
+def _convolution(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return z[f, y, x] = b[f] + sum over c, i, j of w[f, c, i, j] v[c, stride y + i - top, stride x + j - left].
+
+    All that filters see is written out, a column for each place of z, so that one product with the weights is left.
+    `same` has as many zeros around v as keep its extents, over stride; of an odd number the larger half at the end.
+    """
+    shape = _shape(layer, name, 3)
+    channels, (filters, size, stride) = shape[0], _sizes(layer, name, "filters", "size", "stride")
+    grid = [(extent - size) // stride + 1 for extent in shape[1:]]
+    if _flag(layer, "same", name):
+        grid = [-(-extent // stride) for extent in shape[1:]]
+    require(min(grid) >= 1, f"{name} has filters larger than its maps")
+    taps, places = channels * size * size, math.prod(grid)
+    weight = weights_of(arrays, f"{where}.weight", (filters, channels, size, size)).reshape(filters, taps)
+    bias = weights_of(arrays, f"{where}.bias", (filters,))[:, None]
+    around = [max(0, (count - 1) * stride + size - extent) for count, extent in zip(grid, shape[1:])]  # noqa: B905
+    tall, wide = (extent + zeros for extent, zeros in zip(shape[1:], around))  # noqa: B905
+    rows, columns = (slice(zeros // 2, zeros // 2 + extent) for zeros, extent in zip(around, shape[1:]))  # noqa: B905
+    steps = (4 * channels * tall * wide, 4 * tall * wide, 4 * wide, 4, 4 * stride * wide, 4 * stride)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        maps = np.ascontiguousarray(x, np.float32)
+        if any(around):
+            maps = np.zeros((len(x), channels, tall, wide), np.float32)
+            maps[:, :, rows, columns] = x.reshape(len(x), *shape)
+        seen = np.ndarray((len(x), channels, size, size, *grid), np.float32, maps, 0, steps)
+        z: np.ndarray = weight @ seen.reshape(len(x), taps, places)
+        z += bias
+        return z.reshape(len(x), filters * places)
+
+    room = 4 * (channels * tall * wide + (taps + filters) * places)
+    return math.prod(shape), filters * places, in_pieces(run, room, name)
+
+
+def _pooling(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return the largest or the mean value of windows of size x size, `stride` apart."""
+    shape, (size, stride) = _shape(layer, name, 3), _sizes(layer, name, "size", "stride")
+    combine, divide = _method(layer, name)
+    rows, columns = ((extent - size) // stride + 1 for extent in shape[1:])
+    require(min(rows, columns) >= 1, f"{name} has windows larger than its maps")
+    down, across = (
+        [slice(at, at + (count - 1) * stride + 1, stride) for at in range(size)] for count in (rows, columns)
+    )
+
+    def run(x: np.ndarray) -> np.ndarray:
+        maps = x.reshape(len(x), *shape)
+        strips = maps[:, :, down[0]]
+        for places in down[1:]:
+            strips = combine(strips, maps[:, :, places])
+        pooled = strips[..., across[0]]
+        for places in across[1:]:
+            pooled = combine(pooled, strips[..., places])
+        if divide:
+            pooled = pooled / np.float32(size * size)
+        return pooled.reshape(len(x), shape[0] * rows * columns)
+
+    return math.prod(shape), shape[0] * rows * columns, in_pieces(run, 12 * math.prod(shape), name)
+
+
+def _adaptive_pooling(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return the largest or the mean values of size x size windows that cover a map, evenly spread."""
+    shape, (size,) = _shape(layer, name, 3), _sizes(layer, name, "size")
+    combine, divide = _method(layer, name)
+    require(size <= min(shape[1:]), f"{name} has more windows than its maps have rows or columns")
+    first = [np.arange(size) * extent // size for extent in shape[1:]]
+    end = [-(-np.arange(1, size + 1) * extent // size) for extent in shape[1:]]
+    # reduceat takes a list of first places and ends; what it gives from each end to the next first place is left out.
+    ends = [np.stack(pair, axis=1).ravel()[:-1] for pair in zip(first, end)]  # noqa: B905
+    counts = np.outer(end[0] - first[0], end[1] - first[1]).astype(np.float32)
+
+    def run(x: np.ndarray) -> np.ndarray:
+        strips = combine.reduceat(x.reshape(len(x), *shape), ends[0], axis=2)[:, :, ::2]
+        pooled = combine.reduceat(strips, ends[1], axis=3)[..., ::2]
+        return (pooled / counts if divide else pooled).reshape(len(x), shape[0] * size * size)
+
+    return math.prod(shape), shape[0] * size * size, in_pieces(run, 12 * math.prod(shape), name)
+
+
+def _upsample(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return each value `factor` times along both axes."""
+    shape, (factor,) = _shape(layer, name, 3), _sizes(layer, name, "factor")
+    channels, height, width = shape
+    outputs = math.prod(shape) * factor * factor
+
+    def run(x: np.ndarray) -> np.ndarray:
+        maps = np.empty((len(x), channels, height, factor, width, factor), np.float32)
+        maps[:] = x.reshape(len(x), channels, height, 1, width, 1)
+        return maps.reshape(len(x), outputs)
+
+    return math.prod(shape), outputs, in_pieces(run, 4 * outputs, name)
+
+
+def _minibatch_deviation(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return the maps and one more channel, of zeros: how much the images of a batch differ, which training tells."""
+    shape = _shape(layer, name)
+    inputs, area = math.prod(shape), math.prod(shape[1:])
+    return inputs, inputs + area, lambda x: np.concatenate([x, np.zeros((len(x), area), np.float32)], axis=1)
+
+
+def _transposed_convolution(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Add w[c, f, i, j] v[c, y, x] to a[f, stride y + i - before, stride x + j - before], and b[f] to all of a[f].
+
+    Nothing is cut off, unless `same` wants stride H rows: of an odd number too many the larger half is at the start,
+    and where there are too few the last ones are b alone.
+    """
+    shape = _shape(layer, name, 3)
+    (channels, height, width), (filters, size, stride) = shape, _sizes(layer, name, "filters", "size", "stride")
+    tall, wide = ((extent - 1) * stride + max(size, stride) for extent in shape[1:])
+    before, rows, columns = 0, tall - max(size, stride) + size, wide - max(size, stride) + size
+    if _flag(layer, "same", name):
+        before, rows, columns = max(0, size - stride + 1) // 2, height * stride, width * stride
+    weight = weights_of(arrays, f"{where}.weight", (channels, filters, size, size)).reshape(channels, -1).T
+    bias = weights_of(arrays, f"{where}.bias", (filters,))[:, None, None]
+    spans = [[slice(at, at + (extent - 1) * stride + 1, stride) for at in range(size)] for extent in shape[1:]]
+    kept = (slice(None), slice(None), slice(before, before + rows), slice(before, before + columns))
+
+    def run(x: np.ndarray) -> np.ndarray:
+        products = weight @ x.reshape(len(x), channels, height * width)
+        products = products.reshape(len(x), filters, size, size, height, width)
+        sums = np.zeros((len(x), filters, tall, wide), np.float32)
+        for i, down in enumerate(spans[0]):
+            for j, across in enumerate(spans[1]):
+                sums[:, :, down, across] += products[:, :, i, j]
+        added: np.ndarray = sums[kept] + bias
+        return added.reshape(len(x), filters * rows * columns)
+
+    room = 4 * filters * (size * size * height * width + tall * wide + rows * columns)
+    return math.prod(shape), filters * rows * columns, in_pieces(run, room, name)
+
+
+def _residual(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return x + what a stack of layers gives of it."""
+    inputs = math.prod(_shape(layer, name))
+    _, outputs, function = stack(entry_of(layer, "layers", list), arrays, where, inputs)
+    require(outputs == inputs, f"{name} adds {outputs} values to {inputs}")
+    return inputs, inputs, lambda x: x + function(x)
+
+
+def _concatenate(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return what several stacks of layers give of one input, end to end."""
+    inputs = math.prod(_shape(layer, name))
+    stacks = [
+        stack(entry_of({"branch": branch}, "branch", list), arrays, f"{where}.{number}", inputs)
+        for number, branch in enumerate(entry_of(layer, "branches", list))
+    ]
+    require(stacks, f"{name} has no branches")
+    outputs = sum(width for _, width, _ in stacks)
+    return inputs, outputs, lambda x: np.concatenate([function(x) for _, _, function in stacks], axis=1)
+
+
+def _shape(layer: dict[str, Any], name: str, axes: int = 0) -> tuple[int, ...]:
+    """Return a layer's `shape`, channels first: so many extents, or at least one, all from 1 on."""
+    shape = tuple(whole_number(extent) for extent in entry_of(layer, "shape", list))
+    require(len(shape) == (axes or max(1, len(shape))) and min(shape) >= 1, f"{name} has impossible extents")
+    require(math.prod(shape) <= MOST_VALUES, f"{name} takes {shape} values, more than the limit of {MOST_VALUES:,}")
+    return shape
+
+
+def _sizes(layer: dict[str, Any], name: str, *keys: str) -> list[int]:
+    """Return entries that are numbers from 1 on, and no larger than anything that they could be the size of."""
+    sizes = [whole_number(layer[key]) for key in keys]
+    require(min(sizes) >= 1 and max(sizes) <= MOST_VALUES, f"{name} has impossible extents")
+    return sizes
+
+
+def _flag(layer: dict[str, Any], key: str, name: str) -> bool:
+    """Return an entry that is true or false."""
+    require(type(layer[key]) is bool, f"{name} has {key!r} that is neither true nor false")
+    return bool(layer[key])
+
+
+def _method(layer: dict[str, Any], name: str) -> tuple[np.ufunc, bool]:
+    """Return what pooling combines two values with, and whether it divides by how many there are."""
+    require(layer["method"] in ("max", "avg"), f"{name} pools in an unknown way; use a newer infer.py")
+    return (np.maximum, False) if layer["method"] == "max" else (np.add, True)
+
+
 NO_BRANCH = ("branches", "dense", "quantise", "dense-int8")  # what is no part of a branch
-LAYERS: dict[str, Maker] = {
+LAYERS |= {
     "standardise": _standardise,
     "project": _project,
-    "levels": _levels,
-    "deskew": _deskew,
-    "detectors": _detectors,
-    "responses": _responses,
-    "statistics": _statistics,
     "branches": _branches,
+    "activation": _activation,
+    "prelu": _prelu,
+    "scale-shift": _scale_shift,
+    "group-norm": _normalisation,
+    "instance-norm": _normalisation,
+    "layer-norm": _normalisation,
+    "convolution": _convolution,
+    "transposed-convolution": _transposed_convolution,
+    "pooling": _pooling,
+    "adaptive-pooling": _adaptive_pooling,
+    "upsample": _upsample,
+    "minibatch-deviation": _minibatch_deviation,
+    "residual": _residual,
+    "concatenate": _concatenate,
 }

@@ -1,8 +1,8 @@
 """Looking things up by name: each registry maps a name to "module:attribute", imported when it is asked for.
 
 Strategies, backends, layers, built-in datasets, engines and export targets are found so. Layers have other lists
-too: the runtime, which imports nothing of the package, has its own (LAYERS of infer.py and of infer_layers.py, and
-infer.ELSEWHERE), and each export target says which kinds it can express.
+too: the runtime, which imports nothing of the package, has its own (LAYERS of infer.py, to
+which the files in its ELSEWHERE add theirs), and each export target says which kinds it can express.
 """
 
 from __future__ import annotations

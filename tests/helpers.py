@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from genreg_np import backends, infer, infer_layers, strategies
+from genreg_np import backends, infer, strategies
 from genreg_np.backends.base import Backend
 from genreg_np.backends.cuda.backend import CupyBackend
 from genreg_np.data.dataset import Dataset, Split
@@ -27,8 +27,12 @@ from genreg_np.model import Model, Network, Standardise
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
 
-KINDS = {**infer.LAYERS, **infer_layers.LAYERS}  # of layers, and what makes them at run time
+infer.complete([{"kind": kind} for kind in infer.ELSEWHERE])
+KINDS = dict(infer.LAYERS)  # of layers, and what makes them at run time
 INT8 = {"quantise", "dense-int8"}  # of which, what `--int8` makes of a model: they are run, and never trained
+MAPS = (
+    {*infer.WEIGHTED, *infer.PLAIN} - INT8 - {"dense"}
+)  # of which, what only the runtime, and target python, computes
 ROOT = Path(__file__).resolve().parents[1]
 
 patient = settings(deadline=None)  # for @given: a busy machine is no failure

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genreg_np import infer, infer_layers
+from genreg_np import infer, infer_images
 from genreg_np.errors import UsageError
 from genreg_np.layers.images import Responses, Statistics
 from genreg_np.model import load
@@ -49,7 +49,7 @@ def test_responses_do_what_they_are_defined_to_do() -> None:
     """A filter's answer at every place, its function, and the mean over each cell, loop by loop."""
     rng = np.random.default_rng(0)
     taps = rng.normal(0, 0.5, (8, 3, 3)).astype(np.float32)
-    layer = Responses((6, 7), taps, tuple(infer_layers.RESPONSES), ((2, 2), (4, 1)))
+    layer = Responses((6, 7), taps, tuple(infer_images.RESPONSES), ((2, 2), (4, 1)))
     levels = rng.integers(0, 256, (2, 42)).astype(np.float32)
     scalar = {
         "relu": lambda r: max(r, 0),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genreg_np import infer, infer_layers
+from genreg_np import infer
 from genreg_np.errors import RunError
 from genreg_np.files import pack_arrays
 from genreg_np.infer import ModelError
@@ -71,6 +71,11 @@ def responses(shape: list[int], grid: list[int]) -> tuple[dict[str, Any], dict[s
     return described, {"filters": np.zeros((1, 1, 1), np.float32)}
 
 
+def filters(kind: str, shape: list[int], size: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    described = {"kind": kind, "shape": shape, "filters": 1, "size": size, "stride": 1, "same": False}
+    return described, {"weight": np.zeros((1, 1, size, size), np.float32), "bias": np.zeros(1, np.float32)}
+
+
 DESKEW = {"kind": "deskew", "shape": [2000, 2000], "centred": True}
 GREEDY: dict[str, tuple[list[int], tuple[dict[str, Any], dict[str, np.ndarray]]]] = {
     "filters far larger than the image": ([1, 1], detectors([1, 1, 1], 120, 119)),
@@ -78,6 +83,11 @@ GREEDY: dict[str, tuple[list[int], tuple[dict[str, Any], dict[str, np.ndarray]]]
     "a cell at every pixel": ([100, 100], responses([100, 100], [100, 100])),
     "profiles of a tall image": ([10**5, 7], ({"kind": "statistics", "shape": [10**5, 7]}, {})),
     "an image of four megapixels, deskewed": ([2000, 2000], (DESKEW, {})),
+    "an image of four megapixels, convolved": ([2000, 2000], filters("convolution", [1, 2000, 2000], 9)),
+    "an image of a megapixel, and filters on each": (
+        [1000, 1000],
+        filters("transposed-convolution", [1, 1000, 1000], 9),
+    ),
 }
 
 
@@ -88,7 +98,7 @@ def test_a_layer_that_would_take_too_much_memory_for_one_input_is_refused(
     """The line says how much it would take; nothing is set aside before."""
     shape, (layer, arrays) = GREEDY[name]
     with monkeypatch.context() as patched:
-        patched.setattr(infer_layers, "MOST_ROOM", 1 << 60)
+        patched.setattr(infer, "MOST_ROOM", 1 << 60)
         path = followed_by_dense(tmp_path / "m.npz", shape, layer, arrays)
     with at_most(4 * path.stat().st_size + MEBIBYTE):
         assert "bytes for one input, more than the limit of 268,435,456" in refusal(path)
@@ -144,7 +154,6 @@ def test_models_are_far_below_the_limits(monkeypatch: pytest.MonkeyPatch, name: 
     model = exhibit_of(name).model
     for limit in ("MOST_ROOM", "MOST_VALUES", "MOST_LAYERS"):
         monkeypatch.setattr(infer, limit, getattr(infer, limit) // 100)
-    monkeypatch.setattr(infer_layers, "MOST_ROOM", infer.MOST_ROOM)
     infer.Model(model.header, model.arrays)
     assert len(json.dumps(model.header)) < infer.MOST_HEADER_BYTES // 100
 

@@ -1,4 +1,4 @@
-"""The runtime stands alone: copied into an application, as one file or two, it predicts what it predicts here."""
+"""The runtime stands alone: copied into an application, as one file or several, it predicts what it predicts here."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genreg_np import infer, infer_layers
+from genreg_np import infer, infer_images, infer_int8, infer_layers
 from genreg_np.infer import ModelError
 from genreg_np.model import Model
 from tests.helpers import KINDS, PATIENCE, one_line
 from tests.zoo import exhibit_of
 
-RUNTIME = (Path(infer.__file__), Path(infer_layers.__file__))
-OWN, MORE = "dense, relu", "branches, hidden layer"  # models that infer.py runs by itself, and with infer_layers.py
+RUNTIME = tuple(Path(str(module.__file__)) for module in (infer, infer_images, infer_int8, infer_layers))
+OWN, MORE, INT8 = "dense, relu", "branches, hidden layer", "int8, deep"
+NEEDED = {OWN: set(), MORE: {"infer_images", "infer_layers"}, INT8: {"infer_int8"}}  # files besides infer.py
 
 # How an application imports the runtime: the folder it lies in, its file's name, and the code that gives `infer`.
 PLACES = {
@@ -89,7 +90,7 @@ def lay(folder: Path, model: str, place: str = "a folder", files: tuple[Path, ..
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("model", [OWN, MORE])
+@pytest.mark.parametrize("model", NEEDED)
 def test_copied_files_find_each_other(tmp_path: Path, model: str, place: str) -> None:
     """In a folder or a package, under any name, or loaded from a file: the same bytes of outputs."""
     error, _ = alone(lay(tmp_path, model, place), tmp_path)
@@ -100,7 +101,7 @@ def test_copied_files_find_each_other(tmp_path: Path, model: str, place: str) ->
 
 @pytest.mark.parametrize("place", PLACES)
 def test_errors_of_copied_layers_are_those_of_the_copied_runtime(tmp_path: Path, place: str) -> None:
-    """An application that catches its ModelError catches what infer_layers.py raises."""
+    """An application that catches its ModelError catches what other files raise."""
     code = lay(tmp_path, MORE, place)
     spoilt = Model(exhibit_of(MORE).model.header, exhibit_of(MORE).model.arrays)
     spoilt.arrays = {name: array for name, array in spoilt.arrays.items() if not name.endswith(".filters")}
@@ -111,31 +112,45 @@ def test_errors_of_copied_layers_are_those_of_the_copied_runtime(tmp_path: Path,
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_model_that_needs_the_missing_file_says_so_in_one_line(tmp_path: Path, place: str) -> None:
-    """It names the kinds of layers, the file, and what else would do."""
-    error, _ = alone(lay(tmp_path, MORE, place, RUNTIME[:1]), tmp_path)
+@pytest.mark.parametrize(
+    ("model", "needs"),
+    [
+        (MORE, "infer_layers.py and infer_images.py for layers of kind standardise, branches, levels, deskew"),
+        (INT8, "infer_int8.py for layers of kind quantise, dense-int8"),
+    ],
+)
+def test_a_model_that_needs_missing_files_says_so_in_one_line(
+    tmp_path: Path, place: str, model: str, needs: str
+) -> None:
+    """It names the kinds of layers, the files, and what else would do."""
+    error, _ = alone(lay(tmp_path, model, place, RUNTIME[:1]), tmp_path)
     line = one_line(error)
-    assert line.startswith(
-        "model.npz: needs infer_layers.py for layers of kind standardise, levels, deskew, branches ("
-    )
+    assert line.startswith(f"model.npz: needs {needs} (")
     assert "beside infer.py" in line
     assert "export --to python" in line
 
 
-@pytest.mark.parametrize("model", [OWN, "int8, deep"])
-def test_dense_and_8_bit_models_need_one_file(tmp_path: Path, model: str) -> None:
-    """infer.py alone runs them; where the other file is there, it is not imported, and could be anything."""
-    code = lay(tmp_path, model, files=RUNTIME[:1])
+def test_dense_models_need_one_file(tmp_path: Path) -> None:
+    """infer.py alone runs them; where other files are there, they are not imported, and could be anything."""
+    code = lay(tmp_path, OWN, files=RUNTIME[:1])
     assert alone(code, tmp_path) == (None, ["infer"])
-    (tmp_path / "infer_layers.py").write_text("raise SystemExit('imported')")
+    for file in RUNTIME[1:]:
+        (tmp_path / file.name).write_text("raise SystemExit('imported')")
     assert alone(code, tmp_path) == (None, ["infer"])
-    exhibit = exhibit_of(model)
+    exhibit = exhibit_of(OWN)
     assert np.load(tmp_path / "outputs.npy").tobytes() == exhibit.model.outputs(exhibit.inputs).tobytes()
 
 
-@pytest.mark.parametrize(("model", "expected"), [(OWN, False), ("int8, deep", False), (MORE, True)])
-def test_the_package_imports_other_layers_for_models_that_have_some(tmp_path: Path, model: str, expected: bool) -> None:
-    """Loading a model of dense layers costs one module, not two."""
+@pytest.mark.parametrize("model", NEEDED)
+def test_only_files_that_are_needed_are_run(tmp_path: Path, model: str) -> None:
+    """A file that the model has no layer of is not asked for."""
+    code = lay(tmp_path, model, files=tuple(file for file in RUNTIME if file.stem in {"infer", *NEEDED[model]}))
+    assert alone(code, tmp_path)[0] is None
+
+
+@pytest.mark.parametrize("model", NEEDED)
+def test_the_package_imports_other_layers_for_models_that_have_some(tmp_path: Path, model: str) -> None:
+    """Loading a model of dense layers costs one module, not four."""
     code = "del sys.modules['genreg_np']; from genreg_np import infer"
     package = tmp_path / "genreg_np"
     package.mkdir()
@@ -145,19 +160,15 @@ def test_the_package_imports_other_layers_for_models_that_have_some(tmp_path: Pa
     lay(tmp_path, model, files=())
     error, modules = alone(code, tmp_path)
     assert error is None
-    assert modules == ["genreg_np.infer"] + ["genreg_np.infer_layers"] * expected
-
-
-def test_other_layers_come_with_the_same_functions(tmp_path: Path) -> None:
-    """In this package there is one infer_layers, whoever imports it."""
-    assert infer._more_layers() == infer_layers.LAYERS
-    assert infer_layers.ModelError is ModelError
+    assert modules == sorted(f"genreg_np.{file}" for file in {"infer", *NEEDED[model]})
 
 
 def test_infer_knows_which_kinds_are_elsewhere() -> None:
-    """Every kind has its place in one of the two files, and none in both."""
-    assert set(infer.ELSEWHERE) == set(infer_layers.LAYERS)
-    assert len(KINDS) == len(infer.LAYERS) + len(infer_layers.LAYERS)
+    """Every kind has its place in one of the files, and in the package there is one of each, whoever imports it."""
+    places = {kind: make.__module__.removeprefix("genreg_np.") for kind, make in KINDS.items()}
+    assert {kind: place for kind, place in places.items() if place.startswith("infer_")} == infer.ELSEWHERE
+    assert {file.stem for file in RUNTIME[1:]} == set(infer.ELSEWHERE.values())
+    assert infer_layers.ModelError is ModelError
 
 
 def test_files_that_do_not_go_together_are_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genreg_np import backends, infer, infer_layers
+from genreg_np import backends, infer, infer_images
 from genreg_np.backends import images
 from genreg_np.backends.base import Backend
 from genreg_np.errors import UsageError
@@ -131,7 +131,7 @@ def slow_deskew(image: np.ndarray, warp: tuple[float, ...]) -> np.ndarray:
 def test_deskew_is_a_shear_about_the_centre(shape: tuple[int, int], warp: tuple[float, ...]) -> None:
     """Every level is within rounding of the definition: half a level, and 1/512 pixel of the steepest slope."""
     levels = drawing(4, *shape).astype(np.float32)
-    found = infer_layers.deskew(levels, *shape, True, np.array([warp], float))
+    found = infer_images.deskew(levels, *shape, True, np.array([warp], float))
     expected = np.stack([slow_deskew(image.reshape(shape), warp) for image in levels]).reshape(4, -1)
     assert np.abs(found - expected).max() <= 0.5 + 2 * 255 / 512 + 1e-6
     assert np.array_equal(found, np.floor(found))
@@ -143,7 +143,7 @@ def test_a_slanted_stroke_becomes_upright_and_central() -> None:
     for step in range(12):
         image[3 + step, 4 + step // 2 : 6 + step // 2] = 200
     for shift in (0, 5):
-        upright = infer_layers.deskew(np.roll(image, shift, 1).reshape(1, -1), 28, 28).reshape(28, 28)
+        upright = infer_images.deskew(np.roll(image, shift, 1).reshape(1, -1), 28, 28).reshape(28, 28)
         columns = upright.sum(axis=0) / upright.sum()
         middle = (columns * np.arange(28)).sum()
         assert middle == pytest.approx(13.5, abs=0.05)

@@ -33,7 +33,7 @@ def test_the_reader_of_the_page_gives_what_infer_gives(tmp_path: Path) -> None:
 
 def rows(kind: str) -> str:
     """Return the page's table row of a kind of layer."""
-    (row,) = re.findall(rf"^\| .*`{kind}`.*\|$", PAGE, re.MULTILINE)
+    (row,) = re.findall(rf"^\| [^|]*`{kind}`[^|]* \|.*\|$", PAGE, re.MULTILINE)
     return str(row)
 
 
@@ -56,8 +56,8 @@ def test_every_kind_of_layer_is_described(kind: str) -> None:
 
 
 def _all(layers: list[dict[str, object]]) -> list[dict[str, object]]:
-    branches = [branch for layer in layers for branch in layer.get("branches", ())]  # type: ignore[attr-defined]
-    return [*layers, *(inner for branch in branches for inner in _all(branch))]
+    stacks = [stack for layer in layers for stack in (layer.get("layers", []), *layer.get("branches", ()))]  # type: ignore[misc]
+    return [*layers, *(inner for stack in stacks for inner in _all(stack))]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("activation", infer.ACTIVATIONS)

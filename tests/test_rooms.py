@@ -13,7 +13,7 @@ PACKAGE = ROOT / "genreg_np"
 FLOORS = (  # from the ground up; rooms on one floor do not know each other
     ("errors", "version"),
     ("files", "registry", "infer", "streams"),
-    ("settings", "infer_layers"),
+    ("settings", "infer_images", "infer_int8", "infer_layers"),
     ("layers",),
     ("model", "fitness"),
     ("backends", "data", "engines"),
@@ -24,7 +24,7 @@ FLOORS = (  # from the ground up; rooms on one floor do not know each other
 )
 ALIASES = ("hybrid",)  # an old name of something: it may know what it names
 LONGEST = 400
-RUNTIME = 590  # infer.py stands alone: reader, model, dense and 8-bit layers in one file, without what it could import
+RUNTIME = 530  # infer.py stands alone: a reader of files nobody trusts, model and dense layers, importing none of them
 
 
 def modules() -> dict[str, Path]:

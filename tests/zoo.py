@@ -16,10 +16,13 @@ from genreg_np.data.dataset import Dataset, Split
 from genreg_np.export import kinds_of, target
 from genreg_np.export.quantise import quantise
 from genreg_np.layers import REGISTRY, layer_class
+from genreg_np.layers.activation import Activation, Prelu
+from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
+from genreg_np.layers.pooling import AdaptivePooling, Pooling
 from genreg_np.model import Model, Network
 from tests import test_detector_bank, test_genreg_2
-from tests.helpers import model_of
+from tests.helpers import KINDS, model_of
 
 Inputs = NDArray[np.generic]
 
@@ -108,8 +111,23 @@ def _layer(kind: str) -> Exhibit:
     return Exhibit(model_of(network), inputs)
 
 
-# Kinds that the models below have; every other kind of the registry has an exhibit of its own, last.
-SHOWN = ("dense", "levels", "deskew", "detectors", "branches", "responses", "statistics", "standardise", "project")
+def _maps() -> Exhibit:
+    """Return two stages of convolution, and a mean over what is left of the maps."""
+    layers = (
+        Convolution((1, 10, 10), 4, 3, same=True),
+        Activation(400, "relu"),
+        Pooling((4, 10, 10), "max", 2),
+        Convolution((4, 5, 5), 6, 3, 2),
+        Prelu((6, 2, 2)),
+        AdaptivePooling((6, 2, 2), "avg", 1),
+        Dense(6, 3),
+    )
+    return Exhibit(model_of(Network((10, 10), layers)), test_detector_bank.DATASET.test.inputs)
+
+
+# Kinds that the models below have; every other kind that a saved model can have has an exhibit of its own, last.
+IMAGES = ("levels", "deskew", "detectors", "branches", "responses", "statistics", "standardise", "project")
+SHOWN = ("dense", *IMAGES, "convolution", "activation", "prelu", "pooling", "adaptive-pooling")
 MAKERS = {
     **{f"dense, {activation}": functools.partial(_dense, (7,), activation) for activation in infer.ACTIVATIONS},
     "dense, no hidden layer": functools.partial(_dense, ()),
@@ -129,7 +147,8 @@ MAKERS = {
     "int8, standardised features": functools.partial(_int8, "standardised features"),
     "int8, values": functools.partial(_int8, "values, not classes"),
     "int8, raw values 0 to 16": functools.partial(_int8, "raw values 0 to 16"),
-    **{f"layer of {kind}": functools.partial(_layer, kind) for kind in REGISTRY if kind not in SHOWN},
+    "maps, two stages": _maps,
+    **{f"layer of {kind}": functools.partial(_layer, kind) for kind in REGISTRY if kind in KINDS and kind not in SHOWN},
 }
 ZOO = tuple(MAKERS)
 

@@ -1,7 +1,7 @@
 """Fixed layers in bulk: what every backend can do with images before training (layers/images.py has the equations).
 
 Shapes: N images, I inputs, O outputs of the last layer. Levels are uint8 and exact, so every backend gives the same
-bits as infer_layers.py, for any number of threads. This file is the specification; numba/images.py is the fast path.
+bits as infer_images.py, for any number of threads. This file is the specification; numba/images.py is the fast path.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import infer_layers
+from genreg_np import infer_images
 from genreg_np.backends.threads import in_order
 from genreg_np.layers.images import Deskew, FixedLayer, Levels, Standardise, UInt8
 from genreg_np.model import PIECE, Float32, Network, mapped
 
 SMALL_PIECE = 256  # images that one thread transforms at a time: a fixed number, as IMAGE_TILE
-Warps = NDArray[np.float64]  # (N, 6): how each image is moved when it is deskewed (infer_layers.deskew)
+Warps = NDArray[np.float64]  # (N, 6): how each image is moved when it is deskewed (infer_images.deskew)
 
 
 class ImageBackend:
@@ -32,7 +32,7 @@ class ImageBackend:
             values = levels[start : start + PIECE].astype(np.float32)
             for layer in layers:
                 if isinstance(layer, Deskew) and warps is not None:
-                    values = infer_layers.deskew(values, *layer.shape, layer.centred, warps[start : start + PIECE])
+                    values = infer_images.deskew(values, *layer.shape, layer.centred, warps[start : start + PIECE])
                 else:
                     values = layer.apply(values)
             pieces.append(values.astype(np.uint8))
@@ -45,7 +45,7 @@ class ImageBackend:
     def features(
         self, network: Network, inputs: NDArray[np.generic], input_range: tuple[float, float] | None
     ) -> Float32:
-        """Return what the first dense layer sees, (N, I) float32, bit for bit what infer_layers.py computes."""
+        """Return what the first dense layer sees, (N, I) float32, bit for bit what infer_images.py computes."""
         layers = network.fixed
         if not (layers and isinstance(layers[0], Levels)):
             return network.features(inputs, input_range)

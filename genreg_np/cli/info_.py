@@ -11,6 +11,7 @@ from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.terminal import say
 from genreg_np.data.labels import short_name
+from genreg_np.model import Network
 
 
 @click.command(
@@ -31,19 +32,12 @@ def command(model_path: str, as_json: bool) -> None:
 
 def description(path: str, model: infer.Model) -> list[str]:
     """Return what there is to say of a model, as lines."""
-    layers = model.header["network"]["layers"]
-    dense = [layer for layer in layers if layer["kind"].startswith("dense")]
-    genes = sum(layer["outputs"] * (layer["inputs"] + 1) for layer in dense)
-    widths = "-".join(str(width) for width in (dense[0]["inputs"], *(layer["outputs"] for layer in dense)))
-    named = [_short(layer.get("activation", "unnamed")) for layer in dense[:-1]]  # nothing needs that of integers
-    activations = ", ".join(dict.fromkeys(named)) or "linear"
-    integers = ", 8-bit integers" if dense[0]["kind"] == "dense-int8" else ""
     raw = "features as they are"
     if model.input_range:
         raw = f"raw values {model.input_range[0]:g} to {model.input_range[1]:g}"
     lines = [
         f"{path}: {Path(path).stat().st_size:,} bytes",
-        f"network      {widths}, {activations}, {genes:,} weights and biases{integers}",
+        f"network      {_network(model)}",
         f"input        {model.input_shape}, {raw}",
         f"classes      {', '.join(map(short_name, model.class_names)) or 'none: the outputs are values'}",
     ]
@@ -72,6 +66,18 @@ def description(path: str, model: infer.Model) -> list[str]:
     if isinstance(source, str):
         lines.append(f"converted    from {_short(source)}")
     return lines
+
+
+def _network(model: infer.Model) -> str:
+    """Return e.g. "784-64-10, tanh, 50,890 weights and biases"."""
+    dense = [layer for layer in model.header["network"]["layers"] if layer["kind"] == "dense-int8"]
+    if not dense:
+        return Network.read(model.header["network"], model.arrays).describe()
+    genes = sum(layer["outputs"] * (layer["inputs"] + 1) for layer in dense)
+    widths = "-".join(str(width) for width in (dense[0]["inputs"], *(layer["outputs"] for layer in dense)))
+    named = [_short(layer.get("activation", "unnamed")) for layer in dense[:-1]]  # nothing needs that of integers
+    activations = ", ".join(dict.fromkeys(named)) or "linear"
+    return f"{widths}, {activations}, {genes:,} weights and biases, 8-bit integers"
 
 
 def _short(value: object) -> str:

@@ -55,9 +55,10 @@ def target(name: str) -> Any:
 
 
 def kinds_of(layers: list[dict[str, Any]], where: str = "layer ") -> Iterator[tuple[str, str]]:
-    """Yield (name, kind) of each layer of a model's header, those within branches after their own."""
+    """Yield (name, kind) of each layer of a model's header, those within another after their own."""
     for index, layer in enumerate(layers):
         yield f"{where}{index}", layer["kind"]
+        yield from kinds_of(layer.get("layers", []), f"{where}{index}.")
         for number, branch in enumerate(layer.get("branches", ())):
             yield from kinds_of(branch, f"{where}{index}.{number}.")
 

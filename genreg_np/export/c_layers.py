@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import infer, infer_layers
+from genreg_np import infer
 from genreg_np.errors import UsageError
 from genreg_np.export import c_text
 from genreg_np.export.c_program import Program, Value
@@ -122,7 +122,7 @@ def _dense_int8(program: Program, layer: Header, where: str, value: Value, goal:
 def _levels(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
     every = program.inputs.mapped()
     if value.kind == "raw" and len(every):
-        table = infer_layers.LAYERS["levels"]({"inputs": 1}, {}, "", "")[2](every[:, None])[:, 0].astype(np.uint8)
+        table = infer.LAYERS["levels"]({"inputs": 1}, {}, "", "")[2](every[:, None])[:, 0].astype(np.uint8)
         if program.inputs.ctype == "uint8_t" and np.array_equal(table, np.arange(256)):
             return Value(value.place, "uint8_t", value.width)  # raw values are levels already
         result = program.result(f"levels_{_label(where)}", "uint8_t", value.width, goal)
@@ -147,7 +147,7 @@ def _detectors(program: Program, layer: Header, where: str, value: Value, goal: 
     for extent in (height, width):
         places *= extent + 2 * layer["margin"] - layer["size"] + 1
     response = program.buffer("response", "int16_t", places)
-    _, outputs, _ = infer_layers.LAYERS["detectors"](layer, program.model.arrays, where, "")
+    _, outputs, _ = infer.LAYERS["detectors"](layer, program.model.arrays, where, "")
     result = program.result(f"maps_{label}", "uint8_t", outputs, goal)
     filters = program.constant(f"layer_{label}_filters", program.model.arrays[f"{where}.filters"])
     fields = {"channels": channels, "height": height, "width": width, "filters": filters, "count": layer["filters"]}
@@ -177,7 +177,7 @@ def _responses(program: Program, layer: Header, where: str, value: Value, goal: 
 
 def _statistics(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
     image, (height, width) = _levels_only(layer, where, value), layer["shape"]
-    _, outputs, _ = infer_layers.LAYERS["statistics"](layer, program.model.arrays, where, "")
+    _, outputs, _ = infer.LAYERS["statistics"](layer, program.model.arrays, where, "")
     result = program.result(f"statistics_{_label(where)}", "float", outputs, goal)
     program.call(program.part("statistics"), image, height, width, result.place)
     return result

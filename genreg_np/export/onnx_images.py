@@ -1,7 +1,7 @@
 """The layers of images in ONNX: deskew, detectors, responses, statistics.
 
 Each function takes levels (N, C * H * W) float32, whole numbers 0 .. 255. Deskew and detectors return levels, exactly
-those of infer_layers.py: its operations in its order where float64 rounds, elsewhere whole numbers below 2**24 in
+those of infer_images.py: its operations in its order where float64 rounds, elsewhere whole numbers below 2**24 in
 float32.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from genreg_np import infer_layers
+from genreg_np import infer_images
 from genreg_np.export.onnx_graph import Operand, Value, concatenate, ints
 from genreg_np.export.onnx_layers import Layer
 
@@ -20,7 +20,7 @@ AROUND = 2  # dark pixels put around an image before it is sampled
 
 
 def deskew(x: Value, layer: Layer) -> Value:
-    """Add infer_layers.deskew: images sheared upright and centred, bilinear in steps of 1/256 pixel."""
+    """Add infer_images.deskew: images sheared upright and centred, bilinear in steps of 1/256 pixel."""
     height, width = layer.header["shape"]
     u, v = np.arange(float(width)), np.arange(float(height))[:, None]  # broadcast to (N, H, W)
     images = x.reshape(0, height, width)
@@ -58,7 +58,7 @@ def _place(place: Value, extent: int) -> tuple[Value, Value]:
 
 
 def detectors(x: Value, layer: Layer) -> Value:
-    """Add infer_layers.detect: filters, rectified, pooled, square-rooted."""
+    """Add infer_images.detect: filters, rectified, pooled, square-rooted."""
     channels, height, width = layer.header["shape"]
     margin, window, stride, signed = (layer.header[key] for key in ("margin", "window", "stride", "signed"))
     filters = layer.array("filters").astype(np.float32)
@@ -74,7 +74,7 @@ def detectors(x: Value, layer: Layer) -> Value:
     # Some square roots of float32 are approximate. That of float64, rounded to float32, is right.
     roots = sums.cast(np.float64).op("Sqrt").cast(np.float32)
     gain: float = layer.header["gain"]
-    found = (roots * gain).op("Floor").op("Min", infer_layers.LEVEL)
+    found = (roots * gain).op("Floor").op("Min", infer_images.LEVEL)
     return found.reshape(-1, channels * len(taps) * rows * columns)
 
 
@@ -100,11 +100,11 @@ RESPONSES: dict[str, Callable[[Value], Value]] = {
 
 
 def responses(x: Value, layer: Layer) -> Value:
-    """Add infer_layers.respond: filters with functions of their own, and means over grids of cells."""
+    """Add infer_images.respond: filters with functions of their own, and means over grids of cells."""
     height, width = layer.header["shape"]
     filters, functions = layer.array("filters").astype(np.float32), np.array(layer.header["functions"])
     tall, wide = (extent - filters.shape[1] + 1 for extent in (height, width))
-    images = x.reshape(0, 1, height, width) / infer_layers.LEVEL
+    images = x.reshape(0, 1, height, width) / infer_images.LEVEL
     chosen = {name: np.flatnonzero(functions == name) for name in dict.fromkeys(functions.tolist())}
     answers = [RESPONSES[name](images.op("Conv", filters[which][:, None])) for name, which in chosen.items()]
     response = concatenate(answers, axis=1)  # the filters of one function after those of another
@@ -122,17 +122,17 @@ def responses(x: Value, layer: Layer) -> Value:
 
 
 def statistics(x: Value, layer: Layer) -> Value:
-    """Add infer_layers.statistics: means of cells, rows and columns, and histograms of the direction of slopes."""
+    """Add infer_images.statistics: means of cells, rows and columns, and histograms of the direction of slopes."""
     extents = height, width = tuple(layer.header["shape"])
     levels = x.reshape(0, 1, height, width)
-    images = levels / infer_layers.LEVEL
+    images = levels / infer_images.LEVEL
     cells = [(4, 4), (7, 7)]
     found = [
         _means(images, extents, grid).reshape(0, math.prod(grid))
         for grid in (*cells, (height // 2, 1), (1, width // 2))  # pairs of rows, pairs of columns
     ]
     across, down = _slope(levels, 3), _slope(levels, 2)
-    steepness = (across * across + down * down).op("Sqrt") / (2 * infer_layers.LEVEL)
+    steepness = (across * across + down * down).op("Sqrt") / (2 * infer_images.LEVEL)
     points_there = _direction(across, down).op("Equal", np.arange(8, dtype=np.float32).reshape(8, 1, 1))
     parts = points_there.where(steepness, 0)  # (N, 8, H, W)
     for grid in cells:

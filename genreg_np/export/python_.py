@@ -1,26 +1,24 @@
 """Target `python`: infer.py, the model and ten lines that use them; runs with NumPy alone, Python 3.9 or newer.
 
-The runtime is two files, infer.py and infer_layers.py. What is written is one: infer.py as it is where the model has
-layers of weights alone, else both joined.
+The runtime is infer.py and the files in its ELSEWHERE. What is written is one: infer.py, with those at its
+end that the model's layers need.
 """
 
 from __future__ import annotations
 
 import ast
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
-from genreg_np import infer, infer_layers
+from genreg_np import infer
 from genreg_np.export import kinds_of
 from genreg_np.model import Model
 
 SUMMARY = "a folder with infer.py, the model and an example: NumPy alone, Python 3.9+"
-FILES = (infer.__name__, infer_layers.__name__)
-TAKES = frozenset(  # what stands in the files that are written: not what somebody added to the runtime's lists
-    kind for kind, make in {**infer.LAYERS, **infer_layers.LAYERS}.items() if make.__module__ in FILES
-)
-IMPORTS = (ast.Import, ast.ImportFrom, ast.If)  # how infer_layers.py begins; the `if` imports infer.py's names
-REGISTRY = "LAYERS: dict[str, Maker] = {\n"  # of infer_layers.py
+FILES = tuple(dict.fromkeys(infer.ELSEWHERE.values()))  # that infer.py may be joined with
+TAKES = frozenset({"dense", *infer.ELSEWHERE})  # what stands in those files: not what somebody added to LAYERS
+IMPORTS = (ast.Import, ast.ImportFrom, ast.If)  # how such a file begins; the `if` imports infer.py's names
 
 EXAMPLE = '''"""Predict with {name}.npz. Needs NumPy; run from this folder: python example.py"""
 
@@ -56,21 +54,28 @@ def files(model: Model, name: str) -> dict[str, bytes]:
 
 
 def runtime(model: Model) -> str:
-    """Return the source of a single file that runs the model."""
-    own = Path(infer.__file__).read_text("utf-8")
-    if all(kind in infer.LAYERS for _, kind in kinds_of(model.header["network"]["layers"])):
-        return own
-    return joined(own, Path(infer_layers.__file__).read_text("utf-8"))
+    """Return the source of a single file that runs the model: infer.py, and what the model needs besides."""
+    kinds = {kind for _, kind in kinds_of(model.header["network"]["layers"])}
+    return joined([file for file in FILES if any(infer.ELSEWHERE.get(kind) == file for kind in kinds)])
 
 
-def joined(own: str, more: str) -> str:
-    """Return infer.py with infer_layers.py at its end, which needs no imports there and adds to the same LAYERS."""
-    tree = ast.parse(more)
+def joined(files: Iterable[str]) -> str:
+    """Return infer.py with these files at its end: without what they import, which is there."""
+    return "\n\n".join([_source("infer"), *map(_part, files)])
+
+
+def _source(file: str) -> str:
+    return Path(infer.__file__).with_name(f"{file}.py").read_text("utf-8")
+
+
+def _part(file: str) -> str:
+    """Return a file of the runtime as the end of another: its docstring as a comment, and what follows its imports."""
+    source = _source(file)
+    tree = ast.parse(source)
     head = [statement for statement in tree.body if isinstance(statement, IMPORTS) or _is_all(statement)]
-    lines = more.splitlines(keepends=True)[max(statement.end_lineno or 0 for statement in head) :]
+    lines = source.splitlines(keepends=True)[max(statement.end_lineno or 0 for statement in head) :]
     words = "\n".join(f"# {line}".rstrip() for line in (ast.get_docstring(tree) or "").splitlines())
-    code = "".join(lines).strip().replace(REGISTRY, "LAYERS |= {\n", 1)
-    return f"{own}\n\n{words}\n\n{code}\n"
+    return f"{words}\n\n{''.join(lines).strip()}\n"
 
 
 def _is_all(statement: ast.stmt) -> bool:

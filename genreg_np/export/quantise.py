@@ -10,7 +10,7 @@
 
 `step` of inputs in 0 .. 1 is 1/127, of others the largest magnitude met in calibration over 127. The grid of a bounded
 activation is fixed (GRIDS); that of one without bounds is its step, its largest value met in calibration over 127.
-infer.py has the arithmetic these numbers are used in; docs/int8.md defines it.
+infer_int8.py has the arithmetic these numbers are used in; docs/int8.md defines it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import infer
+from genreg_np import infer, infer_int8
 from genreg_np.errors import UsageError
 from genreg_np.model import Dense, Float32, Model
 
 Parts = dict[str, NDArray[np.generic]]
 
-LARGEST = infer.MOST_INT8
+LARGEST = infer_int8.MOST_INT8
 WIDEST_TABLE = 4096  # entries on either side of 0
 BIAS_BITS = 23  # a bias of more units would leave too few bits to its row's multiplier
 SUM_BITS = 30  # sums stay below 2**30 units, and a little for rounding

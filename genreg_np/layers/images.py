@@ -1,6 +1,6 @@
 """Fixed layers: what transforms an input before those that learn and never changes in training.
 
-Each is described here and computed by infer_layers.py, the one place of the arithmetic:
+Each is described here and computed by infer_images.py or infer_layers.py, the one place of the arithmetic:
 
     Levels        (I,) 0 .. 1       -> (I,) levels: whole numbers 0 .. 255
     Deskew        (H, W) levels     -> (H, W) levels, sheared upright and centred
@@ -11,7 +11,7 @@ Each is described here and computed by infer_layers.py, the one place of the ari
     Standardise   (I,)              -> (I,) float32, mean 0 and deviation 1 in training
     Project       (I,)              -> (O,) float32
 
-Levels are exact: every sum stays below 2**24 (infer_layers.py), so any order of adding, any backend and any number of
+Levels are exact: every sum stays below 2**24 (infer_images.py), so any order of adding, any backend and any number of
 threads gives the same bits.
 """
 
@@ -26,7 +26,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import infer, infer_layers
+from genreg_np import infer
 from genreg_np.errors import UsageError
 from genreg_np.layers import read_layer
 from genreg_np.layers.base import PREDICTING, Array, Arrays, Float32, Kept, Layer, Passing
@@ -62,7 +62,8 @@ class FixedLayer(Layer):
     def _layer(self) -> infer.Layer:
         arrays = {f"layers.0.{name}": array for name, array in self.arrays().items()}
         header = {"kind": self.kind, **self.header()}
-        return infer_layers.LAYERS[self.kind](header, arrays, "layers.0", "layer 0")
+        infer.complete([header])
+        return infer.LAYERS[self.kind](header, arrays, "layers.0", "layer 0")
 
     @property
     def inputs(self) -> int:
@@ -81,7 +82,7 @@ class FixedLayer(Layer):
         return (self.outputs,)
 
     def apply(self, features: Float32) -> Float32:
-        """Transform (N, inputs) float32 features as infer_layers.py does."""
+        """Transform (N, inputs) float32 features as the runtime does."""
         transformed: Float32 = self._layer[2](features)
         return transformed
 
@@ -121,7 +122,7 @@ class Levels(FixedLayer):
 
 @dataclass(frozen=True)
 class Deskew(FixedLayer):
-    """Shear images upright and centre them (infer_layers.deskew)."""
+    """Shear images upright and centre them (infer_images.deskew)."""
 
     kind: ClassVar[str] = "deskew"
     shape: tuple[int, int]  # H, W
@@ -149,7 +150,7 @@ class Deskew(FixedLayer):
 
 @dataclass(frozen=True)
 class Detectors(FixedLayer):
-    """Filters slid over every channel, rectified, pooled, square-rooted (infer_layers.detect)."""
+    """Filters slid over every channel, rectified, pooled, square-rooted (infer_images.detect)."""
 
     kind: ClassVar[str] = "detectors"
     shape: tuple[int, int, int]  # C, H, W
@@ -251,12 +252,12 @@ class Branches(FixedLayer):
 
 @dataclass(frozen=True)
 class Responses(FixedLayer):
-    """Filters, each with a function of its own, pooled by mean over grids of cells (infer_layers.respond)."""
+    """Filters, each with a function of its own, pooled by mean over grids of cells (infer_images.respond)."""
 
     kind: ClassVar[str] = "responses"
     shape: tuple[int, int]  # H, W
     filters: Float32 = field(compare=False, repr=False)  # (F, size, size)
-    functions: tuple[str, ...]  # (F,) keys of infer_layers.RESPONSES
+    functions: tuple[str, ...]  # (F,) keys of infer_images.RESPONSES
     grids: tuple[tuple[int, int], ...]  # rows and columns of cells
 
     @classmethod
@@ -287,7 +288,7 @@ class Responses(FixedLayer):
 
 @dataclass(frozen=True)
 class Statistics(FixedLayer):
-    """Means of cells and profiles, histograms of the direction of slopes (infer_layers.statistics)."""
+    """Means of cells and profiles, histograms of the direction of slopes (infer_images.statistics)."""
 
     kind: ClassVar[str] = "statistics"
     shape: tuple[int, int]  # H, W

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import infer_layers
+from genreg_np import infer_images
 from genreg_np.backends.threads import in_order
 from genreg_np.layers.base import Float32
 from genreg_np.layers.images import Responses, UInt8
@@ -29,7 +29,7 @@ from genreg_np.streams import Purpose, Stream
 
 SIZE = 5
 GRIDS = ((3, 3), (4, 2), (2, 4))
-FUNCTIONS = tuple(infer_layers.RESPONSES)
+FUNCTIONS = tuple(infer_images.RESPONSES)
 FIRST_TAP, FIRST_SIGMA, SIGMA_RANGE = 0.4, 0.08, (5e-3, 0.4)
 HARVESTS, HARVEST = 3, 8  # times in a round, filters each time
 ALIKE, MOST = 0.95, 96  # correlation beyond which a filter is left out; filters kept at most
@@ -66,7 +66,7 @@ class Judges:
         """Return the pooled answers of filters (F, size, size), (N, F, G) float32."""
         names = tuple(FUNCTIONS[index] for index in functions)
         starts = range(0, len(self.patches), PIECE)
-        parts = [infer_layers.respond(self.patches[start : start + PIECE], taps, names, self.pools) for start in starts]
+        parts = [infer_images.respond(self.patches[start : start + PIECE], taps, names, self.pools) for start in starts]
         return np.concatenate(parts)
 
 
@@ -125,8 +125,8 @@ def draw_judges(
     chosen = np.concatenate(rows)
     tall, wide = shape[0] - size + 1, shape[1] - size + 1
     grids = [(y, x) for y, x in GRIDS if y <= tall and x <= wide] or [(1, 1)]
-    pools = np.concatenate([np.kron(infer_layers.cells(tall, y), infer_layers.cells(wide, x)) for y, x in grids])
-    patches = infer_layers.patches_of(images[chosen].astype(np.float32), shape[0], shape[1], size)
+    pools = np.concatenate([np.kron(infer_images.cells(tall, y), infer_images.cells(wide, x)) for y, x in grids])
+    patches = infer_images.patches_of(images[chosen].astype(np.float32), shape[0], shape[1], size)
     return Judges(patches, labels[chosen], pools)
 
 

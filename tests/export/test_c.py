@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from genreg_np import infer_layers
+from genreg_np import infer_images
 from genreg_np.errors import UsageError
 from genreg_np.export import c_text, files_of
 from genreg_np.layers.images import (
@@ -189,7 +189,7 @@ RNG = np.random.default_rng(6)
 FLOATS: dict[str, tuple[FixedLayer, ...]] = {
     "responses": (
         Levels(99),
-        Responses((9, 11), RNG.normal(size=(8, 3, 3)).astype(np.float32), (*infer_layers.RESPONSES,), ((2, 2), (3, 1))),
+        Responses((9, 11), RNG.normal(size=(8, 3, 3)).astype(np.float32), (*infer_images.RESPONSES,), ((2, 2), (3, 1))),
     ),
     "statistics": (Levels(99), Statistics((9, 11))),
     "project": (Project(RNG.normal(size=(7, 99)).astype(np.float32)),),

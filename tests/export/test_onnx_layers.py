@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from genreg_np import infer, infer_layers
+from genreg_np import infer, infer_images, infer_int8
 from genreg_np.export.quantise import quantise
 from genreg_np.layers.images import Deskew, Detectors, FixedLayer, Levels, Responses, Statistics
 from genreg_np.model import Dense, Model, Network
@@ -138,7 +138,7 @@ def test_statistics_are_near(shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_responses_are_near_whatever_their_functions(order: int) -> None:
     """Every function, several filters of some, not side by side; cells that leave rows and columns out."""
-    functions = (*infer_layers.RESPONSES, "relu", "abs", "relu")[::order]
+    functions = (*infer_images.RESPONSES, "relu", "abs", "relu")[::order]
     taps = np.random.default_rng(2).normal(0, 0.7, (len(functions), 3, 3)).astype(np.float32)
     layer = Responses((9, 12), taps, functions, ((2, 3), (1, 1), (7, 10), (3, 4)))
     model = showing(Levels(108), layer, shape=(9, 12))
@@ -163,7 +163,7 @@ def test_8_bit_integers_are_equal_where_float32_could_not_add_them_up() -> None:
     genes = rng.choice([-0.01, 0.01], network.gene_count).astype(np.float32)
     model = quantise(Model.build(network, genes), np.ones((2, 2000), np.float32))
     weight = model.arrays["layers.1.weight"]
-    assert infer.MOST_INT8 * np.abs(weight.astype(int)).sum(axis=1).max() > 2**24
+    assert infer_int8.MOST_INT8 * np.abs(weight.astype(int)).sum(axis=1).max() > 2**24
     inputs = np.sign(weight[rng.integers(0, 3, 300)]) * rng.uniform(0.8, 1, (300, 2000))
     assert_equal(model, inputs.astype(np.float32))
 

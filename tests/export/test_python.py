@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genreg_np import export, infer, infer_layers
+from genreg_np import export, infer
 from genreg_np.export import python_
 from tests.helpers import python
 from tests.test_infer_copied import alone
 from tests.zoo import ZOO, exhibit_of
 
-SOURCES = tuple(Path(str(module.__file__)).read_text("utf-8") for module in (infer, infer_layers))
-JOINED = python_.joined(*SOURCES)
-OTHER = "branches, hidden layer"  # a model with layers of infer_layers.py
+SOURCES = {file: Path(infer.__file__).with_name(f"{file}.py").read_text("utf-8") for file in ("infer", *python_.FILES)}
+JOINED = python_.joined(python_.FILES)
+OTHER = "branches, hidden layer"  # a model with layers of two more files
+LAST = {file: SOURCES[file].strip().splitlines()[-2] for file in python_.FILES}  # a line that no other has
 
 
 def exported(folder: Path, name: str) -> Path:
@@ -47,10 +48,13 @@ def test_what_is_written_runs_alone(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_only_what_a_model_needs_is_joined(name: str) -> None:
-    """Models of dense layers get infer.py as it is."""
+    """Models of dense layers get infer.py as it is, all others the files that have their kinds."""
     kinds = {kind for _, kind in export.kinds_of(exhibit_of(name).model.header["network"]["layers"])}
     written = export.files_of(exhibit_of(name).model, "python")["infer.py"].decode("utf-8")
-    assert written == (JOINED if kinds & set(infer_layers.LAYERS) else SOURCES[0])
+    files = {infer.ELSEWHERE[kind] for kind in kinds - {"dense"}}
+    assert written == python_.joined([file for file in python_.FILES if file in files])
+    assert written.startswith(SOURCES["infer"])
+    assert {file for file in python_.FILES if LAST[file] in written} == files
 
 
 def bound(source: str) -> list[str]:
@@ -65,22 +69,25 @@ def bound(source: str) -> list[str]:
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             names += [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
         else:
-            assert isinstance(statement, (ast.Expr, ast.AugAssign)), ast.unparse(statement)
+            assert isinstance(statement, (ast.Expr, ast.AugAssign)), ast.unparse(statement)  # what adds to lists
     return names
 
 
 def test_the_joined_file_has_no_name_twice() -> None:
-    """All of both files, each name once; one docstring, one __future__, imports before anything else."""
+    """All of all files, each name once; one docstring, one __future__, imports before anything else."""
     assert [name for name, times in collections.Counter(bound(JOINED)).items() if times > 1] == []
-    assert set(bound(SOURCES[0])) < set(bound(JOINED))
-    assert {"deskew", "detect", "respond", "statistics", "RESPONSES", "UNMOVED"} <= set(bound(JOINED))
+    assert set(bound(SOURCES["infer"])) < set(bound(JOINED))
+    assert {"deskew", "detect", "respond", "statistics", "RESPONSES", "UNMOVED", "MOST_INT8"} <= set(bound(JOINED))
     assert JOINED.count("from __future__") == 1
     statements = ast.parse(JOINED).body
     imports = [isinstance(statement, (ast.Import, ast.ImportFrom)) for statement in statements[1:]]
     assert imports == sorted(imports, reverse=True)
-    assert sum(isinstance(statement, ast.Expr) for statement in statements) == 1
-    (added,) = [statement for statement in statements if isinstance(statement, ast.AugAssign)]
-    assert ast.unparse(added.target) == "LAYERS"
+    assert (
+        sum(isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) for statement in statements)
+        == 1
+    )
+    added = [ast.unparse(statement.target) for statement in statements if isinstance(statement, ast.AugAssign)]
+    assert added == ["LAYERS"] * len(python_.FILES)
 
 
 def test_the_joined_file_finds_every_name(tmp_path: Path) -> None:
@@ -98,7 +105,7 @@ def test_the_joined_file_finds_every_name(tmp_path: Path) -> None:
     assert python(code, cwd=tmp_path).strip() == "[]"
 
 
-@pytest.mark.parametrize("source", [*SOURCES, JOINED], ids=["infer.py", "infer_layers.py", "joined"])
+@pytest.mark.parametrize("source", [*SOURCES.values(), JOINED], ids=[*SOURCES, "joined"])
 def test_the_runtime_is_written_in_python_3_9(source: str) -> None:
     """Its grammar, at least: what follows runs it where that Python is."""
     ast.parse(source, feature_version=(3, 9))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from genreg_np import backends, export, infer, infer_layers, layers, strategies
+from genreg_np import backends, export, infer, layers, strategies
 from genreg_np.backends.base import Brood
 from genreg_np.data import built_in
 from genreg_np.data.dataset import Dataset, Split
@@ -85,7 +85,7 @@ backends.REGISTRY["double"] = "tests.extensions.broken:Inexact"
 built_in.REGISTRY["moons"] = "tests.extensions.broken:LEAKING"
 export.REGISTRY["json"] = "tests.extensions.broken"
 layers.REGISTRY["absolute"] = "tests.extensions.broken:Careless"
-infer.LAYERS["absolute"] = infer_layers.LAYERS["absolute"] = absolute
+infer.LAYERS["absolute"] = absolute
 
 LEAKING = replace(MOONS, load=load_leaking)
 python_.TAKES -= {"absolute"}

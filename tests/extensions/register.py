@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genreg_np import backends, export, infer, infer_layers, layers, strategies
+from genreg_np import backends, export, infer, layers, strategies
 from genreg_np.data import built_in
 from tests.extensions.my_layer import absolute
 
@@ -11,4 +11,4 @@ backends.REGISTRY["double"] = "tests.extensions.my_backend:DoubleBackend"
 built_in.REGISTRY["moons"] = "tests.extensions.my_dataset:MOONS"
 export.REGISTRY["json"] = "tests.extensions.my_exporter"
 layers.REGISTRY["absolute"] = "tests.extensions.my_layer:Absolute"
-infer.LAYERS["absolute"] = infer_layers.LAYERS["absolute"] = absolute
+infer.LAYERS["absolute"] = absolute

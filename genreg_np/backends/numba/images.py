@@ -8,7 +8,7 @@ import numpy as np
 
 from genreg_np.backends.images import Warps
 from genreg_np.backends.numba.kernels import detectors as kernels
-from genreg_np.infer_layers import UNMOVED
+from genreg_np.infer_images import UNMOVED
 from genreg_np.layers.images import Branches, Deskew, Detectors, FixedLayer, Standardise, UInt8
 from genreg_np.model import PIECE, Float32
 

@@ -1,8 +1,8 @@
-"""Deskewing, detectors and standardising of images (infer_layers.deskew and detect), exact in whole numbers.
+"""Deskewing, detectors and standardising of images (infer_images.deskew and detect), exact in whole numbers.
 
 A block of LANES images lies interleaved, pixel by pixel, so that every loop runs over neighbouring memory whatever the
 filters and pools are: response, rectifying, pooling and the square root are all vector code. Responses fit in 16 bits
-by the bound of infer_layers._detectors; sums on the way there may wrap, which subtracts out again.
+by the bound of infer_images._detectors; sums on the way there may wrap, which subtracts out again.
 
 Shapes: M images of H x W pixels, F filters, L lanes.
 """
