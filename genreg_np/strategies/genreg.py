@@ -223,17 +223,17 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
             else:
                 parents = selection.draw_parents(weights, size, elites, stream, state.generation)
         return Brood(
-            context.network,
-            stream.seed,
-            state.generation,
-            survivors,
-            parents,
-            GENES[options.crossover],
-            options.child_mutation_rate,
-            scale,
-            elites,
-            options.weight_range,
-            options.bias_range,
+            network=context.network,
+            seed=stream.seed,
+            generation=state.generation,
+            survivors=survivors,
+            parents=parents,
+            gene=GENES[options.crossover],
+            mutation_rate=options.child_mutation_rate,
+            mutation_scale=scale,
+            elites=elites,
+            weight_range=options.weight_range,
+            bias_range=options.bias_range,
         )
 
     @classmethod
@@ -291,9 +291,16 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
         parents = options.elites + 1 if options.crossover == "mean" else options.survivor_count
         survivors = np.broadcast_to(np.float32(0), (parents, network.gene_count))
         brood = Brood(
-            network, 0, 1, survivors, np.zeros((options.population_size, 2), np.int32), GENES[options.crossover],
-            options.child_mutation_rate, options.mutation_scale, options.elites, 0.0, 0.0,
-        )  # fmt: skip
+            network=network,
+            seed=0,
+            generation=1,
+            survivors=survivors,
+            parents=np.zeros((options.population_size, 2), np.int32),
+            gene=GENES[options.crossover],
+            mutation_rate=options.child_mutation_rate,
+            mutation_scale=options.mutation_scale,
+            elites=options.elites,
+        )
         return backend.plan(brood, options.images_at(1.0) * network.outputs)
 
     @staticmethod

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Brood, Work
 from genreg_np.backends.memory import Plan
-from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32, Network
 from genreg_np.settings import option
 from genreg_np.strategies import rewards
@@ -95,17 +94,13 @@ class RandomSearch(PopulationStrategy[RandomSearchOptions, RandomSearchContext, 
         """Return fresh genomes: mutations of zeros."""
         options = context.options
         return Brood(
-            context.network,
-            stream.seed,
-            state.generation,
+            network=context.network,
+            seed=stream.seed,
+            generation=state.generation,
             survivors=np.zeros((1, len(state.genes)), np.float32),
             parents=np.zeros((options.population_size, 2), np.int32),
-            gene=Gene.NONE,
             mutation_rate=1.0,
             mutation_scale=options.scale,
-            elites=0,
-            weight_range=0.0,
-            bias_range=0.0,
         )
 
     @classmethod
