@@ -196,7 +196,7 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
     @classmethod
     def batch(cls, state: GenregState, context: GenregContext, stream: Stream) -> Batch:
         """Draw so many images of each class, with replacement."""
-        return draw_batch(context, stream, state.generation)
+        return draw_from_classes(context, stream, state.generation)
 
     @classmethod
     def breed(cls, state: GenregState, context: GenregContext, stream: Stream, told: bool = False) -> Brood:
@@ -355,7 +355,7 @@ def with_mean(values: Any, weights: NDArray[np.float64], elites: int) -> Any:
     return result
 
 
-def draw_batch(context: GenregContext, stream: Stream, generation: int) -> Batch:
+def draw_from_classes(context: GenregContext, stream: Stream, generation: int) -> Batch:
     """Draw so many images of each class, with replacement, class after class in random order.
 
     Returns

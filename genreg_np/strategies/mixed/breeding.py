@@ -44,7 +44,7 @@ def draw_parents(children: int, parents: int, stream: Stream, generation: int) -
     return np.stack([first, second + (second >= first)], axis=1).astype(np.int32)
 
 
-def breed(context: MixedContext, survivors: Array, children: int, stream: Stream, generation: int) -> Array:
+def children_of(context: MixedContext, survivors: Array, children: int, stream: Stream, generation: int) -> Array:
     """Return untrained children (P, D) of the survivors (S, D), on the backend."""
     options, network = context.options, context.network
     brood = Brood(
