@@ -92,7 +92,7 @@ class NumbaBackend(Backend):
             tile = stacked.genomes_at_once(brood.network, images, most=numba_broods.MOST_GENOMES)
             each = tile * genome_bytes(brood.network, images)
             return brood_plan("whole", brood.survivors.shape, self.threads, "threads", each)
-        first, kind = brood.network.dense[0], numba_broods.plan(brood)
+        first, kind = brood.network.dense[0], numba_broods.way_of(brood)
         values = 4 * first.outputs * images
         if kind == "inherited":
             count = len(brood.survivors) + self.threads * numba_broods.inherited_at_once(first.outputs, images)

@@ -148,7 +148,7 @@ class BroodTiles(Judging):
 
     def plan(self, share_out: Share) -> tuple[Tiles, int]:
         """Return what judges tiles, and how many genomes each has, once what all need is computed."""
-        if plan(self._brood) == "dense":
+        if way_of(self._brood) == "dense":
             return self.dense, self.genomes
         hidden, images = self._first.outputs, len(self.batch)
         products = np.empty((len(self._brood.survivors), hidden, images), np.float32)
@@ -303,7 +303,7 @@ def _computed(
     return tiles
 
 
-def plan(brood: Brood) -> str:
+def way_of(brood: Brood) -> str:
     """Return how a brood is scored, "dense" or "inherited", by the multiply-adds each needs."""
     whole_units = brood.gene not in (Gene.WEIGHT, Gene.BLOCK)
     possible = len(brood.survivors) > 0 and whole_units
