@@ -2,8 +2,9 @@
 
     python bench/layers_against_torch.py --peers .venv-peers/bin/python
 
-PyTorch computes in a process of that Python (bench/peers/layers_torch.py). Of each case the largest difference
-of outputs, gradients and statistics is written, as a share of the largest of them, in double and in single precision. Writes bench/results/layers.json.
+PyTorch computes in a process of that Python (bench/peers/layers_torch.py). Of each case the largest difference of
+outputs, gradients and statistics is written, as a share of the largest of them, in double and in single precision.
+Writes bench/results/layers.json, of which docs/layers.md has a table.
 """
 
 from __future__ import annotations
