@@ -15,6 +15,7 @@ from pathlib import Path
 
 import accuracies
 import gpu_tables
+import layer_tables
 import mixed_tables
 import plots
 import tables
@@ -52,6 +53,7 @@ PAGES = {
     },
     "docs/experiments/mixed.md": mixed_tables.PAGE,
     "docs/export.md": {"support": support},
+    "docs/layers.md": layer_tables.PAGE,
     "docs/benchmarks.md": {
         "machine": tables.machine,
         "targets": targets_table,

@@ -46,8 +46,8 @@ class Dropout(Layer):
 
     @classmethod
     def example(cls) -> tuple[Dropout, tuple[int, ...]]:
-        """Return one that leaves out a third."""
-        return cls(6, 1 / 3), (6,)
+        """Return one that leaves out a quarter."""
+        return cls(6, 0.25), (6,)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape as it is."""

@@ -12,6 +12,7 @@ a (P, F, rows, columns, N). Nearest neighbours only.
 A transposed convolution is PyTorch's ConvTranspose2d: rows = (H - 1) s - 2 p + K + q, with padding p and output padding
 q. Here p = q = 0, or with "same" they are such that rows = H s: of K - s rows too many the larger half is cut off at
 the start (p = ceil((K - s) / 2), q = 2 p - (K - s)); where K < s, p = 0 and the last s - K rows are b alone.
+PyTorch itself refuses q = s = 1, of an even K that keeps H.
 """
 
 from __future__ import annotations
