@@ -145,6 +145,7 @@ NEEDED = {
     Work.SCORED_PAIRS: ("compare by score", "total by score", "draw words"),
     Work.IMAGES: ("detect", "deskew", "standardise", *LOGITS),
     Work.GRADIENTS: ("descend", "gather batches", "transpose first", *LOGITS),
+    Work.LOGITS: LOGITS,
 }
 
 
