@@ -58,6 +58,7 @@ print(sorted(name for _, name in after if after[_, name] != before[_, name]))
         ("evolution-strategy", ()),
         ("random-search", ()),
         ("mixed", ()),
+        ("gradient", ()),
     ],
 )
 def test_a_run_compiles_nothing_that_was_not_ready(strategy: str, settings: tuple[str, ...]) -> None:

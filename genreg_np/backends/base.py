@@ -173,12 +173,12 @@ class Estimate:
 class Work(IntEnum):
     """What a strategy has a backend do: only that needs compiling."""
 
-    BROODS = 0  # score, rebuild, mutate; logits are always needed
+    BROODS = 0  # score, rebuild, mutate; logits come with every work
     PAIRS = 1  # perturb
     IMAGES = 2  # levels, standardise
     GRADIENTS = 3  # descend
     SCORED_PAIRS = 4  # perturb, for another fitness than log-probability or more than one hidden layer
-    LOGITS = 5  # nothing else
+    LOGITS = 5  # nothing else: gradients by a learner are the layers' own arithmetic
     MAPS = 6  # layers of maps, forward and back
 
 

@@ -287,4 +287,6 @@ def default_preset(dataset: str, strategy: str | None = None) -> str:
         return "seed-mnist-64" if large else "seed-alphabet" if dataset == "letters" else "small"
     if strategy == "node-perturbation":
         return "nodes" if large else "nodes-small"
+    if strategy == "gradient":
+        return "gradient" if large else "gradient-small"
     return "fast" if strategy == "detector-bank" else strategy

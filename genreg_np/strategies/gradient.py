@@ -46,7 +46,7 @@ class LearningOptions(Settings):
 
     batch_size: int = option(128, "images per generation", low=1, high=1_000_000)
     optimiser: str = option("adam", "how weights follow their gradients", choices=tuple(ALL_MOMENTS))
-    learning_rate: float = option(0.002, "highest of the run, of the optimiser", above=0, high=1000)
+    learning_rate: float = option(0.005, "highest of the run, of the optimiser", above=0, high=1000)
     momentum: float = option(0.9, "of sgd and rmsprop-momentum, and of adam's first moment", low=0, high=0.999999)
     schedule: str = option("cosine", "how the learning rate goes over the run", choices=tuple(SCHEDULES))
     weight_decay: float = option(0.0, "pull of weights towards 0; of adamw apart from the gradient", low=0, high=1000)

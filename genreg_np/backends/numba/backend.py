@@ -34,6 +34,8 @@ from genreg_np.backends.numba import broods as numba_broods
 from genreg_np.backends.numba import gradients as numba_gradients
 from genreg_np.backends.numba import images as numba_images
 from genreg_np.backends.numba import pairs as numba_pairs
+from genreg_np.backends.numba import scoring
+from genreg_np.backends.numba import stacks as numba_stacks
 from genreg_np.backends.numba import warm as numba_warm
 from genreg_np.backends.numba.kernels import offspring
 from genreg_np.backends.numba.kernels.jit import is_compiled, mark_compiled
@@ -89,8 +91,9 @@ class NumbaBackend(Backend):
     def plan(self, brood: Brood, images: int) -> Plan:
         """Say how a generation is scored; inputs that are inactive in the whole batch need less."""
         if not brood.network.is_dense:
-            tile = stacked.genomes_at_once(brood.network, images, most=numba_broods.MOST_GENOMES)
-            each = tile * genome_bytes(brood.network, images)
+            piece = numba_stacks.PIECE
+            tile = stacked.genomes_at_once(brood.network, images, piece=piece, most=numba_broods.MOST_GENOMES)
+            each = tile * genome_bytes(brood.network, images, piece)
             return brood_plan("whole", brood.survivors.shape, self.threads, "threads", each)
         first, kind = brood.network.dense[0], numba_broods.way_of(brood)
         values = 4 * first.outputs * images
@@ -128,12 +131,12 @@ class NumbaBackend(Backend):
     def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
         """Judge genomes of the brood on the batch."""
         with single_threaded_blas():
-            return numba_broods.score(brood, batch, chosen, self._run, lambda: self.stack(brood.network))
+            return scoring.score(brood, batch, chosen, self._run, lambda: self.stack(brood.network))
 
     def outputs(self, brood: Brood, features: Float32, chosen: NDArray[np.integer] | None = None) -> Float32:
         """Return what genomes of the brood answer, (C, N, K)."""
         with single_threaded_blas():
-            return numba_broods.outputs(brood, features, chosen, self._run, lambda: self.stack(brood.network))
+            return scoring.outputs(brood, features, chosen, self._run, lambda: self.stack(brood.network))
 
     def rebuild(self, brood: Brood, chosen: NDArray[np.integer]) -> Float32:
         """Return the genes of the chosen genomes, (C, D) float32."""
@@ -186,18 +189,17 @@ class NumbaBackend(Backend):
 
     def _stacked_logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
         """Return the logits (N, K) of one genome whose layers are not all dense."""
-        logits = np.empty((len(features), network.outputs), np.float32)
+        logits, piece = np.empty((len(features), network.outputs), np.float32), numba_stacks.PIECE
         parameters = separate(network, genes[None])
-        own = numba_broods.OnePerThread(lambda: self.stack(network))
+        own = numba_stacks.OnePerThread(lambda: self.stack(network))
 
         def answer(first: int, last: int) -> None:
             for tile in range(first, last):
-                images = slice(tile * IMAGE_TILE, (tile + 1) * IMAGE_TILE)
-                columns = np.ascontiguousarray(features[images].T)
-                logits[images] = stacked.logits(own(), parameters, columns)[0].T
+                images = slice(tile * piece, (tile + 1) * piece)
+                logits[images] = own().forward(parameters, np.ascontiguousarray(features[images].T))[0][0].T
 
         with single_threaded_blas():
-            self._run(-(-len(features) // IMAGE_TILE), answer)
+            self._run(-(-len(features) // piece), answer)
         return logits
 
     def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:

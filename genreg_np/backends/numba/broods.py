@@ -16,21 +16,17 @@ Shapes: G genomes of a tile, W active inputs, H units of the first layer, N imag
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends import stacked
-from genreg_np.backends.base import ACTIVATION_CODES, Batch, Brood, Judgement, first_draws, numbers_of, tiles_of
-from genreg_np.backends.gradients import separate
+from genreg_np.backends.base import ACTIVATION_CODES, Batch, Brood, Judgement, first_draws
 from genreg_np.backends.numba.kernels import brood as kernels
 from genreg_np.backends.numba.kernels import offspring
 from genreg_np.backends.numba.kernels.bits import draw_words
 from genreg_np.backends.numba.kernels.network import PREDICTION, activate, multiply
 from genreg_np.fitness import Score
-from genreg_np.layers.composite import Stack
 from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32
 from genreg_np.streams import gap_table, normal_table
@@ -219,88 +215,6 @@ class BroodTiles(Judging):
         active, drawn = (inputs, self.columns, self.places), (brood.generation, genes.seed)
         kernels.add_mutated_inputs(values, genomes, brood.elites, *active, drawn, genes.tables)
         return values
-
-
-class StackedTiles(Judging):
-    """A brood of networks that are not all dense: genomes built whole go through their layers (stacked.py)."""
-
-    def __init__(self, brood: Brood, batch: Batch, stack: Callable[[], Stack]) -> None:
-        super().__init__(brood, batch)
-        self.columns = np.ascontiguousarray(batch.inputs.T)
-        self.genomes = stacked.genomes_at_once(brood.network, len(batch), most=MOST_GENOMES)
-        self._own = OnePerThread(stack)
-
-    def judge_tiles(self, first: int, last: int) -> None:
-        """Judge tiles of `self.genomes` genomes."""
-        network = self._brood.network
-        for tile in range(first, last):
-            genomes = self._numbers[tile * self.genomes : (tile + 1) * self.genomes]
-            genes = np.empty((len(genomes), network.gene_count), np.float32)
-            self.genes.rebuild(genes, genomes)
-            self.judge(stacked.logits(self._own(), separate(network, genes), self.columns), genomes)
-
-
-class OnePerThread:
-    """What each thread makes for itself, the first time that it asks."""
-
-    def __init__(self, make: Callable[[], Stack]) -> None:
-        self._make, self._local = make, threading.local()
-
-    def __call__(self) -> Stack:
-        """Return this thread's."""
-        if not hasattr(self._local, "own"):
-            self._local.own = self._make()
-        own: Stack = self._local.own
-        return own
-
-
-def score(
-    brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None, share_out: Share, stack: Callable[[], Stack]
-) -> Judgement:
-    """Do what Backend.score says; `stack` makes what a thread applies the layers by, where they are not all dense."""
-    return _computed(brood, batch, chosen, share_out, stack).judgement.of(chosen)
-
-
-def outputs(
-    brood: Brood, features: Float32, chosen: NDArray[np.integer] | None, share_out: Share, stack: Callable[[], Stack]
-) -> Float32:
-    """Do what Backend.outputs says."""
-    count = len(features)
-    batch = Batch(features, np.zeros(count, np.int64), np.ones(count), Score.LOG_PROBABILITY)
-    numbers = numbers_of(brood.size, chosen)
-    distinct, places = np.unique(numbers, return_inverse=True)
-    answers = np.empty((len(distinct), count, brood.network.outputs), np.float32)
-    _computed(brood, batch, distinct, share_out, stack, answers)
-    return answers if len(distinct) == len(numbers) and chosen is None else answers[places]
-
-
-def _computed(
-    brood: Brood,
-    batch: Batch,
-    chosen: NDArray[np.integer] | None,
-    share_out: Share,
-    stack: Callable[[], Stack],
-    answers: Float32 | None = None,
-) -> Judging:
-    """Compute all tiles that hold chosen genomes, and keep their answers where there is an array for them."""
-    tiles: Judging
-    if brood.network.is_dense:
-        tiles = dense = BroodTiles(brood, batch)
-        one, size = dense.plan(share_out)
-    else:
-        tiles = whole_ones = StackedTiles(brood, batch, stack)
-        one, size = whole_ones.judge_tiles, whole_ones.genomes
-    if answers is not None:
-        assert chosen is not None
-        tiles.keep_answers(answers, chosen)
-    needed = tiles_of(brood.size, size, chosen)
-
-    def do(first: int, last: int) -> None:
-        for tile in needed[first:last]:
-            one(tile, tile + 1)
-
-    share_out(len(needed), do)
-    return tiles
 
 
 def way_of(brood: Brood) -> str:

@@ -1,0 +1,201 @@
+"""A brood of networks that are not all dense: genomes built whole go through their layers, some images at a time.
+
+    whole       every genome by itself
+    inherited   where filters are inherited whole and few of them mutate: what the first convolution (with activation
+                and pooling) makes of the batch is computed once for each survivor; of a child's filters only those that
+                differ from both parents' are computed, those of several children together
+
+A filter's map depends on nothing but the filter and the images, so it is the same to the bit either way.
+
+Shapes: G genomes of a tile, S survivors, F filters of the first convolution, N images, B of a piece.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends import stacked
+from genreg_np.backends.base import Batch, Brood
+from genreg_np.backends.gradients import separate
+from genreg_np.backends.numba.broods import MOST_GENOMES, Judging, Numbers, Share, Tiles
+from genreg_np.backends.numba.maps import FastConvolution
+from genreg_np.layers.activation import FUNCTIONS
+from genreg_np.layers.base import Layer
+from genreg_np.layers.composite import Stack
+from genreg_np.layers.dense import Dense
+from genreg_np.layers.groups import Gene
+from genreg_np.model import Float32
+
+PIECE = 64  # images at a time: maps of more would not stay near a core
+MOST_MAP_BYTES = 256 << 20  # of survivors
+
+
+class OnePerThread:
+    """What each thread makes for itself, the first time that it asks."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make, self._local = make, threading.local()
+
+    def __call__(self) -> Any:
+        """Return this thread's."""
+        if not hasattr(self._local, "own"):
+            self._local.own = self._make()
+        return self._local.own
+
+
+class StackedTiles(Judging):
+    """A brood on a batch, whose genomes are built whole."""
+
+    def __init__(self, brood: Brood, batch: Batch, stack: Callable[[], Stack]) -> None:
+        super().__init__(brood, batch)
+        features = batch.inputs
+        self._pieces = [
+            np.ascontiguousarray(features[start : start + PIECE].T) for start in range(0, len(features), PIECE)
+        ]
+        self.genomes = stacked.genomes_at_once(brood.network, len(batch), piece=PIECE, most=MOST_GENOMES)
+        self._stack = OnePerThread(stack)
+
+    def plan(self, share_out: Share) -> tuple[Tiles, int]:
+        """Return what judges tiles, and how many genomes each has, once what all need is computed."""
+        front = self._stack().layers[0]
+        if not inherits(self._brood, front, len(self.batch)):
+            return self.whole, self.genomes
+        self._maps = [np.empty((0, 0, 0), np.float32)] * len(self._pieces)
+        share_out(len(self._pieces), self.survivor_maps)
+        self._fronts = OnePerThread(dict)
+        return self.inherited, self.genomes
+
+    def whole(self, first: int, last: int) -> None:
+        """Judge tiles of `self.genomes` genomes."""
+        for tile in range(first, last):
+            genomes, arrays = self._built(tile)
+            logits = [self._stack().forward(arrays, piece)[0].copy() for piece in self._pieces]
+            self.judge(np.concatenate(logits, axis=-1), genomes)
+
+    def survivor_maps(self, first: int, last: int) -> None:
+        """Compute what survivors' first layer makes of pieces of the images, (S F, places, B) each."""
+        front, arrays = self._stack().layers[0], separate(self._brood.network, self._brood.survivors)
+        own = arrays[: len(front.parameters)]
+        for number in range(first, last):
+            piece = self._pieces[number]
+            maps, _ = front.forward(own, piece)
+            self._maps[number] = maps.reshape(len(maps) * front.convolution.filters, -1, piece.shape[1]).copy()
+
+    def inherited(self, first: int, last: int) -> None:
+        """Judge tiles of `self.genomes` genomes by the survivors' maps."""
+        front, *rest = self._stack().layers
+        count = len(front.parameters)
+        for tile in range(first, last):
+            genomes, arrays = self._built(tile)
+            source, fresh = self._sources(genomes, arrays[:count])
+            filters = [np.ascontiguousarray(array.reshape(-1, *array.shape[2:])[fresh]) for array in arrays[:count]]
+            behind: Behind = Joined(rest, arrays[count:], source)
+            if rest and isinstance(rest[0], Dense):
+                behind = Summed(rest[0], rest[1:], arrays[count:], source)
+            logits = [
+                behind.outputs(maps, self._front_of(front, filters, piece, maps.shape[1]))
+                for piece, maps in zip(self._pieces, self._maps, strict=True)
+            ]
+            self.judge(np.concatenate(logits, axis=-1), genomes)
+
+    def _built(self, tile: int) -> tuple[Numbers, list[Float32]]:
+        """Return a tile's genomes, and their parameters (G, *shape)."""
+        genomes = self._numbers[tile * self.genomes : (tile + 1) * self.genomes]
+        genes = np.empty((len(genomes), self._brood.network.gene_count), np.float32)
+        self.genes.rebuild(genes, genomes)
+        return genomes, separate(self._brood.network, genes)
+
+    def _sources(self, genomes: Numbers, own: list[Float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return for each filter (G, F) which of all survivors' it equals, or -1; and the numbers of all these."""
+        survivors = separate(self._brood.network, self._brood.survivors)[: len(own)]
+        filters = own[0].shape[1]
+        source = np.full(own[0].shape[:2], -1)
+        for slot in (1, 0):
+            parents = self._brood.parents[genomes, slot]
+            same = np.ones(source.shape, np.bool_)
+            for mine, theirs in zip(own, survivors, strict=True):
+                equal = mine == theirs[parents]
+                same &= equal.reshape(*source.shape, -1).all(axis=-1)
+            source = np.where(same, parents[:, None] * filters + np.arange(filters), source)
+        return source, np.flatnonzero(source.ravel() < 0)
+
+    def _front_of(self, front: FastConvolution, filters: list[Float32], piece: Float32, places: int) -> Float32:
+        """Return the maps (n, places, B) of so many filters of children."""
+        fronts, count = self._fronts(), len(filters[1])
+        if not count:
+            return np.empty((0, places, piece.shape[1]), np.float32)
+        if count not in fronts:
+            convolution = dataclasses.replace(front.convolution, filters=count)
+            fronts[count] = dataclasses.replace(front, convolution=convolution, _memory={})
+        maps: Float32 = fronts[count].forward([array[None] for array in filters], piece)[0]
+        return maps.reshape(count, places, -1)
+
+
+class Joined:
+    """All other layers of genomes whose maps are put together: each of a survivor, or its own."""
+
+    def __init__(self, rest: Sequence[Layer], arrays: Sequence[Float32], source: Numbers) -> None:
+        self._stack, self._arrays, self._source = Stack(tuple(rest)), arrays, source
+
+    def outputs(self, maps: Float32, fresh: Float32) -> Float32:
+        """Return what comes out (G, K, B), given survivors' maps (S F, places, B) and those of children."""
+        values = np.empty((*self._source.shape, *maps.shape[1:]), np.float32)
+        values[self._source >= 0] = maps[self._source[self._source >= 0]]
+        values[self._source < 0] = fresh
+        columns = values.reshape(len(values), -1, values.shape[-1])
+        found: Float32 = self._stack.forward(self._arrays, columns)[0].copy()
+        return found
+
+
+class Summed:
+    """The same where a dense layer follows: its sums are taken map by map, those of one survivor's map in one product.
+
+    So maps are not copied, and weights are laid out once for all images.
+    """
+
+    def __init__(self, dense: Dense, rest: Sequence[Layer], arrays: Sequence[Float32], source: Numbers) -> None:
+        weights, self._biases, *self._arrays = arrays
+        genomes, filters = source.shape
+        by_filter = weights.reshape(genomes, dense.outputs, filters, -1).transpose(2, 0, 1, 3)
+        self._shared = []  # of each survivor's map: its number, the genomes that have it, their weights to it
+        for f in range(filters):
+            for number in np.unique(source[:, f][source[:, f] >= 0]):
+                own = np.flatnonzero(source[:, f] == number)
+                self._shared.append((number, own, by_filter[f][own].reshape(-1, by_filter.shape[-1])))
+        self._children, children = np.nonzero(source < 0)
+        self._own = np.ascontiguousarray(by_filter[children, self._children])
+        self._dense, self._stack = dense, Stack(tuple(rest))
+
+    def outputs(self, maps: Float32, fresh: Float32) -> Float32:
+        """Return what comes out (G, K, B), given survivors' maps (S F, places, B) and those of children."""
+        sums = np.repeat(self._biases[..., None], maps.shape[-1], axis=-1)
+        for number, genomes, weights in self._shared:
+            sums[genomes] += (weights @ maps[number]).reshape(len(genomes), -1, maps.shape[-1])
+        np.add.at(sums, self._children, np.matmul(self._own, fresh))
+        if self._dense.activation != "linear":
+            sums = FUNCTIONS[self._dense.activation][0](sums)
+        found: Float32 = self._stack.forward(self._arrays, sums)[0].copy()
+        return found
+
+
+Behind = Joined | Summed
+
+
+def inherits(brood: Brood, front: Any, images: int) -> bool:
+    """Whether maps of the first layer are worth inheriting: few filters change, and survivors' maps fit in memory."""
+    if brood.gene in (Gene.WEIGHT, Gene.BLOCK) or not len(brood.survivors):
+        return False
+    if not isinstance(front, FastConvolution) or front.norm is not None:
+        return False
+    filters = front.convolution.filters
+    places = int(np.prod(front.output_shape(front.convolution.shape)))
+    genes = sum(parameter.size for parameter in front.parameters) // filters
+    changed = 1 - (1 - brood.mutation_rate) ** genes
+    fits = len(brood.survivors) * places * images * 4 <= MOST_MAP_BYTES
+    return fits and len(brood.survivors) / brood.size + changed < 1
