@@ -125,16 +125,13 @@ def test_gradients(
 @patient
 @given(st.data(), st.integers(1, 3), st.booleans(), st.integers(0, 99))
 def test_gradients_of_a_spectral_norm(data: st.DataObject, networks: int, training: bool, seed: int) -> None:
-    """With u held; in training where power iteration has converged, so that it holds itself."""
+    """With u held, which is where power iteration ends, so that it holds itself in training."""
     inner = linear(data)
-    layer, statistics = SpectralNorm(inner), None
-    if training:
-        weights = draw(np.random.default_rng(seed), networks, input_size(inner), 2)  # what check_layer draws first
-        rng = np.random.default_rng(seed)
-        draw(rng, *weights.shape)
-        drawn = draw(rng, networks, *layer.parameters[0].shape)
-        rows = np.moveaxis(drawn, 2 if inner.kind == "transposed-convolution" else 1, 1)
-        statistics = [np.linalg.svd(rows.reshape(*rows.shape[:2], -1))[0][..., 0]]
+    layer, rng = SpectralNorm(inner), np.random.default_rng(seed)
+    draw(rng, networks, input_size(inner), 2)  # as check_layer does before it draws weights
+    weights = draw(rng, networks, *layer.parameters[0].shape)
+    rows = np.moveaxis(weights, 2 if inner.kind == "transposed-convolution" else 1, 1)
+    statistics = [np.linalg.svd(rows.reshape(*rows.shape[:2], -1))[0][..., 0]]
     check_layer(layer, networks, (input_size(inner),), 2, False, seed, training, statistics)
 
 
