@@ -1,4 +1,4 @@
-"""Models of layers of maps on the command line: what predicts and describes takes them, what cannot says which layer."""
+"""Models of maps on the command line: info, infer and eval take them; export names the layer it cannot express."""
 
 from __future__ import annotations
 
