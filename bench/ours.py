@@ -30,7 +30,16 @@ def brood_of(workload: Workload, gene: Gene) -> Brood:
     network = Network.build((workload.inputs,), (workload.hidden,), workload.classes)
     survivors = rng.random((workload.survivors, workload.genes), np.float32) - np.float32(0.5)
     parents = rng.integers(0, workload.survivors, (workload.population, 2)).astype(np.int32)
-    return Brood(network, 7, 1, survivors, parents, gene, MUTATION_RATE, MUTATION_SCALE, 0, 0.5, 0.1)
+    return Brood(
+        network=network,
+        seed=7,
+        generation=1,
+        survivors=survivors,
+        parents=parents,
+        gene=gene,
+        mutation_rate=MUTATION_RATE,
+        mutation_scale=MUTATION_SCALE,
+    )
 
 
 def batch_of(workload: Workload) -> Batch:

@@ -77,7 +77,7 @@ def stages(workload: Workload, gene: Gene) -> tuple[dict[str, Callable[[], objec
             multiply(block[:, :count], tiles.columns[None], products[:, at : at + count])
 
     timed: dict[str, Callable[[], object]] = {"batch": lambda: broods.BroodTiles(brood, batch)}
-    if broods.plan(brood) == "dense":
+    if broods.way_of(brood) == "dense":
         size = tiles.genomes
         timed["build"], timed["product"] = in_tiles(size, build), in_tiles(size, product)
     else:

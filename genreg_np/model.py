@@ -260,8 +260,7 @@ def mapped(inputs: NDArray[np.generic], input_range: tuple[float, float] | None)
     flat = np.ascontiguousarray(inputs.reshape(len(inputs), -1))
     if flat.dtype.kind == "f" or input_range is None:
         return np.ascontiguousarray(flat, np.float32)
-    low, high = np.float32(input_range[0]), np.float32(input_range[1] - input_range[0])
-    return (flat.astype(np.float32) - low) / high
+    return infer.mapped(flat, *input_range)
 
 
 class Model(infer.Model):

@@ -35,7 +35,17 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 def brood_of(survivors: np.ndarray, size: int = 8, network: Network = NETWORK, **changes: object) -> Brood:
     """Return children of survivors 0 and 1 (or of 0 alone), not mutated unless asked."""
     parents = np.tile(np.array([[0, min(1, max(0, len(survivors) - 1))]], np.int32), (size, 1))
-    plain = Brood(network, 5, 3, survivors.astype(np.float32), parents, Gene.WEIGHT, 0.0, 0.1, 0, 0.5, 0.1)
+    plain = Brood(
+        network=network,
+        seed=5,
+        generation=3,
+        survivors=survivors.astype(np.float32),
+        parents=parents,
+        gene=Gene.WEIGHT,
+        mutation_scale=0.1,
+        weight_range=0.5,
+        bias_range=0.1,
+    )
     return replace(plain, **changes)
 
 

@@ -17,7 +17,7 @@ from genreg_np.model import Model, Network, Standardise
 from genreg_np.report import measure
 from genreg_np.strategies.mixed import breeding
 from genreg_np.strategies.mixed import strategy as mixed
-from genreg_np.strategies.mixed.breeding import breed, draw_parents, first_networks, outside_blocks, recombine
+from genreg_np.strategies.mixed.breeding import children_of, draw_parents, first_networks, outside_blocks, recombine
 from genreg_np.strategies.mixed.networks import NETWORKS, in_parts, network_name, parse_network
 from genreg_np.strategies.mixed.options import MixedOptions
 from genreg_np.streams import Stream
@@ -76,7 +76,7 @@ def test_what_lies_outside_the_blocks_is_inherited_or_drawn_anew(edges: str, nam
     like = run().context
     options, descent = MixedOptions(gene="block", edges=edges), replace(like.descent, network=network)
     context = replace(like, options=options, backend=backend, descent=descent)
-    children = backend.to_host(breed(context, survivors, 30, Stream(0), 5))
+    children = backend.to_host(children_of(context, survivors, 30, Stream(0), 5))
     inherited = np.isin(children, (2, 3))
     assert inherited[:, np.setdiff1d(np.arange(network.gene_count), places)].all()
     assert inherited[:, places].all() == (edges == "kept")

@@ -16,7 +16,6 @@ from genreg_np import infer
 from genreg_np.backends.base import Brood
 from genreg_np.errors import RunError
 from genreg_np.files import pack_arrays
-from genreg_np.layers.groups import Gene
 from genreg_np.model import Network
 from genreg_np.runs.checkpoint import read_checkpoint, restored
 from genreg_np.runs.evolution import Evolution
@@ -215,7 +214,7 @@ def test_a_brood_names_no_parent_that_is_not_there(parents: list[list[int]]) -> 
     """Compiled kernels do not look at bounds, so nothing gets to them that was not looked at."""
     survivors = np.zeros((2, NETWORK.gene_count), np.float32)
     with pytest.raises(ValueError, match="of 2 survivors"):
-        Brood(NETWORK, 0, 1, survivors, np.array(parents, np.int32), Gene.WEIGHT, 0.1, 0.1, 0, 0.5, 0.1)
+        Brood(network=NETWORK, seed=0, generation=1, survivors=survivors, parents=np.array(parents, np.int32))
 
 
 def test_a_checkpoint_that_names_dense_layers_alone_is_loaded(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from genreg_np.fitness import Score
 from genreg_np.model import Model, Network
 from genreg_np.runs.evolution import Evolution
 from genreg_np.strategies import REGISTRY, epochs, selection
-from genreg_np.strategies.genreg import draw_batch
+from genreg_np.strategies.genreg import draw_from_classes
 from genreg_np.strategies.problem import HiddenLayers, network_for
 from tests.helpers import (
     CPU_BACKENDS,
@@ -295,7 +295,7 @@ def test_batches_are_fresh_balanced_and_in_random_class_order() -> None:
     rows = {features.tobytes(): row for row, features in enumerate(train)}
     drawn, orders = [], set()
     for generation in range(200):
-        batch = draw_batch(run.context, run.stream, generation)
+        batch = draw_from_classes(run.context, run.stream, generation)
         drawn.append([rows[features.tobytes()] for features in batch.inputs])
         assert np.array_equal(batch.labels, DATASET.train.labels[drawn[-1]])
         order = batch.labels.reshape(4, 6)[:, 0].tolist()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genreg_np.errors import UsageError
-from genreg_np.strategies.genreg import draw_batch, standing
+from genreg_np.strategies.genreg import draw_from_classes, standing
 from tests.helpers import BACKENDS, create_or_skip, evolution, one_line
 
 
@@ -26,7 +26,7 @@ def test_mutation_falls_geometrically_to_its_last_fraction() -> None:
 def test_batches_grow_linearly_and_the_budget_knows() -> None:
     """From 4 images of each of 4 classes to 12; on average twice the work of the first generation."""
     run = evolution(generations=8, images_per_class=4, final_images=12)
-    sizes = [len(draw_batch(run.context, run.stream, generation)) for generation in (0, 4, 8, 99)]
+    sizes = [len(draw_from_classes(run.context, run.stream, generation)) for generation in (0, 4, 8, 99)]
     assert sizes == [16, 32, 48, 48]
     assert run.config.options.effort == 2.0
     assert evolution(images_per_class=4).config.options.effort == 1.0

@@ -84,19 +84,19 @@ def test_a_generation_of_nothing_but_undefined_fitness_ends_the_run(strategy: st
 
 def test_undefined_heads_of_genreg_2_are_the_worst_and_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """They neither lead nor spoil the mean that is recorded."""
-    run, real, records = evolution(strategy="genreg-2"), genreg_2.judge, []
+    run, real, records = evolution(strategy="genreg-2"), genreg_2.head_fitness, []
 
-    def judge(genomes: np.ndarray, context: Any) -> np.ndarray:
+    def recorded(genomes: np.ndarray, context: Any) -> np.ndarray:
         scores = real(genomes, context)
         scores[:3] = np.nan
         return scores
 
-    monkeypatch.setattr(genreg_2, "judge", judge)
+    monkeypatch.setattr(genreg_2, "head_fitness", recorded)
     run.run(2, on_record=records.append)
     assert [record["non_finite"] for record in records] == [3, 6]
     json.dumps(records, allow_nan=False)
     assert (np.diff(run.state.fitness) <= 0).all()
-    monkeypatch.setattr(genreg_2, "judge", lambda genomes, context: np.full(len(genomes), np.nan))
+    monkeypatch.setattr(genreg_2, "head_fitness", lambda genomes, context: np.full(len(genomes), np.nan))
     fresh = evolution(strategy="genreg-2")
     with pytest.raises(FitnessError, match="none of the 20"):
         fresh.run(1)

@@ -35,7 +35,9 @@ def digest(backend):
     network = Network.build((300,), (64,), 10)
     survivors = rng.normal(size=(5, network.gene_count)).astype(np.float32)
     parents = rng.integers(0, 5, (37, 2)).astype(np.int32)
-    broods = [Brood(network, 5, 3, survivors, parents, gene, 0.07, 0.1, 2, 0.5, 0.1) for gene in Gene]
+    mutated = dict(mutation_rate=0.07, mutation_scale=0.1, elites=2)
+    family = dict(network=network, seed=5, generation=3, survivors=survivors, parents=parents)
+    broods = [Brood(**family, gene=gene, **mutated) for gene in Gene]
     features = rng.random((1100, 300), np.float32)
     batch = Batch(features[:200], rng.integers(0, 10, 200), np.ones(200), Score.LOG_PROBABILITY)
     results = [backend.score(brood, batch).fitness for brood in broods]  # by both plans

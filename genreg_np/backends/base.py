@@ -46,7 +46,7 @@ IMAGE_TILE = 512  # images in one BLAS call when many are judged: a fixed shape,
 ACTIVATION_CODES = {name: code for code, name in enumerate(ACTIVATIONS)}  # what kernels call them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Brood:
     """All genomes of one generation, as data."""
 
@@ -55,12 +55,12 @@ class Brood:
     generation: int
     survivors: Float32  # (S, D), NumPy's or the backend's own; S = 0 for generation 0
     parents: NDArray[np.int32]  # (P, 2) rows of survivors
-    gene: Gene
-    mutation_rate: float  # probability per gene
-    mutation_scale: float  # standard deviation of the added noise
-    elites: int  # the first so many genomes are copies of their first parent, not mutated
-    weight_range: float  # generation 0 draws weights from U(-weight_range, weight_range)
-    bias_range: float  # and biases from U(-bias_range, bias_range)
+    gene: Gene = Gene.NONE
+    mutation_rate: float = 0.0  # probability per gene
+    mutation_scale: float = 0.0  # standard deviation of the added noise
+    elites: int = 0  # the first so many genomes are copies of their first parent, not mutated
+    weight_range: float = 0.0  # generation 0 draws weights from U(-weight_range, weight_range)
+    bias_range: float = 0.0  # and biases from U(-bias_range, bias_range)
 
     def __post_init__(self) -> None:
         rows = len(self.survivors)
@@ -71,7 +71,14 @@ class Brood:
     def unchanged(cls, network: Network, genomes: Float32, seed: int = 0, generation: int = 1) -> Brood:
         """Return genomes (P, D) as they are, to be judged: each its own parent, none mutated."""
         parents = np.repeat(np.arange(len(genomes), dtype=np.int32)[:, None], 2, axis=1)
-        return cls(network, seed, generation, genomes, parents, Gene.NONE, 0.0, 0.0, len(genomes), 0.0, 0.0)
+        return cls(
+            network=network,
+            seed=seed,
+            generation=generation,
+            survivors=genomes,
+            parents=parents,
+            elites=len(genomes),
+        )
 
     @property
     def size(self) -> int:

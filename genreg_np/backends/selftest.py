@@ -41,7 +41,19 @@ def example(gene: Gene, score: Score, activation: str = "tanh", seed: int = (1 <
     survivors = uniform(Purpose.INITIAL, SURVIVORS, network.gene_count)
     parents = stream.integers(Purpose.PARENTS, 1, 0, 2 * POPULATION, SURVIVORS).astype(np.int32).reshape(-1, 2)
     parents[:ELITES] = np.arange(ELITES, dtype=np.int32)[:, None]
-    brood = Brood(network, seed, 7, survivors, parents, gene, 0.07, 0.1, ELITES, 0.5, 0.1)
+    brood = Brood(
+        network=network,
+        seed=seed,
+        generation=7,
+        survivors=survivors,
+        parents=parents,
+        gene=gene,
+        mutation_rate=0.07,
+        mutation_scale=0.1,
+        elites=ELITES,
+        weight_range=0.5,
+        bias_range=0.1,
+    )
     labels = stream.integers(Purpose.BATCH, 1, 0, IMAGES, network.outputs)
     features = np.abs(uniform(Purpose.BATCH, IMAGES, network.dense[0].inputs))
     return brood, Batch(features, labels, np.linspace(1.0, 1.2, IMAGES), score, 10.0, -1.5)

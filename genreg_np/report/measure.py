@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from genreg_np.layers.base import Array
 from genreg_np.model import Float32
 from genreg_np.report.attacks import Attack, Outcome, attack_images, outcome
-from genreg_np.strategies.mixed.breeding import FIRST_BASELINE, breed, first_networks
+from genreg_np.strategies.mixed.breeding import FIRST_BASELINE, children_of, first_networks
 from genreg_np.strategies.mixed.context import MixedContext
 from genreg_np.strategies.mixed.similarity import cluster_counts, mean_pairwise
 from genreg_np.strategies.mixed.strategy import MixedState, accuracies, diverged, learning_order
@@ -144,7 +144,7 @@ def sources_of(evolution: Evolution, baselines: Sequence[Float32 | None]) -> lis
     """Return whose images are shown to whom. The children are those of the next generation, had there been one."""
     context, state = evolution.context, mixed_state(evolution)
     parents = state.population[: context.options.parent_count]
-    bred = breed(context, parents, CHILDREN, evolution.stream, evolution.generation)
+    bred = children_of(context, parents, CHILDREN, evolution.stream, evolution.generation)
     population, children = context.backend.to_host(state.population), context.backend.to_host(bred)
     of_best = {"best on itself": population[:1], "best on siblings": population[1:]}
     if len(population) > MIXED:

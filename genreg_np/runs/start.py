@@ -147,7 +147,7 @@ def check_memory(strategy: type[AnyStrategy], problem: Problem, options: Any, ba
     genes = Plan("one network", f"{network.gene_count:,} weights and biases x 4 bytes", 4 * network.gene_count)
     memory.check(genes, limit, smaller)
 
-    def plan(size: int) -> Plan:
+    def plan_for(size: int) -> Plan:
         return strategy.plan(problem, dataclasses.replace(options, population_size=size), backend)
 
     ranges = {item.name: item.metadata for item in dataclasses.fields(options)}
@@ -155,9 +155,9 @@ def check_memory(strategy: type[AnyStrategy], problem: Problem, options: Any, ba
         memory.check(strategy.plan(problem, options, backend), limit, smaller)
         return
     least, most = ranges["population_size"]["low"], options.population_size
-    needed = plan(most)
+    needed = plan_for(most)
     if needed.bytes > limit:
-        fits = memory.largest(lambda size: plan(size).bytes <= limit, least, most)
+        fits = memory.largest(lambda size: plan_for(size).bytes <= limit, least, most)
         memory.check(needed, limit, f"population_size = {fits:,} would fit" if fits >= least else smaller)
 
 

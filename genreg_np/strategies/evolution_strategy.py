@@ -25,16 +25,18 @@ from genreg_np.backends.base import Backend, Batch, Brood, Work
 from genreg_np.backends.memory import Plan
 from genreg_np.layers.base import Array, array_module
 from genreg_np.model import Float32, Network
-from genreg_np.settings import Settings, option
+from genreg_np.settings import option
+from genreg_np.strategies import rewards
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
 from genreg_np.strategies.base import PopulationStrategy, Scored, State, first_genes, plan_of
 from genreg_np.strategies.epochs import UNMOVED, draw_batch, genome_batch, no_batch
 from genreg_np.strategies.problem import Problem
+from genreg_np.strategies.rewards import RewardSettings
 from genreg_np.streams import Purpose, Stream
 
 
 @dataclass(frozen=True)
-class EvolutionStrategyOptions(Settings):
+class EvolutionStrategyOptions(RewardSettings):
     """Settings of the evolution strategy."""
 
     population_size: int = option(200, "genomes per generation, half of them mirrored", low=2, high=1_000_000)
@@ -44,9 +46,9 @@ class EvolutionStrategyOptions(Settings):
     annealing: str = option("linear", "how the step falls to 0 over the run", choices=("linear", "none"))
     weight_decay: float = option(0.0, "pull of weights towards 0, added to the estimate", low=0, high=1000)
     fitness: str = option("log-probability", "what a genome earns", choices=fitnesses.FITNESSES)
-    prediction: str = option("argmax", "how a class is predicted for a reward", choices=fitnesses.PREDICTIONS)
-    correct_reward: float = option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
-    wrong_penalty: float = option(-1.5, "earned for a wrong prediction", low=-1e6, high=1e6)
+    prediction: str = rewards.prediction("argmax")
+    correct_reward: float = rewards.correct_reward()
+    wrong_penalty: float = rewards.wrong_penalty()
     initial_gain: float = option(
         1.0,
         "first weights have this deviation times 1 / sqrt(inputs)",
@@ -102,7 +104,7 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategyOptions, EvolutionSt
     @staticmethod
     def prepare(problem: Problem, options: EvolutionStrategyOptions, backend: Backend) -> EvolutionStrategyContext:
         """Put together what stays the same."""
-        scoring = fitnesses.scoring(options.fitness, options.prediction, options.correct_reward, options.wrong_penalty)
+        scoring = options.scoring
         return EvolutionStrategyContext(
             options,
             backend,

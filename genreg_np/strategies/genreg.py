@@ -33,11 +33,12 @@ from genreg_np.backends.memory import Plan
 from genreg_np.errors import UsageError
 from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32, Network
-from genreg_np.settings import Settings, option
-from genreg_np.strategies import selection, trust
+from genreg_np.settings import option
+from genreg_np.strategies import rewards, selection, trust
 from genreg_np.strategies.base import PopulationStrategy, State, counted
 from genreg_np.strategies.epochs import no_batch
 from genreg_np.strategies.problem import Problem
+from genreg_np.strategies.rewards import RewardSettings
 from genreg_np.streams import Purpose, Stream, by_words, scale_words
 
 GENES = {
@@ -52,7 +53,7 @@ ONLY_AT_START = "only generation 0 draws from it"
 
 
 @dataclass(frozen=True)
-class GenregOptions(Settings):
+class GenregOptions(RewardSettings):
     """Settings of GENREG. The seed's names for them are in docs/deviations.md."""
 
     population_size: int = option(200, "genomes per generation", low=2, high=1_000_000)
@@ -70,9 +71,9 @@ class GenregOptions(Settings):
     trust_decay_per: str = option("image", "how often trust decays", choices=trust.DECAY_PERIODS)
     trust_inheritance: float = option(0.03, "fraction of its parents' summed trust a child begins with", low=0, high=1)
     fitness: str = option("reward", "what a genome earns", choices=fitnesses.FITNESSES)
-    prediction: str = option("sampled", "how a class is predicted in training", choices=fitnesses.PREDICTIONS)
-    correct_reward: float = option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
-    wrong_penalty: float = option(-1.5, "earned for a wrong prediction", low=-1e6, high=1e6)
+    prediction: str = rewards.prediction("sampled", "how a class is predicted in training")
+    correct_reward: float = rewards.correct_reward()
+    wrong_penalty: float = rewards.wrong_penalty()
     parent_weights: str = option(
         "auto", "roulette weights of parents; auto: published for reward, else rank", choices=selection.PARENT_WEIGHTS
     )
@@ -195,7 +196,7 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
     @classmethod
     def batch(cls, state: GenregState, context: GenregContext, stream: Stream) -> Batch:
         """Draw so many images of each class, with replacement."""
-        return draw_batch(context, stream, state.generation)
+        return draw_from_classes(context, stream, state.generation)
 
     @classmethod
     def breed(cls, state: GenregState, context: GenregContext, stream: Stream, told: bool = False) -> Brood:
@@ -222,17 +223,17 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
             else:
                 parents = selection.draw_parents(weights, size, elites, stream, state.generation)
         return Brood(
-            context.network,
-            stream.seed,
-            state.generation,
-            survivors,
-            parents,
-            GENES[options.crossover],
-            options.child_mutation_rate,
-            scale,
-            elites,
-            options.weight_range,
-            options.bias_range,
+            network=context.network,
+            seed=stream.seed,
+            generation=state.generation,
+            survivors=survivors,
+            parents=parents,
+            gene=GENES[options.crossover],
+            mutation_rate=options.child_mutation_rate,
+            mutation_scale=scale,
+            elites=elites,
+            weight_range=options.weight_range,
+            bias_range=options.bias_range,
         )
 
     @classmethod
@@ -290,9 +291,16 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
         parents = options.elites + 1 if options.crossover == "mean" else options.survivor_count
         survivors = np.broadcast_to(np.float32(0), (parents, network.gene_count))
         brood = Brood(
-            network, 0, 1, survivors, np.zeros((options.population_size, 2), np.int32), GENES[options.crossover],
-            options.child_mutation_rate, options.mutation_scale, options.elites, 0.0, 0.0,
-        )  # fmt: skip
+            network=network,
+            seed=0,
+            generation=1,
+            survivors=survivors,
+            parents=np.zeros((options.population_size, 2), np.int32),
+            gene=GENES[options.crossover],
+            mutation_rate=options.child_mutation_rate,
+            mutation_scale=options.mutation_scale,
+            elites=options.elites,
+        )
         return backend.plan(brood, options.images_at(1.0) * network.outputs)
 
     @staticmethod
@@ -347,7 +355,7 @@ def with_mean(values: Any, weights: NDArray[np.float64], elites: int) -> Any:
     return result
 
 
-def draw_batch(context: GenregContext, stream: Stream, generation: int) -> Batch:
+def draw_from_classes(context: GenregContext, stream: Stream, generation: int) -> Batch:
     """Draw so many images of each class, with replacement, class after class in random order.
 
     Returns
@@ -365,8 +373,6 @@ def draw_batch(context: GenregContext, stream: Stream, generation: int) -> Batch
     sizes = np.array([len(context.by_class[label]) for label in order])
     picks = scale_words(words.reshape(classes, -1), sizes[:, None])
     rows = np.concatenate([context.by_class[label][pick] for label, pick in zip(order, picks, strict=True)])
-    score, reward, penalty = fitnesses.scoring(
-        options.fitness, options.prediction, options.correct_reward, options.wrong_penalty
-    )
+    score, reward, penalty = options.scoring
     weights = trust.image_weights(len(rows), options.trust_decay, options.trust_decay_per)
     return Batch(context.features, context.labels[rows], weights, score, reward, penalty, rows)

@@ -211,8 +211,8 @@ class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
         """Judge the generation's children and sort them in among the elites."""
         genomes, sigmas, kept = state.genomes, state.sigmas, 0
         if state.generation:
-            genomes, sigmas, kept = breed(state, context, stream)
-        judged = np.concatenate([state.fitness[:kept], judge(genomes[kept:], context)])
+            genomes, sigmas, kept = next_heads(state, context, stream)
+        judged = np.concatenate([state.fitness[:kept], head_fitness(genomes[kept:], context)])
         scores = fitnesses.replace_non_finite(judged)
         order = np.argsort(-scores.values, kind="stable")
         replaced = state.non_finite + scores.replaced
@@ -230,7 +230,9 @@ class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
         return {"best": state.genomes[0]}
 
 
-def breed(state: Genreg2State, context: Genreg2Context, stream: Stream) -> tuple[Float32, NDArray[np.float64], int]:
+def next_heads(
+    state: Genreg2State, context: Genreg2Context, stream: Stream
+) -> tuple[Float32, NDArray[np.float64], int]:
     """Return the next generation's genomes (P, D) and sigmas (P,), and how many of them are the old elites."""
     options, generation = context.options, state.generation
     size = len(state.genomes)
@@ -248,7 +250,7 @@ def breed(state: Genreg2State, context: Genreg2Context, stream: Stream) -> tuple
     return genomes + noise, sigmas, kept
 
 
-def judge(genomes: Float32, context: Genreg2Context) -> NDArray[np.float64]:
+def head_fitness(genomes: Float32, context: Genreg2Context) -> NDArray[np.float64]:
     """Return each head's mean log-probability or accuracy on the pool, less its shrinkage, (P,) float64.
 
     The population is one layer of K * P units, so that it is one product; class by class, so that what is summed over

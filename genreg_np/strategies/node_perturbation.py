@@ -27,18 +27,20 @@ from genreg_np.backends.base import Backend, Batch, Perturbation, Work
 from genreg_np.backends.memory import Plan
 from genreg_np.errors import FitnessError
 from genreg_np.model import Float32, Network
-from genreg_np.settings import Settings, option
+from genreg_np.settings import option
+from genreg_np.strategies import rewards
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
 from genreg_np.strategies.base import State, Strategy, first_genes, plan_of
 from genreg_np.strategies.epochs import draw_batch, flat_offsets, training_batch
 from genreg_np.strategies.problem import Problem
+from genreg_np.strategies.rewards import RewardSettings
 from genreg_np.streams import Stream
 
 ONLY_AT_START = "only generation 0 draws from it"
 
 
 @dataclass(frozen=True)
-class NodeOptions(Settings):
+class NodeOptions(RewardSettings):
     """Settings of node perturbation."""
 
     pairs: int = option(16, "mirrored pairs of mutants per image and layer", low=1, high=1024)
@@ -55,9 +57,9 @@ class NodeOptions(Settings):
         "relative: an image's advantages are divided by their root mean square; auto: for reward and accuracy",
         choices=("auto", "plain", "relative"),
     )
-    prediction: str = option("sampled", "how a class is predicted for a reward", choices=fitnesses.PREDICTIONS)
-    correct_reward: float = option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
-    wrong_penalty: float = option(-1.5, "earned for a wrong prediction", low=-1e6, high=1e6)
+    prediction: str = rewards.prediction("sampled")
+    correct_reward: float = rewards.correct_reward()
+    wrong_penalty: float = rewards.wrong_penalty()
     initial_gain: float = option(
         1.0, "first weights have this deviation times 1 / sqrt(inputs)", low=0, high=1000, fixed=ONLY_AT_START
     )
@@ -129,7 +131,7 @@ class NodePerturbation(Strategy[NodeOptions, NodeContext, NodeState]):
         UsageError
             Without labelled data, or a function for fitness = custom.
         """
-        scoring = fitnesses.scoring(options.fitness, options.prediction, options.correct_reward, options.wrong_penalty)
+        scoring = options.scoring
         return NodeContext(
             options,
             backend,

@@ -16,17 +16,18 @@ from numpy.typing import NDArray
 from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Brood, Work
 from genreg_np.backends.memory import Plan
-from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32, Network
-from genreg_np.settings import Settings, option
+from genreg_np.settings import option
+from genreg_np.strategies import rewards
 from genreg_np.strategies.base import PopulationStrategy, Scored, State, plan_of
 from genreg_np.strategies.epochs import UNMOVED, draw_batch, genome_batch, no_batch
 from genreg_np.strategies.problem import Problem
+from genreg_np.strategies.rewards import RewardSettings
 from genreg_np.streams import Stream
 
 
 @dataclass(frozen=True)
-class RandomSearchOptions(Settings):
+class RandomSearchOptions(RewardSettings):
     """Settings of random search."""
 
     population_size: int = option(200, "genomes per generation", low=1, high=1_000_000)
@@ -37,9 +38,9 @@ class RandomSearchOptions(Settings):
     fitness: str = option(
         "accuracy", "what a genome earns", choices=fitnesses.FITNESSES, fixed="the best so far earned another one"
     )
-    prediction: str = option("argmax", "how a class is predicted for a reward", choices=fitnesses.PREDICTIONS)
-    correct_reward: float = option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
-    wrong_penalty: float = option(-1.5, "earned for a wrong prediction", low=-1e6, high=1e6)
+    prediction: str = rewards.prediction("argmax")
+    correct_reward: float = rewards.correct_reward()
+    wrong_penalty: float = rewards.wrong_penalty()
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class RandomSearch(PopulationStrategy[RandomSearchOptions, RandomSearchContext, 
     @staticmethod
     def prepare(problem: Problem, options: RandomSearchOptions, backend: Backend) -> RandomSearchContext:
         """Put together what stays the same."""
-        scoring = fitnesses.scoring(options.fitness, options.prediction, options.correct_reward, options.wrong_penalty)
+        scoring = options.scoring
         batch = genome_batch(problem, options.batch_size, scoring)
         return RandomSearchContext(options, backend, problem.network, batch)
 
@@ -93,17 +94,13 @@ class RandomSearch(PopulationStrategy[RandomSearchOptions, RandomSearchContext, 
         """Return fresh genomes: mutations of zeros."""
         options = context.options
         return Brood(
-            context.network,
-            stream.seed,
-            state.generation,
+            network=context.network,
+            seed=stream.seed,
+            generation=state.generation,
             survivors=np.zeros((1, len(state.genes)), np.float32),
             parents=np.zeros((options.population_size, 2), np.int32),
-            gene=Gene.NONE,
             mutation_rate=1.0,
             mutation_scale=options.scale,
-            elites=0,
-            weight_range=0.0,
-            bias_range=0.0,
         )
 
     @classmethod

@@ -84,7 +84,7 @@ class NumbaBackend(Backend):
 
     def plan(self, brood: Brood, images: int) -> Plan:
         """Say how a generation is scored; inputs that are inactive in the whole batch need less."""
-        first, kind = brood.network.dense[0], numba_broods.plan(brood)
+        first, kind = brood.network.dense[0], numba_broods.way_of(brood)
         values = 4 * first.outputs * images
         if kind == "inherited":
             count = len(brood.survivors) + self.threads * numba_broods.inherited_at_once(first.outputs, images)

@@ -225,7 +225,7 @@ def run(tiles: BroodTiles, chosen: NDArray[np.integer] | None, share_out: Share)
     hidden = brood.network.dense[0].outputs
     one: Callable[[int, int], None] = tiles.dense
     size = tiles.genomes
-    if plan(brood) == "inherited":
+    if way_of(brood) == "inherited":
         products = np.empty((len(brood.survivors), hidden, len(batch)), np.float32)
         share_out(len(products), lambda first, last: tiles.survivor_products(products, first, last))
         size, one = inherited_at_once(hidden, len(batch)), functools.partial(tiles.inherited, products)
@@ -238,7 +238,7 @@ def run(tiles: BroodTiles, chosen: NDArray[np.integer] | None, share_out: Share)
     share_out(len(needed), do)
 
 
-def plan(brood: Brood) -> str:
+def way_of(brood: Brood) -> str:
     """Return how a brood is scored, "dense" or "inherited", by the multiply-adds each needs."""
     whole_units = brood.gene not in (Gene.WEIGHT, Gene.BLOCK)
     possible = len(brood.survivors) > 0 and whole_units

@@ -27,7 +27,6 @@ from genreg_np.backends.numba.kernels.network import PREDICTION, activate, multi
 from genreg_np.backends.numba.pace import Pace, telling
 from genreg_np.backends.threads import usable_processors
 from genreg_np.fitness import Score
-from genreg_np.layers.groups import Gene
 from genreg_np.layers.images import Deskew, Detectors, Standardise
 from genreg_np.model import Network
 from genreg_np.streams import Purpose
@@ -38,7 +37,17 @@ LABELS, SHARES, NONE, SEED = np.zeros(2, np.int64), np.ones(2), np.zeros(1, np.i
 DARK, BITS, HALF = np.zeros((1, 1), np.uint8), np.zeros((1, 4), np.uint32), np.float32(0.5)
 TASK, NET = (int(Score.LOG_PROBABILITY), HALF, HALF), (GENOMES[0], layer_table(NETWORK))
 BATCH = Batch(TWO, LABELS, SHARES, Score.LOG_PROBABILITY)
-BROOD = Brood(NETWORK, 0, 0, GENOMES[:0], np.zeros((1, 2), np.int32), Gene.NONE, 0.1, 0.1, 0, 0.5, 0.1)
+BROOD = Brood(
+    network=NETWORK,
+    seed=0,
+    generation=0,
+    survivors=GENOMES[:0],
+    parents=np.zeros((1, 2), np.int32),
+    mutation_rate=0.1,
+    mutation_scale=0.1,
+    weight_range=0.5,
+    bias_range=0.1,
+)
 START = (
     "from genreg_np.backends import create; from genreg_np.backends.numba.warm import compile_here; "
     "compile_here(create('numba', 1), sys.argv[2:])"

@@ -26,7 +26,7 @@ from genreg_np.backends.genes import crossover_runs
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import UsageError
 from genreg_np.layers.base import Array, array_module
-from genreg_np.layers.groups import Gene, grid_end
+from genreg_np.layers.groups import grid_end
 from genreg_np.model import Float32, Model, Network
 from genreg_np.settings import whole_number, whole_numbers
 from genreg_np.strategies.mixed.context import MixedContext
@@ -44,21 +44,18 @@ def draw_parents(children: int, parents: int, stream: Stream, generation: int) -
     return np.stack([first, second + (second >= first)], axis=1).astype(np.int32)
 
 
-def breed(context: MixedContext, survivors: Array, children: int, stream: Stream, generation: int) -> Array:
+def children_of(context: MixedContext, survivors: Array, children: int, stream: Stream, generation: int) -> Array:
     """Return untrained children (P, D) of the survivors (S, D), on the backend."""
     options, network = context.options, context.network
     brood = Brood(
-        network,
-        stream.seed,
-        generation,
-        survivors,
-        draw_parents(children, len(survivors), stream, generation),
-        GENES[options.gene],
-        options.child_mutation_rate,
-        options.mutation_scale,
-        elites=0,
-        weight_range=0.0,
-        bias_range=0.0,
+        network=network,
+        seed=stream.seed,
+        generation=generation,
+        survivors=survivors,
+        parents=draw_parents(children, len(survivors), stream, generation),
+        gene=GENES[options.gene],
+        mutation_rate=options.child_mutation_rate,
+        mutation_scale=options.mutation_scale,
     )
     genes = context.backend.rebuild(brood, np.arange(children))
     if options.edges == "fresh" and options.gene == "block":
@@ -90,9 +87,15 @@ def check_numbers(options: MixedOptions, generations: int) -> None:
 
 def first_networks(backend: Backend, network: Network, stream: Stream, numbers: NDArray[np.int64]) -> Array:
     """Return networks of generation 0 by their numbers, (n, D): U(+-1 / sqrt(fan in)), PyTorch's default."""
-    nobody = np.empty((0, network.gene_count), np.float32)
-    no_parents = np.zeros((1, 2), np.int32)
-    brood = Brood(network, stream.seed, 0, nobody, no_parents, Gene.NONE, 0.0, 0.0, 0, 0.5, 0.5)
+    brood = Brood(
+        network=network,
+        seed=stream.seed,
+        generation=0,
+        survivors=np.empty((0, network.gene_count), np.float32),
+        parents=np.zeros((1, 2), np.int32),
+        weight_range=0.5,
+        bias_range=0.5,
+    )
     genes = backend.rebuild(brood, numbers)
     with backend.computing():
         for parameter, place in network.parameter_slices:
@@ -170,7 +173,7 @@ def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, p
     check_recombines(network, gene)
     genes = np.stack([first.genes, second.genes])
     pair = np.array([[0, 1]], np.int32)
-    brood = Brood(network, seed, 0, genes, pair, GENES[gene], 0.0, 0.0, 0, 0.0, 0.0)
+    brood = Brood(network=network, seed=seed, generation=0, survivors=genes, parents=pair, gene=GENES[gene])
     child = NumpyBackend().rebuild(brood, np.arange(1))[0]
     told = {"method": "mixed", "gene": gene}
     return Model.build(network, child, first.class_names, first.input_range, told, first.feature_names)

@@ -34,9 +34,9 @@ from genreg_np.strategies.base import State, Strategy, plan_of
 from genreg_np.strategies.epochs import epoch_order
 from genreg_np.strategies.mixed.breeding import (
     FIRST_REPLACEMENT,
-    breed,
     check_numbers,
     check_recombines,
+    children_of,
     first_networks,
     newcomer_numbers,
 )
@@ -141,7 +141,9 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
         """Breed, train, judge and select."""
         options, backend, generation = context.options, context.backend, state.generation
         check_numbers(options, generation + 1)
-        genes = breed(context, state.population[: options.parent_count], options.population_size, stream, generation)
+        genes = children_of(
+            context, state.population[: options.parent_count], options.population_size, stream, generation
+        )
         if options.newcomer_count:
             fresh = first_networks(backend, context.network, stream, newcomer_numbers(options, generation))
             with backend.computing():

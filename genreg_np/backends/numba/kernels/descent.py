@@ -21,12 +21,22 @@ import numpy as np
 
 from genreg_np.backends.numba.kernels.bits import ZERO, copy
 from genreg_np.backends.numba.kernels.jit import kernel, part
-from genreg_np.backends.numba.kernels.network import activate, exponential, multiply_turned, product
+from genreg_np.backends.numba.kernels.network import (
+    LEAKY_RELU,
+    RELU,
+    SIGMOID,
+    TANH,
+    activate,
+    exponential,
+    multiply_turned,
+    product,
+)
+from genreg_np.layers import optimisers
 
 TILE_ROWS = 128  # rows of weights whose gradients are held at a time: a fixed number, small enough for the cache
 MOST_ACTIVE = 0.9  # with more inputs active than this fraction, inactive ones are multiplied too
-SGD, RMSPROP, ADAM = 0, 1, 2
-EPSILON = np.float32(1e-8)
+SGD, RMSPROP, ADAM = range(3)  # what these kernels alone call optimisers
+EPSILON = np.float32(optimisers.EPSILON)
 
 
 @kernel()
@@ -98,14 +108,14 @@ def times_derivative(gradient, values, code):
     """Multiply gradient (O, N) by f'(z), told from the values f(z); `code` as in base.ACTIVATION_CODES."""
     for row in range(len(gradient)):
         target, known = gradient[row], values[row]
-        if code == 1:
+        if code == TANH:
             for i in range(len(target)):
                 target[i] *= np.float32(1) - known[i] * known[i]
-        elif code == 2 or code == 3:
-            below = np.float32(0) if code == 2 else np.float32(0.01)
+        elif code in (RELU, LEAKY_RELU):
+            below = np.float32(0) if code == RELU else np.float32(0.01)
             for i in range(len(target)):
                 target[i] = target[i] if known[i] > 0 else target[i] * below
-        elif code == 4:
+        elif code == SIGMOID:
             for i in range(len(target)):
                 target[i] *= known[i] * (np.float32(1) - known[i])
 

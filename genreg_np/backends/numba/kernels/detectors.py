@@ -16,8 +16,10 @@ import math
 import numpy as np
 
 from genreg_np.backends.numba.kernels.jit import kernel, part
+from genreg_np.infer_images import LEVEL
 
 LANES = 32
+BRIGHTEST = np.float32(LEVEL)
 TAPS = 5  # added to a response at a time; a filter's taps are padded with zeros to a multiple of it
 
 
@@ -164,7 +166,7 @@ def write_levels(levels, pooled, gain):
     roots = np.empty(LANES, np.float32)
     for place in range(len(sums)):
         for lane in range(LANES):
-            roots[lane] = min(np.floor(gain * np.sqrt(np.float32(sums[place, lane]))), np.float32(255))
+            roots[lane] = min(np.floor(gain * np.sqrt(np.float32(sums[place, lane]))), BRIGHTEST)
         for lane in range(len(levels)):
             levels[lane, place] = np.uint8(roots[lane])
 

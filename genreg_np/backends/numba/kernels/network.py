@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from genreg_np.backends.base import ACTIVATION_CODES
 from genreg_np.backends.numba.kernels.jit import kernel, part
+from genreg_np.fitness import Score
 from genreg_np.streams import Purpose
 
 PREDICTION = np.uint64(Purpose.PREDICTION)
-REWARD_SAMPLED, REWARD_ARGMAX, LOG_PROBABILITY, MARGIN, CUSTOM = 0, 1, 2, 3, 4  # base.Score
+REWARD_SAMPLED, REWARD_ARGMAX = int(Score.REWARD_SAMPLED), int(Score.REWARD_ARGMAX)
+LOG_PROBABILITY, MARGIN = int(Score.LOG_PROBABILITY), int(Score.MARGIN)
+LINEAR, TANH, RELU = ACTIVATION_CODES["linear"], ACTIVATION_CODES["tanh"], ACTIVATION_CODES["relu"]
+LEAKY_RELU, SIGMOID, STEP = ACTIVATION_CODES["leaky-relu"], ACTIVATION_CODES["sigmoid"], ACTIVATION_CODES["step"]
 
 
 @part()
@@ -64,23 +69,23 @@ def activate(values, biases, code):
     for unit in range(values.shape[0]):
         bias = biases[unit]
         row = values[unit]
-        if code == 0:
+        if code == LINEAR:
             for i in range(len(row)):
                 row[i] += bias
-        elif code == 1:
+        elif code == TANH:
             for i in range(len(row)):
                 row[i] = tanh(row[i] + bias)
-        elif code == 2:
+        elif code == RELU:
             for i in range(len(row)):
                 row[i] = max(row[i] + bias, np.float32(0))
-        elif code == 3:
+        elif code == LEAKY_RELU:
             for i in range(len(row)):
                 z = row[i] + bias
                 row[i] = z if z > 0 else z * np.float32(0.01)
-        elif code == 4:
+        elif code == SIGMOID:
             for i in range(len(row)):
                 row[i] = np.float32(0.5) * (tanh(np.float32(0.5) * (row[i] + bias)) + np.float32(1))
-        elif code == 5:
+        elif code == STEP:
             for i in range(len(row)):
                 row[i] = np.float32(1) if row[i] + bias > 0 else np.float32(0)
         else:

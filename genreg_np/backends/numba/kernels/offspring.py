@@ -17,10 +17,11 @@ import numpy as np
 
 from genreg_np.backends.numba.kernels.bits import ZERO, copy, fill_words, unit_float
 from genreg_np.backends.numba.kernels.jit import kernel, part
+from genreg_np.layers.groups import Gene
 from genreg_np.streams import BLOCKS_PER_SEGMENT, SEGMENT, Purpose
 
 INITIAL, CROSSOVER, MUTATION = np.uint64(Purpose.INITIAL), np.uint64(Purpose.CROSSOVER), np.uint64(Purpose.MUTATION)
-GENE_NONE, GENE_WEIGHT = 0, 1  # base.Gene
+GENE_NONE, GENE_WEIGHT = int(Gene.NONE), int(Gene.WEIGHT)
 WALK_WORDS = 128  # words of a walk drawn at a time
 
 

@@ -26,10 +26,10 @@ import numpy as np
 from genreg_np.backends.numba.kernels.bits import ZERO, copy, fill_signs
 from genreg_np.backends.numba.kernels.jit import kernel, part
 from genreg_np.backends.numba.kernels.network import activate, multiply_turned, product
+from genreg_np.backends.numpy_ import TINY
 from genreg_np.streams import Purpose
 
 SIGNS = np.uint64(Purpose.SIGNS)
-TINY = np.float32(1e-12)  # numpy_.TINY
 BLOCK = 4096  # genes whose tiles one thread adds up at a time
 
 
