@@ -43,7 +43,15 @@ from tests.make_champion import make_champion
 from tests.zoo import exhibit_of
 
 SHOWN = 20  # failures that a report tells of in full
-MODELS = ("dense, tanh", "standardised features", "two stages", "deskew and detectors", "genreg-2", "int8, relu")
+MODELS = (
+    "dense, tanh",
+    "standardised features",
+    "two stages",
+    "deskew and detectors",
+    "genreg-2",
+    "int8, relu",
+    "maps, two stages",
+)
 
 
 @dataclass(frozen=True)

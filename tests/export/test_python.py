@@ -13,12 +13,13 @@ import pytest
 
 from genreg_np import export, infer
 from genreg_np.export import python_
-from tests.helpers import python
+from tests.helpers import MAPS, python
 from tests.test_infer_copied import alone
-from tests.zoo import ZOO, exhibit_of
+from tests.zoo import ZOO, exhibit_of, kinds_in
 
 SOURCES = {file: Path(infer.__file__).with_name(f"{file}.py").read_text("utf-8") for file in ("infer", *python_.FILES)}
 JOINED = python_.joined(python_.FILES)
+MAPS_SHOWN = [name for name in ZOO if kinds_in(exhibit_of(name).model) & MAPS]
 OTHER = "branches, hidden layer"  # a model with layers of two more files
 LAST = {file: SOURCES[file].strip().splitlines()[-2] for file in python_.FILES}  # a line that no other has
 
@@ -121,7 +122,7 @@ def python_3_9() -> str:
     pytest.skip(f"no Python 3.9 with NumPy: {', '.join(places) or 'none found'}")
 
 
-@pytest.mark.parametrize("name", ["dense, tanh", "int8, deep", "standardised features", OTHER, "genreg-2"])
+@pytest.mark.parametrize("name", ["dense, tanh", "int8, deep", "standardised features", OTHER, "genreg-2", *MAPS_SHOWN])
 def test_what_is_written_runs_with_python_3_9(tmp_path: Path, name: str) -> None:
     """Outputs within rounding: another NumPy adds in another order."""
     exhibit = exhibit_of(name)
