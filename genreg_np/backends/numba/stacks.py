@@ -33,6 +33,7 @@ from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32
 
 PIECE = 64  # images at a time: maps of more would not stay near a core
+MOST_INHERITING = 64  # genomes of a tile that inherit: the more, the fewer blocks of filters are computed half empty
 MOST_MAP_BYTES = 256 << 20  # of survivors
 
 
@@ -69,6 +70,8 @@ class StackedTiles(Judging):
         self._maps = [np.empty((0, 0, 0), np.float32)] * len(self._pieces)
         share_out(len(self._pieces), self.survivor_maps)
         self._fronts = OnePerThread(dict)
+        size = self._brood.size
+        self.genomes = -(-size // -(-size // MOST_INHERITING))
         return self.inherited, self.genomes
 
     def whole(self, first: int, last: int) -> None:
@@ -177,7 +180,8 @@ class Summed:
         sums = np.repeat(self._biases[..., None], maps.shape[-1], axis=-1)
         for number, genomes, weights in self._shared:
             sums[genomes] += (weights @ maps[number]).reshape(len(genomes), -1, maps.shape[-1])
-        np.add.at(sums, self._children, np.matmul(self._own, fresh))
+        for genome, more in zip(self._children, np.matmul(self._own, fresh), strict=True):
+            sums[genome] += more
         if self._dense.activation != "linear":
             sums = FUNCTIONS[self._dense.activation][0](sums)
         found: Float32 = self._stack.forward(self._arrays, sums)[0].copy()
