@@ -82,7 +82,7 @@ def _elu_gradient(a: Array) -> Array:
 
 def _selu_gradient(a: Array) -> Array:
     xp = array_module(a)
-    return xp.where(a > 0, a.dtype.type(SELU_SCALE), a + SELU_SCALE * SELU_ALPHA)
+    return xp.where(a > 0, SELU_SCALE, a + SELU_SCALE * SELU_ALPHA)
 
 
 # What each computes, and its gradient where its value is a; None where it has none to follow.

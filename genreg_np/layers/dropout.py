@@ -92,7 +92,7 @@ class Dropout(Layer):
         networks = len(values) if values.ndim == 3 else 1
         words = passing.words(networks, values.shape[-2] * values.shape[-1], values)
         least = min(round(self.rate * 2**32), 2**32 - 1)
-        factors = (words >= np.uint32(least)).reshape(values.shape) * values.dtype.type(1 / (1 - self.rate))
+        factors = (words >= least).reshape(values.shape).astype(values.dtype) * (1 / (1 - self.rate))
         return values * factors, factors
 
     def backward(

@@ -99,8 +99,14 @@ class ndarray:
     def argmax(self, axis: Any) -> ndarray:
         return ndarray(self._values.argmax(axis=axis))
 
-    def mean(self, axis: Any, dtype: Any = None) -> ndarray:
-        return ndarray(self._values.mean(axis=axis, dtype=dtype))
+    def mean(self, axis: Any, dtype: Any = None, keepdims: bool = False) -> ndarray:
+        return ndarray(self._values.mean(axis=axis, dtype=dtype, keepdims=keepdims))
+
+    def var(self, axis: Any, keepdims: bool = False) -> ndarray:
+        return ndarray(self._values.var(axis=axis, keepdims=keepdims))
+
+    def repeat(self, count: int, axis: int) -> ndarray:
+        return ndarray(self._values.repeat(count, axis=axis))
 
     def all(self, axis: Any) -> ndarray:
         return ndarray(self._values.all(axis=axis))
@@ -209,6 +215,18 @@ def broadcast_to(array: ndarray, shape: Any) -> ndarray:
 
 def where(condition: ndarray, one: Any, other: Any) -> ndarray:
     return ndarray(np.where(_values(condition), _operand(one), _operand(other)))
+
+
+def broadcast_to(array: ndarray, shape: Any) -> ndarray:
+    return array._view(np.broadcast_to(_values(array), shape))
+
+
+def moveaxis(array: ndarray, source: int, destination: int) -> ndarray:
+    return array._view(np.moveaxis(_values(array), source, destination))
+
+
+def pad(array: ndarray, widths: Any) -> ndarray:
+    return ndarray(np.pad(_values(array), widths))
 
 
 def _function(name: str) -> Any:
