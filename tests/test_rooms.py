@@ -24,7 +24,7 @@ FLOORS = (  # from the ground up; rooms on one floor do not know each other
 )
 ALIASES = ("hybrid",)  # an old name of something: it may know what it names
 LONGEST = 400
-RUNTIME = 540  # infer.py stands alone: a reader of files nobody trusts, model and dense layers, importing none of them
+RUNTIME = 560  # infer.py stands alone: a reader of files nobody trusts, model and dense layers, importing none of them
 
 
 def modules() -> dict[str, Path]:
