@@ -30,13 +30,24 @@ POPULATION, SURVIVORS, IMAGES, ELITES = 21, 5, 23, 2
 EVERYONE = np.arange(POPULATION)
 
 
-def brood_of(gene: Gene = Gene.UNIT, survivors: int = SURVIVORS, rate: float = 0.1) -> Brood:
+def brood_of(
+    gene: Gene = Gene.UNIT, survivors: int = SURVIVORS, rate: float = 0.1, network: Network = NETWORK
+) -> Brood:
     """Return a generation; without survivors the first one."""
     rng = np.random.default_rng(5)
-    genes = rng.normal(0, 0.5, (survivors, NETWORK.gene_count)).astype(np.float32)
-    parents = rng.integers(0, max(1, survivors), (POPULATION, 2)).astype(np.int32)
-    elites = ELITES if survivors else 0
-    return Brood(NETWORK, (1 << 63) + 7, 4 if survivors else 0, genes, parents, gene, rate, 0.1, elites, 0.5, 0.1)
+    return Brood(
+        network=network,
+        seed=(1 << 63) + 7,
+        generation=4 if survivors else 0,
+        survivors=rng.normal(0, 0.5, (survivors, network.gene_count)).astype(np.float32),
+        parents=rng.integers(0, max(1, survivors), (POPULATION, 2)).astype(np.int32),
+        gene=gene,
+        mutation_rate=rate,
+        mutation_scale=0.1,
+        elites=ELITES if survivors else 0,
+        weight_range=0.5,
+        bias_range=0.1,
+    )
 
 
 def batch_of(score: Score = Score.LOG_PROBABILITY, images: int = IMAGES) -> Batch:
@@ -120,7 +131,37 @@ def test_a_backends_own_layers_are_what_answers() -> None:
         (plain.outputs(brood, batch.features), other.outputs(brood, batch.features)),
         (plain.logits(NETWORK, genes, batch.features), other.logits(NETWORK, genes, batch.features)),
     ):
-        np.testing.assert_array_equal(2 * one, two)
+        np.testing.assert_allclose(2 * one, two, rtol=1e-3, atol=1e-4)
+
+
+INHERITING = {
+    "a dense layer next": "conv 3 3 / relu / max 2 / dense 5 / tanh / dense 3",
+    "a convolution next": "conv 3 3 / leaky-relu / conv 2 2 / relu / dense 3",
+}
+
+
+@pytest.mark.skipif(backends.resolve("cpu") != "numba", reason="no numba")
+@pytest.mark.parametrize("gene", [Gene.NONE, Gene.UNIT, Gene.LAYER])
+@pytest.mark.parametrize("words", INHERITING.values(), ids=INHERITING)
+def test_inherited_maps_are_those_that_genomes_would_compute(
+    words: str, gene: Gene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few filters mutate; answers are those of genomes computed whole, and the same to the bit whoever is chosen."""
+    from genreg_np.backends.numba import stacks
+
+    network, batch = Network(SHAPE, parse(words, SHAPE)), batch_of(images=150)
+    brood, one, three = brood_of(gene, 2, 0.01, network), backends.create("numba", 1), backends.create("numba", 3)
+    front = one.stack(network).layers[0]
+    assert stacks.inherits(brood, front, len(batch))
+    assert not stacks.inherits(brood_of(Gene.WEIGHT, 2, 0.01, network), front, len(batch))
+    assert not stacks.inherits(brood_of(gene, 2, 0.5, network), front, len(batch))
+    monkeypatch.setattr(stacks, "MOST_INHERITING", 4)
+    found = one.outputs(brood, batch.features)
+    assert three.outputs(brood, batch.features).tobytes() == found.tobytes()
+    assert one.outputs(brood, batch.features, np.array([20, 3])).tobytes() == found[[20, 3]].tobytes()
+    monkeypatch.setattr(stacks, "inherits", lambda *_: False)
+    whole = one.outputs(brood, batch.features)
+    assert np.abs(whole - found).max() <= LOGIT_BOUND * np.abs(whole).max()
 
 
 @pytest.mark.parametrize("name", CPU_BACKENDS)

@@ -217,10 +217,6 @@ def where(condition: ndarray, one: Any, other: Any) -> ndarray:
     return ndarray(np.where(_values(condition), _operand(one), _operand(other)))
 
 
-def broadcast_to(array: ndarray, shape: Any) -> ndarray:
-    return array._view(np.broadcast_to(_values(array), shape))
-
-
 def moveaxis(array: ndarray, source: int, destination: int) -> ndarray:
     return array._view(np.moveaxis(_values(array), source, destination))
 

@@ -64,8 +64,8 @@ class StackedTiles(Judging):
 
     def plan(self, share_out: Share) -> tuple[Tiles, int]:
         """Return what judges tiles, and how many genomes each has, once what all need is computed."""
-        front = self._stack().layers[0]
-        if not inherits(self._brood, front, len(self.batch)):
+        layers = self._stack().layers
+        if not layers or not inherits(self._brood, layers[0], len(self.batch)):
             return self.whole, self.genomes
         self._maps = [np.empty((0, 0, 0), np.float32)] * len(self._pieces)
         share_out(len(self._pieces), self.survivor_maps)

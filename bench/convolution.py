@@ -1,0 +1,180 @@
+"""A training step of small convolutional networks, beside PyTorch's of the same network, by turns.
+
+    python bench/convolution.py --peers .venv-peers/bin/python
+
+One step: forward, loss, backward, Adam; 64 images of 28 x 28, one thread. PyTorch computes in a process of that Python
+(bench/peers/convolution_torch.py), in both of its layouts; a round times ours and both of its, and the ratio is that
+round's. Also two networks on two threads beside one after the other, and what the kernels take to compile, with an
+empty cache. Writes bench/results/convolution.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+NETWORKS = {  # filters of both convolutions, kernel size, batch normalisation
+    "3x3, 16 and 32 filters": (16, 32, 3, False),
+    "3x3, 16 and 32 filters, batch norm": (16, 32, 3, True),
+    "3x3, 8 and 16 filters": (8, 16, 3, False),
+    "3x3, 8 and 16 filters, batch norm": (8, 16, 3, True),
+    "3x3, 32 and 64 filters": (32, 64, 3, False),
+    "3x3, 32 and 64 filters, batch norm": (32, 64, 3, True),
+    "5x5, 16 and 32 filters": (16, 32, 5, False),
+    "5x5, 16 and 32 filters, batch norm": (16, 32, 5, True),
+}
+IMAGES, STEPS = 64, 8  # of a batch; steps of one timing
+LAYOUTS = ("contiguous", "channels last")
+
+
+class Ours:
+    """A network that takes steps on one batch."""
+
+    def __init__(self, first: int, second: int, size: int, norm: bool) -> None:
+        import numpy as np
+
+        from genreg_np.backends import create
+        from genreg_np.layers.base import Passing
+        from genreg_np.layers.description import parse
+        from genreg_np.layers.loss import negative_log_likelihood
+        from genreg_np.layers.optimisers import Optimiser, follow
+        from genreg_np.model import Network
+        from genreg_np.strategies.base import first_genes
+        from genreg_np.streams import Stream
+
+        between = "batch-norm / relu / max 2" if norm else "relu / max 2"
+        words = f"conv {first} {size} / {between} / conv {second} {size} / {between} / dense 10"
+        network = Network((28, 28), tuple(parse(words, (28, 28))))
+        rng = np.random.default_rng(0)
+        self._images = rng.random((IMAGES, 784), dtype=np.float32)
+        self._labels = rng.integers(0, 10, IMAGES)
+        self._genes, self._statistics = first_genes(network, 2**0.5, Stream(0)), network.first_statistics
+        self._moments = np.zeros((2, network.gene_count), np.float32)
+        self._learner = create("numba", 1).learner(network, negative_log_likelihood)
+        self._passing, self._follow, self._optimiser = Passing, follow, Optimiser("adam", 0.001, 0.9)
+        self._done = 0
+
+    def step(self) -> None:
+        """Do one."""
+        training = self._passing(True, step=self._done)
+        found = self._learner.gradient(self._genes, self._statistics, self._images, self._labels, training)
+        self._done += 1
+        self._genes, self._moments = self._follow(
+            self._optimiser, self._genes, found.gradient, self._moments, self._done, None, 0.0
+        )
+        self._statistics = found.statistics
+
+    def milliseconds(self) -> float:
+        """Return what a step takes."""
+        begun = time.perf_counter()
+        for _ in range(STEPS):
+            self.step()
+        return 1000 * (time.perf_counter() - begun) / STEPS
+
+
+class Peer:
+    """PyTorch in its process."""
+
+    def __init__(self, python: str) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
+        command = [python, str(HERE / "peers" / "convolution_torch.py")]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+
+    def milliseconds(self, network: tuple[Any, ...], layout: str) -> float:
+        """Return what a step of a network takes there."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([*network, layout, IMAGES, STEPS]) + "\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+
+def compare(name: str, peer: Peer, rounds: int) -> dict[str, Any]:
+    """Time both by turns; the first round is not counted."""
+    network, found = Ours(*NETWORKS[name]), []
+    for _ in range(rounds + 1):
+        there = {layout: peer.milliseconds(NETWORKS[name], layout) for layout in LAYOUTS}
+        found.append({"ours": network.milliseconds(), **there})
+    found = found[1:]
+    ratios = [min(turn[layout] for layout in LAYOUTS) / turn["ours"] for turn in found]
+    medians = {kind: round(statistics.median(turn[kind] for turn in found), 3) for kind in found[0]}
+    times = round(statistics.median(ratios), 2)
+    print(f"{name}: {medians}, {times} times as fast", flush=True)
+    return {"network": name, "milliseconds": medians, "times_as_fast": times, "rounds": len(found)}
+
+
+def side_by_side(name: str, rounds: int) -> dict[str, Any]:
+    """Two networks, one after the other and on two threads at once."""
+    networks, ratios = [Ours(*NETWORKS[name]) for _ in range(2)], []
+    for _ in range(rounds + 1):
+        begun = time.perf_counter()
+        for network in networks:
+            network.milliseconds()
+        alone = time.perf_counter() - begun
+        threads = [threading.Thread(target=network.milliseconds) for network in networks]
+        begun = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        ratios.append(alone / (time.perf_counter() - begun))
+    times = round(statistics.median(ratios[1:]), 2)
+    print(f"{name}, two on two threads: {times} times as fast as one after the other", flush=True)
+    return {"network": name, "times_as_fast": times, "rounds": rounds}
+
+
+def compiling() -> float:
+    """Return the seconds until the first network of maps may be trained, with an empty cache, on all processors."""
+    code = (
+        "import time; from genreg_np.backends import create; from genreg_np.backends.base import Work; "
+        "begun = time.perf_counter(); create('numba').warm_up((Work.LOGITS, Work.MAPS)); "
+        "print(time.perf_counter() - begun)"
+    )
+    with tempfile.TemporaryDirectory() as cache:
+        os.chmod(cache, 0o700)
+        environment = {**os.environ, "XDG_CACHE_HOME": cache}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    return float(done.stdout)
+
+
+def main() -> None:
+    """Measure, and write what was measured."""
+    import machine
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", required=True, help="the Python that has PyTorch")
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args()
+    peer = Peer(options.peers)
+    found = {
+        "compile_seconds": round(compiling(), 1),
+        "steps": [compare(name, peer, options.rounds) for name in NETWORKS],
+        "side_by_side": side_by_side("3x3, 16 and 32 filters", options.rounds),
+        "machine": machine.describe(),
+    }
+    found["machine"]["peer"] = (
+        "torch "
+        + subprocess.run(
+            [options.peers, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    )
+    path = HERE / "results" / "convolution.json"
+    path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    for name in [name for name in os.environ if name.startswith("OPENBLAS_")]:
+        del os.environ[name]  # kernels that somebody forces on BLAS; NumPy is imported later, by what is measured
+    main()

@@ -1,0 +1,33 @@
+"""The tables of docs/benchmarks.md about convolutions, from what bench/convolution.py measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from convolution import LAYOUTS
+from tables import read, table
+
+
+def steps() -> str:
+    """Return a step of each network, ours and PyTorch's."""
+    found = read("convolution")
+    rows = [
+        [
+            row["network"],
+            f"{row['milliseconds']['ours']:.2f}",
+            *(f"{row['milliseconds'][layout]:.2f}" for layout in LAYOUTS),
+            f"**{row['times_as_fast']:.2f}**",
+        ]
+        for row in found["steps"]
+    ]
+    head = ["two convolutions", "ours, ms", *(f"PyTorch, {layout}, ms" for layout in LAYOUTS), "times as fast"]
+    two, machine = found["side_by_side"], found["machine"]
+    after = (
+        f"Two such networks ({two['network']}) on two threads: {two['times_as_fast']:.2f} times as fast as one after the "
+        f"other. Kernels compile in {found['compile_seconds']:.1f} s, once on a machine. {machine['processor']}, "
+        f"{machine['peer']}, load {machine['load']}."
+    )
+    return f"{table(head, rows)}\n\n{after}"
+
+
+PAGE: dict[str, Callable[[], str]] = {"convolution": steps}
