@@ -23,8 +23,8 @@ def steps() -> str:
     head = ["two convolutions", "ours, ms", *(f"PyTorch, {layout}, ms" for layout in LAYOUTS), "times as fast"]
     two, machine = found["side_by_side"], found["machine"]
     after = (
-        f"Two such networks ({two['network']}) on two threads: {two['times_as_fast']:.2f} times as fast as one after the "
-        f"other. Kernels compile in {found['compile_seconds']:.1f} s, once on a machine. {machine['processor']}, "
+        f"Two such networks ({two['network']}) on two threads: {two['times_as_fast']:.2f} times as fast as one after "
+        f"the other. Kernels compile in {found['compile_seconds']:.1f} s, once on a machine. {machine['processor']}, "
         f"{machine['peer']}, load {machine['load']}."
     )
     return f"{table(head, rows)}\n\n{after}"

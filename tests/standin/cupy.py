@@ -234,10 +234,6 @@ sqrt, square, tanh, sign = map(_function, ("sqrt", "square", "tanh", "sign"))
 maximum, minimum, clip, isfinite = map(_function, ("maximum", "minimum", "clip", "isfinite"))
 
 
-def pad(array: ndarray, widths: Any) -> ndarray:
-    return ndarray(np.pad(_values(array), widths))
-
-
 def matmul(first: ndarray, second: ndarray) -> ndarray:
     if _values(first).dtype != _values(second).dtype or _values(first).dtype.kind != "f":
         raise TypeError("only floats of one type are multiplied here")
