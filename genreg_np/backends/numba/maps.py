@@ -115,7 +115,8 @@ class FastConvolution(Layer):
                     "rows", (up(filters, FILTERS), self.pool, self.convolution.grid[1] * slide.images)
                 )
                 numbers = scales, shifts, windows, shape, np.float32(self.leak)
-                kernels.convolve(out[p], places[p], scratch, seen, slide.offsets, packed, slide.rows, *numbers)
+                what = seen, slide.offsets, packed, slide.rows, slide.tiles
+                kernels.convolve(out[p], places[p], scratch, *what, *numbers)
             kept.append((seen, places[p], normal))
         result = out.reshape(len(weights), -1, slide.images)
         return result if images == slide.images else np.ascontiguousarray(result[..., :images]), kept
@@ -157,7 +158,7 @@ class FastConvolution(Layer):
         filters, (rows, columns) = len(biases), self.convolution.grid
         width = columns * slide.images
         z, apart = self._array(("z", number), (up(filters, FILTERS) * rows * width,)), rows * width
-        kernels.correlate(z, apart, seen, slide.offsets, self._packed(weights, "w"), slide.rows, width)
+        kernels.correlate(z, apart, seen, slide.offsets, self._packed(weights, "w"), slide.rows, slide.tiles, width)
         totals, zero, shape = self._array("totals", (filters, 2)), np.zeros(filters, np.float32), (rows, width)
         kernels.sums_of(totals, z, 0, width, apart, zero, z, apart, zero, shape)
         count = rows * columns * images
@@ -200,7 +201,8 @@ class FastConvolution(Layer):
         if self.norm and any(extent % self.pool for extent in self.convolution.grid):
             dz[...] = 0  # what no window sees has a gradient once it was normalised
         out_rows = self.convolution.grid[0] // self.pool
-        shape = out_rows, columns // self.pool, images, self.pool, columns * images
+        each = len(slide.offsets) // self.convolution.size
+        shape = out_rows, columns // self.pool, images, self.pool, columns * images, each
         windows, where = slide.windows(self.pool, width), (height * line, margin * images)
         own = sums.reshape(-1)[: sums.size if seen is not None else 0]
         what = places, by_out if seen is None else seen, slide.offsets, rows, windows, shape
@@ -218,7 +220,9 @@ class FastConvolution(Layer):
         where, zero = (margin * slide.images, line, rows * line), np.zeros_like(scale)
         if normal is None:  # of a prediction: what training kept count of
             z = self._array(("z", 0), (up(len(scale), FILTERS) * rows * width,))
-            kernels.correlate(z, rows * width, seen, slide.offsets, self._packed(own[0], "w"), slide.rows, width)
+            kernels.correlate(
+                z, rows * width, seen, slide.offsets, self._packed(own[0], "w"), slide.rows, slide.tiles, width
+            )
             normal = Normal(z, own[4] - own[1], 1 / np.sqrt(own[5] + np.float32(EPSILON)), False)
         summed = self._array("totals", (len(scale), 2))
         what = zero, normal.z, rows * width, normal.mean, (rows, width)
@@ -232,7 +236,16 @@ class FastConvolution(Layer):
         kernels.renormalise(dz, *where, normal.z, rows * width, by_dz, by_z, added, (rows, width))
         if found:
             rows_of = self._rows(slide, rows, line)
-            what_is = dz, rows * line, margin * slide.images, seen, slide.offsets, rows_of, width
+            what_is = (
+                dz,
+                rows * line,
+                margin * slide.images,
+                seen,
+                slide.offsets,
+                rows_of,
+                len(slide.offsets) // self.convolution.size,
+                width,
+            )
             kernels.weigh(sums.reshape(-1), *what_is)
             self._weights_of(sums, found[0])
             found[1][...] = 0 if normal.of_batch else by_shift * by_dz
@@ -248,11 +261,11 @@ class FastConvolution(Layer):
         return found
 
     def _weights_of(self, sums: Float32, by_weights: Float32) -> None:
-        """Fill the gradient by weights (F, C, K, K) from sums (F8 / 8 * K C K * 8, LANES)."""
+        """Fill the gradient by weights (F, C, K, K) from sums (F8 / 8 * K K C * 8, LANES)."""
         filters, channels, size, _ = by_weights.shape
         total = self._array("dw", (len(sums),))
         kernels.lane_sums(total, sums)
-        found = total.reshape(-1, size, channels, size, FILTERS).transpose(0, 4, 2, 1, 3)
+        found = total.reshape(-1, size, size, channels, FILTERS).transpose(0, 4, 3, 1, 2)
         by_weights[...] = found.reshape(-1, channels, size, size)[:filters]
 
     def _correlate_back(self, slide: Slide, dz: Float32, weights: Float32, back: Float32) -> None:
@@ -266,7 +279,7 @@ class FastConvolution(Layer):
             count = len(phase.rows) * phase.columns * images
             found = self._array(("dv", number), (up(channels, FILTERS), count))
             width = phase.columns * images
-            kernels.correlate(found.reshape(-1), count, dz, phase.offsets, packed, phase.rows, width)
+            kernels.correlate(found.reshape(-1), count, dz, phase.offsets, packed, phase.rows, phase.tiles, width)
             back[:, phase.lines, phase.first :: stride] = found[:channels].reshape(
                 channels, len(phase.rows), phase.columns, images
             )
@@ -276,11 +289,11 @@ class FastConvolution(Layer):
         return found
 
     def _packed(self, weights: Float32, name: Any) -> Float32:
-        """Return weights (F, C, K, K) as blocks of 8 filters: (F8 / 8, K C K, 8), flat."""
+        """Return weights (F, C, K, K) as blocks of 8 filters: (F8 / 8, K K C, 8), flat."""
         filters, channels, height, width = weights.shape
         blocks = up(filters, FILTERS) // FILTERS
-        turned = self._array(("turned", name), (blocks * FILTERS, height, channels, width), zero=True)
-        turned[:filters] = weights.transpose(0, 2, 1, 3)
+        turned = self._array(("turned", name), (blocks * FILTERS, height, width, channels), zero=True)
+        turned[:filters] = weights.transpose(0, 2, 3, 1)
         packed = self._array(("packed", name), (blocks, height * channels * width, FILTERS))
         packed[...] = turned.reshape(blocks, FILTERS, -1).swapaxes(1, 2)
         flat: Float32 = packed.reshape(-1)

@@ -1,7 +1,7 @@
 """How filters slide over maps, as tables for kernels/maps.py: where each tap looks, which taps a row of sums has.
 
-Shapes: C channels of H x W, F filters of K x K, N images. Taps are numbered (i, c, j), rows of filters outermost, so
-that those of a row of sums that look at no row of zeros are neighbours.
+Shapes: C channels of H x W, F filters of K x K, N images. Taps are numbered (i, j, c): rows and then columns of filters
+outermost, so that those that look at no row and no column of zeros are neighbours.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.backends.numba.kernels.lanes import PLACES, WIDTH
 from genreg_np.layers.convolution import Convolution
 
 Int = NDArray[np.int64]
@@ -37,29 +38,29 @@ class Slide:
 
     @functools.cached_property
     def offsets(self) -> Int:
-        """Where each tap (i, c, j) looks, from where the first one does, (K C K,)."""
+        """Where each tap (i, j, c) looks, from where the first one does, (K K C,)."""
         (channels, height, _), size, stride = self.layer.shape, self.layer.size, self.layer.stride
-        i, c, j = np.ogrid[:size, :channels, :size]
+        i, j, c = np.ogrid[:size, :size, :channels]
         row = stride * self.width * self.images
         places = (c * height + i) * row + ((j % stride) * self.width + j // stride) * self.images
         return np.ascontiguousarray(places.ravel(), np.int64)
 
     @functools.cached_property
     def rows(self) -> Int:
-        """For each row of sums its place among rows, its place in the maps, first and last tap: (rows, 4)."""
-        (channels, height, _), size, stride = self.layer.shape, self.layer.size, self.layer.stride
+        """For each row of sums its place among rows, its place in the maps, first and last row of taps: (rows, 4)."""
+        _, height, _ = self.layer.shape
         rows, columns = self.layer.grid
-        y = np.arange(rows)
-        top = y * stride - self.layer.margins[0][0]
-        first, last = np.clip(-top, 0, size), np.clip(height - top, 0, size)
-        taps = channels * size
-        places = y * columns * self.images, top * stride * self.width * self.images, first * taps, last * taps
-        return np.stack(places, axis=1).astype(np.int64)
+        top = np.arange(rows) * self.layer.stride - self.layer.margins[0][0]
+        first, last = (np.clip(end, 0, self.layer.size) for end in (-top, height - top))
+        places = np.arange(rows) * columns * self.images, top * self.layer.stride * self.width * self.images
+        return np.stack([*places, first, last], axis=1).astype(np.int64)
 
-    def windows(self, size: int, columns: int) -> Int:
-        """Return where values of a window of pooling lie among rows of so many columns, from the first: (K K,)."""
-        i, j = np.ogrid[:size, :size]
-        return np.ascontiguousarray(((i * columns + j) * self.images).ravel(), np.int64)
+    @functools.cached_property
+    def tiles(self) -> Int:
+        """The tiles of a row of sums, (T, 4)."""
+        left = np.arange(self.layer.grid[1]) * self.layer.stride - self.layer.margins[1][0]
+        first, last = (np.clip(end, 0, self.layer.size) for end in (-left, self.layer.shape[2] - left))
+        return tiles_of(first, last, self.layer.size, self.layer.shape[0], self.images)
 
     @functools.cached_property
     def back_margin(self) -> int:
@@ -71,6 +72,11 @@ class Slide:
         """Columns of a row of gradients with its zeros; more after it where a stride leaves columns of maps over."""
         last = (self.layer.shape[2] - 1 + self.layer.margins[1][0]) // self.layer.stride
         return self.back_margin + max(self.layer.grid[1] + self.back_margin, last + 1)
+
+    def windows(self, size: int, columns: int) -> Int:
+        """Return where values of a window of pooling lie among rows of so many columns, from the first: (K K,)."""
+        i, j = np.ogrid[:size, :size]
+        return np.ascontiguousarray(((i * columns + j) * self.images).ravel(), np.int64)
 
     @functools.cached_property
     def phases(self) -> list[Phase]:
@@ -85,8 +91,9 @@ class Phase:
     """Gradients by every s-th row and column of the maps."""
 
     taps: tuple[slice, slice]  # of the filters, that these rows and columns are seen by
-    offsets: Int  # where each tap (i, f, j) looks
+    offsets: Int  # where each tap (i, j, f) looks
     rows: Int  # (R, 4)
+    tiles: Int  # (T, 4)
     lines: Int  # (R,) which rows of the maps they are
     first: int  # column of the maps
     columns: int  # how many
@@ -95,20 +102,39 @@ class Phase:
     def of(cls, slide: Slide, row: int, column: int) -> Phase:
         """Return that of the rows y with (y + top) mod s = row, and columns likewise."""
         layer, stride, images = slide.layer, slide.layer.stride, slide.images
-        (_, height, width), (out_rows, _) = layer.shape, layer.grid
+        (_, height, width), (out_rows, out_columns) = layer.shape, layer.grid
         (top, _), (left, _) = layer.margins
-        i, f, j = np.ogrid[
-            : len(range(row, layer.size, stride)), : layer.filters, : len(range(column, layer.size, stride))
-        ]
+        high, wide = len(range(row, layer.size, stride)), len(range(column, layer.size, stride))
+        i, j, f = np.ogrid[:high, :wide, : layer.filters]
         line = slide.back_width * images
         offsets = np.ascontiguousarray(((f * out_rows - i) * line - j * images).ravel(), np.int64)
-        lines = np.arange((row - top) % stride, height, stride)
-        begin = (column - left) % stride
-        own = (lines + top) // stride  # the row of sums that its first tap belongs to
-        taps = layer.filters * j.size
-        first, last = np.clip(own - out_rows + 1, 0, i.size), np.clip(own + 1, 0, i.size)
-        columns = len(range(begin, width, stride))
-        places = np.arange(len(lines)) * columns * images
-        seen = own * line + ((begin + left) // stride + slide.back_margin) * images
-        rows = np.stack([places, seen, first * taps, np.maximum(first, last) * taps], axis=1).astype(np.int64)
-        return cls((slice(row, None, stride), slice(column, None, stride)), offsets, rows, lines, begin, columns)
+        lines, places = (
+            np.arange((row - top) % stride, height, stride),
+            np.arange((column - left) % stride, width, stride),
+        )
+        down, across = (lines + top) // stride, (places + left) // stride  # what their first taps belong to
+        first, last = np.clip(down - out_rows + 1, 0, high), np.clip(down + 1, 0, high)
+        seen = down * line + (int(across[0]) + slide.back_margin if len(places) else 0) * images
+        rows = np.stack([np.arange(len(lines)) * len(places) * images, seen, first, last], axis=1).astype(np.int64)
+        begin, end = np.clip(across - out_columns + 1, 0, wide), np.clip(across + 1, 0, wide)
+        tiles = tiles_of(begin, end, wide, layer.filters, images) if len(places) else np.empty((0, 4), np.int64)
+        at = slice(row, None, stride), slice(column, None, stride)
+        return cls(at, offsets, rows, tiles, lines, (column - left) % stride, len(places))
+
+
+def tiles_of(first: Int, last: Int, size: int, depth: int, images: int) -> Int:
+    """Return the tiles of a row of columns, (T, 4): place, which part of a row of taps counts, taps of a row.
+
+    Parameters
+    ----------
+    first, last : (columns,) int
+        Which taps of a row each column is seen by, or sees: the others look at zeros.
+    size, depth : int
+        Taps of a row, and channels of each.
+    """
+    width = len(first) * images
+    step = PLACES if width >= PLACES else WIDTH
+    begin = np.minimum(np.arange(0, width, step), max(0, width - step))  # places that are computed twice do not matter
+    left, right = begin // images, (begin + step - 1) // images
+    parts = np.array([(first[a : b + 1].min(), last[a : b + 1].max()) for a, b in zip(left, right, strict=True)])
+    return np.column_stack([begin, parts * depth, np.full(len(begin), size * depth)]).astype(np.int64)

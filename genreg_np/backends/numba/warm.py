@@ -122,12 +122,12 @@ ONE_ROW = np.array([[0, 0, 0, 1]], np.int64)
 
 
 def _convolve(backend: Backend) -> None:
-    seen, shape = (ROW, TAP, ROW[:8].copy(), ONE_ROW), (1, 1, 16, 1)
+    seen, shape = (ROW, TAP, ROW[:8].copy(), ONE_ROW, ONE_ROW), (1, 1, 16, 1)
     maps.convolve(ROW.copy(), PLACES, np.zeros((8, 1, 16), np.float32), *seen, ONE_SHARE, ONE_SHARE, TAP, shape, HALF)
 
 
 def _unfinish(backend: Backend) -> None:
-    shape, sums = (1, 1, 16, 1, 16), np.zeros((1, 16), np.float32)
+    shape, sums = (1, 1, 16, 1, 16, 1), np.zeros((1, 16), np.float32)
     maps.unfinish(ROW.copy(), sums, ROW.copy(), ROW, PLACES, ROW, TAP, ONE_ROW, TAP, shape, 16, 0, HALF)
 
 
@@ -145,8 +145,8 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "detect": _detect,
     "unfinish": _unfinish,
     "convolve": _convolve,
-    "weigh": lambda _: maps.weigh(ROW[:128].copy(), ROW, 16, 0, ROW, TAP, ONE_ROW, 16),
-    "correlate": lambda _: maps.correlate(ROW.copy(), 16, ROW, TAP, ROW[:8].copy(), ONE_ROW, 16),
+    "weigh": lambda _: maps.weigh(ROW[:128].copy(), ROW, 16, 0, ROW, TAP, ONE_ROW, 1, 16),
+    "correlate": lambda _: maps.correlate(ROW.copy(), 16, ROW, TAP, ROW[:8].copy(), ONE_ROW, ONE_ROW, 16),
     "finish": lambda _: maps.finish(
         ROW.copy(), PLACES, ROW, ONE_ROW, 16, ONE_SHARE, ONE_SHARE, TAP, (1, 1, 16, 1), HALF
     ),

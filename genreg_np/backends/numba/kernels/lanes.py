@@ -1,6 +1,7 @@
 """The innermost loops of convolution, held in vector registers: what LLVM does not find by itself.
 
-    products      z[f][t]   = sum over taps k of w[k][f] v[offset[k] + t]          8 filters, 3 vectors of places t
+    products      z[f][t]   = sum over taps k of w[k][f] v[offset[k] + t]          8 filters, 3 vectors of places t;
+                              of rows i of taps some, and of each the same part
     gradients     g[f][k]  += sum over places t of dz[f][t] v[offset[k] + t]       8 filters, 3 taps, lane by lane
     largest       a[t] = leaky(largest over taps k of scale z[offset[k] + t] + shift), and which k it was
     give_back     dz[offset[k] + t] = da[t] leaky' where k was it, else 0          both of one vector of places
@@ -114,12 +115,16 @@ def _products(vectors: int) -> Any:
     """Return the kernel for so many vectors of places."""
 
     @intrinsic
-    def products(typing, z, z_filter, z_place, v, v_place, offsets, first, last, w, w_place):
-        """Fill z[z_place + f z_filter + t] with sums over taps first .. last - 1; w[w_place + 8 k + f]."""
+    def products(typing, z, z_filter, z_place, v, v_place, offsets, rows, part, each, w, w_place):
+        """Fill z[z_place + f z_filter + t] with sums over taps k; w[w_place + 8 k + f].
+
+        Taps are rows of `each`: those of rows[0] .. rows[1] - 1 count, and of each row part[0] .. part[1] - 1.
+        """
 
         def generate(context, builder, signature, arguments):
             writer = _Writer(context, builder, signature, arguments)
-            z, z_filter, z_place, v, v_place, offsets, first, last, w, w_place = writer.arguments
+            z, z_filter, z_place, v, v_place, offsets, rows, part, each, w, w_place = writer.arguments
+            (first, last), (begin, end) = (cgutils.unpack_tuple(builder, pair, 2) for pair in (rows, part))
             v, w = writer.at(v, v_place), writer.at(w, w_place)
 
             def body(k, sums):
@@ -135,14 +140,18 @@ def _products(vectors: int) -> Any:
                     ]
                 return found
 
-            sums = writer.loop(first, last, 1, [ZERO] * (FILTERS * vectors), body)
+            def row(i, sums):
+                before = builder.mul(i, each)
+                return writer.loop(builder.add(before, begin), builder.add(before, end), 1, sums, body)
+
+            sums = writer.loop(first, last, 1, [ZERO] * (FILTERS * vectors), row)
             for f in range(FILTERS):
                 row = writer.at(z, builder.add(z_place, builder.mul(z_filter, _number(f))))
                 for number in range(vectors):
                     writer.store(sums[f * vectors + number], writer.at(row, WIDTH * number))
             return context.get_dummy_value()
 
-        return types.void(z, z_filter, z_place, v, v_place, offsets, first, last, w, w_place), generate
+        return types.void(z, z_filter, z_place, v, v_place, offsets, rows, part, each, w, w_place), generate
 
     return products
 

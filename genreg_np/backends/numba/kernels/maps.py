@@ -38,36 +38,57 @@ def spread(seen, maps, left, stride):
 
 
 @part()
-def correlate_row(z, z_filter, z_place, v, v_place, offsets, first, last, w, width):
-    """Fill a row of each filter of z, whose filters are z_filter apart, with sums over taps first .. last - 1."""
-    taps, count = len(offsets), len(w) // FILTERS
+def correlate_row(z, z_filter, z_place, v, v_place, offsets, first, last, tiles, w, width):
+    """Fill a row of each filter of z, whose filters are z_filter apart, with sums over rows first .. last - 1 of taps.
+
+    Each of tiles (T, 4) has its place in the row, which part of a row of taps looks at more than columns of zeros, and
+    how many taps a row has.
+    """
+    taps, count, each = len(offsets), len(w) // FILTERS, tiles[0, 3]
+    size = PLACES if width >= PLACES else WIDTH
     for block in range(count // taps):
         place, weights = z_place + block * FILTERS * z_filter, INT(block * taps * FILTERS)
-        if width >= PLACES:
-            t = 0
-            while t < width:
-                t = min(t, width - PLACES)  # the last ones may be computed twice
+        for tile in range(len(tiles)):
+            t, part = tiles[tile, 0], (tiles[tile, 1], tiles[tile, 2])
+            if first >= last or part[0] >= part[1]:
+                for f in range(FILTERS):
+                    z[place + f * z_filter + t : place + f * z_filter + t + size] = np.float32(0)
+            elif width >= PLACES:
                 lanes.products(
-                    z, INT(z_filter), INT(place + t), v, INT(v_place + t), offsets, INT(first), INT(last), w, weights
+                    z,
+                    INT(z_filter),
+                    INT(place + t),
+                    v,
+                    INT(v_place + t),
+                    offsets,
+                    (first, last),
+                    part,
+                    each,
+                    w,
+                    weights,
                 )
-                t += PLACES
-        else:
-            for t in range(0, width, WIDTH):
+            else:
                 lanes.products_of_one(
-                    z, INT(z_filter), INT(place + t), v, INT(v_place + t), offsets, INT(first), INT(last), w, weights
+                    z,
+                    INT(z_filter),
+                    INT(place + t),
+                    v,
+                    INT(v_place + t),
+                    offsets,
+                    (first, last),
+                    part,
+                    each,
+                    w,
+                    weights,
                 )
 
 
 @kernel()
-def correlate(z, z_filter, v, offsets, w, rows, width):
-    """Fill rows of z: each of rows (R, 4) has its place in z, in v, and its first and last tap."""
+def correlate(z, z_filter, v, offsets, w, rows, tiles, width):
+    """Fill rows of z: each of rows (R, 4) has its place in z, in v, and its first and last row of taps."""
     for row in range(len(rows)):
         z_place, v_place, first, last = rows[row]
-        if first < last:
-            correlate_row(z, z_filter, z_place, v, v_place, offsets, first, last, w, width)
-        else:
-            for f in range(len(w) // len(offsets)):
-                z[z_place + f * z_filter : z_place + f * z_filter + width] = np.float32(0)
+        correlate_row(z, z_filter, z_place, v, v_place, offsets, first, last, tiles, w, width)
 
 
 @part()
@@ -81,7 +102,7 @@ def finish_row(a, places, at, z, z_place, offsets, columns, images, numbers):
 
 
 @kernel()
-def convolve(a, places, z, v, offsets, w, rows, scales, shifts, windows, shape, leak):
+def convolve(a, places, z, v, offsets, w, rows, tiles, scales, shifts, windows, shape, leak):
     """Fill a (F, R, columns N), flat, and its places from sums z (F8, K, W N): a few rows that stay near the core."""
     out_rows, columns, images, size = shape
     filters, width = len(scales), z.shape[2]
@@ -89,7 +110,7 @@ def convolve(a, places, z, v, offsets, w, rows, scales, shifts, windows, shape, 
     for row in range(out_rows):
         for y in range(size):
             _, v_place, first, last = rows[row * size + y]
-            correlate_row(flat, apart, y * width, v, v_place, offsets, first, last, w, width)
+            correlate_row(flat, apart, y * width, v, v_place, offsets, first, last, tiles, w, width)
         for f in range(filters):
             at, numbers = (f * out_rows + row) * columns * images, (scales[f], shifts[f], leak, size)
             finish_row(a, places, at, flat, f * apart, windows, columns, images, numbers)
@@ -142,19 +163,17 @@ def renormalise(dz, begin, line, apart, z, z_apart, by_dz, by_z, added, shape):
 
 
 @part()
-def weigh_row(g, dz, dz_filter, dz_place, v, v_place, offsets, first, last, width):
-    """Add to g (blocks, taps, 8, LANES) what a row of dz gives for taps first .. last - 1."""
+def weigh_row(g, dz, dz_filter, dz_place, v, v_place, offsets, first, last, each, width):
+    """Add to g (blocks, taps, 8, LANES) what a row of dz gives for rows first .. last - 1 of taps, of `each`."""
     taps = len(offsets)
     for block in range(len(g) // (taps * FILTERS * LANES)):
-        place, own = dz_place + block * FILTERS * dz_filter, INT(block * taps * FILTERS * LANES)
-        tap = first
-        while tap + TAPS <= last:
-            lanes.gradients(g, own, dz, INT(dz_filter), INT(place), v, INT(v_place), offsets, INT(tap), INT(width))
+        place, own = INT(dz_place + block * FILTERS * dz_filter), INT(block * taps * FILTERS * LANES)
+        tap, last_tap = first * each, last * each
+        while tap + TAPS <= last_tap:
+            lanes.gradients(g, own, dz, INT(dz_filter), place, v, INT(v_place), offsets, INT(tap), INT(width))
             tap += TAPS
-        while tap < last:
-            lanes.gradients_of_one(
-                g, own, dz, INT(dz_filter), INT(place), v, INT(v_place), offsets, INT(tap), INT(width)
-            )
+        while tap < last_tap:
+            lanes.gradients_of_one(g, own, dz, INT(dz_filter), place, v, INT(v_place), offsets, INT(tap), INT(width))
             tap += 1
 
 
@@ -174,22 +193,22 @@ def unfinish(g, sums, dz, da, places, v, offsets, rows, windows, shape, apart, b
     A row of dz begins where rows say, and `begin` later; filters are `apart`. All is done row by row, while it is near;
     without g only dz and sums are.
     """
-    out_rows, columns, images, size, width = shape
+    out_rows, columns, images, size, width, each = shape
     for row in range(out_rows):
         for f in range(len(sums)):
             at, place = (f * out_rows + row) * columns * images, rows[row * size, 0] + begin + f * apart
             give_back_row(dz, place, da, places, at, windows, columns, images, size, leak, sums[f])
         for y in range(size if len(g) else 0):
             z_place, v_place, first, last = rows[row * size + y]
-            weigh_row(g, dz, apart, z_place + begin, v, v_place, offsets, first, last, width)
+            weigh_row(g, dz, apart, z_place + begin, v, v_place, offsets, first, last, each, width)
 
 
 @kernel()
-def weigh(g, dz, apart, begin, v, offsets, rows, width):
+def weigh(g, dz, apart, begin, v, offsets, rows, each, width):
     """Add to g what weights get of all rows of dz."""
     for row in range(len(rows)):
         z_place, v_place, first, last = rows[row]
-        weigh_row(g, dz, apart, z_place + begin, v, v_place, offsets, first, last, width)
+        weigh_row(g, dz, apart, z_place + begin, v, v_place, offsets, first, last, each, width)
 
 
 @kernel()
