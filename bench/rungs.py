@@ -46,6 +46,7 @@ RESULTS = Path(__file__).parent / "results"
 SIGNS = {"activation": "step", "sigma": 0.5}
 REWARD = {"fitness": "reward", "sigma": 1.0}
 LARGE = {"detectors": 24, "first_detectors": 14, "second_detectors": 13, "copies": 6, "generations": 24_000}
+LARGE_MAPS = "conv 32 3 / relu / max 2 / conv 64 3 / relu / max 2 / dense 10"
 CROSSOVER = {  # a population whose children mix two parents' weights, as published
     "crossover": "weight", "population_size": 200, "elites": 4, "child_mutation_rate": 0.05, "mutation_scale": 0.03,
     "final_scale": 0.05, "images_per_class": 20,
@@ -72,6 +73,11 @@ RUNGS: dict[str, Rung] = {
     "genreg-2": Rung("GENREG 2.0, warm-started in closed form", "genreg-2", published="99.10, mean of 5"),
     "genreg-2-cold": Rung("GENREG 2.0's search from random weights, 600 generations", "genreg-2",
                           {"warm_start": False, "generations": 600}, seeds=1),
+    "gradient": Rung("backpropagation, 784-64-10, the same code as below", "gradient"),
+    "convolution": Rung("backpropagation, conv 16 3 - max 2 - conv 32 3 - max 2, 8 epochs moved by up to a pixel",
+                        "convolution"),
+    "convolution-large": Rung("backpropagation, conv 32 3 - max 2 - conv 64 3 - max 2, 20 epochs, moved", "convolution",
+                              {"network": LARGE_MAPS, "generations": 17_180}, seeds=3),
     "nodes-fashion": Rung("node perturbation, 784-64-10, 40 s", "nodes", budget=40, dataset="fashion-mnist"),
     "fast-fashion": Rung("preset fast", "fast", dataset="fashion-mnist"),
     "best-fashion": Rung("preset best", "best", dataset="fashion-mnist", seeds=3),

@@ -17,6 +17,7 @@ Shapes: C channels of H x W, F filters (a multiple of 8 inside), N images (a mul
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -70,12 +71,12 @@ class FastConvolution(Layer):
         filters, *grid = self.convolution.output_shape(shape)
         return (filters, *(extent // self.pool for extent in grid))
 
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
+    @functools.cached_property
+    def parameters(self) -> tuple[Parameter, ...]:  # asked for in every pass
         """Those of the convolution, and of the normalisation."""
         return self.convolution.parameters + (self.norm.parameters if self.norm else ())
 
-    @property
+    @functools.cached_property
     def statistics(self) -> tuple[Parameter, ...]:
         """Those of the normalisation."""
         return self.norm.statistics if self.norm else ()
@@ -178,8 +179,7 @@ class FastConvolution(Layer):
         what = (grid[0], margin, width) if wanted else (self.pool, 0, grid[1])
         dz, totals, sums = self._give_back(slide, places, by_out, (seen if found else None), *what)
         if found:
-            kernels.lane_sums(found[1], totals)
-            self._weights_of(sums, found[0])
+            kernels.lane_sums(found[0], found[1], sums, totals)
         return dz
 
     def _give_back(
@@ -193,18 +193,14 @@ class FastConvolution(Layer):
         line, blocks = width * images, up(filters, FILTERS) // FILTERS
         rows = self._rows(slide, height, line)
         dz = self._array(("dz", height, margin), (blocks * FILTERS * height * line,), zero=True)
-        sums, totals = (
-            self._array("g", (blocks * len(slide.offsets) * FILTERS, LANES)),
-            self._array("db", (filters, LANES)),
-        )
-        sums[...] = totals[...] = 0
+        sums, totals = self._array("g", (self._sums_of(slide),)), self._array("db", (filters, LANES))
         if self.norm and any(extent % self.pool for extent in self.convolution.grid):
             dz[...] = 0  # what no window sees has a gradient once it was normalised
         out_rows = self.convolution.grid[0] // self.pool
         each = len(slide.offsets) // self.convolution.size
         shape = out_rows, columns // self.pool, images, self.pool, columns * images, each
         windows, where = slide.windows(self.pool, width), (height * line, margin * images)
-        own = sums.reshape(-1)[: sums.size if seen is not None else 0]
+        own = sums[: len(sums) if seen is not None else 0]
         what = places, by_out if seen is None else seen, slide.offsets, rows, windows, shape
         kernels.unfinish(own, totals, dz, by_out, *what, *where, np.float32(self.leak))
         return dz, totals, sums
@@ -215,7 +211,7 @@ class FastConvolution(Layer):
         """Fill the gradients by weights, biases, scale and shift; return that by z, flat."""
         seen, places, normal = kept
         (rows, columns), margin = self.convolution.grid, slide.back_margin
-        dz, _, sums = self._give_back(slide, places, by_out, None, rows, margin, slide.back_width)
+        dz, totals, sums = self._give_back(slide, places, by_out, None, rows, margin, slide.back_width)
         line, width, scale = slide.back_width * slide.images, columns * slide.images, own[2]
         where, zero = (margin * slide.images, line, rows * line), np.zeros_like(scale)
         if normal is None:  # of a prediction: what training kept count of
@@ -235,19 +231,9 @@ class FastConvolution(Layer):
             added = -by_dz * by_shift / count - by_z * normal.mean
         kernels.renormalise(dz, *where, normal.z, rows * width, by_dz, by_z, added, (rows, width))
         if found:
-            rows_of = self._rows(slide, rows, line)
-            what_is = (
-                dz,
-                rows * line,
-                margin * slide.images,
-                seen,
-                slide.offsets,
-                rows_of,
-                len(slide.offsets) // self.convolution.size,
-                width,
-            )
-            kernels.weigh(sums.reshape(-1), *what_is)
-            self._weights_of(sums, found[0])
+            each, where_of = len(slide.offsets) // self.convolution.size, (rows * line, margin * slide.images)
+            kernels.weigh(sums, dz, *where_of, seen, slide.offsets, self._rows(slide, rows, line), each, width)
+            kernels.lane_sums(found[0], found[1], sums, totals)
             found[1][...] = 0 if normal.of_batch else by_shift * by_dz
             found[2][...], found[3][...] = by_scale, by_shift
         return dz
@@ -260,13 +246,9 @@ class FastConvolution(Layer):
             found[:, 0] = np.arange(len(found)) % height * line
         return found
 
-    def _weights_of(self, sums: Float32, by_weights: Float32) -> None:
-        """Fill the gradient by weights (F, C, K, K) from sums (F8 / 8 * K K C * 8, LANES)."""
-        filters, channels, size, _ = by_weights.shape
-        total = self._array("dw", (len(sums),))
-        kernels.lane_sums(total, sums)
-        found = total.reshape(-1, size, size, channels, FILTERS).transpose(0, 4, 3, 1, 2)
-        by_weights[...] = found.reshape(-1, channels, size, size)[:filters]
+    def _sums_of(self, slide: Slide) -> int:
+        """Return how many floats the sums of a gradient by weights take: a vector each."""
+        return up(self.convolution.filters, FILTERS) * len(slide.offsets) * LANES
 
     def _correlate_back(self, slide: Slide, dz: Float32, weights: Float32, back: Float32) -> None:
         """Fill the gradient by the maps (C, H, W, N)."""
@@ -274,28 +256,27 @@ class FastConvolution(Layer):
         if stride > self.convolution.size:  # some rows and columns no filter sees
             back[...] = 0
         for number, phase in enumerate(slide.phases):
-            own = weights[:, :, phase.taps[0], phase.taps[1]].swapaxes(0, 1)
-            packed = self._packed(own, ("w", number))
-            count = len(phase.rows) * phase.columns * images
-            found = self._array(("dv", number), (up(channels, FILTERS), count))
-            width = phase.columns * images
-            kernels.correlate(found.reshape(-1), count, dz, phase.offsets, packed, phase.rows, phase.tiles, width)
-            back[:, phase.lines, phase.first :: stride] = found[:channels].reshape(
-                channels, len(phase.rows), phase.columns, images
-            )
+            packed = self._packed(weights, ("w", number), phase.begin, stride)
+            count, width = len(phase.rows) * phase.columns * images, phase.columns * images
+            whole = stride == 1 and channels % FILTERS == 0  # what comes out lies as it is wanted
+            found = back.reshape(-1) if whole else self._array(("dv", number), (up(channels, FILTERS) * count,))
+            kernels.correlate(found, count, dz, phase.offsets, packed, phase.rows, phase.tiles, width)
+            if not whole:
+                maps = found[: channels * count].reshape(channels, len(phase.rows), phase.columns, images)
+                back[:, phase.lines, phase.first :: stride] = maps
 
     def _slide(self, images: int) -> Slide:
         found: Slide = self._memory.setdefault(("slide", images), Slide(self.convolution, images))
         return found
 
-    def _packed(self, weights: Float32, name: Any) -> Float32:
-        """Return weights (F, C, K, K) as blocks of 8 filters: (F8 / 8, K K C, 8), flat."""
-        filters, channels, height, width = weights.shape
-        blocks = up(filters, FILTERS) // FILTERS
-        turned = self._array(("turned", name), (blocks * FILTERS, height, width, channels), zero=True)
-        turned[:filters] = weights.transpose(0, 2, 3, 1)
-        packed = self._array(("packed", name), (blocks, height * channels * width, FILTERS))
-        packed[...] = turned.reshape(blocks, FILTERS, -1).swapaxes(1, 2)
+    def _packed(self, weights: Float32, name: Any, begin: tuple[int, int] | None = None, stride: int = 1) -> Float32:
+        """Return weights (F, C, K, K) in blocks of 8 filters, flat; in blocks of 8 channels where a phase begins."""
+        filters, channels, size, _ = weights.shape
+        back, (row, column) = begin is not None, begin or (0, 0)
+        units, depth = (channels, filters) if back else (filters, channels)
+        taps = len(range(row, size, stride)) * len(range(column, size, stride)) * depth
+        packed = self._array(("packed", name), (up(units, FILTERS) // FILTERS, taps, FILTERS))
+        kernels.pack(packed, np.require(weights, np.float32, ["C", "W"]), row, column, stride, back)
         flat: Float32 = packed.reshape(-1)
         return flat
 

@@ -73,6 +73,7 @@ class Slide:
         last = (self.layer.shape[2] - 1 + self.layer.margins[1][0]) // self.layer.stride
         return self.back_margin + max(self.layer.grid[1] + self.back_margin, last + 1)
 
+    @functools.cache  # noqa: B019 - a few for each of a stack's convolutions
     def windows(self, size: int, columns: int) -> Int:
         """Return where values of a window of pooling lie among rows of so many columns, from the first: (K K,)."""
         i, j = np.ogrid[:size, :size]
@@ -90,7 +91,7 @@ class Slide:
 class Phase:
     """Gradients by every s-th row and column of the maps."""
 
-    taps: tuple[slice, slice]  # of the filters, that these rows and columns are seen by
+    begin: tuple[int, int]  # the first row and column of filters that see these
     offsets: Int  # where each tap (i, j, f) looks
     rows: Int  # (R, 4)
     tiles: Int  # (T, 4)
@@ -118,8 +119,7 @@ class Phase:
         rows = np.stack([np.arange(len(lines)) * len(places) * images, seen, first, last], axis=1).astype(np.int64)
         begin, end = np.clip(across - out_columns + 1, 0, wide), np.clip(across + 1, 0, wide)
         tiles = tiles_of(begin, end, wide, layer.filters, images) if len(places) else np.empty((0, 4), np.int64)
-        at = slice(row, None, stride), slice(column, None, stride)
-        return cls(at, offsets, rows, tiles, lines, (column - left) % stride, len(places))
+        return cls((row, column), offsets, rows, tiles, lines, (column - left) % stride, len(places))
 
 
 def tiles_of(first: Int, last: Int, size: int, depth: int, images: int) -> Int:

@@ -118,6 +118,7 @@ ROW, TAP, PLACES, ONE_SHARE = (
     np.zeros(256, np.uint8),
     np.ones(1, np.float32),
 )
+WEIGHTS = np.ones((1, 1, 1, 1), np.float32)
 ONE_ROW = np.array([[0, 0, 0, 1]], np.int64)
 
 
@@ -153,7 +154,8 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "sums of maps": _sums_of,
     "renormalise": _renormalise,
     "spread": lambda _: maps.spread(np.zeros((1, 1, 1, 1, 16), np.float32), ROW[:16].reshape(1, 1, 1, 16), 0, 1),
-    "lane sums": lambda _: maps.lane_sums(ROW[:1].copy(), ROW.reshape(-1, 16)),
+    "lane sums": lambda _: maps.lane_sums(WEIGHTS, ONE_SHARE.copy(), ROW, ROW.reshape(-1, 16)),
+    "pack": lambda _: maps.pack(np.zeros((1, 1, 8), np.float32), WEIGHTS, 0, 0, 1, False),
     "compare by score": _by_score,
     "forward": _forward,
     "total by score": lambda _: mutants.total_by_score(np.zeros(2), TWO, LABELS, SHARES, BITS[0], TASK),
@@ -195,7 +197,7 @@ NEEDED = {
     Work.LOGITS: LOGITS,
     Work.MAPS: (
         *("unfinish", "convolve", "weigh", "correlate", "finish", "sums of maps", "renormalise", "spread"),
-        "lane sums",
+        *("lane sums", "pack"),
     ),
 }
 

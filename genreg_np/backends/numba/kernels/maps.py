@@ -188,11 +188,12 @@ def give_back_row(dz, dz_place, da, places, at, offsets, columns, images, stride
 
 @kernel()
 def unfinish(g, sums, dz, da, places, v, offsets, rows, windows, shape, apart, begin, leak):
-    """Fill dz from da (F, R, columns N), and add to g and sums (F, LANES) what weights and shifts get of it.
+    """Fill dz from da (F, R, columns N), and g and sums (F, LANES) with what weights and shifts get of it.
 
     A row of dz begins where rows say, and `begin` later; filters are `apart`. All is done row by row, while it is near;
     without g only dz and sums are.
     """
+    g[:], sums[:] = np.float32(0), np.float32(0)
     out_rows, columns, images, size, width, each = shape
     for row in range(out_rows):
         for f in range(len(sums)):
@@ -205,14 +206,43 @@ def unfinish(g, sums, dz, da, places, v, offsets, rows, windows, shape, apart, b
 
 @kernel()
 def weigh(g, dz, apart, begin, v, offsets, rows, each, width):
-    """Add to g what weights get of all rows of dz."""
+    """Fill g with what weights get of all rows of dz."""
+    g[:] = np.float32(0)
     for row in range(len(rows)):
         z_place, v_place, first, last = rows[row]
         weigh_row(g, dz, apart, z_place + begin, v, v_place, offsets, first, last, each, width)
 
 
 @kernel()
-def lane_sums(sums, g):
-    """Fill sums (n,) with the sums of g (n, LANES)."""
-    for row in range(len(sums)):
-        sums[row] = lane_sum(g[row])
+def lane_sums(by_weights, by_biases, g, totals):
+    """Fill gradients by weights (F, C, K, K) and biases (F,) from g (blocks, taps, 8, LANES) and totals (F, LANES)."""
+    _, channels, size, _ = by_weights.shape
+    for f in range(len(by_biases)):
+        by_biases[f] = lane_sum(totals[f])
+    for f in range(len(by_weights)):
+        for c in range(channels):
+            for i in range(size):
+                for j in range(size):
+                    tap = (i * size + j) * channels + c
+                    place = (f // FILTERS * size * size * channels + tap) * FILTERS + f % FILTERS
+                    by_weights[f, c, i, j] = lane_sum(g[place * LANES :])
+
+
+@kernel()
+def pack(packed, weights, row, column, stride, back):
+    """Fill packed (blocks, taps, 8) with weights (F, C, K, K) at rows row, row + stride, ... and columns likewise.
+
+    Sums of z are taken filter by filter, over taps (i, j, c); gradients by maps channel by channel, over (i, j, f).
+    """
+    filters, channels, size, _ = weights.shape
+    units, depth = (channels, filters) if back else (filters, channels)
+    for unit in range(packed.shape[0] * FILTERS):
+        tap = 0
+        for i in range(row, size, stride):
+            for j in range(column, size, stride):
+                for other in range(depth):
+                    value = np.float32(0)
+                    if unit < units:
+                        value = weights[other, unit, i, j] if back else weights[unit, other, i, j]
+                    packed[unit // FILTERS, tap, unit % FILTERS] = value
+                    tap += 1
