@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-PRESETS = ("nodes-small", "seed-mnist-64", "fast", "genreg-2", "evolution-strategy", "mixed")
+PRESETS = ("nodes-small", "seed-mnist-64", "fast", "genreg-2", "evolution-strategy", "mixed", "convolution")
 
 
 def queues() -> list[list[str]]:

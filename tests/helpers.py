@@ -96,7 +96,7 @@ LEARNING: dict[str, dict[str, Any]] = {
 # Which shared tests a strategy is not for, and why: by test, then by strategy. All others are run on it.
 NOT_FOR: dict[str, dict[str, str]] = {
     "better than random search": {"random-search": "it is what others are compared with"},
-    "layers that only gradients train": {"gradient": "it follows gradients"},
+    "layers that only gradients train": {"gradient": "it follows gradients, so that it takes them"},
     "layers too large": {"genreg-2": "it takes no hidden layers"},
     "population too large": {
         "genreg-2": "the largest population it takes are 10,000 heads of a few axes, which fit",

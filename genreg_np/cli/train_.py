@@ -60,7 +60,7 @@ Ctrl-C saves the run and says how to go on with it.
 @click.option("--strategy", help="How to evolve.  [default: as the preset does]")
 @click.option("--preset", help="A named configuration.  [default: by the dataset]")
 @click.option("--hidden", help="Units per hidden layer: 64 or 64,32.")
-@click.option("--network", help='Layers in words: "conv 16 3 / relu / max 2 / dense 10".')
+@click.option("--network", help='Layers in words: "conv 8 5 / max 4 / dense 10".')
 @click.option("--generations", type=int, help="Generations in all.")
 @click.option("--budget", help="Train for about this long instead: 60s, 5m, 1h.")
 @click.option("--target", type=float, help="Stop at this validation accuracy, as a fraction.")
