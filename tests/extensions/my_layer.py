@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from genreg_np.infer import ModelError
-from genreg_np.layers.base import Array, Kept, array_module
+from genreg_np.layers.base import PREDICTING, Array, Kept, Passing, array_module
 from genreg_np.layers.images import FixedLayer
 
 
@@ -31,7 +31,7 @@ class Absolute(FixedLayer):
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, Any], where: str) -> Absolute:
         return cls(described["inputs"])
 
-    def forward(self, parameters: Sequence[Array], values: Array) -> tuple[Array, Kept]:
+    def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
         return abs(values), values
 
     def backward(
