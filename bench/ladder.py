@@ -29,6 +29,8 @@ import machine
 from rungs import ALL, RESULTS, Rung, evaluations, known_runs
 
 from genreg_np import infer, load_dataset, train
+from genreg_np.layers.convolution import Convolution
+from genreg_np.model import Network
 from genreg_np.runs.result import Watcher
 
 POINTS = 40  # most points of a curve that is kept
@@ -64,10 +66,19 @@ def measure(rung: Rung, seed: int, generations: int, backend: str) -> dict[str, 
         ],
         "evaluations": evaluations(config.replace(generations=result.generations), len(dataset.train)),
         "parameters": result.model.network.gene_count,
+        **filters_of(result.model.network, result.model.genes),
         "model_kilobytes": round(kilobytes, 1),
         "predict_ms": round(milliseconds, 4),
         "peak_memory_mb": machine.peak_megabytes(),
     }
+
+
+def filters_of(network: Network, genes: Any) -> dict[str, Any]:
+    """Return the filters of a first convolution of one channel, for the plot of them."""
+    first = network.learning[0]
+    if not isinstance(first, Convolution) or first.shape[0] > 1:
+        return {}
+    return {"filters": network.parameters_of(genes)[0][:, 0].round(4).tolist()}
 
 
 def prediction_ms(model: Path, images: Any) -> float:

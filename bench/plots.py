@@ -65,6 +65,11 @@ RECIPES = {  # of mixed evolution: name and colour in its plot
     "mutation": ("mutation", "#d19a2e"),
     "diversity bonus": ("diversity bonus", "#2f9270"),
 }
+FILTERS = {  # rung: how its filters came about
+    "filters": "selection by log-probability, 60 s",
+    "filters-published": "GENREG as published: trust, +10 / -1.5",
+    "filters-gradient": "backpropagation",
+}
 SOURCES = {  # plot: the results it is made of
     "generation": ("generation",),
     "population": ("population",),
@@ -78,6 +83,7 @@ SOURCES = {  # plot: the results it is made of
     "prediction": ("prediction",),
     "accuracy": tuple(f"accuracy-{rung}" for rung in CURVES),
     "mixed": ("mixed-cells",),
+    "filters": tuple(f"accuracy-{rung}" for rung in FILTERS),
 }
 
 
@@ -351,6 +357,19 @@ def mixed(plt: Any) -> Any:
     return figure
 
 
+def filters(plt: Any) -> Any:
+    """The filters that each way of training ends with, seed 0: a row of them each, light where they are positive."""
+    figure, axes = plt.subplots(len(FILTERS), 8, figsize=(8, 3.4))
+    for row, (rung, name) in zip(axes, FILTERS.items(), strict=True):
+        for panel, taps in zip(row, read(f"accuracy-{rung}")["runs"][0]["filters"], strict=True):
+            most = max(abs(tap) for line in taps for tap in line)
+            panel.imshow(taps, cmap="PuOr_r", vmin=-most, vmax=most)
+            panel.set_xticks([])
+            panel.set_yticks([])
+        row[0].set_title(name)
+    return figure
+
+
 DRAWN: dict[str, Callable[[Any], Any]] = {
     "generation": generation,
     "population": sweep("population", "population"),
@@ -364,4 +383,5 @@ DRAWN: dict[str, Callable[[Any], Any]] = {
     "prediction": prediction,
     "accuracy": accuracy,
     "mixed": mixed,
+    "filters": filters,
 }

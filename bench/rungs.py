@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from genreg_np.runs.config import TrainConfig, read_preset
+from genreg_np.runs.config import TrainConfig, merged, read_preset
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Rung:
 
     def config(self, seed: int) -> TrainConfig:
         """Return the configuration of a seed, its generations still the preset's."""
-        values = read_preset(self.preset) | {"dataset": self.dataset} | dict(self.changes)
+        values = merged(read_preset(self.preset) | {"dataset": self.dataset}, self.changes)
         return TrainConfig.from_dict(values | {"seed": seed})
 
     def settings(self) -> dict[str, Any]:
@@ -147,5 +147,7 @@ def evaluations(config: TrainConfig, images: int) -> int:
         return int(generations * options.population_size * (options.pool or images))
     if config.strategy in ("evolution-strategy", "random-search"):
         return int(generations * options.population_size * options.batch_size)
+    if config.strategy == "gradient":
+        return int(generations * options.batch_size)
     layers = len(config.hidden) + 1
     return int(generations * options.batch_size * (1 + 2 * options.pairs * layers))
