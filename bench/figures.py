@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import accuracies
+import convolution_tables
 import gpu_tables
 import layer_tables
 import mixed_tables
@@ -72,6 +73,7 @@ PAGES = {
         "imports": tables.imports,
         "memory": tables.memory,
         "gpu": gpu_tables.gpus,
+        **convolution_tables.PAGE,
         "memory of a run": tables.memory_of_a_run,
         "prediction": tables.prediction,
         "starts": tables.starts,
