@@ -27,6 +27,13 @@ def steps() -> str:
         f"the other. Kernels compile in {found['compile_seconds']:.1f} s, once on a machine. {machine['processor']}, "
         f"{machine['peer']}, load {machine['load']}."
     )
+    once = read("infer-convolution")
+    ours, theirs = (f"{once['microseconds'][name]:.0f} us" for name in ("infer.py", "onnxruntime"))
+    after += (
+        f"\n\nOne prediction of `{once['network']}` by `infer.py`, NumPy alone, takes {ours}, by onnxruntime "
+        f"{once['machine']['onnxruntime']} from Python {theirs}: {once['ratio']:.2f} times as long "
+        "(`bench/infer_convolution.py`, by turns)."
+    )
     return f"{table(head, rows)}\n\n{after}"
 
 
