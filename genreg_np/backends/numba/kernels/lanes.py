@@ -10,7 +10,7 @@
 Each is one loop whose body is written out by Python when it is compiled: every value that is read serves several
 multiply-adds, and no sum leaves its register before the loop ends. Sums are taken in the order of the taps, or of the
 places lane by lane, by fused multiply-adds (one rounding each), so they are the same to the bit however wide the
-registers are; no fastmath is needed for that.
+registers are; no fastmath is needed for that. (A processor without such an instruction rounds twice.)
 
 The tables of offsets (Dukhan 2019, "The Indirect Convolution Algorithm") make these two fit any size of filters.
 
@@ -32,10 +32,13 @@ from numba.extending import intrinsic
 LANES = 16  # what rows of values are multiples of
 FILTERS = 8  # a block of filters
 _HOST = llvm.get_host_cpu_features()
+_X86 = llvm.get_process_triple().startswith(("x86_64", "i386", "i686"))
+FUSED = _HOST.get("fma", False) or not _X86  # where a processor has no such instruction, it is two, and rounds twice
 WIDTH = 16 if _HOST.get("avx512f") else 8 if _HOST.get("avx") else 4  # floats in a register
-VECTORS = 3 if _HOST.get("avx512f") or WIDTH == 4 else 1  # registers of places beside 8 filters: 24 sums, or 8
+_MANY = _HOST.get("avx512f") or not _X86  # 32 registers, not 16: 24 hold sums, or else 8
+VECTORS = 3 if _MANY else 1  # registers of places beside 8 filters
 PLACES = VECTORS * WIDTH  # what `products` computes of 8 filters
-TAPS = 3 if _HOST.get("avx512f") or WIDTH == 4 else 1  # what `gradients` computes of 8 filters
+TAPS = 3 if _MANY else 1  # what `gradients` computes of 8 filters
 
 DARK = 128  # of a place: the value is not above 0
 MOST_TAPS = 128  # of pooling
@@ -88,7 +91,9 @@ class _Writer:
         return self.builder.shuffle_vector(first, unset, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))
 
     def add_product(self, a: Any, b: Any, total: Any) -> Any:
-        """Return a b + total, rounded once."""
+        """Return a b + total, rounded once where the processor can."""
+        if not FUSED:
+            return self.builder.fadd(self.builder.fmul(a, b), total)
         return self.builder.call(self._fma, [a, b, total])
 
     def loop(self, begin: Any, end: Any, step: int, sums: list[Any], body: Any) -> list[Any]:
