@@ -84,11 +84,16 @@ class Passing:
 
     def words(self, networks: int, count: int, like: Array) -> Array:
         """Return the next words of each network's stream, (P, count) uint32, where another array is."""
-        blocks = self._block + np.arange(-(-count // 4))
-        self._block += len(blocks)
+        blocks = np.arange(-(-count // 4)) + self.take(count)
         numbers = self.first + np.arange(networks)[:, None]
         words = self.stream.blocks(Purpose.DROPOUT, self.step, numbers, blocks).reshape(networks, -1)[:, :count]
         return array_module(like).asarray(words)
+
+    def take(self, count: int) -> int:
+        """Return the block where the next so many words of each network's stream begin; the ones after are others."""
+        first = self._block
+        self._block += -(-count // 4)
+        return first
 
 
 PREDICTING = Passing()

@@ -90,10 +90,14 @@ class Dropout(Layer):
         if not passing.training:
             return values, None
         networks = len(values) if values.ndim == 3 else 1
-        words = passing.words(networks, values.shape[-2] * values.shape[-1], values)
+        words = self.drawn(passing, networks, values.shape[-2] * values.shape[-1], values)
         least = min(round(self.rate * 2**32), 2**32 - 1)
         factors = (words >= least).reshape(values.shape).astype(values.dtype) * (1 / (1 - self.rate))
         return values * factors, factors
+
+    def drawn(self, passing: Passing, networks: int, count: int, like: Array) -> Array:
+        """Return so many words of each network, (P, count) uint32, where another array is."""
+        return passing.words(networks, count, like)
 
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True

@@ -16,9 +16,11 @@ from genreg_np.layers.branching import Concatenate, Residual
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
+from genreg_np.layers.dropout import Dropout
 from genreg_np.layers.normalise import BatchNorm
 from genreg_np.layers.pooling import Pooling
 from genreg_np.model import Network
+from genreg_np.streams import Stream
 from tests.helpers import patient
 
 pytest.importorskip("numba")
@@ -28,6 +30,7 @@ from numba.core.dispatcher import Dispatcher
 from genreg_np.backends.base import Work
 from genreg_np.backends.numba.backend import NumbaBackend
 from genreg_np.backends.numba.kernels import maps
+from genreg_np.backends.numba.kernels.bits import draw_words
 from genreg_np.backends.numba.maps import FastConvolution, fast_stack
 from genreg_np.backends.numba.warm import EXAMPLES, NEEDED
 
@@ -180,7 +183,22 @@ def test_kernels_are_compiled_once_whatever_the_extents() -> None:
         for training in (True, False):
             check(layers, 98, 2, 5, True, training, 0)
     compiled = [
-        kernel for kernel in vars(maps).values() if isinstance(kernel, Dispatcher) and kernel.nopython_signatures
+        kernel
+        for kernel in (*vars(maps).values(), draw_words)
+        if isinstance(kernel, Dispatcher) and kernel.nopython_signatures
     ]
     assert len(compiled) >= len(NEEDED[Work.MAPS])
     assert [kernel.__name__ for kernel in compiled if len(kernel.nopython_signatures) > 1] == []
+
+
+def test_dropout_drops_the_same_by_kernels() -> None:
+    """Two layers of one pass draw different words, and both what the layers themselves draw."""
+    layers = [Dropout(7, 0.5), Dropout(7, 0.25)]
+    values = np.ones((3, 7, 5), np.float32)
+    for step in range(2):
+        plain, fast = (
+            stack.forward([], values, Passing(True, Stream(5), step, first=2))[0]
+            for stack in (Stack(tuple(layers)), fast_stack(layers))
+        )
+        assert 0 < (plain == 0).mean() < 1
+        assert plain.tobytes() == fast.tobytes()

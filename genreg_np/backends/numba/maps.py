@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.numba.kernels import maps as kernels
+from genreg_np.backends.numba.kernels.bits import draw_words
 from genreg_np.backends.numba.kernels.lanes import FILTERS, LANES, MOST_TAPS
 from genreg_np.backends.numba.slide import Slide
 from genreg_np.layers.activation import Activation
@@ -34,8 +35,10 @@ from genreg_np.layers.base import PREDICTING, Array, Float32, Kept, Layer, Param
 from genreg_np.layers.branching import Concatenate, Residual
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.convolution import Convolution
+from genreg_np.layers.dropout import Dropout
 from genreg_np.layers.normalise import EPSILON, MOMENTUM, BatchNorm
 from genreg_np.layers.pooling import Pooling
+from genreg_np.streams import Purpose
 
 LEAKS = {"relu": 0.0, "leaky-relu": 0.01}
 
@@ -309,6 +312,18 @@ class FastConvolution(Layer):
         return flat
 
 
+@dataclass(frozen=True)
+class FastDropout(Dropout):
+    """Dropout whose words, one for each value and step, are drawn by a kernel: the same words."""
+
+    def drawn(self, passing: Passing, networks: int, count: int, like: Array) -> Array:
+        """Return so many words of each network, (P, count) uint32."""
+        words = np.empty((networks, up(count, 4)), np.uint32)
+        numbers, seed = passing.first + np.arange(networks), np.uint64(passing.stream.seed)
+        draw_words(words, passing.take(count), numbers, passing.step, np.uint64(Purpose.DROPOUT), seed)
+        return words[:, :count]
+
+
 def fast_stack(layers: Sequence[Layer]) -> Stack:
     """Return layers with a FastConvolution in place of each convolution and what follows it, within others too."""
     return Stack(_fast(layers))
@@ -330,6 +345,8 @@ def _fast(layers: Sequence[Layer]) -> tuple[Layer, ...]:
                 pool = queue[0].size
                 del queue[0]
             layer = FastConvolution(layer, norm, leak, pool)
+        elif isinstance(layer, Dropout):
+            layer = FastDropout(layer.inputs, layer.rate)
         elif isinstance(layer, Residual):
             layer = replace(layer, layers=_fast(layer.layers))
         elif isinstance(layer, Concatenate):

@@ -197,7 +197,7 @@ NEEDED = {
     Work.LOGITS: LOGITS,
     Work.MAPS: (
         *("unfinish", "convolve", "weigh", "correlate", "finish", "sums of maps", "renormalise", "spread"),
-        *("lane sums", "pack"),
+        *("lane sums", "pack", "draw words"),
     ),
 }
 
