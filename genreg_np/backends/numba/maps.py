@@ -164,9 +164,9 @@ class FastConvolution(Layer):
         kernels.sums_of(totals, z, 0, width, apart, zero, z, apart, zero, shape)
         count = rows * columns * images
         mean = totals[:, 0] / np.float32(count)
+        z.reshape(-1, rows * columns, slide.images)[:filters, :, images:] = mean[:, None, None]  # no images: they add 0
         kernels.sums_of(totals, z, 0, width, apart, mean, z, apart, mean, shape)
-        without = rows * columns * (slide.images - images)  # zeros that are no images: each gave mean^2
-        variance = np.maximum(totals[:, 1] - without * mean * mean, 0) / np.float32(count)
+        variance = totals[:, 1] / np.float32(count)
         running_mean += np.float32(MOMENTUM) * (mean + biases - running_mean)
         if count > 1:
             running_variance += np.float32(MOMENTUM) * (variance * np.float32(count / (count - 1)) - running_variance)
