@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends import stacked
 from genreg_np.backends.base import (
     ACTIVATION_CODES,
     IMAGE_TILE,
@@ -25,7 +24,6 @@ from genreg_np.backends.base import (
     Told,
     Work,
     brood_plan,
-    genome_bytes,
 )
 from genreg_np.backends.gradients import Descent, separate
 from genreg_np.backends.images import Warps
@@ -91,10 +89,7 @@ class NumbaBackend(Backend):
     def plan(self, brood: Brood, images: int) -> Plan:
         """Say how a generation is scored; inputs that are inactive in the whole batch need less."""
         if not brood.network.is_dense:
-            piece = numba_stacks.PIECE
-            tile = stacked.genomes_at_once(brood.network, images, piece=piece, most=numba_broods.MOST_GENOMES)
-            each = tile * genome_bytes(brood.network, images, piece)
-            return brood_plan("whole", brood.survivors.shape, self.threads, "threads", each)
+            return numba_stacks.plan(brood, images, self.threads, self.stack(brood.network).layers)
         first, kind = brood.network.dense[0], numba_broods.way_of(brood)
         values = 4 * first.outputs * images
         if kind == "inherited":

@@ -13,6 +13,7 @@ Shapes: G genomes of a tile, S survivors, F filters of the first convolution, N 
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends import stacked
-from genreg_np.backends.base import Batch, Brood
+from genreg_np.backends.base import Batch, Brood, brood_plan, genome_bytes
 from genreg_np.backends.gradients import separate
+from genreg_np.backends.memory import Plan
 from genreg_np.backends.numba.broods import MOST_GENOMES, Judging, Numbers, Share, Tiles
 from genreg_np.backends.numba.maps import FastConvolution
 from genreg_np.layers.activation import FUNCTIONS
@@ -35,6 +37,7 @@ from genreg_np.model import Float32
 PIECE = 64  # images at a time: maps of more would not stay near a core
 MOST_INHERITING = 64  # genomes of a tile that inherit: the more, the fewer blocks of filters are computed half empty
 MOST_MAP_BYTES = 256 << 20  # of survivors
+INHERITING_BYTES = 128 << 20  # what the genomes of a tile that inherit and their values may take
 
 
 class OnePerThread:
@@ -70,8 +73,7 @@ class StackedTiles(Judging):
         self._maps = [np.empty((0, 0, 0), np.float32)] * len(self._pieces)
         share_out(len(self._pieces), self.survivor_maps)
         self._fronts = OnePerThread(dict)
-        size = self._brood.size
-        self.genomes = -(-size // -(-size // MOST_INHERITING))
+        self.genomes = inheriting_at_once(self._brood, layers)
         return self.inherited, self.genomes
 
     def whole(self, first: int, last: int) -> None:
@@ -134,6 +136,7 @@ class StackedTiles(Judging):
         if not count:
             return np.empty((0, places, piece.shape[1]), np.float32)
         if count not in fronts:
+            fronts.clear()  # the next tile has another number of them: memory of all would add up
             convolution = dataclasses.replace(front.convolution, filters=count)
             fronts[count] = dataclasses.replace(front, convolution=convolution, _memory={})
         maps: Float32 = fronts[count].forward([array[None] for array in filters], piece)[0]
@@ -191,6 +194,39 @@ class Summed:
 Behind = Joined | Summed
 
 
+def plan(brood: Brood, images: int, threads: int, layers: Sequence[Layer]) -> Plan:
+    """Say how a brood is scored by such layers, and what memory that takes."""
+    if layers and inherits(brood, layers[0], images):
+        at_once, maps = inheriting_at_once(brood, layers), map_bytes(brood, layers[0])
+        shared, each = images * maps, max(at_once * inheriting_bytes(brood, layers), 2 * PIECE * maps)
+        found = brood_plan("inherited", brood.survivors.shape, threads, "threads", each)
+        formula = f"{found.formula} + {images:,} images x {maps:,} bytes of survivors' maps"
+        return dataclasses.replace(found, formula=formula, bytes=found.bytes + shared)
+    tile = stacked.genomes_at_once(brood.network, images, piece=PIECE, most=MOST_GENOMES)
+    each = tile * genome_bytes(brood.network, images, PIECE)
+    return brood_plan("whole", brood.survivors.shape, threads, "threads", each)
+
+
+def map_bytes(brood: Brood, front: Layer) -> int:
+    """Return what the maps of all survivors take, of one image."""
+    return 4 * len(brood.survivors) * math.prod(front.output_shape(brood.network.feature_shape))
+
+
+def inheriting_bytes(brood: Brood, layers: Sequence[Layer]) -> int:
+    """Return what a genome that inherits takes: its genes, and what layers give and keep of a piece of the images."""
+    values, shape = 0, brood.network.feature_shape
+    for layer in layers:
+        shape = layer.output_shape(shape)
+        values += math.prod(shape)
+    return 8 * (brood.network.gene_count + PIECE * values)
+
+
+def inheriting_at_once(brood: Brood, layers: Sequence[Layer]) -> int:
+    """Return how many genomes a tile has that inherit: tiles are of one size as nearly as can be."""
+    most = max(1, min(MOST_INHERITING, INHERITING_BYTES // inheriting_bytes(brood, layers)))
+    return -(-brood.size // -(-brood.size // most))
+
+
 def inherits(brood: Brood, front: Any, images: int) -> bool:
     """Whether maps of the first layer are worth inheriting: few filters change, and survivors' maps fit in memory."""
     if brood.gene in (Gene.WEIGHT, Gene.BLOCK) or not len(brood.survivors):
@@ -198,8 +234,7 @@ def inherits(brood: Brood, front: Any, images: int) -> bool:
     if not isinstance(front, FastConvolution) or front.norm is not None:
         return False
     filters = front.convolution.filters
-    places = int(np.prod(front.output_shape(front.convolution.shape)))
     genes = sum(parameter.size for parameter in front.parameters) // filters
     changed = 1 - (1 - brood.mutation_rate) ** genes
-    fits = len(brood.survivors) * places * images * 4 <= MOST_MAP_BYTES
+    fits = images * map_bytes(brood, front) <= MOST_MAP_BYTES
     return fits and len(brood.survivors) / brood.size + changed < 1
