@@ -64,6 +64,8 @@ class Network:
                 raise UsageError(f"layer {number} ({layer.kind}) {error}") from None
             if number > len(self.fixed) and isinstance(layer, FixedLayer):
                 raise UsageError(f"layer {number} ({layer.kind}) is fixed: it must stand before those that learn")
+        if not infer.is_shallow(self.header(), infer.MOST_NESTING - 1):  # a model's header has one more
+            raise UsageError("layers hold layers that hold layers: no model file is nested so deeply")
         if not self.gene_count:
             raise UsageError("a network needs at least one layer that learns, such as a dense one")
         object.__setattr__(self, "outputs", math.prod(shape))

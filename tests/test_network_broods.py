@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -120,9 +121,8 @@ def test_a_backends_own_layers_are_what_answers() -> None:
     class Doubling:
         layers: tuple[object, ...] = ()
 
-        def forward(self, parameters: list[np.ndarray], values: np.ndarray) -> tuple[np.ndarray, list[object]]:
-            found, kept = NETWORK.stack.forward(parameters, values)
-            return 2 * found, kept
+        def outputs(self, parameters: list[np.ndarray], values: np.ndarray) -> np.ndarray:
+            return 2 * NETWORK.stack.outputs(parameters, values)
 
     brood, batch, plain, other = brood_of(), batch_of(), backends.create("numba"), backends.create("numba")
     other.stack = lambda network: Doubling()
@@ -162,6 +162,28 @@ def test_inherited_maps_are_those_that_genomes_would_compute(
     monkeypatch.setattr(stacks, "inherits", lambda *_: False)
     whole = one.outputs(brood, batch.features)
     assert np.abs(whole - found).max() <= LOGIT_BOUND * np.abs(whole).max()
+
+
+@pytest.mark.skipif(backends.resolve("cpu") != "numba", reason="no numba")
+@pytest.mark.parametrize("words", ["conv 16 5 same / adaptive avg 1 / dense 10", "conv 16 3 / relu / dense 10"])
+def test_genomes_that_inherit_take_no_more_memory_than_is_planned(words: str) -> None:
+    """Maps of survivors, and of tiles that each have another number of new filters."""
+    shape = (1, 28, 28)
+    network, backend = Network(shape, parse(words, shape)), backends.create("numba", 1)
+    brood = dataclasses.replace(
+        brood_of(Gene.UNIT, 6, 0.005, network),
+        parents=np.random.default_rng(1).integers(0, 6, (300, 2)).astype(np.int32),
+    )
+    features = np.random.default_rng(2).random((128, 784), np.float32)
+    batch = Batch(features, np.zeros(128, np.int64), np.ones(128), Score.LOG_PROBABILITY)
+    plan = backend.plan(brood, len(batch))
+    assert plan.what == "inherited"
+    backend.warm_up()
+    tracemalloc.start()
+    backend.score(brood, batch)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.2 * plan.bytes
 
 
 @pytest.mark.parametrize("name", CPU_BACKENDS)

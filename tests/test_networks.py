@@ -17,6 +17,7 @@ from genreg_np.errors import UsageError
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.layers.activation import FUNCTIONS, Activation
 from genreg_np.layers.base import Layer
+from genreg_np.layers.branching import Residual
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
 from genreg_np.layers.description import WORDS, parse, tidied, words
@@ -196,3 +197,24 @@ def test_float_images_are_standardised_before_maps(shape: tuple[int, ...]) -> No
     assert network.input_shape == shape
     assert [layer.kind for layer in network.layers] == ["standardise", "convolution", "activation", "dense"]
     assert network.shapes[0] == (math.prod(shape),)
+
+
+def test_colours_last_are_refused_with_what_to_do() -> None:
+    """Channels come first; a narrow map of many channels is none of that."""
+    with pytest.raises(
+        UsageError, match=r"inputs are 16 x 16 x 3, colours last.*as 3 x 16 x 16: turn the array"
+    ) as raised:
+        parse("conv 4 3 / dense 2", (16, 16, 3))
+    one_line(raised.value)
+    assert parse("conv 4 3 / dense 2", (3, 16, 16))
+    assert parse("conv 4 3 / dense 2", (16, 5, 3))
+
+
+def test_layers_nested_deeper_than_a_model_file_may_be_are_refused() -> None:
+    """When the network is made, not when the model that a run ends with is read."""
+    layer: Layer = Dense(3, 3)
+    for _ in range(20):
+        layer = Residual((3,), (layer,))
+    with pytest.raises(UsageError, match="no model file is nested so deeply") as raised:
+        Network((3,), (layer,))
+    one_line(raised.value)

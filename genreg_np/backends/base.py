@@ -42,6 +42,7 @@ from genreg_np.streams import Purpose
 
 Told = Callable[[int, int, float], None]  # kernels compiled, of how many, seconds it still takes: Backend.warm_up
 
+PIECE_BYTES = 64 << 20  # what a piece of images may take on its way through layers that are not all dense
 IMAGE_TILE = 512  # images in one BLAS call when many are judged: a fixed shape, so that bytes never depend on threads
 
 
@@ -344,15 +345,25 @@ def brood_plan(what: str, survivors: tuple[int, ...], count: int, kind: str, eac
     return Plan(what, formula, 8 * size * genes + count * each)
 
 
-def genome_bytes(network: Network, images: int, piece: int = IMAGE_TILE) -> int:
+def genome_bytes(network: Network, images: int, most: int = IMAGE_TILE) -> int:
     """Return what a genome built whole and judged on N images takes: its genes, its values layer by layer.
 
-    Layers that are not all dense see a piece of the images at a time (stacked.py), and keep their inputs too.
+    Layers that are not all dense see some images at a time, `most` of them at most, and keep their inputs too.
     """
     if network.is_dense:
         return 4 * (network.gene_count + images * sum(layer.outputs for layer in network.dense))
-    values = 2 * sum(math.prod(shape) for shape in network.shapes)
-    return 4 * (network.gene_count + min(images, piece) * values + images * network.outputs)
+    piece = min(images, piece_of(network, most))
+    return 4 * (network.gene_count + images * network.outputs) + piece * image_bytes(network)
+
+
+def image_bytes(network: Network) -> int:
+    """Return what an image takes on its way through all layers, each with its inputs and what it keeps."""
+    return 8 * sum(math.prod(shape) for shape in network.shapes)
+
+
+def piece_of(network: Network, most: int = IMAGE_TILE) -> int:
+    """Return how many images go through a network together that is not all dense: fewer where its maps are large."""
+    return max(1, min(most, PIECE_BYTES // image_bytes(network)))
 
 
 def first_draws(network: Network, weight_range: float, bias_range: float) -> tuple[Float32, Float32]:

@@ -125,7 +125,7 @@ class Learner:
             found = [losses, joined(gradients), kept, values]
             loss, gradient, kept, values = (_on_host(array)[0] for array in found)
         right = None if labels is None else float(np.mean(values.argmax(axis=0) == labels))
-        return Gradient(float(loss), right, gradient, kept, values.T)
+        return Gradient(float(loss), right, gradient, kept, values.T.copy())  # layers use their memory again
 
 
 class GradientBackend:

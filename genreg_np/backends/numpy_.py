@@ -23,6 +23,7 @@ from genreg_np.backends.base import (
     first_draws,
     genome_bytes,
     numbers_of,
+    piece_of,
     tiles_of,
 )
 from genreg_np.backends.memory import Plan
@@ -223,7 +224,7 @@ def forward(network: Network, genomes: Float32, columns: Float32) -> Float32:
         One input per column.
     """
     if not network.is_dense:
-        found: Float32 = stacked.logits(network.stack, network.parameters_of(genomes), columns)
+        found: Float32 = stacked.logits(network.stack, network.parameters_of(genomes), columns, piece_of(network))
         return found
     values = columns
     for layer, (weights, biases) in zip(network.dense, network.unpack(genomes), strict=True):

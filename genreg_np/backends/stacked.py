@@ -19,14 +19,12 @@ TILE_BYTES = 64 << 20  # what the genomes of a tile and their values may take, u
 MOST_GENOMES = 64
 
 
-def genomes_at_once(
-    network: Network, images: int, limit: int = TILE_BYTES, piece: int = IMAGE_TILE, most: int = 0
-) -> int:
+def genomes_at_once(network: Network, images: int, piece: int = IMAGE_TILE, most: int = 0) -> int:
     """Return how many genomes go through the layers together, by default MOST_GENOMES: nothing but the task decides."""
-    return max(1, min(most or MOST_GENOMES, limit // genome_bytes(network, images, piece)))
+    return max(1, min(most or MOST_GENOMES, TILE_BYTES // genome_bytes(network, images, piece)))
 
 
-def logits(stack: Stack, parameters: Sequence[Array], columns: Array, piece: int = IMAGE_TILE) -> Array:
+def logits(stack: Stack, parameters: Sequence[Array], columns: Array, piece: int) -> Array:
     """Return what genomes answer, (T, K, N).
 
     Parameters
@@ -43,7 +41,7 @@ def logits(stack: Stack, parameters: Sequence[Array], columns: Array, piece: int
     found = None
     for first in range(0, images, piece):
         some = columns if images <= piece else xp.ascontiguousarray(columns[:, first : first + piece])
-        values, _ = stack.forward(parameters, some)
+        values = stack.outputs(parameters, some)
         if found is None:
             found = xp.empty((len(parameters[0]), values.shape[-2], images), columns.dtype)
         found[..., first : first + piece] = values  # a layer without parameters may still be shared by all

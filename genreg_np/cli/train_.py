@@ -118,6 +118,9 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         raise UsageError("--extend goes with --resume")
     if options["budget"] and options["generations"]:
         raise UsageError("--budget and --generations say the same thing twice: give one of them")
+    for name, example in (("hidden", "64"), ("network", '"conv 8 5 / max 4 / dense 10"')):
+        if options[name] is not None and not options[name].strip():
+            raise UsageError(f"--{name} is empty: write layers, such as {example}, or leave it out")
     named = ("dataset", "strategy", "hidden", "network", "generations", "target", "seed")
     given = given_settings(options, named)
     budget = _seconds(options["budget"])

@@ -25,6 +25,12 @@ class Stack:
             kept.append(needed)
         return values, kept
 
+    def outputs(self, parameters: Sequence[Array], values: Array) -> Array:
+        """Return what the last layer gives in prediction; nothing is kept."""
+        for layer, own in zip(self.layers, self.shares(parameters), strict=True):
+            values, _ = layer.forward(own, values)
+        return values
+
     def backward(
         self,
         parameters: Sequence[Array],

@@ -30,6 +30,7 @@ from genreg_np.layers.shaping import Flatten, Reshape
 from genreg_np.layers.upsample import TransposedConvolution, Upsample
 
 MOST_LAYERS, MOST_NUMBER = 256, 1 << 30
+COLOURS_LAST = 8  # rows and columns from which on a last extent of 3 or 4 is colours
 
 Shape = tuple[int, ...]
 
@@ -122,6 +123,12 @@ def parse(text: str, shape: Shape) -> tuple[Layer, ...]:
     UsageError
         For what is no line of layers, or does not fit such inputs, with the place.
     """
+    if len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) >= COLOURS_LAST:
+        turned = shown((shape[2], *shape[:2]))
+        raise UsageError(
+            f"network: inputs are {shown(shape)}, colours last, but layers take them first, as {turned}: turn the "
+            "array, as numpy.moveaxis(x, 3, 1) does"
+        )
     layers: list[Layer] = []
     for step in steps(text):
         before = layers[-1] if layers else None

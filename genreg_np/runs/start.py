@@ -178,7 +178,7 @@ def check_start(initial: Model, network: Network, class_names: Sequence[str], fe
         raise UsageError(
             f"the model to start from is {initial.network.describe()}, "
             f"but this run needs {network.finished.describe()}: choose matching --network, or --hidden and "
-            "--set activation=..."
+            "--set activation=..., or leave out --init"
         )
     if network.statistic_slices:
         kinds = ", ".join(sorted({layer.kind for layer in network.learning if layer.statistics}))

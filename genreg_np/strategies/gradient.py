@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Backend, Work
+from genreg_np.backends.base import IMAGE_TILE, PIECE_BYTES, Backend, Work, image_bytes
 from genreg_np.backends.gradients import Learner
 from genreg_np.backends.memory import Plan
 from genreg_np.errors import FitnessError, UsageError
@@ -200,11 +200,13 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
     def plan(problem: Problem, options: GradientOptions, backend: Backend) -> Plan:
         """Say how a generation is computed, and what memory that takes: two states, a gradient, a batch's values."""
         network = problem.network
-        values = sum(math.prod(shape) for shape in network.shapes)
         images = min(options.batch_size, options.batch_size if problem.labels is None else len(problem.labels))
-        kept = f"3 x {images:,} images x {values:,} values x 4 bytes"
-        what = f"backpropagation through {len(network.learning)} layers, {images:,} images"
-        return plan_of(what, network.gene_count, 10, problem.features, kept, 12 * images * values)
+        each, predicted = image_bytes(network), backend.threads * min(PIECE_BYTES, IMAGE_TILE * image_bytes(network))
+        kept = f"{images:,} images x {2 * each:,} bytes + {predicted:,} bytes of predictions"
+        layers = f"{len(network.learning)} layer" + ("s" if len(network.learning) > 1 else "")
+        what = f"backpropagation through {layers}, {images:,} images"
+        kept_bytes = (images + 16) * 2 * each + predicted
+        return plan_of(what, network.gene_count, 10, problem.features, kept, kept_bytes)
 
     @staticmethod
     def champions(state: GradientState) -> dict[str, Float32]:

@@ -17,6 +17,7 @@ from genreg_np.layers.composite import Stack
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
 from genreg_np.layers.dropout import Dropout
+from genreg_np.layers.loss import negative_log_likelihood
 from genreg_np.layers.normalise import BatchNorm
 from genreg_np.layers.pooling import Pooling
 from genreg_np.model import Network
@@ -163,6 +164,31 @@ def test_sizes_of_batches_may_change_from_pass_to_pass() -> None:
         expected = passes(fast_stack(layers), anew, values, weights[None], Passing(True))
         anew = arrays_of(layers, 1, 3)
         assert all(one.tobytes() == other.tobytes() for one, other in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("images", [5, 16, 17])
+def test_variances_of_maps_far_from_0_are_as_exact_as_the_layers_own(images: int) -> None:
+    """Images are fewer than fill registers: what is there besides takes no part, however large the mean is."""
+    layers = layers_of((1, 6, 6), 3, 1, False, True, "", 1)
+    values = (1000 + np.random.default_rng(0).normal(size=(36, images))).astype(np.float32)
+    found, rounded, exact = (
+        stack.forward([array.astype(kind) for array in arrays_of(layers, 1, 3)], values.astype(kind), Passing(True))[0]
+        for stack, kind in ((fast_stack(layers), "f"), (Stack(tuple(layers)), "f"), (Stack(tuple(layers)), "d"))
+    )
+    assert close(found, rounded, exact)
+
+
+def test_what_a_learner_has_told_stays_as_it_is() -> None:
+    """The memory of its layers is used again by the next batch."""
+    network = Network((1, 4, 4), (Convolution((1, 4, 4), 3, 4),))
+    learner = NumbaBackend(1).learner(network, negative_log_likelihood)
+    features = np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32)
+    genes, nothing, labels = np.ones(network.gene_count, np.float32), np.empty(0, np.float32), np.zeros(16, np.int64)
+    found = learner.gradient(genes, nothing, features, labels)
+    before = [array.copy() for array in (found.values, found.gradient)]
+    learner.gradient(genes, nothing, -features, labels)
+    for array, told in zip((found.values, found.gradient), before, strict=True):
+        np.testing.assert_array_equal(array, told)
 
 
 def test_answers_are_the_same_bytes_with_any_number_of_threads() -> None:

@@ -34,6 +34,7 @@ from genreg_np.backends.base import (
     first_draws,
     genome_bytes,
     numbers_of,
+    piece_of,
     tiles_of,
 )
 from genreg_np.backends.cuda import pairs
@@ -213,8 +214,9 @@ class CupyBackend(Backend):
             for start in range(0, len(features), LOGIT_IMAGES):
                 images = features[start : start + LOGIT_IMAGES]
                 if not network.is_dense:
+                    piece = piece_of(network, STACK_IMAGES)
                     columns = cupy.ascontiguousarray(images.T)
-                    found = stacked.logits(self.stack(network), separate(network, genome[None]), columns, STACK_IMAGES)
+                    found = stacked.logits(self.stack(network), separate(network, genome[None]), columns, piece)
                     logits[start : start + LOGIT_IMAGES] = found[0].T
                     continue
                 values = images.T
@@ -251,7 +253,7 @@ class CupyBackend(Backend):
                 for parameter, place in network.parameter_slices
             ]
             columns = cupy.ascontiguousarray(images.T)
-            return stacked.logits(self.stack(network), parameters, columns, STACK_IMAGES)
+            return stacked.logits(self.stack(network), parameters, columns, piece_of(network, STACK_IMAGES))
         values = None
         for layer, (weight_slice, bias_slice) in zip(network.dense, network.weight_slices, strict=True):
             weights = genes[count * weight_slice.start : count * weight_slice.stop]

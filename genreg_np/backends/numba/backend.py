@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends import stacked
 from genreg_np.backends.base import (
     ACTIVATION_CODES,
     IMAGE_TILE,
@@ -25,7 +24,7 @@ from genreg_np.backends.base import (
     Told,
     Work,
     brood_plan,
-    genome_bytes,
+    piece_of,
 )
 from genreg_np.backends.gradients import Descent, separate
 from genreg_np.backends.images import Warps
@@ -91,10 +90,7 @@ class NumbaBackend(Backend):
     def plan(self, brood: Brood, images: int) -> Plan:
         """Say how a generation is scored; inputs that are inactive in the whole batch need less."""
         if not brood.network.is_dense:
-            piece = numba_stacks.PIECE
-            tile = stacked.genomes_at_once(brood.network, images, piece=piece, most=numba_broods.MOST_GENOMES)
-            each = tile * genome_bytes(brood.network, images, piece)
-            return brood_plan("whole", brood.survivors.shape, self.threads, "threads", each)
+            return numba_stacks.plan(brood, images, self.threads, self.stack(brood.network).layers)
         first, kind = brood.network.dense[0], numba_broods.way_of(brood)
         values = 4 * first.outputs * images
         if kind == "inherited":
@@ -189,14 +185,14 @@ class NumbaBackend(Backend):
 
     def _stacked_logits(self, network: Network, genes: Float32, features: Float32) -> Float32:
         """Return the logits (N, K) of one genome whose layers are not all dense."""
-        logits, piece = np.empty((len(features), network.outputs), np.float32), numba_stacks.PIECE
+        logits, piece = np.empty((len(features), network.outputs), np.float32), piece_of(network, numba_stacks.PIECE)
         parameters = separate(network, genes[None])
         own = numba_stacks.OnePerThread(lambda: self.stack(network))
 
         def answer(first: int, last: int) -> None:
             for tile in range(first, last):
                 images = slice(tile * piece, (tile + 1) * piece)
-                logits[images] = own().forward(parameters, np.ascontiguousarray(features[images].T))[0][0].T
+                logits[images] = own().outputs(parameters, np.ascontiguousarray(features[images].T))[0].T
 
         with single_threaded_blas():
             self._run(-(-len(features) // piece), answer)

@@ -100,7 +100,7 @@ class FastConvolution(Layer):
         filters, rows, columns = self.output_shape(self.convolution.shape)
         out = self._array("a", (len(weights), filters * rows * columns * slide.images))
         places = self._array("places", out.shape, np.uint8)
-        windows, shape = slide.windows(self.pool, self.convolution.grid[1]), (rows, columns, slide.images, self.pool)
+        windows, shape = self._windows(slide, self.convolution.grid[1]), (rows, columns, slide.images, self.pool)
         shared = self._seen(slide, values, 0) if values.ndim == 2 else None
         kept = []
         for p in range(len(weights)):
@@ -167,9 +167,9 @@ class FastConvolution(Layer):
         kernels.sums_of(totals, z, 0, width, apart, zero, z, apart, zero, shape)
         count = rows * columns * images
         mean = totals[:, 0] / np.float32(count)
+        z.reshape(-1, rows * columns, slide.images)[:filters, :, images:] = mean[:, None, None]  # no images: they add 0
         kernels.sums_of(totals, z, 0, width, apart, mean, z, apart, mean, shape)
-        without = rows * columns * (slide.images - images)  # zeros that are no images: each gave mean^2
-        variance = np.maximum(totals[:, 1] - without * mean * mean, 0) / np.float32(count)
+        variance = totals[:, 1] / np.float32(count)
         running_mean += np.float32(MOMENTUM) * (mean + biases - running_mean)
         if count > 1:
             running_variance += np.float32(MOMENTUM) * (variance * np.float32(count / (count - 1)) - running_variance)
@@ -202,7 +202,7 @@ class FastConvolution(Layer):
         out_rows = self.convolution.grid[0] // self.pool
         each = len(slide.offsets) // self.convolution.size
         shape = out_rows, columns // self.pool, images, self.pool, columns * images, each
-        windows, where = slide.windows(self.pool, width), (height * line, margin * images)
+        windows, where = self._windows(slide, width), (height * line, margin * images)
         own = sums[: len(sums) if seen is not None else 0]
         what = places, by_out if seen is None else seen, slide.offsets, rows, windows, shape
         kernels.unfinish(own, totals, dz, by_out, *what, *where, np.float32(self.leak))
@@ -267,6 +267,13 @@ class FastConvolution(Layer):
             if not whole:
                 maps = found[: channels * count].reshape(channels, len(phase.rows), phase.columns, images)
                 back[:, phase.lines, phase.first :: stride] = maps
+
+    def _windows(self, slide: Slide, columns: int) -> Any:
+        """Return where values of a window of pooling lie among rows of so many columns, (K K,)."""
+        key = "windows", slide.images, columns
+        if key not in self._memory:
+            self._memory[key] = slide.windows(self.pool, columns)
+        return self._memory[key]
 
     def _slide(self, images: int) -> Slide:
         found: Slide = self._memory.setdefault(("slide", images), Slide(self.convolution, images))

@@ -73,7 +73,6 @@ class Slide:
         last = (self.layer.shape[2] - 1 + self.layer.margins[1][0]) // self.layer.stride
         return self.back_margin + max(self.layer.grid[1] + self.back_margin, last + 1)
 
-    @functools.cache  # noqa: B019 - a few for each of a stack's convolutions
     def windows(self, size: int, columns: int) -> Int:
         """Return where values of a window of pooling lie among rows of so many columns, from the first: (K K,)."""
         i, j = np.ogrid[:size, :size]

@@ -13,6 +13,7 @@ Shapes: G genomes of a tile, S survivors, F filters of the first convolution, N 
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends import stacked
-from genreg_np.backends.base import Batch, Brood
+from genreg_np.backends.base import Batch, Brood, brood_plan, genome_bytes, piece_of
 from genreg_np.backends.gradients import separate
+from genreg_np.backends.memory import Plan
 from genreg_np.backends.numba.broods import MOST_GENOMES, Judging, Numbers, Share, Tiles
 from genreg_np.backends.numba.maps import FastConvolution
 from genreg_np.layers.activation import FUNCTIONS
@@ -35,6 +37,7 @@ from genreg_np.model import Float32
 PIECE = 64  # images at a time: maps of more would not stay near a core
 MOST_INHERITING = 64  # genomes of a tile that inherit: the more, the fewer blocks of filters are computed half empty
 MOST_MAP_BYTES = 256 << 20  # of survivors
+INHERITING_BYTES = 128 << 20  # what the genomes of a tile that inherit and their values may take
 
 
 class OnePerThread:
@@ -56,8 +59,9 @@ class StackedTiles(Judging):
     def __init__(self, brood: Brood, batch: Batch, stack: Callable[[], Stack]) -> None:
         super().__init__(brood, batch)
         features = batch.inputs
+        piece = piece_of(brood.network, PIECE)
         self._pieces = [
-            np.ascontiguousarray(features[start : start + PIECE].T) for start in range(0, len(features), PIECE)
+            np.ascontiguousarray(features[start : start + piece].T) for start in range(0, len(features), piece)
         ]
         self.genomes = stacked.genomes_at_once(brood.network, len(batch), piece=PIECE, most=MOST_GENOMES)
         self._stack = OnePerThread(stack)
@@ -70,15 +74,14 @@ class StackedTiles(Judging):
         self._maps = [np.empty((0, 0, 0), np.float32)] * len(self._pieces)
         share_out(len(self._pieces), self.survivor_maps)
         self._fronts = OnePerThread(dict)
-        size = self._brood.size
-        self.genomes = -(-size // -(-size // MOST_INHERITING))
+        self.genomes = inheriting_at_once(self._brood, layers)
         return self.inherited, self.genomes
 
     def whole(self, first: int, last: int) -> None:
         """Judge tiles of `self.genomes` genomes."""
         for tile in range(first, last):
             genomes, arrays = self._built(tile)
-            logits = [self._stack().forward(arrays, piece)[0].copy() for piece in self._pieces]
+            logits = [self._stack().outputs(arrays, piece).copy() for piece in self._pieces]
             self.judge(np.concatenate(logits, axis=-1), genomes)
 
     def survivor_maps(self, first: int, last: int) -> None:
@@ -134,6 +137,7 @@ class StackedTiles(Judging):
         if not count:
             return np.empty((0, places, piece.shape[1]), np.float32)
         if count not in fronts:
+            fronts.clear()  # the next tile has another number of them: memory of all would add up
             convolution = dataclasses.replace(front.convolution, filters=count)
             fronts[count] = dataclasses.replace(front, convolution=convolution, _memory={})
         maps: Float32 = fronts[count].forward([array[None] for array in filters], piece)[0]
@@ -152,7 +156,7 @@ class Joined:
         values[self._source >= 0] = maps[self._source[self._source >= 0]]
         values[self._source < 0] = fresh
         columns = values.reshape(len(values), -1, values.shape[-1])
-        found: Float32 = self._stack.forward(self._arrays, columns)[0].copy()
+        found: Float32 = self._stack.outputs(self._arrays, columns).copy()
         return found
 
 
@@ -184,11 +188,47 @@ class Summed:
             sums[genome] += more
         if self._dense.activation != "linear":
             sums = FUNCTIONS[self._dense.activation][0](sums)
-        found: Float32 = self._stack.forward(self._arrays, sums)[0].copy()
+        found: Float32 = self._stack.outputs(self._arrays, sums).copy()
         return found
 
 
 Behind = Joined | Summed
+
+
+def plan(brood: Brood, images: int, threads: int, layers: Sequence[Layer]) -> Plan:
+    """Say how a brood is scored by such layers, and what memory that takes."""
+    if layers and inherits(brood, layers[0], images):
+        at_once, maps = inheriting_at_once(brood, layers), map_bytes(brood, layers[0])
+        shared, each = (
+            images * maps,
+            max(at_once * inheriting_bytes(brood, layers), 2 * piece_of(brood.network, PIECE) * maps),
+        )
+        found = brood_plan("inherited", brood.survivors.shape, threads, "threads", each)
+        formula = f"{found.formula} + {images:,} images x {maps:,} bytes of survivors' maps"
+        return dataclasses.replace(found, formula=formula, bytes=found.bytes + shared)
+    tile = stacked.genomes_at_once(brood.network, images, piece=PIECE, most=MOST_GENOMES)
+    each = tile * genome_bytes(brood.network, images, PIECE)
+    return brood_plan("whole", brood.survivors.shape, threads, "threads", each)
+
+
+def map_bytes(brood: Brood, front: Layer) -> int:
+    """Return what the maps of all survivors take, of one image."""
+    return 4 * len(brood.survivors) * math.prod(front.output_shape(brood.network.feature_shape))
+
+
+def inheriting_bytes(brood: Brood, layers: Sequence[Layer]) -> int:
+    """Return what a genome that inherits takes: its genes, and what layers give and keep of a piece of the images."""
+    values, shape = 0, brood.network.feature_shape
+    for layer in layers:
+        shape = layer.output_shape(shape)
+        values += math.prod(shape)
+    return 8 * (brood.network.gene_count + piece_of(brood.network, PIECE) * values)
+
+
+def inheriting_at_once(brood: Brood, layers: Sequence[Layer]) -> int:
+    """Return how many genomes a tile has that inherit: tiles are of one size as nearly as can be."""
+    most = max(1, min(MOST_INHERITING, INHERITING_BYTES // inheriting_bytes(brood, layers)))
+    return -(-brood.size // -(-brood.size // most))
 
 
 def inherits(brood: Brood, front: Any, images: int) -> bool:
@@ -198,8 +238,7 @@ def inherits(brood: Brood, front: Any, images: int) -> bool:
     if not isinstance(front, FastConvolution) or front.norm is not None:
         return False
     filters = front.convolution.filters
-    places = int(np.prod(front.output_shape(front.convolution.shape)))
     genes = sum(parameter.size for parameter in front.parameters) // filters
     changed = 1 - (1 - brood.mutation_rate) ** genes
-    fits = len(brood.survivors) * places * images * 4 <= MOST_MAP_BYTES
+    fits = images * map_bytes(brood, front) <= MOST_MAP_BYTES
     return fits and len(brood.survivors) / brood.size + changed < 1
