@@ -100,6 +100,9 @@ def test_a_line_says_what_each_layer_is() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("dense 2 / softmax", "layer 2, 'softmax': there is no layer 'softmax': leave it out, the last"),
+        ("residual (conv 2 3) / dense 2", "there is no layer 'residual': it is made from Python only"),
+        ("linear 3 / dense 2", "there is no layer 'linear' (did you mean 'dense'?)"),
         ("cnov 16 3 / dense 2", "layer 1, 'cnov 16 3': there is no layer 'cnov' (did you mean 'conv'?)"),
         (
             "relu / conv 16",

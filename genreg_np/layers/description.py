@@ -106,6 +106,14 @@ WORDS: dict[str, Word] = {
     "reshape": Word("reshape C H W", lambda _, *extents: Reshape(extents)),
     **{name: _activation(name) for name in FUNCTIONS},
 }
+FROM_PYTHON = ("residual", "concatenate", "spectral-norm", "minibatch-deviation", "scale-shift")
+HINTS = {  # of what others write, or docs/layers.md names, and no line can have
+    "softmax": ": leave it out, the last layer's values are logits",
+    **dict.fromkeys(FROM_PYTHON, ": it is made from Python only, as docs/networks.md shows"),
+    **dict.fromkeys(("linear", "fc"), " (did you mean 'dense'?)"),
+    "convolution": " (did you mean 'conv'?)",
+    "bn": " (did you mean 'batch-norm'?)",
+}
 
 
 def parse(text: str, shape: Shape) -> tuple[Layer, ...]:
@@ -169,7 +177,7 @@ def _step(number: int, piece: str) -> Step:
     if name not in WORDS:
         if not name:
             raise _refused(number, text, "nothing is written there; layers are separated by single slashes")
-        raise _refused(number, text, f"there is no layer {name[:40]!r}{did_you_mean(name, WORDS)}")
+        raise _refused(number, text, f"there is no layer {name[:40]!r}{HINTS.get(name) or did_you_mean(name, WORDS)}")
     word = WORDS[name]
     given, options = [], {}
     required, optional = _parts(word.usage)
