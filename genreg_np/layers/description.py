@@ -76,6 +76,12 @@ def _channels(shape: Shape) -> Shape:
     return shape if len(shape) == 1 else _maps(shape)
 
 
+def _channels_last(shape: Shape) -> str:
+    """Return a hint where maps look as if their channels, grey or colours, came last."""
+    last = len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4
+    return f", and channels come first: {shape[2]} x {shape[0]} x {shape[1]}" if last else ""
+
+
 def shown(shape: Shape) -> str:
     """Return e.g. "16 x 26 x 26"."""
     return " x ".join(str(extent) for extent in shape)
@@ -141,7 +147,7 @@ def parse(text: str, shape: Shape) -> tuple[Layer, ...]:
             layer = step.word.make(shape, *step.given, **step.options)
             shape = layer.output_shape(shape)
         except UsageError as error:
-            raise step.refused(f"{error} (what arrives is {shown(shape)})") from None
+            raise step.refused(f"{error} (what arrives is {shown(shape)}{_channels_last(shape)})") from None
         layers.append(layer)
     return tuple(layers)
 
