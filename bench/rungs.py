@@ -48,9 +48,6 @@ REWARD = {"fitness": "reward", "sigma": 1.0}
 LARGE = {"detectors": 24, "first_detectors": 14, "second_detectors": 13, "copies": 6, "generations": 24_000}
 LARGE_MAPS = "conv 32 3 / relu / max 2 / conv 64 3 / relu / max 2 / dense 10"
 EIGHT_MAPS = "conv 8 5 / relu / max 4 / dense 10"
-FILTERS = {  # selection of convolutions: fewer large mutations, from larger weights, on smaller batches
-    "network": EIGHT_MAPS, "child_mutation_rate": 0.005, "weight_range": 0.3, "images_per_class": 30,
-}  # fmt: skip
 CROSSOVER = {  # a population whose children mix two parents' weights, as published
     "crossover": "weight", "population_size": 200, "elites": 4, "child_mutation_rate": 0.05, "mutation_scale": 0.03,
     "final_scale": 0.05, "images_per_class": 20,
@@ -82,9 +79,9 @@ RUNGS: dict[str, Rung] = {
                         "convolution"),
     "convolution-large": Rung("backpropagation, conv 32 3 - max 2 - conv 64 3 - max 2, 20 epochs, moved", "convolution",
                               {"network": LARGE_MAPS, "generations": 17_180}, seeds=3),
-    "filters": Rung("pure selection, conv 8 5 - max 4 - dense 10, 60 s", "selection", FILTERS, 60, seeds=3),
-    "filters-5m": Rung("the same, 5 minutes, batches growing to 800", "selection",
-                       FILTERS | {"final_images": 80, "final_scale": 0.05}, 300, seeds=1),
+    "filters": Rung("pure selection, conv 8 5 - max 4 - dense 10, 60 s", "filters", budget=60, seeds=3),
+    "filters-5m": Rung("the same, 5 minutes, batches growing to 600", "filters",
+                       {"final_images": 60, "final_scale": 0.05}, 300, seeds=1),
     "filters-published": Rung("GENREG as published (trust, +10 / -1.5) on conv 8 5 - max 4 - dense 10, 600 generations",
                               "seed-mnist-64", {"network": EIGHT_MAPS}, seeds=3),
     "filters-gradient": Rung("backpropagation, conv 8 5 - max 4 - dense 10, 8 epochs, moved", "convolution",

@@ -170,6 +170,14 @@ def test_crossover_takes_every_gene_once_or_is_refused_in_one_line(kind: str, ge
     assert {number for _, number in groups.runs} == set(range(groups.count))
 
 
+def test_a_layer_that_learns_and_does_not_say_what_crossover_exchanges_is_told_what_it_lacks() -> None:
+    """Not that it learns nothing."""
+    layer, _ = example("prelu")
+    with pytest.raises(UsageError, match="a layer of prelu has genes, but no `groups`") as raised:
+        Layer.groups(layer, Gene.UNIT)
+    one_line(raised.value)
+
+
 # Refusals
 
 

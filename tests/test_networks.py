@@ -101,6 +101,9 @@ def test_a_line_says_what_each_layer_is() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("dense 2 / softmax", "layer 2, 'softmax': there is no layer 'softmax': leave it out, the last"),
+        ("residual (conv 2 3) / dense 2", "there is no layer 'residual': it is made from Python only"),
+        ("linear 3 / dense 2", "there is no layer 'linear' (did you mean 'dense'?)"),
         ("cnov 16 3 / dense 2", "layer 1, 'cnov 16 3': there is no layer 'cnov' (did you mean 'conv'?)"),
         (
             "relu / conv 16",
@@ -178,6 +181,16 @@ def test_a_network_under_way_stays_what_it_is() -> None:
     """Its genomes have a length."""
     with pytest.raises(UsageError, match="network cannot be changed in a run under way"):
         TrainConfig(network="dense 4").changed(network="dense 5 / dense 4")
+
+
+def test_pictures_whose_colours_come_last_are_told_so() -> None:
+    """Where a layer does not fit them; maps of few columns are not meant."""
+    hint = "what arrives is 32 x 30 x 3, and channels come first: 3 x 32 x 30"
+    with pytest.raises(UsageError, match=hint) as raised:
+        parse("conv 8 5 / dense 2", (32, 30, 3))
+    one_line(raised.value)
+    with pytest.raises(UsageError, match=r"what arrives is 32 x 3 x 3\)$"):
+        parse("conv 8 5 / dense 2", (32, 3, 3))
 
 
 def test_outputs_must_be_the_classes() -> None:

@@ -55,6 +55,15 @@ def test_the_python_example_of_the_methods_runs() -> None:
     assert names["evolution"].accuracies("validation")["best"] > 0.9  # type: ignore[attr-defined]
 
 
+def test_the_python_example_of_networks_in_words_runs() -> None:
+    text = (README.parent / "docs/networks.md").read_text("utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(block, "networks.md", "exec"), names)
+    assert names["result"].test_accuracy > 0.9
+    assert "residual (" in names["result"].model.network.describe()
+
+
 def test_the_python_example_of_mixed_evolution_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = (README.parent / "docs/mixed.md").read_text("utf-8")
@@ -92,6 +101,8 @@ def test_the_records_of_a_fitness_of_ones_own_are_documented() -> None:
         "docs/experiments/mixed.md",
         "docs/deviations.md",
         "docs/methods.md",
+        "docs/networks.md",
+        "docs/layers.md",
         "docs/decisions.md",
         "docs/embedding.md",
         "docs/benchmarks.md",

@@ -267,12 +267,15 @@ def _split(name: str, array: NDArray[np.generic], model: infer.Model, how: Takin
 
 
 def _read_image(name: str, content: bytes, model: infer.Model, how: Taking) -> NDArray[np.generic]:
-    """Return a gray image as the model takes it, (H, W) in the model's range."""
+    """Return a grey image as the model takes it, (H, W) in the model's range."""
     from genreg_np.data.centring import border_mean, centred
     from genreg_np.data.images import decode_picture, resized
 
     if len(model.input_shape) != 2 or not model.input_range:
-        raise DataError(f"{name}: the model takes inputs of shape {model.input_shape}, not gray images: use .npy")
+        raise DataError(
+            f"{name}: pictures are read in grey, but the model takes arrays {model.input_shape}: "
+            "send them as .npy, as in np.save('one.npy', array)"
+        )
     image = decode_picture(io.BytesIO(content), name, how.take)
     centring = how.centres(image.shape, model)
     if how.resize and not centring:

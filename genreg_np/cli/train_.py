@@ -68,7 +68,7 @@ Ctrl-C saves the run and says how to go on with it.
 @click.option("--device", type=click.IntRange(min=0), help="Which GPU the cupy backend uses.")
 @click.option("--threads", type=int, help="How many threads; by default all.")
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
-@click.option("--init", "init_model", type=click.Path(), help="Start from mutated copies of a model.")
+@click.option("--init", "init_model", type=click.Path(), help="Start from a model; populations, from mutated copies.")
 @click.option("--out", type=click.Path(), help="The run folder.  [default: runs/DATASET-PRESET-SEED]")
 @click.option("--resume", "resume_run", type=click.Path(), help="Go on with a run.")
 @click.option("--extend", is_flag=True, help="With --resume: let an annealed run become longer.")
@@ -130,7 +130,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     dataset, source, origin = read_data(settings, options, progress)
     preset = options["preset"]
     if preset is None:
-        preset = default_preset(source, settings.get("strategy"))
+        preset = default_preset(source, settings.get("strategy"), settings.get("network", ""))
         settings = merged(read_preset(preset), settings)
         if settings["strategy"] == "node-perturbation" and is_image_folder(source) and min(dataset.input_shape) >= 16:
             progress.say("preset fast is usually better for photographs: --preset fast")
@@ -229,8 +229,10 @@ def _report(result: Result, started: Started, progress: Progress) -> None:
     names = result.model.class_names
     chosen = result.test[result.genome]
     progress.say("")
-    progress.say(f"test accuracy {percent(chosen.accuracy)}  ({result.genome}, chosen on validation: " + ", ".join(
-        f"{name} {percent(value)}" for name, value in result.validation.items()) + ")")  # fmt: skip
+    one = len(result.validation) == 1
+    each = ", ".join(f"{'' if one else name + ' '}{percent(value)}" for name, value in result.validation.items())
+    among = f"validation {each}" if one else f"{result.genome}, chosen on validation: {each}"
+    progress.say(f"test accuracy {percent(chosen.accuracy)}  ({among})")
     for name, evaluation in result.test.items():
         if name != result.genome:
             progress.say(f"  test accuracy of the {name}: {percent(evaluation.accuracy)}")

@@ -171,7 +171,8 @@ def _flat_labels(where: str, array: Array) -> Array:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
-        raise DataError(f"{where}: an array of shape {array.shape}; one label a sample, (samples,), is needed")
+        hint = ": of one-hot rows take labels.argmax(axis=1)" if array.ndim == 2 else ""
+        raise DataError(f"{where}: an array of shape {array.shape}; one label a sample, (samples,), is needed{hint}")
     if array.dtype.kind == "f":
         whole = np.isfinite(array) & (np.rint(array) == array)
         if not whole.all():

@@ -250,8 +250,10 @@ class Layer(ABC):
         Raises
         ------
         UsageError
-            If the layer learns nothing.
+            If the layer learns nothing, or does not say.
         """
+        if self.parameters:
+            raise UsageError(f"a layer of {self.kind} has genes, but no `groups`: such as channel_groups of its arrays")
         raise UsageError(f"a layer of {self.kind} has no genes to exchange")
 
 

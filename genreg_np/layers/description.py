@@ -77,6 +77,12 @@ def _channels(shape: Shape) -> Shape:
     return shape if len(shape) == 1 else _maps(shape)
 
 
+def _channels_last(shape: Shape) -> str:
+    """Return a hint where maps look as if their channels, grey or colours, came last."""
+    last = len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4
+    return f", and channels come first: {shape[2]} x {shape[0]} x {shape[1]}" if last else ""
+
+
 def shown(shape: Shape) -> str:
     """Return e.g. "16 x 26 x 26"."""
     return " x ".join(str(extent) for extent in shape)
@@ -106,6 +112,14 @@ WORDS: dict[str, Word] = {
     "flatten": Word("flatten", lambda shape: Flatten(shape)),
     "reshape": Word("reshape C H W", lambda _, *extents: Reshape(extents)),
     **{name: _activation(name) for name in FUNCTIONS},
+}
+FROM_PYTHON = ("residual", "concatenate", "spectral-norm", "minibatch-deviation", "scale-shift")
+HINTS = {  # of what others write, or docs/layers.md names, and no line can have
+    "softmax": ": leave it out, the last layer's values are logits",
+    **dict.fromkeys(FROM_PYTHON, ": it is made from Python only, as docs/networks.md shows"),
+    **dict.fromkeys(("linear", "fc"), " (did you mean 'dense'?)"),
+    "convolution": " (did you mean 'conv'?)",
+    "bn": " (did you mean 'batch-norm'?)",
 }
 
 
@@ -140,7 +154,7 @@ def parse(text: str, shape: Shape) -> tuple[Layer, ...]:
             layer = step.word.make(shape, *step.given, **step.options)
             shape = layer.output_shape(shape)
         except UsageError as error:
-            raise step.refused(f"{error} (what arrives is {shown(shape)})") from None
+            raise step.refused(f"{error} (what arrives is {shown(shape)}{_channels_last(shape)})") from None
         layers.append(layer)
     return tuple(layers)
 
@@ -176,7 +190,7 @@ def _step(number: int, piece: str) -> Step:
     if name not in WORDS:
         if not name:
             raise _refused(number, text, "nothing is written there; layers are separated by single slashes")
-        raise _refused(number, text, f"there is no layer {name[:40]!r}{did_you_mean(name, WORDS)}")
+        raise _refused(number, text, f"there is no layer {name[:40]!r}{HINTS.get(name) or did_you_mean(name, WORDS)}")
     word = WORDS[name]
     given, options = [], {}
     required, optional = _parts(word.usage)

@@ -278,9 +278,14 @@ def read_preset(name: str) -> dict[str, Any]:
     return tomllib.loads(resources.files("genreg_np").joinpath("presets", f"{name}.toml").read_text("utf-8"))
 
 
-def default_preset(dataset: str, strategy: str | None = None) -> str:
-    """Return the preset used where none is named: what serves a newcomer best, or the strategy's own."""
+def default_preset(dataset: str, strategy: str | None = None, network: str = "") -> str:
+    """Return the preset used where none is named: what serves a newcomer best, or the strategy's own.
+
+    Where a network is described, that is what was chosen for layers of maps.
+    """
     large = dataset in ("mnist", "fashion-mnist")
+    if network and strategy in (None, "genreg"):
+        return "filters"
     if strategy is None:
         return "fast" if large else "alphabet" if dataset == "letters" else "nodes-small"
     if strategy == "genreg":

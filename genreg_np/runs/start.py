@@ -100,9 +100,10 @@ def works_for(
     for number, layer in enumerate(network.learning, start=1):
         where = f"layer {number}, {layer.words()!r}"
         if strategy.takes is Takes.DENSE and not isinstance(layer, Dense):
+            others = "gradient" if layer.only_by_gradient else "genreg or gradient"
             raise UsageError(
                 f"{where}: strategy {strategy.name} trains dense layers, with tanh, relu and the like on them, and no "
-                "others: choose another, such as genreg, or leave it out"
+                f"others: choose another, such as {others}, or leave it out"
             )
         if strategy.takes is not Takes.ANY and layer.only_by_gradient:
             raise UsageError(

@@ -233,7 +233,11 @@ def resume(
         if fingerprint_of_network(network) != origin.get(NETWORK):
             raise RunError(
                 f"{folder.path}: needs the network this run began with, and no other: "
-                + ("pass it as network=" if NETWORK in origin else "leave it out, config.toml describes it")
+                + (
+                    "call resume(run, network=...) from Python"
+                    if NETWORK in origin
+                    else "leave it out, config.toml has it"
+                )
             )
         backend = backend or origin.get("backend", "auto")
         evolution = _evolution(

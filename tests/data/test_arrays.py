@@ -113,7 +113,7 @@ def test_labels_become_classes(
         ({"x": IMAGES, "y": LABELS[:-1]}, "30 train inputs, but 29 labels"),
         ({"x": LABELS, "y": LABELS}, "samples, ..."),
         ({"x": np.array(["a"] * N)[:, None], "y": LABELS}, "numbers are needed"),
-        ({"x": IMAGES, "y": np.eye(3)[LABELS]}, "one label a sample"),
+        ({"x": IMAGES, "y": np.eye(3)[LABELS]}, r"\(samples,\), is needed: of one-hot rows take labels.argmax"),
         ({"x": IMAGES, "y": LABELS + 0.5}, "whole numbers"),
         ({"x": IMAGES, "y": np.full(N, np.inf)}, "whole numbers"),
         ({"x": IMAGES, "y": np.where(LABELS, 1.0, -1e300)}, "up to 1e.300, .*integers or text"),
