@@ -119,7 +119,11 @@ def early_config(given: dict[str, Any], preset: str | None, dataset: str) -> tup
     if strategy is not None:
         strategy_class(strategy)
     named = ("mnist", "digits") if dataset == "auto" else (dataset,)
-    presets = [preset] if preset else list(dict.fromkeys(default_preset(name, strategy, given.get("network", "")) for name in named))
+    presets = (
+        [preset]
+        if preset
+        else list(dict.fromkeys(default_preset(name, strategy, given.get("network", "")) for name in named))
+    )
     problems: list[UsageError] = []
     for one in presets:
         settings_of_preset = read_preset(one)

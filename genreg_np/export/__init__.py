@@ -78,10 +78,9 @@ def files_of(model: Model, to: str, name: str = "model") -> dict[str, bytes]:
     chosen: Target = target(to)
     for where, kind in kinds_of(model.header["network"]["layers"]):
         if kind not in chosen.TAKES:
-            raise UsageError(
-                f"{where} ({kind}) cannot be expressed in {to}, which takes {', '.join(sorted(chosen.TAKES))}; "
-                "docs/export.md says what other targets take"
-            )
+            others = [other for other in REGISTRY if kind in target(other).TAKES]
+            instead = f"--to {' or '.join(others)} takes it" if others else "no target takes it"
+            raise UsageError(f"{where} ({kind}) cannot be expressed in {to}; {instead} (docs/export.md)")
     return chosen.files(model, name)
 
 
