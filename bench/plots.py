@@ -358,15 +358,15 @@ def mixed(plt: Any) -> Any:
 
 
 def filters(plt: Any) -> Any:
-    """The filters that each way of training ends with, seed 0: a row of them each, light where they are positive."""
-    figure, axes = plt.subplots(len(FILTERS), 8, figsize=(8, 3.4))
-    for row, (rung, name) in zip(axes, FILTERS.items(), strict=True):
-        for panel, taps in zip(row, read(f"accuracy-{rung}")["runs"][0]["filters"], strict=True):
+    """The filters that each way of training ends with, seed 0: orange where positive, violet where negative."""
+    figure = plt.figure(figsize=(8, 4.2))
+    for part, (rung, name) in zip(figure.subfigures(len(FILTERS), 1), FILTERS.items(), strict=True):
+        found = read(f"accuracy-{rung}")["runs"][0]["filters"]
+        part.suptitle(name, x=0.01, ha="left", fontsize=9, color=INK)
+        for panel, taps in zip(part.subplots(1, len(found)), found, strict=True):
             most = max(abs(tap) for line in taps for tap in line)
             panel.imshow(taps, cmap="PuOr_r", vmin=-most, vmax=most)
-            panel.set_xticks([])
-            panel.set_yticks([])
-        row[0].set_title(name)
+            panel.set_axis_off()
     return figure
 
 
