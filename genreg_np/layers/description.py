@@ -30,7 +30,7 @@ from genreg_np.layers.shaping import Flatten, Reshape
 from genreg_np.layers.upsample import TransposedConvolution, Upsample
 
 MOST_LAYERS, MOST_NUMBER = 256, 1 << 30
-COLOURS_LAST = 8  # rows and columns from which on a last extent of 3 or 4 is colours
+COLOURS_LAST = 8  # rows and columns from which on a last extent of 1, 3 or 4 is grey or colours
 
 Shape = tuple[int, ...]
 
@@ -79,7 +79,7 @@ def _channels(shape: Shape) -> Shape:
 
 def _channels_last(shape: Shape) -> str:
     """Return a hint where maps look as if their channels, grey or colours, came last."""
-    last = len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4
+    last = len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) >= COLOURS_LAST
     return f", and channels come first: {shape[2]} x {shape[0]} x {shape[1]}" if last else ""
 
 
@@ -137,12 +137,6 @@ def parse(text: str, shape: Shape) -> tuple[Layer, ...]:
     UsageError
         For what is no line of layers, or does not fit such inputs, with the place.
     """
-    if len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) >= COLOURS_LAST:
-        turned = shown((shape[2], *shape[:2]))
-        raise UsageError(
-            f"network: inputs are {shown(shape)}, colours last, but layers take them first, as {turned}: turn the "
-            "array, as numpy.moveaxis(x, 3, 1) does"
-        )
     layers: list[Layer] = []
     for step in steps(text):
         before = layers[-1] if layers else None
@@ -152,6 +146,8 @@ def parse(text: str, shape: Shape) -> tuple[Layer, ...]:
             continue
         try:
             layer = step.word.make(shape, *step.given, **step.options)
+            if not layers and _channels_last(shape) and not isinstance(layer, (Dense, Flatten, Activation, Dropout)):
+                raise UsageError("sees channels, rows and columns: turn the array, as numpy.moveaxis(x, 3, 1) does")
             shape = layer.output_shape(shape)
         except UsageError as error:
             raise step.refused(f"{error} (what arrives is {shown(shape)}{_channels_last(shape)})") from None
