@@ -16,12 +16,8 @@ from genreg_np.layers.base import Layer
 from genreg_np.layers.images import Deskew, Detectors, FixedLayer, Levels, Responses, Statistics
 from genreg_np.layers.normalise import ScaleShift
 from genreg_np.model import Dense, Model, Network
-
-onnx = pytest.importorskip("onnx", reason="needs the package onnx: pip install onnx")
-pytest.importorskip("onnxruntime", reason="needs the package onnxruntime: pip install onnxruntime")
-
 from tests.export.hard_layers import HARD
-from tests.export.test_onnx import BOUND, answers
+from tests.export.test_onnx import BOUND, answers, onnx  # skips where they are not
 
 UInt8 = NDArray[np.uint8]
 
