@@ -235,5 +235,9 @@ def test_its_8_bit_integers_give_the_same_bits_on_all_test_images(mnist: Dataset
 
 
 @pytest.mark.data
-def test_a_bank_of_detectors_gives_the_same_classes_on_all_test_images(mnist: Dataset) -> None:
-    assert_same_answers(trained(mnist, "fast", 50), mnist.test.inputs, BOUND)
+@pytest.mark.parametrize(("preset", "generations"), [("fast", 50), ("convolution", 300)])
+def test_larger_networks_give_the_same_classes_on_all_test_images(
+    mnist: Dataset, preset: str, generations: int
+) -> None:
+    """A bank of detectors, and a convolutional network."""
+    assert_same_answers(trained(mnist, preset, generations), mnist.test.inputs, BOUND)
