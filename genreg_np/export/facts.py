@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from genreg_np.data.labels import short_name
-from genreg_np.infer import Model
+from genreg_np.model import Model
 
 DENSE = ("dense", "dense-int8")
 LONGEST = 160  # of a text that a file brought
@@ -29,15 +29,21 @@ def facts(model: Model, size: int) -> list[tuple[str, str]]:
 
 def _facts(model: Model, size: int) -> Iterator[tuple[str, str]]:
     layers: list[dict[str, Any]] = model.header["network"]["layers"]
-    dense = [layer for layer in layers if layer["kind"] in DENSE]
-    fixed = [str(layer["kind"]) for layer in layers if layer["kind"] not in (*DENSE, "quantise")]
-    widths = "-".join(str(width) for width in (dense[0]["inputs"], *(layer["outputs"] for layer in dense)))
-    activations = ", ".join(dict.fromkeys(_short(str(layer.get("activation"))) for layer in dense[:-1])) or "linear"
-    yield "Network", f"{', '.join(fixed)}, then {widths}" if fixed else f"{widths}, {activations}"
-    count = sum(layer["outputs"] * (layer["inputs"] + 1) for layer in dense)
-    int8 = any(layer["kind"] == "dense-int8" for layer in dense)
+    int8 = any(layer["kind"] == "dense-int8" for layer in layers)
+    if int8 or model.network.is_dense:
+        dense = [layer for layer in layers if layer["kind"] in DENSE]
+        fixed = [str(layer["kind"]) for layer in layers if layer["kind"] not in (*DENSE, "quantise")]
+        widths = "-".join(str(width) for width in (dense[0]["inputs"], *(layer["outputs"] for layer in dense)))
+        activations = ", ".join(dict.fromkeys(_short(str(layer.get("activation"))) for layer in dense[:-1])) or "linear"
+        learned = widths if fixed else f"{widths}, {activations}"
+        count = sum(layer["outputs"] * (layer["inputs"] + 1) for layer in dense)
+    else:
+        fixed = [layer.kind for layer in model.network.fixed]
+        learned = " / ".join(layer.words() for layer in model.network.learning)
+        count = model.network.gene_count
+    yield "Network", f"{', '.join(fixed)}, then {learned}" if fixed else learned
     numbers = "8-bit integers" if int8 else "float32"
-    yield "Weights", f"{count:,} evolved, {numbers}; {_bytes(size)} in all"
+    yield "Weights", f"{count:,} learned, {numbers}; {_bytes(size)} in all"
     method, generations, seed = (model.trained(key) for key in ("method", "generations", "seed"))
     if isinstance(method, str):
         counted = [f"{generations:,} generations"] if type(generations) is int else []

@@ -26,7 +26,23 @@ from genreg_np.model import Model
 SUMMARY = "one page for any browser: draw or enter an input, and see the answer; no network"
 
 PAGE = Path(__file__).parent / "page"
-SHARED = {"detectors": ("slide",), "responses": ("slide", "cells"), "statistics": ("cells",)}  # what layers call
+SHARED = {  # what layers call
+    "dense": ("activations",),
+    "activation": ("activations",),
+    "detectors": ("slide",),
+    "responses": ("slide", "cells"),
+    "statistics": ("cells",),
+    "branches": ("side-by-side",),
+    "concatenate": ("side-by-side",),
+    "convolution": ("slide",),
+    "pooling": ("slide", "windows"),
+    "adaptive-pooling": ("windows",),
+    "upsample": ("channels",),
+    "prelu": ("channels",),
+    "minibatch-deviation": ("channels",),
+    "scale-shift": ("channels",),
+    **dict.fromkeys(("group-norm", "instance-norm", "layer-norm"), ("channels", "normalised")),
+}
 TAKES = frozenset(file.stem for file in (PAGE / "layers").glob("*.js")).difference(*SHARED.values())
 NUMBERS = ("float32", "int8", "int32")  # types of a layer's arrays
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from genreg_np.errors import UsageError, missing_extra
-from genreg_np.export import onnx_images, onnx_layers
+from genreg_np.export import onnx_images, onnx_layers, onnx_maps
 from genreg_np.export.onnx_graph import Graph, Node, Port, Value, concatenate
 from genreg_np.export.onnx_layers import Arrays, Emitter, Layer
 from genreg_np.model import Model
@@ -33,12 +33,19 @@ MOST_BYTES = (1 << 31) - (1 << 20)  # of weights: a file of protocol buffers end
 FACTS = ("method", "genome", "generations", "seed", "accuracies", "note", "config", "source")
 
 
-def _branches(x: Value, layer: Layer) -> Value:
+def _side_by_side(x: Value, layer: Layer) -> Value:
     """Add several stacks of one input, end to end."""
     branches = enumerate(layer.header["branches"])
     ends = [_stack(x, headers, layer.arrays, f"{layer.where}.{number}") for number, headers in branches]
     x.graph.scope = layer.where
     return concatenate(ends, axis=1)
+
+
+def _residual(x: Value, layer: Layer) -> Value:
+    """Add x + what a stack gives of it."""
+    inner = _stack(x, layer.header["layers"], layer.arrays, layer.where)
+    x.graph.scope = layer.where
+    return x + inner
 
 
 LAYERS: dict[str, Emitter] = {
@@ -52,7 +59,21 @@ LAYERS: dict[str, Emitter] = {
     "detectors": onnx_images.detectors,
     "responses": onnx_images.responses,
     "statistics": onnx_images.statistics,
-    "branches": _branches,
+    "branches": _side_by_side,
+    "activation": onnx_maps.activation,
+    "prelu": onnx_maps.prelu,
+    "scale-shift": onnx_maps.scale_shift,
+    "group-norm": onnx_maps.normalisation,
+    "instance-norm": onnx_maps.normalisation,
+    "layer-norm": onnx_maps.normalisation,
+    "convolution": onnx_maps.convolution,
+    "transposed-convolution": onnx_maps.transposed_convolution,
+    "pooling": onnx_maps.pooling,
+    "adaptive-pooling": onnx_maps.adaptive_pooling,
+    "upsample": onnx_maps.upsample,
+    "minibatch-deviation": onnx_maps.minibatch_deviation,
+    "residual": _residual,
+    "concatenate": _side_by_side,
 }
 SUMMARY = "one file for onnxruntime: raw inputs to probabilities, any batch"
 TAKES = frozenset(LAYERS)

@@ -58,6 +58,8 @@ class Graph:
 
     def output(self, name: str, value: Value, shape: Shape) -> Value:
         """Make a value an output; return it under its new name."""
+        if not any(node.output == value.name for node in self.nodes):  # an input, whose name is its own
+            value = value.op("Identity")
         self.outputs.append(Port(name, value.dtype, shape))
         self.nodes = [
             Node(

@@ -1,4 +1,4 @@
-"""The layers of any inputs in ONNX; those of images are in onnx_images.py.
+"""The layers of any inputs in ONNX; those of images are in onnx_images.py, those of maps in onnx_maps.py.
 
 Each function takes a value (N, I) float32 and returns (N, O) float32, by the runtime's arithmetic. Whole numbers are
 exact wherever those of infer_int8.py are, in any order of adding and with any instruction set: sums of float32 stay

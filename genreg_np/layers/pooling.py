@@ -170,12 +170,18 @@ class AdaptivePooling(_Windows):
         """Rows and columns of what comes out."""
         return self.size, self.size
 
-    def windows(self) -> Iterator[tuple[int, int, Window]]:
-        """Yield row and column of what comes out, and where its window is."""
+    @property
+    def spans(self) -> tuple[list[slice], list[slice]]:
+        """Rows and columns of the windows."""
         rows, columns = (
             [slice(place * extent // self.size, -(-(place + 1) * extent // self.size)) for place in range(self.size)]
             for extent in self.shape[1:]
         )
+        return rows, columns
+
+    def windows(self) -> Iterator[tuple[int, int, Window]]:
+        """Yield row and column of what comes out, and where its window is."""
+        rows, columns = self.spans
         yield from ((y, x, (rows[y], columns[x])) for y in range(self.size) for x in range(self.size))
 
     def words(self) -> str:

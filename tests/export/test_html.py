@@ -20,7 +20,8 @@ from genreg_np.layers.images import Branches, FixedLayer, Levels, Responses, Sta
 from genreg_np.model import Model, Network
 from tests.export.browser import Browser
 from tests.export.conftest import Visit
-from tests.helpers import KINDS, MAPS, model_of
+from tests.export.hard_layers import HARD
+from tests.helpers import KINDS, model_of
 from tests.test_layers import IMAGE_STACKS, drawing
 from tests.zoo import NASTY_NAMES, ZOO, exhibit_for, exhibit_of
 
@@ -73,6 +74,14 @@ def test_a_page_computes_what_the_model_does(visit: Visit, name: str) -> None:
         assert (found.argmax(axis=1) == expected.argmax(axis=1))[clear].all()
         chances = ask(browser, "(raw) => Network.probabilities(network.outputs(network.prepare(raw)))", exhibit.inputs)
         np.testing.assert_allclose(chances, model.predict_proba(exhibit.inputs), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_layers_of_maps_are_those_of_the_model_whatever_their_shapes(visit: Visit, name: str) -> None:
+    exhibit = HARD[name]
+    expected = exhibit.model.outputs(exhibit.inputs)
+    found = ask(visit(exhibit.model), "(raw) => network.outputs(network.prepare(raw))", exhibit.inputs)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=BOUND * np.abs(expected).max())
 
 
 def image_model(fixed: Sequence[FixedLayer]) -> Model:
@@ -148,8 +157,8 @@ def scripts(page: str) -> str:
 
 
 def test_every_kind_of_layer_has_a_script() -> None:
-    """What infer.py computes, the target takes: all but layers of maps, so far."""
-    assert set(KINDS) - MAPS == html.TAKES
+    """What infer.py computes, the target takes."""
+    assert set(KINDS) == html.TAKES
     for kind in html.TAKES:
         assert Path(html.PAGE, "layers", f"{kind}.js").exists()
 

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from genreg_np import infer, infer_images, infer_int8
+from genreg_np import infer, infer_images, infer_int8, infer_layers
+from genreg_np.export import files_of
 from genreg_np.export.quantise import quantise
+from genreg_np.layers.activation import Activation
+from genreg_np.layers.base import Layer
 from genreg_np.layers.images import Deskew, Detectors, FixedLayer, Levels, Responses, Statistics
+from genreg_np.layers.normalise import ScaleShift
 from genreg_np.model import Dense, Model, Network
-
-pytest.importorskip("onnx", reason="needs the package onnx: pip install onnx")
-pytest.importorskip("onnxruntime", reason="needs the package onnxruntime: pip install onnxruntime")
-
-from tests.export.test_onnx import answers
+from tests.export.hard_layers import HARD
+from tests.export.test_onnx import BOUND, answers, onnx  # skips where they are not
 
 UInt8 = NDArray[np.uint8]
 
@@ -147,13 +148,32 @@ def test_responses_are_near_whatever_their_functions(order: int) -> None:
     assert np.abs(answers(model, inputs)["outputs"] - expected).max() < 1e-6 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("activation", infer.ACTIVATIONS)
-def test_activations_are_near_also_at_zero_and_far_from_it(activation: str) -> None:
-    network = Network((1,), (Dense(1, 1, activation),))
-    model = Model.build(network, np.array([1, 0], np.float32))
-    values = np.array([-1e30, -90, -3, -1e-3, -1e-30, -0.0, 0, 1e-30, 1e-3, 3, 90, 1e30], np.float32)[:, None]
-    expected = model.outputs(values)
-    assert np.allclose(answers(model, values)["outputs"], expected, rtol=1e-6, atol=1e-6 * (activation == "sigmoid"))
+FAR = np.array([-1e30, -90, -3, -1e-3, -1e-30, -0.0, 0, 1e-30, 1e-3, 3, 90, 1e30], np.float32)[:, None]
+
+
+@pytest.mark.parametrize("function", infer_layers.FUNCTIONS)
+def test_activations_are_near_also_at_zero_and_far_from_it(function: str) -> None:
+    """As layers of their own and, where it has them, at the end of a dense one."""
+    layers: list[tuple[Layer, ...]] = [(ScaleShift((1,)), Activation(1, function))]
+    if function in infer.ACTIVATIONS:
+        layers.append((Dense(1, 1, function),))
+    tolerance = {"sigmoid": 1e-6, "elu": 1e-7, "selu": 2e-7}.get(function, 0)
+    for stack in layers:
+        model = Model.build(Network((1,), stack), np.array([1, 0], np.float32))
+        assert np.allclose(answers(model, FAR)["outputs"], model.outputs(FAR), rtol=1e-6, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_layers_of_maps_are_near_whatever_their_shapes(name: str) -> None:
+    """The file is valid, and takes a batch, one image and none."""
+    exhibit = HARD[name]
+    message = onnx.load_from_string(files_of(exhibit.model, "onnx")["model.onnx"])
+    onnx.checker.check_model(message, full_check=True)
+    expected = exhibit.model.outputs(exhibit.inputs)
+    for count in (len(exhibit.inputs), 1, 0):
+        found = answers(exhibit.model, exhibit.inputs[:count])["outputs"]
+        assert found.shape == expected[:count].shape
+        assert np.abs(found - expected[:count]).max(initial=0) <= BOUND * np.abs(expected).max()
 
 
 def test_8_bit_integers_are_equal_where_float32_could_not_add_them_up() -> None:

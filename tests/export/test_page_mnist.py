@@ -29,17 +29,17 @@ def mnist() -> Dataset:
 
 @pytest.fixture(scope="module")
 def models(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
-    """784-64-10 in float32 and in 8-bit integers, and a bank of detectors."""
+    """784-64-10 in float32 and in 8-bit integers, a bank of detectors, and a convolutional network."""
     runs = tmp_path_factory.mktemp("runs")
     trained = {}
-    for preset, generations in (("nodes", 300), ("fast", 50)):
+    for preset, generations in (("nodes", 300), ("fast", 50), ("convolution", 300)):
         result = train(TrainConfig.from_preset(preset, generations=generations), mnist, runs / preset)
         assert result.model is not None
         trained[preset] = result.model
     return trained | {"int8": quantise(trained["nodes"], mnist.validation.inputs)}
 
 
-@pytest.mark.parametrize("name", ["nodes", "int8", "fast"])
+@pytest.mark.parametrize("name", ["nodes", "int8", "fast", "convolution"])
 def test_two_hundred_test_images_are_answered_as_in_python(
     visit: Visit, mnist: Dataset, models: dict[str, Model], tmp_path: Path, name: str
 ) -> None:

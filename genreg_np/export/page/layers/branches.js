@@ -1,6 +1,3 @@
-// branches: several stacks of layers on the same input, their outputs end to end
+// branches: several stacks of fixed layers on the same input, their outputs end to end
 
-LAYERS.branches = ({ branches }, arrays, where) => {
-  const stacks = branches.map((layers, number) => stack(layers, arrays, `${where}.${number}`));
-  return (x) => Float32Array.from(stacks.flatMap((branch) => Array.from(branch(x))));
-};
+LAYERS.branches = sideBySide;

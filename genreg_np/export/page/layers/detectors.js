@@ -9,14 +9,15 @@ LAYERS.detectors = ({ shape: [channels, height, width], filters: count, size, ..
   const gain = Math.fround(pools.gain);
   const tall = height + 2 * margin - size + 1;
   const wide = width + 2 * margin - size + 1;
-  const rows = Math.floor((tall - side) / stride) + 1;
-  const columns = Math.floor((wide - side) / stride) + 1;
+  const rows = placesOf(tall, side, stride);
+  const columns = placesOf(wide, side, stride);
   const rectifiers = signed ? [(r) => Math.max(r, 0), (r) => Math.max(-r, 0)] : [Math.abs];
   return (levels) => {
     const found = new Float32Array(channels * count * rectifiers.length * rows * columns);
     let at = 0;
     for (let channel = 0; channel < channels; channel += 1) {
-      const image = framed(levels.subarray(channel * height * width, (channel + 1) * height * width), width, margin);
+      const seen = levels.subarray(channel * height * width, (channel + 1) * height * width);
+      const image = framed(seen, width, [margin, margin], [margin, margin]);
       for (let filter = 0; filter < count; filter += 1) {
         const taps = filters.subarray(filter * size * size, (filter + 1) * size * size);
         const responses = slide(taps, size, image, width + 2 * margin);
@@ -35,17 +36,6 @@ LAYERS.detectors = ({ shape: [channels, height, width], filters: count, size, ..
     return found;
   };
 };
-
-/** Return an image with `margin` dark pixels around it. */
-function framed(image, width, margin) {
-  const height = image.length / width;
-  const wide = width + 2 * margin;
-  const frame = new Float64Array((height + 2 * margin) * wide);
-  for (let row = 0; row < height; row += 1) {
-    frame.set(image.subarray(row * width, (row + 1) * width), (row + margin) * wide + margin);
-  }
-  return frame;
-}
 
 /** Return the sum of a square of `side` numbers each way. */
 function windowSum(values, width, top, left, side) {

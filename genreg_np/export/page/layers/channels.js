@@ -1,0 +1,19 @@
+// Values of maps (C, H, W) lie channel by channel, row by row.
+
+/** Return the product of extents. */
+const extentOf = (shape) => shape.reduce((a, b) => a * b, 1);
+
+/** Return how many values a channel has. */
+const areaOf = ([, ...extents]) => extentOf(extents);
+
+/** Return scale x + shift, with both for each channel, as a function of x. */
+function scaled({ shape }, arrays, where) {
+  const scale = arrays[`${where}.scale`];
+  const shift = arrays[`${where}.shift`];
+  const area = areaOf(shape);
+  return (x) =>
+    x.map((value, at) => {
+      const channel = Math.floor(at / area);
+      return Math.fround(value * scale[channel]) + shift[channel];
+    });
+}

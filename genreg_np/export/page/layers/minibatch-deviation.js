@@ -1,0 +1,9 @@
+// minibatch-deviation: the maps and one more channel, of zeros
+
+LAYERS["minibatch-deviation"] =
+  ({ shape }) =>
+  (x) => {
+    const found = new Float32Array(x.length + areaOf(shape));
+    found.set(x);
+    return found;
+  };

@@ -1,0 +1,3 @@
+// scale-shift: scale x + shift, with both for each channel
+
+LAYERS["scale-shift"] = scaled;

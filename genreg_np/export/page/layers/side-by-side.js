@@ -1,0 +1,6 @@
+// Several stacks of layers on the same input, their outputs end to end.
+
+function sideBySide({ branches }, arrays, where) {
+  const stacks = branches.map((layers, number) => stack(layers, arrays, `${where}.${number}`));
+  return (x) => Float32Array.from(stacks.flatMap((branch) => Array.from(branch(x))));
+}
