@@ -149,7 +149,9 @@ def _declarations(api: Api) -> list[str]:
     declared = []
     if api.handed_over:
         room = "\n".join(f"    {ctype} {name}[{count}];" for name, (ctype, count) in api.program.buffers.items())
-        declared.append(f"/* What the functions work in. */\ntypedef struct {{\n{room}\n}} {api.name}_scratch;")
+        declared.append(
+            f"/* What the functions work in, layers by turns. */\ntypedef struct {{\n{room}\n}} {api.name}_scratch;"
+        )
     refusal = f"\n * Returns 0, or -1 if {api.program.inputs.unusable}." if api.may_fail else ""
     meaning = (
         "Write the logits of an input: the larger, the likelier the class." if api.classes else "Write the outputs."

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from genreg_np import infer
 from genreg_np.export.c_program import Program, Value
-from genreg_np.export.c_stack import Header, Maker, label_of
+from genreg_np.export.c_stack import Header, Maker, label_of, stack
 
 GROUPS = (4, 2, 1)  # filters computed at a time
 
@@ -57,7 +58,7 @@ def _scale_shift(program: Program, layer: Header, where: str, value: Value, goal
 
 
 def _convolution(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    """Add one of stride 1, over maps that are taken apart where it is another, and have zeros around where it wants some.
+    """Add one of stride 1, over maps that are taken apart where it is another, with zeros around where it wants some.
 
     Its answers have the pitch of those maps at first, so that the last filters' need room beyond their own.
     """
@@ -91,17 +92,13 @@ def _convolution(program: Program, layer: Header, where: str, value: Value, goal
 
 def _convolve(program: Program, group: int, size: int) -> str:
     """Add the functions that convolve with so many filters at a time, and return the name of the one to call."""
-    sums = [f"z{k}" for k in range(group)]
-    added = [
-        f"{name}[p] += {' + '.join(f'w[{k * size + j}] * v{j}[p]' for j in range(size))};"
-        for k, name in enumerate(sums)
-    ]
+    products = [" + ".join(f"w[{k * size + j}] * v{j}[p]" for j in range(size)) for k in range(group)]
     return program.part(
         "convolve",
         {
-            "SUMS": ", ".join(f"float *restrict {name}" for name in sums),
+            "SUMS": ", ".join(f"float *restrict z{k}" for k in range(group)),
             "TAPS": "\n    ".join(f"const float *restrict v{j} = maps + taps[{j}];" for j in range(size)),
-            "ADDED": "\n        ".join(added),
+            "ADDED": "\n        ".join(f"z{k}[p] += {products[k]};" for k in range(group)),
             "PLACES": ", ".join(f"z + {k} * layer->spread + first" for k in range(group)),
         },
         FILTERS=group,
@@ -119,9 +116,98 @@ def _pooling(program: Program, layer: Header, where: str, value: Value, goal: Va
     return result
 
 
+def _prelu(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    values, channels = _own(program, value, goal), layer["shape"][0]
+    slope = _array(program, where, "slope")
+    program.call(program.part("bend"), values.place, channels, value.width // channels, slope)
+    return values
+
+
+def _normalisation(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    values, channels = _own(program, value, goal), layer["shape"][0]
+    parts = {"instance-norm": channels, "layer-norm": 1}.get(layer["kind"]) or layer["groups"]
+    program.call(program.part("normalise"), values.place, parts, value.width // parts)
+    return _scale_shift(program, layer, where, values, goal)
+
+
+def _adaptive_pooling(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    shape, size, largest = layer["shape"], layer["size"], int(layer["method"] == "max")
+    floats = _as_floats(program, value)
+    result = program.numbers(shape[0] * size * size, goal)
+    program.call(program.part("adapt"), floats.place, *shape, size, largest, result.place)
+    _done(program, floats, value)
+    return result
+
+
+def _upsample(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    (channels, height, width), factor = layer["shape"], layer["factor"]
+    floats = _as_floats(program, value)
+    result = program.numbers(value.width * factor * factor, goal)
+    program.call(program.part("repeat"), floats.place, channels * height, width, factor, result.place)
+    _done(program, floats, value)
+    return result
+
+
+def _transposed_convolution(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    (channels, *extents), filters, size, stride = (layer[key] for key in ("shape", "filters", "size", "stride"))
+    before, grid = 0, [(extent - 1) * stride + size for extent in extents]
+    if layer["same"]:
+        before, grid = max(0, size - stride + 1) // 2, [extent * stride for extent in extents]
+    fields = {"channels": channels, "height": extents[0], "width": extents[1]}
+    fields |= {"filters": filters, "size": size, "stride": stride, "before": before}
+    fields |= {"rows": grid[0], "columns": grid[1]}
+    label, weight = label_of(where), program.model.arrays[f"{where}.weight"]
+    fields["weights"] = program.constant(f"layer_{label}_weight", weight.swapaxes(0, 1))
+    fields["bias"] = _array(program, where, "bias")
+    floats = _as_floats(program, value)
+    result = program.numbers(filters * math.prod(grid), goal)
+    record = program.record("Transposed", f"layer_{label}", fields)
+    program.call(program.part("transpose"), floats.place, f"&{record}", result.place)
+    _done(program, floats, value)
+    return result
+
+
+def _minibatch_deviation(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    result = program.numbers(value.width + math.prod(layer["shape"][1:]), goal)
+    stack(program, [], where, value, replace(result, width=value.width))
+    program.call(program.part("clear"), f"{result.place} + {value.width}", result.width - value.width)
+    return result
+
+
+def _residual(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    floats = _as_floats(program, value)
+    result = program.numbers(value.width, goal)
+    stack(program, layer["layers"], where, floats, result)
+    program.call(program.part("add"), result.place, floats.place, value.width)
+    _done(program, floats, value)
+    return result
+
+
+def _concatenate(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    floats = _as_floats(program, value)
+    stacks = [(branch, f"{where}.{number}") for number, branch in enumerate(layer["branches"])]
+    widths = [infer.stack(branch, program.model.arrays, within, value.width)[1] for branch, within in stacks]
+    result = program.numbers(sum(widths), goal)
+    for number, (branch, within) in enumerate(stacks):
+        goals = Value(f"{result.place} + {sum(widths[:number])}", "float", widths[number])
+        stack(program, branch, within, floats, goals)
+    _done(program, floats, value)
+    return result
+
+
 LAYERS: dict[str, Maker] = {
     "activation": _activation,
+    "prelu": _prelu,
     "scale-shift": _scale_shift,
+    "group-norm": _normalisation,
+    "instance-norm": _normalisation,
+    "layer-norm": _normalisation,
     "convolution": _convolution,
+    "transposed-convolution": _transposed_convolution,
     "pooling": _pooling,
+    "adaptive-pooling": _adaptive_pooling,
+    "upsample": _upsample,
+    "minibatch-deviation": _minibatch_deviation,
+    "residual": _residual,
+    "concatenate": _concatenate,
 }
