@@ -11,13 +11,14 @@ in a structure that the application hands over.
 from __future__ import annotations
 
 from genreg_np.errors import UsageError
-from genreg_np.export import c_api, c_main
+from genreg_np.export import c_api, c_layers, c_main, c_maps
 from genreg_np.export.c_input import Input
-from genreg_np.export.c_layers import LAYERS, stack
 from genreg_np.export.c_program import Program, Value
+from genreg_np.export.c_stack import stack
 from genreg_np.model import Model
 
 SUMMARY = "one header and one source file in C99, without malloc, and an example"
+LAYERS = {**c_layers.LAYERS, **c_maps.LAYERS}
 TAKES = frozenset(LAYERS)
 
 # main.c, and the headers of C itself
@@ -38,7 +39,7 @@ def files(model: Model, name: str) -> dict[str, bytes]:
     if name.lower() in TAKEN.split():
         raise UsageError(f"name {name!r} is that of a header of C or of the example, main.c: choose another")
     layers = model.header["network"]["layers"]
-    program = Program(model, Input.of(model))
+    program = Program(model, Input.of(model), LAYERS)
     api = c_api.Api(name, program, layers[-1].get("unit"))
     start = Value(program.inputs.name, "raw" if program.inputs.raw else "float", program.inputs.count)
     stack(program, layers, "layers", start, Value(api.outputs, api.ctype, model.output_count))

@@ -15,8 +15,8 @@ MOST_STACK = 16384  # bytes of room: the application has to place more
 MARGIN = 512  # bytes of stack that compilers add: registers saved, vectors spilt
 INCLUDES = {  # header: what it is needed for
     "float.h": r"\bFLT_",
-    "math.h": r"\b(tanh|sin|cos|exp|fabs|sqrt)f\(",
-    "string.h": r"\bmemcpy\(",
+    "math.h": r"\b(tanh|sin|cos|exp|expm1|fabs|sqrt)f\(",
+    "string.h": r"\bmem(cpy|move)\(",
 }
 
 
@@ -109,7 +109,9 @@ def _facts(api: Api) -> str:
         "Stack": f"at most {api.stack_bytes:,} bytes" + (", not counting the maths library" if _maths(program) else ""),
     }
     if api.handed_over:
-        facts["Memory"] = f"{program.room_bytes:,} bytes that the caller hands over: {api.name}_scratch"
+        facts["Memory"] = (
+            f"{program.room_bytes:,} bytes that the caller hands over, {api.name}_scratch: layers use it by turns"
+        )
     facts["State"] = "none: any number of threads may call" + (", each with its own scratch" if api.handed_over else "")
     facts["Needs"] = "C99" + (" and its maths library (-lm)" if _maths(program) else "; no maths library, no malloc")
     if {"deskew", "to_levels"} & set(program.functions):
@@ -147,7 +149,9 @@ def _declarations(api: Api) -> list[str]:
     declared = []
     if api.handed_over:
         room = "\n".join(f"    {ctype} {name}[{count}];" for name, (ctype, count) in api.program.buffers.items())
-        declared.append(f"/* What the functions work in. */\ntypedef struct {{\n{room}\n}} {api.name}_scratch;")
+        declared.append(
+            f"/* What the functions work in, layers by turns. */\ntypedef struct {{\n{room}\n}} {api.name}_scratch;"
+        )
     refusal = f"\n * Returns 0, or -1 if {api.program.inputs.unusable}." if api.may_fail else ""
     meaning = (
         "Write the logits of an input: the larger, the likelier the class." if api.classes else "Write the outputs."

@@ -1,13 +1,10 @@
-"""What each layer becomes in C: constants, room for what it gives, and calls of the functions in c_parts/.
+"""What a layer becomes in C: constants, room for what it gives, and calls of the functions in c_parts/.
 
 Between layers flow floats, levels (uint8_t) or 8-bit integers (int8_t), whichever the layers give; before the first,
 raw values as the application has them.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,25 +13,7 @@ from genreg_np import infer
 from genreg_np.errors import UsageError
 from genreg_np.export import c_text
 from genreg_np.export.c_program import Program, Value
-
-Header = dict[str, Any]
-
-
-def stack(program: Program, layers: list[Header], where: str, value: Value, goal: Value) -> None:
-    """Add layers, one after another; what the last one gives goes to the goal."""
-    for index, layer in enumerate(layers):
-        last = index == len(layers) - 1
-        value = LAYERS[layer["kind"]](program, layer, f"{where}.{index}", value, goal if last else None)
-    if value.place == goal.place:
-        return
-    if value.kind == goal.kind:
-        program.call("memcpy", goal.place, value.place, f"{value.width} * sizeof({value.kind})")
-    else:
-        program.floats(value, goal)
-
-
-def _label(where: str) -> str:
-    return where.removeprefix("layers.").replace(".", "_")
+from genreg_np.export.c_stack import Header, Maker, label_of, stack
 
 
 def _levels_only(layer: Header, where: str, value: Value) -> str:
@@ -48,32 +27,30 @@ def _levels_only(layer: Header, where: str, value: Value) -> str:
 def _dense(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
     outputs, activation = layer["outputs"], layer["activation"]
     result = _product(program, program.model.arrays[f"{where}.weight"], where, value, goal)
-    bias = program.constant(f"layer_{_label(where)}_bias", program.model.arrays[f"{where}.bias"])
+    bias = program.constant(f"layer_{label_of(where)}_bias", program.model.arrays[f"{where}.bias"])
     program.call(program.part("add"), result.place, bias, outputs)
     if activation != "linear":
         program.call(program.each(activation), result.place, outputs)
     return result
 
 
-def _product(
-    program: Program, matrix: NDArray[np.generic], where: str, value: Value, goal: Value | None, stem: str = "hidden"
-) -> Value:
+def _product(program: Program, matrix: NDArray[np.generic], where: str, value: Value, goal: Value | None) -> Value:
     """Multiply by a matrix (O, I), stored input by input."""
     outputs, inputs = matrix.shape
     floats = program.floats(value)
-    result = program.result(f"{stem}_{_label(where)}", "float", outputs, goal)
-    weight = program.constant(f"layer_{_label(where)}_weight", matrix.T)
+    result = program.numbers(outputs, goal)
+    weight = program.constant(f"layer_{label_of(where)}_weight", matrix.T)
     program.call(program.part("multiply"), floats.place, inputs, weight, outputs, result.place)
     return result
 
 
 def _project(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    return _product(program, program.model.arrays[f"{where}.matrix"], where, value, goal, "projected")
+    return _product(program, program.model.arrays[f"{where}.matrix"], where, value, goal)
 
 
 def _standardise(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    label, width = _label(where), layer["inputs"]
-    result = program.result(f"standardised_{label}", "float", width, goal)
+    label, width = label_of(where), layer["inputs"]
+    result = program.numbers(width, goal)
     floats = program.floats(value, result)
     mean, scale = (
         program.constant(f"layer_{label}_{part}", program.model.arrays[f"{where}.{part}"]) for part in ("mean", "scale")
@@ -83,7 +60,7 @@ def _standardise(program: Program, layer: Header, where: str, value: Value, goal
 
 
 def _quantise(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    label, width = _label(where), layer["inputs"]
+    label, width = label_of(where), layer["inputs"]
     a, b = (program.model.arrays[f"{where}.{part}"] for part in ("a", "b"))
     result = program.result(f"quantised_{label}", "int8_t", width, goal)
     every = program.inputs.mapped()
@@ -98,7 +75,7 @@ def _quantise(program: Program, layer: Header, where: str, value: Value, goal: V
 
 
 def _dense_int8(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    label, outputs, arrays = _label(where), layer["outputs"], program.model.arrays
+    label, outputs, arrays = label_of(where), layer["outputs"], program.model.arrays
     weight = program.constant(f"layer_{label}_weight", arrays[f"{where}.weight"].T)
     bias, multiplier = (
         program.constant(f"layer_{label}_{part}", arrays[f"{where}.{part}"]) for part in ("bias", "multiplier")
@@ -125,23 +102,23 @@ def _levels(program: Program, layer: Header, where: str, value: Value, goal: Val
         table = infer.LAYERS["levels"]({"inputs": 1}, {}, "", "")[2](every[:, None])[:, 0].astype(np.uint8)
         if program.inputs.ctype == "uint8_t" and np.array_equal(table, np.arange(256)):
             return Value(value.place, "uint8_t", value.width)  # raw values are levels already
-        result = program.result(f"levels_{_label(where)}", "uint8_t", value.width, goal)
-        return program.looked_up(value, table, _label(where), result)
+        result = program.result(f"levels_{label_of(where)}", "uint8_t", value.width, goal)
+        return program.looked_up(value, table, label_of(where), result)
     floats = program.floats(value)
-    result = program.result(f"levels_{_label(where)}", "uint8_t", value.width, goal)
+    result = program.result(f"levels_{label_of(where)}", "uint8_t", value.width, goal)
     program.call(program.part("to_levels"), floats.place, value.width, result.place)
     return result
 
 
 def _deskew(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
     image, (height, width) = _levels_only(layer, where, value), layer["shape"]
-    result = program.result(f"upright_{_label(where)}", "uint8_t", height * width, goal)
+    result = program.result(f"upright_{label_of(where)}", "uint8_t", height * width, goal)
     program.call(program.part("deskew"), image, height, width, int(layer["centred"]), result.place)
     return result
 
 
 def _detectors(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    images, label = _levels_only(layer, where, value), _label(where)
+    images, label = _levels_only(layer, where, value), label_of(where)
     channels, height, width = layer["shape"]
     places = 1
     for extent in (height, width):
@@ -159,11 +136,11 @@ def _detectors(program: Program, layer: Header, where: str, value: Value, goal: 
 
 
 def _responses(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    image, label = _levels_only(layer, where, value), _label(where)
+    image, label = _levels_only(layer, where, value), label_of(where)
     (height, width), size, grids = layer["shape"], layer["size"], layer["grids"]
     answers = program.buffer("answers", "float", (height - size + 1) * (width - size + 1))
     outputs = len(layer["functions"]) * sum(rows * columns for rows, columns in grids)
-    result = program.result(f"responses_{label}", "float", outputs, goal)
+    result = program.numbers(outputs, goal)
     program.part("responses")
     named = [program.each("response leaky-relu" if name == "leaky-relu" else name) for name in layer["functions"]]
     filters = program.constant(f"layer_{label}_filters", program.model.arrays[f"{where}.filters"])
@@ -178,7 +155,7 @@ def _responses(program: Program, layer: Header, where: str, value: Value, goal: 
 def _statistics(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
     image, (height, width) = _levels_only(layer, where, value), layer["shape"]
     _, outputs, _ = infer.LAYERS["statistics"](layer, program.model.arrays, where, "")
-    result = program.result(f"statistics_{_label(where)}", "float", outputs, goal)
+    result = program.numbers(outputs, goal)
     program.call(program.part("statistics"), image, height, width, result.place)
     return result
 
@@ -192,7 +169,8 @@ def _branches(program: Program, layer: Header, where: str, value: Value, goal: V
         infer.stack(branch, program.model.arrays, f"{where}.{number}", value.width)[1]
         for number, branch in enumerate(branches)
     ]
-    result = program.result(f"branches_{_label(where)}", kind, sum(widths), goal)
+    name = f"branches_{label_of(where)}"
+    result = program.result(name, kind, sum(widths), goal) if kind == "uint8_t" else program.numbers(sum(widths), goal)
     for number, branch in enumerate(branches):
         start = sum(widths[:number])
         place = f"{result.place} + {start}" if start else result.place
@@ -200,7 +178,7 @@ def _branches(program: Program, layer: Header, where: str, value: Value, goal: V
     return result
 
 
-LAYERS: dict[str, Callable[[Program, Header, str, Value, Value | None], Value]] = {
+LAYERS: dict[str, Maker] = {
     "dense": _dense,
     "quantise": _quantise,
     "dense-int8": _dense_int8,

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np import infer_layers
 from genreg_np.export import c_text
 from genreg_np.export.c_input import Input
 from genreg_np.model import Model
 
 PARTS = Path(__file__).with_name("c_parts")
-NEEDS = {"activate_int8": "rescaled", "rescale": "rescaled"}  # part: another that must come before it
+NEEDS = {
+    "activate_int8": "rescaled",
+    "rescale": "rescaled",
+    "convolve": "convolution",
+}  # part: another that must come before it
 BYTES = {"float": 4, "int32_t": 4, "int16_t": 2, "int8_t": 1, "uint8_t": 1}
 WORDS = {"raw": "raw values", "float": "floats", "uint8_t": "levels", "int8_t": "8-bit integers"}
 ROOM = "@"  # stands before a buffer's name until it is known where buffers lie
 
+SELU_SCALE = c_text.number(infer_layers.SELU_SCALE)
+SELU_BELOW = c_text.number(infer_layers.SELU_SCALE * infer_layers.SELU_ALPHA)
+
 # What becomes of each number of an activation, `v`.
 FUNCTIONS = {
     "tanh": "tanhf(v)",
+    "elu": "v > 0.0F ? v : expm1f(v)",
+    "selu": f"v > 0.0F ? v * {SELU_SCALE} : expm1f(v) * {SELU_BELOW}",
     "relu": "v > 0.0F ? v : 0.0F",
     "leaky-relu": "v > 0.0F ? v : v * 0.01F",
     "sigmoid": "0.5F * (tanhf(0.5F * v) + 1.0F)",
@@ -42,6 +53,7 @@ class Value:
     place: str  # where it lies: a C expression
     kind: str  # "raw", "float", "uint8_t" (levels), "int8_t", or "int32_t" (logits of integers)
     width: int  # how many numbers
+    shared: bool = False  # whether others may still need it, so that it stays as it is
 
     @property
     def words(self) -> str:
@@ -55,10 +67,13 @@ class Program:
 
     model: Model
     inputs: Input
+    makers: Mapping[str, Callable[..., Value]]  # of layers, by kind
     functions: dict[str, str] = field(default_factory=dict)  # by name
     constants: list[str] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
     buffers: dict[str, tuple[str, int]] = field(default_factory=dict)  # name: type, numbers
+    busy: set[str] = field(default_factory=set)  # of the buffers that layers take by turns, those in use
+    rooms: int = 0  # how many of those there are
     flash_bytes: int = 0  # of weights and tables
 
     @property
@@ -83,11 +98,19 @@ class Program:
         self.constants.append(f"static const {ctype} {name} = {{\n{c_text.wrapped(words)}\n}};")
         return name
 
-    def part(self, name: str) -> str:
-        """Add a function of c_parts/, after what it calls, and return its name."""
+    def part(self, name: str, words: Mapping[str, str] | None = None, **constants: int) -> str:
+        """Add a function of c_parts/, after what it calls, and return its name.
+
+        Words in it are replaced by others, and constants by numbers, which then are part of its name.
+        """
         if name in NEEDS:
             self.part(NEEDS[name])
-        self.functions.setdefault(name, (PARTS / f"{name}.c").read_text(encoding="utf-8"))
+        text = (PARTS / f"{name}.c").read_text(encoding="utf-8")
+        for word, other in (words or {}).items():
+            text = text.replace(word, other)
+        for constant, value in constants.items():
+            text, name = text.replace(constant, str(value)), f"{name}_{value}"
+        self.functions.setdefault(name, text)
         return name
 
     def each(self, name: str) -> str:
@@ -109,15 +132,31 @@ class Program:
         """Return where a layer's result goes: to the goal if that is of the same kind, else into a buffer."""
         return goal if goal and goal.kind == kind else Value(self.buffer(name, kind, width), kind, width)
 
+    def numbers(self, width: int, goal: Value | None = None) -> Value:
+        """Return where so many floats go: to the goal, else into room that is free until they are released."""
+        if goal and goal.kind == "float":
+            return goal
+        free = [name for name in self.buffers if name.startswith("room_") and name not in self.busy]
+        sizes = {name: self.buffers[name][1] for name in free}
+        name = min(free, key=lambda name: (max(0, width - sizes[name]), sizes[name]), default=f"room_{self.rooms}")
+        self.rooms += name not in self.buffers
+        self.busy.add(name)
+        return Value(self.buffer(name, "float", width), "float", width)
+
+    def release(self, value: Value) -> None:
+        """Let others have the room of a value, unless it is shared."""
+        if not value.shared:
+            self.busy.discard(value.place.removeprefix(ROOM))
+
     def call(self, function: str, *arguments: object) -> None:
         """Add a statement that calls a function."""
         self.statements.append(f"{function}({', '.join(str(argument) for argument in arguments)});")
 
     def floats(self, value: Value, goal: Value | None = None) -> Value:
-        """Return a value as floats; what has to be converted goes to the goal, if there is one."""
+        """Return a value as floats; what has to be converted goes to the goal, or where the next call puts its own."""
         if value.kind == "float":
             return value
-        floats = self.result("floats", "float", value.width, goal)
+        floats = goal or Value(self.buffer("floats", "float", value.width), "float", value.width)
         if value.kind == "raw":
             self.functions.setdefault("scale", self.inputs.scale())
             self.call("scale", value.place, value.width, floats.place)

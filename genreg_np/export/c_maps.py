@@ -1,0 +1,213 @@
+"""What layers of maps (C, H, W) become in C, and others that learn and stand between those.
+
+Values are floats, channel by channel, row by row. What a layer changes in place stays where it is, unless it is shared.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from genreg_np import infer
+from genreg_np.export.c_program import Program, Value
+from genreg_np.export.c_stack import Header, Maker, label_of, stack
+
+GROUPS = (4, 2, 1)  # filters computed at a time
+
+
+def _as_floats(program: Program, value: Value) -> Value:
+    """Return a value as floats that stay where they are until they are released."""
+    return value if value.kind == "float" else program.floats(value, program.numbers(value.width))
+
+
+def _done(program: Program, floats: Value, value: Value) -> None:
+    """Release what `_as_floats` made of a value."""
+    if floats is not value:
+        program.release(floats)
+
+
+def _own(program: Program, value: Value, goal: Value | None) -> Value:
+    """Return a value as floats that may be changed."""
+    if value.kind == "float" and not value.shared:
+        return value
+    copy = program.numbers(value.width, goal)
+    if value.kind != "float":
+        return program.floats(value, copy)
+    program.call("memcpy", copy.place, value.place, f"{value.width} * sizeof(float)")
+    return copy
+
+
+def _array(program: Program, where: str, part: str) -> str:
+    """Add one of a layer's arrays, and return its name."""
+    return program.constant(f"layer_{label_of(where)}_{part}", program.model.arrays[f"{where}.{part}"])
+
+
+def _activation(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    values = _own(program, value, goal)
+    program.call(program.each(layer["function"]), values.place, value.width)
+    return values
+
+
+def _scale_shift(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    values, channels = _own(program, value, goal), layer["shape"][0]
+    scale, shift = (_array(program, where, part) for part in ("scale", "shift"))
+    program.call(program.part("scale_shift"), values.place, channels, value.width // channels, scale, shift)
+    return values
+
+
+def _convolution(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    """Add one of stride 1, over maps that are taken apart where it is another, with zeros around where it wants some.
+
+    Its answers have the pitch of those maps at first, so that the last filters' need room beyond their own.
+    """
+    (channels, *extents), filters, size, stride = (layer[key] for key in ("shape", "filters", "size", "stride"))
+    grid = [-(-extent // stride) if layer["same"] else (extent - size) // stride + 1 for extent in extents]
+    around = [max(0, (count - 1) * stride + size - extent) for count, extent in zip(grid, extents, strict=True)]
+    tall, pitch = (-(-(extent + zeros) // stride) for extent, zeros in zip(extents, around, strict=True))
+    places, spread, kept = math.prod(grid), (grid[0] - 1) * pitch + grid[1], min(size, stride)
+    steps = [divmod(step, stride) for step in range(size)]
+    taps = [((i * kept + j) * tall + y) * pitch + x for y, i in steps for x, j in steps]
+    floats = maps = _as_floats(program, value)
+    if stride > 1 or any(around):
+        maps = program.numbers(channels * kept * kept * tall * pitch)
+        numbers = (*extents, *(zeros // 2 for zeros in around), stride, kept, tall, pitch)
+        program.call(program.part("surround"), floats.place, channels, *numbers, maps.place)
+    group = next(count for count in GROUPS if filters % count == 0)
+    result = program.numbers(filters * places + group * (spread - places))
+    label, weight = label_of(where), program.model.arrays[f"{where}.weight"]
+    weight = weight.reshape(filters // group, group, channels * size, size).transpose(0, 2, 1, 3)
+    fields: dict[str, object] = {"channels": channels, "extent": kept * kept * tall * pitch, "filters": filters}
+    fields["weights"] = program.constant(f"layer_{label}_weight", weight)
+    fields["bias"] = _array(program, where, "bias")
+    fields["taps"] = program.constant(f"layer_{label}_taps", np.array(taps, np.int32))
+    fields |= {"rows": grid[0], "columns": grid[1], "pitch": pitch, "spread": spread}
+    record = program.record("Convolution", f"layer_{label}", fields)
+    program.call(_convolve(program, group, size), maps.place, f"&{record}", result.place)
+    for used in (maps, floats):
+        _done(program, used, value)
+    return replace(result, width=filters * places)
+
+
+def _convolve(program: Program, group: int, size: int) -> str:
+    """Add the functions that convolve with so many filters at a time, and return the name of the one to call."""
+    products = [" + ".join(f"w[{k * size + j}] * v{j}[p]" for j in range(size)) for k in range(group)]
+    return program.part(
+        "convolve",
+        {
+            "SUMS": ", ".join(f"float *restrict z{k}" for k in range(group)),
+            "TAPS": "\n    ".join(f"const float *restrict v{j} = maps + taps[{j}];" for j in range(size)),
+            "ADDED": "\n        ".join(f"z{k}[p] += {products[k]};" for k in range(group)),
+            "PLACES": ", ".join(f"z + {k} * layer->spread + first" for k in range(group)),
+        },
+        FILTERS=group,
+        SIZE=size,
+    )
+
+
+def _pooling(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    (channels, *extents), size, stride = layer["shape"], layer["size"], layer["stride"]
+    floats = _as_floats(program, value)
+    result = program.numbers(channels * math.prod((extent - size) // stride + 1 for extent in extents), goal)
+    pool = program.part(f"pool_{layer['method']}", SIZE=size, STRIDE=stride)
+    program.call(pool, floats.place, channels, *extents, result.place)
+    _done(program, floats, value)
+    return result
+
+
+def _prelu(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    values, channels = _own(program, value, goal), layer["shape"][0]
+    slope = _array(program, where, "slope")
+    program.call(program.part("bend"), values.place, channels, value.width // channels, slope)
+    return values
+
+
+def _normalisation(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    values, channels = _own(program, value, goal), layer["shape"][0]
+    parts = {"instance-norm": channels, "layer-norm": 1}.get(layer["kind"]) or layer["groups"]
+    program.call(program.part("normalise"), values.place, parts, value.width // parts)
+    return _scale_shift(program, layer, where, values, goal)
+
+
+def _adaptive_pooling(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    shape, size, largest = layer["shape"], layer["size"], int(layer["method"] == "max")
+    floats = _as_floats(program, value)
+    result = program.numbers(shape[0] * size * size, goal)
+    program.call(program.part("adapt"), floats.place, *shape, size, largest, result.place)
+    _done(program, floats, value)
+    return result
+
+
+def _upsample(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    (channels, height, width), factor = layer["shape"], layer["factor"]
+    floats = _as_floats(program, value)
+    result = program.numbers(value.width * factor * factor, goal)
+    program.call(program.part("repeat"), floats.place, channels * height, width, factor, result.place)
+    _done(program, floats, value)
+    return result
+
+
+def _transposed_convolution(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    (channels, *extents), filters, size, stride = (layer[key] for key in ("shape", "filters", "size", "stride"))
+    before, grid = 0, [(extent - 1) * stride + size for extent in extents]
+    if layer["same"]:
+        before, grid = max(0, size - stride + 1) // 2, [extent * stride for extent in extents]
+    fields = {"channels": channels, "height": extents[0], "width": extents[1]}
+    fields |= {"filters": filters, "size": size, "stride": stride, "before": before}
+    fields |= {"rows": grid[0], "columns": grid[1]}
+    label, weight = label_of(where), program.model.arrays[f"{where}.weight"]
+    fields["weights"] = program.constant(f"layer_{label}_weight", weight.swapaxes(0, 1))
+    fields["bias"] = _array(program, where, "bias")
+    floats = _as_floats(program, value)
+    result = program.numbers(filters * math.prod(grid), goal)
+    record = program.record("Transposed", f"layer_{label}", fields)
+    program.call(program.part("transpose"), floats.place, f"&{record}", result.place)
+    _done(program, floats, value)
+    return result
+
+
+def _minibatch_deviation(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    result = program.numbers(value.width + math.prod(layer["shape"][1:]), goal)
+    stack(program, [], where, value, replace(result, width=value.width))
+    program.call(program.part("clear"), f"{result.place} + {value.width}", result.width - value.width)
+    return result
+
+
+def _residual(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    floats = _as_floats(program, value)
+    result = program.numbers(value.width, goal)
+    stack(program, layer["layers"], where, floats, result)
+    program.call(program.part("add"), result.place, floats.place, value.width)
+    _done(program, floats, value)
+    return result
+
+
+def _concatenate(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    floats = _as_floats(program, value)
+    stacks = [(branch, f"{where}.{number}") for number, branch in enumerate(layer["branches"])]
+    widths = [infer.stack(branch, program.model.arrays, within, value.width)[1] for branch, within in stacks]
+    result = program.numbers(sum(widths), goal)
+    for number, (branch, within) in enumerate(stacks):
+        goals = Value(f"{result.place} + {sum(widths[:number])}", "float", widths[number])
+        stack(program, branch, within, floats, goals)
+    _done(program, floats, value)
+    return result
+
+
+LAYERS: dict[str, Maker] = {
+    "activation": _activation,
+    "prelu": _prelu,
+    "scale-shift": _scale_shift,
+    "group-norm": _normalisation,
+    "instance-norm": _normalisation,
+    "layer-norm": _normalisation,
+    "convolution": _convolution,
+    "transposed-convolution": _transposed_convolution,
+    "pooling": _pooling,
+    "adaptive-pooling": _adaptive_pooling,
+    "upsample": _upsample,
+    "minibatch-deviation": _minibatch_deviation,
+    "residual": _residual,
+    "concatenate": _concatenate,
+}

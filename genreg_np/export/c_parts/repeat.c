@@ -1,0 +1,7 @@
+/* Each value `factor` times along both axes. */
+static void repeat(const float *restrict maps, int rows, int width, int factor, float *restrict larger)
+{
+    for (int row = 0; row < rows * factor; row++)
+        for (int x = 0; x < width * factor; x++)
+            *larger++ = maps[row / factor * width + x / factor];
+}
