@@ -10,8 +10,8 @@ from rungs import ABLATIONS, RUNGS, known_runs
 from tables import RESULTS, number, read, table
 
 PRESETS = (  # README's rows: rungs named as the preset they train
-    "fast", "middle", "best", "genreg-2", "nodes", "selection", "filters", "seed-mnist-64", "seed-mnist-32", "readme-text",
-    "seed-alphabet", "alphabet", "nodes-small", "small", "convolution",
+    "fast", "middle", "best", "genreg-2", "nodes", "selection", "filters", "seed-mnist-64", "seed-mnist-32",
+    "readme-text", "seed-alphabet", "alphabet", "nodes-small", "small", "convolution",
 )  # fmt: skip
 FASHION = ("nodes-fashion", "fast-fashion", "best-fashion")
 OTHER_DATA = (*FASHION, "seed-alphabet", "alphabet", "nodes-small", "small")
