@@ -46,7 +46,7 @@ RESULTS = Path(__file__).parent / "results"
 SIGNS = {"activation": "step", "sigma": 0.5}
 REWARD = {"fitness": "reward", "sigma": 1.0}
 LARGE = {"detectors": 24, "first_detectors": 14, "second_detectors": 13, "copies": 6, "generations": 24_000}
-LARGE_MAPS = "conv 32 3 / relu / max 2 / conv 64 3 / relu / max 2 / dense 10"
+LARGE_MAPS = "conv 32 3 / relu / max 2 / conv 64 3 / relu / max 2 / dropout 0.4 / dense 10"
 EIGHT_MAPS = "conv 8 5 / relu / max 4 / dense 10"
 CROSSOVER = {  # a population whose children mix two parents' weights, as published
     "crossover": "weight", "population_size": 200, "elites": 4, "child_mutation_rate": 0.05, "mutation_scale": 0.03,
@@ -77,7 +77,7 @@ RUNGS: dict[str, Rung] = {
     "gradient": Rung("backpropagation, 784-64-10, the same code as below", "gradient"),
     "convolution": Rung("backpropagation, conv 16 3 - max 2 - conv 32 3 - max 2, 8 epochs moved by up to a pixel",
                         "convolution"),
-    "convolution-large": Rung("backpropagation, conv 32 3 - max 2 - conv 64 3 - max 2, 20 epochs, moved", "convolution",
+    "convolution-large": Rung("backpropagation, conv 32 3 - max 2 - conv 64 3 - max 2, dropout, 20 epochs, moved", "convolution",
                               {"network": LARGE_MAPS, "generations": 17_180}, seeds=3),
     "filters": Rung("pure selection, conv 8 5 - max 4 - dense 10, 60 s", "filters", budget=60, seeds=3),
     "filters-5m": Rung("the same, 5 minutes, batches growing to 600", "filters",
