@@ -7,7 +7,7 @@
 
 The file is of ONNX 1.8: operation set 13, since which ReduceSum and the like have the form they still have, and IR
 version 7, the least that comes with it. onnxruntime reads both since 1.6, and every operation here is one that it has
-long had for its types: run with 1.9, 1.11, 1.15 and 1.31.
+long had for its types: run with 1.6, 1.9, 1.11, 1.15 and 1.32.
 
 Whatever infer.py defines in whole numbers is exact: levels, deskew, detectors, and models of 8-bit integers altogether.
 """

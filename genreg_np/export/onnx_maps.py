@@ -1,6 +1,7 @@
 """The layers that learn, of maps (C, H, W), in ONNX: convolution, pooling, normalisation, upsampling and so on.
 
 Each function takes a value (N, C * H * W) float32 and returns (N, O) float32, by the definitions of infer_layers.py.
+Normalisation is written out, as group normalisation came to ONNX with operation set 18 only.
 """
 
 from __future__ import annotations

@@ -176,6 +176,14 @@ def test_layers_of_maps_are_near_whatever_their_shapes(name: str) -> None:
         assert np.abs(found - expected[:count]).max(initial=0) <= BOUND * np.abs(expected).max()
 
 
+def test_a_network_that_passes_its_input_on_has_an_output_of_another_name() -> None:
+    """No network that is trained does, but a file may describe one."""
+    layers = [{"kind": "concatenate", "shape": [4], "branches": [[]]}]
+    model = Model({"network": {"input_shape": [4], "layers": layers}, "class_names": []}, {})
+    inputs = np.random.default_rng(6).normal(size=(3, 4)).astype(np.float32)
+    assert np.array_equal(answers(model, inputs)["outputs"], inputs)
+
+
 def test_8_bit_integers_are_equal_where_float32_could_not_add_them_up() -> None:
     """2,000 inputs of 127 times weights of 127 are beyond 24 bits; odd sums would be rounded there."""
     network = Network.build((2000,), (), 3)
