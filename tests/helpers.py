@@ -30,7 +30,7 @@ from genreg_np.runs.evolution import Evolution
 infer.complete([{"kind": kind} for kind in infer.ELSEWHERE])
 KINDS = dict(infer.LAYERS)  # of layers, and what makes them at run time
 INT8 = {"quantise", "dense-int8"}  # of which, what `--int8` makes of a model: they are run, and never trained
-MAPS = {*infer.WEIGHTED, *infer.PLAIN} - INT8 - {"dense"}  # of which, what no target takes so far but python
+MAPS = {*infer.WEIGHTED, *infer.PLAIN} - INT8 - {"dense"}  # of which, what pages and ONNX do not take so far
 ROOT = Path(__file__).resolve().parents[1]
 
 patient = settings(deadline=None)  # for @given: a busy machine is no failure

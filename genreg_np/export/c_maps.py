@@ -15,6 +15,7 @@ from genreg_np.export.c_program import Program, Value
 from genreg_np.export.c_stack import Header, Maker, label_of, stack
 
 GROUPS = (4, 2, 1)  # filters computed at a time
+AT_ONCE = 8  # places that a processor may compute at once: where they are so many, none is left to be computed alone
 
 
 def _as_floats(program: Program, value: Value) -> Value:
@@ -74,6 +75,9 @@ def _convolution(program: Program, layer: Header, where: str, value: Value, goal
         maps = program.numbers(channels * kept * kept * tall * pitch)
         numbers = (*extents, *(zeros // 2 for zeros in around), stride, kept, tall, pitch)
         program.call(program.part("surround"), floats.place, channels, *numbers, maps.place)
+    beyond = -spread % AT_ONCE
+    if beyond and program.followed_by_zeros(maps, beyond):
+        spread += beyond
     group = next(count for count in GROUPS if filters % count == 0)
     result = program.numbers(filters * places + group * (spread - places))
     label, weight = label_of(where), program.model.arrays[f"{where}.weight"]
@@ -92,12 +96,13 @@ def _convolution(program: Program, layer: Header, where: str, value: Value, goal
 
 def _convolve(program: Program, group: int, size: int) -> str:
     """Add the functions that convolve with so many filters at a time, and return the name of the one to call."""
-    products = [" + ".join(f"w[{k * size + j}] * v{j}[p]" for j in range(size)) for k in range(group)]
+    products = [" + ".join(f"w[{k * size + j}] * s{j}" for j in range(size)) for k in range(group)]
     return program.part(
         "convolve",
         {
             "SUMS": ", ".join(f"float *restrict z{k}" for k in range(group)),
             "TAPS": "\n    ".join(f"const float *restrict v{j} = maps + taps[{j}];" for j in range(size)),
+            "SEEN": ", ".join(f"s{j} = v{j}[p]" for j in range(size)),
             "ADDED": "\n        ".join(f"z{k}[p] += {products[k]};" for k in range(group)),
             "PLACES": ", ".join(f"z + {k} * layer->spread + first" for k in range(group)),
         },

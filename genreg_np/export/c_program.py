@@ -143,6 +143,15 @@ class Program:
         self.busy.add(name)
         return Value(self.buffer(name, "float", width), "float", width)
 
+    def followed_by_zeros(self, value: Value, count: int) -> bool:
+        """Have so many zeros after a value and return True, or False where it is in no room that can be widened."""
+        name = value.place.removeprefix(ROOM)
+        if not name.startswith("room_") or name not in self.buffers:
+            return False
+        self.buffer(name, "float", value.width + count)
+        self.call(self.part("clear"), f"{value.place} + {value.width}", count)
+        return True
+
     def release(self, value: Value) -> None:
         """Let others have the room of a value, unless it is shared."""
         if not value.shared:
