@@ -74,6 +74,7 @@ class Program:
     buffers: dict[str, tuple[str, int]] = field(default_factory=dict)  # name: type, numbers
     busy: set[str] = field(default_factory=set)  # of the buffers that layers take by turns, those in use
     rooms: int = 0  # how many of those there are
+    frames: dict[str, int] = field(default_factory=dict)  # bytes of the stack, by functions that need many
     flash_bytes: int = 0  # of weights and tables
 
     @property
