@@ -34,12 +34,24 @@ def nanoseconds(
         How often each image is predicted; all images come before any is repeated.
     """
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in files_of(model, "c", "model").items():
-            Path(folder, name).write_bytes(content)
-        Path(folder, "images.bin").write_bytes(np.ascontiguousarray(images, np.uint8).tobytes())
-        scratch = ["-DSCRATCH"] if "model_scratch" in Path(folder, "model.h").read_text() else []
-        command = [compiler, *options, *scratch, "-I.", "model.c", str(HARNESS), "-o", "predict", "-lm"]
-        subprocess.run(command, cwd=folder, check=True)
-        command = ["./predict", "images.bin", str(passes)]
-        done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+        build(Path(folder), model, images, compiler, options)
+        return measure(Path(folder), passes)
+
+
+def build(
+    folder: Path, model: Model, images: NDArray[np.uint8], compiler: str = "gcc", options: tuple[str, ...] = OPTIONS
+) -> None:
+    """Compile a model and c_predict.c into a folder, and write the images there."""
+    for name, content in files_of(model, "c", "model").items():
+        Path(folder, name).write_bytes(content)
+    Path(folder, "images.bin").write_bytes(np.ascontiguousarray(images, np.uint8).tobytes())
+    scratch = ["-DSCRATCH"] if "model_scratch" in Path(folder, "model.h").read_text() else []
+    command = [compiler, *options, *scratch, "-I.", "model.c", str(HARNESS), "-o", "predict", "-lm"]
+    subprocess.run(command, cwd=folder, check=True)
+
+
+def measure(folder: Path, passes: int) -> float:
+    """Return the median over images of one prediction's time in ns, by what `build` made."""
+    command = ["./predict", "images.bin", str(passes)]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
     return float(np.median(np.array(done.stdout.split(), np.float64)))

@@ -1,9 +1,10 @@
-"""One prediction of a small convolutional network by infer.py, beside onnxruntime's of an equal graph, by turns.
+"""One prediction of a small convolutional network by infer.py and by exported C, beside onnxruntime's, by turns.
 
     python bench/infer_convolution.py
 
 conv 16 3 / relu / max 2 / conv 32 3 / relu / max 2 / dense 10 on one image of 28 x 28, one thread: `Model.predict` of
-bytes, and a session's `run` with the argmax of its logits. Writes bench/results/infer-convolution.json.
+bytes, a session's `run` with the argmax of its logits, and what `export --to c` writes, compiled by gcc with OPTIONS.
+Writes bench/results/infer-convolution.json.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 WORDS = "conv 16 3 / relu / max 2 / conv 32 3 / relu / max 2 / dense 10"
+OPTIONS = ("-O3", "-march=native")
 ROUNDS, CALLS = 41, 100  # turns, and calls of each in a turn
 
 
@@ -48,6 +51,7 @@ def graph_of(arrays: list[Any]) -> bytes:
 
 def main() -> None:
     """Measure, and write what was measured."""
+    import export_c
     import machine
     import numpy as np
     import onnxruntime
@@ -71,9 +75,10 @@ def main() -> None:
         values = (image[None, None] / np.float32(255)).astype(np.float32)
         return int(session.run(None, {"x": values})[0].argmax())
 
-    with single_threaded_blas():
+    with single_threaded_blas(), tempfile.TemporaryDirectory() as folder:
+        export_c.build(Path(folder), model, images, options=OPTIONS)
         assert [int(model.predict(image)[0]) for image in images] == [there(image) for image in images]
-        found: dict[str, list[float]] = {"infer.py": [], "onnxruntime": []}
+        found: dict[str, list[float]] = {"infer.py": [], "onnxruntime": [], "C": []}
         for _ in range(ROUNDS):
             for name, predict in (("infer.py", model.predict), ("onnxruntime", there)):
                 times = []
@@ -82,14 +87,19 @@ def main() -> None:
                     predict(image)
                     times.append(time.perf_counter() - begun)
                 found[name].append(1e6 * statistics.median(times))
-    ratio = statistics.median(ours / theirs for ours, theirs in zip(*found.values(), strict=True))
+            found["C"].append(export_c.measure(Path(folder), 1) / 1000)
+    ratios = {
+        name: round(statistics.median(a / b for a, b in zip(found[name], found["onnxruntime"], strict=True)), 2)
+        for name in ("infer.py", "C")
+    }
     result = {
         "microseconds": {name: round(statistics.median(times), 1) for name, times in found.items()},
-        "ratio": round(ratio, 2),
+        "ratio": ratios["infer.py"],
+        "ratio of C": ratios["C"],
         "network": WORDS,
         "machine": machine.describe() | {"onnxruntime": onnxruntime.__version__},
     }
-    print(result["microseconds"], result["ratio"])
+    print(result["microseconds"], ratios)
     path = Path(__file__).resolve().parent / "results" / "infer-convolution.json"
     path.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
 

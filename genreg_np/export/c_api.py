@@ -13,6 +13,13 @@ from genreg_np.version import __version__
 
 MOST_STACK = 16384  # bytes of room: the application has to place more
 MARGIN = 512  # bytes of stack that compilers add: registers saved, vectors spilt
+TELLING = {  # kind: entries of a layer that stand in the description of a network
+    "activation": ("function",),
+    "convolution": ("filters", "size"),
+    "transposed-convolution": ("filters", "size"),
+    "pooling": ("method", "size"),
+    "adaptive-pooling": ("method", "size"),
+}
 INCLUDES = {  # header: what it is needed for
     "float.h": r"\bFLT_",
     "math.h": r"\b(tanh|sin|cos|exp|expm1|fabs|sqrt)f\(",
@@ -67,7 +74,7 @@ class Api:
     def stack_bytes(self) -> int:
         """How much stack is enough."""
         own = 0 if self.handed_over else self.program.room_bytes
-        return MARGIN + own + 4 * len(self.classes)
+        return MARGIN + sum(self.program.frames.values()) + own + 4 * len(self.classes)
 
     @property
     def parameters(self) -> str:
@@ -171,7 +178,7 @@ def _described(layers: list[dict[str, Any]]) -> str:
     """Return a network in a line."""
     words = []
     for layer in layers:
-        words.append(str(layer["kind"]))
+        words.append(" ".join(str(layer[key]) for key in ("kind", *TELLING.get(layer["kind"], ()))))
         if "dense" in layer["kind"]:
             words[-1] += f" {layer['outputs']}"
         if layer["kind"] == "dense" and layer["activation"] != "linear":

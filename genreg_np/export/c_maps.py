@@ -15,6 +15,7 @@ from genreg_np.export.c_program import Program, Value
 from genreg_np.export.c_stack import Header, Maker, label_of, stack
 
 GROUPS = (4, 2, 1)  # filters computed at a time
+AT_ONCE = 8  # places that a processor may compute at once: where they are so many, none is left to be computed alone
 
 
 def _as_floats(program: Program, value: Value) -> Value:
@@ -69,17 +70,23 @@ def _convolution(program: Program, layer: Header, where: str, value: Value, goal
     places, spread, kept = math.prod(grid), (grid[0] - 1) * pitch + grid[1], min(size, stride)
     steps = [divmod(step, stride) for step in range(size)]
     taps = [((i * kept + j) * tall + y) * pitch + x for y, i in steps for x, j in steps]
-    floats = maps = _as_floats(program, value)
+    floats, label = _as_floats(program, value), label_of(where)
+    maps = floats
     if stride > 1 or any(around):
         maps = program.numbers(channels * kept * kept * tall * pitch)
-        numbers = (*extents, *(zeros // 2 for zeros in around), stride, kept, tall, pitch)
-        program.call(program.part("surround"), floats.place, channels, *numbers, maps.place)
+        part, (top, left) = program.part("surround"), (zeros // 2 for zeros in around)
+        numbers = {"channels": channels, "height": extents[0], "width": extents[1], "top": top, "left": left}
+        numbers |= {"stride": stride, "kept": kept, "tall": tall, "pitch": pitch}
+        margins = program.record("Surroundings", f"layer_{label}_around", numbers)
+        program.call(part, floats.place, f"&{margins}", maps.place)
+    beyond = -spread % AT_ONCE
+    if beyond and program.followed_by_zeros(maps, beyond):
+        spread += beyond
     group = next(count for count in GROUPS if filters % count == 0)
     result = program.numbers(filters * places + group * (spread - places))
-    label, weight = label_of(where), program.model.arrays[f"{where}.weight"]
-    weight = weight.reshape(filters // group, group, channels * size, size).transpose(0, 2, 1, 3)
+    weight = program.model.arrays[f"{where}.weight"].reshape(filters // group, group, channels * size, size)
     fields: dict[str, object] = {"channels": channels, "extent": kept * kept * tall * pitch, "filters": filters}
-    fields["weights"] = program.constant(f"layer_{label}_weight", weight)
+    fields["weights"] = program.constant(f"layer_{label}_weight", weight.transpose(0, 2, 1, 3))
     fields["bias"] = _array(program, where, "bias")
     fields["taps"] = program.constant(f"layer_{label}_taps", np.array(taps, np.int32))
     fields |= {"rows": grid[0], "columns": grid[1], "pitch": pitch, "spread": spread}
@@ -92,18 +99,21 @@ def _convolution(program: Program, layer: Header, where: str, value: Value, goal
 
 def _convolve(program: Program, group: int, size: int) -> str:
     """Add the functions that convolve with so many filters at a time, and return the name of the one to call."""
-    products = [" + ".join(f"w[{k * size + j}] * v{j}[p]" for j in range(size)) for k in range(group)]
-    return program.part(
+    products = [" + ".join(f"w[{k * size + j}] * s{j}" for j in range(size)) for k in range(group)]
+    name = program.part(
         "convolve",
         {
             "SUMS": ", ".join(f"float *restrict z{k}" for k in range(group)),
             "TAPS": "\n    ".join(f"const float *restrict v{j} = maps + taps[{j}];" for j in range(size)),
+            "SEEN": ", ".join(f"s{j} = v{j}[p]" for j in range(size)),
             "ADDED": "\n        ".join(f"z{k}[p] += {products[k]};" for k in range(group)),
             "PLACES": ", ".join(f"z + {k} * layer->spread + first" for k in range(group)),
         },
         FILTERS=group,
         SIZE=size,
     )
+    program.frames[name] = 256 + 16 * group * size  # where weights lie in vectors beside one another
+    return name
 
 
 def _pooling(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
@@ -134,7 +144,7 @@ def _adaptive_pooling(program: Program, layer: Header, where: str, value: Value,
     shape, size, largest = layer["shape"], layer["size"], int(layer["method"] == "max")
     floats = _as_floats(program, value)
     result = program.numbers(shape[0] * size * size, goal)
-    program.call(program.part("adapt"), floats.place, *shape, size, largest, result.place)
+    program.call(program.part("adapt", SIZE=size), floats.place, *shape, largest, result.place)
     _done(program, floats, value)
     return result
 

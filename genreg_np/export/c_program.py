@@ -74,6 +74,7 @@ class Program:
     buffers: dict[str, tuple[str, int]] = field(default_factory=dict)  # name: type, numbers
     busy: set[str] = field(default_factory=set)  # of the buffers that layers take by turns, those in use
     rooms: int = 0  # how many of those there are
+    frames: dict[str, int] = field(default_factory=dict)  # bytes of the stack, by functions that need many
     flash_bytes: int = 0  # of weights and tables
 
     @property
@@ -142,6 +143,15 @@ class Program:
         self.rooms += name not in self.buffers
         self.busy.add(name)
         return Value(self.buffer(name, "float", width), "float", width)
+
+    def followed_by_zeros(self, value: Value, count: int) -> bool:
+        """Have so many zeros after a value and return True, or False where it is in no room that can be widened."""
+        name = value.place.removeprefix(ROOM)
+        if not name.startswith("room_") or name not in self.buffers:
+            return False
+        self.buffer(name, "float", value.width + count)
+        self.call(self.part("clear"), f"{value.place} + {value.width}", count)
+        return True
 
     def release(self, value: Value) -> None:
         """Let others have the room of a value, unless it is shared."""

@@ -43,6 +43,8 @@ from tests.helpers import model_of, one_line
 
 LOGITS = 1e-5  # of floats: the largest difference from infer.py, relative to the largest |logit|
 PROBABILITIES = 1e-6  # of integers
+EMULATED = ("dense, sigmoid", "standardised features", "deskew and detectors", "int8, deep")
+MAPS = ("maps, two stages", "layer of transposed-convolution", "layer of group-norm")
 
 
 def agree(
@@ -89,7 +91,7 @@ def test_the_header_names_every_input() -> None:
 
 
 @pytest.mark.parametrize("options", [("-O0",), ("-Os",), ("-O3", "-march=native")], ids=" ".join)
-@pytest.mark.parametrize("name", ["dense, tanh", "deskew and detectors", "genreg-2", "int8, deep"])
+@pytest.mark.parametrize("name", ["dense, tanh", "deskew and detectors", "genreg-2", "maps, two stages", "int8, deep"])
 def test_the_optimiser_changes_nothing(name: str, options: tuple[str, ...], tmp_path: Path) -> None:
     """Without optimisation, for size, and with every instruction this processor has."""
     exhibit = zoo.exhibit_of(name)
@@ -108,7 +110,7 @@ def test_nothing_is_undefined(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tools", [CORTEX_M3, AARCH64, ARMV7], ids=["Cortex-M3", "aarch64", "armv7"])
-@pytest.mark.parametrize("name", ["dense, sigmoid", "standardised features", "deskew and detectors", "int8, deep"])
+@pytest.mark.parametrize("name", [*EMULATED, *MAPS])
 def test_emulated_machines_give_the_same(name: str, tools: Tools, tmp_path: Path) -> None:
     """A microcontroller without floating point, and ARM of 64 and of 32 bits."""
     exhibit = zoo.exhibit_of(name)

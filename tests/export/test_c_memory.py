@@ -18,7 +18,8 @@ from tests.export import mnist
 from tests.export.c_build import CORTEX_M3, GCC, WARNINGS, Tools, compiled, predictions, ran, write
 from tests.helpers import model_of
 
-EXHIBITS = ["dense, deep", "two stages", "genreg-2", "standardised features", "int8, deep", "int8, raw values 0 to 16"]
+EXHIBITS = ["dense, deep", "two stages", "genreg-2", "standardised features", "maps, two stages", "layer of residual"]
+EXHIBITS += ["int8, deep", "int8, raw values 0 to 16"]
 
 
 def large() -> Model:

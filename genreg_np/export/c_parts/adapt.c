@@ -1,12 +1,12 @@
-/* The largest or the mean values of size x size windows that cover each map, evenly spread. */
-static void adapt(const float *restrict maps, int channels, int height, int width, int size, int largest,
-                  float *restrict pooled)
+/* The largest or the mean values of SIZE x SIZE windows that cover each map, evenly spread. */
+static void adapt_SIZE(const float *restrict maps, int channels, int height, int width, int largest,
+                       float *restrict pooled)
 {
-    for (int window = 0; window < channels * size * size; window++) {
-        const float *map = maps + window / (size * size) * height * width;
-        const int i = window / size % size, j = window % size;
-        const int top = i * height / size, bottom = ((i + 1) * height + size - 1) / size;
-        const int left = j * width / size, right = ((j + 1) * width + size - 1) / size;
+    for (int window = 0; window < channels * SIZE * SIZE; window++) {
+        const float *map = maps + window / (SIZE * SIZE) * height * width;
+        const int i = window / SIZE % SIZE, j = window % SIZE;
+        const int top = i * height / SIZE, bottom = ((i + 1) * height + SIZE - 1) / SIZE;
+        const int left = j * width / SIZE, right = ((j + 1) * width + SIZE - 1) / SIZE;
         float found = largest ? map[top * width + left] : 0.0F;
         for (int y = top; y < bottom; y++)
             for (int x = left; x < right; x++) {

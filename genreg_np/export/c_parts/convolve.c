@@ -4,6 +4,7 @@ static void see_FILTERS_SIZE(const float *restrict maps, const int32_t *restrict
 {
     TAPS
     for (int p = 0; p < count; p++) {
+        const float SEEN;
         ADDED
     }
 }
