@@ -58,8 +58,13 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     return MissingExtraError(f"{package} is needed to {purpose}: pip install 'genreg-np[{extra}]'")
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return " (did you mean ...?)" for the nearest known name; nothing where none is near."""
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return " (did you mean ...?)" for the nearest known name, or the list of known names."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f" (did you mean {near[0]!r}?)" if near else f" (known: {', '.join(known)})"
+    return nearest(name, known) or f" (known: {', '.join(known)})"

@@ -85,7 +85,7 @@ def test_a_vertical_network_is_saved_as_a_plain_one_and_predicts_the_same() -> N
     assert [layer["outputs"] for layer in model.header["network"]["layers"]] == [8, 6, 4]
     images = DATASET.test.inputs
     features = evolution.network.features(images, DATASET.input_range)
-    stack, backend = evolution.context.descent.stack, evolution.backend
+    stack, backend = evolution.context.descent.network.stack, evolution.backend
     from genreg_np.backends.gradients import separate
 
     parameters = separate(evolution.network, model.genes[None])

@@ -14,7 +14,6 @@ Shapes: M training images, N of a batch.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,11 +51,6 @@ class Descent:
 
     def __post_init__(self) -> None:
         check_gradients(self.network)
-
-    @functools.cached_property
-    def stack(self) -> Stack:
-        """The network's learning layers."""
-        return Stack(self.network.learning)
 
 
 @dataclass(frozen=True)
@@ -175,7 +169,7 @@ class GradientBackend:
         with self.computing(), np.errstate(all="ignore"):  # a network that diverges is told by its loss
             genes = self.to_device(genes)
             xp = array_module(genes)
-            stack = descent.stack
+            stack = descent.network.stack
             parameters = separate(descent.network, genes)
             moments = descent.optimiser.start(parameters)
             total = xp.zeros(len(genes), np.float32)

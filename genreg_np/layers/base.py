@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 
 from genreg_np.errors import UsageError
 from genreg_np.layers.groups import Gene, Groups
+from genreg_np.settings import whole_numbers
 from genreg_np.streams import Purpose, Stream
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -276,6 +277,20 @@ def columns_of(maps: Array, axes: int = 3) -> Array:
 def by_channel(values: Array, channels: int) -> Array:
     """Return columns (..., I, N) as (..., C, positions, N)."""
     return values.reshape(*values.shape[:-2], channels, -1, values.shape[-1])
+
+
+def maps_shape(shape: Any, what: str) -> tuple[int, int, int]:
+    """Return the extents of maps as (C, H, W).
+
+    Raises
+    ------
+    UsageError
+        If they are no three whole numbers from 1 on; `what` takes them.
+    """
+    extents = whole_numbers(shape, f"shape of {what}", least=1)
+    if len(extents) != 3:
+        raise UsageError(f"{what} takes maps (C, H, W), not {extents}")
+    return extents[0], extents[1], extents[2]
 
 
 def as_maps(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,43 +36,94 @@ from genreg_np.layers.base import (
     as_maps,
     columns_of,
     maps_of,
+    maps_shape,
 )
 from genreg_np.layers.groups import Gene, Groups, matrix_groups
-from genreg_np.settings import whole_number, whole_numbers
+from genreg_np.settings import whole_number
 
 MOST_SIZE = 9  # K
 
 
 @dataclass(frozen=True)
-class Convolution(Layer):
+class Filters(Layer):
+    """What convolution and transposed convolution have in common: maps, and filters of K x K at a stride.
+
+    Raises
+    ------
+    UsageError
+        For inputs that are no maps, or numbers out of range.
+    """
+
+    noun: ClassVar[str]  # what messages call it
+    word: ClassVar[str]  # what a network in words calls it
+    shape: tuple[int, int, int]  # C, H, W of what goes in
+    filters: int  # F
+    size: int  # K
+    stride: int = 1  # s
+    same: bool = False  # whether extents change by the stride alone
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", maps_shape(self.shape, self.noun))
+        for name, most in (("filters", 1 << 20), ("size", MOST_SIZE), ("stride", 1 << 20)):
+            number = whole_number(getattr(self, name), f"{name} of {self.noun}", least=1)
+            if number > most:
+                raise UsageError(f"{name} {number} of {self.noun} is more than {most:,}")
+            object.__setattr__(self, name, number)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of what comes out."""
+        raise NotImplementedError
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return (F, rows, columns)."""
+        as_maps(shape, self.shape)
+        return (self.filters, *self.grid)
+
+    def words(self) -> str:
+        """Return e.g. "conv 16 3 stride 2 same"."""
+        stride = f" stride {self.stride}" if self.stride > 1 else ""
+        return f"{self.word} {self.filters} {self.size}{stride}" + (" same" if self.same else "")
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {
+            "shape": list(self.shape),
+            "filters": self.filters,
+            "size": self.size,
+            "stride": self.stride,
+            "same": self.same,
+        }
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Self:
+        """Return the layer that a model file describes."""
+        return cls(tuple(described["shape"]), *(described[name] for name in ("filters", "size", "stride", "same")))
+
+    def check_gradient(self) -> None:
+        """Nothing to refuse."""
+
+
+@dataclass(frozen=True)
+class Convolution(Filters):
     """Filters that slide over maps.
 
     Raises
     ------
     UsageError
-        For extents that are no whole numbers, or filters larger than what they slide over.
+        For filters larger than what they slide over.
     """
 
     kind: ClassVar[str] = "convolution"
-    shape: tuple[int, int, int]  # C, H, W of what goes in
-    filters: int  # F
-    size: int  # K
-    stride: int = 1  # s
-    same: bool = False  # whether zeros around the maps keep their extents
+    noun: ClassVar[str] = "a convolution"
+    word: ClassVar[str] = "conv"
 
     def __post_init__(self) -> None:
-        shape = whole_numbers(self.shape, "shape of a convolution", least=1)
-        if len(shape) != 3:
-            raise UsageError(f"a convolution slides over maps (C, H, W), not over {shape}")
-        object.__setattr__(self, "shape", shape)
-        for name, most in (("filters", 1 << 20), ("size", MOST_SIZE), ("stride", 1 << 20)):
-            number = whole_number(getattr(self, name), f"{name} of a convolution", least=1)
-            if number > most:
-                raise UsageError(f"{name} {number} of a convolution is more than {most:,}")
-            object.__setattr__(self, name, number)
-        if self.size > min(shape[1:]) and not self.same:
+        super().__post_init__()
+        _, height, width = self.shape
+        if self.size > min(height, width) and not self.same:
             raise UsageError(
-                f"filters of {self.size} x {self.size} are larger than the {shape[1]} x {shape[2]} they slide over: "
+                f"filters of {self.size} x {self.size} are larger than the {height} x {width} they slide over: "
                 "take smaller ones, or `same`"
             )
 
@@ -99,11 +150,6 @@ class Convolution(Layer):
         top, left = needed
         return (top // 2, top - top // 2), (left // 2, left - left // 2)
 
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return (F, rows, columns)."""
-        as_maps(shape, self.shape)
-        return (self.filters, *self.grid)
-
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Weights (F, C, K, K) and biases (F,)."""
@@ -114,34 +160,9 @@ class Convolution(Layer):
             Parameter("bias", (self.filters,), fan_in, "bias"),
         )
 
-    def words(self) -> str:
-        """Return e.g. "conv 16 3 stride 2 same"."""
-        stride = f" stride {self.stride}" if self.stride > 1 else ""
-        return f"conv {self.filters} {self.size}{stride}" + (" same" if self.same else "")
-
-    def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
-        return {
-            "shape": list(self.shape),
-            "filters": self.filters,
-            "size": self.size,
-            "stride": self.stride,
-            "same": self.same,
-        }
-
-    @classmethod
-    def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Convolution:
-        """Return the layer that a model file describes."""
-        return cls(
-            tuple(described["shape"]), described["filters"], described["size"], described["stride"], described["same"]
-        )
-
     def groups(self, gene: Gene) -> Groups:
         """Return what is exchanged as a whole: a filter with its bias where units are."""
         return matrix_groups([range(self.filters)], math.prod(self.parameters[0].shape[1:]), self.filters, gene)
-
-    def check_gradient(self) -> None:
-        """Nothing to refuse."""
 
     def scaled(self, arrays: Sequence[Array], scale: Array, shift: Array) -> list[Array] | None:
         """Return weights and biases that give scale * z + shift; none where channels are not filters."""

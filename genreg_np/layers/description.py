@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.errors import UsageError, did_you_mean, nearest
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.layers.activation import FUNCTIONS, Activation, Prelu
 from genreg_np.layers.base import Layer
@@ -217,7 +217,7 @@ def _value(kind: str, word: str | None) -> Any:
     if "|" in kind:
         choices = kind.split("|")
         if word not in choices:
-            raise UsageError(f"{word[:40]!r} must be one of {', '.join(choices)}{_hint(word, choices)}")
+            raise UsageError(f"{word[:40]!r} must be one of {', '.join(choices)}{nearest(word, choices)}")
         return word
     if kind == "P":
         if not re.fullmatch(r"[0-9]{0,9}\.?[0-9]{1,400}", word) or float(word) >= 1:
@@ -226,9 +226,3 @@ def _value(kind: str, word: str | None) -> Any:
     if not re.fullmatch(r"[0-9]{1,10}", word) or not 1 <= int(word) <= MOST_NUMBER:
         raise UsageError(f"{kind} = {word[:40]!r} must be a whole number from 1 to {MOST_NUMBER:,}")
     return int(word)
-
-
-def _hint(word: str, choices: Sequence[str]) -> str:
-    """Return the choice that was probably meant, if any."""
-    hint = did_you_mean(word, choices)
-    return hint if "did you mean" in hint else ""

@@ -17,8 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.errors import UsageError, did_you_mean
-from genreg_np.layers.base import PREDICTING, Array, Kept, Layer, Passing, array_module, as_maps, columns_of, maps_of
-from genreg_np.settings import whole_number, whole_numbers
+from genreg_np.layers.base import (
+    PREDICTING,
+    Array,
+    Kept,
+    Layer,
+    Passing,
+    array_module,
+    as_maps,
+    columns_of,
+    maps_of,
+    maps_shape,
+)
+from genreg_np.settings import whole_number
 
 METHODS = ("max", "avg")
 Window = tuple[slice, slice]
@@ -39,9 +50,7 @@ class _Windows(Layer):
     size: int  # of a window, or of the grid that comes out
 
     def __post_init__(self) -> None:
-        shape = whole_numbers(self.shape, "shape of pooled maps", least=1)
-        if len(shape) != 3:
-            raise UsageError(f"maps (C, H, W) are pooled, not {shape}")
+        shape = maps_shape(self.shape, "pooling")
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "size", whole_number(self.size, "size of pooling", least=1))
         if self.method not in METHODS:

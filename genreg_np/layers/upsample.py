@@ -24,7 +24,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.errors import UsageError
 from genreg_np.layers.base import (
     PREDICTING,
     Array,
@@ -37,18 +36,11 @@ from genreg_np.layers.base import (
     by_channel,
     columns_of,
     maps_of,
+    maps_shape,
 )
-from genreg_np.layers.convolution import MOST_SIZE, tap_places, taps
+from genreg_np.layers.convolution import Filters, tap_places, taps
 from genreg_np.layers.groups import Gene, Groups, transposed_groups
-from genreg_np.settings import whole_number, whole_numbers
-
-
-def _maps_shape(shape: Any, what: str) -> tuple[int, ...]:
-    """Return (C, H, W); refuse what is none."""
-    extents = whole_numbers(shape, f"shape of {what}", least=1)
-    if len(extents) != 3:
-        raise UsageError(f"{what} takes maps (C, H, W), not {extents}")
-    return extents
+from genreg_np.settings import whole_number
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,7 @@ class Upsample(Layer):
     factor: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", _maps_shape(self.shape, "an upsampling"))
+        object.__setattr__(self, "shape", maps_shape(self.shape, "an upsampling"))
         object.__setattr__(self, "factor", whole_number(self.factor, "factor of an upsampling", least=1))
 
     @classmethod
@@ -110,29 +102,12 @@ class Upsample(Layer):
 
 
 @dataclass(frozen=True)
-class TransposedConvolution(Layer):
-    """Filters that every value is multiplied by, added up where they overlap.
-
-    Raises
-    ------
-    UsageError
-        For inputs that are no maps, or numbers out of range.
-    """
+class TransposedConvolution(Filters):
+    """Filters that every value is multiplied by, added up where they overlap; where `same`, H s x W s come out."""
 
     kind: ClassVar[str] = "transposed-convolution"
-    shape: tuple[int, int, int]  # C, H, W of what goes in
-    filters: int  # F
-    size: int  # K
-    stride: int = 1  # s
-    same: bool = False  # whether H s x W s come out
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", _maps_shape(self.shape, "a transposed convolution"))
-        for name, most in (("filters", 1 << 20), ("size", MOST_SIZE), ("stride", 1 << 20)):
-            number = whole_number(getattr(self, name), f"{name} of a transposed convolution", least=1)
-            if number > most:
-                raise UsageError(f"{name} {number} of a transposed convolution is more than {most:,}")
-            object.__setattr__(self, name, number)
+    noun: ClassVar[str] = "a transposed convolution"
+    word: ClassVar[str] = "transposed"
 
     @classmethod
     def example(cls) -> tuple[TransposedConvolution, tuple[int, ...]]:
@@ -153,11 +128,6 @@ class TransposedConvolution(Layer):
         rows, columns = ((extent - 1) * self.stride - 2 * padding + self.size + beyond for extent in self.shape[1:])
         return rows, columns
 
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return (F, rows, columns)."""
-        as_maps(shape, self.shape)
-        return (self.filters, *self.grid)
-
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Weights (C, F, K, K) and biases (F,)."""
@@ -167,34 +137,9 @@ class TransposedConvolution(Layer):
             Parameter("bias", (self.filters,), self.filters * area, "bias"),
         )
 
-    def words(self) -> str:
-        """Return e.g. "transposed 16 4 stride 2 same"."""
-        stride = f" stride {self.stride}" if self.stride > 1 else ""
-        return f"transposed {self.filters} {self.size}{stride}" + (" same" if self.same else "")
-
-    def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
-        return {
-            "shape": list(self.shape),
-            "filters": self.filters,
-            "size": self.size,
-            "stride": self.stride,
-            "same": self.same,
-        }
-
-    @classmethod
-    def read(
-        cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str
-    ) -> TransposedConvolution:
-        """Return the layer that a model file describes."""
-        return cls(tuple(described["shape"]), *(described[name] for name in ("filters", "size", "stride", "same")))
-
     def groups(self, gene: Gene) -> Groups:
         """Return what is exchanged as a whole: a filter's weights and its bias where units are."""
         return transposed_groups(self.shape[0], self.filters, self.size**2, gene)
-
-    def check_gradient(self) -> None:
-        """Nothing to refuse."""
 
     def scaled(self, arrays: Sequence[Array], scale: Array, shift: Array) -> list[Array] | None:
         """Return weights and biases that give scale * a + shift; none where channels are not filters."""

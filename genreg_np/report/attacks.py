@@ -22,7 +22,6 @@ from genreg_np.backends.gradients import separate
 from genreg_np.backends.threads import in_order
 from genreg_np.errors import UsageError
 from genreg_np.layers.base import Array, array_module
-from genreg_np.layers.composite import Stack
 from genreg_np.layers.loss import negative_log_likelihood
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, Stream
@@ -88,7 +87,7 @@ def attack_images(
     """
     if network.fixed:
         raise UsageError(f"attacks change pixels, but this network begins with a layer of {network.fixed[0].kind}")
-    stack = Stack(network.learning)
+    stack = network.stack
     with backend.computing():
         parameters = separate(network, backend.to_device(genes[None]))
         xp = array_module(parameters[0])

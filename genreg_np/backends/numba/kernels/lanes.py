@@ -12,7 +12,7 @@ multiply-adds, and no sum leaves its register before the loop ends. Sums are tak
 places lane by lane, by fused multiply-adds (one rounding each), so they are the same to the bit however wide the
 registers are; no fastmath is needed for that. (A processor without such an instruction rounds twice.)
 
-The tables of offsets (Dukhan 2019, "The Indirect Convolution Algorithm") make these two fit any size of filters.
+The tables of offsets (Dukhan 2019, "The Indirect Convolution Algorithm") make the first two fit any size of filters.
 
 Sizes: LANES floats are a vector as far as memory goes: rows are multiples of it. WIDTH of them fit a register.
 """

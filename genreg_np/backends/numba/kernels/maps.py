@@ -55,32 +55,14 @@ def correlate_row(z, z_filter, z_place, v, v_place, offsets, first, last, tiles,
                     z[place + f * z_filter + t : place + f * z_filter + t + size] = np.float32(0)
             elif width >= PLACES:
                 lanes.products(
-                    z,
-                    INT(z_filter),
-                    INT(place + t),
-                    v,
-                    INT(v_place + t),
-                    offsets,
-                    (first, last),
-                    part,
-                    each,
-                    w,
-                    weights,
-                )
+                    z, INT(z_filter), INT(place + t), v, INT(v_place + t), offsets,
+                    (first, last), part, each, w, weights,
+                )  # fmt: skip
             else:
                 lanes.products_of_one(
-                    z,
-                    INT(z_filter),
-                    INT(place + t),
-                    v,
-                    INT(v_place + t),
-                    offsets,
-                    (first, last),
-                    part,
-                    each,
-                    w,
-                    weights,
-                )
+                    z, INT(z_filter), INT(place + t), v, INT(v_place + t), offsets,
+                    (first, last), part, each, w, weights,
+                )  # fmt: skip
 
 
 @kernel()
