@@ -39,17 +39,20 @@ MOST_EXPANSION = 1100  # bytes that a byte of a compressed file may become
 CHUNK_BYTES = 16 << 20  # inputs are taken in pieces of about this size, so that any batch fits in memory
 MOST_VALUES = 1 << 22  # of an input and of a layer: a small file must not ask for more memory than real models need
 MOST_ROOM = 1 << 28  # bytes that a layer may need to compute one input, and about what a batch takes between layers
-CACHE_BYTES, OF_MAPS = 1 << 19, ("convolution", "transposed-convolution")  # what filters are given at a time
+CACHE_BYTES = 1 << 19  # what filters are given at a time
 MOST_LAYERS, MOST_NESTING, MOST_HEADER_BYTES, MOST_NPY_HEADER = 1000, 32, 4 << 20, 1 << 16
 BYTE, ONE_BYTE = np.dtype(np.uint8), np.float32(255)
 BEYOND = "the model's outputs are no finite numbers: its weights and these inputs are too large for float32"
 SCALES = ("prelu", "scale-shift", "group-norm", "instance-norm", "layer-norm")
-WEIGHTED = ("dense", "dense-int8", "convolution", "transposed-convolution", "residual", "concatenate", *SCALES)
+SUMS = ("dense-int8", "convolution-int8", "transposed-convolution-int8", "pooling-int8", "adaptive-pooling-int8")
+INT8 = ("quantise", *SUMS, "residual-int8", "lookup-int8", "normalisation-int8")
+LEARNED = ("convolution", "transposed-convolution", "residual", "concatenate", *SCALES)
+WEIGHTED = ("dense", *LEARNED, *INT8[1:])
 PLAIN = ("activation", "pooling", "adaptive-pooling", "upsample", "minibatch-deviation")
 ELSEWHERE = {  # which file has which kinds of layers, where this one has not
-    **dict.fromkeys(("standardise", "project", "branches", *WEIGHTED[2:], *PLAIN), "infer_layers"),
+    **dict.fromkeys(("standardise", "project", "branches", *LEARNED, *PLAIN), "infer_layers"),
     **dict.fromkeys(("levels", "deskew", "detectors", "responses", "statistics"), "infer_images"),
-    **dict.fromkeys(("quantise", "dense-int8"), "infer_int8"),
+    **dict.fromkeys(INT8, "infer_int8"),
 }
 NPY_HEADER = re.compile(  # what NumPy writes, and what others write after it; NumPy's own parser reads much more
     r"\{\s*'descr'\s*:\s*'([<>|=]?[?A-Zb-z][0-9]{0,9})'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*"
@@ -192,7 +195,7 @@ def _header(stored: Any) -> dict[str, Any]:
     if len(stored) > MOST_HEADER_BYTES:
         raise ModelError(f"its header takes {len(stored):,} bytes, more than the limit of {MOST_HEADER_BYTES:,}")
     try:
-        header = json.loads(stored.tobytes().decode("utf-8"), parse_constant=_refuse)
+        header = json.loads(stored.tobytes().decode("utf-8"), parse_constant=int)  # int takes no NaN
     except (ValueError, RecursionError):
         raise ModelError("its header is damaged") from None
     require(is_shallow(header), f"its header is nested deeper than {MOST_NESTING} levels")
@@ -387,7 +390,9 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
         swapped = index and kind == "pooling" and layer["method"] == "max" and layers[index - 1]["kind"] == "activation"
         functions.insert(len(functions) - bool(swapped), function)
     # More than usually arrive: a wide layer must not blow up a long batch. What filters see is quickest in the cache.
-    rows = max(1, (CACHE_BYTES if any(layer["kind"] in OF_MAPS for layer in layers) else MOST_ROOM) // (4 * widest))
+    rows = max(
+        1, (CACHE_BYTES if any("convolution" in layer["kind"] for layer in layers) else MOST_ROOM) // (4 * widest)
+    )
 
     def run(x: np.ndarray) -> np.ndarray:
         if len(x) > rows:
@@ -516,10 +521,6 @@ def is_shallow(value: Any, levels: int = MOST_NESTING) -> bool:
     """Whether lists and mappings of JSON are nested at most so deep."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return levels > 0 and all(is_shallow(part, levels - 1) for part in inner)
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _array(inputs: Any) -> np.ndarray:

@@ -22,6 +22,7 @@ import numpy as np
 if "ModelError" not in globals():  # outside a package, infer.py has put all its names here
     from .infer import (
         ACTIVATIONS,
+        INT8,
         LAYERS,
         MOST_VALUES,
         Arrays,
@@ -313,12 +314,15 @@ def _flag(layer: dict[str, Any], key: str, name: str) -> bool:
 
 
 def _method(layer: dict[str, Any], name: str) -> tuple[np.ufunc, bool]:
-    """Return what pooling combines two values with, and whether it divides by how many there are."""
+    """Return what pooling combines two values with, and whether it divides by how many there are.
+
+    Sums of integers are not divided: what rescales them does that, too.
+    """
     require(layer["method"] in ("max", "avg"), f"{name} pools in an unknown way; use a newer infer.py")
-    return (np.maximum, False) if layer["method"] == "max" else (np.add, True)
+    return (np.maximum, False) if layer["method"] == "max" else (np.add, layer["kind"] not in INT8)
 
 
-NO_BRANCH = ("branches", "dense", "quantise", "dense-int8")  # what is no part of a branch
+NO_BRANCH = ("branches", "dense", *INT8)  # what is no part of a branch
 LAYERS |= {
     "standardise": _standardise,
     "project": _project,

@@ -29,7 +29,7 @@ from genreg_np.runs.evolution import Evolution
 
 infer.complete([{"kind": kind} for kind in infer.ELSEWHERE])
 KINDS = dict(infer.LAYERS)  # of layers, and what makes them at run time
-INT8 = {"quantise", "dense-int8"}  # of which, what `--int8` makes of a model: they are run, and never trained
+INT8 = set(infer.INT8)  # of which, what `--int8` makes of a model: they are run, and never trained
 MAPS = {*infer.WEIGHTED, *infer.PLAIN} - INT8 - {"dense"}  # of which, those of maps, and stacks of them
 ROOT = Path(__file__).resolve().parents[1]
 

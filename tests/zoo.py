@@ -17,9 +17,12 @@ from genreg_np.export import kinds_of, target
 from genreg_np.export.quantise import quantise
 from genreg_np.layers import REGISTRY, layer_class
 from genreg_np.layers.activation import Activation, Prelu
+from genreg_np.layers.branching import Concatenate, Residual
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
+from genreg_np.layers.normalise import GroupNorm, InstanceNorm, ScaleShift
 from genreg_np.layers.pooling import AdaptivePooling, Pooling
+from genreg_np.layers.upsample import TransposedConvolution, Upsample
 from genreg_np.model import Model, Network
 from tests import test_detector_bank, test_genreg_2
 from tests.helpers import KINDS, model_of
@@ -125,9 +128,45 @@ def _maps() -> Exhibit:
     return Exhibit(model_of(Network((10, 10), layers)), test_detector_bank.DATASET.test.inputs)
 
 
+def _deep() -> Exhibit:
+    """Return maps that go through stacks in stacks, as a search may put them together."""
+    maps = (6, 10, 10)
+    inner = (
+        Convolution(maps, 6, 3, same=True),
+        GroupNorm(maps, 2),
+        Activation(600, "elu"),
+        Residual(maps, (Convolution(maps, 6, 1), Activation(600, "tanh"))),
+    )
+    branches = (
+        (Pooling(maps, "avg", 2),),
+        (Convolution(maps, 4, 3, 2, same=True), Activation(100, "sigmoid")),
+        (Pooling(maps, "max", 2),),
+    )
+    layers = (
+        Convolution((1, 10, 10), 6, 3, same=True),
+        ScaleShift(maps),
+        Prelu(maps),
+        Residual(maps, inner),
+        Activation(600, "relu"),
+        Concatenate(maps, branches),
+        Upsample((16, 5, 5), 2),
+        Convolution((16, 10, 10), 5, 5, 2),
+        Pooling((5, 3, 3), "max", 2, 1),
+        Activation(20, "leaky-relu"),
+        TransposedConvolution((5, 2, 2), 3, 3, 2),
+        InstanceNorm((3, 5, 5)),
+        AdaptivePooling((3, 5, 5), "avg", 3),
+        Dense(27, 4, "tanh"),
+        Dense(4, 3),
+    )
+    return Exhibit(model_of(Network((10, 10), layers)), test_detector_bank.DATASET.test.inputs)
+
+
 # Kinds that the models below have; every other kind that a saved model can have has an exhibit of its own, last.
 IMAGES = ("levels", "deskew", "detectors", "branches", "responses", "statistics", "standardise", "project")
 SHOWN = ("dense", *IMAGES, "convolution", "activation", "prelu", "pooling", "adaptive-pooling")
+ALONE = [kind for kind in REGISTRY if kind in KINDS and kind not in SHOWN]
+BANKS = ("detectors, not deskewed", "deskew and detectors", "two stages", "branches, hidden layer")
 MAKERS = {
     **{f"dense, {activation}": functools.partial(_dense, (7,), activation) for activation in infer.ACTIVATIONS},
     "dense, no hidden layer": functools.partial(_dense, ()),
@@ -148,7 +187,11 @@ MAKERS = {
     "int8, values": functools.partial(_int8, "values, not classes"),
     "int8, raw values 0 to 16": functools.partial(_int8, "raw values 0 to 16"),
     "maps, two stages": _maps,
-    **{f"layer of {kind}": functools.partial(_layer, kind) for kind in REGISTRY if kind in KINDS and kind not in SHOWN},
+    "maps, stacks in stacks": _deep,
+    **{f"layer of {kind}": functools.partial(_layer, kind) for kind in ALONE},
+    **{f"int8, {name}": functools.partial(_int8, name) for name in ("maps, two stages", "maps, stacks in stacks")},
+    **{f"int8, {name}": functools.partial(_int8, name) for name in BANKS},
+    **{f"int8, layer of {kind}": functools.partial(_int8, f"layer of {kind}") for kind in ALONE},
 }
 ZOO = tuple(MAKERS)
 

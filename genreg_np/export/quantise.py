@@ -1,58 +1,52 @@
 """Quantise: a model of float32 weights becomes one of 8-bit integers, after training.
 
     quantise     q = cut(floor(a x + b))                  a = scale / step,  b = 1/2 - mean scale / step
-    each layer   W[o, i] = s[o] w[o, i]                   w = round(W / s), s[o] = max over i of |W[o, i]| / 127 or more
+    filters      W[o, i] = s[o] w[o, i]                   w = round(W / s), s[o] = max over i of |W[o, i]| / 127 or more
                  acc = sum of w q + round(bias / (s step))
                  pre-activation = acc s[o] step           step: what one unit of q stands for
-                 t = floor((acc m[o] + half) / 2**shift)  m[o] = round(s[o] step / grid 2**shift)
-    hidden       q = table[t - low] = round(a(t grid) / the activation's step)
+                 t = floor((acc m[o] + half) / 2**shift)  m[o] = round(s[o] step / unit 2**shift)
+    activation   q = table[t - low], or t cut to low .. 127
     last         logit = t unit
 
-`step` of inputs in 0 .. 1 is 1/127, of others the largest magnitude met in calibration over 127. The grid of a bounded
-activation is fixed (GRIDS); that of one without bounds is its step, its largest value met in calibration over 127.
-infer_int8.py has the arithmetic these numbers are used in; docs/int8.md defines it.
+`step` of inputs in 0 .. 1 is 1/127, of others the largest magnitude met in calibration over 127; so is that of what
+layers give. whole.py has how numbers are rounded, nodes.py the layers as they are taken, infer_int8.py the arithmetic
+these numbers are used in; docs/int8.md defines it.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import infer, infer_int8
+from genreg_np import infer, infer_layers
 from genreg_np.errors import UsageError
-from genreg_np.model import Dense, Float32, Model
+from genreg_np.export import kinds_of
+from genreg_np.export.nodes import FILTERS, Header, Node, Parts, folded, nodes_of, observe, written
+from genreg_np.export.whole import (
+    BEYOND,
+    LARGEST,
+    SWITCHES,
+    Float64,
+    Whole,
+    grid_of,
+    multipliers,
+    output_step,
+    rounded,
+    rows_of,
+    step_of,
+    unit_of,
+)
+from genreg_np.infer_int8 import MOST_LEVEL
+from genreg_np.layers.pooling import AdaptivePooling
+from genreg_np.model import Float32, Model
 
-Parts = dict[str, NDArray[np.generic]]
-
-LARGEST = infer_int8.MOST_INT8
-WIDEST_TABLE = 4096  # entries on either side of 0
-BIAS_BITS = 23  # a bias of more units would leave too few bits to its row's multiplier
-SUM_BITS = 30  # sums stay below 2**30 units, and a little for rounding
-LOGIT_BITS = 22  # logits stay below 2**22 units
-MULTIPLIER_BITS = 30
-PRODUCT_BITS = 52  # acc * multiplier stays below 2**52
-MOST_SHIFT = 46
-UNITS = (-40, 40)  # the powers of two that a logit's unit may be
-GRIDS = {  # activation: what one step of t stands for, the largest |t| in the table, what one unit of q stands for
-    "tanh": (1 / 128, 512, 1 / LARGEST),
-    "sigmoid": (1 / 64, 512, 1 / LARGEST),
-}
-BEYOND = "the model cannot be computed in 8-bit integers"
-SWITCHES = ("step", "sign")  # only the sign of acc counts: t = acc
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How a layer's whole numbers stand for real ones."""
-
-    grid: float  # pre-activation of one step of t
-    low: int  # the first t of the table
-    high: int  # and the last
-    step: float  # output of one unit of q
+DENSE_BITS, SLID_BITS = 30.0, 23.5  # of sums: those of filters that slide are exact in float32
+OF_LEVELS = ("levels", "deskew", "detectors", "branches")  # whole numbers already, where nothing else is in branches
+NORMS = ("group-norm", "instance-norm", "layer-norm")
+TABLED = ("activation", "prelu", "scale-shift")
+MOVING = ("upsample", "minibatch-deviation")
+POOLING = ("pooling", "adaptive-pooling")
+TAKES = frozenset({*OF_LEVELS, "standardise", *FILTERS, *NORMS, *TABLED, *MOVING, *POOLING, "residual", "concatenate"})
 
 
 def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
@@ -61,7 +55,6 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
     Parameters
     ----------
     model : Model
-        Dense layers on the inputs themselves, or on standardised ones.
     inputs : (N, *input_shape)
         Images or features to calibrate by: what the model is to meet, best of the validation split.
 
@@ -70,139 +63,203 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
     UsageError
         For a layer that int8 cannot express; it is named.
     """
-    check(model)
-    network = model.network
+    levels, standard, learned = _apart(model)
     features = model.prepare(inputs)
     if not len(features):
         raise UsageError("there are no inputs to calibrate by: int8 needs at least one")
-    layers: list[dict[str, Any]] = []
-    arrays: dict[str, NDArray[np.generic]] = {}
-
-    def add(header: dict[str, Any], parts: Parts) -> None:
-        arrays.update({f"layers.{len(layers)}.{name}": part for name, part in parts.items()})
-        layers.append(header)
-
     with np.errstate(over="ignore", invalid="ignore"):
-        values = network.fixed[0].apply(features) if network.fixed else features
-        header, parts, step = _inputs(model, values)
-        add(header, parts)
-        for layer, (weight, bias) in zip(network.dense, network.unpack(model.genes), strict=True):
-            before = values @ weight.T + bias
-            values = infer.ACTIVATIONS[layer.activation](before)
-            used = None if layer is network.dense[-1] else _scale(layer, before, values)
-            add(*_layer(layer, weight, bias, step, used))
-            step = used.step if used else step
-    whole_header = model.header | {"network": {"input_shape": list(model.input_shape), "layers": layers}}
-    return Model(whole_header, arrays)
+        observe([*levels, *standard, *learned], features)
+        mean, scale = np.zeros(1), np.ones(1)
+        if standard:
+            mean, scale = (standard[0].arrays[part].astype(np.float64) for part in ("mean", "scale"))
+        if levels:
+            first, *rest = learned
+            scaled = Node(
+                first.name, first.header, first.arrays | {"weight": first.arrays["weight"].astype(np.float64) * scale}
+            )
+            scaled.largest, then = first.largest, _next(rest)
+            made, step = _sums(scaled, then, 1.0, not rest, mean)
+            found = [*levels, made, *_stack(rest, step, ends=True)[0]]
+        else:
+            first, step = _inputs(model, features, mean, scale)
+            found = [first, *_stack(learned, step, ends=True)[0]]
+    layers, arrays = written(found)
+    try:
+        return Model(model.header | {"network": {"input_shape": list(model.input_shape), "layers": layers}}, arrays)
+    except infer.ModelError as error:
+        raise UsageError(f"{BEYOND}: {error}") from None
 
 
 def check(model: Model) -> None:
     """Raise a UsageError that names the first layer that int8 cannot express."""
-    layers = model.header["network"]["layers"]
-    for index, layer in enumerate(layers):
-        if layer["kind"] in ("quantise", "dense-int8"):
-            raise UsageError("the model is one of 8-bit integers already")
-        if layer["kind"] != "dense" and not (layer["kind"] == "standardise" and index == 0):
-            raise UsageError(f"layer {index} ({layer['kind']}) cannot be computed in 8-bit integers: leave out --int8")
-    if layers[-1]["activation"] != "linear":
-        raise UsageError(
-            f"layer {len(layers) - 1} (dense, {layers[-1]['activation']}) cannot be computed in 8-bit integers: "
-            "the last layer must be linear"
-        )
+    _apart(model)
 
 
-def _inputs(model: Model, features: Float32) -> tuple[dict[str, Any], Parts, float]:
+def _apart(model: Model) -> tuple[list[Node], list[Node], list[Node]]:
+    """Return the layers that give levels, then one that standardises or none, and all that learn, folded."""
+    kinds = list(kinds_of(model.header["network"]["layers"]))
+    if any(kind in infer.INT8 for _, kind in kinds):
+        raise UsageError("the model is one of 8-bit integers already")
+    nodes = nodes_of(model)
+    levels = next(index for index, node in enumerate([*nodes, None]) if node is None or node.kind not in OF_LEVELS)
+    learned = levels + (levels < len(nodes) and nodes[levels].kind == "standardise")
+    fitting = {node.name for node in nodes[levels:learned]}
+    for name, kind in kinds:
+        if kind not in TAKES or (kind == "standardise" and name not in fitting):
+            raise _refused(name, kind)
+    found = folded(nodes[learned:])
+    if levels and found[0].kind != "dense":
+        raise _refused(found[0].name, found[0].kind, ": only a dense layer takes levels")
+    last = found[-1]
+    if last.kind not in FILTERS and (last.kind not in POOLING or last.takes_largest):
+        kind = f"{last.kind}, {last.header['function']}" if last.kind == "activation" else last.kind
+        raise _refused(last.name, kind, ": the last layer must be linear, dense or of filters")
+    return nodes[:levels], nodes[levels:learned], found
+
+
+def _refused(name: str, kind: str, why: str = "") -> UsageError:
+    return UsageError(f"{name} ({kind}) cannot be computed in 8-bit integers{why or ': leave out --int8'}")
+
+
+def _inputs(model: Model, features: Float32, mean: Float64, scale: Float64) -> tuple[Node, float]:
     """Return the layer that turns inputs into whole numbers, and what one of them stands for."""
-    mean, scale = np.zeros(features.shape[1]), np.ones(features.shape[1])
-    if fixed := model.network.fixed:
-        mean, scale = (np.asarray(part, np.float64) for part in fixed[0].arrays().values())
-    bounded = not fixed and features.min() >= 0 and features.max() <= 1 and model.input_range is not None
-    step = 1 / LARGEST if bounded else _step(features)
-    a, b = (scale / step).astype(np.float32), (0.5 - mean * scale / step).astype(np.float32)
+    width = features.shape[1]
+    bounded = not mean.any() and features.min() >= 0 and features.max() <= 1 and model.input_range is not None
+    values = features if len(mean) == 1 else (features - mean) * scale
+    step = 1 / LARGEST if bounded else step_of(float(np.abs(values).max()))
+    a, b = (np.broadcast_to(part, width).astype(np.float32) for part in (scale / step, 0.5 - mean * scale / step))
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise UsageError(f"{BEYOND}: inputs are too near 0, or too far from it")
-    header = {"kind": "quantise", "inputs": features.shape[1], "low": 0 if bounded else -LARGEST}
-    return header, {"a": a, "b": b}, step
+    header = {"kind": "quantise", "inputs": width, "low": 0 if bounded else -LARGEST}
+    return Node("the inputs", header, {"a": a, "b": b}), step
 
 
-def _layer(
-    layer: Dense, weight: Float32, bias: Float32, step: float, used: Scale | None
-) -> tuple[dict[str, Any], Parts]:
-    """Return a dense layer in whole numbers; `used` is None for the last."""
-    row, whole, added = _rows(weight, bias, step)
-    most = LARGEST * np.abs(whole).sum(axis=1) + np.abs(added)  # no sum is larger
-    header: dict[str, Any] = {"kind": "dense-int8", "inputs": layer.inputs, "outputs": layer.outputs}
-    header |= {"activation": layer.activation}
-    parts: Parts = {"weight": whole.astype(np.int8), "bias": added.astype(np.int32)}
-    if used is None:
-        header["unit"] = unit = _unit(float((most * row).max()) * step)
-        ratio = row * step / unit
+def _stack(nodes: list[Node], step: float, ends: bool = False) -> tuple[list[Node], float]:
+    """Return layers in whole numbers, and what 1 of what they give stands for; the last gives logits if it `ends`."""
+    found: list[Node] = []
+    rest = list(nodes)
+    while rest:
+        node = rest.pop(0)
+        if node.kind in FILTERS or (node.kind in POOLING and not node.takes_largest):
+            then = _next(rest)
+            made, step = _sums(node, then, step, ends and not rest)
+        elif node.kind in TABLED:
+            several = [node]
+            while rest and rest[0].kind in TABLED:
+                several.append(rest.pop(0))
+            made, step = _lookup(several, step)
+        elif node.kind in NORMS:
+            made, step = _normalised(node, _next(rest, "relu"), step)
+        elif node.kind == "residual":
+            made, step = _added(node, _next(rest, "relu"), step)
+        elif node.kind == "concatenate":
+            made, step = _side_by_side(node, step)
+        else:
+            made = Node(node.name, node.header, node.arrays)  # it moves integers as it moves floats
+        found.append(made)
+    return found, step
+
+
+def _next(rest: list[Node], function: str = "") -> Node | None:
+    """Take an activation off the layers that come next: any, or one of this function."""
+    taken = rest and rest[0].kind == "activation" and function in ("", rest[0].header["function"])
+    return rest.pop(0) if taken else None
+
+
+def _sums(node: Node, then: Node | None, step: float, last: bool, mean: Float64 | None = None) -> tuple[Node, float]:
+    """Return a layer that adds up, and its activation, in whole numbers; levels that arrive are `mean` too large."""
+    header: Header = node.header | {"kind": f"{node.kind}-int8"}
+    if node.kind in FILTERS:
+        parts, scale, most = _filters(node, step, mean)
+        header["activation"] = then.header["function"] if then else "linear"
+        header |= {} if mean is None else {"levels": True}
     else:
-        header["low"], parts["table"] = used.low, _table(layer, used)
-        ratio = np.minimum(row * step / used.grid, used.high - used.low + 1)  # there, 1 of acc leaves the table already
-    multiplier, header["shift"] = np.ones(layer.outputs), 0
-    if layer.activation not in SWITCHES:
-        multiplier, header["shift"] = _multiplier(ratio, most)
-    parts["multiplier"] = multiplier.astype(np.int32)
-    return header, parts
+        counts = _counts(node)
+        parts, scale, most = {}, step / counts, LARGEST * counts
+    multiplier, shift = np.ones(len(most), np.int32), 0
+    if last:
+        header["unit"] = unit = unit_of(float((most * scale).max()))
+        multiplier, shift = multipliers(scale / unit, most)
+    else:
+        function = then.header["function"] if then else "linear"
+        grid = grid_of(function, node.largest, (then or node).largest)
+        header["low"], step = grid.low, grid.step
+        if grid.table is not None:
+            parts["table"] = grid.table
+        if function not in SWITCHES:  # a ratio of more than the table's length leaves it with 1 of acc already
+            multiplier, shift = multipliers(np.minimum(scale / grid.unit, grid.high - grid.low + 1), most)
+    header["shift"] = shift
+    return Node(node.name, header, parts | {"multiplier": multiplier}), step
 
 
-def _step(values: Float32) -> float:
-    """Return what one unit of q stands for, so that the largest of the values is 127."""
-    largest = float(np.abs(values).max())
-    if not math.isfinite(largest):
-        raise UsageError(f"{BEYOND}: weights are so large that layers give infinite values")
-    return (largest or 1) / LARGEST
+def _filters(node: Node, step: float, mean: Float64 | None) -> tuple[Parts, Float64, Whole]:
+    """Return weights and biases as whole numbers, what 1 of each output's sum stands for, and what none is beyond."""
+    weight, bias = (node.arrays[part].astype(np.float64) for part in ("weight", "bias"))
+    across = node.kind == "transposed-convolution"
+    weight = weight.swapaxes(0, 1) if across else weight
+    rows = weight.reshape(len(bias), -1)
+    middle = np.zeros(1) if mean is None else mean
+    largest, bits = LARGEST if mean is None else MOST_LEVEL, DENSE_BITS if node.kind == "dense" else SLID_BITS
+    scale, whole = rows_of(rows, bias - (rows * middle).sum(axis=1), step, largest, bits)
+    added = np.rint(bias / (scale * step) - (whole * middle).sum(axis=1)).astype(np.int64)
+    shaped = whole.reshape(weight.shape).astype(np.int8)
+    parts: Parts = {"weight": np.ascontiguousarray(shaped.swapaxes(0, 1)) if across else shaped}
+    most: Whole = largest * np.abs(whole).sum(axis=1) + np.abs(added)
+    return parts | {"bias": added.astype(np.int32)}, scale * step, most
 
 
-def _rows(
-    weight: Float32, bias: Float32, step: float
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return each row's scale, its weights and its bias as whole numbers.
-
-    A bias far larger than its row's weights makes the scale coarser: those weights hardly count beside it.
-    """
-    magnitude, target = np.abs(weight.astype(np.float64)), np.abs(bias.astype(np.float64)) / step
-    sums = (LARGEST * magnitude.sum(axis=1) + target) / 2.0**SUM_BITS
-    row = np.max([magnitude.max(axis=1) / LARGEST, target / 2.0**BIAS_BITS, sums], axis=0)
-    row[row == 0] = row.max() or 1  # all zeros: any scale will do
-    return row, np.rint(weight / row[:, None]).astype(np.int64), np.rint(bias / (row * step)).astype(np.int64)
+def _counts(node: Node) -> Whole:
+    """Return how many values a window has whose mean is taken, (1,) or one for each window."""
+    if node.kind == "pooling":
+        return np.array([node.header["size"] ** 2])
+    spans = AdaptivePooling.read(node.header, {}, "").spans
+    heights, widths = (np.array([span.stop - span.start for span in along]) for along in spans)
+    return np.outer(heights, widths).ravel()
 
 
-def _unit(largest: float) -> float:
-    """Return what one unit of the logits stands for, a power of two; none of them is larger than `largest`."""
-    exponent = math.ceil(math.log2(largest or 1)) - LOGIT_BITS
-    if exponent > UNITS[1]:
-        raise UsageError(f"{BEYOND}: its logits may reach {largest:.0e}")
-    return 2.0 ** max(exponent, UNITS[0])
+def _lookup(nodes: list[Node], step: float) -> tuple[Node, float]:
+    """Return functions of each value, one after another, as a table of 8-bit integers for all channels, or each."""
+    shape, channels = [nodes[0].layer[0]], 1
+    for node in nodes:
+        if node.kind != "activation":
+            shape, channels = node.header["shape"], node.header["shape"][0]
+    values = np.tile(np.arange(-LARGEST, LARGEST + 1, dtype=np.float32) * np.float32(step), channels)[None]
+    for node in nodes:
+        header = node.header | {"inputs": values.size, "shape": [channels, values.size // channels]}
+        values = Node(node.name, header, node.arrays).layer[2](values)
+    step = output_step(nodes[-1].header.get("function", "linear"), nodes[-1].largest)
+    table = rounded(values.astype(np.float64).reshape(channels, -1), step)
+    return Node(nodes[0].name, {"kind": "lookup-int8", "shape": shape}, {"table": table}), step
 
 
-def _scale(layer: Dense, before: Float32, values: Float32) -> Scale:
-    """Return how a hidden layer's pre-activations and outputs become whole numbers."""
-    name = layer.activation
-    if name in SWITCHES:
-        return Scale(1.0, 0, 1, 1.0)
-    if name in GRIDS:
-        grid, most, step = GRIDS[name]
-        return Scale(grid, -most, most, step)
-    step = _step(values)
-    low = 0 if name == "relu" else -min(WIDEST_TABLE, math.ceil(float(np.abs(before).max()) / step))
-    return Scale(step, low, LARGEST, step)
+def _normalised(node: Node, then: Node | None, step: float) -> tuple[Node, float]:
+    """Return a normalisation, and a relu after it, in whole numbers."""
+    shape: list[int] = node.header["shape"]
+    groups = {"instance-norm": shape[0], "layer-norm": 1}.get(node.kind) or node.header["groups"]
+    near_zero = round((node.layer[0] // groups / step) ** 2 * infer_layers.NEAR_ZERO)
+    after = step_of((then or node).largest)
+    header = {"kind": "normalisation-int8", "shape": shape, "groups": groups, "near_zero": max(1, near_zero)}
+    scale, shift = (node.arrays[part].astype(np.float64) for part in ("scale", "shift"))
+    parts: Parts = {"a": (scale / after).astype(np.float32), "b": (0.5 + shift / after).astype(np.float32)}
+    return Node(node.name, header | {"low": 0 if then else -LARGEST}, parts), after
 
 
-def _table(layer: Dense, scale: Scale) -> NDArray[np.int8]:
-    """Return the activation of each step of t."""
-    t = np.arange(scale.low, scale.high + 1, dtype=np.float64) * scale.grid
-    values = infer.ACTIVATIONS[layer.activation](t)
-    return np.clip(np.floor(values / scale.step + 0.5), -LARGEST, LARGEST).astype(np.int8)
+def _added(node: Node, then: Node | None, step: float) -> tuple[Node, float]:
+    """Return a residual layer, and a relu after it, in whole numbers."""
+    inner, own = _stack(node.stacks[0], step)
+    after = step_of((then or node).largest)
+    found, shift = multipliers(np.array([step, own]) / after, np.array([LARGEST, LARGEST]))
+    header = {"kind": "residual-int8", "shape": node.header["shape"], "layers": [], "low": 0 if then else -LARGEST}
+    return Node(node.name, header | {"multipliers": found.tolist(), "shift": shift}, {}, [inner]), after
 
 
-def _multiplier(ratio: NDArray[np.float64], most: NDArray[np.int64]) -> tuple[NDArray[np.float64], int]:
-    """Return m (O,) and shift with m / 2**shift near the ratios, as fine as the bits of m and of acc * m allow.
-
-    A ratio beyond those bits is cut: every acc is then 0, or one unit of it past the end of any table, and stays so.
-    """
-    room = MULTIPLIER_BITS - math.log2(ratio.max()), PRODUCT_BITS - math.log2(max(float((most * ratio).max()), 1))
-    shift = max(0, min(MOST_SHIFT, math.floor(min(room))))
-    largest = np.minimum(2.0**MULTIPLIER_BITS, np.floor(2.0**PRODUCT_BITS / np.maximum(most, 1)))
-    return np.minimum(np.rint(ratio * 2.0**shift), largest), shift
+def _side_by_side(node: Node, step: float) -> tuple[Node, float]:
+    """Return stacks side by side, what they give brought to one step."""
+    made = [_stack(inner, step) for inner in node.stacks]
+    after = max(own for _, own in made)
+    for number, (inner, own) in enumerate(made):
+        if own != after:
+            width = node.stacks[number][-1].layer[1] if node.stacks[number] else 0
+            table = rounded(np.arange(-LARGEST, LARGEST + 1, dtype=np.float64) * own, after)[None]
+            inner.append(Node(node.name, {"kind": "lookup-int8", "shape": [width]}, {"table": table}))
+    return Node(node.name, node.header, {}, [inner for inner, _ in made]), after
