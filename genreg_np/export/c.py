@@ -11,14 +11,14 @@ in a structure that the application hands over.
 from __future__ import annotations
 
 from genreg_np.errors import UsageError
-from genreg_np.export import c_api, c_layers, c_main, c_maps
+from genreg_np.export import c_api, c_int8, c_layers, c_main, c_maps
 from genreg_np.export.c_input import Input
 from genreg_np.export.c_program import Program, Value
 from genreg_np.export.c_stack import stack
 from genreg_np.model import Model
 
 SUMMARY = "one header and one source file in C99, without malloc, and an example"
-LAYERS = {**c_layers.LAYERS, **c_maps.LAYERS}
+LAYERS = {**c_layers.LAYERS, **c_maps.LAYERS, **c_int8.LAYERS}
 TAKES = frozenset(LAYERS)
 
 # main.c, and the headers of C itself

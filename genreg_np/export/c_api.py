@@ -8,7 +8,7 @@ from typing import Any
 
 from genreg_np.export import c_text
 from genreg_np.export.c_input import literal
-from genreg_np.export.c_program import PARTS, ROOM, Program
+from genreg_np.export.c_program import BYTES, PARTS, ROOM, Program
 from genreg_np.version import __version__
 
 MOST_STACK = 16384  # bytes of room: the application has to place more
@@ -22,7 +22,7 @@ TELLING = {  # kind: entries of a layer that stand in the description of a netwo
 }
 INCLUDES = {  # header: what it is needed for
     "float.h": r"\bFLT_",
-    "math.h": r"\b(tanh|sin|cos|exp|expm1|fabs|sqrt)f\(",
+    "math.h": r"\b((tanh|sin|cos|exp|expm1|fabs|sqrt)f|sqrt)\(",
     "string.h": r"\bmem(cpy|move)\(",
 }
 
@@ -125,10 +125,22 @@ def _facts(api: Api) -> str:
         facts["Exact"] = "levels equal infer.py's with -ffp-contract=off, which gcc -std=c99 implies"
     lines = [f"/* {api.name}: {_described(program.model.header['network']['layers'])}.", " *"]
     lines += [f" * {key:<8}{value}" for key, value in facts.items()]
+    lines += _plan(program)
     lines += [" *", f" * Written by genreg-np {__version__}. */", f"#ifndef {macro}_H", f"#define {macro}_H", ""]
     lines += ["#include <stdint.h>", "", "#ifdef __cplusplus", 'extern "C" {', "#endif", ""]
     lines += [f"#define {macro}_{key} {value}" for key, value in _macros(api).items()]
     return "\n".join(lines)
+
+
+def _plan(program: Program) -> list[str]:
+    """Return which layers write into which buffer: where a layer's result lies until it is used."""
+    if not program.buffers:
+        return []
+    sizes = {name: f"{BYTES[ctype] * count:,} bytes" for name, (ctype, count) in program.buffers.items()}
+    long, wide = max(map(len, sizes)), max(map(len, sizes.values()))
+    return [" *", " * Buffers, and the layers, from 0 on, that write into each:"] + [
+        f" *     {name:<{long}}  {size:>{wide}}  {', '.join(program.writers[name])}" for name, size in sizes.items()
+    ]
 
 
 def _inputs(api: Api) -> list[str]:
@@ -178,7 +190,8 @@ def _described(layers: list[dict[str, Any]]) -> str:
     """Return a network in a line."""
     words = []
     for layer in layers:
-        words.append(" ".join(str(layer[key]) for key in ("kind", *TELLING.get(layer["kind"], ()))))
+        telling = TELLING.get(layer["kind"].removesuffix("-int8"), ())
+        words.append(" ".join(str(layer[key]) for key in ("kind", *telling)))
         if "dense" in layer["kind"]:
             words[-1] += f" {layer['outputs']}"
         if layer["kind"] == "dense" and layer["activation"] != "linear":

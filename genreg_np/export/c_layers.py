@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.errors import UsageError
-from genreg_np.export import c_text
 from genreg_np.export.c_program import Program, Value
-from genreg_np.export.c_stack import Header, Maker, label_of, stack
+from genreg_np.export.c_stack import Header, Maker, label_of, side_by_side
 
 
 def _levels_only(layer: Header, where: str, value: Value) -> str:
@@ -62,7 +61,7 @@ def _standardise(program: Program, layer: Header, where: str, value: Value, goal
 def _quantise(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
     label, width = label_of(where), layer["inputs"]
     a, b = (program.model.arrays[f"{where}.{part}"] for part in ("a", "b"))
-    result = program.result(f"quantised_{label}", "int8_t", width, goal)
+    result = program.numbers(width, goal, "int8_t")
     every = program.inputs.mapped()
     if value.kind == "raw" and len(every) and (a == a[0]).all() and (b == b[0]).all():
         one = {"kind": "quantise", "inputs": 1, "low": layer["low"]}
@@ -82,13 +81,19 @@ def _dense_int8(program: Program, layer: Header, where: str, value: Value, goal:
     )
     last = "unit" in layer
     sums = goal if last and goal else program.result("sums", "int32_t", outputs, None)
-    program.call(program.part("multiply_int8"), value.place, layer["inputs"], weight, bias, outputs, sums.place)
+    levels = layer.get("levels", False)
+    place = _levels_only(layer, where, value) if levels else value.place
+    multiply = program.part("multiply_levels" if levels else "multiply_int8")
+    program.call(multiply, place, layer["inputs"], weight, bias, outputs, sums.place)
     if last:
         program.call(program.part("rescale"), sums.place, outputs, multiplier, layer["shift"])
         return sums
-    table = arrays[f"{where}.table"]
+    result = program.numbers(outputs, goal, "int8_t")
+    table = arrays.get(f"{where}.table")
+    if table is None:
+        program.call(program.part("cut_int8"), sums.place, outputs, multiplier, layer["shift"], layer["low"], result.place)
+        return result
     named = program.constant(f"layer_{label}_table", table)
-    result = program.result(f"hidden_{label}", "int8_t", outputs, goal)
     program.call(
         program.part("activate_int8"), sums.place, outputs, multiplier, layer["shift"], named, layer["low"], table.size,
         result.place,
@@ -129,10 +134,23 @@ def _detectors(program: Program, layer: Header, where: str, value: Value, goal: 
     filters = program.constant(f"layer_{label}_filters", program.model.arrays[f"{where}.filters"])
     fields = {"channels": channels, "height": height, "width": width, "filters": filters, "count": layer["filters"]}
     fields |= {key: layer[key] for key in ("size", "margin", "window", "stride")}
-    fields |= {"is_signed": int(layer["signed"]), "gain": c_text.number(layer["gain"])}
+    fields["is_signed"] = int(layer["signed"])
+    fields["least"] = program.constant(f"layer_{label}_least", _least_sums(layer["gain"]))
     bank = program.record("Detectors", f"layer_{label}", fields)
     program.call(program.part("detectors"), images, f"&{bank}", response, result.place)
     return result
+
+
+def _least_sums(gain: float) -> NDArray[np.int32]:
+    """Return the least sum of a pool from which on it gives each level from 1 to 255, or 2**24 - 1, which none reaches.
+
+    Levels never fall as sums grow, as infer.py computes them in float32 too: so 24 halvings find the place.
+    """
+    levels, sums = np.arange(1, 256), np.zeros(255, np.int32)
+    for step in 2 ** np.arange(23, -1, -1, dtype=np.int32):
+        below = np.float32(gain) * np.sqrt((sums + step - 1).astype(np.float32)) < levels
+        sums += np.where(below, step, 0).astype(np.int32)
+    return sums
 
 
 def _responses(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
@@ -160,24 +178,6 @@ def _statistics(program: Program, layer: Header, where: str, value: Value, goal:
     return result
 
 
-def _branches(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    branches = layer["branches"]
-    whole = {"levels", "deskew", "detectors"}  # what gives levels
-    kinds = [branch[-1]["kind"] in whole if branch else value.kind == "uint8_t" for branch in branches]
-    kind = "uint8_t" if all(kinds) else "float"
-    widths = [
-        infer.stack(branch, program.model.arrays, f"{where}.{number}", value.width)[1]
-        for number, branch in enumerate(branches)
-    ]
-    name = f"branches_{label_of(where)}"
-    result = program.result(name, kind, sum(widths), goal) if kind == "uint8_t" else program.numbers(sum(widths), goal)
-    for number, branch in enumerate(branches):
-        start = sum(widths[:number])
-        place = f"{result.place} + {start}" if start else result.place
-        stack(program, branch, f"{where}.{number}", value, Value(place, kind, widths[number]))
-    return result
-
-
 LAYERS: dict[str, Maker] = {
     "dense": _dense,
     "quantise": _quantise,
@@ -189,5 +189,5 @@ LAYERS: dict[str, Maker] = {
     "detectors": _detectors,
     "responses": _responses,
     "statistics": _statistics,
-    "branches": _branches,
+    "branches": side_by_side,
 }

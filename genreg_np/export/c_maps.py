@@ -1,6 +1,7 @@
 """What layers of maps (C, H, W) become in C, and others that learn and stand between those.
 
-Values are floats, channel by channel, row by row. What a layer changes in place stays where it is, unless it is shared.
+Values are floats, channel by channel, row by row; layers that move values or take the largest take whole numbers, too.
+What a layer changes in place stays where it is, unless it is shared.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from genreg_np import infer
 from genreg_np.export.c_program import Program, Value
-from genreg_np.export.c_stack import Header, Maker, label_of, stack
+from genreg_np.export.c_stack import Header, Maker, kind_after, label_of, side_by_side, stack
 
 GROUPS = (4, 2, 1)  # filters computed at a time
 AT_ONCE = 8  # places that a processor may compute at once: where they are so many, none is left to be computed alone
@@ -23,21 +23,22 @@ def _as_floats(program: Program, value: Value) -> Value:
     return value if value.kind == "float" else program.floats(value, program.numbers(value.width))
 
 
+def _moved(program: Program, value: Value) -> Value:
+    """Return a value as what may be moved about, whole numbers as they are."""
+    return _as_floats(program, value) if value.kind == "raw" else value
+
+
 def _done(program: Program, floats: Value, value: Value) -> None:
-    """Release what `_as_floats` made of a value."""
+    """Release what `_as_floats` or `_moved` made of a value."""
     if floats is not value:
         program.release(floats)
 
 
 def _own(program: Program, value: Value, goal: Value | None) -> Value:
     """Return a value as floats that may be changed."""
-    if value.kind == "float" and not value.shared:
-        return value
-    copy = program.numbers(value.width, goal)
     if value.kind != "float":
-        return program.floats(value, copy)
-    program.call("memcpy", copy.place, value.place, f"{value.width} * sizeof(float)")
-    return copy
+        return program.floats(value, program.numbers(value.width, goal))
+    return program.own(value, goal)
 
 
 def _array(program: Program, where: str, part: str) -> str:
@@ -118,11 +119,14 @@ def _convolve(program: Program, group: int, size: int) -> str:
 
 def _pooling(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
     (channels, *extents), size, stride = layer["shape"], layer["size"], layer["stride"]
-    floats = _as_floats(program, value)
-    result = program.numbers(channels * math.prod((extent - size) // stride + 1 for extent in extents), goal)
-    pool = program.part(f"pool_{layer['method']}", SIZE=size, STRIDE=stride)
-    program.call(pool, floats.place, channels, *extents, result.place)
-    _done(program, floats, value)
+    largest = layer["method"] == "max"
+    values = _moved(program, value) if largest else _as_floats(program, value)
+    width = channels * math.prod((extent - size) // stride + 1 for extent in extents)
+    result = program.numbers(width, goal, values.kind)
+    kind = values.kind if largest else ""
+    pool = program.part(f"pool_{layer['method']}", kind=kind, SIZE=size, STRIDE=stride)
+    program.call(pool, values.place, channels, *extents, result.place)
+    _done(program, values, value)
     return result
 
 
@@ -141,20 +145,22 @@ def _normalisation(program: Program, layer: Header, where: str, value: Value, go
 
 
 def _adaptive_pooling(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    shape, size, largest = layer["shape"], layer["size"], int(layer["method"] == "max")
-    floats = _as_floats(program, value)
-    result = program.numbers(shape[0] * size * size, goal)
-    program.call(program.part("adapt", SIZE=size), floats.place, *shape, largest, result.place)
-    _done(program, floats, value)
+    shape, size, largest = layer["shape"], layer["size"], layer["method"] == "max"
+    values = _moved(program, value) if largest else _as_floats(program, value)
+    result = program.numbers(shape[0] * size * size, goal, values.kind)
+    adapt = program.part(f"adapt_{layer['method']}", kind=values.kind if largest else "", SIZE=size)
+    program.call(adapt, values.place, *shape, result.place)
+    _done(program, values, value)
     return result
 
 
 def _upsample(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
     (channels, height, width), factor = layer["shape"], layer["factor"]
-    floats = _as_floats(program, value)
-    result = program.numbers(value.width * factor * factor, goal)
-    program.call(program.part("repeat"), floats.place, channels * height, width, factor, result.place)
-    _done(program, floats, value)
+    values = _moved(program, value)
+    result = program.numbers(value.width * factor * factor, goal, values.kind)
+    repeat = program.part("repeat", kind=values.kind)
+    program.call(repeat, values.place, channels * height, width, factor, result.place)
+    _done(program, values, value)
     return result
 
 
@@ -178,9 +184,10 @@ def _transposed_convolution(program: Program, layer: Header, where: str, value: 
 
 
 def _minibatch_deviation(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    result = program.numbers(value.width + math.prod(layer["shape"][1:]), goal)
+    kind = "float" if value.kind == "raw" else value.kind
+    result = program.numbers(value.width + math.prod(layer["shape"][1:]), goal, kind)
     stack(program, [], where, value, replace(result, width=value.width))
-    program.call(program.part("clear"), f"{result.place} + {value.width}", result.width - value.width)
+    program.call(program.part("clear", kind=kind), f"{result.place} + {value.width}", result.width - value.width)
     return result
 
 
@@ -194,14 +201,9 @@ def _residual(program: Program, layer: Header, where: str, value: Value, goal: V
 
 
 def _concatenate(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    floats = _as_floats(program, value)
-    stacks = [(branch, f"{where}.{number}") for number, branch in enumerate(layer["branches"])]
-    widths = [infer.stack(branch, program.model.arrays, within, value.width)[1] for branch, within in stacks]
-    result = program.numbers(sum(widths), goal)
-    for number, (branch, within) in enumerate(stacks):
-        goals = Value(f"{result.place} + {sum(widths[:number])}", "float", widths[number])
-        stack(program, branch, within, floats, goals)
-    _done(program, floats, value)
+    values = _as_floats(program, value) if kind_after([layer], value.kind) == "float" else value
+    result = side_by_side(program, layer, where, values, goal)
+    _done(program, values, value)
     return result
 
 

@@ -19,6 +19,15 @@ NEEDS = {
     "activate_int8": "rescaled",
     "rescale": "rescaled",
     "convolve": "convolution",
+    "quantise": "floored",
+    "finished": "rescaled",
+    "cut_int8": "rescaled",
+    "filters": "finished",
+    "slide": "filters",
+    "windows": "finished",
+    "mean": "windows",
+    "normalise_int8": "floored",
+    "add_int8": "rescaled",
 }  # part: another that must come before it
 BYTES = {"float": 4, "int32_t": 4, "int16_t": 2, "int8_t": 1, "uint8_t": 1}
 WORDS = {"raw": "raw values", "float": "floats", "uint8_t": "levels", "int8_t": "8-bit integers"}
@@ -74,6 +83,8 @@ class Program:
     buffers: dict[str, tuple[str, int]] = field(default_factory=dict)  # name: type, numbers
     busy: set[str] = field(default_factory=set)  # of the buffers that layers take by turns, those in use
     rooms: int = 0  # how many of those there are
+    layer: str = ""  # what is being added, "3", or "3.0.1" within the layer 3
+    writers: dict[str, list[str]] = field(default_factory=dict)  # the layers that write into a buffer, by its name
     frames: dict[str, int] = field(default_factory=dict)  # bytes of the stack, by functions that need many
     flash_bytes: int = 0  # of weights and tables
 
@@ -99,16 +110,19 @@ class Program:
         self.constants.append(f"static const {ctype} {name} = {{\n{c_text.wrapped(words)}\n}};")
         return name
 
-    def part(self, name: str, words: Mapping[str, str] | None = None, **constants: int) -> str:
+    def part(self, name: str, words: Mapping[str, str] | None = None, kind: str = "", **constants: int) -> str:
         """Add a function of c_parts/, after what it calls, and return its name.
 
-        Words in it are replaced by others, and constants by numbers, which then are part of its name.
+        Words in it are replaced by others, TYPE by the kind of its values and constants by numbers; these two then are
+        part of its name.
         """
         if name in NEEDS:
             self.part(NEEDS[name])
         text = (PARTS / f"{name}.c").read_text(encoding="utf-8")
         for word, other in (words or {}).items():
             text = text.replace(word, other)
+        if kind:
+            text, name = text.replace("TYPE", kind), f"{name}_{kind}"
         for constant, value in constants.items():
             text, name = text.replace(constant, str(value)), f"{name}_{value}"
         self.functions.setdefault(name, text)
@@ -127,22 +141,34 @@ class Program:
     def buffer(self, name: str, ctype: str, width: int) -> str:
         """Set aside room for so many numbers, or widen it, and return how it is called."""
         self.buffers[name] = ctype, max(width, self.buffers.get(name, (ctype, 0))[1])
+        writers = self.writers.setdefault(name, [])
+        if self.layer not in writers:
+            writers.append(self.layer)
         return ROOM + name
 
     def result(self, name: str, kind: str, width: int, goal: Value | None) -> Value:
         """Return where a layer's result goes: to the goal if that is of the same kind, else into a buffer."""
         return goal if goal and goal.kind == kind else Value(self.buffer(name, kind, width), kind, width)
 
-    def numbers(self, width: int, goal: Value | None = None) -> Value:
-        """Return where so many floats go: to the goal, else into room that is free until they are released."""
-        if goal and goal.kind == "float":
+    def numbers(self, width: int, goal: Value | None = None, kind: str = "float") -> Value:
+        """Return where so many numbers go: to the goal if of that kind, else into room free until they are released."""
+        if goal and goal.kind == kind:
             return goal
-        free = [name for name in self.buffers if name.startswith("room_") and name not in self.busy]
+        rooms = [name for name, (ctype, _) in self.buffers.items() if name.startswith("room_") and ctype == kind]
+        free = [name for name in rooms if name not in self.busy]
         sizes = {name: self.buffers[name][1] for name in free}
         name = min(free, key=lambda name: (max(0, width - sizes[name]), sizes[name]), default=f"room_{self.rooms}")
         self.rooms += name not in self.buffers
         self.busy.add(name)
-        return Value(self.buffer(name, "float", width), "float", width)
+        return Value(self.buffer(name, kind, width), kind, width)
+
+    def own(self, value: Value, goal: Value | None) -> Value:
+        """Return a value where it may be changed."""
+        if not value.shared:
+            return value
+        copy = self.numbers(value.width, goal, value.kind)
+        self.call("memcpy", copy.place, value.place, f"{value.width} * sizeof({value.kind})")
+        return copy
 
     def followed_by_zeros(self, value: Value, count: int) -> bool:
         """Have so many zeros after a value and return True, or False where it is in no room that can be widened."""
@@ -150,7 +176,7 @@ class Program:
         if not name.startswith("room_") or name not in self.buffers:
             return False
         self.buffer(name, "float", value.width + count)
-        self.call(self.part("clear"), f"{value.place} + {value.width}", count)
+        self.call(self.part("clear", kind="float"), f"{value.place} + {value.width}", count)
         return True
 
     def release(self, value: Value) -> None:

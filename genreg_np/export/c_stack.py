@@ -6,29 +6,32 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from genreg_np import infer
 from genreg_np.export.c_program import Program, Value
 
 Header = dict[str, Any]
 Maker = Callable[[Program, Header, str, Value, Value | None], Value]
 
 
+WHOLE = ("uint8_t", "int8_t")
+MOVING = ("pooling", "adaptive-pooling", "upsample", "minibatch-deviation")  # whatever arrives, unless it is a mean
+
+
 def stack(program: Program, layers: list[Header], where: str, value: Value, goal: Value) -> None:
     """Add layers, one after another; what the last one gives goes to the goal.
 
-    What arrives stays as it is: others may need it too. The largest of activations is the activation of the largest, as
-    none falls: so pooling comes first, and fewer are computed.
+    What arrives stays as it is: others may need it too.
     """
-    order = list(range(len(layers)))
-    for index in order[1:]:
-        layer = layers[index]
-        if layer["kind"] == "pooling" and layer["method"] == "max" and layers[index - 1]["kind"] == "activation":
-            order[index - 1], order[index] = index, index - 1
-    value = replace(value, shared=True)
-    for index in order:
-        maker, given = program.makers[layers[index]["kind"]], value
-        value = maker(program, layers[index], f"{where}.{index}", given, goal if index == order[-1] else None)
+    within, value = program.layer, replace(value, shared=True)
+    steps = _steps(program, layers, where)
+    for number, (index, layer) in enumerate(steps):
+        maker, given = program.makers[layer["kind"]], value
+        program.layer = f"{where}.{index}".removeprefix("layers.")
+        program.layer += f"-{index + 1}" if "pool" in layer else ""
+        value = maker(program, layer, f"{where}.{index}", given, goal if number == len(steps) - 1 else None)
         if value.place != given.place:
             program.release(given)
+    program.layer = within
     if value.place == goal.place:
         return
     if value.kind == goal.kind:
@@ -36,6 +39,62 @@ def stack(program: Program, layers: list[Header], where: str, value: Value, goal
     else:
         program.floats(value, goal)
     program.release(value)
+
+
+def _steps(program: Program, layers: list[Header], where: str) -> list[tuple[int, Header]]:
+    """Return layers in the order in which they are computed, each with its index.
+
+    The largest of activations is the activation of the largest, as none falls: so pooling comes first, and fewer are
+    computed. A convolution of integers pools at once: its header has that of the pooling as the entry `pool`.
+    """
+    steps: list[tuple[int, Header]] = []
+    for index, layer in enumerate(layers):
+        before = steps[-1][1] if steps else {"kind": None}
+        largest = layer["kind"] == "pooling" and layer["method"] == "max"
+        if largest and before["kind"] == "activation":
+            steps.insert(-1, (index, layer))
+        elif largest and before["kind"] == "convolution-int8" and "pool" not in before and _fits(layer):
+            table = program.model.arrays.get(f"{where}.{index - 1}.table")
+            if table is None or (table[1:] >= table[:-1]).all():
+                steps[-1] = (index - 1, before | {"pool": layer})
+            else:
+                steps.append((index, layer))
+        else:
+            steps.append((index, layer))
+    return steps
+
+
+def _fits(layer: Header) -> bool:
+    """Return whether no place lies in two windows, and each window has four."""
+    return layer["size"] == 2 <= layer["stride"]  # type: ignore[no-any-return]
+
+
+def side_by_side(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    """Add the stacks of `branches`; what they give lies end to end."""
+    kind, arrays = kind_after([layer], value.kind), program.model.arrays
+    stacks = [(branch, f"{where}.{number}") for number, branch in enumerate(layer["branches"])]
+    widths = [infer.stack(branch, arrays, within, value.width)[1] for branch, within in stacks]
+    result = program.numbers(sum(widths), goal, kind)
+    for number, (branch, within) in enumerate(stacks):
+        start = sum(widths[:number])
+        place = f"{result.place} + {start}" if start else result.place
+        stack(program, branch, within, value, Value(place, kind, widths[number]))
+    return result
+
+
+def kind_after(layers: list[Header], kind: str) -> str:
+    """Return the kind of value that layers give of one that arrives."""
+    for layer in layers:
+        if layer["kind"] in ("levels", "deskew", "detectors"):
+            kind = "uint8_t"
+        elif layer["kind"] in infer.INT8:
+            kind = "int8_t"
+        elif "branches" in layer:
+            kinds = {kind_after(branch, kind) for branch in layer["branches"]}
+            kind = kinds.pop() if len(kinds) == 1 else "float"
+        elif layer["kind"] not in MOVING or layer.get("method") == "avg":
+            kind = "float"
+    return kind if kind in WHOLE else "float"
 
 
 def label_of(where: str) -> str:

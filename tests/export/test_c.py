@@ -45,6 +45,7 @@ LOGITS = 1e-5  # of floats: the largest difference from infer.py, relative to th
 PROBABILITIES = 1e-6  # of integers
 EMULATED = ("dense, sigmoid", "standardised features", "deskew and detectors", "int8, deep")
 MAPS = ("maps, two stages", "layer of transposed-convolution", "layer of group-norm")
+INT8 = ("int8, maps, two stages", "int8, maps, stacks in stacks", "int8, two stages", "int8, layer of group-norm")
 
 
 def agree(
@@ -91,7 +92,9 @@ def test_the_header_names_every_input() -> None:
 
 
 @pytest.mark.parametrize("options", [("-O0",), ("-Os",), ("-O3", "-march=native")], ids=" ".join)
-@pytest.mark.parametrize("name", ["dense, tanh", "deskew and detectors", "genreg-2", "maps, two stages", "int8, deep"])
+@pytest.mark.parametrize(
+    "name", ["dense, tanh", "deskew and detectors", "genreg-2", "maps, two stages", "int8, deep", *INT8]
+)
 def test_the_optimiser_changes_nothing(name: str, options: tuple[str, ...], tmp_path: Path) -> None:
     """Without optimisation, for size, and with every instruction this processor has."""
     exhibit = zoo.exhibit_of(name)
@@ -102,7 +105,9 @@ CHECKED = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "
 CHECKED += ("-Wdouble-promotion", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wvla", "-Wwrite-strings")
 
 
-@pytest.mark.parametrize("name", ["branches, hidden layer", "genreg-2", "int8, deep", "int8, standardised features"])
+@pytest.mark.parametrize(
+    "name", ["branches, hidden layer", "genreg-2", "int8, deep", "int8, standardised features", *INT8]
+)
 def test_nothing_is_undefined(name: str, tmp_path: Path) -> None:
     """No read or write beyond an array, no overflow, no shift of a negative; and no warning of many more."""
     exhibit = zoo.exhibit_of(name)
@@ -110,7 +115,7 @@ def test_nothing_is_undefined(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tools", [CORTEX_M3, AARCH64, ARMV7], ids=["Cortex-M3", "aarch64", "armv7"])
-@pytest.mark.parametrize("name", [*EMULATED, *MAPS])
+@pytest.mark.parametrize("name", [*EMULATED, *MAPS, *INT8])
 def test_emulated_machines_give_the_same(name: str, tools: Tools, tmp_path: Path) -> None:
     """A microcontroller without floating point, and ARM of 64 and of 32 bits."""
     exhibit = zoo.exhibit_of(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from genreg_np.export import files_of
+from genreg_np.export.quantise import quantise
+from genreg_np.layers.description import parse
 from genreg_np.layers.images import Detectors, Levels, Standardise
 from genreg_np.model import Model, Network
 from tests import zoo
@@ -19,7 +22,8 @@ from tests.export.c_build import CORTEX_M3, GCC, WARNINGS, Tools, compiled, pred
 from tests.helpers import model_of
 
 EXHIBITS = ["dense, deep", "two stages", "genreg-2", "standardised features", "maps, two stages", "layer of residual"]
-EXHIBITS += ["int8, deep", "int8, raw values 0 to 16"]
+EXHIBITS += ["int8, deep", "int8, raw values 0 to 16", "int8, maps, two stages", "int8, maps, stacks in stacks"]
+EXHIBITS += ["int8, two stages"]
 
 
 def large() -> Model:
@@ -29,6 +33,12 @@ def large() -> Model:
     bank = Detectors((1, 20, 20), filters, 1, 4, 2, True, 0.4)
     scale = Standardise(*rng.normal(size=(2, bank.outputs)).astype(np.float32))
     return model_of(Network.build((20, 20), (), 3, fixed=(Levels(400), bank, scale)))
+
+
+def stages(images: np.ndarray) -> Model:
+    """Return two stages of convolution in 8-bit integers, untrained."""
+    layers = parse("conv 16 3 / relu / max 2 / conv 32 3 / relu / max 2 / dense 10", (28, 28))
+    return quantise(model_of(Network((28, 28), tuple(layers)), class_names=tuple("0123456789")), images)
 
 
 def needed(header: str, what: str) -> int:
@@ -72,11 +82,19 @@ def test_weights_are_read_only_and_nothing_is_kept(name: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", [name for name in zoo.ZOO if name.startswith("int8")])
 def test_integers_need_no_maths_library(name: str, tmp_path: Path) -> None:
-    """Models of 8-bit integers link without -lm, and call nothing but the memory functions of C."""
-    assert "maths library" in write(zoo.exhibit_of(name).model, tmp_path)
+    """Models of 8-bit integers link without -lm, and call nothing but the memory functions of C.
+
+    Those that normalise take square roots, and say so.
+    """
+    model = zoo.exhibit_of(name).model
+    rooted = "normalisation-int8" in zoo.kinds_in(model)
+    header = write(model, tmp_path)
+    assert ("maths library (-lm)" in header) == rooted
+    assert ("no maths library" in header) != rooted
     compiled(GCC.need(), tmp_path, "-O2", "-c", "model.c")
     listed = subprocess.run(["nm", "-u", "model.o"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert {line.split()[-1] for line in listed.splitlines()} <= {"memset", "memcpy", "_GLOBAL_OFFSET_TABLE_"}
+    called = {line.split()[-1] for line in listed.splitlines()}
+    assert called <= {"memset", "memcpy", "_GLOBAL_OFFSET_TABLE_", *(["sqrt"] if rooted else [])}
 
 
 def test_a_large_model_works_in_memory_of_the_caller(tmp_path: Path) -> None:
@@ -138,23 +156,56 @@ def test_floats_give_the_same_class_on_all_real_test_digits(make: object, tmp_pa
     assert np.abs(found["logits"] - expected).max() < 1e-5 * np.abs(expected).max()
 
 
+def firmware(model: Model, option: str, folder: Path) -> tuple[int, int]:
+    """Return the bytes of flash of a program that predicts on a Cortex-M3, with all that it links, and of its RAM.
+
+    RAM is the stack of all functions together, and what the caller hands over, beyond the input.
+    """
+    scratch = "model_scratch" in write(model, folder)
+    room, given = ("static model_scratch scratch;\n", "pixels, &scratch") if scratch else ("", "pixels")
+    program = (
+        f'#include "model.h"\nstatic uint8_t pixels[MODEL_INPUTS];\n{room}'
+        f"int main(void) {{ return model_predict({given}); }}\n"
+        "void _exit(int status);\nvoid _start(void);\nvoid _start(void) { _exit(main()); }\n"
+        "void _exit(int status) { (void)status; for (;;) { } }\n"
+    )
+    (folder / "firmware.c").write_text(program)
+    tools = Tools(CORTEX_M3.compiler[:3], CORTEX_M3.packages)
+    shared = [option, "-ffunction-sections", "-fdata-sections", "-fstack-usage"]
+    compiled(
+        tools.need(), folder, *shared, "-nostartfiles", "-Wl,--gc-sections", "model.c", "firmware.c", "-o", "firmware"
+    )
+    sizes = subprocess.run(["arm-none-eabi-size", "firmware"], cwd=folder, capture_output=True, text=True, check=True)
+    text, data, bss = (int(word) for word in sizes.stdout.splitlines()[1].split()[:3])
+    return text + data, data + bss - math.prod(model.input_shape) + stack_used(folder, "firmware-model")
+
+
 @pytest.mark.data
 @pytest.mark.parametrize("option", ["-Os", "-O2"])
 def test_integers_fit_a_small_microcontroller(option: str, tmp_path: Path) -> None:
     """784-64-10 takes no more than 60 KB of flash, with all that it links, and 2 KB of RAM beyond the input."""
-    write(mnist.integers(), tmp_path)
-    program = (
-        '#include "model.h"\nstatic uint8_t pixels[MODEL_INPUTS];\nint main(void) { return model_predict(pixels); }\n'
-        "void _exit(int status);\nvoid _start(void);\nvoid _start(void) { _exit(main()); }\n"
-        "void _exit(int status) { (void)status; for (;;) { } }\n"
-    )
-    (tmp_path / "firmware.c").write_text(program)
-    tools = Tools(CORTEX_M3.compiler[:3], CORTEX_M3.packages)
-    shared = [option, "-ffunction-sections", "-fdata-sections", "-fstack-usage"]
-    compiled(
-        tools.need(), tmp_path, *shared, "-nostartfiles", "-Wl,--gc-sections", "model.c", "firmware.c", "-o", "firmware"
-    )
-    sizes = subprocess.run(["arm-none-eabi-size", "firmware"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    text, data, bss = (int(word) for word in sizes.stdout.splitlines()[1].split()[:3])
-    assert text + data <= 60 * 1024
-    assert data + bss - 784 + stack_used(tmp_path, "firmware-model") <= 2048
+    flash, ram = firmware(mnist.integers(), option, tmp_path)
+    assert flash <= 60 * 1024
+    assert ram <= 2048
+
+
+@pytest.mark.parametrize("option", ["-Os", "-O2"])
+def test_a_convolution_fits_a_small_microcontroller(option: str, tmp_path: Path) -> None:
+    """Two stages of 16 and 32 filters take no more than 25 KB of flash and 20 KB of RAM."""
+    flash, ram = firmware(stages(np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)), option, tmp_path)
+    assert flash <= 25 * 1024
+    assert ram <= 20 * 1024
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("make", [mnist.bank, lambda: None], ids=["bank", "convolution"])
+def test_layers_of_integers_are_equal_on_all_real_test_digits(make: object, tmp_path: Path) -> None:
+    """The same int32 logits on 10,000 images, of detectors and of convolutions; a bank fits 25 KB of flash as well."""
+    dataset, model = mnist.dataset(), make()  # type: ignore[operator]
+    whole = quantise(model, dataset.validation.inputs) if model else stages(dataset.validation.inputs)
+    found = predictions(whole, dataset.test.inputs, tmp_path, GCC.need(), ("-O3",))
+    unit = whole.header["network"]["layers"][-1]["unit"]
+    assert np.array_equal(found["logits"] * unit, whole.outputs(dataset.test.inputs))
+    if model:
+        flash, _ = firmware(whole, "-Os", tmp_path)
+        assert flash <= 25 * 1024

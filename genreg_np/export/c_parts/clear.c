@@ -1,5 +1,5 @@
-static void clear(float *values, int count)
+static void clear_TYPE(TYPE *values, int count)
 {
     for (int i = 0; i < count; i++)
-        values[i] = 0.0F;
+        values[i] = 0;
 }

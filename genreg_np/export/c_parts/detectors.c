@@ -5,13 +5,15 @@ typedef struct {
     int margin;         /* dark pixels put around each image */
     int window, stride; /* pixels of a pool each way, and from one pool to the next */
     int is_signed;      /* r and -r rectified and pooled apart; else |r| */
-    float gain;         /* of the square root of a pool's sum */
+    const int32_t *least; /* the least sum of a pool that gives each level from 1 on */
 } Detectors;
 
-static uint8_t level_of(int32_t sum, float gain)
+static uint8_t level_of(int32_t sum, const int32_t *least)
 {
-    const float level = gain * sqrtf((float)sum); /* sums stay below 2**24: exact */
-    return level < 255.0F ? (uint8_t)level : 255;
+    int level = 0; /* as many as `least` has that are no more than the sum, a half, a quarter of them at a time */
+    for (int step = 128; step > 0; step /= 2)
+        level += sum >= least[level + step - 1] ? step : 0;
+    return (uint8_t)level;
 }
 
 /* response(y, x) = sum of filter(i, j) * image(y + i - margin, x + j - margin): whole numbers that 16 bits hold. */
@@ -32,8 +34,9 @@ static void respond(const uint8_t *restrict image, const Detectors *bank, const 
     }
 }
 
-/* level = min(255, floor(gain * sqrt(sum over a window of max(r, 0)))), and the same of max(-r, 0) if signed. They lie
- * image by image, filter by filter, sign by sign. `response` has room for the places of one filter. */
+/* level = min(255, floor(gain * sqrt(sum over a window of max(r, 0)))), and the same of max(-r, 0) if signed: looked up,
+ * which spares the square root. They lie image by image, filter by filter, sign by sign. `response` has room for the
+ * places of one filter. */
 static void detectors(const uint8_t *images, const Detectors *bank, int16_t *response, uint8_t *levels)
 {
     const int tall = bank->height + 2 * bank->margin - bank->size + 1;
@@ -45,18 +48,18 @@ static void detectors(const uint8_t *images, const Detectors *bank, int16_t *res
         respond(image, bank, bank->filters + map % bank->count * bank->size * bank->size, tall, wide, response);
         for (int pool = 0; pool < pools; pool++) {
             const int16_t *corner = response + (pool / columns * wide + pool % columns) * bank->stride;
-            int32_t above = 0, below = 0;
+            int32_t above = 0, sum = 0; /* of r > 0, and of all */
             for (int y = 0; y < bank->window; y++)
                 for (int x = 0; x < bank->window; x++) {
                     const int16_t r = corner[y * wide + x];
                     above += r > 0 ? r : 0;
-                    below += r < 0 ? -r : 0;
+                    sum += r;
                 }
             if (bank->is_signed) {
-                levels[pool] = level_of(above, bank->gain);
-                levels[pool + pools] = level_of(below, bank->gain);
+                levels[pool] = level_of(above, bank->least);
+                levels[pool + pools] = level_of(above - sum, bank->least);
             } else {
-                levels[pool] = level_of(above + below, bank->gain);
+                levels[pool] = level_of(above + above - sum, bank->least);
             }
         }
         levels += bank->is_signed ? 2 * pools : pools;

@@ -3,11 +3,6 @@
 static void quantise(const float *restrict x, const float *restrict a, const float *restrict b, int count, int low,
                      int8_t *restrict q)
 {
-    for (int i = 0; i < count; i++) {
-        const double value = (double)a[i] * (double)x[i] + (double)b[i];
-        int whole = value < low ? low : value < 127.0 ? (int)value : 127;
-        if (whole > low && (double)whole > value)
-            whole--; /* a cast rounds towards 0 */
-        q[i] = (int8_t)whole;
-    }
+    for (int i = 0; i < count; i++)
+        q[i] = floored((double)a[i] * (double)x[i] + (double)b[i], low);
 }

@@ -1,5 +1,5 @@
 /* Each value `factor` times along both axes. */
-static void repeat(const float *restrict maps, int rows, int width, int factor, float *restrict larger)
+static void repeat_TYPE(const TYPE *restrict maps, int rows, int width, int factor, TYPE *restrict larger)
 {
     for (int row = 0; row < rows * factor; row++)
         for (int x = 0; x < width * factor; x++)

@@ -1,0 +1,56 @@
+#if defined __GNUC__ && !defined __clang__ && defined __AVX512F__
+#pragma GCC target("prefer-vector-width=256") /* filters are short: longer vectors leave most taps to no vector at all */
+#endif
+
+typedef struct {
+    int channels, height, width; /* of the maps */
+    int filters, tall, wide;     /* and rows and columns of taps */
+    int taps;                    /* of a filter: channel by channel, row by row, and zeros up to whole vectors */
+    const int8_t *weights;
+    const int32_t *bias;
+    int top, left;                 /* zeros above and before the maps */
+    int stride;                    /* from a place to the next */
+    int pool;                      /* places from a window of 2 x 2 to the next, the largest is given; 0: all are */
+    int rows, columns;             /* of what is given */
+    int first, across, down, area; /* where the first goes, and how far away its neighbours and the next filter's */
+} Filters;
+
+/* Copy what filters see from a place on, tap by tap, 0 outside of maps. */
+static void see(const int8_t *restrict maps, const Filters *layer, int y, int x, int16_t *restrict seen)
+{
+    const int tall = layer->tall, wide = layer->wide, height = layer->height, width = layer->width;
+    const int top = y - layer->top, left = x - layer->left;
+    const int within = top >= 0 && top + tall <= height && left >= 0 && left + wide <= width;
+    for (int c = 0; c < layer->channels; c++, maps += height * width)
+        for (int row = top; row < top + tall; row++, seen += wide)
+            if (within) {
+                for (int j = 0; j < wide; j++)
+                    seen[j] = maps[row * width + left + j];
+            } else {
+                for (int j = 0; j < wide; j++) {
+                    const int inside = row >= 0 && row < height && left + j >= 0 && left + j < width;
+                    seen[j] = inside ? maps[row * width + left + j] : 0;
+                }
+            }
+}
+
+/* What a filter answers at four places. */
+static void answers(const int16_t *restrict seen, const int8_t *restrict weights, int taps, int32_t *restrict sums)
+{
+    const int16_t *a = seen, *b = a + taps, *c = b + taps, *d = c + taps;
+    int32_t sum_a = 0, sum_b = 0, sum_c = 0, sum_d = 0;
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC unroll 1 /* a few taps, unrolled, would be left to no vector */
+#endif
+    for (int k = 0; k < taps; k++) {
+        const int16_t w = weights[k];
+        sum_a += w * a[k];
+        sum_b += w * b[k];
+        sum_c += w * c[k];
+        sum_d += w * d[k];
+    }
+    sums[0] = sum_a;
+    sums[1] = sum_b;
+    sums[2] = sum_c;
+    sums[3] = sum_d;
+}

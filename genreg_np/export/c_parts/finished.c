@@ -1,0 +1,13 @@
+typedef struct {
+    const int32_t *multiplier;
+    int shift;
+    int32_t low, high;   /* what a rescaled sum, t, is cut to */
+    const int8_t *table; /* has an entry for each from low to high; without one, t itself is given */
+} Finish;
+
+static int32_t finished(int32_t sum, int32_t multiplier, const Finish *finish)
+{
+    const int64_t t = rescaled(sum, multiplier, finish->shift);
+    const int32_t cut = t < finish->low ? finish->low : t < finish->high ? (int32_t)t : finish->high;
+    return finish->table ? finish->table[cut - finish->low] : cut;
+}
