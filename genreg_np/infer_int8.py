@@ -252,7 +252,8 @@ def _given(layers: list[dict[str, Any]], arrive: str, before: str, outermost: bo
         elif kind in MOVING and layer.get("method") != "avg":
             given = arrive
         elif kind in ("branches", "concatenate"):
-            ends = {_given(branch, arrive, f"{name}.{number}.") for number, branch in enumerate(layer["branches"])}
+            branches = enumerate(entry_of({"branches": [], **layer}, "branches", list))
+            ends = {_given(part, arrive, f"{name}.{number}.") for number, part in branches if isinstance(part, list)}
             given = ends.pop() if len(ends) == 1 else OTHER
             require(WHOLE not in ends, f"{name} has branches that give 8-bit integers, and others that do not")
         else:

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer
+from genreg_np.errors import UsageError
+from genreg_np.export.whole import BEYOND
 from genreg_np.model import Float32, Model
 
 Header = dict[str, Any]
@@ -125,8 +127,12 @@ def _scaled(node: Node, scaling: Node) -> Node:
     scale, shift = (np.repeat(part, outputs // len(part)) for part in (scale, shift))
     axis = 1 if node.kind == "transposed-convolution" else 0
     across = np.expand_dims(scale, [place for place in range(weight.ndim) if place != axis])
-    changed = {"weight": weight * across, "bias": bias * scale + shift}
-    return Node(node.name, node.header, {name: part.astype(np.float32) for name, part in changed.items()})
+    with np.errstate(over="ignore", invalid="ignore"):
+        changed = {"weight": weight * across, "bias": bias * scale + shift}
+        found: Parts = {name: part.astype(np.float32) for name, part in changed.items()}
+    if not all(np.isfinite(part).all() for part in found.values()):
+        raise UsageError(f"{BEYOND}: {scaling.name} (scale-shift) makes weights infinite")
+    return Node(node.name, node.header, found)
 
 
 def observe(nodes: list[Node], values: Float32) -> None:

@@ -110,10 +110,11 @@ def _apart(model: Model) -> tuple[list[Node], list[Node], list[Node]]:
     found = folded(nodes[learned:])
     if levels and found[0].kind != "dense":
         raise _refused(found[0].name, found[0].kind, ": only a dense layer takes levels")
-    last = found[-1]
-    if last.kind not in FILTERS and (last.kind not in POOLING or last.takes_largest):
-        kind = f"{last.kind}, {last.header['function']}" if last.kind == "activation" else last.kind
-        raise _refused(last.name, kind, ": the last layer must be linear, dense or of filters")
+    last = nodes[-1]
+    if found[-1].kind not in FILTERS and (found[-1].kind not in POOLING or found[-1].takes_largest):
+        function = last.header.get("activation", last.header.get("function", last.header.get("method")))
+        kind = f"{last.kind}, {function}" if function else last.kind
+        raise _refused(last.name, kind, ": the last layer must be linear, and add up: dense, a convolution or a mean")
     return nodes[:levels], nodes[levels:learned], found
 
 
