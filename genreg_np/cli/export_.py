@@ -99,7 +99,7 @@ def _quantised(
 ) -> tuple[Any, dict[str, Any]]:
     """Return the model in 8-bit integers, and the accuracy before and after on the validation split."""
     from genreg_np.cli.eval_ import check_fit, in_order, load_for, trained_on
-    from genreg_np.export.quantise import check, quantise
+    from genreg_np.export.quantise import check, quantise, recorded
 
     check(model)
     name = dataset or trained_on(path, model, ", or inputs without labels with --calibrate")
@@ -118,6 +118,7 @@ def _quantised(
             f"int8 costs {100 * (before - after):.2f} points of validation accuracy ({percent(before)} to "
             f"{percent(after)}), more than --max-loss {max_loss:g}: raise it, or leave out --int8"
         )
+    whole = recorded(whole, dataset=data.name, validation_accuracy=after, float32_validation_accuracy=before)
     return whole, {"dataset": data.name, "validation_accuracy": before, "int8_validation_accuracy": after}
 
 

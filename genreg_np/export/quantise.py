@@ -15,6 +15,9 @@ these numbers are used in; docs/int8.md defines it.
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,6 +61,11 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
     inputs : (N, *input_shape)
         Images or features to calibrate by: what the model is to meet, best of the validation split.
 
+    Returns
+    -------
+    Model
+        What it was made from is in its `training.int8`: the SHA-256 of the model's file, and how many inputs.
+
     Raises
     ------
     UsageError
@@ -84,10 +92,18 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
             first, step = _inputs(model, features, mean, scale)
             found = [first, *_stack(learned, step, ends=True)[0]]
     layers, arrays = written(found)
+    header = model.header | {"network": {"input_shape": list(model.input_shape), "layers": layers}}
+    origin = {"from": hashlib.sha256(model.pack()).hexdigest(), "inputs": len(features)}
     try:
-        return Model(model.header | {"network": {"input_shape": list(model.input_shape), "layers": layers}}, arrays)
+        return Model(header | {"training": model.training | {"int8": origin}}, arrays)
     except infer.ModelError as error:
         raise UsageError(f"{BEYOND}: {error}") from None
+
+
+def recorded(whole: Model, **facts: Any) -> Model:
+    """Return a model of integers that knows more of how it was made, in `training.int8`: plain JSON values."""
+    made = whole.training["int8"] | facts
+    return Model(whole.header | {"training": whole.training | {"int8": made}}, whole.arrays)
 
 
 def check(model: Model) -> None:
