@@ -23,7 +23,7 @@ from genreg_np.export import kinds_of
 from genreg_np.export.facts import facts
 from genreg_np.model import Model
 
-SUMMARY = "one page for any browser: draw or enter an input, and see the answer; no network"
+SUMMARY = "one page for any browser: draw, photograph or enter an input, and see the answer; no network"
 
 PAGE = Path(__file__).parent / "page"
 SHARED = {  # what layers call
@@ -44,6 +44,8 @@ SHARED = {  # what layers call
     **dict.fromkeys(("group-norm", "instance-norm", "layer-norm"), ("channels", "normalised")),
 }
 TAKES = frozenset(file.stem for file in (PAGE / "layers").glob("*.js")).difference(*SHARED.values())
+PICTURES = ["averages.js", "chosen.js"]  # what pages that take pictures share
+PHOTOGRAPH = [*PICTURES, "colours.js", "photograph.js"]
 NUMBERS = ("float32", "int8", "int32")  # types of a layer's arrays
 
 
@@ -63,8 +65,12 @@ def page(model: Model) -> str:
         "arrays": {name: _packed(array) for name, array in weights.items()},
         "facts": facts(model, sum(array.nbytes for array in weights.values())),
     }
-    if is_image(model):
+    asked = asked_for(model)
+    if asked == "drawing":
         asking, answering, scripts = _drawing(model, described)
+    elif asked == "photograph":
+        described |= {"input_shape": model.input_shape}
+        asking, answering, scripts = _read("parts/photograph.html"), _sees(model), PHOTOGRAPH
     else:
         described |= {"start": start_values(model), "feature_names": model.feature_names}
         asking, answering, scripts = _read("parts/fields.html"), "", ["fields.js"]
@@ -87,9 +93,12 @@ def page(model: Model) -> str:
     )
 
 
-def is_image(model: Model) -> bool:
-    """Whether inputs can be drawn: grey images, as `genreg-np infer` takes them."""
-    return len(model.input_shape) == 2 and model.input_range is not None
+def asked_for(model: Model) -> str:
+    """Return what a page asks for: a "drawing" or a "photograph", where inputs are images, else "fields"."""
+    channels, image = model.input_shape[:-2], model.input_range is not None
+    if image and (len(model.input_shape) == 2 or (channels == (1,) and is_written(model))):
+        return "drawing"
+    return "photograph" if image and channels in ((1,), (3,)) else "fields"
 
 
 def layer_arrays(model: Model) -> dict[str, NDArray[np.generic]]:
@@ -130,22 +139,26 @@ def _drawing(model: Model, described: dict[str, Any]) -> tuple[str, str, list[st
     background = model.trained("background")
     background = float(background) if type(background) in (int, float) and 0 <= background <= 1 else None
     light = is_light(model)
-    described |= {"input_shape": model.input_shape, "drawing": {"background": background, "light": light}}
-    rows, columns = model.input_shape
-    centring, scripts = "", ["pixels.js", "pad.js", "picture.js", "drawing.js"]
-    if model.input_shape == (SIDE, SIDE) and not light:
+    shape = model.input_shape[-2:]
+    described |= {"input_shape": shape, "drawing": {"background": background, "light": light}}
+    centring, scripts = "", [*PICTURES, "pixels.js", "pad.js", "picture.js", "drawing.js"]
+    if shape == (SIDE, SIDE) and not light:
         centring = _filled("parts/centring.html", checked="checked" if is_written(model) else "")
-        scripts.insert(1, "mnist.js")
-    return (
-        _filled("parts/drawing.html", centring=centring),
-        _filled("parts/sees.html", rows=str(rows), columns=str(columns)),
-        scripts,
-    )
+        scripts.insert(0, "mnist.js")
+    return _filled("parts/drawing.html", centring=centring), _sees(model), scripts
+
+
+def _sees(model: Model) -> str:
+    rows, columns = model.input_shape[-2:]
+    return _filled("parts/sees.html", rows=str(rows), columns=str(columns))
 
 
 def _title(model: Model) -> str:
-    if not is_image(model):
+    asked = asked_for(model)
+    if asked == "fields":
         return "Ask the network"
+    if asked == "photograph":
+        return "Show the network a photograph"
     if not is_written(model):
         return "Show the network a picture"
     return "Draw a digit" if all(name.isdigit() for name in model.class_names) else "Draw a character"
