@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import math
+import numbers
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.centring import SIDE, is_light, is_written
+from genreg_np.errors import UsageError
 from genreg_np.export import kinds_of
 from genreg_np.export.facts import facts
 from genreg_np.model import Model
@@ -46,24 +48,36 @@ SHARED = {  # what layers call
 TAKES = frozenset(file.stem for file in (PAGE / "layers").glob("*.js")).difference(*SHARED.values())
 PICTURES = ["averages.js", "chosen.js"]  # what pages that take pictures share
 PHOTOGRAPH = [*PICTURES, "colours.js", "photograph.js"]
+UNSURE = "where the largest probability (softmax of the outputs) is below {:g} %"
 NUMBERS = ("float32", "int8", "int32")  # types of a layer's arrays
 
 
-def files(model: Model, name: str) -> dict[str, bytes]:
-    """Return NAME.html."""
-    return {f"{name}.html": page(model).encode("utf-8")}
+def files(model: Model, name: str, *, reject: float | None = None) -> dict[str, bytes]:
+    """Return NAME.html, which calls an answer unsure where its probability is below `reject`.
+
+    Raises
+    ------
+    UsageError
+        If `reject` is no number from 0 to 1, or the model has no classes.
+    """
+    return {f"{name}.html": page(model, reject).encode("utf-8")}
 
 
-def page(model: Model) -> str:
+def page(model: Model, reject: float | None = None) -> str:
     """Return the page as text."""
     weights = layer_arrays(model)
+    known = facts(model, sum(array.nbytes for array in weights.values()))
+    if reject is not None:
+        reject = _checked_threshold(reject, model)
+        known.append(("Unsure", UNSURE.format(100 * reject)))
     described: dict[str, Any] = {
         "class_names": model.class_names,
         "output_count": model.output_count,
         "input_range": model.input_range,
         "layers": model.header["network"]["layers"],
         "arrays": {name: _packed(array) for name, array in weights.items()},
-        "facts": facts(model, sum(array.nbytes for array in weights.values())),
+        "facts": known,
+        "reject": reject or 0,
     }
     asked = asked_for(model)
     if asked == "drawing":
@@ -151,6 +165,14 @@ def _drawing(model: Model, described: dict[str, Any]) -> tuple[str, str, list[st
 def _sees(model: Model) -> str:
     rows, columns = model.input_shape[-2:]
     return _filled("parts/sees.html", rows=str(rows), columns=str(columns))
+
+
+def _checked_threshold(reject: Any, model: Model) -> float:
+    if isinstance(reject, bool) or not (isinstance(reject, numbers.Real) and 0 <= float(reject) <= 1):
+        raise UsageError(f"reject {reject!r} must be a number from 0 to 1, the probability below which it is unsure")
+    if not model.class_names:
+        raise UsageError("reject is for models with classes, and this one gives values: leave it out")
+    return float(reject)
 
 
 def _title(model: Model) -> str:
