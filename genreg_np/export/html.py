@@ -93,7 +93,7 @@ def page(model: Model, reject: float | None = None) -> str:
     if answering:
         answering = f'<div class="top">\n{answering}</div>'
     script = "\n".join(["\n'use strict';\n", *map(_read, ["network.js", *layer_files(model), "answer.js", *scripts])])
-    style = "\n" + _read("page.css")
+    style = "\n" + _read("page.css") + (_read("photograph.css") if asked == "photograph" else "")
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
     return _filled(
         "page.html",
