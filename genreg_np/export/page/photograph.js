@@ -44,7 +44,8 @@ class Photograph {
   /** Say how much of the photograph is taken. */
   taken({ left, top, step }) {
     if (left < 0 || top < 0) return "all of it, with black beside it";
-    if (left > 0 || top > 0) return `the middle ${Math.round(step * this.columns)} × ${Math.round(step * this.rows)} of it`;
+    const [wide, tall] = [step * this.columns, step * this.rows].map(Math.round);
+    if (left > 0 || top > 0) return `the middle ${wide} × ${tall} of it`;
     return step === 1 ? "taken pixel by pixel" : "all of it";
   }
 
