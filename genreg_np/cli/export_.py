@@ -11,6 +11,7 @@ import numpy as np
 
 from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.reading import reader_arguments, reader_options
+from genreg_np.cli.targets import reject_option
 from genreg_np.cli.terminal import say
 from genreg_np.errors import DataError, GenregError, UsageError
 from genreg_np.export import TARGETS
@@ -43,6 +44,7 @@ MAX_LOSS = 0.3  # points
     "--calibrate", metavar="FILE", type=click.Path(),
     help="Calibrate --int8 by inputs without labels instead: an .npy array, an IDX file, an image, a folder.",
 )  # fmt: skip
+@reject_option
 @click.option("--force", is_flag=True, help="Write into a folder that has other files in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -55,6 +57,7 @@ def command(
     dataset: str | None,
     data_dir: str | None,
     calibrate: str | None,
+    reject: float | None,
     force: bool,
     as_json: bool,
     **options: Any,
@@ -81,7 +84,7 @@ def command(
         if limit != limit:
             raise UsageError("--max-loss nan is no number of points")
         model, told = _quantised(model_path, model, dataset, data_dir, options, limit)
-    written = export(model, target, out, name, force)
+    written = export(model, target, out, name, force, reject=reject)
     if as_json:
         files = {path.name: path.stat().st_size for path in written}
         print_json({"target": target, "out": out, "files": files, **told})

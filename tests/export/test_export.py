@@ -204,6 +204,40 @@ def test_a_name_that_is_no_identifier_is_refused(name: str) -> None:
     one_line(caught.value)
 
 
+@pytest.mark.parametrize("to", export.TARGETS)
+def test_an_option_is_taken_by_its_target_and_refused_by_others(to: str) -> None:
+    """In one line that says whose it is; None is as if it were not given."""
+    assert export.files_of(DENSE, to, reject=None) == export.files_of(DENSE, to)
+    if to == "html":
+        assert export.files_of(DENSE, to, reject=0.9) != export.files_of(DENSE, to)
+    else:
+        with pytest.raises(UsageError, match=f"reject is for --to html, not for {to}") as caught:
+            export.files_of(DENSE, to, reject=0.9)
+        one_line(caught.value)
+    with pytest.raises(UsageError, match=f"rejekt is for no target, not for {to}"):
+        export.files_of(DENSE, to, rejekt=0.9)
+
+
+@pytest.mark.parametrize("reject", [-0.01, 1.01, float("nan"), float("inf"), "0.9", True, [0.9]])
+def test_a_threshold_that_is_no_probability_is_refused(reject: object) -> None:
+    with pytest.raises(UsageError, match="must be a number from 0 to 1") as caught:
+        export.files_of(DENSE, "html", reject=reject)
+    one_line(caught.value)
+
+
+def test_values_have_no_threshold() -> None:
+    """Without classes there is no probability."""
+    with pytest.raises(UsageError, match="models with classes") as caught:
+        export.files_of(exhibit_of("values, not classes").model, "html", reject=0.9)
+    one_line(caught.value)
+
+
+@pytest.mark.parametrize("reject", [0, 1, np.float32(0.5), np.float64(0.9)])
+def test_a_threshold_may_be_a_number_of_any_kind(reject: float) -> None:
+    expected = export.files_of(DENSE, "html", reject=float(reject))
+    assert export.files_of(DENSE, "html", reject=reject) == expected
+
+
 def test_a_layer_that_a_target_cannot_express_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where it is deep inside branches."""
     module = export.target("python")
