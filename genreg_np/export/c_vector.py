@@ -1,8 +1,8 @@
 """NAME_test.h: one input and what infer.py gives for it, so that firmware can check what was flashed.
 
-A vector is good if every part of the model has a say in its answer. So none of its numbers is 0, and of some that are
-drawn the one is taken that tells most others from this model, of some in which a single number has the other sign.
-Drawn are
+A vector is good if every part of the model has a say in its answer. So no raw value is the smallest, often a 0 that
+hides its weights, and of some vectors that are drawn the one is taken that tells most others from this model, of some
+in which a single number has the other sign. Drawn are
 
     raw values   from a quarter of the way from the smallest to the largest up to its end, or to a half ... an eighth
     features     mean + deviation x -1 .. 1, or a half ... of that, where the first layer knows a mean; else -1 .. 1
