@@ -1,4 +1,7 @@
-"""Time one image through exported C: `nanoseconds(model, images)` compiles the model with gcc and runs c_predict.c."""
+"""Time one image through exported C: `nanoseconds(model, images)` compiles the model with gcc and runs c_predict.c.
+
+`cortex_m3` compiles it for a microcontroller and counts its bytes.
+"""
 
 from __future__ import annotations
 
@@ -95,3 +98,16 @@ def _ran(folder: Path, passes: int, program: str) -> NDArray[np.int64]:
     command = [f"./{program}", "images.bin", str(passes)]
     done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
     return np.array(done.stdout.split(), np.int64)
+
+
+def cortex_m3(source: Path, option: str) -> dict[str, int]:
+    """Return the bytes of a model compiled for a Cortex-M3; nothing where that compiler is missing."""
+    target = source.with_suffix(".o")
+    options = ["-std=c99", option, "-mcpu=cortex-m3", "-mthumb", "-c", str(source), "-o", str(target)]
+    try:
+        subprocess.run(["arm-none-eabi-gcc", *options], check=True)
+        told = subprocess.run(["arm-none-eabi-size", str(target)], check=True, capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        return {}
+    text, data, bss = (int(word) for word in told.splitlines()[1].split()[:3])
+    return {"text": text, "data and bss": data + bss}

@@ -80,6 +80,7 @@ PAGES = {
         "prediction": tables.prediction,
         "starts": tables.starts,
         "exported sizes": tables.exported_sizes,
+        "int8 in C": tables.int8_in_c,
     },
 }
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from cases import Bench
-from export_c import OPTIONS, PASSES, compile_there, measure, nanoseconds, write_emlearn, write_images
+from export_c import OPTIONS, PASSES, compile_there, cortex_m3, measure, nanoseconds, write_emlearn, write_images
 from workers import HERE
 
 from genreg_np import Evolution, TrainConfig, load_dataset
@@ -130,16 +130,6 @@ def sizes(folder: Path) -> dict[str, int]:
         for path in (folder / part / "python" / "model.npz", folder / part / "onnx" / "model.onnx")
     }
     for part in ("float", "int8"):
-        source = folder / part / "c" / "model.c"
-        target = source.with_suffix(".o")
-        options = ["-std=c99", "-O2", "-mcpu=cortex-m3", "-mthumb", "-c", str(source), "-o", str(target)]
-        try:
-            _run(["arm-none-eabi-gcc", *options])
-            told = _run(["arm-none-eabi-size", str(target)]).splitlines()[1].split()
-        except FileNotFoundError:
-            continue
-        found |= {
-            f"{part}, Cortex-M3, text": int(told[0]),
-            f"{part}, Cortex-M3, data and bss": int(told[1]) + int(told[2]),
-        }
+        counted = cortex_m3(folder / part / "c" / "model.c", "-O2")
+        found |= {f"{part}, Cortex-M3, {what}": count for what, count in counted.items()}
     return found

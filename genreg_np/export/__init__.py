@@ -1,6 +1,6 @@
 """Export: a trained model as something another system runs, a file of this package a target.
 
-    export(model, "c", "firmware/digits")        writes digits' model.h, model.c, main.c
+    export(model, "c", "firmware/digits")        writes model.h, model.c, model_test.h, main.c
 
 Every target computes what infer.py does; tests/export holds each to it on every kind of model that can be
 trained. A target that cannot express a layer says so before anything is written.
