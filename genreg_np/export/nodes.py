@@ -33,6 +33,7 @@ class Node:
     arrays: Parts  # its own, by their own names
     stacks: list[list[Node]] = field(default_factory=list)  # of layers within it
     largest: float = 0.0  # magnitude of what came out so far
+    width: int = 0  # how many values that was of an input
 
     @property
     def kind(self) -> str:
@@ -154,5 +155,6 @@ def _passed(nodes: list[Node], values: Float32) -> Float32:
             values = np.concatenate([_passed(inner, values) for inner in node.stacks], axis=1)
         else:
             values = node.layer[2](values)
+        node.width = values.shape[1]
         node.largest = float(np.maximum(node.largest, np.abs(values).max(initial=0)))  # NaN if one is
     return values
