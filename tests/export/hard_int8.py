@@ -1,4 +1,4 @@
-"""Models of 8-bit integers that are easy to get wrong: shapes of hard_layers.py, and numbers at their bounds.
+"""Models of 8-bit integers that are easy to get wrong: SHAPES of hard_layers.py, and NUMBERS near their bounds.
 
 Each of the latter turns features into 8-bit integers, has one layer with random or extreme numbers, and shows what that
 gives: a last layer passes it on.
@@ -199,27 +199,30 @@ def _quantised() -> Iterator[tuple[str, Callable[[], Exhibit]]]:
             yield f"{name}, last", functools.partial(make, Network(shape, (ScaleShift(shape), layer)))
 
 
-MAKERS: dict[str, Callable[[], Exhibit]] = dict(_quantised())
+SHAPES: dict[str, Callable[[], Exhibit]] = dict(_quantised())
+NUMBERS: dict[str, Callable[[], Exhibit]] = {}
 for end, shift in ENDS:
     words = f"{end}, shift {shift}"
     for kind in ("convolution", "transposed-convolution"):
         for same in (True, False):
             made = functools.partial(_filters, kind, end, shift, size=3, stride=2, same=same)
-            MAKERS[f"{kind}, {words}{', same' * same}"] = made
-    MAKERS[f"pooling, {words}"] = functools.partial(_windows, "pooling", end, shift, size=3, stride=2)
-    MAKERS[f"adaptive-pooling, {words}"] = functools.partial(_windows, "adaptive-pooling", end, shift, size=3)
+            NUMBERS[f"{kind}, {words}{', same' * same}"] = made
+    NUMBERS[f"pooling, {words}"] = functools.partial(_windows, "pooling", end, shift, size=3, stride=2)
+    NUMBERS[f"adaptive-pooling, {words}"] = functools.partial(_windows, "adaptive-pooling", end, shift, size=3)
     for levels in (True, False):
-        MAKERS[f"dense, {words}{', levels' * levels}"] = functools.partial(_dense, end, shift, levels)
+        NUMBERS[f"dense, {words}{', levels' * levels}"] = functools.partial(_dense, end, shift, levels)
 for shape, rows in ((MAPS, 1), (MAPS, 3), ((9,), 1), ((9,), 9), ((1, 2, 3), 1)):
-    MAKERS[f"lookup of {shape} in {rows}"] = functools.partial(_lookup, shape, rows)
+    NUMBERS[f"lookup of {shape} in {rows}"] = functools.partial(_lookup, shape, rows)
 for shape, groups in ((MAPS, 1), (MAPS, 3), ((6, 2, 2), 2), ((9,), 1), ((9,), 9)):
     for near_zero, scale in ((1, 50.0), (2**52 - 1, 1e7), (10_000, 1e30)):
         made = functools.partial(_normalisation, shape, groups, near_zero, scale)
-        MAKERS[f"normalisation of {shape} in {groups}, near_zero {near_zero}"] = made
+        NUMBERS[f"normalisation of {shape} in {groups}, near_zero {near_zero}"] = made
 for number, (near_zero, r, _) in enumerate(near_ties()[:5]):
-    MAKERS[f"normalisation, r near a tie, {number}"] = functools.partial(_near_tie, near_zero, r)
+    NUMBERS[f"normalisation, r near a tie, {number}"] = functools.partial(_near_tie, near_zero, r)
 for own, other, shift, low in ((1, 1, 0, -127), (2**31 - 1, 2**31 - 1, 32, 0), (2**31 - 1, 3, 36, -5), (0, 7, 2, -127)):
-    MAKERS[f"residual, {own} and {other}, shift {shift}"] = functools.partial(_residual, own, other, shift, low)
+    NUMBERS[f"residual, {own} and {other}, shift {shift}"] = functools.partial(_residual, own, other, shift, low)
+
+MAKERS = {**SHAPES, **NUMBERS}
 
 
 @functools.cache
