@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer
+from genreg_np.export import stacks_of
 from genreg_np.model import Float32, Model
 
 Header = dict[str, Any]
@@ -62,11 +63,9 @@ def _taken(layers: list[Header], arrays: Parts, where: str) -> list[Node]:
     found = []
     for index, header in enumerate(layers):
         start = f"{where}.{index}."
-        stacks = [(header["layers"], start[:-1])] if "layers" in header else []
-        stacks += [(branch, f"{start}{number}") for number, branch in enumerate(header.get("branches", ()))]
         names = [name for name in arrays if name.startswith(start) and "." not in name[len(start) :]]
         own = {name[len(start) :]: arrays[name] for name in names}
-        within = [_taken(inner, arrays, place) for inner, place in stacks]
+        within = [_taken(inner, arrays, place) for place, inner in stacks_of(header, start[:-1])]
         found.append(Node(f"layer {start[len('layers.') : -1]}", dict(header), own, within))
     return found
 
@@ -78,7 +77,7 @@ def written(nodes: list[Node], where: str = "layers") -> tuple[list[Header], Par
     for index, node in enumerate(nodes):
         place, header = f"{where}.{index}", dict(node.header)
         arrays |= {f"{place}.{name}": array for name, array in node.arrays.items()}
-        if "layers" in header:
+        if node.kind in ("residual", "residual-int8"):
             header["layers"], inner = written(node.stacks[0], place)
             arrays |= inner
         elif node.stacks:

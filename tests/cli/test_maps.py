@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from genreg_np import export
-from tests.helpers import one_line
-from tests.zoo import exhibit_of
+from genreg_np.layers.activation import Activation
+from genreg_np.layers.convolution import Convolution
+from genreg_np.model import Network
+from tests.helpers import model_of, one_line
+from tests.zoo import ZOO, exhibit_of
 
 MAPS = exhibit_of("maps, two stages")
 
@@ -43,14 +47,29 @@ def test_infer_and_eval_answer_as_the_model_does(genreg, model: str) -> None:
     assert json.loads(genreg("eval", model, "--dataset", "data.npz", "--json").out)["accuracy"] == 1.0
 
 
-REFUSED = [(target, "--int8") for target in export.TARGETS]
-REFUSED += [(target,) for target in export.TARGETS if "convolution" not in export.target(target).TAKES]
-
-
-@pytest.mark.parametrize(("target", "more"), [(target, more) for target, *more in REFUSED])
-def test_export_names_the_layer_before_anything_is_written(genreg, model: str, target: str, more: list[str]) -> None:
+@pytest.mark.parametrize("target", export.TARGETS)
+def test_export_names_the_layer_before_anything_is_written(genreg, model: str, target: str) -> None:
     """In one line; there is no folder."""
-    outcome = genreg("export", model, "--to", target, "--out", "out", *more)
+    network = Network((10, 10), (Convolution((1, 10, 10), 2, 3), Activation(128, "tanh")))
+    model_of(network, class_names=()).save("ends.npz")
+    np.save("image.npy", MAPS.inputs[:1])
+    outcome = genreg("export", "ends.npz", "--to", target, "--out", "out", "--int8", "--calibrate", "image.npy")
     assert outcome.code == 2
-    assert "layer 0 (convolution) cannot be" in one_line(outcome.err.strip())
+    assert "layer 1 (activation, tanh) cannot be computed in 8-bit integers" in one_line(outcome.err.strip())
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in ZOO if name.startswith("int8")])
+def test_info_says_what_a_network_of_integers_is(genreg, model: str, name: str) -> None:
+    """Its last layer, and all its weights and biases."""
+    whole = exhibit_of(name).model
+    whole.save("int8.npz")
+    count = sum(array.size for place, array in whole.arrays.items() if place.endswith((".weight", ".bias")))
+    end = rf"(-| / dense ){whole.output_count}(, [a-z-]+)?, {count:,} weights and biases, 8-bit integers"
+    assert re.search(f"^network      .*{end}$", genreg("info", "int8.npz").out, re.MULTILINE)
+
+
+def test_info_says_the_layers_of_maps_of_integers(genreg, model: str) -> None:
+    exhibit_of("int8, maps, two stages").model.save("int8.npz")
+    line = "10 x 10: conv 4 3 same / relu / max 2 / conv 6 3 stride 2 / lookup / adaptive avg 1 / dense 3"
+    assert f"network      {line}, 283 weights and biases, 8-bit integers\n" in genreg("info", "int8.npz").out
