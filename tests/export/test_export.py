@@ -10,7 +10,7 @@ import pytest
 
 from genreg_np import export, files
 from genreg_np.errors import GenregError, UsageError
-from genreg_np.export.quantise import quantise
+from genreg_np.export.quantise import TAKES, quantise
 from genreg_np.model import Network, load
 from tests.helpers import INT8, KINDS, model_of, one_line, python
 from tests.zoo import SHOWN, ZOO, exhibit_for, exhibit_of, kinds_in, kinds_shown
@@ -33,7 +33,7 @@ def fill_up_after(written: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_zoo_has_every_kind_of_layer() -> None:
     """A layer that no exhibit has is one that no exporter is tested on; the zoo has all that the runtime computes."""
     assert kinds_shown() == set(KINDS)
-    assert kinds_shown(name for name in ZOO if not name.startswith("layer of")) == set(SHOWN) | INT8
+    assert kinds_shown(name for name in ZOO if "layer of" not in name) >= set(SHOWN) | INT8
 
 
 @pytest.mark.parametrize("name", export.TARGETS)
@@ -212,9 +212,12 @@ def test_a_layer_that_a_target_cannot_express_is_named(monkeypatch: pytest.Monke
         export.files_of(exhibit_of("branches, hidden layer").model, "python")
 
 
-@pytest.mark.parametrize("name", [name for name in ZOO if not name.startswith(("dense", "stand", "values", "raw"))])
+REFUSED = [name for name in ZOO if not kinds_in(exhibit_of(name).model) <= TAKES]
+
+
+@pytest.mark.parametrize("name", REFUSED)
 def test_what_int8_cannot_express_is_named(name: str) -> None:
-    """Deskew, square roots, and what is int8 already."""
+    """Projections and statistics, and what is int8 already."""
     exhibit = exhibit_of(name)
     with pytest.raises(UsageError, match=r"computed in 8-bit integers|8-bit integers already") as caught:
         quantise(exhibit.model, exhibit.inputs)
