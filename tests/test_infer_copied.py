@@ -20,7 +20,16 @@ from tests.zoo import exhibit_of
 
 RUNTIME = tuple(Path(str(module.__file__)) for module in (infer, infer_images, infer_int8, infer_layers))
 OWN, MORE, INT8 = "dense, relu", "branches, hidden layer", "int8, deep"
-NEEDED = {OWN: set(), MORE: {"infer_images", "infer_layers"}, INT8: {"infer_int8"}}  # files besides infer.py
+MAPS, SUMS = "int8, maps, two stages", "int8, layer of transposed-convolution"
+NEEDED = {  # files besides infer.py
+    OWN: set(),
+    MORE: {"infer_images", "infer_layers"},
+    INT8: {"infer_int8"},
+    MAPS: {"infer_int8", "infer_layers"},
+    SUMS: {"infer_int8", "infer_layers"},
+    "int8, branches, hidden layer": {"infer_images", "infer_int8", "infer_layers"},
+    "int8, layer of instance-norm": {"infer_int8"},
+}
 
 # How an application imports the runtime: the folder it lies in, its file's name, and the code that gives `infer`.
 PLACES = {
@@ -128,6 +137,14 @@ def test_a_model_that_needs_missing_files_says_so_in_one_line(
     assert line.startswith(f"model.npz: needs {needs} (")
     assert "beside infer.py" in line
     assert "export --to python" in line
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_integers_whose_sums_are_those_of_other_layers_say_which(tmp_path: Path, place: str) -> None:
+    """A transposed convolution of integers is one of floats that holds integers."""
+    files = tuple(file for file in RUNTIME if file.stem != "infer_layers")
+    error, _ = alone(lay(tmp_path, SUMS, place, files), tmp_path)
+    assert one_line(error).startswith("model.npz: needs infer_layers.py for layers of kind transposed-convolution (")
 
 
 def test_dense_models_need_one_file(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from genreg_np.files import write_atomic
 from genreg_np.model import Model
 from genreg_np.registry import look_up
 
-__all__ = ["REGISTRY", "TARGETS", "export", "files_of", "kinds_of", "target"]
+__all__ = ["REGISTRY", "TARGETS", "export", "files_of", "kinds_of", "stacks_of", "target"]
 
 REGISTRY = {  # a module each: a `Target`
     "python": "genreg_np.export.python_",
@@ -62,9 +62,19 @@ def kinds_of(layers: list[dict[str, Any]], where: str = "layer ") -> Iterator[tu
     """Yield (name, kind) of each layer of a model's header, those within another after their own."""
     for index, layer in enumerate(layers):
         yield f"{where}{index}", layer["kind"]
-        yield from kinds_of(layer.get("layers", []), f"{where}{index}.")
-        for number, branch in enumerate(layer.get("branches", ())):
-            yield from kinds_of(branch, f"{where}{index}.{number}.")
+        for inner, stack in stacks_of(layer, f"{where}{index}"):
+            yield from kinds_of(stack, f"{inner}.")
+
+
+def stacks_of(layer: dict[str, Any], where: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield (place, layers) of each stack that a layer of a model's header has within it, the layer's place given.
+
+    Whatever else a header has, it has no stacks in it.
+    """
+    if layer["kind"] in ("residual", "residual-int8"):
+        yield where, layer["layers"]
+    elif layer["kind"] in ("branches", "concatenate"):
+        yield from ((f"{where}.{number}", branch) for number, branch in enumerate(layer["branches"]))
 
 
 def files_of(model: Model, to: str, name: str = "model", **options: Any) -> dict[str, bytes]:

@@ -16,6 +16,7 @@ these numbers are used in; docs/int8.md defines it.
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 import numpy as np
@@ -276,7 +277,7 @@ def _side_by_side(node: Node, step: float) -> tuple[Node, float]:
     after = max(own for _, own in made)
     for number, (inner, own) in enumerate(made):
         if own != after:
-            width = node.stacks[number][-1].layer[1] if node.stacks[number] else 0
+            width = node.stacks[number][-1].width if node.stacks[number] else math.prod(node.header["shape"])
             table = rounded(np.arange(-LARGEST, LARGEST + 1, dtype=np.float64) * own, after)[None]
             inner.append(Node(node.name, {"kind": "lookup-int8", "shape": [width]}, {"table": table}))
     return Node(node.name, node.header, {}, [inner for inner, _ in made]), after

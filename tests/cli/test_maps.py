@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from genreg_np import export
 from genreg_np.export.quantise import quantise
 from genreg_np.model import load
 from tests.helpers import one_line
-from tests.zoo import exhibit_of
+from tests.zoo import ZOO, exhibit_of
 
 MAPS = exhibit_of("maps, two stages")
 
@@ -85,3 +86,19 @@ def test_integers_say_how_good_they_are(genreg, model: str) -> None:
     assert facts["float32_validation_accuracy"] == 1.0
     assert facts["validation_accuracy"] == (made.predict(MAPS.inputs) == labels).mean() > 0.8
     assert facts["dataset"] == "data"
+
+
+@pytest.mark.parametrize("name", [name for name in ZOO if name.startswith("int8")])
+def test_info_says_what_a_network_of_integers_is(genreg, model: str, name: str) -> None:
+    """Its last layer, and all its weights and biases."""
+    whole = exhibit_of(name).model
+    whole.save("int8.npz")
+    count = sum(array.size for place, array in whole.arrays.items() if place.endswith((".weight", ".bias")))
+    end = rf"(-| / dense ){whole.output_count}(, [a-z-]+)?, {count:,} weights and biases, 8-bit integers"
+    assert re.search(f"^network      .*{end}$", genreg("info", "int8.npz").out, re.MULTILINE)
+
+
+def test_info_says_the_layers_of_maps_of_integers(genreg, model: str) -> None:
+    exhibit_of("int8, maps, two stages").model.save("int8.npz")
+    line = "10 x 10: conv 4 3 same / relu / max 2 / conv 6 3 stride 2 / lookup / adaptive avg 1 / dense 3"
+    assert f"network      {line}, 283 weights and biases, 8-bit integers\n" in genreg("info", "int8.npz").out

@@ -33,7 +33,7 @@ def fill_up_after(written: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_zoo_has_every_kind_of_layer() -> None:
     """A layer that no exhibit has is one that no exporter is tested on; the zoo has all that the runtime computes."""
     assert kinds_shown() == set(KINDS)
-    assert kinds_shown(name for name in ZOO if not name.startswith("layer of")) == set(SHOWN) | INT8
+    assert kinds_shown(name for name in ZOO if "layer of" not in name) >= set(SHOWN) | INT8
 
 
 @pytest.mark.parametrize("name", export.TARGETS)
