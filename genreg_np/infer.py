@@ -423,7 +423,8 @@ def in_pieces(function: Function, row_bytes: int, name: str, fixed_bytes: int = 
 
 def complete(layers: list[dict[str, Any]]) -> None:
     """Have in LAYERS what these layers need: each file beside this one adds its kinds, when some are first needed."""
-    kinds = [kind for kind in ELSEWHERE if kind not in LAYERS and any(layer["kind"] == kind for layer in layers)]
+    text = json.dumps(layers, default=str)  # of layers within others, too
+    kinds = [kind for kind in ELSEWHERE if kind not in LAYERS and f'"kind": "{kind}"' in text]
     files = dict.fromkeys(ELSEWHERE[kind] for kind in kinds)
     try:
         for file in files:

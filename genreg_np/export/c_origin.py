@@ -12,7 +12,8 @@ from typing import Any
 
 from genreg_np.data.labels import short_name
 from genreg_np.export import c_text
-from genreg_np.export.facts import LONGEST, facts
+from genreg_np.export.facts import facts
+from genreg_np.export.integers import LONGEST
 from genreg_np.model import Model
 
 MOST_NAMES = 100  # characters of class names that stand in a comment: more are in the array alone
