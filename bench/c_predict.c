@@ -1,6 +1,7 @@
 /* Time a model's prediction, one image after another: prints each image's nanoseconds, the least of several passes.
  *
  *     c_predict IMAGES.bin PASSES        raw bytes, image after image
+ *     c_predict IMAGES.bin 0             prints each image's class instead
  *
  * Compiled with model.h of a `genreg-np export --to c --name model` for images of bytes. */
 #define _POSIX_C_SOURCE 199309L
@@ -52,6 +53,6 @@ int main(int argc, char **argv)
                 best[k] = taken;
         }
     for (size_t k = 0; k < count; k++)
-        printf("%lld\n", best[k]);
+        printf("%lld\n", passes ? best[k] : (long long)model_predict(GIVEN(images + k * MODEL_INPUTS)));
     return 0;
 }

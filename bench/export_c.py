@@ -1,4 +1,7 @@
-"""Time one image through exported C: `nanoseconds(model, images)` compiles the model with gcc and runs c_predict.c."""
+"""Time one image through exported C: `nanoseconds(model, images)` compiles the model with gcc and runs c_predict.c.
+
+`cortex_m3` compiles it for a microcontroller and counts its bytes.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,15 @@ from genreg_np.export import files_of
 from genreg_np.model import Model
 
 HARNESS = Path(__file__).with_name("c_predict.c")
+EMLEARN = Path(__file__).parent / "peers" / "emlearn_c.py"
+PASSES = 20  # over all images
 OPTIONS = ("-std=c99", "-O3")  # no -march, no -ffast-math: what any x86-64 runs
 
 
 def nanoseconds(
     model: Model,
     images: NDArray[np.uint8],
-    passes: int = 20,
+    passes: int = PASSES,
     compiler: str = "gcc",
     options: tuple[str, ...] = OPTIONS,
 ) -> float:
@@ -42,16 +47,67 @@ def build(
     folder: Path, model: Model, images: NDArray[np.uint8], compiler: str = "gcc", options: tuple[str, ...] = OPTIONS
 ) -> None:
     """Compile a model and c_predict.c into a folder, and write the images there."""
+    write(folder, model)
+    write_images(folder, images)
+    compile_there(folder, compiler, options)
+
+
+def write(folder: Path, model: Model) -> None:
+    """Export a model into a folder, as model.h and model.c."""
     for name, content in files_of(model, "c", "model").items():
         Path(folder, name).write_bytes(content)
+
+
+def write_emlearn(folder: Path, saved: Path, python: str) -> tuple[str, ...]:
+    """Have emlearn, which a Python of its own has, write a saved network there; return the options it compiles with."""
+    folder.mkdir(exist_ok=True)
+    command = [python, str(EMLEARN), str(saved), str(folder)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return ("-I", done.stdout.split("\n")[-2])
+
+
+def write_images(folder: Path, images: NDArray[np.uint8]) -> None:
+    """Write images where `measure` and `classes` look for them."""
     Path(folder, "images.bin").write_bytes(np.ascontiguousarray(images, np.uint8).tobytes())
-    scratch = ["-DSCRATCH"] if "model_scratch" in Path(folder, "model.h").read_text() else []
-    command = [compiler, *options, *scratch, "-I.", "model.c", str(HARNESS), "-o", "predict", "-lm"]
+
+
+def compile_there(
+    folder: Path, compiler: str = "gcc", options: tuple[str, ...] = OPTIONS, program: str = "predict"
+) -> None:
+    """Compile the model.c that lies in a folder, with c_predict.c."""
+    command = [compiler, *options, *scratch(folder), "-I.", "model.c", str(HARNESS), "-o", program, "-lm"]
     subprocess.run(command, cwd=folder, check=True)
 
 
-def measure(folder: Path, passes: int) -> float:
-    """Return the median over images of one prediction's time in ns, by what `build` made."""
-    command = ["./predict", "images.bin", str(passes)]
+def scratch(folder: Path) -> list[str]:
+    """Return the option that a model in a folder needs if its caller hands memory over."""
+    return ["-DSCRATCH"] if "model_scratch" in Path(folder, "model.h").read_text() else []
+
+
+def measure(folder: Path, passes: int, program: str = "predict") -> float:
+    """Return the median over images of one prediction's time in ns, by what was compiled."""
+    return float(np.median(_ran(folder, passes, program)))
+
+
+def classes(folder: Path, program: str = "predict") -> NDArray[np.int64]:
+    """Return the class of each image, (N,) int64, by what was compiled."""
+    return _ran(folder, 0, program)
+
+
+def _ran(folder: Path, passes: int, program: str) -> NDArray[np.int64]:
+    command = [f"./{program}", "images.bin", str(passes)]
     done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    return float(np.median(np.array(done.stdout.split(), np.float64)))
+    return np.array(done.stdout.split(), np.int64)
+
+
+def cortex_m3(source: Path, option: str) -> dict[str, int]:
+    """Return the bytes of a model compiled for a Cortex-M3; nothing where that compiler is missing."""
+    target = source.with_suffix(".o")
+    options = ["-std=c99", option, "-mcpu=cortex-m3", "-mthumb", "-c", str(source), "-o", str(target)]
+    try:
+        subprocess.run(["arm-none-eabi-gcc", *options], check=True)
+        told = subprocess.run(["arm-none-eabi-size", str(target)], check=True, capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        return {}
+    text, data, bss = (int(word) for word in told.splitlines()[1].split()[:3])
+    return {"text": text, "data and bss": data + bss}

@@ -17,6 +17,7 @@ import accuracies
 import convolution_tables
 import gpu_tables
 import layer_tables
+import microcontroller_tables
 import mixed_tables
 import plots
 import tables
@@ -55,6 +56,7 @@ PAGES = {
     "docs/experiments/mixed.md": mixed_tables.PAGE,
     "docs/export.md": {"support": support},
     "docs/layers.md": layer_tables.PAGE,
+    "docs/microcontrollers.md": microcontroller_tables.PAGE,
     "docs/benchmarks.md": {
         "machine": tables.machine,
         "targets": targets_table,
@@ -78,6 +80,7 @@ PAGES = {
         "prediction": tables.prediction,
         "starts": tables.starts,
         "exported sizes": tables.exported_sizes,
+        "int8 in C": tables.int8_in_c,
     },
 }
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from cases import Bench
-from export_c import nanoseconds
+from export_c import OPTIONS, PASSES, compile_there, cortex_m3, measure, nanoseconds, write_emlearn, write_images
 from workers import HERE
 
 from genreg_np import Evolution, TrainConfig, load_dataset
@@ -69,14 +69,17 @@ def time_all(
 ) -> dict[str, dict[str, float]]:
     """Return the microseconds of every implementation, taking turns."""
     times: dict[str, list[float]] = {}
+    if bench.peers:
+        headers = write_emlearn(folder / "emlearn", folder / "float" / "python" / "model.npz", bench.peers)
+        compile_there(folder / "emlearn", options=(*OPTIONS, *headers))
+        write_images(folder / "emlearn", images)
     for _ in range(turns):
         for name in PYTHON:
             times.setdefault(name, []).append(_python(name, folder))
         for name in IN_C:
             times.setdefault(name, []).append(nanoseconds(models[name], images) / 1000)
         if bench.peers:
-            command = [bench.peers, str(HERE / "peers" / "emlearn_c.py"), str(folder), str(HERE / "c_predict.c")]
-            times.setdefault("emlearn, C", []).append(float(_run(command)) / 1000)
+            times.setdefault("emlearn, C", []).append(measure(folder / "emlearn", PASSES) / 1000)
     print("  " + "  ".join(f"{name} {statistics.median(values):.2f} us" for name, values in times.items()), flush=True)
     return {
         name: {"median_us": round(statistics.median(values), 3), "fastest_us": round(min(values), 3)}
@@ -127,16 +130,6 @@ def sizes(folder: Path) -> dict[str, int]:
         for path in (folder / part / "python" / "model.npz", folder / part / "onnx" / "model.onnx")
     }
     for part in ("float", "int8"):
-        source = folder / part / "c" / "model.c"
-        target = source.with_suffix(".o")
-        options = ["-std=c99", "-O2", "-mcpu=cortex-m3", "-mthumb", "-c", str(source), "-o", str(target)]
-        try:
-            _run(["arm-none-eabi-gcc", *options])
-            told = _run(["arm-none-eabi-size", str(target)]).splitlines()[1].split()
-        except FileNotFoundError:
-            continue
-        found |= {
-            f"{part}, Cortex-M3, text": int(told[0]),
-            f"{part}, Cortex-M3, data and bss": int(told[1]) + int(told[2]),
-        }
+        counted = cortex_m3(folder / part / "c" / "model.c", "-O2")
+        found |= {f"{part}, Cortex-M3, {what}": count for what, count in counted.items()}
     return found

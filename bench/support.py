@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
-
 from tables import table
 
 from genreg_np import infer
-from genreg_np.errors import UsageError
 from genreg_np.export import TARGETS, target
-from genreg_np.export.quantise import check
-from genreg_np.model import Model
+from genreg_np.export.quantise import TAKES
 
-INT8 = ("quantise", "dense-int8")  # what `--int8` makes of a model: one row
 WORDS = {
     "dense": "dense: weights, biases and any activation",
     "standardise": "standardise: features of mean 0 and deviation 1",
@@ -43,24 +37,14 @@ WORDS = {
 
 def support() -> str:
     """Return a row for each kind of layer, a column for each target, and one for `--int8`."""
-    assert set(WORDS) | set(INT8) == {*infer.LAYERS, *infer.ELSEWHERE}, "a kind of layer has no words"
+    assert set(WORDS) | set(infer.INT8) == {*infer.LAYERS, *infer.ELSEWHERE}, "a kind of layer has no words"
     taken = {name: target(name).TAKES for name in TARGETS}
     rows = [
-        [words, *(_sign(kind in taken[name]) for name in TARGETS), _sign(becomes_int8(kind))]
+        [words, *(_sign(kind in taken[name]) for name in TARGETS), _sign(kind in TAKES)]
         for kind, words in WORDS.items()
     ]
-    rows.append(["models of 8-bit integers", *(_sign(set(INT8) <= taken[name]) for name in TARGETS), ""])
+    rows.append(["models of 8-bit integers", *(_sign(set(infer.INT8) <= taken[name]) for name in TARGETS), ""])
     return table(["layer", *(f"`{name}`" for name in TARGETS), "with `--int8`"], rows)
-
-
-def becomes_int8(kind: str) -> bool:
-    """Return whether a model that begins with such a layer can become one of 8-bit integers."""
-    layers: list[dict[str, Any]] = [{"kind": kind, "activation": "linear"}, {"kind": "dense", "activation": "linear"}]
-    try:
-        check(cast(Model, SimpleNamespace(header={"network": {"layers": layers}})))
-    except UsageError:
-        return False
-    return True
 
 
 def _sign(taken: bool) -> str:

@@ -240,3 +240,17 @@ def exported_sizes() -> str:
     rows = [[name, f"{value:,}"] for name, value in found["sizes"].items()]
     accuracy = [[f"{name}, test accuracy", f"{100 * value:.2f} %"] for name, value in found["test_accuracy"].items()]
     return table(["784-64-10", "bytes"], [*rows, *accuracy])
+
+
+def int8_in_c() -> str:
+    found = read("export-int8")
+    rows = []
+    for name, model in found["models"].items():
+        times, counts = model["microseconds"], model["bytes"]
+        for option, time in times.items():
+            rows.append([f"{name}, gcc {option}, us", *(f"{time[version]:.2f}" for version in ("other", "this"))])
+        for what in counts["this"]:
+            rows.append([f"{name}, {what}, bytes", *(f"{counts[version][what]:,}" for version in ("other", "this"))])
+    measured = table(["784-64-10, 8-bit integers in C", f"before ({found['other'][:7]})", "now"], rows)
+    machine = found["machine"]
+    return f"{measured}\n\n{machine['processor']}, gcc {machine['gcc']}, load {machine['load']}."

@@ -36,10 +36,9 @@ __all__ = ["Model", "ModelError", "load", "predict", "read_arrays", "read_npy"]
 
 FORMAT_NAME, FORMAT_VERSION = "genreg-np model", 1
 MOST_EXPANSION = 1100  # bytes that a byte of a compressed file may become
-CHUNK_BYTES = 16 << 20  # inputs are taken in pieces of about this size, so that any batch fits in memory
+CHUNK_BYTES, CACHE_BYTES = 16 << 20, 1 << 19  # of the pieces that a batch is taken in; and of those that filters see
 MOST_VALUES = 1 << 22  # of an input and of a layer: a small file must not ask for more memory than real models need
 MOST_ROOM = 1 << 28  # bytes that a layer may need to compute one input, and about what a batch takes between layers
-CACHE_BYTES = 1 << 19  # what filters are given at a time
 MOST_LAYERS, MOST_NESTING, MOST_HEADER_BYTES, MOST_NPY_HEADER = 1000, 32, 4 << 20, 1 << 16
 BYTE, ONE_BYTE = np.dtype(np.uint8), np.float32(255)
 BEYOND = "the model's outputs are no finite numbers: its weights and these inputs are too large for float32"
@@ -390,9 +389,8 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
         swapped = index and kind == "pooling" and layer["method"] == "max" and layers[index - 1]["kind"] == "activation"
         functions.insert(len(functions) - bool(swapped), function)
     # More than usually arrive: a wide layer must not blow up a long batch. What filters see is quickest in the cache.
-    rows = max(
-        1, (CACHE_BYTES if any("convolution" in layer["kind"] for layer in layers) else MOST_ROOM) // (4 * widest)
-    )
+    room = CACHE_BYTES if any("convolution" in layer["kind"] for layer in layers) else MOST_ROOM
+    rows = max(1, room // (4 * widest))
 
     def run(x: np.ndarray) -> np.ndarray:
         if len(x) > rows:
@@ -425,7 +423,8 @@ def in_pieces(function: Function, row_bytes: int, name: str, fixed_bytes: int = 
 
 def complete(layers: list[dict[str, Any]]) -> None:
     """Have in LAYERS what these layers need: each file beside this one adds its kinds, when some are first needed."""
-    kinds = [kind for kind in ELSEWHERE if kind not in LAYERS and any(layer["kind"] == kind for layer in layers)]
+    text = json.dumps(layers, default=str)  # of layers within others, too
+    kinds = [kind for kind in ELSEWHERE if kind not in LAYERS and f'"kind": "{kind}"' in text]
     files = dict.fromkeys(ELSEWHERE[kind] for kind in kinds)
     try:
         for file in files:

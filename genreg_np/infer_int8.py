@@ -100,7 +100,7 @@ def _of_maps(
     finish = _rescaled(layer, arrays, where, name, most, by_place="pooling" in layer["kind"])
 
     def run(q: np.ndarray) -> np.ndarray:
-        return finish(sums(q).reshape(len(q), channels, -1)).reshape(len(q), outputs)
+        return finish(sums(q).reshape(len(q), channels, outputs // channels)).reshape(len(q), outputs)
 
     return inputs, outputs, in_pieces(run, 32 * outputs, name)
 
@@ -156,14 +156,14 @@ def _rescaled(
 
 def _lookup_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
     """Return q = table[c, q + 127], with a row for all channels, or for each."""
-    shape, inputs = _shape(layer, name)
+    shape, inputs = _extents(layer, name)
     entries = arrays.get(f"{where}.table")
     rows = shape[0] if entries is not None and len(entries) == shape[0] else 1
     table = _table(arrays, where, name, (rows, 2 * MOST_INT8 + 1)).ravel()
     first = np.arange(MOST_INT8, table.size, 2 * MOST_INT8 + 1)[:, None]
 
     def run(q: np.ndarray) -> np.ndarray:
-        maps: np.ndarray = table[q.reshape(len(q), rows, -1).astype(np.int64) + first]
+        maps: np.ndarray = table[q.reshape(len(q), rows, inputs // rows).astype(np.int64) + first]
         return maps.reshape(len(q), inputs)
 
     return inputs, inputs, in_pieces(run, 16 * inputs, name)
@@ -175,7 +175,7 @@ def _normalisation_int8(layer: dict[str, Any], arrays: Arrays, where: str, name:
     r = float32((n q - S) * (1 / sqrt(n Q - S**2 + near_zero)))         in float64
     q = floor(a[c] r + b[c]) in float64, cut to low .. 127
     """
-    shape, inputs = _shape(layer, name)
+    shape, inputs = _extents(layer, name)
     groups, near_zero, low = whole_number(layer["groups"]), whole_number(layer["near_zero"]), _low(layer, name)
     if groups < 1 or shape[0] % groups:
         raise ModelError(f"{name} cannot cut {shape[0]} channels into {groups} equal groups")
@@ -188,7 +188,8 @@ def _normalisation_int8(layer: dict[str, Any], arrays: Arrays, where: str, name:
         total = parts.sum(axis=2, keepdims=True)
         spread = n * (parts * parts).sum(axis=2, keepdims=True) - total * total + near_zero
         ratio = ((n * parts - total) * (1 / np.sqrt(spread))).astype(np.float32)
-        values: np.ndarray = np.clip(np.floor(a * ratio.reshape(len(q), shape[0], -1) + b), low, MOST_INT8)
+        maps = ratio.reshape(len(q), shape[0], inputs // shape[0])
+        values: np.ndarray = np.clip(np.floor(a * maps + b), low, MOST_INT8)
         return values.astype(np.float32).reshape(len(q), inputs)
 
     return inputs, inputs, in_pieces(run, 40 * inputs, name)
@@ -196,7 +197,7 @@ def _normalisation_int8(layer: dict[str, Any], arrays: Arrays, where: str, name:
 
 def _residual_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
     """Return floor((m q + k f(q) + half) / 2**shift), cut to low .. 127; m and k are the `multipliers`."""
-    _, inputs = _shape(layer, name)
+    _, inputs = _extents(layer, name)
     low, shift = _low(layer, name), whole_number(layer["shift"])
     multipliers = [whole_number(value) for value in entry_of(layer, "multipliers", list)]
     if len(multipliers) != 2 or not all(0 <= value < 2**31 for value in multipliers) or not 0 <= shift <= MOST_SHIFT:
@@ -213,7 +214,7 @@ def _residual_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str)
     return inputs, inputs, in_pieces(run, 32 * inputs, name)
 
 
-def _shape(layer: dict[str, Any], name: str) -> tuple[tuple[int, ...], int]:
+def _extents(layer: dict[str, Any], name: str) -> tuple[tuple[int, ...], int]:
     """Return a layer's `shape`, channels first, and how many values that is."""
     shape = tuple(whole_number(extent) for extent in entry_of(layer, "shape", list))
     require(shape and min(shape) >= 1 and math.prod(shape) <= MOST_VALUES, f"{name} has impossible extents")
@@ -252,7 +253,8 @@ def _given(layers: list[dict[str, Any]], arrive: str, before: str, outermost: bo
         elif kind in MOVING and layer.get("method") != "avg":
             given = arrive
         elif kind in ("branches", "concatenate"):
-            ends = {_given(branch, arrive, f"{name}.{number}.") for number, branch in enumerate(layer["branches"])}
+            branches = enumerate(entry_of({"branches": [], **layer}, "branches", list))
+            ends = {_given(part, arrive, f"{name}.{number}.") for number, part in branches if isinstance(part, list)}
             given = ends.pop() if len(ends) == 1 else OTHER
             require(WHOLE not in ends, f"{name} has branches that give 8-bit integers, and others that do not")
         else:

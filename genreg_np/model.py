@@ -345,8 +345,13 @@ class Model(infer.Model):
         ]
         return np.concatenate(parts)
 
+    @property
+    def is_int8(self) -> bool:
+        """Whether it is one of 8-bit integers, which predicts and is nothing else."""
+        return any(layer["kind"] in infer.INT8 for layer in self.header["network"]["layers"])
+
     def _needs_genes(self) -> None:
-        if any(layer["kind"] == "dense-int8" for layer in self.header["network"]["layers"]):
+        if self.is_int8:
             raise UsageError("a model of 8-bit integers only predicts, by infer.py: use the one it was made from")
 
     @property

@@ -13,14 +13,25 @@ import numpy as np
 import pytest
 
 from genreg_np import infer, infer_images, infer_int8, infer_layers
+from genreg_np.files import pack_arrays
 from genreg_np.infer import ModelError
 from genreg_np.model import Model
 from tests.helpers import KINDS, PATIENCE, one_line
+from tests.test_infer_headers import header_bytes
 from tests.zoo import exhibit_of
 
 RUNTIME = tuple(Path(str(module.__file__)) for module in (infer, infer_images, infer_int8, infer_layers))
 OWN, MORE, INT8 = "dense, relu", "branches, hidden layer", "int8, deep"
-NEEDED = {OWN: set(), MORE: {"infer_images", "infer_layers"}, INT8: {"infer_int8"}}  # files besides infer.py
+MAPS, SUMS = "int8, maps, two stages", "int8, layer of transposed-convolution"
+NEEDED = {  # files besides infer.py
+    OWN: set(),
+    MORE: {"infer_images", "infer_layers"},
+    INT8: {"infer_int8"},
+    MAPS: {"infer_int8", "infer_layers"},
+    SUMS: {"infer_int8", "infer_layers"},
+    "int8, branches, hidden layer": {"infer_images", "infer_int8", "infer_layers"},
+    "int8, layer of instance-norm": {"infer_int8"},
+}
 
 # How an application imports the runtime: the folder it lies in, its file's name, and the code that gives `infer`.
 PLACES = {
@@ -115,7 +126,10 @@ def test_errors_of_copied_layers_are_those_of_the_copied_runtime(tmp_path: Path,
 @pytest.mark.parametrize(
     ("model", "needs"),
     [
-        (MORE, "infer_layers.py and infer_images.py for layers of kind standardise, branches, levels, deskew"),
+        (
+            MORE,
+            "infer_layers.py and infer_images.py for layers of kind standardise, branches, levels, deskew, detectors",
+        ),
         (INT8, "infer_int8.py for layers of kind quantise, dense-int8"),
     ],
 )
@@ -125,9 +139,17 @@ def test_a_model_that_needs_missing_files_says_so_in_one_line(
     """It names the kinds of layers, the files, and what else would do."""
     error, _ = alone(lay(tmp_path, model, place, RUNTIME[:1]), tmp_path)
     line = one_line(error)
-    assert line.startswith(f"model.npz: needs {needs} (")
+    assert line.startswith(f"model.npz: needs {needs}")
     assert "beside infer.py" in line
     assert "export --to python" in line
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_integers_whose_sums_are_those_of_other_layers_say_which(tmp_path: Path, place: str) -> None:
+    """A transposed convolution of integers is one of floats that holds integers."""
+    files = tuple(file for file in RUNTIME if file.stem != "infer_layers")
+    error, _ = alone(lay(tmp_path, SUMS, place, files), tmp_path)
+    assert one_line(error).startswith("model.npz: needs infer_layers.py for layers of kind transposed-convolution (")
 
 
 def test_dense_models_need_one_file(tmp_path: Path) -> None:
@@ -161,6 +183,20 @@ def test_the_package_imports_other_layers_for_models_that_have_some(tmp_path: Pa
     error, modules = alone(code, tmp_path)
     assert error is None
     assert modules == sorted(f"genreg_np.{file}" for file in {"infer", *NEEDED[model]})
+
+
+def test_integers_within_other_layers_are_checked_at_once(tmp_path: Path) -> None:
+    """The first model that a process reads, too: nothing here takes what the stack gives."""
+    code = lay(tmp_path, OWN)
+    inner = [{"kind": "quantise", "inputs": 1, "low": 0}]
+    dense = {"kind": "dense", "inputs": 1, "outputs": 1, "activation": "linear"}
+    layers = [{"kind": "concatenate", "shape": [1], "branches": [inner]}, dense]
+    ones = np.ones(1, np.float32)
+    arrays = {"layers.0.0.0.a": ones, "layers.0.0.0.b": ones, "layers.1.weight": ones[None], "layers.1.bias": ones}
+    header = exhibit_of(OWN).model.header | {"network": {"input_shape": [1], "layers": layers}, "class_names": []}
+    (tmp_path / "model.npz").write_bytes(pack_arrays({"header": header_bytes(header), **arrays}))
+    error, _ = alone(code, tmp_path)
+    assert one_line(error) == "model.npz: layer 1 takes none, but 8-bit integers arrive"
 
 
 def test_infer_knows_which_kinds_are_elsewhere() -> None:

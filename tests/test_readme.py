@@ -106,6 +106,7 @@ def test_the_records_of_a_fitness_of_ones_own_are_documented() -> None:
         "docs/decisions.md",
         "docs/embedding.md",
         "docs/benchmarks.md",
+        "docs/microcontrollers.md",
         "docs/export.md",
         "docs/model-format.md",
         "docs/data.md",

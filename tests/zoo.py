@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from genreg_np import infer
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.export import kinds_of, target
-from genreg_np.export.quantise import quantise
+from genreg_np.export.quantise import TAKES, quantise
 from genreg_np.layers import REGISTRY, layer_class
 from genreg_np.layers.activation import Activation, Prelu
 from genreg_np.layers.branching import Concatenate, Residual
@@ -191,7 +191,7 @@ MAKERS = {
     **{f"layer of {kind}": functools.partial(_layer, kind) for kind in ALONE},
     **{f"int8, {name}": functools.partial(_int8, name) for name in ("maps, two stages", "maps, stacks in stacks")},
     **{f"int8, {name}": functools.partial(_int8, name) for name in BANKS},
-    **{f"int8, layer of {kind}": functools.partial(_int8, f"layer of {kind}") for kind in ALONE},
+    **{f"int8, layer of {kind}": functools.partial(_int8, f"layer of {kind}") for kind in ALONE if kind in TAKES},
 }
 ZOO = tuple(MAKERS)
 

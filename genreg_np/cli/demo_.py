@@ -10,15 +10,15 @@ from pathlib import Path
 
 import click
 
-from genreg_np.cli.targets import check_target
+from genreg_np.cli.targets import check_target, reject_option
 from genreg_np.cli.terminal import say
 from genreg_np.errors import GenregError
 
 HELP = """\
-Draw a digit and see what a model answers, in the browser.
+Draw a digit, or show a photograph, and see what a model answers, in the browser.
 
 Writes one file that holds the model and runs it in the browser, without any network: pass it on, or put it on a
-web server as it is. A model of other inputs gets a page with fields to enter them.
+web server as it is. A model of colour images takes photographs; one of other inputs gets fields to enter them.
 
 Browsers from Snap or Flatpak packages may not read temporary folders: with --out, name a file in your home.
 """
@@ -29,13 +29,15 @@ Browsers from Snap or Flatpak packages may not read temporary folders: with --ou
     help=HELP,
     epilog="\b\nExamples:\n"
     "  genreg-np demo runs/mnist-fast-0/model.npz\n"
+    "  genreg-np demo model.npz --reject 0.9\n"
     "  genreg-np demo model.npz --out digits.html --no-open",
 )
 @click.argument("model_path", metavar="MODEL", type=click.Path())
 @click.option("--out", type=click.Path(), help="The file to write; by default one in a new temporary folder.")
 @click.option("--force", is_flag=True, help="Overwrite the file of --out.")
+@reject_option
 @click.option("--no-open", is_flag=True, help="Write the page and do not open it.")
-def command(model_path: str, out: str | None, force: bool, no_open: bool) -> None:
+def command(model_path: str, out: str | None, force: bool, reject: float | None, no_open: bool) -> None:
     """Write a page, and open it."""
     from genreg_np.export import files_of
     from genreg_np.files import write_atomic
@@ -44,7 +46,7 @@ def command(model_path: str, out: str | None, force: bool, no_open: bool) -> Non
     target = None if out is None else Path(out)
     if target is not None:
         check_target(target, force, Path(model_path), "MODEL", "model.html")
-    (page,) = files_of(load(model_path), "html").values()
+    (page,) = files_of(load(model_path), "html", reject=reject).values()
     try:
         if target is None:
             target = Path(tempfile.mkdtemp(prefix="genreg-np-")) / "model.html"

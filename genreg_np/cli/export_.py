@@ -11,6 +11,7 @@ import numpy as np
 
 from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.reading import reader_arguments, reader_options
+from genreg_np.cli.targets import reject_option
 from genreg_np.cli.terminal import say
 from genreg_np.errors import DataError, GenregError, UsageError
 from genreg_np.export import TARGETS
@@ -43,6 +44,7 @@ MAX_LOSS = 0.3  # points
     "--calibrate", metavar="FILE", type=click.Path(),
     help="Calibrate --int8 by inputs without labels instead: an .npy array, an IDX file, an image, a folder.",
 )  # fmt: skip
+@reject_option
 @click.option("--force", is_flag=True, help="Write into a folder that has other files in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -55,6 +57,7 @@ def command(
     dataset: str | None,
     data_dir: str | None,
     calibrate: str | None,
+    reject: float | None,
     force: bool,
     as_json: bool,
     **options: Any,
@@ -81,7 +84,7 @@ def command(
         if limit != limit:
             raise UsageError("--max-loss nan is no number of points")
         model, told = _quantised(model_path, model, dataset, data_dir, options, limit)
-    written = export(model, target, out, name, force)
+    written = export(model, target, out, name, force, reject=reject)
     if as_json:
         files = {path.name: path.stat().st_size for path in written}
         print_json({"target": target, "out": out, "files": files, **told})
@@ -99,7 +102,7 @@ def _quantised(
 ) -> tuple[Any, dict[str, Any]]:
     """Return the model in 8-bit integers, and the accuracy before and after on the validation split."""
     from genreg_np.cli.eval_ import check_fit, in_order, load_for, trained_on
-    from genreg_np.export.quantise import check, quantise
+    from genreg_np.export.quantise import check, quantise, recorded
 
     check(model)
     name = dataset or trained_on(path, model, ", or inputs without labels with --calibrate")
@@ -118,6 +121,7 @@ def _quantised(
             f"int8 costs {100 * (before - after):.2f} points of validation accuracy ({percent(before)} to "
             f"{percent(after)}), more than --max-loss {max_loss:g}: raise it, or leave out --int8"
         )
+    whole = recorded(whole, dataset=data.name, validation_accuracy=after, float32_validation_accuracy=before)
     return whole, {"dataset": data.name, "validation_accuracy": before, "int8_validation_accuracy": after}
 
 

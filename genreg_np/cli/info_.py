@@ -11,7 +11,8 @@ from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.terminal import say
 from genreg_np.data.labels import short_name
-from genreg_np.model import Network
+from genreg_np.export.integers import words
+from genreg_np.model import Model
 
 
 @click.command(
@@ -68,16 +69,16 @@ def description(path: str, model: infer.Model) -> list[str]:
     return lines
 
 
-def _network(model: infer.Model) -> str:
+def _network(loaded: infer.Model) -> str:
     """Return e.g. "784-64-10, tanh, 50,890 weights and biases"."""
-    dense = [layer for layer in model.header["network"]["layers"] if layer["kind"] == "dense-int8"]
-    if not dense:
-        return Network.read(model.header["network"], model.arrays).describe()
-    genes = sum(layer["outputs"] * (layer["inputs"] + 1) for layer in dense)
-    widths = "-".join(str(width) for width in (dense[0]["inputs"], *(layer["outputs"] for layer in dense)))
-    named = [_short(layer.get("activation", "unnamed")) for layer in dense[:-1]]  # nothing needs that of integers
-    activations = ", ".join(dict.fromkeys(named)) or "linear"
-    return f"{widths}, {activations}, {genes:,} weights and biases, 8-bit integers"
+    model = Model(loaded.header, loaded.arrays)
+    if not model.is_int8:
+        return model.network.describe()
+    said = words(model)
+    learned = f"{said.learned}, {said.activations}"
+    if not said.activations:
+        learned = f"{' x '.join(str(extent) for extent in model.input_shape)}: {said.learned}"
+    return f"{learned}, {said.count:,} weights and biases, 8-bit integers"
 
 
 def _short(value: object) -> str:

@@ -1,10 +1,19 @@
-"""The file that a command is to write."""
+"""What a command is to write: the file, and the option that pages share."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from genreg_np.errors import UsageError
+
+reject_option = click.option(
+    "--reject",
+    metavar="P",
+    type=float,
+    help='The page says "unsure" where the largest probability is below P, from 0 to 1.',
+)
 
 
 def check_target(target: Path, force: bool, source: Path, source_name: str, example: str) -> None:

@@ -1,6 +1,6 @@
 """Export: a trained model as something another system runs, a file of this package a target.
 
-    export(model, "c", "firmware/digits")        writes digits' model.h, model.c, main.c
+    export(model, "c", "firmware/digits")        writes model.h, model.c, model_test.h, main.c
 
 Every target computes what infer.py does; tests/export holds each to it on every kind of model that can be
 trained. A target that cannot express a layer says so before anything is written.
@@ -9,6 +9,7 @@ trained. A target that cannot express a layer says so before anything is written
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import re
 import secrets
@@ -21,7 +22,7 @@ from genreg_np.files import write_atomic
 from genreg_np.model import Model
 from genreg_np.registry import look_up
 
-__all__ = ["REGISTRY", "TARGETS", "export", "files_of", "kinds_of", "target"]
+__all__ = ["REGISTRY", "TARGETS", "export", "files_of", "kinds_of", "stacks_of", "target"]
 
 REGISTRY = {  # a module each: a `Target`
     "python": "genreg_np.export.python_",
@@ -38,8 +39,11 @@ class Target(Protocol):
     SUMMARY: str  # what comes out, in a few words
     TAKES: frozenset[str]  # the kinds of layer it can express
 
-    def files(self, model: Model, name: str) -> dict[str, bytes]:
-        """Return the files to write, by name; raises before that for what the target cannot express."""
+    def files(self, model: Model, name: str, **options: Any) -> dict[str, bytes]:
+        """Return the files to write, by name; raises before that for what the target cannot express.
+
+        Its options are the keyword parameters it names, such as `reject` of html; most targets have none.
+        """
         ...
 
 
@@ -58,33 +62,53 @@ def kinds_of(layers: list[dict[str, Any]], where: str = "layer ") -> Iterator[tu
     """Yield (name, kind) of each layer of a model's header, those within another after their own."""
     for index, layer in enumerate(layers):
         yield f"{where}{index}", layer["kind"]
-        yield from kinds_of(layer.get("layers", []), f"{where}{index}.")
-        for number, branch in enumerate(layer.get("branches", ())):
-            yield from kinds_of(branch, f"{where}{index}.{number}.")
+        for inner, stack in stacks_of(layer, f"{where}{index}"):
+            yield from kinds_of(stack, f"{inner}.")
 
 
-def files_of(model: Model, to: str, name: str = "model") -> dict[str, bytes]:
+def stacks_of(layer: dict[str, Any], where: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield (place, layers) of each stack that a layer of a model's header has within it, the layer's place given.
+
+    Whatever else a header has, it has no stacks in it.
+    """
+    if layer["kind"] in ("residual", "residual-int8"):
+        yield where, layer["layers"]
+    elif layer["kind"] in ("branches", "concatenate"):
+        yield from ((f"{where}.{number}", branch) for number, branch in enumerate(layer["branches"]))
+
+
+def files_of(model: Model, to: str, name: str = "model", **options: Any) -> dict[str, bytes]:
     """Return what `export` would write, by file name.
 
     Raises
     ------
     UsageError
-        If the target is unknown, `name` is no identifier, or a layer cannot be expressed.
+        If the target is unknown or has no such option, `name` is no identifier, or a layer cannot be expressed.
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,40}", name):
         raise UsageError(
             f"name {name!r} must be a letter, then letters, digits or _, at most 41: it names files and code"
         )
     chosen: Target = target(to)
+    options = {option: value for option, value in options.items() if value is not None}
+    for option in sorted(options.keys() - _options_of(to)):
+        owners = " or ".join(other for other in REGISTRY if option in _options_of(other))
+        raise UsageError(f"{option} is for {f'--to {owners}' if owners else 'no target'}, not for {to}: leave it out")
     for where, kind in kinds_of(model.header["network"]["layers"]):
         if kind not in chosen.TAKES:
             others = [other for other in REGISTRY if kind in target(other).TAKES]
             instead = f"--to {' or '.join(others)} takes it" if others else "no target takes it"
             raise UsageError(f"{where} ({kind}) cannot be expressed in {to}; {instead} (docs/export.md)")
-    return chosen.files(model, name)
+    return chosen.files(model, name, **options)
 
 
-def export(model: Model, to: str, out: str | os.PathLike[str], name: str = "model", force: bool = False) -> list[Path]:
+def _options_of(to: str) -> set[str]:
+    return inspect.signature(target(to).files).parameters.keys() - {"model", "name"}
+
+
+def export(
+    model: Model, to: str, out: str | os.PathLike[str], name: str = "model", force: bool = False, **options: Any
+) -> list[Path]:
     """Write a model for a target, all of it or nothing.
 
     Parameters
@@ -98,6 +122,9 @@ def export(model: Model, to: str, out: str | os.PathLike[str], name: str = "mode
         What files and, in C, functions are called.
     force : bool
         Write into a folder that has other files; those of the same names are replaced.
+    **options
+        What the target takes besides; None counts as not given. html: `reject`, a probability from 0 to 1 below which
+        the page calls an answer unsure.
 
     Returns
     -------
@@ -107,7 +134,7 @@ def export(model: Model, to: str, out: str | os.PathLike[str], name: str = "mode
     Raises
     ------
     UsageError
-        If the folder has files and `force` is not given, or the target cannot express the model.
+        If the folder has files and `force` is not given, or the target cannot express the model or has no such option.
     GenregError
         If the folder cannot be written.
     """
@@ -116,7 +143,7 @@ def export(model: Model, to: str, out: str | os.PathLike[str], name: str = "mode
     out = Path(out)
     try:
         _check_folder(out, force)
-        files = files_of(model, to, name)
+        files = files_of(model, to, name, **options)
         _check_places(out, files)
         _write(out, files)
     except OSError as error:

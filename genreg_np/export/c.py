@@ -1,8 +1,9 @@
 """Target `c`: a header and a source file in C99, and an example of their use.
 
-    NAME.h     what the application calls
-    NAME.c     weights, the functions of c_parts/ that the layers need, and the functions of the header
-    main.c     reads one input, prints its class
+    NAME.h       what the application calls
+    NAME.c       weights, the functions of c_parts/ that the layers need, and the functions of the header
+    NAME_test.h  one input and infer.py's answer, and a function that compares
+    main.c       reads one input, prints its class; with --check, runs the test
 
 Nothing is allocated and nothing is kept between calls: what functions work in lies on the stack or, where it is large,
 in a structure that the application hands over.
@@ -11,13 +12,13 @@ in a structure that the application hands over.
 from __future__ import annotations
 
 from genreg_np.errors import UsageError
-from genreg_np.export import c_api, c_int8, c_layers, c_main, c_maps
+from genreg_np.export import c_api, c_int8, c_layers, c_main, c_maps, c_vector
 from genreg_np.export.c_input import Input
 from genreg_np.export.c_program import Program, Value
 from genreg_np.export.c_stack import stack
 from genreg_np.model import Model
 
-SUMMARY = "one header and one source file in C99, without malloc, and an example"
+SUMMARY = "one header and one source file in C99, without malloc, a test and an example"
 LAYERS = {**c_layers.LAYERS, **c_maps.LAYERS, **c_int8.LAYERS}
 TAKES = frozenset(LAYERS)
 
@@ -29,12 +30,12 @@ TAKEN = """
 
 
 def files(model: Model, name: str) -> dict[str, bytes]:
-    """Return NAME.h, NAME.c and main.c.
+    """Return NAME.h, NAME.c, NAME_test.h and main.c.
 
     Raises
     ------
     UsageError
-        If C cannot express a layer, a class name or the input range, or `name` is one of C's own headers.
+        If C cannot express a layer, a class name, the input range or any answer, or `name` is one of C's own headers.
     """
     if name.lower() in TAKEN.split():
         raise UsageError(f"name {name!r} is that of a header of C or of the example, main.c: choose another")
@@ -43,5 +44,6 @@ def files(model: Model, name: str) -> dict[str, bytes]:
     api = c_api.Api(name, program, layers[-1].get("unit"))
     start = Value(program.inputs.name, "raw" if program.inputs.raw else "float", program.inputs.count)
     stack(program, layers, "layers", start, Value(api.outputs, api.ctype, model.output_count))
-    written = {f"{name}.h": c_api.header(api), f"{name}.c": c_api.source(api), "main.c": c_main.example(api)}
+    written = {f"{name}.h": c_api.header(api), f"{name}.c": c_api.source(api)}
+    written |= {f"{name}_test.h": c_vector.header(api), "main.c": c_main.example(api)}
     return {file: text.encode("ascii") for file, text in written.items()}

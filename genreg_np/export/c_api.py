@@ -8,6 +8,7 @@ from typing import Any
 
 from genreg_np.export import c_text
 from genreg_np.export.c_input import literal
+from genreg_np.export.c_origin import origin
 from genreg_np.export.c_program import BYTES, PARTS, ROOM, Program
 from genreg_np.version import __version__
 
@@ -124,7 +125,7 @@ def _facts(api: Api) -> str:
     if {"deskew", "to_levels"} & set(program.functions):
         facts["Exact"] = "levels equal infer.py's with -ffp-contract=off, which gcc -std=c99 implies"
     lines = [f"/* {api.name}: {_described(program.model.header['network']['layers'])}.", " *"]
-    lines += [f" * {key:<8}{value}" for key, value in facts.items()]
+    lines += [f" * {key:<10}{value}" for key, value in (facts | origin(program.model)).items()]
     lines += _plan(program)
     lines += [" *", f" * Written by genreg-np {__version__}. */", f"#ifndef {macro}_H", f"#define {macro}_H", ""]
     lines += ["#include <stdint.h>", "", "#ifdef __cplusplus", 'extern "C" {', "#endif", ""]

@@ -105,15 +105,19 @@ class Input:
             f"    for (int i = 0; i < count; i++)\n        values[i] = {raised} / {c_text.number(most - least)};\n}}\n"
         )
 
+    @property
+    def entry(self) -> str:
+        """Which entry of a table a raw value has."""
+        sign = "-" if self.low > 0 else "+"
+        return f"raw[i] {sign} {literal(abs(self.low))}" if self.low else "raw[i]"
+
     def look_up(self, kind: str) -> str:
         """Return the function that turns raw values into a table's entries of a type."""
-        sign = "-" if self.low > 0 else "+"
-        place = f"raw[i] {sign} {literal(abs(self.low))}" if self.low else "raw[i]"
         return (
             "/* Every raw value becomes what a table has for it. */\n"
             f"static void look_up(const {self.ctype} *restrict raw, int count, const {kind} *restrict table,\n"
             f"                    {kind} *restrict values)\n{{\n"
-            f"    for (int i = 0; i < count; i++)\n        values[i] = table[{place}];\n}}\n"
+            f"    for (int i = 0; i < count; i++)\n        values[i] = table[{self.entry}];\n}}\n"
         )
 
 

@@ -6,6 +6,8 @@ raw values as the application has them.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,8 @@ from genreg_np import infer
 from genreg_np.errors import UsageError
 from genreg_np.export.c_program import Program, Value
 from genreg_np.export.c_stack import Header, Maker, label_of, side_by_side
+
+AT_ONCE = 16  # sums that a processor may add to at once: where they are fewer, each is computed by itself
 
 
 def _levels_only(layer: Header, where: str, value: Value) -> str:
@@ -61,37 +65,51 @@ def _standardise(program: Program, layer: Header, where: str, value: Value, goal
 def _quantise(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
     label, width = label_of(where), layer["inputs"]
     a, b = (program.model.arrays[f"{where}.{part}"] for part in ("a", "b"))
-    result = program.numbers(width, goal, "int8_t")
     every = program.inputs.mapped()
     if value.kind == "raw" and len(every) and (a == a[0]).all() and (b == b[0]).all():
         one = {"kind": "quantise", "inputs": 1, "low": layer["low"]}
         table = infer.LAYERS["quantise"](one, {".a": a[:1], ".b": b[:1]}, "", "")[2](every[:, None])
-        return program.looked_up(value, table.astype(np.int8), label, result)
+        return replace(value, table=program.constant(f"layer_{label}_table", table.astype(np.int8)))
+    result = program.numbers(width, goal, "int8_t")
     floats = program.floats(value)
     named = (program.constant(f"layer_{label}_{part}", array) for part, array in (("a", a), ("b", b)))
     program.call(program.part("quantise"), floats.place, *named, width, layer["low"], result.place)
     return result
 
 
+def _multiply_int8(program: Program, layer: Header, where: str, value: Value, sums: Value) -> None:
+    """Multiply 8-bit integers, raw values that stand for some, or levels by a matrix (O, I), and add its bias."""
+    label, matrix = label_of(where), program.model.arrays[f"{where}.weight"]
+    if value.table and layer["outputs"] < AT_ONCE:
+        value = program.entries(value)
+    place = _levels_only(layer, where, value) if layer.get("levels") else value.place
+    numbers: list[object] = [place, layer["inputs"]]
+    if value.table:
+        numbers.append(value.table)
+        part = program.part("multiply_raw", {"RAW": program.inputs.ctype, "PLACE": program.inputs.entry})
+        program.frames[part] = 132  # where its list lies
+    else:
+        part = program.part("multiply_whole", kind=value.kind)
+    weight = program.constant(f"layer_{label}_weight", matrix.T if value.table else matrix)
+    bias = program.constant(f"layer_{label}_bias", program.model.arrays[f"{where}.bias"])
+    program.call(part, *numbers, weight, bias, layer["outputs"], sums.place)
+
+
 def _dense_int8(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
     label, outputs, arrays = label_of(where), layer["outputs"], program.model.arrays
-    weight = program.constant(f"layer_{label}_weight", arrays[f"{where}.weight"].T)
-    bias, multiplier = (
-        program.constant(f"layer_{label}_{part}", arrays[f"{where}.{part}"]) for part in ("bias", "multiplier")
-    )
     last = "unit" in layer
     sums = goal if last and goal else program.result("sums", "int32_t", outputs, None)
-    levels = layer.get("levels", False)
-    place = _levels_only(layer, where, value) if levels else value.place
-    multiply = program.part("multiply_levels" if levels else "multiply_int8")
-    program.call(multiply, place, layer["inputs"], weight, bias, outputs, sums.place)
+    _multiply_int8(program, layer, where, value, sums)
+    multiplier = program.constant(f"layer_{label}_multiplier", arrays[f"{where}.multiplier"])
     if last:
         program.call(program.part("rescale"), sums.place, outputs, multiplier, layer["shift"])
         return sums
     result = program.numbers(outputs, goal, "int8_t")
     table = arrays.get(f"{where}.table")
     if table is None:
-        program.call(program.part("cut_int8"), sums.place, outputs, multiplier, layer["shift"], layer["low"], result.place)
+        program.call(
+            program.part("cut_int8"), sums.place, outputs, multiplier, layer["shift"], layer["low"], result.place
+        )
         return result
     named = program.constant(f"layer_{label}_table", table)
     program.call(
@@ -108,7 +126,7 @@ def _levels(program: Program, layer: Header, where: str, value: Value, goal: Val
         if program.inputs.ctype == "uint8_t" and np.array_equal(table, np.arange(256)):
             return Value(value.place, "uint8_t", value.width)  # raw values are levels already
         result = program.result(f"levels_{label_of(where)}", "uint8_t", value.width, goal)
-        return program.looked_up(value, table, label_of(where), result)
+        return program.looked_up(value, program.constant(f"layer_{label_of(where)}_table", table), result)
     floats = program.floats(value)
     result = program.result(f"levels_{label_of(where)}", "uint8_t", value.width, goal)
     program.call(program.part("to_levels"), floats.place, value.width, result.place)

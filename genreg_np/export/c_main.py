@@ -1,4 +1,4 @@
-"""The example: main.c reads one input, from a file or stdin, and prints its class."""
+"""The example: main.c reads one input, from a file or stdin, and prints its class; or runs the test of NAME_test.h."""
 
 from __future__ import annotations
 
@@ -7,15 +7,29 @@ from genreg_np.export.c_input import Input
 from genreg_np.export.c_program import PARTS
 
 EXAMPLE = """/* Print {result} of one input, read from a file or from stdin:
- * {wanted}. */
-#include "{name}.h"
+ * {wanted}.
+ * With --check as the only argument, see whether the model gives what infer.py gives. */
+#include "{name}_test.h"
 
 {includes}
 
-{reader}
+{scratch}{reader}
+static int check(void)
+{{
+    static {logit} {outputs}[{count}];
+    if (!{name}_test({room}{outputs})) {{
+        fprintf(stderr, "the test vector does not agree: weights, code or compiler are not what they were\\n");
+        return 1;
+    }}
+    printf("the test vector agrees\\n");
+    return 0;
+}}
+
 int main(int argc, char **argv)
 {{
-    static {ctype} {given}[{macro}_INPUTS];{scratch}
+    static {ctype} {given}[{macro}_INPUTS];
+    if (argc == 2 && strcmp(argv[1], "--check") == 0)
+        return check();
     const char *path = argc > 1 ? argv[1] : "stdin";
     FILE *file = argc > 1 ? fopen(path, "rb") : stdin;
     if (file == NULL) {{
@@ -46,7 +60,11 @@ def example(api: Api) -> str:
         ctype=given.ctype,
         given=given.name,
         macro=api.macro,
-        scratch=f"\n    static {api.name}_scratch scratch;" if api.handed_over else "",
+        scratch=f"static {api.name}_scratch scratch;\n\n" if api.handed_over else "",
+        room="&scratch, " if api.handed_over else "",
+        logit=api.ctype,
+        outputs=api.outputs,
+        count=api.count,
         rest="\n".join(f"    {line}" for line in (_class if api.classes else _outputs)(api)),
     )
 
@@ -54,11 +72,15 @@ def example(api: Api) -> str:
 def _reader(given: Input) -> tuple[str, str, list[str]]:
     """Return the function that reads an input, what it reads, and the headers it needs."""
     if not given.raw:
-        return "read_floats", f"{given.count} numbers as text", ["stdio.h", "stdlib.h"]
+        return "read_floats", f"{given.count} numbers as text", ["stdio.h", "stdlib.h", "string.h"]
     if given.ctype != "uint8_t":
-        return "read_integers", f"{given.count} whole numbers as text, {given.range}", ["stdio.h", "stdlib.h"]
+        return (
+            "read_integers",
+            f"{given.count} whole numbers as text, {given.range}",
+            ["stdio.h", "stdlib.h", "string.h"],
+        )
     if len(given.shape) != 2 or given.low != 0:
-        return "read_bytes", f"{given.count} bytes, {given.range}", ["stdio.h"]
+        return "read_bytes", f"{given.count} bytes, {given.range}", ["stdio.h", "string.h"]
     height, width = given.shape
     wanted = f"{given.count} bytes, or a PGM file (P5) of {width} x {height} pixels up to {given.high}"
     return "read_image", wanted, ["ctype.h", "stdio.h", "string.h"]

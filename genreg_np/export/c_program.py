@@ -63,6 +63,7 @@ class Value:
     kind: str  # "raw", "float", "uint8_t" (levels), "int8_t", or "int32_t" (logits of integers)
     width: int  # how many numbers
     shared: bool = False  # whether others may still need it, so that it stays as it is
+    table: str = ""  # of raw values that stand for their entries in a table of 8-bit integers: its name
 
     @property
     def words(self) -> str:
@@ -200,8 +201,12 @@ class Program:
             self.call(self.part("as_floats"), value.place, value.width, floats.place)
         return floats
 
-    def looked_up(self, value: Value, table: NDArray[np.generic], label: str, result: Value) -> Value:
-        """Turn raw values into what a table has for them."""
+    def entries(self, value: Value, goal: Value | None = None) -> Value:
+        """Return a value as it is, or as the 8-bit integers that raw values stand for."""
+        return self.looked_up(value, value.table, self.numbers(value.width, goal, "int8_t")) if value.table else value
+
+    def looked_up(self, value: Value, table: str, result: Value) -> Value:
+        """Turn raw values into what a table, given by its name, has for them."""
         self.functions.setdefault("look_up", self.inputs.look_up(result.kind))
-        self.call("look_up", value.place, value.width, self.constant(f"layer_{label}_table", table), result.place)
+        self.call("look_up", value.place, value.width, table, result.place)
         return result

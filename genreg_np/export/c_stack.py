@@ -14,6 +14,7 @@ Maker = Callable[[Program, Header, str, Value, Value | None], Value]
 
 
 WHOLE = ("uint8_t", "int8_t")
+OF_RAW = ("quantise", "dense-int8")  # what takes raw values that stand for 8-bit integers
 MOVING = ("pooling", "adaptive-pooling", "upsample", "minibatch-deviation")  # whatever arrives, unless it is a mean
 
 
@@ -25,13 +26,13 @@ def stack(program: Program, layers: list[Header], where: str, value: Value, goal
     within, value = program.layer, replace(value, shared=True)
     steps = _steps(program, layers, where)
     for number, (index, layer) in enumerate(steps):
-        maker, given = program.makers[layer["kind"]], value
+        maker, given = program.makers[layer["kind"]], value if layer["kind"] in OF_RAW else program.entries(value)
         program.layer = f"{where}.{index}".removeprefix("layers.")
         program.layer += f"-{index + 1}" if "pool" in layer else ""
         value = maker(program, layer, f"{where}.{index}", given, goal if number == len(steps) - 1 else None)
         if value.place != given.place:
             program.release(given)
-    program.layer = within
+    program.layer, value = within, program.entries(value, goal)
     if value.place == goal.place:
         return
     if value.kind == goal.kind:

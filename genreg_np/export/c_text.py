@@ -61,6 +61,11 @@ def quoted(text: str) -> str:
     return _literal(text.encode("utf-8", "replace")).replace("*", r"\052")
 
 
+def plain(text: str) -> str:
+    """Return text as it can stand in a comment, without quotes around it."""
+    return quoted(text)[1:-1]
+
+
 def _literal(encoded: bytes) -> str:
     return f'"{"".join(SPECIAL.get(byte) or _escaped(byte) for byte in encoded)}"'
 

@@ -5,14 +5,13 @@ The header of a model file may say anything of its training, so whatever is not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from genreg_np.data.labels import short_name
+from genreg_np.export.integers import LONGEST, dense_words, words
+from genreg_np.layers.description import words as network_words
 from genreg_np.model import Model
-
-DENSE = ("dense", "dense-int8")
-LONGEST = 160  # of a text that a file brought
 
 
 def facts(model: Model, size: int) -> list[tuple[str, str]]:
@@ -28,21 +27,21 @@ def facts(model: Model, size: int) -> list[tuple[str, str]]:
 
 
 def _facts(model: Model, size: int) -> Iterator[tuple[str, str]]:
-    layers: list[dict[str, Any]] = model.header["network"]["layers"]
-    int8 = any(layer["kind"] == "dense-int8" for layer in layers)
-    if int8 or model.network.is_dense:
-        dense = [layer for layer in layers if layer["kind"] in DENSE]
-        fixed = [str(layer["kind"]) for layer in layers if layer["kind"] not in (*DENSE, "quantise")]
-        widths = "-".join(str(width) for width in (dense[0]["inputs"], *(layer["outputs"] for layer in dense)))
-        activations = ", ".join(dict.fromkeys(_short(str(layer.get("activation"))) for layer in dense[:-1])) or "linear"
-        learned = widths if fixed else f"{widths}, {activations}"
-        count = sum(layer["outputs"] * (layer["inputs"] + 1) for layer in dense)
+    fixed: Iterable[str]
+    if model.is_int8:
+        said = words(model)
+        fixed, learned, activations, count = said.fixed, said.learned, said.activations, said.count
     else:
-        fixed = [layer.kind for layer in model.network.fixed]
-        learned = " / ".join(layer.words() for layer in model.network.learning)
-        count = model.network.gene_count
-    yield "Network", f"{', '.join(fixed)}, then {learned}" if fixed else learned
-    numbers = "8-bit integers" if int8 else "float32"
+        network = model.network
+        fixed, count = [layer.kind for layer in network.fixed], network.gene_count
+        layers: list[dict[str, Any]] = model.header["network"]["layers"][len(network.fixed) :]
+        learned, activations = dense_words(layers) if network.is_dense else (network_words(network.learning), "")
+    if fixed:
+        learned = f"{', '.join(fixed)}, then {learned}"
+    elif activations:
+        learned = f"{learned}, {activations}"
+    yield "Network", learned
+    numbers = "8-bit integers" if model.is_int8 else "float32"
     yield "Weights", f"{count:,} learned, {numbers}; {_bytes(size)} in all"
     method, generations, seed = (model.trained(key) for key in ("method", "generations", "seed"))
     if isinstance(method, str):
@@ -55,7 +54,7 @@ def _facts(model: Model, size: int) -> Iterator[tuple[str, str]]:
     for split in ("test", "validation"):
         accuracy = model.trained("accuracies", split, str(model.trained("genome")))
         if type(accuracy) in (int, float) and 0 <= accuracy <= 1:
-            yield "Accuracy", f"{100 * accuracy:.2f} % on the {split} split{', as float32' if int8 else ''}"
+            yield "Accuracy", f"{100 * accuracy:.2f} % on the {split} split{', as float32' if model.is_int8 else ''}"
             return
 
 

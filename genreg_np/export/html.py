@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import math
+import numbers
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -19,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.centring import SIDE, is_light, is_written
+from genreg_np.errors import UsageError
 from genreg_np.export import kinds_of
 from genreg_np.export.facts import facts
 from genreg_np.model import Model
 
-SUMMARY = "one page for any browser: draw or enter an input, and see the answer; no network"
+SUMMARY = "one page for any browser: draw, photograph or enter an input, and see the answer; no network"
 
 PAGE = Path(__file__).parent / "page"
 SHARED = {  # what layers call
@@ -34,9 +36,18 @@ SHARED = {  # what layers call
     "statistics": ("cells",),
     "branches": ("side-by-side",),
     "concatenate": ("side-by-side",),
-    "convolution": ("slide",),
+    "convolution": ("slide", "convolved", "biased"),
+    "convolution-int8": ("slide", "convolved", "cut", "rescaled"),
+    "transposed-convolution": ("transposed", "biased"),
+    "transposed-convolution-int8": ("transposed", "cut", "rescaled"),
     "pooling": ("slide", "windows"),
+    "pooling-int8": ("slide", "windows", "cut", "rescaled"),
     "adaptive-pooling": ("windows",),
+    "adaptive-pooling-int8": ("windows", "cut", "rescaled"),
+    "quantise": ("cut",),
+    "dense-int8": ("cut", "rescaled"),
+    "residual-int8": ("cut",),
+    "normalisation-int8": ("channels", "cut"),
     "upsample": ("channels",),
     "prelu": ("channels",),
     "minibatch-deviation": ("channels",),
@@ -44,27 +55,45 @@ SHARED = {  # what layers call
     **dict.fromkeys(("group-norm", "instance-norm", "layer-norm"), ("channels", "normalised")),
 }
 TAKES = frozenset(file.stem for file in (PAGE / "layers").glob("*.js")).difference(*SHARED.values())
+PICTURES = ["averages.js", "chosen.js"]  # what pages that take pictures share
+PHOTOGRAPH = [*PICTURES, "colours.js", "photograph.js"]
+UNSURE = "where the largest probability (softmax of the outputs) is below {:g} %"
 NUMBERS = ("float32", "int8", "int32")  # types of a layer's arrays
 
 
-def files(model: Model, name: str) -> dict[str, bytes]:
-    """Return NAME.html."""
-    return {f"{name}.html": page(model).encode("utf-8")}
+def files(model: Model, name: str, *, reject: float | None = None) -> dict[str, bytes]:
+    """Return NAME.html, which calls an answer unsure where its probability is below `reject`.
+
+    Raises
+    ------
+    UsageError
+        If `reject` is no number from 0 to 1, or the model has no classes.
+    """
+    return {f"{name}.html": page(model, reject).encode("utf-8")}
 
 
-def page(model: Model) -> str:
+def page(model: Model, reject: float | None = None) -> str:
     """Return the page as text."""
     weights = layer_arrays(model)
+    known = facts(model, sum(array.nbytes for array in weights.values()))
+    if reject is not None:
+        reject = _checked_threshold(reject, model)
+        known.append(("Unsure", UNSURE.format(100 * reject)))
     described: dict[str, Any] = {
         "class_names": model.class_names,
         "output_count": model.output_count,
         "input_range": model.input_range,
         "layers": model.header["network"]["layers"],
         "arrays": {name: _packed(array) for name, array in weights.items()},
-        "facts": facts(model, sum(array.nbytes for array in weights.values())),
+        "facts": known,
+        "reject": reject or 0,
     }
-    if is_image(model):
+    asked = asked_for(model)
+    if asked == "drawing":
         asking, answering, scripts = _drawing(model, described)
+    elif asked == "photograph":
+        described |= {"input_shape": model.input_shape}
+        asking, answering, scripts = _read("parts/photograph.html"), _sees(model), PHOTOGRAPH
     else:
         described |= {"start": start_values(model), "feature_names": model.feature_names}
         asking, answering, scripts = _read("parts/fields.html"), "", ["fields.js"]
@@ -73,7 +102,7 @@ def page(model: Model) -> str:
     if answering:
         answering = f'<div class="top">\n{answering}</div>'
     script = "\n".join(["\n'use strict';\n", *map(_read, ["network.js", *layer_files(model), "answer.js", *scripts])])
-    style = "\n" + _read("page.css")
+    style = "\n" + _read("page.css") + (_read("photograph.css") if asked == "photograph" else "")
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
     return _filled(
         "page.html",
@@ -87,9 +116,12 @@ def page(model: Model) -> str:
     )
 
 
-def is_image(model: Model) -> bool:
-    """Whether inputs can be drawn: grey images, as `genreg-np infer` takes them."""
-    return len(model.input_shape) == 2 and model.input_range is not None
+def asked_for(model: Model) -> str:
+    """Return what a page asks for: a "drawing" or a "photograph", where inputs are images, else "fields"."""
+    channels, image = model.input_shape[:-2], model.input_range is not None
+    if image and (len(model.input_shape) == 2 or (channels == (1,) and is_written(model))):
+        return "drawing"
+    return "photograph" if image and channels in ((1,), (3,)) else "fields"
 
 
 def layer_arrays(model: Model) -> dict[str, NDArray[np.generic]]:
@@ -130,22 +162,34 @@ def _drawing(model: Model, described: dict[str, Any]) -> tuple[str, str, list[st
     background = model.trained("background")
     background = float(background) if type(background) in (int, float) and 0 <= background <= 1 else None
     light = is_light(model)
-    described |= {"input_shape": model.input_shape, "drawing": {"background": background, "light": light}}
-    rows, columns = model.input_shape
-    centring, scripts = "", ["pixels.js", "pad.js", "picture.js", "drawing.js"]
-    if model.input_shape == (SIDE, SIDE) and not light:
+    shape = model.input_shape[-2:]
+    described |= {"input_shape": shape, "drawing": {"background": background, "light": light}}
+    centring, scripts = "", [*PICTURES, "pixels.js", "pad.js", "picture.js", "drawing.js"]
+    if shape == (SIDE, SIDE) and not light:
         centring = _filled("parts/centring.html", checked="checked" if is_written(model) else "")
-        scripts.insert(1, "mnist.js")
-    return (
-        _filled("parts/drawing.html", centring=centring),
-        _filled("parts/sees.html", rows=str(rows), columns=str(columns)),
-        scripts,
-    )
+        scripts.insert(0, "mnist.js")
+    return _filled("parts/drawing.html", centring=centring), _sees(model), scripts
+
+
+def _sees(model: Model) -> str:
+    rows, columns = model.input_shape[-2:]
+    return _filled("parts/sees.html", rows=str(rows), columns=str(columns))
+
+
+def _checked_threshold(reject: Any, model: Model) -> float:
+    if isinstance(reject, bool) or not (isinstance(reject, numbers.Real) and 0 <= float(reject) <= 1):
+        raise UsageError(f"reject {reject!r} must be a number from 0 to 1, the probability below which it is unsure")
+    if not model.class_names:
+        raise UsageError("reject is for models with classes, and this one gives values: leave it out")
+    return float(reject)
 
 
 def _title(model: Model) -> str:
-    if not is_image(model):
+    asked = asked_for(model)
+    if asked == "fields":
         return "Ask the network"
+    if asked == "photograph":
+        return "Show the network a photograph"
     if not is_written(model):
         return "Show the network a picture"
     return "Draw a digit" if all(name.isdigit() for name in model.class_names) else "Draw a character"

@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer
+from genreg_np.errors import UsageError
+from genreg_np.export import stacks_of
+from genreg_np.export.whole import BEYOND
 from genreg_np.model import Float32, Model
 
 Header = dict[str, Any]
@@ -33,6 +36,7 @@ class Node:
     arrays: Parts  # its own, by their own names
     stacks: list[list[Node]] = field(default_factory=list)  # of layers within it
     largest: float = 0.0  # magnitude of what came out so far
+    width: int = 0  # how many values that was of an input
 
     @property
     def kind(self) -> str:
@@ -61,11 +65,9 @@ def _taken(layers: list[Header], arrays: Parts, where: str) -> list[Node]:
     found = []
     for index, header in enumerate(layers):
         start = f"{where}.{index}."
-        stacks = [(header["layers"], start[:-1])] if "layers" in header else []
-        stacks += [(branch, f"{start}{number}") for number, branch in enumerate(header.get("branches", ()))]
         names = [name for name in arrays if name.startswith(start) and "." not in name[len(start) :]]
         own = {name[len(start) :]: arrays[name] for name in names}
-        within = [_taken(inner, arrays, place) for inner, place in stacks]
+        within = [_taken(inner, arrays, place) for place, inner in stacks_of(header, start[:-1])]
         found.append(Node(f"layer {start[len('layers.') : -1]}", dict(header), own, within))
     return found
 
@@ -77,7 +79,7 @@ def written(nodes: list[Node], where: str = "layers") -> tuple[list[Header], Par
     for index, node in enumerate(nodes):
         place, header = f"{where}.{index}", dict(node.header)
         arrays |= {f"{place}.{name}": array for name, array in node.arrays.items()}
-        if "layers" in header:
+        if node.kind in ("residual", "residual-int8"):
             header["layers"], inner = written(node.stacks[0], place)
             arrays |= inner
         elif node.stacks:
@@ -125,8 +127,12 @@ def _scaled(node: Node, scaling: Node) -> Node:
     scale, shift = (np.repeat(part, outputs // len(part)) for part in (scale, shift))
     axis = 1 if node.kind == "transposed-convolution" else 0
     across = np.expand_dims(scale, [place for place in range(weight.ndim) if place != axis])
-    changed = {"weight": weight * across, "bias": bias * scale + shift}
-    return Node(node.name, node.header, {name: part.astype(np.float32) for name, part in changed.items()})
+    with np.errstate(over="ignore", invalid="ignore"):
+        changed = {"weight": weight * across, "bias": bias * scale + shift}
+        found: Parts = {name: part.astype(np.float32) for name, part in changed.items()}
+    if not all(np.isfinite(part).all() for part in found.values()):
+        raise UsageError(f"{BEYOND}: {scaling.name} (scale-shift) makes weights infinite")
+    return Node(node.name, node.header, found)
 
 
 def observe(nodes: list[Node], values: Float32) -> None:
@@ -154,5 +160,6 @@ def _passed(nodes: list[Node], values: Float32) -> Float32:
             values = np.concatenate([_passed(inner, values) for inner in node.stacks], axis=1)
         else:
             values = node.layer[2](values)
+        node.width = values.shape[1]
         node.largest = float(np.maximum(node.largest, np.abs(values).max(initial=0)))  # NaN if one is
     return values

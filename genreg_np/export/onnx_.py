@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from genreg_np.errors import UsageError, missing_extra
-from genreg_np.export import onnx_images, onnx_layers, onnx_maps
+from genreg_np.export import onnx_images, onnx_int8, onnx_layers, onnx_maps
 from genreg_np.export.onnx_graph import Graph, Node, Port, Value, concatenate
 from genreg_np.export.onnx_layers import Arrays, Emitter, Layer
 from genreg_np.model import Model
@@ -42,16 +42,14 @@ def _side_by_side(x: Value, layer: Layer) -> Value:
 
 
 def _residual(x: Value, layer: Layer) -> Value:
-    """Add x + what a stack gives of it."""
+    """Add x + what a stack gives of it, of integers rescaled."""
     inner = _stack(x, layer.header["layers"], layer.arrays, layer.where)
     x.graph.scope = layer.where
-    return x + inner
+    return x + inner if layer.header["kind"] == "residual" else onnx_int8.residual(x, inner, layer)
 
 
 LAYERS: dict[str, Emitter] = {
     "dense": onnx_layers.dense,
-    "quantise": onnx_layers.quantise,
-    "dense-int8": onnx_layers.dense_int8,
     "standardise": onnx_layers.standardise,
     "project": onnx_layers.project,
     "levels": onnx_layers.levels,
@@ -74,6 +72,15 @@ LAYERS: dict[str, Emitter] = {
     "minibatch-deviation": onnx_maps.minibatch_deviation,
     "residual": _residual,
     "concatenate": _side_by_side,
+    "quantise": onnx_int8.quantise,
+    "dense-int8": onnx_int8.dense,
+    "convolution-int8": onnx_int8.convolution,
+    "transposed-convolution-int8": onnx_int8.transposed_convolution,
+    "pooling-int8": onnx_int8.pooling,
+    "adaptive-pooling-int8": onnx_int8.adaptive_pooling,
+    "lookup-int8": onnx_int8.lookup,
+    "normalisation-int8": onnx_int8.normalisation,
+    "residual-int8": _residual,
 }
 SUMMARY = "one file for onnxruntime: raw inputs to probabilities, any batch"
 TAKES = frozenset(LAYERS)

@@ -131,6 +131,9 @@ class Value:
     def __truediv__(self, other: Operand) -> Value:
         return self.op("Div", other)
 
+    def __rtruediv__(self, other: float) -> Value:
+        return self._value(other) / self
+
     def __matmul__(self, other: Operand) -> Value:
         return self.op("MatMul", other)
 

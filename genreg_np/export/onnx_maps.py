@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from genreg_np import infer_layers
 from genreg_np.export.onnx_graph import Value, concatenate, ints
 from genreg_np.export.onnx_layers import ACTIVATIONS, Layer
@@ -29,12 +31,12 @@ def activation(x: Value, layer: Layer) -> Value:
 
 def prelu(x: Value, layer: Layer) -> Value:
     """Add x, or slope x where x < 0."""
-    return _flat(_channels(x, layer).op("PRelu", _of_channels(layer, "slope")))
+    return flat(_channels(x, layer).op("PRelu", _of_channels(layer, "slope")))
 
 
 def scale_shift(x: Value, layer: Layer) -> Value:
     """Add scale x + shift."""
-    return _flat(_scaled(_channels(x, layer), layer))
+    return flat(_scaled(_channels(x, layer), layer))
 
 
 def normalisation(x: Value, layer: Layer) -> Value:
@@ -45,50 +47,63 @@ def normalisation(x: Value, layer: Layer) -> Value:
     parts = parts - parts.op("ReduceMean", axes=[2])
     variance = (parts * parts).op("ReduceMean", axes=[2])
     parts = parts / (variance + infer_layers.NEAR_ZERO).op("Sqrt")
-    return _flat(_scaled(_channels(parts, layer), layer))
+    return flat(_scaled(_channels(parts, layer), layer))
 
 
 def convolution(x: Value, layer: Layer) -> Value:
     """Add filters slid over the maps."""
+    return flat(convolved(x, layer))
+
+
+def convolved(x: Value, layer: Layer) -> Value:
+    """Return what filters slid over the maps give, (N, F, rows, columns); weights may be of any type."""
     (top, bottom), (left, right) = Convolution.read(layer.header, {}, layer.where).margins
     pads, stride = [top, left, bottom, right], layer.header["stride"]
-    weights = (layer.constant("weight"), layer.constant("bias"))
-    return _flat(_maps(x, layer).op("Conv", *weights, pads=pads, strides=[stride] * 2))
+    return as_maps(x, layer).op("Conv", *_filters(layer), pads=pads, strides=[stride] * 2)
 
 
 def transposed_convolution(x: Value, layer: Layer) -> Value:
     """Add filters that make maps larger."""
+    return flat(transposed(x, layer))
+
+
+def transposed(x: Value, layer: Layer) -> Value:
+    """Return what filters that make maps larger give, (N, F, rows, columns); weights may be of any type."""
     padding, beyond = TransposedConvolution.read(layer.header, {}, layer.where).padding
     stride: int = layer.header["stride"]
     # What is beyond the end is cut off less there, as long as anything is cut: ONNX adds less than a stride only.
     cut, added = max(0, padding - beyond), max(0, beyond - padding)
     shape = {"pads": [padding, padding, cut, cut], "strides": [stride] * 2, "output_padding": [added] * 2}
-    weights = (layer.constant("weight"), layer.constant("bias"))
-    return _flat(_maps(x, layer).op("ConvTranspose", *weights, **shape))
+    return as_maps(x, layer).op("ConvTranspose", *_filters(layer), **shape)
 
 
 def pooling(x: Value, layer: Layer) -> Value:
     """Add the largest or the mean value of windows."""
     size, stride = layer.header["size"], layer.header["stride"]
     op = "MaxPool" if layer.header["method"] == "max" else "AveragePool"
-    return _flat(_maps(x, layer).op(op, kernel_shape=[size] * 2, strides=[stride] * 2))
+    return flat(as_maps(x, layer).op(op, kernel_shape=[size] * 2, strides=[stride] * 2))
 
 
 def adaptive_pooling(x: Value, layer: Layer) -> Value:
-    """Add the largest or the mean values of windows that cover a map: along columns, then of these along rows."""
+    """Add the largest or the mean values of windows that cover a map."""
     op = "ReduceMax" if layer.header["method"] == "max" else "ReduceMean"
-    maps = _maps(x, layer)
+    return flat(covered(x, layer, lambda window, axis: window.op(op, axes=[axis])))
+
+
+def covered(x: Value, layer: Layer, reduce: Callable[[Value, int], Value]) -> Value:
+    """Return the windows that cover a map, each reduced along columns, then these along rows: (N, C, R, R)."""
+    maps = as_maps(x, layer)
     for axis, spans in enumerate(AdaptivePooling.read(layer.header, {}, layer.where).spans, 2):
         windows = [maps.op("Slice", ints(span.start), ints(span.stop), ints(axis)) for span in spans]
-        maps = concatenate([window.op(op, axes=[axis]) for window in windows], axis=axis)
-    return _flat(maps)
+        maps = concatenate([reduce(window, axis) for window in windows], axis=axis)
+    return maps
 
 
 def upsample(x: Value, layer: Layer) -> Value:
     """Add each value so often along both axes."""
     (channels, height, width), factor = layer.header["shape"], layer.header["factor"]
     apart = x.reshape(0, channels, height, 1, width, 1)
-    return _flat(apart.op("Expand", ints(1, 1, 1, factor, 1, factor)))
+    return flat(apart.op("Expand", ints(1, 1, 1, factor, 1, factor)))
 
 
 def minibatch_deviation(x: Value, layer: Layer) -> Value:
@@ -96,20 +111,25 @@ def minibatch_deviation(x: Value, layer: Layer) -> Value:
     return x.op("Pad", ints(0, 0, 0, math.prod(layer.header["shape"][1:])))
 
 
-def _maps(x: Value, layer: Layer) -> Value:
+def as_maps(x: Value, layer: Layer) -> Value:
     """Return values as (N, C, H, W)."""
     return x.reshape(0, *layer.header["shape"])
+
+
+def flat(x: Value) -> Value:
+    """Return values of any shape as (N, O)."""
+    return x.op("Flatten", axis=1)
+
+
+def _filters(layer: Layer) -> tuple[Value, Value]:
+    """Return weights and biases as float32, which integers are stored as what they are."""
+    return layer.constant("weight").cast(np.float32), layer.constant("bias").cast(np.float32)
 
 
 def _channels(x: Value, layer: Layer) -> Value:
     """Return values as (N, C, rest)."""
     shape: list[int] = layer.header["shape"]
     return x.reshape(0, shape[0], math.prod(shape[1:]))
-
-
-def _flat(x: Value) -> Value:
-    """Return values of any shape as (N, O)."""
-    return x.op("Flatten", axis=1)
 
 
 def _of_channels(layer: Layer, name: str) -> Value:

@@ -55,8 +55,15 @@ def files(model: Model, name: str) -> dict[str, bytes]:
 
 def runtime(model: Model) -> str:
     """Return the source of a single file that runs the model: infer.py, and what the model needs besides."""
-    kinds = {kind for _, kind in kinds_of(model.header["network"]["layers"])}
-    return joined([file for file in FILES if any(infer.ELSEWHERE.get(kind) == file for kind in kinds)])
+    needed = needs(kind for _, kind in kinds_of(model.header["network"]["layers"]))
+    return joined([file for file in FILES if file in needed])
+
+
+def needs(kinds: Iterable[str]) -> set[str]:
+    """Return the files besides infer.py that have these kinds of layers, and the kinds whose sums integers take."""
+    every = set(kinds)
+    every |= {kind.removesuffix("-int8") for kind in every.intersection(infer.SUMS)}
+    return {infer.ELSEWHERE[kind] for kind in every if kind in infer.ELSEWHERE}
 
 
 def joined(files: Iterable[str]) -> str:

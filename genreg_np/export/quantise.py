@@ -15,6 +15,10 @@ these numbers are used in; docs/int8.md defines it.
 
 from __future__ import annotations
 
+import hashlib
+import math
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,6 +62,11 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
     inputs : (N, *input_shape)
         Images or features to calibrate by: what the model is to meet, best of the validation split.
 
+    Returns
+    -------
+    Model
+        What it was made from is in its `training.int8`: the SHA-256 of the model's file, and how many inputs.
+
     Raises
     ------
     UsageError
@@ -84,10 +93,18 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
             first, step = _inputs(model, features, mean, scale)
             found = [first, *_stack(learned, step, ends=True)[0]]
     layers, arrays = written(found)
+    header = model.header | {"network": {"input_shape": list(model.input_shape), "layers": layers}}
+    origin = {"from": hashlib.sha256(model.pack()).hexdigest(), "inputs": len(features)}
     try:
-        return Model(model.header | {"network": {"input_shape": list(model.input_shape), "layers": layers}}, arrays)
+        return Model(header | {"training": model.training | {"int8": origin}}, arrays)
     except infer.ModelError as error:
         raise UsageError(f"{BEYOND}: {error}") from None
+
+
+def recorded(whole: Model, **facts: Any) -> Model:
+    """Return a model of integers that knows more of how it was made, in `training.int8`: plain JSON values."""
+    made = whole.training["int8"] | facts
+    return Model(whole.header | {"training": whole.training | {"int8": made}}, whole.arrays)
 
 
 def check(model: Model) -> None:
@@ -110,10 +127,11 @@ def _apart(model: Model) -> tuple[list[Node], list[Node], list[Node]]:
     found = folded(nodes[learned:])
     if levels and found[0].kind != "dense":
         raise _refused(found[0].name, found[0].kind, ": only a dense layer takes levels")
-    last = found[-1]
-    if last.kind not in FILTERS and (last.kind not in POOLING or last.takes_largest):
-        kind = f"{last.kind}, {last.header['function']}" if last.kind == "activation" else last.kind
-        raise _refused(last.name, kind, ": the last layer must be linear, dense or of filters")
+    last = nodes[-1]
+    if found[-1].kind not in FILTERS and (found[-1].kind not in POOLING or found[-1].takes_largest):
+        function = last.header.get("activation", last.header.get("function", last.header.get("method")))
+        kind = f"{last.kind}, {function}" if function else last.kind
+        raise _refused(last.name, kind, ": the last layer must be linear, and add up: dense, a convolution or a mean")
     return nodes[:levels], nodes[levels:learned], found
 
 
@@ -259,7 +277,7 @@ def _side_by_side(node: Node, step: float) -> tuple[Node, float]:
     after = max(own for _, own in made)
     for number, (inner, own) in enumerate(made):
         if own != after:
-            width = node.stacks[number][-1].layer[1] if node.stacks[number] else 0
+            width = node.stacks[number][-1].width if node.stacks[number] else math.prod(node.header["shape"])
             table = rounded(np.arange(-LARGEST, LARGEST + 1, dtype=np.float64) * own, after)[None]
             inner.append(Node(node.name, {"kind": "lookup-int8", "shape": [width]}, {"table": table}))
     return Node(node.name, node.header, {}, [inner for inner, _ in made]), after

@@ -33,6 +33,14 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return addresses
 
 
+def test_demo_makes_a_page_that_may_be_unsure(genreg, small: Path) -> None:
+    """The page that `export --reject` writes; what is no probability is refused, and nothing is written."""
+    assert genreg("demo", small, "--out", "page.html", "--no-open", "--reject", 0.9).code == 0
+    assert Path("page.html").read_bytes() == files_of(load(small), "html", reject=0.9)["model.html"]
+    assert "0 to 1" in one_line(genreg("demo", small, "--out", "other.html", "--no-open", "--reject", 9), 2)
+    assert not Path("other.html").exists()
+
+
 def test_demo_opens_a_page_in_a_folder_that_stays(
     genreg, small: Path, opened: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

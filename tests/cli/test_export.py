@@ -10,6 +10,7 @@ import pytest
 
 from genreg_np.export.quantise import quantise
 from genreg_np.model import Model, Network, load
+from tests.cli import one_line
 from tests.helpers import model_of
 
 DENSE = model_of(Network.build((2, 2), (3,), 2))
@@ -31,6 +32,10 @@ def test_export_never_replaces_its_model(genreg, tmp_path: Path) -> None:
         (("--dataset", "digits"), "are for --int8"),
         (("--int8", "--max-loss", "nan"), "no number of points"),
         (("--name", "../x"), "must be a letter"),
+        (("--reject", "0.9"), "reject is for --to html, not for python"),
+        (("--to", "html", "--reject", "1.5"), "reject 1.5 must be a number from 0 to 1"),
+        (("--to", "html", "--reject", "nan"), "reject nan must be a number from 0 to 1"),
+        (("--to", "html", "--reject", "most"), "not a valid float"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(genreg, tmp_path: Path, options: tuple[str, ...], words: str) -> None:
@@ -40,6 +45,18 @@ def test_options_that_mean_nothing_are_refused(genreg, tmp_path: Path, options: 
     assert done.code == 2
     assert words in done.err
     assert not (tmp_path / "app").exists()
+
+
+def test_a_page_is_told_below_which_probability_it_is_unsure(genreg, tmp_path: Path) -> None:
+    """Of classes; values have no probability."""
+    DENSE.save(tmp_path / "model.npz")
+    done = genreg("export", tmp_path / "model.npz", "--to", "html", "--out", tmp_path / "page", "--reject", "0.9")
+    assert done.code == 0, done.err
+    assert '"reject":0.9' in (tmp_path / "page" / "model.html").read_text("utf-8")
+    model_of(Network.build((2,), (), 2), class_names=()).save(tmp_path / "values.npz")
+    done = genreg("export", tmp_path / "values.npz", "--to", "html", "--out", tmp_path / "other", "--reject", "0.9")
+    assert "models with classes" in one_line(done, 2)
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_file_that_the_model_names_is_not_read_unless_told(genreg, tmp_path: Path) -> None:
@@ -68,10 +85,12 @@ def test_a_loss_of_just_the_limit_is_allowed(
 
     class Half(Model):
         def predict(self, inputs: object) -> np.ndarray:
-            return labels if self.header["training"] else np.zeros(16, np.int64)
+            return labels if "right" in self.header["training"] else np.zeros(16, np.int64)
 
     told = Half(known.header | {"training": {"right": True}}, known.arrays)
-    monkeypatch.setattr(room, "quantise", lambda model, inputs: Half(known.header | {"training": {}}, known.arrays))
+    monkeypatch.setattr(
+        room, "quantise", lambda model, inputs: Half(known.header | {"training": {"int8": {}}}, known.arrays)
+    )
     monkeypatch.setattr("genreg_np.model.load", lambda path: told)
     (tmp_path / "model.npz").write_bytes(known.pack())
     done = genreg("export", tmp_path / "model.npz", "--to", "python", "--out", tmp_path / "app", "--int8",

@@ -139,6 +139,13 @@ class Browser:
             assert time.monotonic() < end, f"never came true: {condition}"
             time.sleep(0.01)
 
+    def wait_for_event(self, method: str) -> None:
+        """Wait until the browser has told of an event since the page was opened."""
+        end = time.monotonic() + SECONDS
+        while not any(event["method"] == method for event in self.events):
+            assert time.monotonic() < end, f"never happened: {method}"
+            self.run("0")
+
     def text(self, selector: str) -> str:
         """Return the text of an element."""
         return str(self.run(f"document.querySelector({json.dumps(selector)}).innerText"))
@@ -195,6 +202,16 @@ class Browser:
         data = {"items": [], "files": [str(file.absolute())], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
             self.call("Input.dispatchDragEvent", type=kind, x=left + width / 2, y=top + height / 2, data=data)
+
+    def paste(self, file: Path) -> None:
+        """Paste a file that was copied."""
+        code = """(name, text) => {
+            const data = new DataTransfer();
+            data.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], name));
+            document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+        }"""
+        content = base64.b64encode(file.read_bytes()).decode("ascii")
+        self.run(f"({code})({json.dumps(file.name)}, '{content}')")
 
     def screenshot(self, **options: Any) -> bytes:
         """Return the visible page as PNG."""

@@ -26,8 +26,8 @@ def visit(chromium: Browser, tmp_path: Path) -> Iterator[Visit]:
     """Open a model's page; none may complain on the console, nor ask for anything but itself."""
     file = tmp_path / "model.html"
 
-    def call(model: Model, width: int = 1200, height: int = 900, **media: str) -> Browser:
-        file.write_bytes(files_of(model, "html")["model.html"])
+    def call(model: Model, width: int = 1200, height: int = 900, reject: float | None = None, **media: str) -> Browser:
+        file.write_bytes(files_of(model, "html", reject=reject)["model.html"])
         chromium.open(file, width, height, **media)
         return chromium
 

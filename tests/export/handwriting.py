@@ -23,13 +23,13 @@ STROKES = {
 }
 
 
-def digit(name: str) -> list[list[Point]]:
-    """Return a digit's strokes as many points, from 0 to 1."""
+def digit(name: str, steps: int = 4) -> list[list[Point]]:
+    """Return a digit's strokes as many points, from 0 to 1: `steps` pieces of a curve from each point to the next."""
     strokes = [[tuple(map(float, point.split(","))) for point in stroke.split()] for stroke in STROKES[name].split("|")]
-    return [curve(np.array(stroke) / 100) for stroke in strokes]
+    return [curve(np.array(stroke) / 100, steps) for stroke in strokes]
 
 
-def curve(points: np.ndarray, steps: int = 4) -> list[Point]:
+def curve(points: np.ndarray, steps: int) -> list[Point]:
     """Return points (N, 2) joined by a smooth curve (a cubic Hermite spline), `steps` pieces from each to the next."""
     slopes = np.gradient(points, axis=0)
     t = np.linspace(0, 1, steps + 1)[1:, None]

@@ -37,6 +37,7 @@ from tests.export.c_build import (
     Tools,
     compiled,
     predictions,
+    ran,
     taken,
 )  # fmt: skip
 from tests.helpers import model_of, one_line
@@ -76,10 +77,11 @@ def agree(
 @pytest.mark.parametrize("tools", [GCC, CLANG], ids=["gcc", "clang"])
 @pytest.mark.parametrize("name", zoo.ZOO)
 def test_c_gives_what_infer_gives(name: str, tools: Tools, tmp_path: Path) -> None:
-    """Every kind of model, with the warnings of two compilers as errors; the example compiles too."""
+    """Every kind of model, with the warnings of two compilers as errors; so says the example of the test vector."""
     exhibit = zoo.exhibit_for("c", name)
     agree(exhibit.model, exhibit.inputs, tmp_path, tools)
-    compiled(tools, tmp_path, "-c", "main.c")
+    compiled(tools, tmp_path, "model.c", "main.c", "-o", "example", "-lm")
+    assert ran(tools, tmp_path, "example", "--check") == (0, b"the test vector agrees\n", "")
 
 
 def test_the_header_names_every_input() -> None:

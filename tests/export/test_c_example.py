@@ -82,6 +82,16 @@ def test_the_example_refuses_in_one_line(name: str, tmp_path: Path) -> None:
     assert words in one_line(error.removesuffix("\n"))
 
 
+def test_a_file_may_have_the_name_of_the_option(tmp_path: Path) -> None:
+    """By another path: --check alone runs the test."""
+    exhibit = zoo.exhibit_of("int8, relu")
+    folder = example(exhibit.model, tmp_path)
+    (folder / "--check").write_bytes(exhibit.inputs[0].tobytes())
+    expected = exhibit.model.top(exhibit.inputs[0], 1)[0][0][0]
+    assert ran(GCC, folder, "example", "./--check") == (0, f"{expected}\n".encode(), "")
+    assert ran(GCC, folder, "example", "--check") == (0, b"the test vector agrees\n", "")
+
+
 def test_the_example_says_which_file_is_missing(tmp_path: Path) -> None:
     """A path that cannot be opened is named."""
     folder = example(zoo.exhibit_of("dense, relu").model, tmp_path)

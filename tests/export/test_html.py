@@ -20,6 +20,7 @@ from genreg_np.layers.images import Branches, FixedLayer, Levels, Responses, Sta
 from genreg_np.model import Model, Network
 from tests.export.browser import Browser
 from tests.export.conftest import Visit
+from tests.export.hard_int8 import NUMBERS, hard_int8
 from tests.export.hard_layers import HARD
 from tests.helpers import KINDS, model_of
 from tests.test_layers import IMAGE_STACKS, drawing
@@ -82,6 +83,13 @@ def test_layers_of_maps_are_those_of_the_model_whatever_their_shapes(visit: Visi
     expected = exhibit.model.outputs(exhibit.inputs)
     found = ask(visit(exhibit.model), "(raw) => network.outputs(network.prepare(raw))", exhibit.inputs)
     np.testing.assert_allclose(found, expected, rtol=0, atol=BOUND * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_layers_of_8_bit_integers_are_exact_whatever_their_numbers(visit: Visit, name: str) -> None:
+    exhibit = hard_int8(name)
+    found = ask(visit(exhibit.model), "(raw) => network.outputs(network.prepare(raw))", exhibit.inputs)
+    np.testing.assert_array_equal(found, exhibit.model.outputs(exhibit.inputs))
 
 
 def image_model(fixed: Sequence[FixedLayer]) -> Model:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from genreg_np import __version__
+from genreg_np import __version__, infer
 from genreg_np.data import load_dataset
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import MissingExtraError, UsageError
@@ -69,7 +69,7 @@ def assert_same_answers(model: Model, inputs: NDArray[np.generic], bound: float)
 
 def bound_of(model: Model) -> float:
     """Return how far from infer.py a model's logits may be: those of whole numbers not at all."""
-    return 0.0 if model.header["network"]["layers"][-1]["kind"] == "dense-int8" else BOUND
+    return 0.0 if model.header["network"]["layers"][-1]["kind"] in infer.INT8 else BOUND
 
 
 @pytest.mark.parametrize("name", ZOO)

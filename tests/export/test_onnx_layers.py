@@ -16,6 +16,7 @@ from genreg_np.layers.base import Layer
 from genreg_np.layers.images import Deskew, Detectors, FixedLayer, Levels, Responses, Statistics
 from genreg_np.layers.normalise import ScaleShift
 from genreg_np.model import Dense, Model, Network
+from tests.export.hard_int8 import MAKERS, hard_int8, near_ties
 from tests.export.hard_layers import HARD
 from tests.export.test_onnx import BOUND, answers, onnx  # skips where they are not
 
@@ -174,6 +175,25 @@ def test_layers_of_maps_are_near_whatever_their_shapes(name: str) -> None:
         found = answers(exhibit.model, exhibit.inputs[:count])["outputs"]
         assert found.shape == expected[:count].shape
         assert np.abs(found - expected[:count]).max(initial=0) <= BOUND * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_layers_of_8_bit_integers_are_equal_whatever_their_shapes_and_numbers(name: str) -> None:
+    """The file is valid; a batch, one image and none give the same bits."""
+    exhibit = hard_int8(name)
+    message = onnx.load_from_string(files_of(exhibit.model, "onnx")["model.onnx"])
+    onnx.checker.check_model(message, full_check=True)
+    for count in (len(exhibit.inputs), 1, 0):
+        assert_equal(exhibit.model, exhibit.inputs[:count])
+
+
+def test_a_quotient_would_be_seen_where_the_definition_has_a_product() -> None:
+    """Runtimes turn a product with 1 / x into a quotient; on the models named for it that gives another integer."""
+    ties = near_ties()
+    assert len(ties) >= 5
+    assert all(abs(int(right.view(np.int32)) - int(other.view(np.int32))) == 1 for _, right, other in ties)
+    for name in (name for name in MAKERS if "near a tie" in name):
+        assert hard_int8(name).model.outputs(hard_int8(name).inputs)[0, 0] == 1
 
 
 def test_a_network_that_passes_its_input_on_has_an_output_of_another_name() -> None:

@@ -31,17 +31,25 @@ def quarters(side: int = 28, names: tuple[str, ...] = QUARTERS, **training: obje
     return Model.build(network, genes, names, (0.0, 255.0), training)
 
 
-def seen(browser: Browser) -> Levels:
-    """Return the input that the page says the network sees."""
+def colours_seen(browser: Browser) -> Levels:
+    """Return the input that the page says the network sees, (3, H, W)."""
     code = """(() => {
         const sees = document.getElementById('sees');
         const { width, height } = sees;
         const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
         context.drawImage(sees, 0, 0);
-        const reds = context.getImageData(0, 0, width, height).data.filter((_, at) => at % 4 === 0);
-        return Array.from({ length: height }, (_, row) => Array.from(reds.subarray(row * width, (row + 1) * width)));
+        return [height, width, Array.from(context.getImageData(0, 0, width, height).data)];
     })()"""
-    return np.array(browser.run(code), np.uint8)
+    height, width, data = browser.run(code)
+    return np.array(data, np.uint8).reshape(height, width, 4)[..., :3].transpose(2, 0, 1)
+
+
+def seen(browser: Browser) -> Levels:
+    """Return the same of a grey one, (H, W)."""
+    red, green, blue = colours_seen(browser)
+    assert (red == green).all()
+    assert (red == blue).all()
+    return red
 
 
 def on_pad(browser: Browser, *points: Point) -> list[Point]:
@@ -61,9 +69,13 @@ def picture(path: Path, levels: NDArray[np.generic]) -> Path:
     return path
 
 
-def take(browser: Browser, file: Path) -> None:
-    """Choose a picture and wait until it was answered."""
-    browser.choose("#file", file)
+def take(browser: Browser, file: Path, way: str = "choose") -> None:
+    """Choose, drop or paste a picture and wait until it was answered."""
+    {
+        "choose": lambda: browser.choose("#file", file),
+        "drop": lambda: browser.drop(".card", file),
+        "paste": lambda: browser.paste(file),
+    }[way]()
     browser.wait_for(f"document.getElementById('notice').textContent.startsWith({json.dumps(file.name)})")
 
 
@@ -183,17 +195,13 @@ def test_images_unlike_mnist_are_not_centred(visit: Visit, side: int, names: str
 # Pictures
 
 
-@pytest.mark.parametrize("way", ["choose", "drop"])
+@pytest.mark.parametrize("way", ["choose", "drop", "paste"])
 def test_a_picture_of_the_input_s_size_is_taken_pixel_by_pixel(visit: Visit, tmp_path: Path, way: str) -> None:
-    """Chosen or dropped: every level arrives, whatever the switch says; drawn over, it is a drawing."""
+    """Chosen, dropped or pasted: every level arrives, whatever the switch says; drawn over, it is a drawing."""
     levels = np.random.default_rng(2).integers(0, 256, (28, 28)).astype(np.uint8)
     file = picture(tmp_path / "<b>noise.png", levels)
     browser = visit(quarters(names=tuple("0123")))
-    if way == "choose":
-        take(browser, file)
-    else:
-        browser.drop("#pad", file)
-        browser.wait_for("document.getElementById('notice').textContent !== ''")
+    take(browser, file, way)
     assert browser.text("#notice") == "<b>noise.png, taken pixel by pixel"
     np.testing.assert_array_equal(seen(browser), levels)
     assert browser.text("#best") == "0123"[int(quarters().predict(levels[None])[0])]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from genreg_np.export.quantise import quantise
 from genreg_np.model import Model, Network
 from tests.export.browser import NOTHING, Browser
 from tests.export.conftest import Visit
-from tests.export.test_page import on_pad, quarters
+from tests.export.test_page import on_pad, picture, quarters, take
 from tests.helpers import model_of
 from tests.zoo import exhibit_of
 
@@ -23,10 +25,12 @@ PAGES: dict[str, Model] = {
     "drawing": quarters(names=tuple("0123"), background=0.0),
     "light paper": quarters(20, background=0.9),
     "many long names": model_of(Network.build((20, 90), (), 12), class_names=NAMES),
+    "photograph": model_of(Network.build((3, 20, 30), (), 12), class_names=NAMES),
     "fields": exhibit_of("standardised features").model,
     "many numbers": model_of(Network.build((200,), (), 3), input_range=(0.0, 9.0)),
     "values of an image": model_of(Network.build((90, 14), (), 300), class_names=()),
 }
+REJECT = {"photograph": 1.0, "drawing": 0.9}  # where the page may say that it is unsure
 SCHEMES = ("light", "dark")
 
 # For each text that is shown: what it says, its colour, and the first background behind it.
@@ -65,8 +69,10 @@ def colour_of(browser: Browser, selector: str, style: str) -> list[float]:
     return colour
 
 
-def use(browser: Browser) -> None:
-    """Draw, where there is a pad: an answer to look at."""
+def use(browser: Browser, folder: Path) -> None:
+    """Draw, where there is a pad, or choose a photograph: an answer to look at."""
+    if browser.run("document.getElementById('photograph') !== null"):
+        take(browser, picture(folder / f"{'w' * 60}.png", np.random.default_rng(0).integers(0, 256, (90, 200, 4))))
     if browser.run("document.getElementById('pad') !== null"):
         browser.mouse(on_pad(browser, (0.2, 0.2), (0.4, 0.3)))
         browser.wait_for(f"document.querySelector('.amount').textContent !== '{NOTHING}'")
@@ -74,11 +80,15 @@ def use(browser: Browser) -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", PAGES)
-def test_text_is_legible_and_nothing_is_wider_than_a_small_phone(visit: Visit, name: str, scheme: str) -> None:
+def test_text_is_legible_and_nothing_is_wider_than_a_small_phone(
+    visit: Visit, tmp_path: Path, name: str, scheme: str
+) -> None:
     """At 320 pixels nothing sticks out; text contrasts 4.5 to 1 with what is behind it, edges of controls 3 to 1."""
-    browser = visit(PAGES[name], width=320, height=640, prefers_color_scheme=scheme)
-    use(browser)
-    assert browser.run("document.documentElement.scrollWidth") == 320
+    browser = visit(PAGES[name], width=320, height=640, reject=REJECT.get(name), prefers_color_scheme=scheme)
+    for used in (False, True):
+        if used:
+            use(browser, tmp_path)
+        assert browser.run("document.documentElement.scrollWidth") == 320
     texts = browser.run(COLOURS)
     assert len(texts) > 10
     faint = [text for text, colour, behind in texts if contrast(colour, behind) < 4.5]
@@ -146,13 +156,13 @@ def test_bars_do_not_move_for_those_who_asked_for_that(visit: Visit) -> None:
     assert visit(PAGES["drawing"], prefers_reduced_motion="reduce").run(duration) == "0s"
 
 
-@pytest.mark.parametrize(("name", "scheme"), [("drawing", "light"), ("drawing", "dark"), ("fields", "light")])
-def test_a_screenshot_shows_the_page(visit: Visit, name: str, scheme: str) -> None:
+@pytest.mark.parametrize(("name", "scheme"), [("drawing", "light"), ("photograph", "dark"), ("fields", "light")])
+def test_a_screenshot_shows_the_page(visit: Visit, tmp_path: Path, name: str, scheme: str) -> None:
     """More than one colour is painted, the answer's among them."""
     from PIL import Image
 
     browser = visit(PAGES[name], prefers_color_scheme=scheme)
-    use(browser)
+    use(browser, tmp_path)
     accent = tuple(int(level) for level in colour_of(browser, ".best .bar span", "backgroundColor")[:3])
     browser.wait_for("document.getAnimations().length === 0")
     with Image.open(io.BytesIO(browser.screenshot())) as image:
@@ -211,13 +221,57 @@ def test_many_numbers_are_pasted_into_one_field(visit: Visit) -> None:
     assert browser.text("#notice") == "200 numbers are needed, 3 are here"
 
 
-def test_values_are_shown_as_numbers(visit: Visit) -> None:
+def test_values_are_shown_as_numbers(visit: Visit, tmp_path: Path) -> None:
     """Six digits of each output; of very many, the first hundred."""
     model = exhibit_of("values, not classes").model
     values = model.outputs(np.zeros((1, 3), np.float32))[0]
     shown = visit(model).run("Array.from(document.querySelectorAll('.amount'), (cell) => Number(cell.textContent))")
     np.testing.assert_allclose(shown, values, rtol=1e-5)
     browser = visit(PAGES["values of an image"])
-    use(browser)
+    use(browser, tmp_path)
     assert browser.run("document.querySelectorAll('#outputs tr').length") == 100
     assert browser.run("document.getElementById('best')") is None
+
+
+# Unsure
+
+
+def doubtful() -> Model:
+    """Return a model of one feature x: the probability of `yes` is 1 / (1 + exp(-x))."""
+    network = Network.build((1,), (), 2)
+    genes = np.zeros(network.gene_count, np.float32)
+    genes[0] = 1
+    return Model.build(network, genes, ("yes", "no"))
+
+
+@pytest.mark.parametrize("chance", [0.5, 0.89, 0.91, 0.11, 0.05])
+def test_below_the_threshold_an_answer_is_unsure(visit: Visit, chance: float) -> None:
+    """In the headline and in what is read out, and no longer; the probabilities are what they were."""
+    browser = visit(doubtful(), reject=0.9)
+
+    def enter(value: float) -> None:
+        browser.run("document.querySelector('#fields input').select()")
+        browser.call("Input.insertText", text=str(value))
+
+    def check(yes: float) -> None:
+        enter(math.log(yes / (1 - yes)))
+        best, most = ("yes", yes) if yes >= 0.5 else ("no", 1 - yes)
+        unsure = most < 0.9
+        assert browser.text("#best") == (f"Unsure: perhaps {best}" if unsure else best)
+        assert browser.text("#certainty") == f"{100 * most:.1f} %" + (", below 90 %" if unsure else "")
+        shown = browser.run("Array.from(document.querySelectorAll('.amount'), (cell) => cell.textContent)")
+        assert shown == [f"{100 * yes:.1f} %", f"{100 * (1 - yes):.1f} %"]
+        said = f"{browser.text('#best')}, {browser.text('#certainty')}"
+        browser.wait_for(f"document.getElementById('announcement').textContent === {json.dumps(said)}")
+
+    check(chance)
+    check(0.95)
+    check(chance)
+    assert "is below 90 %" in browser.text("#facts")
+
+
+@pytest.mark.parametrize("reject", [None, 0, 0.0])
+def test_without_a_threshold_nothing_is_unsure(visit: Visit, reject: float | None) -> None:
+    browser = visit(doubtful(), reject=reject)
+    assert browser.text("#best") == "yes"
+    assert ("Unsure" in browser.text("#facts")) == (reject is not None)

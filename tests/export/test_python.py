@@ -21,7 +21,8 @@ SOURCES = {file: Path(infer.__file__).with_name(f"{file}.py").read_text("utf-8")
 JOINED = python_.joined(python_.FILES)
 MAPS_SHOWN = [name for name in ZOO if kinds_in(exhibit_of(name).model) & MAPS]
 OTHER = "branches, hidden layer"  # a model with layers of two more files
-LAST = {file: SOURCES[file].strip().splitlines()[-2] for file in python_.FILES}  # a line that no other has
+SUMMED = {"convolution-int8", "transposed-convolution-int8", "pooling-int8", "adaptive-pooling-int8"}  # of infer_layers
+FIRST = {file: kind for kind, file in reversed(infer.ELSEWHERE.items())}  # of the kinds that a file has
 
 
 def exported(folder: Path, name: str) -> Path:
@@ -52,10 +53,10 @@ def test_only_what_a_model_needs_is_joined(name: str) -> None:
     """Models of dense layers get infer.py as it is, all others the files that have their kinds."""
     kinds = {kind for _, kind in export.kinds_of(exhibit_of(name).model.header["network"]["layers"])}
     written = export.files_of(exhibit_of(name).model, "python")["infer.py"].decode("utf-8")
-    files = {infer.ELSEWHERE[kind] for kind in kinds - {"dense"}}
+    files = {infer.ELSEWHERE[kind] for kind in kinds - {"dense"}} | ({"infer_layers"} if kinds & SUMMED else set())
     assert written == python_.joined([file for file in python_.FILES if file in files])
     assert written.startswith(SOURCES["infer"])
-    assert {file for file in python_.FILES if LAST[file] in written} == files
+    assert {file for file in python_.FILES if f'"{FIRST[file]}": _' in written} == files
 
 
 def bound(source: str) -> list[str]:

@@ -17,9 +17,10 @@ function made(tag, text = "", className = "") {
 }
 
 class Answer {
-  constructor(network, names, outputCount) {
+  constructor(network, names, outputCount, reject) {
     this.network = network;
     this.names = names; // of the classes; none where outputs are values
+    this.reject = reject; // an answer whose probability is below is unsure
     this.settling = 0;
     element("outputs-caption").textContent = names.length ? "Probability of each class" : "Values";
     const count = Math.min(outputCount, names.length ? MOST_CLASSES : MOST_VALUES);
@@ -71,8 +72,11 @@ class Answer {
       const index = this.all ? place : order[place];
       this.fill(row, index, probabilities[index], index === best);
     });
-    this.headline(this.names[best], percent(probabilities[best]));
-    return `${this.names[best]}, ${percent(probabilities[best])}`;
+    const unsure = probabilities[best] < this.reject;
+    const said = unsure ? `Unsure: perhaps ${this.names[best]}` : this.names[best];
+    const certainty = percent(probabilities[best]) + (unsure ? `, below ${number(100 * this.reject)} %` : "");
+    this.headline(said, certainty);
+    return `${said}, ${certainty}`;
   }
 
   showValues(values) {
@@ -132,4 +136,4 @@ function showFacts(facts) {
 const model = JSON.parse(element("model").textContent);
 showFacts(model.facts);
 const network = new Network(model);
-const answer = new Answer(network, model.class_names, model.output_count);
+const answer = new Answer(network, model.class_names, model.output_count, model.reject);

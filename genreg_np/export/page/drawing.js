@@ -6,7 +6,6 @@ class Drawing {
     this.settings = model.drawing;
     this.pad = new Pad(model.input_shape, this.settings.light, () => this.drawn());
     this.picture = null; // what is on the pad, while nothing is drawn over it: { bitmap, name, reversed }
-    this.taken = 0; // files so far: one that takes long to read must not replace a later one
     this.centring = element("mnist"); // a switch, where the model is of MNIST's kind
     this.sees = element("sees");
     [this.sees.height, this.sees.width] = model.input_shape;
@@ -15,7 +14,10 @@ class Drawing {
     element("clear").addEventListener("click", () => this.clear());
     element("swap").addEventListener("click", () => this.swap());
     this.centring?.addEventListener("change", () => (this.picture ? this.place() : this.ask()));
-    onPicture((file) => this.take(file));
+    onPicture((bitmap, name) => {
+      this.picture = { bitmap, name, reversed: false };
+      this.place();
+    });
     this.ask();
   }
 
@@ -38,20 +40,6 @@ class Drawing {
     this.picture = null;
     element("swap").hidden = true;
     element("notice").textContent = "";
-  }
-
-  async take(file) {
-    this.taken += 1;
-    const number = this.taken;
-    // Without conversion of colours: the grey of a file is the grey that the network gets.
-    const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch(() => null);
-    if (number !== this.taken) return;
-    if (bitmap) {
-      this.picture = { bitmap, name: file.name, reversed: false };
-      this.place();
-    } else {
-      element("notice").textContent = `${file.name}: no image that this browser can read`;
-    }
   }
 
   swap() {

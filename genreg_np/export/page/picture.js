@@ -34,18 +34,3 @@ function withoutPaper(levels, paper) {
   const high = paper + ((brightest - paper) * 3) / 4;
   return levels.map((level) => (255 * (level - low)) / (high - low || 1));
 }
-
-/** Call `take` with the first file that is dropped anywhere on the page, or chosen. */
-function onPicture(take) {
-  const chooser = element("file");
-  element("choose").addEventListener("click", () => chooser.click());
-  chooser.addEventListener("change", () => {
-    if (chooser.files.length) take(chooser.files[0]);
-    chooser.value = ""; // so that the same file can be chosen again
-  });
-  addEventListener("dragover", (event) => event.preventDefault());
-  addEventListener("drop", (event) => {
-    event.preventDefault();
-    if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
-  });
-}

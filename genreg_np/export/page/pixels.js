@@ -20,30 +20,12 @@ function squareMeans(levels, width, { left, top, step, rows, columns }) {
   return Array.from(sums, (sum) => Math.floor(sum / (step * step) + 0.5));
 }
 
-/** Return how much of which pixel lies in which of `count` intervals from `start`, each `step` long. */
-function overlaps(start, step, count, extent) {
-  const found = [];
-  for (let interval = 0; interval < count; interval += 1) {
-    const from = start + interval * step;
-    const to = from + step;
-    for (let pixel = Math.max(0, Math.floor(from)); pixel < Math.min(extent, Math.ceil(to)); pixel += 1) {
-      found.push({ interval, pixel, part: Math.min(to, pixel + 1) - Math.max(from, pixel) });
-    }
-  }
-  return found;
-}
-
 /** Return the mean brightness of a picture's outermost pixels, 0 .. 1. */
 function borderMean(levels, rows, columns) {
   const onBorder = (_, at) =>
     at < columns || at >= (rows - 1) * columns || at % columns === 0 || at % columns === columns - 1;
   const border = levels.filter(onBorder);
   return border.reduce((sum, level) => sum + level, 0) / (255 * border.length);
-}
-
-/** Return the grey of the colour at data[at], as Pillow computes it. */
-function grey(data, at) {
-  return Math.floor((19595 * data[at] + 38470 * data[at + 1] + 7471 * data[at + 2] + 32768) / 65536);
 }
 
 /** Set the pixels of an ImageData to levels. */

@@ -1,38 +1,4 @@
 // convolution: filters slid over all channels of maps, and a bias
-//
-//     z[f, y, x] = b[f] + sum over c, i, j of w[f, c, i, j] v[c, stride y + i - top, stride x + j - left]
-//
-// `same` has as many zeros around v as keep its extents, over stride; of an odd number the larger half at the end.
 
-LAYERS.convolution = ({ shape: [channels, height, width], filters, size, stride, same }, arrays, where) => {
-  const weight = arrays[`${where}.weight`];
-  const bias = arrays[`${where}.bias`];
-  const [above, beside] = [height, width].map((extent) => margins(extent, size, stride, same));
-  const wide = width + beside[0] + beside[1];
-  const area = size * size;
-  const places = placesOf(above[0] + height + above[1], size, stride) * placesOf(wide, size, stride);
-  return (x) => {
-    const images = Array.from({ length: channels }, (_, channel) =>
-      framed(x.subarray(channel * height * width, (channel + 1) * height * width), width, above, beside),
-    );
-    const found = new Float32Array(filters * places);
-    for (let filter = 0; filter < filters; filter += 1) {
-      const sums = new Float64Array(places);
-      images.forEach((image, channel) => {
-        const first = (filter * channels + channel) * area;
-        slide(weight.subarray(first, first + area), size, image, wide, stride, sums);
-      });
-      found.set(
-        sums.map((sum) => Math.fround(sum) + bias[filter]),
-        filter * places,
-      );
-    }
-    return found;
-  };
-};
-
-/** Return how many zeros a convolution has before and after its maps along an extent. */
-function margins(extent, size, stride, same) {
-  const needed = same ? Math.max(0, (Math.ceil(extent / stride) - 1) * stride + size - extent) : 0;
-  return [Math.floor(needed / 2), Math.ceil(needed / 2)];
-}
+LAYERS.convolution = (layer, arrays, where) =>
+  convolved(layer, arrays[`${where}.weight`], biased(arrays[`${where}.bias`]));

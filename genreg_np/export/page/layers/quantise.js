@@ -3,5 +3,5 @@
 LAYERS.quantise = ({ low }, arrays, where) => {
   const a = arrays[`${where}.a`];
   const b = arrays[`${where}.b`];
-  return (x) => x.map((value, index) => Math.max(low, Math.min(127, Math.floor(a[index] * value + b[index]))));
+  return (x) => x.map((value, index) => cut(Math.floor(a[index] * value + b[index]), low));
 };

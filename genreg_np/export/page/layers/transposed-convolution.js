@@ -1,45 +1,4 @@
 // transposed-convolution: filters that make maps larger, and a bias
-//
-//     w[c, f, i, j] v[c, y, x] is added to a[f, stride y + i - before, stride x + j - before], b[f] to all of a[f]
-//
-// Nothing is cut off, unless `same` wants stride H rows: of an odd number too many the larger half is at the start, and
-// where there are too few the last ones are b alone.
 
-LAYERS["transposed-convolution"] = ({ shape, filters, size, stride, same }, arrays, where) => {
-  const weight = arrays[`${where}.weight`];
-  const bias = arrays[`${where}.bias`];
-  const [channels, height, width] = shape;
-  const before = same ? Math.ceil(Math.max(0, size - stride) / 2) : 0;
-  const [rows, columns] = [height, width].map((extent) => (same ? extent * stride : (extent - 1) * stride + size));
-  return (x) => {
-    const found = new Float32Array(filters * rows * columns);
-    for (let filter = 0; filter < filters; filter += 1) {
-      const sums = new Float64Array(rows * columns);
-      for (let channel = 0; channel < channels; channel += 1) {
-        const first = (channel * filters + filter) * size * size;
-        const map = x.subarray(channel * height * width, (channel + 1) * height * width);
-        const taps = weight.subarray(first, first + size * size);
-        spread(taps, size, map, width, stride, before, sums, columns);
-      }
-      found.set(
-        sums.map((sum) => Math.fround(sum) + bias[filter]),
-        filter * rows * columns,
-      );
-    }
-    return found;
-  };
-};
-
-/** Add a filter, times each value of a map, to sums of so many columns; what lies outside is left out. */
-function spread(taps, size, map, width, stride, before, sums, columns) {
-  const rows = sums.length / columns;
-  map.forEach((value, at) => {
-    const top = Math.floor(at / width) * stride - before;
-    const left = (at % width) * stride - before;
-    for (let row = Math.max(0, top); row < Math.min(rows, top + size); row += 1) {
-      for (let column = Math.max(0, left); column < Math.min(columns, left + size); column += 1) {
-        sums[row * columns + column] += value * taps[(row - top) * size + column - left];
-      }
-    }
-  });
-}
+LAYERS["transposed-convolution"] = (layer, arrays, where) =>
+  transposed(layer, arrays[`${where}.weight`], biased(arrays[`${where}.bias`]));

@@ -1,23 +1,51 @@
 // Windows of maps, put together.
 
-/** Return the largest or mean value of each window, [first, end] of rows and of columns, as a function of maps. */
-function pooled(method, [channels, height, width], rows, columns) {
+/** Return the windows of a size, `stride` apart, as [first, end] of rows and of columns. */
+function slidWindows({ shape, size, stride }) {
+  return shape
+    .slice(1)
+    .map((extent) =>
+      Array.from({ length: placesOf(extent, size, stride) }, (_, place) => [place * stride, place * stride + size]),
+    );
+}
+
+/** Return the same of size x size windows that cover a map, evenly spread. */
+function evenWindows({ shape, size }) {
+  return shape
+    .slice(1)
+    .map((extent) =>
+      Array.from({ length: size }, (_, place) => [
+        Math.floor((place * extent) / size),
+        Math.ceil(((place + 1) * extent) / size),
+      ]),
+    );
+}
+
+/** Return the mean of so many values that have a sum. */
+const meanOfSum = (sum, _, count) => Math.fround(sum) / count;
+
+/**
+ * Return the largest value of each window, or what `finish` makes of its sum, in doubles, its number among the windows
+ * and how many values it has, as a function of maps.
+ */
+function pooled({ method, shape: [channels, height, width] }, [rows, columns], finish = meanOfSum) {
   const combine = method === "max" ? Math.max : (a, b) => a + b;
-  const valueOf = (map, [top, bottom], [left, right]) => {
+  const valueOf = (map, [top, bottom], [left, right], which) => {
     let found = method === "max" ? -Infinity : 0;
     for (let row = top; row < bottom; row += 1) {
       for (let column = left; column < right; column += 1) found = combine(found, map[row * width + column]);
     }
-    return method === "max" ? found : Math.fround(found) / ((bottom - top) * (right - left));
+    return method === "max" ? found : finish(found, which, (bottom - top) * (right - left));
   };
+  const windows = rows.length * columns.length;
   return (x) => {
-    const found = new Float32Array(channels * rows.length * columns.length);
+    const found = new Float32Array(channels * windows);
     let at = 0;
     for (let channel = 0; channel < channels; channel += 1) {
       const map = x.subarray(channel * height * width, (channel + 1) * height * width);
       for (const down of rows) {
         for (const across of columns) {
-          found[at] = valueOf(map, down, across);
+          found[at] = valueOf(map, down, across, at % windows);
           at += 1;
         }
       }

@@ -1,0 +1,185 @@
+"""NAME_test.h: one input and what infer.py gives for it, so that firmware can check what was flashed.
+
+A vector is good if every part of the model has a say in its answer. So no raw value is the smallest, often a 0 that
+hides its weights, and of some vectors that are drawn the one is taken that tells most others from this model, of some
+in which a single number has the other sign. Drawn are
+
+    raw values   from a quarter of the way from the smallest to the largest up to its end, or to a half ... an eighth
+    features     mean + deviation x -1 .. 1, or a half ... of that, where the first layer knows a mean; else -1 .. 1
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.errors import UsageError
+from genreg_np.export import c_text
+from genreg_np.export.c_api import Api
+from genreg_np.export.c_input import Input, literal
+from genreg_np.infer import ModelError
+from genreg_np.model import Model
+from genreg_np.streams import philox
+
+CONTRASTS = (1, 1 / 2, 1 / 4, 1 / 8) * 3  # of the inputs that are drawn
+SPOILT = 32  # models in which one number is another
+BOUND = 2e-5  # of floats: how far an answer may be off, relative to the largest met
+PURPOSE = 0x74657374  # apart from those of streams.Purpose
+
+Numbers = NDArray[np.int64] | NDArray[np.float32]
+
+TEXT = """/* A test of {name}: an input, and what infer.py gives for it. In firmware:
+ *
+ *     static {ctype} {outputs}[{count}];
+ *     if (!{name}_test({scratch}{outputs}))
+ *         weights, code or compiler are not what they were
+ *
+ * Its arrays are in no other file: a product that does not ask has no room for them. One input cannot show every
+ * fault, as a unit that is off for it hides its weights. */
+#ifndef {macro}_TEST_H
+#define {macro}_TEST_H
+
+#include "{name}.h"
+
+static const {input_type} {name}_test_{given}[{macro}_INPUTS] = {{
+{inputs}
+}};
+
+static const {ctype} {name}_test_{outputs}[{count}] = {{
+{answers}
+}};
+
+/* Return 1 if the answer to the test is infer.py's, {exactness}; else 0. The answer goes to {outputs}. */
+static inline int {name}_test({parameters})
+{{
+{call}
+    for (int k = 0; k < {count}; k++) {{
+{differs}
+            return 0;
+    }}
+    return 1;
+}}
+
+#endif
+"""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """An input and its answer."""
+
+    inputs: Numbers  # (I,) raw values or features
+    outputs: NDArray[np.float32]  # (K,) as infer.py gives them
+    bound: float  # how far floats may be off
+
+
+def header(api: Api) -> str:
+    """Return NAME_test.h.
+
+    Raises
+    ------
+    UsageError
+        If the model gives nothing that is finite.
+    """
+    given, vector = api.program.inputs, drawn(api.program.model)
+    scratch, macro = "scratch, " if api.handed_over else "", api.macro
+    call = f"{api.name}_{api.outputs}({api.name}_test_{given.name}, {scratch}{api.outputs})"
+    call = f"    if ({call} != 0)\n        return 0;" if api.may_fail else f"    {call};"
+    wanted = f"{api.name}_test_{api.outputs}[k]"
+    if api.unit is None:
+        answers = [c_text.number(value) for value in vector.outputs]
+        bound = c_text.number(vector.bound)
+        exactness = f"each number within {bound[:-1]}"
+        differs = f"        const float off = {api.outputs}[k] - {wanted};\n"
+        differs += f"        if (!(off >= -{bound} && off <= {bound})) /* nor NaN */"
+    else:
+        answers = [str(round(float(value) / api.unit)) for value in vector.outputs]
+        exactness = "each number to the bit"
+        differs = f"        if ({api.outputs}[k] != {wanted})"
+    return TEXT.format(
+        name=api.name,
+        macro=macro,
+        ctype=api.ctype,
+        outputs=api.outputs,
+        count=api.count,
+        scratch=f"&{scratch}" if scratch else "",
+        parameters=f"{f'{api.name}_scratch *scratch, ' if scratch else ''}{api.ctype} *{api.outputs}",
+        exactness=exactness,
+        call=call,
+        differs=differs,
+        input_type=given.ctype,
+        given=given.name,
+        inputs=c_text.wrapped([literal(int(v)) if given.raw else c_text.number(v) for v in vector.inputs]),
+        answers=c_text.wrapped(answers),
+    )
+
+
+def drawn(model: Model) -> Vector:
+    """Return the input that shows most of a model, of some that are drawn; equal models have equal ones."""
+    inputs = np.stack([_draw(model, number, contrast) for number, contrast in enumerate(CONTRASTS)])
+    given = inputs.reshape(-1, *model.input_shape)
+    with np.errstate(all="ignore"):
+        outputs = model.outputs(given)
+    finite = np.isfinite(outputs).all(axis=1)
+    if not finite.any():
+        raise UsageError("the model cannot be expressed in c: its outputs are infinite or not numbers")
+    bound = max(BOUND * float(np.abs(outputs[finite]).max()), float(np.finfo(np.float32).tiny))
+    hidden = 0.0 if "unit" in model.header["network"]["layers"][-1] else bound  # the most that nobody sees
+    told_apart = np.zeros(len(inputs), np.int64)
+    with np.errstate(all="ignore"):
+        for other in _spoilt(model):
+            told_apart += np.abs(other.outputs(given) - outputs).max(axis=1) > hidden
+    best = int(np.where(finite, told_apart, -1).argmax())
+    return Vector(inputs[best], outputs[best], bound)
+
+
+def _spoilt(model: Model) -> Iterator[Model]:
+    """Yield models in which one number of an array is another, array by array."""
+    names = sorted(model.arrays)
+    for number in range(SPOILT if names else 0):
+        array = model.arrays[names[number % len(names)]].copy()
+        place = int(_words(1, len(CONTRASTS) + number)[0]) % array.size
+        array.flat[place] = -array.flat[place] if array.flat[place] else 1
+        with contextlib.suppress(ModelError):  # one that no file may hold
+            yield Model(model.header, {**model.arrays, names[number % len(names)]: array})
+
+
+def _words(count: int, number: int) -> NDArray[np.uint32]:
+    """Return so many random words (count,)."""
+    counter = np.zeros((-(-count // 4), 4), np.uint32)
+    counter[:, 0], counter[:, 1], counter[:, 3] = np.arange(len(counter)), number, PURPOSE
+    return philox(counter, 0).ravel()[:count]
+
+
+def _draw(model: Model, number: int, contrast: float) -> Numbers:
+    """Return one input (I,)."""
+    draws = (_words(math.prod(model.input_shape), number).astype(np.float64) + 0.5) / 2**32  # within 0 .. 1
+    if model.input_range is not None:
+        given = Input.of(model)
+        steps = contrast * (given.high - given.low)
+        raw = [given.low + math.ceil((1 + 3 * draw) / 4 * steps) for draw in draws.tolist()]
+        return np.array(raw, np.int64)
+    mean, deviation = _known(model)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = (mean + deviation * contrast * (2 * draws - 1)).astype(np.float32)
+    values[~np.isfinite(values)] = 0
+    return values
+
+
+def _known(model: Model) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean and the deviation of features (I,), as far as the first layer tells; else 0 and 1."""
+    count = math.prod(model.input_shape)
+    first, arrays = model.header["network"]["layers"][0], model.arrays
+    mean, scale = np.zeros(count), np.ones(count)
+    if first["kind"] == "standardise":
+        mean, scale = (arrays[f"layers.0.{part}"].astype(np.float64) for part in ("mean", "scale"))
+    elif first["kind"] == "quantise":  # q = a x + b is cut at 127
+        a, b = (arrays[f"layers.0.{part}"].astype(np.float64) for part in "ab")
+        scale = a / 127
+        mean = -(b - 0.5) / np.where(a, a, 1)
+    return mean, 1 / np.where(scale, scale, 1)

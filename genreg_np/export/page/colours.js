@@ -1,0 +1,59 @@
+// A photograph's colours, averaged over squares. Every pixel counts: however large the photograph, nothing fine in it
+// becomes a pattern, as it would where pixels are passed over.
+
+const TILE = 512; // pixels each way that are looked at together: little memory, whatever the photograph's size
+
+/**
+ * Return the mean level of each of rows x columns squares of a bitmap, of red, then green, then blue, or of grey where
+ * `channels` is 1, as whole numbers; and whether the bitmap is transparent anywhere there. That is put on white.
+ *
+ * Squares lie as in squareMeans; outside the bitmap is black.
+ */
+function meanColours(bitmap, channels, { left, top, step, rows, columns }) {
+  const sums = Array.from({ length: channels }, () => new Float64Array(rows * columns));
+  const context = made("canvas").getContext("2d", { willReadFrequently: true });
+  let transparent = false;
+  for (const [y, down] of tiled(overlaps(top, step, rows, bitmap.height))) {
+    for (const [x, across] of tiled(overlaps(left, step, columns, bitmap.width))) {
+      context.canvas.width = Math.min(TILE, bitmap.width - x); // empties it as well
+      context.canvas.height = Math.min(TILE, bitmap.height - y);
+      context.drawImage(bitmap, -x, -y);
+      const { data, width } = context.getImageData(0, 0, context.canvas.width, context.canvas.height);
+      transparent = putOnWhite(data) || transparent;
+      if (channels === 1) for (let at = 0; at < data.length; at += 4) data[at] = grey(data, at);
+      for (const row of down) {
+        for (const column of across) {
+          const at = 4 * ((row.pixel - y) * width + column.pixel - x);
+          const square = row.interval * columns + column.interval;
+          const part = row.part * column.part;
+          for (let channel = 0; channel < channels; channel += 1) sums[channel][square] += part * data[at + channel];
+        }
+      }
+    }
+  }
+  const levels = sums.flatMap((sum) => Array.from(sum, (total) => Math.floor(total / (step * step) + 0.5)));
+  return { levels, transparent };
+}
+
+/** Return overlaps with pixels by the tile that these are in: its first pixel, and the overlaps. */
+function tiled(found) {
+  const tiles = new Map();
+  for (const overlap of found) {
+    const first = overlap.pixel - (overlap.pixel % TILE);
+    if (!tiles.has(first)) tiles.set(first, []);
+    tiles.get(first).push(overlap);
+  }
+  return tiles;
+}
+
+/** Put colours that are transparent on white; return whether there are any. */
+function putOnWhite(data) {
+  let any = false;
+  for (let at = 0; at < data.length; at += 4) {
+    const opacity = data[at + 3] / 255;
+    if (opacity === 1) continue;
+    any = true;
+    for (let channel = 0; channel < 3; channel += 1) data[at + channel] = 255 + (data[at + channel] - 255) * opacity;
+  }
+  return any;
+}

@@ -1,0 +1,91 @@
+// The page of a model that takes colour images, or grey ones of one channel: photographs become the network's input.
+
+const PREVIEW = 800; // pixels of a preview's longer side, at most
+
+class Photograph {
+  constructor({ input_shape: [channels, rows, columns] }, answer) {
+    this.answer = answer;
+    this.channels = channels;
+    this.rows = rows;
+    this.columns = columns;
+    this.bitmap = null;
+    this.name = "";
+    this.sees = element("sees");
+    this.sees.width = columns;
+    this.sees.height = rows;
+    element("all").addEventListener("change", () => this.bitmap && this.ask());
+    onPicture((bitmap, name) => {
+      this.bitmap?.close();
+      this.bitmap = bitmap;
+      this.name = name;
+      this.ask();
+    });
+  }
+
+  /** Show what the network sees of the photograph, and its answer. */
+  ask() {
+    const squares = this.squares();
+    const { levels, transparent } = meanColours(this.bitmap, this.channels, squares);
+    this.preview(squares);
+    this.paint(levels);
+    this.answer.show(levels, [0, 255]);
+    const notes = [`${this.name}: ${this.bitmap.width} × ${this.bitmap.height} pixels`, this.taken(squares)];
+    element("notice").textContent = [...notes, ...(transparent ? ["what is transparent is on white"] : [])].join(", ");
+  }
+
+  /** Return the squares that become pixels: as large as they fit into the photograph's middle, or as they cover it. */
+  squares() {
+    const { rows, columns } = this;
+    const { width, height } = this.bitmap;
+    const step = (element("all").checked ? Math.max : Math.min)(width / columns, height / rows);
+    return { left: (width - step * columns) / 2, top: (height - step * rows) / 2, step, rows, columns };
+  }
+
+  /** Say how much of the photograph is taken. */
+  taken({ left, top, step }) {
+    if (left < 0 || top < 0) return "all of it, with black beside it";
+    const [wide, tall] = [step * this.columns, step * this.rows].map(Math.round);
+    if (left > 0 || top > 0) return `the middle ${wide} × ${tall} of it`;
+    return step === 1 ? "taken pixel by pixel" : "all of it";
+  }
+
+  /** Show the photograph, what is left out of it pale. */
+  preview({ left, top, step }) {
+    const { width, height } = this.bitmap;
+    const canvas = element("photograph");
+    const scale = Math.min(1, PREVIEW / Math.max(width, height));
+    canvas.width = Math.max(1, Math.round(width * scale));
+    canvas.height = Math.max(1, Math.round(height * scale));
+    const context = canvas.getContext("2d");
+    const draw = () => context.drawImage(this.bitmap, 0, 0, canvas.width, canvas.height);
+    context.fillStyle = "#fff";
+    context.imageSmoothingQuality = "high";
+    context.globalAlpha = 0.25;
+    draw();
+    context.globalAlpha = 1;
+    context.beginPath();
+    context.rect(left * scale, top * scale, step * this.columns * scale, step * this.rows * scale);
+    context.clip();
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    draw();
+    canvas.hidden = false;
+    canvas.setAttribute("aria-label", this.name);
+    const button = element("choose");
+    button.textContent = "Choose another";
+    button.classList.remove("invitation");
+  }
+
+  paint(levels) {
+    const image = new ImageData(this.columns, this.rows);
+    const area = this.rows * this.columns;
+    for (let pixel = 0; pixel < area; pixel += 1) {
+      for (let colour = 0; colour < 3; colour += 1) {
+        image.data[4 * pixel + colour] = levels[(colour % this.channels) * area + pixel];
+      }
+      image.data[4 * pixel + 3] = 255;
+    }
+    this.sees.getContext("2d").putImageData(image, 0, 0);
+  }
+}
+
+new Photograph(model, answer);
