@@ -39,7 +39,7 @@ INNER = Concatenate(MAPS, ((TANH,), (CONV, TANH)))
 
 
 def hard() -> dict[str, tuple[Layer, tuple[int, ...]]]:
-    """Return layers of shapes that are easy to get wrong, by what they are; stacks in stacks are followed by a layer."""
+    """Return layers of shapes that are easy to get wrong, by what they are; a layer follows stacks in stacks."""
     shown = [each for each in SHOWN if INNER.words() not in each[0].words()]
     shown += [(Concatenate(MAPS, ((CONV,), (), (INNER, Upsample((6, 7, 5), 1)))), MAPS)]
     return {f"{layer.kind} {layer.words()} of {shape}".replace("/", "then"): (layer, shape) for layer, shape in shown}

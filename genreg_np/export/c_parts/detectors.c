@@ -34,9 +34,9 @@ static void respond(const uint8_t *restrict image, const Detectors *bank, const 
     }
 }
 
-/* level = min(255, floor(gain * sqrt(sum over a window of max(r, 0)))), and the same of max(-r, 0) if signed: looked up,
- * which spares the square root. They lie image by image, filter by filter, sign by sign. `response` has room for the
- * places of one filter. */
+/* level = gain times the square root of the sum over a window of max(r, 0), rounded down, 255 at most, and the same of
+ * max(-r, 0) if signed: looked up, which spares the root. They lie image by image, filter by filter, sign by sign.
+ * `response` has room for the places of one filter. */
 static void detectors(const uint8_t *images, const Detectors *bank, int16_t *response, uint8_t *levels)
 {
     const int tall = bank->height + 2 * bank->margin - bank->size + 1;
