@@ -59,4 +59,26 @@ def cited() -> str:
     return table(["cited, not measured here", "", "source", "date"], rows)
 
 
-PAGE: dict[str, Callable[[], str]] = {"microcontrollers": small, "cited": cited}
+def integers() -> str:
+    """Return each model as floats and as integers."""
+    found = read("integers")
+    rows = []
+    for name, model in found["models"].items():
+        for kind in ("float32", "int8"):
+            times = [f"{model['microseconds'][build][kind]:,.1f}" for build in BUILDS]
+            size = model["bytes"][kind]
+            memory = f"{size['stack'] + size.get('memory', 0):,}"
+            rows.append(
+                [f"{name}, {kind}", f"{100 * model['test accuracy'][kind]:.2f}", *times, f"{size['flash']:,}", memory]
+            )
+    unlike = sum(model["classes unlike infer.py's"] for model in found["models"].values())
+    head = ["", "accuracy, %", *(f"us, `{build}`" for build in BUILDS), "flash, Cortex-M3", "RAM, as the header says"]
+    around = found["machine"]
+    told = (
+        f"{around['processor']}, load {around['load']}. Of the integers' classes on 10,000 test images "
+        f"{unlike} are unlike `infer.py`'s."
+    )
+    return "\n\n".join([table(head, rows), told])
+
+
+PAGE: dict[str, Callable[[], str]] = {"microcontrollers": small, "integers": integers, "cited": cited}
