@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,9 +140,13 @@ def _plan(program: Program) -> list[str]:
         return []
     sizes = {name: f"{BYTES[ctype] * count:,} bytes" for name, (ctype, count) in program.buffers.items()}
     long, wide = max(map(len, sizes)), max(map(len, sizes.values()))
-    return [" *", " * Buffers, and the layers, from 0 on, that write into each:"] + [
-        f" *     {name:<{long}}  {size:>{wide}}  {', '.join(program.writers[name])}" for name, size in sizes.items()
-    ]
+    lines = [" *", " * Buffers, and the layers, from 0 on, that write into each:"]
+    for name, size in sizes.items():
+        start = f" *     {name:<{long}}  {size:>{wide}}  "
+        follow = f" *{' ' * (len(start) - 2)}"
+        layers = ", ".join(program.writers[name])
+        lines += textwrap.wrap(layers, c_text.LINE, initial_indent=start, subsequent_indent=follow)
+    return lines
 
 
 def _inputs(api: Api) -> list[str]:
@@ -212,12 +217,17 @@ def source(api: Api) -> str:
     if api.classes:
         written += [_predict(api), _probabilities(api), _class_names(api)]
     body = "\n\n".join(written)
-    included = "".join(f"\n#include <{name}>" for name, use in INCLUDES.items() if re.search(use, body))
+    included = "".join(f"\n#include <{name}>" for name in INCLUDES if _uses(name, body))
     return "\n".join([f'#include "{api.name}.h"', *([included] if included else []), "", f"{body}\n"])
 
 
+def _uses(name: str, text: str) -> bool:
+    """Return whether code, but for its comments, needs a header of C."""
+    return re.search(INCLUDES[name], re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)) is not None
+
+
 def _maths(program: Program) -> bool:
-    return any(re.search(INCLUDES["math.h"], text) for text in program.functions.values())
+    return any(_uses("math.h", text) for text in program.functions.values())
 
 
 def _block(signature: str, lines: list[str]) -> str:

@@ -142,10 +142,14 @@ class Program:
     def buffer(self, name: str, ctype: str, width: int) -> str:
         """Set aside room for so many numbers, or widen it, and return how it is called."""
         self.buffers[name] = ctype, max(width, self.buffers.get(name, (ctype, 0))[1])
-        writers = self.writers.setdefault(name, [])
-        if self.layer not in writers:
-            writers.append(self.layer)
+        self.written(ROOM + name)
         return ROOM + name
+
+    def written(self, place: str) -> None:
+        """Note that the layer being added writes to a place, if that is in a buffer."""
+        name = place.removeprefix(ROOM).partition(" ")[0]
+        if name in self.buffers and self.layer not in self.writers.setdefault(name, []):
+            self.writers[name].append(self.layer)
 
     def result(self, name: str, kind: str, width: int, goal: Value | None) -> Value:
         """Return where a layer's result goes: to the goal if that is of the same kind, else into a buffer."""

@@ -30,6 +30,7 @@ def stack(program: Program, layers: list[Header], where: str, value: Value, goal
         program.layer = f"{where}.{index}".removeprefix("layers.")
         program.layer += f"-{index + 1}" if "pool" in layer else ""
         value = maker(program, layer, f"{where}.{index}", given, goal if number == len(steps) - 1 else None)
+        program.written(value.place)
         if value.place != given.place:
             program.release(given)
     program.layer, value = within, program.entries(value, goal)
