@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.depth import to_grey
+from genreg_np.data.fitting import MAX_PIXELS
 from genreg_np.data.idx import PathLike
-from genreg_np.data.images import MAX_PIXELS
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError, missing_extra
 from genreg_np.files import write_atomic
