@@ -178,7 +178,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
     )
     for name in fixed:
         if options[name] is not None:
-            flag = {"init_model": "init", "config_file": "config"}.get(name, name)
+            flag = {"init_model": "init", "config_file": "config"}.get(name, name).replace("_", "-")
             way_out = "give it more by --generations N --extend" if name == "budget" else "change rates with --set"
             raise UsageError(f"--{flag} cannot be combined with --resume: the run has its own ({way_out})")
     config = saved_run(options["resume_run"], options["dataset"], progress)

@@ -21,6 +21,7 @@ from genreg_np.data.built_in import REGISTRY as BUILT_IN
 from genreg_np.data.built_in import built_in_dataset
 from genreg_np.data.cache import Progress
 from genreg_np.data.dataset import SPLITS, Dataset, Split
+from genreg_np.data.depth import Ranges
 from genreg_np.data.fitting import COLOURS, FITS
 from genreg_np.data.idx import PathLike
 from genreg_np.data.mnist import MNIST, SOURCES, is_idx_folder, load_idx_folder, load_source
@@ -180,6 +181,7 @@ def load_dataset(
     color: str | None = None,
     fit: str | None = None,
     skip_bad: bool | None = None,
+    ranges: Ranges | None = None,
     on_picture: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Load a dataset.
@@ -214,6 +216,9 @@ def load_dataset(
         How a folder's images of another size are brought to it: crop (the default), pad or stretch.
     skip_bad : bool, optional
         Whether images of a folder that cannot be read are left out, instead of being refused.
+    ranges : mapping, optional
+        Black and white by the kind of values, as `Dataset.picture` has them: for images to be measured that were not
+        among those of training. No images need have more than 8 bits.
     on_picture : callable, optional
         Called with how many images of a folder are read, and of how many.
 
@@ -253,7 +258,8 @@ def load_dataset(
         except MissingExtraError as error:
             raise MissingExtraError(f"{reason}; but {error}" if reason else str(error)) from None
         return replace(dataset, note="; ".join(filter(None, [reason, dataset.note])))
-    dataset = _load(kind, name, reading, data_dir, download, progress, variations, on_picture)
+    pictures = {"ranges": ranges, "told": on_picture}
+    dataset = _load(kind, name, reading, data_dir, download, progress, variations, pictures)
     given = {option: value for option, value in reading.items() if value is not None}
     given |= {} if data_dir is None else {"data_dir": os.path.abspath(data_dir)}
     given |= dataset.origin or {}
@@ -268,9 +274,9 @@ def _load(
     download: bool,
     progress: Progress | None,
     variations: int,
-    on_picture: Callable[[int, int], None] | None,
+    pictures: dict[str, Any],
 ) -> Dataset:
-    """Load a dataset of a kind; `reading` has the options that have been checked."""
+    """Load a dataset of a kind; `reading` has the options that have been checked, `pictures` more for a folder."""
     if kind in SOURCES:
         return load_source(SOURCES[kind], data_dir, download, progress)
     if kind in BUILT_IN:
@@ -288,9 +294,9 @@ def _load(
         return load_idx_folder(Path(name))
     from genreg_np.data.folder import load_folder
 
-    how = {"color": reading["color"], "fit": reading["fit"], "skip_bad": reading["skip_bad"]}
+    how: dict[str, Any] = {"color": reading["color"], "fit": reading["fit"], "skip_bad": reading["skip_bad"]}
     how = {option: value for option, value in how.items() if value is not None}
-    return load_folder(name, reading["size"], reading["range"], told=on_picture, **how)
+    return load_folder(name, reading["size"], reading["range"], **how, **pictures)
 
 
 def reader_arguments(origin: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,9 @@ Shapes: levels (H, W) or (H, W, channels) uint8; size R, C; the result (R, C) or
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +26,7 @@ Size = tuple[int, int]  # height, width
 Levels = NDArray[np.uint8]
 
 CROP, PAD, STRETCH = FITS = ("crop", "pad", "stretch")
+PARTS = {CROP: "the middle of each", PAD: "all of each, with black beside it", STRETCH: "each stretched"}
 AUTO, GREY, RGB = COLOURS = ("auto", "grey", "rgb")
 MAX_PIXELS = 1 << 26  # of one file, about 8192 x 8192
 
@@ -107,19 +111,26 @@ def _sums(values: NDArray[np.generic], count: int, step: int, unit: int) -> NDAr
     return sums
 
 
-def remembered(header: object) -> tuple[str, Ranges] | None:
-    """Return fit and ranges of the pictures that a model was trained on; None where its header does not say.
+class Remembered(NamedTuple):
+    """How the pictures that a model was trained on became its inputs."""
+
+    fit: str
+    ranges: Ranges  # of more than 8 bits, by kind
+
+
+def remembered(header: Mapping[str, Any]) -> Remembered | None:
+    """Return how the pictures that a model was trained on were taken; None where its header does not say.
 
     Parameters
     ----------
-    header : object
-        Of a model file, its entry `picture`: anybody may have written it, so what is not as it should be says nothing.
+    header : mapping
+        Of a model file. Its entry `picture` may be anybody's: what is not as it should be says nothing.
     """
-    picture = header.get("picture") if isinstance(header, dict) else None
-    if not isinstance(picture, dict) or picture.get("fit") not in FITS:
+    picture, shape = header.get("picture"), header["network"]["input_shape"]
+    if not isinstance(picture, dict) or picture.get("fit") not in FITS or len(shape) not in (2, 3):
         return None
     ranges = picture.get("range", {})
-    return picture["fit"], _plain(ranges) if isinstance(ranges, dict) else {}
+    return Remembered(picture["fit"], _plain(ranges) if isinstance(ranges, dict) else {})
 
 
 def _plain(ranges: dict[str, object]) -> Ranges:

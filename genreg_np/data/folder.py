@@ -17,7 +17,7 @@ from pathlib import Path
 
 from genreg_np.data.alike import alike_notes
 from genreg_np.data.dataset import Dataset, Split
-from genreg_np.data.depth import Range
+from genreg_np.data.depth import Range, Ranges
 from genreg_np.data.fitting import AUTO, CROP, Size
 from genreg_np.data.images import SUFFIXES, read_picture
 from genreg_np.data.labels import class_order, encode_labels
@@ -66,6 +66,7 @@ def load_folder(
     color: str = AUTO,
     fit: str = CROP,
     skip_bad: bool = False,
+    ranges: Ranges | None = None,
     told: Told | None = None,
 ) -> Dataset:
     """Load a folder of images.
@@ -85,6 +86,8 @@ def load_folder(
         How images of another size are brought to it: crop, pad or stretch (see fitting.py).
     skip_bad : bool
         Whether images that cannot be read are left out.
+    ranges : mapping, optional
+        By kind, what counts after what files say: that of a model's training.
     told : callable, optional
         Called with how many images are read, and of how many.
 
@@ -117,7 +120,8 @@ def load_folder(
     pairs = [
         (split, file, name) for split, found in classes.items() for name in class_names for file in found.get(name, ())
     ]
-    read = read_pictures(folder, [file for _, file, _ in pairs], How(size, value_range, color, fit, skip_bad), told)
+    how = How(size, value_range, color, fit, skip_bad, ranges or {})
+    read = read_pictures(folder, [file for _, file, _ in pairs], how, told)
     kept = [pairs[index] for index in read.kept]
     left = {(split, name) for split, _, name in kept}
     for split, _, name in pairs:
@@ -139,10 +143,8 @@ def load_folder(
         input_range=(0.0, 255.0),
         note="; ".join(filter(None, [left_out.note(), *read.notes, *alike])),
     )
-    picture = {
-        "fit": fit,
-        **({"range": {kind: list(ends) for kind, ends in read.ranges.items()}} if read.ranges else {}),
-    }
+    decided = {kind: list(ends) for kind, ends in read.ranges.items()}
+    picture = {"fit": fit, "range": decided} if decided else {"fit": fit}
     return replace(dataset, picture=picture, origin=read.options)
 
 

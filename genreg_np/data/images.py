@@ -76,7 +76,7 @@ def parse_size(text: str) -> Size:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image that is unpacked, upright, but not yet levels: the range of more than 8 bits may be decided over many."""
+    """An image that is unpacked and upright, but not yet levels: a range of values may be decided over many."""
 
     where: str  # what errors call it
     size: Size  # as its file has it, upright; what is unpacked may be less

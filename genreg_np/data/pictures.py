@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from genreg_np.data.depth import ANY, Depth, Range, Ranges, check_range, guess
-from genreg_np.data.fitting import AUTO, CROP, GREY, PAD, RGB, STRETCH, Levels, Size
+from genreg_np.data.fitting import AUTO, CROP, GREY, PARTS, RGB, STRETCH, Levels, Size
 from genreg_np.data.images import Picture, colours_of, grey_of, read_picture
 from genreg_np.errors import DataError, UsageError
 
@@ -30,7 +30,6 @@ OWN_SIZE, SCALED_TO = 64, (32, 32)  # pixels each way up to which pictures of on
 COLOUR_SHARE = 10  # one image in so many has colour: worth three channels
 COLOURED, MANY_COLOURED = 48, 0.002  # levels between the channels of a pixel, and what part of all pixels counts
 MOST_NAMED = 5  # pictures that cannot be read, in one line
-PARTS = {CROP: "the middle of each", PAD: "all of each, with black beside it", STRETCH: "each stretched"}
 
 Told = Callable[[int, int], None]
 Pixels = tuple[Levels, Levels | None]  # grey levels; and colours, of a picture that has some
@@ -45,6 +44,7 @@ class How:
     color: str = AUTO
     fit: str = CROP
     skip_bad: bool = False  # leave out what cannot be read
+    ranges: Ranges = field(default_factory=dict)  # by kind, where files do not say
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def read_pictures(folder: Path, files: Sequence[Path], how: How, told: Told | No
     UsageError
         For a range of values where no picture has more than 8 bits.
     """
-    ranges = {ANY: check_range(how.value_range)} if how.value_range else {}
+    ranges = {ANY: check_range(how.value_range)} if how.value_range else dict(how.ranges)
     reading = _Reading(folder, files, how, how.size, dict(ranges))
     if not reading.all(told):
         reading = _Reading(folder, files, how, SCALED_TO, dict(ranges))
@@ -92,7 +92,7 @@ def read_pictures(folder: Path, files: Sequence[Path], how: How, told: Told | No
             + (f", or leave {'it' if one else 'them'} out with --skip-bad" if kept else "")
         )
     notes = [f"left out: {note}" for note in notes]
-    if ranges and not reading.deep:
+    if how.value_range and not reading.deep:
         raise UsageError(f"{folder}: a range is for images of more than 8 bits, and these have no more; leave it out")
     reading.decide_ranges()
     color = reading.decided_color(len(kept))
@@ -156,11 +156,11 @@ class _Reading:
         self.grey = np.zeros((len(self.files), *size), np.uint8)
 
     def _take(self, picture: Picture, own: bool) -> tuple[Size, Pixels | None, Depth | None] | None:
-        """Return a picture's size, its levels where their range is known, and its depth; None for one of another size."""
+        """Return a picture's size, levels where their range is known, and depth; None for one of another size."""
         if own and (max(picture.size) > OWN_SIZE or picture.size != (self.size or picture.size)):
             return None
         depth = picture.depth
-        known = depth is None or depth.said or ANY in self.ranges
+        known = depth is None or depth.said or ANY in self.ranges or depth.kind in self.ranges
         return picture.size, self._levels(picture) if known else None, depth
 
     def _levels(self, picture: Picture) -> Pixels:
@@ -233,17 +233,19 @@ class _Reading:
         spread = " to ".join(f"{height}x{width}" for height, width in dict.fromkeys([smallest, largest]))
         return (
             f"pictures of {spread} pixels (height x width) are scaled to {self.size[0]}x{self.size[1]}, "
-            f"{PARTS[self.how.fit]} (--size and --fit change that)"
+            f"{PARTS[self.how.fit]}{'' if self.how.size else ' (--size and --fit change that)'}"
         )
 
     def colour_note(self, color: str, count: int) -> str:
         """Say what became of colours."""
+        hint = {GREY: " (--color rgb reads all in colour)", RGB: " (--color grey reads all in grey)"}
+        way_out = hint[color] if self.how.color == AUTO else ""
         some = f"{self.coloured:,} of {count:,} images have colours"
         if color == GREY:
-            return f"{some}, but all are read in grey (--color rgb reads all in colour)" if self.coloured else ""
+            return f"{some}, but all are read in grey{way_out}" if self.coloured else ""
         grey = count - len(self.colours)
         equal = f", {grey:,} grey {'one' if grey == 1 else 'ones'} with equal channels" if grey else ""
-        return f"{some}: all are read in colour{equal} (--color grey reads all in grey)"
+        return f"{some}: all are read in colour{equal}{way_out}"
 
 
 def has_colour(levels: Levels) -> bool:

@@ -56,17 +56,20 @@ def answered(browser: Browser, file: Path, way: str = "choose") -> NDArray[np.fl
     return np.array(logits)
 
 
-def area_means(levels: NDArray[np.uint8], left: float, top: float, step: float, shape: Shape) -> NDArray[np.float64]:
-    """Return the means of squares of a picture (H, W, 3), of shape[0] x shape[1] of them, channels first."""
+def area_means(
+    levels: NDArray[np.uint8], left: float, top: float, steps: tuple[float, float], shape: Shape
+) -> NDArray[np.float64]:
+    """Return the means of areas of a picture (H, W, 3), of shape[0] x shape[1] of them, channels first."""
 
-    def parts(start: float, count: int, extent: int) -> NDArray[np.float64]:
+    def parts(start: float, step: float, count: int, extent: int) -> NDArray[np.float64]:
         begins = start + step * np.arange(count)[:, None]
         pixels = np.arange(extent)
         return np.asarray(np.clip(np.minimum(begins + step, pixels + 1) - np.maximum(begins, pixels), 0, None))
 
-    down, across = parts(top, shape[0], levels.shape[0]), parts(left, shape[1], levels.shape[1])
+    down = parts(top, steps[0], shape[0], levels.shape[0])
+    across = parts(left, steps[1], shape[1], levels.shape[1])
     sums = np.einsum("ry,yxc,kx->crk", down, levels.astype(float), across, optimize=True)
-    return np.asarray(sums / step**2)
+    return np.asarray(sums / (steps[0] * steps[1]))
 
 
 # The network's answer
@@ -168,18 +171,23 @@ def test_the_middle_is_taken_and_what_sticks_out_is_not(visit: Visit, tmp_path: 
 
 
 def test_all_of_it_is_taken_where_that_is_asked(visit: Visit, tmp_path: Path) -> None:
-    """By a switch, that is reached by keys: black above and below, or at the sides; and back."""
+    """By a choice, that is reached by keys: black above and below, or at the sides; stretched; and back."""
     levels = noise(8, 36)
     browser = visit(colour_model())
     take(browser, picture(tmp_path / "wide.png", levels))
     cropped = colours_seen(browser)
-    browser.run("document.getElementById('all').focus()")
-    browser.key(" ")
+    browser.run("document.getElementById('fit').focus()")
+    browser.key("ArrowDown")
     expected = np.zeros((3, 6, 9))
     expected[:, 2:4] = levels.reshape(2, 4, 9, 4, 3).mean(axis=(1, 3)).transpose(2, 0, 1)
     np.testing.assert_array_equal(colours_seen(browser), np.floor(expected + 0.5))
     assert browser.text("#notice").endswith("all of it, with black beside it")
-    browser.key(" ")
+    browser.key("ArrowDown")
+    means = area_means(levels, 0, 0, (8 / 6, 4), (6, 9))
+    assert np.abs(colours_seen(browser) - means).max() < 0.5 + 1e-6
+    assert browser.text("#notice").endswith("all of it, stretched")
+    browser.key("ArrowUp")
+    browser.key("ArrowUp")
     np.testing.assert_array_equal(colours_seen(browser), cropped)
 
 
@@ -192,7 +200,7 @@ def test_every_pixel_counts_however_large_the_photograph(visit: Visit, tmp_path:
     browser = visit(colour_model())
     take(browser, picture(tmp_path / "rings.png", levels))
     step = min(width / 9, height / 6)
-    means = area_means(levels, (width - 9 * step) / 2, (height - 6 * step) / 2, step, (6, 9))
+    means = area_means(levels, (width - 9 * step) / 2, (height - 6 * step) / 2, (step, step), (6, 9))
     assert np.abs(colours_seen(browser) - means).max() < 0.5 + 1e-6
 
 
@@ -296,5 +304,5 @@ def test_a_photograph_of_any_shape_fits_the_page(
     assert left >= 0
     assert left + wide <= width
     assert tall <= height
-    browser.click("#all")
+    browser.run("fit.value = 'pad'; fit.dispatchEvent(new Event('change')); 0")
     assert browser.text("#best") != NOTHING
