@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.labels import listed, short_name
+from genreg_np.data.split import Split
 
 
 def alike_notes(inputs: NDArray[np.generic], files: Sequence[tuple[Path, str]], names: Sequence[str]) -> list[str]:
@@ -43,19 +44,20 @@ def alike_notes(inputs: NDArray[np.generic], files: Sequence[tuple[Path, str]], 
             shared.append(f"{before} is {file}")
     if shared:
         what = "1 image is" if len(shared) == 1 else f"{len(shared):,} images are"
-        notes.append(f"{what} in two classes, so that one of them is wrong: {short_name(shared[0], 160)}")
+        notes.append(f"{what} in another class, too: {short_name(shared[0], 160)}")
     return notes
 
 
-def not_told_apart(inputs: NDArray[np.generic], labels: NDArray[np.int64]) -> tuple[int, int] | None:
+def not_told_apart(parts: Sequence[Split]) -> tuple[int, int] | None:
     """Return a class of which every picture is also one of another class, and such a one; None where there is none."""
     classes: dict[bytes, set[int]] = {}
-    for one, label in zip(fingerprints(inputs), labels.tolist(), strict=True):
-        classes.setdefault(one, set()).add(label)
+    for part in parts:
+        for one, label in zip(fingerprints(part.inputs), part.labels.tolist(), strict=True):
+            classes.setdefault(one, set()).add(label)
     own = {label for found in classes.values() if len(found) == 1 for label in found}
-    for label in np.unique(labels).tolist():
-        if label not in own:
-            return label, min(next(found for found in classes.values() if label in found) - {label})
+    for found in classes.values():
+        for label in sorted(found - own):
+            return label, min(found - {label})
     return None
 
 

@@ -175,10 +175,10 @@ class Dataset:
         if not counts.all():
             empty = [self.class_names[index] for index in np.flatnonzero(counts == 0)]
             raise DataError(f"{self.name}: no training sample of {listed(empty)}; add some or drop it")
-        if self.picture and (found := not_told_apart(self.train.inputs, self.train.labels)):
+        if self.picture and (found := not_told_apart([self.split(name) for name in SPLITS])):
             one, other = (short_name(self.class_names[label]) for label in found)
             raise DataError(
-                f"{self.name}: every training image of class {one} is in another class, too, such as {other}: nothing "
+                f"{self.name}: every image of class {one} is in another class, too, such as {other}: nothing "
                 "tells them apart; put each image into one class"
             )
 
