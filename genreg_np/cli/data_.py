@@ -69,5 +69,5 @@ def show_command(
     target = Path(out or f"{Path(dataset).stem}.png")
     contact_sheet(loaded, split, target, per_class)
     if loaded.note:
-        say(loaded.note)
+        say(*loaded.note.split("; "))
     say(f"{loaded.name}, {split} split{pictures_words(loaded)}: {target}")

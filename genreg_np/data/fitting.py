@@ -14,13 +14,16 @@ Shapes: levels (H, W) or (H, W, channels) uint8; size R, C; the result (R, C) or
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.depth import Ranges
 from genreg_np.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Size = tuple[int, int]  # height, width
 Levels = NDArray[np.uint8]
@@ -72,7 +75,7 @@ def fitted(levels: Levels, size: Size, fit: str) -> Levels:
     if fit == STRETCH:
         from PIL import Image
 
-        return np.array(Image.fromarray(levels).resize((size[1], size[0]), Image.Resampling.BILINEAR), np.uint8)
+        return np.array(stretched(Image.fromarray(levels), size), np.uint8)
     (height, width), (rows, columns) = levels.shape[:2], size
     if rows * width > 4 * height * columns:  # sums of columns first take less room
         return np.ascontiguousarray(fitted(levels.swapaxes(0, 1), (columns, rows), fit).swapaxes(0, 1))
@@ -86,6 +89,20 @@ def fitted(levels: Levels, size: Size, fit: str) -> Levels:
     return np.ascontiguousarray(means.astype(np.uint8).reshape(columns, rows, -1).transpose(1, 0, 2)).reshape(
         *size, *levels.shape[2:]
     )
+
+
+def stretched(image: Image.Image, size: Size) -> Image.Image:
+    """Return an image of Pillow's scaled to a height and width.
+
+    Raises
+    ------
+    DataError
+        For a size of more than MAX_PIXELS.
+    """
+    from PIL import Image
+
+    check_pixels("the size to scale to", size)
+    return image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
 
 
 def _sums(values: NDArray[np.generic], count: int, step: int, unit: int) -> NDArray[np.int64]:

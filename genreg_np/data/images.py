@@ -10,8 +10,8 @@ Image files come from anywhere: only regular files are opened, only formats deco
 at before the pixels are unpacked (1.2 GB for the largest), and whatever a decoder raises ends as one line that
 names the file.
 
-A JPEG file of at least COARSE times as many pixels each way as are wanted is unpacked at a half, a quarter or an eighth
-of its size, which its format makes quick: a pixel is then the mean of 2 x 2, 4 x 4 or 8 x 8.
+A large JPEG file is unpacked at a half, a quarter or an eighth of its size, which its format makes quick, where COARSE
+times as many pixels each way are left as are wanted: each is then the mean of 2 x 2, 4 x 4 or 8 x 8.
 
 Shapes: grey image (H, W) uint8; colours (3, H, W) uint8, red, green and blue.
 """
@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from genreg_np.data import depth
 from genreg_np.data.depth import ANY, Depth, Range, Ranges
-from genreg_np.data.fitting import MAX_PIXELS, STRETCH, Levels, Size, check_pixels, fitted
+from genreg_np.data.fitting import MAX_PIXELS, STRETCH, Levels, Size, check_pixels, fitted, stretched
 from genreg_np.data.idx import PathLike
 from genreg_np.errors import DataError, UsageError, missing_extra
 from genreg_np.files import open_regular
@@ -43,7 +43,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 MAX_SIDE = 4096  # of a requested size
 LEAST_CONTRAST = 32  # grey levels between strokes and ground: below, strokes can hardly be seen
 LEAST_SEEN = 0.1  # of all strokes, by opacity: where less is seen on white, a transparent picture is tried on black
-COARSE = 8
+COARSE = 8  # times as many pixels each way as are wanted
 ORIENTATION = 0x0112  # among the tags of EXIF
 SIDEWAYS = (5, 6, 7, 8)  # orientations of EXIF that swap height and width
 
@@ -123,14 +123,20 @@ class Picture:
 
 def grey_of(image: Image.Image, size: Size | None, fit: str) -> Levels:
     """Return an opaque image's grey levels, (H, W) uint8, fitted to a size; None leaves it as it is."""
-    levels = np.array(image.convert("L"), np.uint8)
-    return levels if size is None else fitted(levels, size, fit)
+    return _fitted(image.convert("L"), size, fit)
 
 
 def colours_of(image: Image.Image, size: Size | None, fit: str) -> Levels:
     """Return an opaque image's red, green and blue, (3, H, W) uint8, fitted to a size; None leaves it as it is."""
-    levels = np.array(image.convert("RGB"), np.uint8)
-    return np.ascontiguousarray((levels if size is None else fitted(levels, size, fit)).transpose(2, 0, 1))
+    return np.ascontiguousarray(_fitted(image.convert("RGB"), size, fit).transpose(2, 0, 1))
+
+
+def _fitted(image: Image.Image, size: Size | None, fit: str) -> Levels:
+    """Return an image's levels at a size; one that is stretched needs no array of all its pixels."""
+    if size is not None and fit == STRETCH:
+        return np.array(stretched(image, size), np.uint8)
+    levels = np.array(image, np.uint8)
+    return levels if size is None else fitted(levels, size, fit)
 
 
 def read_image(path: PathLike, size: Size | None = None, value_range: Range | None = None) -> NDArray[np.uint8]:
