@@ -272,6 +272,7 @@ class Model(infer.Model):
         input_range: tuple[float, float] | None = None,
         training: Mapping[str, Any] | None = None,
         feature_names: tuple[str, ...] = (),
+        picture: Mapping[str, Any] | None = None,
     ) -> Model:
         """Make a model of a genome.
 
@@ -287,6 +288,8 @@ class Model(infer.Model):
             What determined the weights (configuration, seed, accuracies), as plain JSON values.
         feature_names : tuple of str
             A name for each input; none where inputs have no names.
+        picture : mapping or None
+            How pictures become inputs: `Dataset.picture`.
 
         Raises
         ------
@@ -314,6 +317,8 @@ class Model(infer.Model):
             "input_range": None if input_range is None else [float(bound) for bound in input_range],
             "training": dict(training or {}),
         }
+        if picture:
+            header["picture"] = dict(picture)
         if feature_names:
             header["feature_names"] = list(names_of(feature_names, "feature_names"))
         return cls(header, arrays)

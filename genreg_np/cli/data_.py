@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from genreg_np.cli.output import DownloadLines, print_json
+from genreg_np.cli.output import DownloadLines, pictures_words, print_json
 from genreg_np.cli.reading import reader_arguments, reader_options
 from genreg_np.cli.terminal import say
 
@@ -69,5 +69,5 @@ def show_command(
     target = Path(out or f"{Path(dataset).stem}.png")
     contact_sheet(loaded, split, target, per_class)
     if loaded.note:
-        say(loaded.note)
-    say(f"{loaded.name}, {split} split: {target}")
+        say(*loaded.note.split("; "))
+    say(f"{loaded.name}, {split} split{pictures_words(loaded)}: {target}")

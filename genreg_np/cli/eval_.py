@@ -12,6 +12,7 @@ from genreg_np.cli.output import confusion_lines, per_class_lines, percent, prin
 from genreg_np.cli.reading import reader_arguments, reader_options
 from genreg_np.cli.terminal import say
 from genreg_np.data.dataset import SPLITS
+from genreg_np.data.fitting import GREY, RGB, STRETCH, remembered
 from genreg_np.data.held_out import BY_CLASS
 from genreg_np.data.labels import listed, short_name
 from genreg_np.errors import UsageError
@@ -114,12 +115,16 @@ def trained_on(path: str, model: Model, others: str = "") -> str:
 
 
 def load_for(model: Model, name: str, options: dict[str, Any], **where: Any) -> Dataset:
-    """Load a dataset as options say; a folder of images at the model's size, unless they say another."""
+    """Load a dataset as options say; a folder of images as the model was trained on, unless they say otherwise."""
     from genreg_np.data import is_image_folder, load_dataset
 
     reading = reader_arguments(options)
-    if len(model.input_shape) == 2 and is_image_folder(name):
-        reading.setdefault("size", model.input_shape)
+    channels, known = model.input_shape[:-2], remembered(model.header)
+    if len(model.input_shape) > 1 and channels in ((), (3,)) and is_image_folder(name):
+        usual: dict[str, Any] = {"size": model.input_shape[-2:], "color": RGB if channels else GREY, "fit": STRETCH}
+        if known:
+            usual |= {"fit": known.fit, "ranges": known.ranges}
+        reading = usual | reading
     return load_dataset(name, **where, **reading)
 
 

@@ -127,7 +127,7 @@ def _quantised(
 
 def _calibrated(model: Any, file: str, value_range: tuple[float, float] | None) -> tuple[Any, dict[str, Any]]:
     """Return the model in 8-bit integers, calibrated by inputs without labels, and how its answers differ on them."""
-    from genreg_np.cli.infer_ import Taking, files_in, read_file
+    from genreg_np.cli.inputs import Taking, files_in, read_file
     from genreg_np.export.quantise import check, quantise
 
     check(model)

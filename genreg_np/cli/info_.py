@@ -10,6 +10,7 @@ import click
 from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.terminal import say
+from genreg_np.data.fitting import remembered
 from genreg_np.data.labels import short_name
 from genreg_np.export.integers import words
 from genreg_np.model import Model
@@ -42,6 +43,12 @@ def description(path: str, model: infer.Model) -> list[str]:
         f"input        {model.input_shape}, {raw}",
         f"classes      {', '.join(map(short_name, model.class_names)) or 'none: the outputs are values'}",
     ]
+    if taken := remembered(model.header):
+        height, width = model.input_shape[-2:]
+        colour = "colour" if len(model.input_shape) == 3 else "grey"
+        ranges = "".join(f", {kind} {low:g} to {high:g}" for kind, (low, high) in taken.ranges.items())
+        pictures = f"{height}x{width} pixels (height x width) in {colour}, fit {taken.fit}{ranges}"
+        lines.insert(3, f"pictures     {_short(pictures)}")
     if model.feature_names:
         names = ", ".join(short_name(name) if name else "(no name)" for name in model.feature_names)
         lines.insert(3, f"columns      {_short(names)}")

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from genreg_np.cli.terminal import UNSAFE, Terminal, clean_line, say
+from genreg_np.data.dataset import Dataset
 from genreg_np.data.labels import short_name
 from genreg_np.runs.evaluation import Evaluation
 
+READING_LINE_SECONDS = 2.0  # between lines that say how far reading is
 PLAIN_LINE_SECONDS = 2.0  # at most one progress line in this time where stdout is not a terminal
 
 
@@ -93,6 +95,37 @@ class DownloadLines:
         elif name != self._said:
             self._said = name
             self._say(f"fetching {name}" + (f" ({total / 1e6:.1f} MB)" if total else ""))
+
+
+class ReadingLines:
+    """Says how many pictures of a folder are read, where that takes a while.
+
+    Parameters
+    ----------
+    say : callable
+        Prints a line.
+    clock : callable
+        The time in seconds, from any start.
+    """
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._say, self._clock, self._said_at = say, clock, clock()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take how many are read, and of how many."""
+        now = self._clock()
+        if now - self._said_at >= READING_LINE_SECONDS and done < total:
+            self._said_at = now
+            self._say(f"{done:,} of {total:,} images read ...")
+
+
+def pictures_words(dataset: Dataset) -> str:
+    """Return what pictures a dataset of a folder of images has; nothing for another."""
+    if not dataset.picture:
+        return ""
+    height, width = dataset.input_shape[-2:]
+    colour = "colour" if len(dataset.input_shape) == 3 else "grey"
+    return f", {height}x{width} pixels in {colour}, fit {dataset.picture['fit']}"
 
 
 class Progress:

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from genreg_np.data.fitting import COLOURS, FITS
+
 F = TypeVar("F", bound=Callable[..., Any])
 Range = tuple[float, float]
 
@@ -39,6 +41,9 @@ def reader_options(command: F) -> F:
         click.option("--header/--no-header", default=None, help="Whether a table's first row names the columns."),
         click.option("--separator", metavar="SIGN", help="Of a table: comma, semicolon, tab, pipe or blank."),
         click.option("--size", metavar="HEIGHTxWIDTH", help="Scale a folder's images to this many pixels."),
+        click.option("--fit", type=click.Choice(FITS), help="How: the middle, all with black beside it, or stretched."),
+        click.option("--color", type=click.Choice(COLOURS), help="How a folder's images are read.  [default: auto]"),
+        click.option("--skip-bad", is_flag=True, default=None, help="Leave out images that cannot be read."),
         range_option,
     )
     for option in reversed(options):
@@ -69,6 +74,8 @@ def reader_words(arguments: Mapping[str, Any]) -> list[str]:
             words.append("--header" if value else "--no-header")
         elif name == "size":
             words += ["--size", "{}x{}".format(*value)]
+        elif name == "skip_bad":
+            words += ["--skip-bad"] if value else []
         else:
             words += [f"--{name}", *(f"{part:g}" for part in value)] if name == "range" else [f"--{name}", value]
     return words

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from genreg_np.backends.threads import can_limit_blas
-from genreg_np.cli.output import DownloadLines, Progress, duration
+from genreg_np.cli.output import DownloadLines, Progress, ReadingLines, duration, pictures_words
 from genreg_np.cli.reading import reader_arguments, reader_words
 from genreg_np.cli.signals import Stopping
 from genreg_np.data import dataset_names
@@ -25,6 +25,7 @@ from genreg_np.runs.own_folder import OWN_FITNESS
 from genreg_np.runs.provenance import is_path
 from genreg_np.runs.result import Folder, Result, Watcher
 
+KNOWN = ("size", "fit", "color")  # of a folder's images, by a model that was trained on them
 WAITED_FOR = {"generations": "this generation", "finishing": "the run's last look at its accuracy"}  # by phase
 
 
@@ -68,18 +69,19 @@ def read_data(
         data_dir=options["data_dir"],
         variations=settings.get("variations", 1),
         progress=DownloadLines(progress.say),
+        on_picture=ReadingLines(progress.say),
         **reading,
     )
     for note in dataset.note.split("; "):
         if note and not note.startswith("split by class"):
             progress.say(note)
     sizes = ", ".join(f"{len(dataset.split(name)):,} {name}" for name in SPLITS)
-    progress.say(f"dataset {dataset.name}: {sizes}")
+    progress.say(f"dataset {dataset.name}: {sizes}{pictures_words(dataset)}")
     source = dataset.name if named == "auto" else named
     return dataset, source, {
+        **(dataset.origin or {}),
         "source": source if source in dataset_names() else os.path.abspath(source),
         "data_dir": options["data_dir"] and os.path.abspath(options["data_dir"]),
-        **reading,
     }  # fmt: skip
 
 
@@ -117,7 +119,8 @@ def next_lines(model: Path, origin: dict[str, Any]) -> list[str]:
     if is_path(origin["source"]):
         command += ["--dataset", _shown(origin["source"])]
     command += ["--data-dir", _shown(origin["data_dir"])] if origin.get("data_dir") else []
-    command += reader_words(data_arguments(origin))
+    arguments = {name: value for name, value in data_arguments(origin).items() if name not in KNOWN}
+    command += reader_words(arguments)
     return ["", "try next:", f"  {shlex.join(command)}"]
 
 

@@ -25,7 +25,7 @@ from genreg_np.cli.runs import (
 )
 from genreg_np.cli.settings_help import GIVEN, SettingsCommand, early_config, given_settings
 from genreg_np.cli.signals import INTERRUPTED, Stopping
-from genreg_np.data import READER_OPTIONS, is_image_folder
+from genreg_np.data import READER_OPTIONS, Dataset, is_image_folder
 from genreg_np.errors import UsageError
 from genreg_np.runs.config import (
     TrainConfig,
@@ -132,7 +132,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     if preset is None:
         preset = default_preset(source, settings.get("strategy"), settings.get("network", ""))
         settings = merged(read_preset(preset), settings)
-        if settings["strategy"] == "node-perturbation" and is_image_folder(source) and min(dataset.input_shape) >= 16:
+        if settings["strategy"] == "node-perturbation" and is_image_folder(source) and _are_large(dataset):
             progress.say("preset fast is usually better for photographs: --preset fast")
     config = TrainConfig.from_dict(settings | {"dataset": source}, GIVEN)
     initial = load(options["init_model"]) if options["init_model"] else None
@@ -150,6 +150,11 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         origin=origin,
         watcher=watcher,
     )
+
+
+def _are_large(dataset: Dataset) -> bool:
+    """Tell whether images are grey, as preset fast takes them, and no tiny ones."""
+    return len(dataset.input_shape) == 2 and min(dataset.input_shape) >= 16
 
 
 def _check(config: TrainConfig) -> None:
@@ -178,7 +183,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
     )
     for name in fixed:
         if options[name] is not None:
-            flag = {"init_model": "init", "config_file": "config"}.get(name, name)
+            flag = {"init_model": "init", "config_file": "config"}.get(name, name).replace("_", "-")
             way_out = "give it more by --generations N --extend" if name == "budget" else "change rates with --set"
             raise UsageError(f"--{flag} cannot be combined with --resume: the run has its own ({way_out})")
     config = saved_run(options["resume_run"], options["dataset"], progress)

@@ -21,6 +21,8 @@ from genreg_np.data.built_in import REGISTRY as BUILT_IN
 from genreg_np.data.built_in import built_in_dataset
 from genreg_np.data.cache import Progress
 from genreg_np.data.dataset import SPLITS, Dataset, Split
+from genreg_np.data.depth import Ranges
+from genreg_np.data.fitting import COLOURS, FITS
 from genreg_np.data.idx import PathLike
 from genreg_np.data.mnist import MNIST, SOURCES, is_idx_folder, load_idx_folder, load_source
 from genreg_np.errors import DataError, MissingExtraError, UsageError, did_you_mean
@@ -59,7 +61,11 @@ READER_OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # option: what
     "separator": (TABLE, lambda value: isinstance(value, str)),
     "size": (IMAGES, _pair(int)),
     "range": (IMAGES, _pair(int, float)),
+    "color": (IMAGES, lambda value: isinstance(value, str)),
+    "fit": (IMAGES, lambda value: isinstance(value, str)),
+    "skip_bad": (IMAGES, lambda value: isinstance(value, bool)),
 }
+CHOICES = {"color": COLOURS, "fit": FITS}  # of what an option is one
 
 
 @dataclass(frozen=True)
@@ -172,6 +178,11 @@ def load_dataset(
     separator: str | None = None,
     size: tuple[int, int] | None = None,
     range: tuple[float, float] | None = None,
+    color: str | None = None,
+    fit: str | None = None,
+    skip_bad: bool | None = None,
+    ranges: Ranges | None = None,
+    on_picture: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """Load a dataset.
 
@@ -195,9 +206,21 @@ def load_dataset(
     separator : str, optional
         Of a table: comma, semicolon, tab, pipe or blank, or the sign; by default found.
     size : tuple of int, optional
-        Height and width to scale to, for a folder of images.
+        Height and width of a folder's images; by default their own where they all have one of at most 64 x 64, else
+        32 x 32.
     range : tuple of float, optional
         Black and white of a folder's images of more than 8 bits; by default what the files say, or what can be told.
+    color : str, optional
+        auto (the default), grey or rgb: whether a folder's images are read in colour; auto: where one in ten has some.
+    fit : str, optional
+        How a folder's images of another size are brought to it: crop (the default), pad or stretch.
+    skip_bad : bool, optional
+        Whether images of a folder that cannot be read are left out, instead of being refused.
+    ranges : mapping, optional
+        Black and white by the kind of values, as `Dataset.picture` has them: for images to be measured that were not
+        among those of training. No images need have more than 8 bits.
+    on_picture : callable, optional
+        Called with how many images of a folder are read, and of how many.
 
     Returns
     -------
@@ -218,11 +241,14 @@ def load_dataset(
     variations = whole_number(variations, "variations")
     size = None if size is None else _whole_size(size)
     reading = {"label": label, "header": header, "separator": separator, "size": size, "range": range}
+    reading |= {"color": color, "fit": fit, "skip_bad": skip_bad}
     for option, (target, fits) in READER_OPTIONS.items():
         if reading[option] is not None and not fits(reading[option]):
             raise UsageError(f"{option} = {reading[option]!r}: of the wrong type; load_dataset says what it takes")
         if reading[option] is not None and kind != target:
             raise UsageError(f"{option} applies to {target} only, not to {name}; leave it out")
+        if reading[option] is not None and reading[option] not in CHOICES.get(option, (reading[option],)):
+            raise UsageError(f"{option} = {reading[option]!r}: must be one of {', '.join(CHOICES[option])}")
     if variations != 1 and kind != "letters":
         raise UsageError(f"variations applies to letters only, not to {name}; leave it out")
     if kind == AUTO:
@@ -232,9 +258,11 @@ def load_dataset(
         except MissingExtraError as error:
             raise MissingExtraError(f"{reason}; but {error}" if reason else str(error)) from None
         return replace(dataset, note="; ".join(filter(None, [reason, dataset.note])))
-    dataset = _load(kind, name, reading, data_dir, download, progress, variations)
+    pictures = {"ranges": ranges, "told": on_picture}
+    dataset = _load(kind, name, reading, data_dir, download, progress, variations, pictures)
     given = {option: value for option, value in reading.items() if value is not None}
     given |= {} if data_dir is None else {"data_dir": os.path.abspath(data_dir)}
+    given |= dataset.origin or {}
     return replace(dataset, origin={"source": name if name in dataset_names() else os.path.abspath(name), **given})
 
 
@@ -246,8 +274,9 @@ def _load(
     download: bool,
     progress: Progress | None,
     variations: int,
+    pictures: dict[str, Any],
 ) -> Dataset:
-    """Load a dataset of a kind; `reading` has the options that have been checked."""
+    """Load a dataset of a kind; `reading` has the options that have been checked, `pictures` more for a folder."""
     if kind in SOURCES:
         return load_source(SOURCES[kind], data_dir, download, progress)
     if kind in BUILT_IN:
@@ -265,7 +294,9 @@ def _load(
         return load_idx_folder(Path(name))
     from genreg_np.data.folder import load_folder
 
-    return load_folder(name, reading["size"], reading["range"])
+    how: dict[str, Any] = {"color": reading["color"], "fit": reading["fit"], "skip_bad": reading["skip_bad"]}
+    how = {option: value for option, value in how.items() if value is not None}
+    return load_folder(name, reading["size"], reading["range"], **how, **pictures)
 
 
 def reader_arguments(origin: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.images import resized
+from genreg_np.data.fitting import STRETCH, fitted
 from genreg_np.infer import Model
 
 SIDE, BOX, MIDDLE = 28, 20, 14
@@ -62,7 +62,7 @@ def centred(levels: Levels) -> Levels | None:
     longer = max(levels.shape)
     if longer > FINENESS:
         height, width = (max(1, round(extent * FINENESS / longer)) for extent in levels.shape)
-        levels = resized(levels, (height, width))
+        levels = fitted(levels, (height, width), STRETCH)
     paper = border_mean(levels)
     if paper > BLACK:
         levels = without_paper(levels, 255 * paper)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.labels import listed
+from genreg_np.data.alike import not_told_apart
+from genreg_np.data.labels import listed, short_name
 from genreg_np.data.split import MOST_CLASSES, SPLITS, Split, check_classes, check_labels
 from genreg_np.errors import DataError
 
@@ -44,8 +45,11 @@ class Dataset:
     feature_names : tuple of str
         Of the columns of a table, one each; none where inputs have no names.
     origin : mapping or None
-        What load_dataset was given to read it: `source` (name or absolute path), `data_dir` and options; None for
-        arrays that are only in memory.
+        What load_dataset was given to read it: `source` (name or absolute path), `data_dir` and options, as they were
+        decided where they were not given; None for arrays that are only in memory.
+    picture : mapping or None
+        How pictures become inputs, for who predicts: `fit` (crop, pad or stretch), and `range` where they have more
+        than 8 bits; None for data that are no folder of images.
 
     Raises
     ------
@@ -64,6 +68,7 @@ class Dataset:
     note: str = field(default="", compare=False)
     feature_names: tuple[str, ...] = ()
     origin: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    picture: Mapping[str, Any] | None = field(default=None, compare=False)
 
     @classmethod
     def from_arrays(
@@ -152,8 +157,8 @@ class Dataset:
         Raises
         ------
         DataError
-            For labels that are a quantity, an empty split, fewer than two classes or more than 4,096, or a class
-            without a training sample.
+            For labels that are a quantity, an empty split, fewer than two classes or more than 4,096, a class without a
+            training sample, or one of which every picture is in another class, too.
         """
         classes = len(self.class_names)
         if classes < 2:
@@ -170,6 +175,12 @@ class Dataset:
         if not counts.all():
             empty = [self.class_names[index] for index in np.flatnonzero(counts == 0)]
             raise DataError(f"{self.name}: no training sample of {listed(empty)}; add some or drop it")
+        if self.picture and (found := not_told_apart([self.split(name) for name in SPLITS])):
+            one, other = (short_name(self.class_names[label]) for label in found)
+            raise DataError(
+                f"{self.name}: every image of class {one} is in another class, too, such as {other}: nothing "
+                "tells them apart; put each image into one class"
+            )
 
     def _counts(self, *names: str) -> NDArray[np.int64]:
         """Return how many samples of each class some splits have, (K,)."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Range = tuple[float, float]  # low, high: black and white
+Ranges = Mapping[str, Range]  # by kind; that of ANY is the user's, and counts before all else
 
+ANY = "any"
 SIXTEEN, COLOUR, WHOLE, FLOATS = "16 bits", "16 bits a colour", "32 bits", "floats"
 FULL = (0.0, 65535.0)
 CAMERA_BITS = (8, 10, 12, 14)
@@ -45,17 +48,17 @@ class Depth:
     high: float  # largest value
     said: Range | None  # by the file
 
-    def decide(self, where: str, value_range: Range | None = None) -> Range:
-        """Return black and white: as given, else as said, else as can be told from this image alone.
+    def decide(self, where: str, ranges: Ranges) -> Range:
+        """Return black and white: as a user gave it, else as said, else that of the kind, else what this image tells.
 
         Raises
         ------
         DataError
             Where it cannot be told.
         """
-        if self.kind == COLOUR and value_range not in (None, FULL):
+        if self.kind == COLOUR and ranges.get(ANY, FULL) != FULL:
             raise _lost(where)
-        return value_range or self.said or guess(where, self.kind, self.low, self.high)
+        return ranges.get(ANY) or self.said or ranges.get(self.kind) or guess(where, self.kind, self.low, self.high)
 
 
 def _lost(where: str) -> DataError:

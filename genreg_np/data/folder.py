@@ -5,36 +5,32 @@
 
 Folders inside a class folder belong to the class. What is left out, hidden files excepted, is counted and said.
 
-Shapes: images (N, H, W) uint8, all of one size (or scaled to one), labels (N,) int64.
+Shapes: images (N, H, W) uint8, or (N, 3, H, W) in colour, labels (N,) int64.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from genreg_np.data.alike import alike_notes
 from genreg_np.data.dataset import Dataset, Split
-from genreg_np.data.depth import Depth, Range, check_range, guess
-from genreg_np.data.images import SUFFIXES, Picture, Size, read_image, read_picture
+from genreg_np.data.depth import Range, Ranges
+from genreg_np.data.fitting import AUTO, CROP, Size
+from genreg_np.data.images import SUFFIXES, read_picture
 from genreg_np.data.labels import class_order, encode_labels
+from genreg_np.data.pictures import How, Told, read_pictures
 from genreg_np.data.splits import complete_splits
-from genreg_np.errors import DataError, UsageError
+from genreg_np.data.walking import files_below, is_hidden
+from genreg_np.errors import DataError
 
-LIMIT_BYTES = 2 << 30  # all pixels together
-MAX_INPUT_PIXELS = 1 << 22  # of one image as a network takes it
 SPLIT_FOLDERS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val"),
     "test": ("test", "testing"),
 }
-HIDDEN_FOLDERS = ("__MACOSX", "__pycache__")  # besides those whose names begin with a dot
-COLOUR_SHARE = 10  # one image in so many has colour: worth a word
 
 
 @dataclass
@@ -63,7 +59,16 @@ def _count(number: int, noun: str, what: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'} {what}" if number else ""
 
 
-def load_folder(path: str | Path, size: Size | None = None, value_range: Range | None = None) -> Dataset:
+def load_folder(
+    path: str | Path,
+    size: Size | None = None,
+    value_range: Range | None = None,
+    color: str = AUTO,
+    fit: str = CROP,
+    skip_bad: bool = False,
+    ranges: Ranges | None = None,
+    told: Told | None = None,
+) -> Dataset:
     """Load a folder of images.
 
     Parameters
@@ -71,21 +76,33 @@ def load_folder(path: str | Path, size: Size | None = None, value_range: Range |
     path : path
         A folder with one subfolder for each class, or with train/ and test/ or validation/ that have them.
     size : tuple of int, optional
-        Height and width to scale every image to; without it they must agree.
+        Height and width of every image; without it their own where that is one, of at most 64 x 64, else 32 x 32.
     value_range : tuple of float, optional
         Black and white of images of more than 8 bits; by default what the files say, or what can be told from all of
         them together (see depth.py).
+    color : str
+        auto: in colour where one image in ten has some (see pictures.py), else in grey; grey; rgb.
+    fit : str
+        How images of another size are brought to it: crop, pad or stretch (see fitting.py).
+    skip_bad : bool
+        Whether images that cannot be read are left out.
+    ranges : mapping, optional
+        By kind, what counts after what files say: that of a model's training.
+    told : callable, optional
+        Called with how many images are read, and of how many.
 
     Returns
     -------
     Dataset
-        Grey images uint8; class names are the subfolders', by value if they are numbers, else alphabetical.
+        Images uint8; class names are the subfolders', by value if they are numbers, else alphabetical. Its `origin` has
+        size, color and fit as they were decided.
 
     Raises
     ------
     DataError
-        For a folder without classes, a class without images, images of different sizes or together too large, values
-        whose range cannot be told, and any image that cannot be read; the message names the file.
+        For a folder without classes, a class without images that can be read, images that together are too large,
+        values whose range cannot be told, and, unless they are skipped, images that cannot be read; the message names
+        the file.
     UsageError
         For a range of values where no image has more than 8 bits.
     MissingExtraError
@@ -100,39 +117,43 @@ def load_folder(path: str | Path, size: Size | None = None, value_range: Range |
         splits = {"train": folder}
     classes = {split: _classes(split_folder, left_out) for split, split_folder in splits.items()}
     class_names = class_order(name for found in classes.values() for name in found)
-    pairs = {
-        split: [(file, name) for name in class_names for file in found.get(name, ())]
-        for split, found in classes.items()
-    }
-    files = [file for split in pairs.values() for file, _ in split]
-    images, colours = _read(folder, files, size, value_range)
+    pairs = [
+        (split, file, name) for split, found in classes.items() for name in class_names for file in found.get(name, ())
+    ]
+    how = How(size, value_range, color, fit, skip_bad, ranges or {})
+    read = read_pictures(folder, [file for _, file, _ in pairs], how, told)
+    kept = [pairs[index] for index in read.kept]
+    left = {(split, name) for split, _, name in kept}
+    for split, _, name in pairs:
+        if (split, name) not in left:
+            raise DataError(f"{splits[split] / name}: none of its images can be read; mend some, or remove this class")
     loaded: dict[str, Split] = {}
     start = 0
-    for split, listed in pairs.items():
-        labels = encode_labels([name for _, name in listed], class_names)
-        loaded[split] = Split(images[start : start + len(listed)], labels)
-        start += len(listed)
-    return complete_splits(
+    for split in splits:
+        names = [name for other, _, name in kept if other == split]
+        loaded[split] = Split(read.images[start : start + len(names)], encode_labels(names, class_names))
+        start += len(names)
+    alike = alike_notes(read.images, [(file.relative_to(folder), name) for _, file, name in kept], class_names)
+    dataset = complete_splits(
         loaded["train"],
         loaded.get("validation"),
         loaded.get("test"),
         class_names,
         name=folder.resolve().name or "images",
         input_range=(0.0, 255.0),
-        note="; ".join(filter(None, [left_out.note(), colours])),
+        note="; ".join(filter(None, [left_out.note(), *read.notes, *alike])),
     )
+    decided = {kind: list(ends) for kind, ends in read.ranges.items()}
+    picture = {"fit": fit, "range": decided} if decided else {"fit": fit}
+    return replace(dataset, picture=picture, origin=read.options)
 
 
 def _subfolders(folder: Path) -> list[Path]:
     """Return the visible subfolders, sorted by name."""
     try:
-        return sorted(item for item in folder.iterdir() if item.is_dir() and not _is_hidden(item.name))
+        return sorted(item for item in folder.iterdir() if item.is_dir() and not is_hidden(item.name))
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}); check the folder") from None
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in HIDDEN_FOLDERS
 
 
 def _loose(folder: Path) -> int:
@@ -195,77 +216,21 @@ def _classes(folder: Path, left_out: _LeftOut) -> dict[str, list[Path]]:
 
 def _images(folder: Path, left_out: _LeftOut) -> list[Path]:
     """Return all images in a folder and in the folders in it, sorted."""
-    images = []
-    try:
-        for place, folders, files in os.walk(folder, onerror=_raise):
-            left_out.links += sum(os.path.islink(os.path.join(place, name)) for name in folders)
-            folders[:] = [name for name in folders if not _is_hidden(name)]
-            for name in files:
-                if _is_image(name):
-                    images.append(Path(place, name))
-                elif not name.startswith("."):
-                    left_out.endings[os.path.splitext(name)[1].lower()] += 1
-    except OSError as error:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check the folder") from None
-    return sorted(images)
+    files, links = files_below(folder)
+    left_out.links += links
+    left_out.endings.update(os.path.splitext(file.name)[1].lower() for file in files if not _is_image(file.name))
+    return [file for file in files if _is_image(file.name)]
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def first_size(path: str | Path) -> Size:
+    """Return height and width of a folder's first picture.
 
-
-def _read(
-    folder: Path, files: Sequence[Path], size: Size | None, value_range: Range | None
-) -> tuple[NDArray[np.uint8], str]:
-    """Read all images, (N, H, W), and return them with a word on colours; one range is decided over all of a kind."""
-    value_range = check_range(value_range) if value_range else None
-    if size:
-        _check_memory(folder, len(files), size)
-
-    def take(picture: Picture) -> tuple[Size, NDArray[np.uint8] | None, Depth | None, bool]:
-        known = picture.depth is None or picture.depth.said or value_range
-        shape = size or (picture.image.height, picture.image.width)
-        return shape, picture.grey(size, value_range) if known else None, picture.depth, picture.coloured
-
-    images: NDArray[np.uint8] = np.empty((0, 0, 0), np.uint8)
-    undecided: dict[str, dict[int, Depth]] = {}
-    deep = coloured = 0
-    for index, file in enumerate(files):
-        shape, grey, depth, has_colour = read_picture(file, take)
-        if not index:
-            _check_memory(folder, len(files), shape)
-            images = np.empty((len(files), *shape), np.uint8)
-        if shape != images.shape[1:]:
-            raise DataError(
-                f"{file}: {shape[0]}x{shape[1]} pixels (height x width), but {images.shape[1]}x{images.shape[2]} "
-                "before it; scale all images to one size, for example --size 32x32"
-            )
-        if grey is not None:
-            images[index] = grey
-        elif depth is not None:
-            undecided.setdefault(depth.kind, {})[index] = depth
-        deep += depth is not None
-        coloured += has_colour
-    if value_range and not deep:
-        raise UsageError(f"{folder}: a range is for images of more than 8 bits, and these have no more; leave it out")
-    for kind, depths in undecided.items():
-        low, high = min(depth.low for depth in depths.values()), max(depth.high for depth in depths.values())
-        where = str(files[next(iter(depths))]) + (f" and {len(depths) - 1:,} more" if len(depths) > 1 else "")
-        decided = guess(where, kind, low, high)
-        for index in depths:
-            images[index] = read_image(files[index], size, decided)
-    if coloured * COLOUR_SHARE < len(files):
-        return images, ""
-    return images, f"{coloured:,} of {len(files):,} images have colours, but all are read in grey"
-
-
-def _check_memory(folder: Path, count: int, shape: Size) -> None:
-    """Refuse images that are too large for a network, or that take too much memory together."""
-    pixels = shape[0] * shape[1]
-    if pixels > MAX_INPUT_PIXELS or count * pixels > LIMIT_BYTES:
-        limit = MAX_INPUT_PIXELS if pixels > MAX_INPUT_PIXELS else LIMIT_BYTES
-        raise DataError(
-            f"{folder}: {count:,} images of {shape[0]}x{shape[1]} pixels (height x width) are more than the limit of "
-            f"{limit:,} pixels {'each' if limit == MAX_INPUT_PIXELS else 'in all'}; scale them down, for example "
-            "--size 32x32"
-        )
+    Raises
+    ------
+    DataError
+        If there is none, or it cannot be read.
+    """
+    images = _images(Path(path), _LeftOut())
+    if not images:
+        raise DataError(f"{path}: no images ({', '.join(SUFFIXES)}) in this folder")
+    return read_picture(images[0], lambda picture: picture.size)

@@ -1,6 +1,6 @@
-"""One image file to one grey array, safely.
+"""One image file to one array, grey or in colour, safely.
 
-    grey = 0.299 R + 0.587 G + 0.114 B      (first frame; more than 8 bits to 8 by depth.py)
+    grey = 0.299 R + 0.587 G + 0.114 B      (first frame; more than 8 bits to 8 by depth.py; to a size by fitting.py)
 
 Transparent parts lie on white, or on black where most of the strokes could hardly be seen on white. A picture in which
 nothing can be seen on either is refused as empty. An opaque picture of one colour is taken: a dataset may hold blank
@@ -10,7 +10,10 @@ Image files come from anywhere: only regular files are opened, only formats deco
 at before the pixels are unpacked (1.2 GB for the largest), and whatever a decoder raises ends as one line that
 names the file.
 
-Shapes: image (H, W) uint8.
+A large JPEG file is unpacked at a half, a quarter or an eighth of its size, which its format makes quick, where COARSE
+times as many pixels each way are left as are wanted: each is then the mean of 2 x 2, 4 x 4 or 8 x 8.
+
+Shapes: grey image (H, W) uint8; colours (3, H, W) uint8, red, green and blue.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data import depth
-from genreg_np.data.depth import Depth, Range
+from genreg_np.data.depth import ANY, Depth, Range, Ranges
+from genreg_np.data.fitting import MAX_PIXELS, STRETCH, Levels, Size, check_pixels, fitted, stretched
 from genreg_np.data.idx import PathLike
 from genreg_np.errors import DataError, UsageError, missing_extra
 from genreg_np.files import open_regular
@@ -36,15 +40,13 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-MAX_PIXELS = 1 << 26  # of one file, about 8192 x 8192
 MAX_SIDE = 4096  # of a requested size
 LEAST_CONTRAST = 32  # grey levels between strokes and ground: below, strokes can hardly be seen
 LEAST_SEEN = 0.1  # of all strokes, by opacity: where less is seen on white, a transparent picture is tried on black
-COLOUR_MODES = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr")
-PROBE_SIDE = 16  # pixels each way that are looked at for colour
-COLOURED, MANY_COLOURED = 48, 0.05  # levels between the channels of a pixel, and how many such pixels are no noise
+COARSE = 8  # times as many pixels each way as are wanted
+ORIENTATION = 0x0112  # among the tags of EXIF
+SIDEWAYS = (5, 6, 7, 8)  # orientations of EXIF that swap height and width
 
-Size = tuple[int, int]  # height, width
 T = TypeVar("T")
 
 
@@ -74,28 +76,22 @@ def parse_size(text: str) -> Size:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image that is unpacked but not yet grey: the range of more than 8 bits may have to be decided over many."""
+    """An image that is unpacked and upright, but not yet levels: a range of values may be decided over many."""
 
     where: str  # what errors call it
+    size: Size  # as its file has it, upright; what is unpacked may be less
     image: Image.Image = field(repr=False)
     depth: Depth | None  # None for 8 bits and fewer
     values: NDArray[Any] | None = field(repr=False)  # (H, W), of more than 8 bits in one channel
     inverted: bool = False  # 0 is white
 
-    def grey(self, size: Size | None = None, value_range: Range | None = None) -> NDArray[np.uint8]:
-        """Return grey levels.
+    def opaque(self, ranges: Ranges) -> Image.Image:
+        """Return an image of 8 bits without transparent parts, in any mode that becomes grey or RGB.
 
         Parameters
         ----------
-        size : tuple of int, optional
-            Height and width to scale to (bilinear, averaging when it shrinks).
-        value_range : tuple of float, optional
-            Black and white of an image of more than 8 bits; by default what its file says, or what can be told.
-
-        Returns
-        -------
-        ndarray
-            (H, W) uint8.
+        ranges : mapping
+            Black and white of more than 8 bits, where the file does not say.
 
         Raises
         ------
@@ -105,26 +101,42 @@ class Picture:
         from PIL import Image
 
         image = self.image
-        decided = self.depth.decide(self.where, value_range) if self.depth else None
+        decided = self.depth.decide(self.where, ranges) if self.depth else None
         if self.values is not None and decided is not None:
             scaled = depth.to_grey(self.values, decided)
-            image = Image.fromarray(255 - scaled if self.inverted else scaled)
-        elif image.has_transparency_data:
-            image = _on_ground(image, self.where)
-        levels = np.array(image.convert("L"), np.uint8)
-        return levels if size is None else resized(levels, size)
+            return Image.fromarray(255 - scaled if self.inverted else scaled)
+        if image.has_transparency_data:
+            return _on_ground(image, self.where)
+        return image.convert("RGB") if image.mode == "LAB" else image
 
-    @property
-    def coloured(self) -> bool:
-        """Whether colour is noticeable: looked for in a few pixels."""
-        from PIL import Image
+    def levels(self, size: Size | None, fit: str, colour: bool, ranges: Ranges) -> Levels:
+        """Return grey levels (H, W), or colours (3, H, W), fitted to a size; None leaves it as it is.
 
-        if self.image.mode not in COLOUR_MODES:
-            return False
-        small = self.image.resize((PROBE_SIDE, PROBE_SIDE), Image.Resampling.NEAREST).convert("RGB")
-        red, green, blue = np.asarray(small, np.int16).transpose(2, 0, 1)
-        apart = (abs(red - green) >= COLOURED) | (abs(green - blue) >= COLOURED) | (abs(blue - red) >= COLOURED)
-        return bool(np.count_nonzero(apart) >= MANY_COLOURED * apart.size)
+        Raises
+        ------
+        DataError
+            As `opaque`.
+        """
+        image = self.opaque(ranges)
+        return colours_of(image, size, fit) if colour else grey_of(image, size, fit)
+
+
+def grey_of(image: Image.Image, size: Size | None, fit: str) -> Levels:
+    """Return an opaque image's grey levels, (H, W) uint8, fitted to a size; None leaves it as it is."""
+    return _fitted(image.convert("L"), size, fit)
+
+
+def colours_of(image: Image.Image, size: Size | None, fit: str) -> Levels:
+    """Return an opaque image's red, green and blue, (3, H, W) uint8, fitted to a size; None leaves it as it is."""
+    return np.ascontiguousarray(_fitted(image.convert("RGB"), size, fit).transpose(2, 0, 1))
+
+
+def _fitted(image: Image.Image, size: Size | None, fit: str) -> Levels:
+    """Return an image's levels at a size; one that is stretched needs no array of all its pixels."""
+    if size is not None and fit == STRETCH:
+        return np.array(stretched(image, size), np.uint8)
+    levels = np.array(image, np.uint8)
+    return levels if size is None else fitted(levels, size, fit)
 
 
 def read_image(path: PathLike, size: Size | None = None, value_range: Range | None = None) -> NDArray[np.uint8]:
@@ -134,8 +146,10 @@ def read_image(path: PathLike, size: Size | None = None, value_range: Range | No
     ----------
     path : path-like
         PNG, JPEG, BMP, GIF, TIFF, WebP, PGM or PPM.
-    size, value_range
-        As for `Picture.grey`.
+    size : tuple of int, optional
+        Height and width to stretch to (bilinear, averaging when it shrinks).
+    value_range : tuple of float, optional
+        Black and white of an image of more than 8 bits; by default what its file says, or what can be told.
 
     Returns
     -------
@@ -150,11 +164,21 @@ def read_image(path: PathLike, size: Size | None = None, value_range: Range | No
     MissingExtraError
         Without Pillow.
     """
-    return read_picture(path, lambda picture: picture.grey(size, value_range))
+    ranges = {ANY: value_range} if value_range else {}
+    return read_picture(path, lambda picture: picture.levels(size, STRETCH, False, ranges))
 
 
-def read_picture(path: PathLike, use: Callable[[Picture], T]) -> T:
+def read_picture(path: PathLike, use: Callable[[Picture], T], least: Size | None = None) -> T:
     """Unpack an image file and return what `use` makes of it: `read_image` for who must know more than grey levels.
+
+    Parameters
+    ----------
+    path : path-like
+    use : callable
+        Called with the Picture while it is open.
+    least : tuple of int, optional
+        Height and width that will be made of it by means of areas: a file of many times as many pixels is unpacked
+        smaller. By default all pixels are unpacked.
 
     Raises
     ------
@@ -163,7 +187,7 @@ def read_picture(path: PathLike, use: Callable[[Picture], T]) -> T:
     """
     try:
         with open_regular(path) as file:
-            return decode_picture(file, path, use)
+            return decode_picture(file, path, use, least)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name") from None
     except OSError as error:
@@ -182,7 +206,7 @@ def decode_image(
     where : path-like
         What the errors call it.
     size, value_range
-        As for `Picture.grey`.
+        As for `read_image`.
 
     Returns
     -------
@@ -194,24 +218,11 @@ def decode_image(
     DataError, MissingExtraError
         As `read_image`.
     """
-    return decode_picture(raw, where, lambda picture: picture.grey(size, value_range))
+    ranges = {ANY: value_range} if value_range else {}
+    return decode_picture(raw, where, lambda picture: picture.levels(size, STRETCH, False, ranges))
 
 
-def check_pixels(where: PathLike, size: Size) -> None:
-    """Refuse a size of which one image would have more than MAX_PIXELS.
-
-    Raises
-    ------
-    DataError
-        If it would.
-    """
-    if size[0] * size[1] > MAX_PIXELS:
-        raise DataError(
-            f"{where}: {size[0]}x{size[1]} pixels, more than {MAX_PIXELS:,} are not unpacked; scale it down first"
-        )
-
-
-def decode_picture(raw: BinaryIO, where: PathLike, use: Callable[[Picture], T]) -> T:
+def decode_picture(raw: BinaryIO, where: PathLike, use: Callable[[Picture], T], least: Size | None = None) -> T:
     """Unpack an image from an open stream and return what `use` makes of it: `read_picture` for bytes not on a disk.
 
     Raises
@@ -234,7 +245,7 @@ def decode_picture(raw: BinaryIO, where: PathLike, use: Callable[[Picture], T]) 
             warnings.simplefilter("ignore")  # Pillow's own bomb warning, and what decoders say of odd metadata
             with Image.open(raw, formats=FORMATS) as image:
                 check_pixels(where, (image.height, image.width))
-                return use(_picture(image, raw, str(where)))
+                return use(_picture(image, raw, str(where), least))
     except DataError:
         raise
     except UnidentifiedImageError:
@@ -248,20 +259,25 @@ def decode_picture(raw: BinaryIO, where: PathLike, use: Callable[[Picture], T]) 
         raise DataError(f"{where}: damaged or unreadable image ({reason}); remove or replace it") from None
 
 
-def _picture(image: Image.Image, raw: BinaryIO, where: str) -> Picture:
-    """Decode an opened image."""
+def _picture(image: Image.Image, raw: BinaryIO, where: str, least: Size | None) -> Picture:
+    """Decode an opened image, coarsely where so many pixels are wanted of far more."""
     from PIL import ImageOps
 
+    whole = None
+    if least and image.format == "JPEG":
+        whole = image.size if image.getexif().get(ORIENTATION) in SIDEWAYS else (image.height, image.width)
+        image.draft(None, (COARSE * max(least), COARSE * max(least)))
     bits = depth.bits_said(image, raw)
     kind, white = image.format, image.format == "TIFF" and image.tag_v2.get(262) == 0  # type: ignore[attr-defined]
     ImageOps.exif_transpose(image, in_place=True)
+    size = whole or (image.height, image.width)
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image)
-        return Picture(where, image, depth.measure(where, image.mode, kind, bits, values), values, white)
+        return Picture(where, size, image, depth.measure(where, image.mode, kind, bits, values), values, white)
     if bits is not None and not (kind == "PPM" and bits < 16):  # Pillow keeps the upper 8 bits; it scales other PPMs
         low, high = np.array(image.getextrema(), float).reshape(-1, 2)[:3].T
-        return Picture(where, image, Depth(depth.COLOUR, 257 * low.min(), 257 * high.max(), None), None)
-    return Picture(where, image, None, None)
+        return Picture(where, size, image, Depth(depth.COLOUR, 257 * low.min(), 257 * high.max(), None), None)
+    return Picture(where, size, image, None, None)
 
 
 def _on_ground(image: Image.Image, where: str) -> Image.Image:
@@ -273,32 +289,17 @@ def _on_ground(image: Image.Image, where: str) -> Image.Image:
     drawn = []
     for level in (255, 0):
         ground = Image.new("RGBA", image.size, (level, level, level, 255))
-        grey = Image.alpha_composite(ground, image).convert("L")
+        laid = Image.alpha_composite(ground, image)
+        grey = laid.convert("L")
         darkest, lightest = grey.getextrema()
         contrast = int(lightest) - int(darkest)  # type: ignore[arg-type]
         levels = np.asarray(grey)
         visible = levels <= level - LEAST_CONTRAST if level else levels >= LEAST_CONTRAST
         seen = int(np.sum(opacity, where=visible, dtype=np.int64)) / max(1, int(np.sum(opacity, dtype=np.int64)))
         if level and ((contrast >= LEAST_CONTRAST and seen >= LEAST_SEEN) or opacity.min() == 255):
-            return grey
-        drawn.append((contrast > 0, seen, contrast, grey))
-    shown, *_, grey = max(drawn, key=lambda entry: entry[:3])
+            return laid
+        drawn.append((contrast > 0, seen, contrast, laid))
+    shown, *_, laid = max(drawn, key=lambda entry: entry[:3])
     if not shown:
         raise DataError(f"{where}: an empty picture: transparent, with nothing to be seen in it; remove or replace it")
-    return grey
-
-
-def resized(levels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """Return a grey image scaled to a height and width, (H, W) uint8: bilinear, averaging when it shrinks.
-
-    Raises
-    ------
-    DataError
-        For a size of more than MAX_PIXELS.
-    """
-    from PIL import Image
-
-    if levels.shape == size:
-        return levels
-    check_pixels("the size to scale to", size)
-    return np.array(Image.fromarray(levels).resize((size[1], size[0]), Image.Resampling.BILINEAR), np.uint8)
+    return laid

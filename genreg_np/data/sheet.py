@@ -3,7 +3,7 @@
 A row for each class: its name, then its first samples of the split. Small images are enlarged by whole factors without
 smoothing, so that a pixel stays a pixel; values are spread from the dataset's input range over black to white.
 
-Shapes: image inputs (N, H, W), or (N, H, W, 1).
+Shapes: image inputs (N, H, W), (N, H, W, 1) or, in colour, (N, 3, H, W).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.depth import to_grey
+from genreg_np.data.fitting import MAX_PIXELS
 from genreg_np.data.idx import PathLike
-from genreg_np.data.images import MAX_PIXELS
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError, missing_extra
 from genreg_np.files import write_atomic
@@ -26,7 +26,7 @@ TILE = 56  # pixels: images below this are enlarged
 GAP = 3  # pixels between images
 MARGIN = 12  # pixels
 FONT_SIZE = 16  # pixels
-PAPER, INK, EMPTY = 255, 30, 225  # grey levels
+PAPER, INK, EMPTY = "#ffffff", "#1e1e1e", "#e1e1e1"
 
 
 def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int = 10) -> None:
@@ -62,8 +62,8 @@ def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int =
         font = ImageFont.load_default(FONT_SIZE)
     except ImportError:
         raise missing_extra("pillow", "images", "draw a contact sheet") from None
-    enlarge = max(1, -(-TILE // max(inputs.shape[1:])))
-    height, width = (enlarge * side for side in inputs.shape[1:])
+    enlarge = max(1, -(-TILE // max(inputs.shape[1:3])))
+    height, width = (enlarge * side for side in inputs.shape[1:3])
     names = [short_name(name) for name in dataset.class_names]
     columns = min(per_class, int(np.bincount(labels, minlength=1).max()))
     gutter = int(max(font.getlength(name) for name in names)) + 2 * MARGIN
@@ -80,7 +80,7 @@ def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int =
             "class, or scale images down with --size"
         )
     low, high = dataset.input_range or (float(inputs.min(initial=0)), float(inputs.max(initial=1)))
-    sheet = Image.new("L", size, PAPER)
+    sheet = Image.new("L" if inputs.ndim == 3 else "RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN, MARGIN), title, INK, font)
     for row, name in enumerate(names):
@@ -103,11 +103,15 @@ def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int =
 
 
 def _images(dataset: Dataset, split: str) -> NDArray[np.generic]:
-    """Return the inputs of a split, (N, H, W)."""
+    """Return the inputs of a split, (N, H, W) or (N, H, W, 3)."""
     inputs = dataset.split(split).inputs
     if inputs.ndim == 4 and inputs.shape[3] == 1:
         inputs = inputs[..., 0]
-    if inputs.ndim != 3:
+    elif inputs.ndim == 4 and inputs.shape[1] == 3:
+        inputs = inputs.transpose(0, 2, 3, 1)
+    if inputs.ndim != 3 and inputs.shape[3:] != (3,):
         shape = "x".join(map(str, dataset.input_shape))
-        raise DataError(f"{dataset.name}: inputs of shape {shape} are not grey images; only images can be shown")
+        raise DataError(
+            f"{dataset.name}: inputs of shape {shape} are no images, grey or of three colours; only those can be shown"
+        )
     return inputs

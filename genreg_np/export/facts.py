@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from genreg_np.data.fitting import PARTS, remembered
 from genreg_np.data.labels import short_name
 from genreg_np.export.integers import LONGEST, dense_words, words
 from genreg_np.layers.description import words as network_words
@@ -48,6 +49,10 @@ def _facts(model: Model, size: int) -> Iterator[tuple[str, str]]:
         counted = [f"{generations:,} generations"] if type(generations) is int else []
         seeded = [f"seed {seed}"] if type(seed) is int else []
         yield "Method", ", ".join([_short(method), *counted, *seeded])
+    if taken := remembered(model.header):
+        rows, columns = model.input_shape[-2:]
+        colour = "colour" if len(model.input_shape) == 3 else "grey"
+        yield "Pictures", f"in {colour}, {rows}x{columns} pixels (height x width), {PARTS[taken.fit]}"
     dataset = model.trained("config", "dataset")
     if isinstance(dataset, str):
         yield "Trained on", _short(dataset)

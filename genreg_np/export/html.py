@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.centring import SIDE, is_light, is_written
+from genreg_np.data.fitting import CROP, remembered
 from genreg_np.errors import UsageError
 from genreg_np.export import kinds_of
 from genreg_np.export.facts import facts
@@ -92,7 +93,9 @@ def page(model: Model, reject: float | None = None) -> str:
     if asked == "drawing":
         asking, answering, scripts = _drawing(model, described)
     elif asked == "photograph":
-        described |= {"input_shape": model.input_shape}
+        taken = remembered(model.header)
+        shape = model.input_shape if len(model.input_shape) == 3 else (1, *model.input_shape)
+        described |= {"input_shape": shape, "fit": taken.fit if taken else CROP}
         asking, answering, scripts = _read("parts/photograph.html"), _sees(model), PHOTOGRAPH
     else:
         described |= {"start": start_values(model), "feature_names": model.feature_names}
@@ -119,7 +122,10 @@ def page(model: Model, reject: float | None = None) -> str:
 def asked_for(model: Model) -> str:
     """Return what a page asks for: a "drawing" or a "photograph", where inputs are images, else "fields"."""
     channels, image = model.input_shape[:-2], model.input_range is not None
-    if image and (len(model.input_shape) == 2 or (channels == (1,) and is_written(model))):
+    photographs = remembered(model.header) is not None and not is_written(model)
+    if image and len(model.input_shape) == 2:
+        return "photograph" if photographs else "drawing"
+    if image and channels == (1,) and is_written(model):
         return "drawing"
     return "photograph" if image and channels in ((1,), (3,)) else "fields"
 

@@ -284,5 +284,6 @@ class Generations:
     def model_of(self, genes: NDArray[np.float32], training: dict[str, Any] | None = None) -> Model:
         """Return a genome as a model; `training` says what determined it, by default its generation."""
         names = self.dataset.feature_names if self.dataset else ()
+        picture = self.dataset.picture if self.dataset else None
         told = {"generation": self.generation} if training is None else training
-        return Model.build(self.network.finished, genes, self.class_names, self.input_range, told, names)
+        return Model.build(self.network.finished, genes, self.class_names, self.input_range, told, names, picture)

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from genreg_np.data import dataset_names, load_dataset, reader_arguments
+from genreg_np.data import dataset_names, is_image_folder, load_dataset, reader_arguments
 from genreg_np.data.dataset import SPLITS, Dataset
+from genreg_np.data.fitting import GREY, STRETCH
 from genreg_np.errors import RunError, UsageError
 from genreg_np.model import Network
 
@@ -71,12 +72,17 @@ def load_again(folder: Path, origin: dict[str, Any], variations: int, named: boo
             )
         if not os.path.exists(source):
             raise RunError(f"{folder}: its data are not at {source} any more: say where they are with --dataset PATH")
-    return load_dataset(
-        source,
-        data_dir=origin.get("data_dir"),
-        variations=variations,
-        **reader_arguments(origin),
-    )
+    arguments = reader_arguments(origin)
+    if is_path(source) and "fit" not in arguments and is_image_folder(source):
+        arguments = _as_it_was_read(source) | arguments
+    return load_dataset(source, data_dir=origin.get("data_dir"), variations=variations, **arguments)
+
+
+def _as_it_was_read(folder: str) -> dict[str, Any]:
+    """Return how a folder of images was read by a run of which no `fit` is known: stretched or of one size, in grey."""
+    from genreg_np.data.folder import first_size
+
+    return {"fit": STRETCH, "color": GREY, "size": first_size(folder)}
 
 
 def fingerprint_of_names(dataset: Dataset) -> str | None:

@@ -100,8 +100,10 @@ def flat_offsets(network: Network, shift: int) -> NDArray[np.int64]:
         return UNMOVED
     if len(network.input_shape) < 2 or network.fixed:
         raise UsageError(f"shift = {shift} moves images, but the network sees features of {network.input_shape}")
-    height, width = network.input_shape[:2]
+    by_channels = len(network.input_shape) == 3 and network.input_shape[0] in (1, 3)
+    height, width = network.input_shape[1:] if by_channels else network.input_shape[:2]
     places = math.prod(network.feature_shape)
+    together = 1 if by_channels else places // (height * width)  # values of a pixel that lie side by side
     moves = np.arange(-shift, shift + 1)
-    offsets: NDArray[np.int64] = (moves[:, None] * width + moves).ravel() * (places // (height * width)) % places
+    offsets: NDArray[np.int64] = (moves[:, None] * width + moves).ravel() * together % places
     return offsets

@@ -12,7 +12,7 @@ import click
 import numpy as np
 import pytest
 
-from genreg_np.cli import COMMANDS, cli, infer_
+from genreg_np.cli import COMMANDS, cli, inputs
 from genreg_np.cli.reading import reader_arguments, reader_words
 from genreg_np.data import READER_OPTIONS, load_dataset
 from genreg_np.model import Network
@@ -56,6 +56,9 @@ def test_options_become_arguments_and_words_again() -> None:
     assert reader_words({"header": True, "size": (3, 4), "range": (0.0, 4095.0)}) == [
         *("--header", "--size", "3x4", "--range", "0", "4095")
     ]
+    pictures = {"color": "rgb", "fit": "pad", "skip_bad": True}
+    assert reader_arguments(pictures) == pictures
+    assert reader_words(pictures) == ["--color", "rgb", "--fit", "pad", "--skip-bad"]
     assert reader_arguments({"label": None, "header": None, "size": None}) == {}
 
 
@@ -112,8 +115,9 @@ def test_deep_pictures_are_read_with_their_range_by_every_command(genreg) -> Non
     export = ["export", model, "--to", "c", "--int8", "--dataset", "d", "--out", "c", "--max-loss", "100"]
     assert genreg(*export, *more).code == 0
     assert genreg("data", "show", "d", "--out", "d.png", *more).code == 0
-    assert "--range" in one_line(genreg("infer", model, "d/dark/0.png"), 1)
-    assert genreg("infer", model, "d/dark/0.png", "--as-is", *more).code == 0
+    known, told = (genreg("infer", model, "d/dark/0.png", "--as-is", "--json", *words) for words in ([], more))
+    assert known.code == 0, "the model knows the range"
+    assert known.out == told.out
 
 
 def test_eval_takes_data_that_lack_a_class_or_have_but_one(genreg) -> None:
@@ -179,13 +183,21 @@ def test_the_default_for_photographs_comes_with_a_word(genreg) -> None:
     assert "--preset fast" not in outcome.out
 
 
-def test_infer_says_how_many_folders_it_does_not_enter(genreg) -> None:
+def test_infer_enters_folders_but_no_hidden_ones_and_no_links(genreg) -> None:
     write_pictures("d", (4, 3), 65535)
     model_of(Network.build((4, 3), (), 2), class_names=("dark", "light")).save("m.npz")
     (Path("d") / "one.png").write_bytes((Path("d") / "dark" / "0.png").read_bytes())
     outcome = genreg("infer", "m.npz", "d", "--json")
-    assert [entry["file"] for entry in json.loads(outcome.out)] == ["d/one.png"]
-    assert outcome.err.strip() == "d: folders in it are not entered, of which there are 2: name them as well"
+    files = [f"d/{name}/{index}.png" for name in ("dark", "light") for index in range(10)]
+    assert [entry["file"] for entry in json.loads(outcome.out)] == [*files, "d/one.png"]
+    assert outcome.err == ""
+    for hidden in ("d/.hidden", "d/dark/__MACOSX"):
+        Path(hidden).mkdir()
+        (Path(hidden) / "one.png").write_bytes((Path("d") / "one.png").read_bytes())
+    (Path("d") / "light" / "back").symlink_to(Path("d").absolute())
+    again = genreg("infer", "m.npz", "d", "--json")
+    assert again.out == outcome.out
+    assert again.err.strip() == "d: 1 link to folders in it not followed"
     Path("odd.png").write_bytes((Path("d") / "one.png").read_bytes())
     model_of(Network.build((5, 9), (), 2), class_names=("dark", "light")).save("m.npz")
     assert "is 4x3 pixels (height x width), but the model takes 5x9" in one_line(genreg("infer", "m.npz", "odd.png"), 1)
@@ -240,7 +252,7 @@ def test_infer_reads_regular_files_only(genreg, model: Path) -> None:
 
 
 def test_infer_reads_no_more_of_a_file_than_its_limit(genreg, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(infer_, "MOST_FILE_BYTES", 1000)
+    monkeypatch.setattr(inputs, "MOST_FILE_BYTES", 1000)
     for name, size, code in (("small.npy", (8, 8), 0), ("large.npy", (2, 8, 8), 1)):
         np.save(name, np.zeros(size, np.float64))
         outcome = genreg("infer", model, name)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from genreg_np import data
-from genreg_np.data import folder as folders
+from genreg_np.data import pictures
 from genreg_np.data.arrays import load_npz
 from genreg_np.data.folder import load_folder
 from genreg_np.data.idx import read_idx
@@ -315,16 +315,6 @@ def test_splits_among_other_folders_or_without_train_are_not_taken_for_classes(t
     assert load_folder(tmp_path / "vehicles").class_names == ("bus", "train")
 
 
-def test_colour_that_is_lost_is_said(tmp_path: Path) -> None:
-    for index in range(6):
-        save(tmp_path / "red" / f"{index}.png", (200, 20, 20), mode="RGB")
-        save(tmp_path / "grey" / f"{index}.png", (90, 95, 100), mode="RGB")
-    assert "6 of 12 images have colours, but all are read in grey" in load_folder(tmp_path).note
-    for index in range(6):
-        save(tmp_path / "red" / f"{index}.png", (100, 90, 110), mode="RGB")
-    assert "colours" not in load_folder(tmp_path).note
-
-
 def test_pictures_that_are_too_large_together_or_alone_are_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,12 +322,12 @@ def test_pictures_that_are_too_large_together_or_alone_are_not_kept(
         for name in "ab":
             save(tmp_path / "d" / name / f"{index}.png", 1, (3000, 2000))
     with pytest.raises(DataError, match=r"2000x3000 pixels .*--size 32x32"):
-        load_folder(tmp_path / "d")
+        load_folder(tmp_path / "d", (2000, 3000))
     with pytest.raises(DataError, match=r"15000x15000 pixels"):
         load_folder(tmp_path / "d", (15000, 15000))
     with pytest.raises(DataError, match=r"15000x15000 pixels, more than"):
         read_image(tmp_path / "d" / "a" / "0.png", (15000, 15000))
-    monkeypatch.setattr(folders, "LIMIT_BYTES", 6 * 400 - 1)
+    monkeypatch.setattr(pictures, "LIMIT_BYTES", 6 * 400 - 1)
     with pytest.raises(DataError, match=r"6 images of 20x20 pixels .* in all"):
         load_folder(tmp_path / "d", (20, 20))
     assert load_folder(tmp_path / "d", (20, 19)).input_shape == (20, 19)

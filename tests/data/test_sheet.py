@@ -39,8 +39,16 @@ def test_values_are_spread_from_the_input_range(tmp_path: Path) -> None:
     assert (white == 255).sum() > (black == 255).sum()
 
 
+def test_colours_are_shown(tmp_path: Path) -> None:
+    red = np.zeros((4, 3, 60, 60), np.uint8)
+    red[:, 0] = 255
+    contact_sheet(dataset_of(red), "test", tmp_path / "red.png")
+    sheet = np.asarray(Image.open(tmp_path / "red.png"))
+    assert (sheet == (255, 0, 0)).all(axis=2).sum() == 4 * 3600
+
+
 def test_what_is_no_image_cannot_be_shown(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not grey images"):
+    with pytest.raises(DataError, match="are no images"):
         contact_sheet(dataset_of(np.zeros((4, 5), np.float32), None), "train", tmp_path / "sheet.png")
     with pytest.raises(DataError, match="no split"):
         contact_sheet(dataset_of(np.zeros((4, 5, 5), np.uint8)), "tset", tmp_path / "sheet.png")

@@ -96,7 +96,7 @@ def test_text_is_legible_and_nothing_is_wider_than_a_small_phone(
     page = colour_of(browser, "html", "backgroundColor")
     assert (contrast(page, [255, 255, 255]) < 1.2) == (scheme == "light")
     card = colour_of(browser, ".card", "backgroundColor")
-    for control in ("button", "input[type=number]", "textarea", "#pad"):
+    for control in ("button", "input[type=number]", "select", "textarea", "#pad"):
         if browser.run(f"document.querySelector('{control}') !== null"):
             assert contrast(colour_of(browser, control, "borderTopColor"), card) >= 3
     if browser.run("document.querySelector('.bar:not([hidden])') !== null"):
@@ -114,7 +114,7 @@ def test_everything_has_a_name_and_a_place_in_the_order_of_tab(visit: Visit, nam
     assert len(named) >= 4
     assert [node["role"]["value"] for node in named if not node.get("name", {}).get("value", "").strip()] == []
     wanted = browser.run(
-        "Array.from(document.querySelectorAll('button, input, textarea, [tabindex]'))"
+        "Array.from(document.querySelectorAll('button, input, select, textarea, [tabindex]'))"
         ".filter((node) => node.checkVisibility()).length"
     )
     browser.run("globalThis.seen = new Set(); 0")

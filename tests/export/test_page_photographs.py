@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin
 
+from genreg_np.cli.inputs import Taking, read_file
 from genreg_np.data.images import decode_image
 from genreg_np.export.html import asked_for
 from genreg_np.export.quantise import quantise
@@ -56,17 +57,20 @@ def answered(browser: Browser, file: Path, way: str = "choose") -> NDArray[np.fl
     return np.array(logits)
 
 
-def area_means(levels: NDArray[np.uint8], left: float, top: float, step: float, shape: Shape) -> NDArray[np.float64]:
-    """Return the means of squares of a picture (H, W, 3), of shape[0] x shape[1] of them, channels first."""
+def area_means(
+    levels: NDArray[np.uint8], left: float, top: float, steps: tuple[float, float], shape: Shape
+) -> NDArray[np.float64]:
+    """Return the means of areas of a picture (H, W, 3), of shape[0] x shape[1] of them, channels first."""
 
-    def parts(start: float, count: int, extent: int) -> NDArray[np.float64]:
+    def parts(start: float, step: float, count: int, extent: int) -> NDArray[np.float64]:
         begins = start + step * np.arange(count)[:, None]
         pixels = np.arange(extent)
         return np.asarray(np.clip(np.minimum(begins + step, pixels + 1) - np.maximum(begins, pixels), 0, None))
 
-    down, across = parts(top, shape[0], levels.shape[0]), parts(left, shape[1], levels.shape[1])
+    down = parts(top, steps[0], shape[0], levels.shape[0])
+    across = parts(left, steps[1], shape[1], levels.shape[1])
     sums = np.einsum("ry,yxc,kx->crk", down, levels.astype(float), across, optimize=True)
-    return np.asarray(sums / step**2)
+    return np.asarray(sums / (steps[0] * steps[1]))
 
 
 # The network's answer
@@ -124,7 +128,7 @@ def test_a_grey_model_of_one_channel_sees_grey(visit: Visit, tmp_path: Path) -> 
 
 
 def test_what_is_asked_for_depends_on_the_input() -> None:
-    """Photographs for colours and one channel, unless that is written; fields where no range says what is bright."""
+    """Photographs for colours, one channel and models of a folder, unless that is written; fields without a range."""
     asked = {
         ((6, 9), "ab", (0, 255)): "drawing",
         ((3, 6, 9), "ab", (0, 255)): "photograph",
@@ -138,6 +142,10 @@ def test_what_is_asked_for_depends_on_the_input() -> None:
     for (shape, names, bounds), wanted in asked.items():
         model = model_of(Network.build(shape, (), 2), class_names=tuple(names), input_range=bounds)
         assert asked_for(model) == wanted, shape
+    for names, wanted in (("ab", "drawing"), (("cat", "dog"), "photograph")):
+        network = Network.build((6, 9), (), 2)
+        genes, told = np.zeros(network.gene_count, np.float32), {"fit": "crop"}
+        assert asked_for(Model.build(network, genes, tuple(names), (0.0, 255.0), picture=told)) == wanted
 
 
 def test_digits_of_one_channel_are_drawn_and_centred(visit: Visit, tmp_path: Path) -> None:
@@ -168,18 +176,23 @@ def test_the_middle_is_taken_and_what_sticks_out_is_not(visit: Visit, tmp_path: 
 
 
 def test_all_of_it_is_taken_where_that_is_asked(visit: Visit, tmp_path: Path) -> None:
-    """By a switch, that is reached by keys: black above and below, or at the sides; and back."""
+    """By a choice, that is reached by keys: black above and below, or at the sides; stretched; and back."""
     levels = noise(8, 36)
     browser = visit(colour_model())
     take(browser, picture(tmp_path / "wide.png", levels))
     cropped = colours_seen(browser)
-    browser.run("document.getElementById('all').focus()")
-    browser.key(" ")
+    browser.run("document.getElementById('fit').focus()")
+    browser.key("ArrowDown")
     expected = np.zeros((3, 6, 9))
     expected[:, 2:4] = levels.reshape(2, 4, 9, 4, 3).mean(axis=(1, 3)).transpose(2, 0, 1)
     np.testing.assert_array_equal(colours_seen(browser), np.floor(expected + 0.5))
     assert browser.text("#notice").endswith("all of it, with black beside it")
-    browser.key(" ")
+    browser.key("ArrowDown")
+    means = area_means(levels, 0, 0, (8 / 6, 4), (6, 9))
+    assert np.abs(colours_seen(browser) - means).max() < 0.5 + 1e-6
+    assert browser.text("#notice").endswith("all of it, stretched")
+    browser.key("ArrowUp")
+    browser.key("ArrowUp")
     np.testing.assert_array_equal(colours_seen(browser), cropped)
 
 
@@ -192,8 +205,29 @@ def test_every_pixel_counts_however_large_the_photograph(visit: Visit, tmp_path:
     browser = visit(colour_model())
     take(browser, picture(tmp_path / "rings.png", levels))
     step = min(width / 9, height / 6)
-    means = area_means(levels, (width - 9 * step) / 2, (height - 6 * step) / 2, step, (6, 9))
+    means = area_means(levels, (width - 9 * step) / 2, (height - 6 * step) / 2, (step, step), (6, 9))
     assert np.abs(colours_seen(browser) - means).max() < 0.5 + 1e-6
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("shape", [(3, 6, 9), (6, 9)])
+def test_a_photograph_becomes_what_it_became_in_training(visit: Visit, tmp_path: Path, fit: str, shape: Shape) -> None:
+    """Fitted as the model remembers, in colour or grey: the levels that `infer` gives it; stretched, nearly those."""
+    y, x = np.mgrid[:613, :1031] / 1031
+    levels = np.stack([255 * x, 255 * y, 127 + 127 * np.sin(9 * x + 5 * y)], axis=-1).astype(np.uint8)
+    network = Network.build(shape, (), 2)
+    genes = np.zeros(network.gene_count, np.float32)
+    model = Model.build(network, genes, ("cat", "dog"), (0.0, 255.0), picture={"fit": fit})
+    browser = visit(model)
+    assert browser.run("document.getElementById('fit').value") == fit
+    take(browser, picture(tmp_path / "smooth.png", levels))
+    how = Taking(resize=False, centre=None, invert=False, as_is=False, range=None)
+    ((_, expected),) = read_file(tmp_path / "smooth.png", model, how)
+    found = colours_seen(browser) if len(shape) == 3 else seen(browser)
+    assert np.abs(found.astype(int) - expected).max() <= (16 if fit == "stretch" else 0)
+    words = {"crop": "the middle of each", "pad": "all of each, with black beside it", "stretch": "each stretched"}
+    colour = "colour" if len(shape) == 3 else "grey"
+    assert f"in {colour}, 6x9 pixels (height x width), {words[fit]}" in browser.text("body")
 
 
 def test_a_smooth_photograph_is_nearly_what_infer_makes_of_it(visit: Visit, tmp_path: Path) -> None:
@@ -296,5 +330,5 @@ def test_a_photograph_of_any_shape_fits_the_page(
     assert left >= 0
     assert left + wide <= width
     assert tall <= height
-    browser.click("#all")
+    browser.run("fit.value = 'pad'; fit.dispatchEvent(new Event('change')); 0")
     assert browser.text("#best") != NOTHING

@@ -1,20 +1,20 @@
-// A photograph's colours, averaged over squares. Every pixel counts: however large the photograph, nothing fine in it
+// A photograph's colours, averaged over areas. Every pixel counts: however large the photograph, nothing fine in it
 // becomes a pattern, as it would where pixels are passed over.
 
 const TILE = 512; // pixels each way that are looked at together: little memory, whatever the photograph's size
 
 /**
- * Return the mean level of each of rows x columns squares of a bitmap, of red, then green, then blue, or of grey where
+ * Return the mean level of each of rows x columns areas of a bitmap, of red, then green, then blue, or of grey where
  * `channels` is 1, as whole numbers; and whether the bitmap is transparent anywhere there. That is put on white.
  *
- * Squares lie as in squareMeans; outside the bitmap is black.
+ * The first area has its corner at (left, top), each is `wide` x `tall` pixels; outside the bitmap is black.
  */
-function meanColours(bitmap, channels, { left, top, step, rows, columns }) {
+function meanColours(bitmap, channels, { left, top, wide, tall, rows, columns }) {
   const sums = Array.from({ length: channels }, () => new Float64Array(rows * columns));
   const context = made("canvas").getContext("2d", { willReadFrequently: true });
   let transparent = false;
-  for (const [y, down] of tiled(overlaps(top, step, rows, bitmap.height))) {
-    for (const [x, across] of tiled(overlaps(left, step, columns, bitmap.width))) {
+  for (const [y, down] of tiled(overlaps(top, tall, rows, bitmap.height))) {
+    for (const [x, across] of tiled(overlaps(left, wide, columns, bitmap.width))) {
       context.canvas.width = Math.min(TILE, bitmap.width - x); // empties it as well
       context.canvas.height = Math.min(TILE, bitmap.height - y);
       context.drawImage(bitmap, -x, -y);
@@ -24,14 +24,14 @@ function meanColours(bitmap, channels, { left, top, step, rows, columns }) {
       for (const row of down) {
         for (const column of across) {
           const at = 4 * ((row.pixel - y) * width + column.pixel - x);
-          const square = row.interval * columns + column.interval;
+          const area = row.interval * columns + column.interval;
           const part = row.part * column.part;
-          for (let channel = 0; channel < channels; channel += 1) sums[channel][square] += part * data[at + channel];
+          for (let channel = 0; channel < channels; channel += 1) sums[channel][area] += part * data[at + channel];
         }
       }
     }
   }
-  const levels = sums.flatMap((sum) => Array.from(sum, (total) => Math.floor(total / (step * step) + 0.5)));
+  const levels = sums.flatMap((sum) => Array.from(sum, (total) => Math.floor(total / (wide * tall) + 0.5)));
   return { levels, transparent };
 }
 

@@ -3,7 +3,7 @@
 const PREVIEW = 800; // pixels of a preview's longer side, at most
 
 class Photograph {
-  constructor({ input_shape: [channels, rows, columns] }, answer) {
+  constructor({ input_shape: [channels, rows, columns], fit }, answer) {
     this.answer = answer;
     this.channels = channels;
     this.rows = rows;
@@ -13,7 +13,9 @@ class Photograph {
     this.sees = element("sees");
     this.sees.width = columns;
     this.sees.height = rows;
-    element("all").addEventListener("change", () => this.bitmap && this.ask());
+    this.fit = element("fit");
+    this.fit.value = fit;
+    this.fit.addEventListener("change", () => this.bitmap && this.ask());
     onPicture((bitmap, name) => {
       this.bitmap?.close();
       this.bitmap = bitmap;
@@ -24,33 +26,36 @@ class Photograph {
 
   /** Show what the network sees of the photograph, and its answer. */
   ask() {
-    const squares = this.squares();
-    const { levels, transparent } = meanColours(this.bitmap, this.channels, squares);
-    this.preview(squares);
+    const areas = this.areas();
+    const { levels, transparent } = meanColours(this.bitmap, this.channels, areas);
+    this.preview(areas);
     this.paint(levels);
     this.answer.show(levels, [0, 255]);
-    const notes = [`${this.name}: ${this.bitmap.width} × ${this.bitmap.height} pixels`, this.taken(squares)];
+    const notes = [`${this.name}: ${this.bitmap.width} × ${this.bitmap.height} pixels`, this.taken(areas)];
     element("notice").textContent = [...notes, ...(transparent ? ["what is transparent is on white"] : [])].join(", ");
   }
 
-  /** Return the squares that become pixels: as large as they fit into the photograph's middle, or as they cover it. */
-  squares() {
+  /** Return the areas that become pixels: squares that fit into the photograph's middle or cover it, or parts of all. */
+  areas() {
     const { rows, columns } = this;
     const { width, height } = this.bitmap;
-    const step = (element("all").checked ? Math.max : Math.min)(width / columns, height / rows);
-    return { left: (width - step * columns) / 2, top: (height - step * rows) / 2, step, rows, columns };
+    const all = [width / columns, height / rows];
+    const step = (this.fit.value === "pad" ? Math.max : Math.min)(...all);
+    const [wide, tall] = this.fit.value === "stretch" ? all : [step, step];
+    return { left: (width - wide * columns) / 2, top: (height - tall * rows) / 2, wide, tall, rows, columns };
   }
 
   /** Say how much of the photograph is taken. */
-  taken({ left, top, step }) {
+  taken({ left, top, wide, tall }) {
     if (left < 0 || top < 0) return "all of it, with black beside it";
-    const [wide, tall] = [step * this.columns, step * this.rows].map(Math.round);
-    if (left > 0 || top > 0) return `the middle ${wide} × ${tall} of it`;
-    return step === 1 ? "taken pixel by pixel" : "all of it";
+    const [width, height] = [wide * this.columns, tall * this.rows].map(Math.round);
+    if (left > 0 || top > 0) return `the middle ${width} × ${height} of it`;
+    if (wide !== tall) return "all of it, stretched";
+    return wide === 1 ? "taken pixel by pixel" : "all of it";
   }
 
   /** Show the photograph, what is left out of it pale. */
-  preview({ left, top, step }) {
+  preview({ left, top, wide, tall }) {
     const { width, height } = this.bitmap;
     const canvas = element("photograph");
     const scale = Math.min(1, PREVIEW / Math.max(width, height));
@@ -64,7 +69,7 @@ class Photograph {
     draw();
     context.globalAlpha = 1;
     context.beginPath();
-    context.rect(left * scale, top * scale, step * this.columns * scale, step * this.rows * scale);
+    context.rect(left * scale, top * scale, wide * this.columns * scale, tall * this.rows * scale);
     context.clip();
     context.fillRect(0, 0, canvas.width, canvas.height);
     draw();

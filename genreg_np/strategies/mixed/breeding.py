@@ -176,7 +176,8 @@ def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, p
     brood = Brood(network=network, seed=seed, generation=0, survivors=genes, parents=pair, gene=GENES[gene])
     child = NumpyBackend().rebuild(brood, np.arange(1))[0]
     told = {"method": "mixed", "gene": gene}
-    return Model.build(network, child, first.class_names, first.input_range, told, first.feature_names)
+    picture = first.header.get("picture")
+    return Model.build(network, child, first.class_names, first.input_range, told, first.feature_names, picture)
 
 
 def _same_layers(first: Model, second: Model) -> bool:

@@ -1,0 +1,236 @@
+"""What `infer` and `export --calibrate` read: inputs of a model from pictures, arrays, folders and stdin.
+
+A model that was trained on a folder of images knows how pictures become its inputs (the entry `picture` of its header),
+and so any picture does, by the same arithmetic. For others a picture must have the model's size, or be scaled.
+
+Shapes: one input (H, W), (1, H, W) or (3, H, W) for a picture, the model's own for arrays.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np import infer
+from genreg_np.cli.terminal import say
+from genreg_np.data.depth import ANY, Ranges
+from genreg_np.data.fitting import CROP, STRETCH, Levels, Size, fitted, remembered
+from genreg_np.data.walking import files_below
+from genreg_np.errors import DataError, UsageError
+from genreg_np.files import open_regular
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from genreg_np.data.images import Picture
+
+Inputs = list[tuple[str, NDArray[np.generic]]]  # (name, one input) each
+
+DARK, LIGHT = 0.4, 0.6  # mean brightness of a border, 0 .. 1: below and above are other backgrounds
+MOST_FILE_BYTES = 1 << 30  # of one file
+COLOUR, DEEP = "colour", "more than 8 bits"
+ARRAY_SUFFIXES = (".npy", ".idx", ".gz", "-ubyte")  # what a folder is searched for, besides images
+
+
+@dataclass(frozen=True)
+class Taking:
+    """How images are taken."""
+
+    resize: bool  # scale images of another size, also for models that know of none
+    centre: bool | None  # centre and scale as MNIST did; None: where images are scaled and the model is of that kind
+    invert: bool  # swap black and white
+    as_is: bool  # do not ask whether black and white are swapped
+    range: tuple[float, float] | None  # black and white of more than 8 bits
+    fit: str | None = None  # how images are scaled; None: as the model knows, else stretched
+    met: set[str] = field(default_factory=set)  # COLOUR and DEEP, where some image was
+
+    def check_range_used(self) -> None:
+        """Refuse a range where no image had more than 8 bits, as for folders of a dataset."""
+        if self.range and DEEP not in self.met:
+            raise UsageError("--range is for images of more than 8 bits, and these have no more: leave it out")
+
+    def centres(self, shape: tuple[int, ...], model: infer.Model) -> bool:
+        """Tell whether an image of a shape is centred; one of the model's own size is taken as it is unless asked."""
+        if not self.centre and (self.centre is False or not self.resize or shape == model.input_shape):
+            return False
+        from genreg_np.data.centring import is_written, takes_centred
+
+        return takes_centred(model) and (bool(self.centre) or is_written(model))
+
+    def fit_for(self, model: infer.Model) -> str | None:
+        """Return how a picture of another size is brought to the model's; None where it is refused."""
+        known = remembered(model.header)
+        return self.fit or (known.fit if known else STRETCH if self.resize else None)
+
+    def ranges_for(self, model: infer.Model) -> Ranges:
+        """Return black and white of more than 8 bits: as given, else as in the model's training."""
+        if self.range:
+            return {ANY: self.range}
+        known = remembered(model.header)
+        return known.ranges if known else {}
+
+
+def files_in(path: Path) -> list[Path]:
+    """Return the file, or those of a folder and of folders in it that are readable by their names, sorted."""
+    if not path.is_dir():
+        return [path]
+    from genreg_np.data.images import SUFFIXES
+
+    endings = (*SUFFIXES, *ARRAY_SUFFIXES)
+    files, links = files_below(path)
+    if links:
+        say(f"{path}: {links:,} {'link' if links == 1 else 'links'} to folders in it not followed", err=True)
+    known = [file for file in files if file.name.lower().endswith(endings) and file.is_file()]
+    if not known:
+        raise DataError(f"{path}: no file in it ends in {', '.join(endings)}; name the files, or another folder")
+    return known
+
+
+def read_file(path: Path, model: infer.Model, how: Taking) -> Inputs:
+    """Read one file: an array file may hold many inputs."""
+    try:
+        with open_regular(path) as file:
+            content = file.read(MOST_FILE_BYTES + 1)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    return _decode(str(path), content, model, how)
+
+
+def read_stdin(model: infer.Model, how: Taking) -> Inputs:
+    """Read one image, or an array, from stdin."""
+    try:
+        content = sys.stdin.buffer.read(MOST_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"stdin cannot be read ({error.strerror}): name a file, or send one image") from None
+    if not content:
+        raise UsageError("no image: name a file, or send one image to stdin")
+    return _decode("-", content, model, how)
+
+
+def _decode(name: str, content: bytes, model: infer.Model, how: Taking) -> Inputs:
+    if not content:
+        raise DataError(f"{name}: is empty")
+    if len(content) > MOST_FILE_BYTES:
+        raise DataError(f"{name}: takes more than {MOST_FILE_BYTES:,} bytes; split it")
+    if content.startswith(b"\x93NUMPY"):
+        return _split(name, _read_npy(name, content), model, how)
+    if content[:2] == b"\x1f\x8b" or (content[:2] == b"\0\0" and content[3:4] != b"\0"):
+        from genreg_np.data.idx import parse_idx
+
+        return _split(name, parse_idx(io.BytesIO(content), name), model, how)
+    return [(name, _read_picture(name, content, model, how))]
+
+
+def _read_npy(name: str, content: bytes) -> NDArray[np.generic]:
+    try:
+        return infer.read_npy(io.BytesIO(content), len(content), name)
+    except infer.ModelError as error:
+        raise DataError(str(error)) from None
+
+
+def _split(name: str, array: NDArray[np.generic], model: infer.Model, how: Taking) -> Inputs:
+    if array.shape == model.input_shape:
+        named = [(name, array)]
+    elif array.shape[1:] == model.input_shape:
+        named = [(f"{name}[{index}]", one) for index, one in enumerate(array)]
+    else:
+        raise DataError(f"{name}: holds shape {array.shape}, but the model takes {model.input_shape} or many of it")
+    return [(each, _inverted(one, model)) for each, one in named] if how.invert else named
+
+
+def _inverted(one: NDArray[np.generic], model: infer.Model) -> NDArray[np.generic]:
+    low, high = model.input_range or (0.0, 1.0)
+    if one.dtype.kind == "f":
+        return (1 - one).astype(np.float32)
+    return np.asarray(low + high - one.astype(np.int64), np.int64)
+
+
+def _read_picture(name: str, content: bytes, model: infer.Model, how: Taking) -> NDArray[np.generic]:
+    """Return a picture as the model takes it, in the model's range."""
+    from genreg_np.data.images import decode_picture
+
+    if len(model.input_shape) < 2 or model.input_shape[:-2] not in ((), (1,), (3,)) or not model.input_range:
+        raise DataError(
+            f"{name}: is a picture, but the model takes arrays {model.input_shape}: "
+            "send them as .npy, as in np.save('one.npy', array)"
+        )
+    shape, fit = (model.input_shape[-2], model.input_shape[-1]), how.fit_for(model)
+    least = shape if fit not in (None, STRETCH) and remembered(model.header) and not how.centres((), model) else None
+    levels, centred = decode_picture(io.BytesIO(content), name, lambda picture: _levels(picture, model, how), least)
+    if levels.shape[-2:] != shape:
+        raise DataError(
+            f"{name}: is {levels.shape[-2]}x{levels.shape[-1]} pixels (height x width), but the model takes "
+            f"{shape[0]}x{shape[1]}: add --resize to scale it"
+        )
+    one: NDArray[np.generic] = levels.reshape(model.input_shape)
+    if centred:
+        return one
+    if model.input_range != (0.0, 255.0):
+        one = one.astype(np.float32) / np.float32(255)
+    return _inverted(one, model) if how.invert else one
+
+
+def _levels(picture: Picture, model: infer.Model, how: Taking) -> tuple[Levels, bool]:
+    """Return a picture's levels, at the model's size if it may be scaled, and whether they are centred."""
+    from genreg_np.data.images import colours_of, grey_of
+
+    shape, fit = (model.input_shape[-2], model.input_shape[-1]), how.fit_for(model)
+    if picture.depth is not None:
+        how.met.add(DEEP)
+    image = picture.opaque(how.ranges_for(model))
+    if model.input_shape[:-2] == (3,):  # of colours no background is known: see docs/data.md
+        return colours_of(image, shape if fit else None, fit or CROP), False
+    _say_colours(picture, image, shape, how)
+    if how.centres(picture.size, model):
+        return _centred(picture.where, grey_of(image, None, CROP), model, how), True
+    if remembered(model.header):
+        levels = grey_of(image, shape, fit or CROP)
+        _check_polarity(picture.where, levels, model, how)
+        return levels, False
+    whole = grey_of(image, None, CROP)
+    if not fit and whole.shape != shape:
+        return whole, False
+    _check_polarity(picture.where, whole, model, how)
+    return fitted(whole, shape, fit or CROP), False
+
+
+def _say_colours(picture: Picture, image: Image.Image, shape: Size, how: Taking) -> None:
+    """Say once that colours are lost."""
+    from genreg_np.data.images import colours_of
+    from genreg_np.data.pictures import has_colour
+
+    if COLOUR not in how.met and image.mode not in ("1", "L") and has_colour(colours_of(image, shape, CROP)):
+        how.met.add(COLOUR)
+        say(f"{picture.where}: colours are taken in grey, as the model was trained on grey images", err=True)
+
+
+def _centred(name: str, whole: Levels, model: infer.Model, how: Taking) -> Levels:
+    from genreg_np.data.centring import centred
+
+    _check_polarity(name, whole, model, how)
+    found = centred(255 - whole if how.invert else whole)
+    if found is None:
+        raise DataError(f"{name}: is empty, there is nothing on it to centre; add --no-centre to take it as it is")
+    return found
+
+
+def _check_polarity(name: str, levels: Levels, model: infer.Model, how: Taking) -> None:
+    """Refuse a grey image whose border is light where those of training were dark (0 .. 1, `background`), or dark."""
+    from genreg_np.data.centring import border_mean
+
+    background: Any = model.trained("background")
+    if how.invert or how.as_is or type(background) not in (int, float):
+        return
+    border = border_mean(levels, (model.input_shape[-2], model.input_shape[-1]))
+    if (background < DARK and border > LIGHT) or (background > LIGHT and border < DARK):
+        seen, usual = ("light", "dark") if border > LIGHT else ("dark", "light")
+        raise DataError(
+            f"{name}: looks inverted: its border is {seen}, that of the training images was {usual}; "
+            "add --invert to swap black and white, or --as-is to take it as it is"
+        )

@@ -1,0 +1,40 @@
+"""The files of a folder and of the folders in it, however deep: hidden ones are not entered, nor links to folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from genreg_np.errors import DataError
+
+HIDDEN_FOLDERS = ("__MACOSX", "__pycache__")  # besides those whose names begin with a dot
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a folder of this name is passed over."""
+    return name.startswith(".") or name in HIDDEN_FOLDERS
+
+
+def files_below(folder: Path) -> tuple[list[Path], int]:
+    """Return all files in a folder and in the folders in it, sorted, and how many links to folders there are.
+
+    Those links may lead back here, so they are not followed. Files whose names begin with a dot are left out.
+
+    Raises
+    ------
+    DataError
+        For a folder that cannot be read.
+    """
+    found, links = [], 0
+    try:
+        for place, folders, files in os.walk(folder, onerror=_raise):
+            links += sum(os.path.islink(os.path.join(place, name)) for name in folders)
+            folders[:] = [name for name in folders if not is_hidden(name)]
+            found += [Path(place, name) for name in files if not name.startswith(".")]
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check the folder") from None
+    return sorted(found), links
+
+
+def _raise(error: OSError) -> None:
+    raise error
