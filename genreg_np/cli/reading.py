@@ -37,11 +37,11 @@ range_option = click.option(
 def reader_options(command: F) -> F:
     """Add the options to a command."""
     options = (
-        click.option("--label", help="A table's label column: its name, or number from 1."),
+        click.option("--label", help="A table's label column, by name or number."),
         click.option("--header/--no-header", default=None, help="Whether a table's first row names the columns."),
         click.option("--separator", metavar="SIGN", help="Of a table: comma, semicolon, tab, pipe or blank."),
         click.option("--size", metavar="HEIGHTxWIDTH", help="Scale a folder's images to this many pixels."),
-        click.option("--fit", type=click.Choice(FITS), help="How: the middle, all with black beside it, or stretched."),
+        click.option("--fit", type=click.Choice(FITS), help="How: its middle, black beside it, stretched."),
         click.option("--color", type=click.Choice(COLOURS), help="How a folder's images are read.  [default: auto]"),
         click.option("--skip-bad", is_flag=True, default=None, help="Leave out images that cannot be read."),
         range_option,
