@@ -91,7 +91,7 @@ def kind_after(layers: list[Header], kind: str) -> str:
             kind = "uint8_t"
         elif layer["kind"] in infer.INT8:
             kind = "int8_t"
-        elif "branches" in layer:
+        elif layer["kind"] in ("branches", "concatenate"):
             kinds = {kind_after(branch, kind) for branch in layer["branches"]}
             kind = kinds.pop() if len(kinds) == 1 else "float"
         elif layer["kind"] not in MOVING or layer.get("method") == "avg":
