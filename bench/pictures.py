@@ -2,20 +2,19 @@
 
     python bench/pictures.py FOLDER --skimage DIR --emoji NotoColorEmoji.ttf --icons DIR
 
-    scenes    pieces of eight colour photographs; those of train come from the left of each, those of test from the right
+    scenes    pieces of eight photographs: those of train from the left of each, those of test from the right
     emoji     faces, animals, food, travel, symbols: no emoji is in both train and test
     icons     Oxygen's, by what they are for: actions, applications, devices, file types, places, states
     faces     faces, and pieces of pictures without one, in grey
     discs     red and green discs of the same brightness, on grey
 
-DIR of --skimage is scikit-image's `skimage/data` (0.26), of --icons Debian's `oxygen-icon-theme` (`icons/oxygen/base`), the
-font Debian's `fonts-noto-color-emoji`. Equal packages make equal files.
+DIR of --skimage is `skimage/data` of scikit-image 0.26, of --icons `icons/oxygen/base` of Debian's `oxygen-icon-theme`;
+the font is that of Debian's `fonts-noto-color-emoji`. Equal packages make equal files.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
