@@ -24,6 +24,7 @@ if "ModelError" not in globals():  # outside a package, infer.py has put all its
         INT8,
         LAYERS,
         MOST_VALUES,
+        SUMS,
         Arrays,
         Function,
         Layer,
@@ -267,7 +268,7 @@ def _given(layers: list[dict[str, Any]], arrive: str, before: str, outermost: bo
         if kind in ("residual", "residual-int8"):
             inner = _given(layer["layers"], arrive, f"{name}.")
             require((inner == WHOLE) == (given == WHOLE), f"{name} adds {inner} to {arrive}")
-        if kind in INT8 and "unit" in layer:
+        if kind in SUMS and "unit" in layer:
             if not outermost or index < len(layers) - 1:
                 raise ModelError(f"{name} has a unit, but only the last layer may")
             given = LOGITS

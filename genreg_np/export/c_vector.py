@@ -140,7 +140,7 @@ def drawn(model: Model) -> Vector:
 
 def _spoilt(model: Model) -> Iterator[Model]:
     """Yield models in which one number of an array is another, array by array."""
-    names = sorted(model.arrays)
+    names = sorted(name for name, array in model.arrays.items() if array.size)
     for number in range(SPOILT if names else 0):
         array = model.arrays[names[number % len(names)]].copy()
         place = int(_words(1, len(CONTRASTS) + number)[0]) % array.size

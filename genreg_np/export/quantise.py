@@ -142,8 +142,9 @@ def _refused(name: str, kind: str, why: str = "") -> UsageError:
 def _inputs(model: Model, features: Float32, mean: Float64, scale: Float64) -> tuple[Node, float]:
     """Return the layer that turns inputs into whole numbers, and what one of them stands for."""
     width = features.shape[1]
-    bounded = not mean.any() and features.min() >= 0 and features.max() <= 1 and model.input_range is not None
-    values = features if len(mean) == 1 else (features - mean) * scale
+    as_they_are = not mean.any() and (scale == 1).all()
+    bounded = as_they_are and features.min() >= 0 and features.max() <= 1 and model.input_range is not None
+    values = features if as_they_are else (features - mean) * scale
     step = 1 / LARGEST if bounded else step_of(float(np.abs(values).max()))
     a, b = (np.broadcast_to(part, width).astype(np.float32) for part in (scale / step, 0.5 - mean * scale / step))
     if not (np.isfinite(a).all() and np.isfinite(b).all()):

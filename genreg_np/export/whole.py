@@ -110,7 +110,7 @@ def grid_of(function: str, before: float, after: float) -> Grid:
         return _tabled(function, unit, -most, most, step)
     if function in ("linear", "relu"):
         return Grid(step, 0 if function == "relu" else -LARGEST, LARGEST, step, None)
-    return _tabled(function, step, -min(WIDEST_TABLE, math.ceil(before / step)), LARGEST, step)
+    return _tabled(function, step, -math.ceil(min(WIDEST_TABLE, before / step)), LARGEST, step)
 
 
 def _tabled(function: str, unit: float, low: int, high: int, step: float) -> Grid:
