@@ -41,8 +41,8 @@ def reader_options(command: F) -> F:
         click.option("--header/--no-header", default=None, help="Whether a table's first row names the columns."),
         click.option("--separator", metavar="SIGN", help="Of a table: comma, semicolon, tab, pipe or blank."),
         click.option("--size", metavar="HEIGHTxWIDTH", help="Scale a folder's images to this many pixels."),
-        click.option("--fit", type=click.Choice(FITS), help="How: the middle, all with black beside it, or stretched."),
-        click.option("--color", type=click.Choice(COLOURS), help="How a folder's images are read.  [default: auto]"),
+        click.option("--fit", type=click.Choice(FITS), metavar="HOW", help="crop (the middle), pad or stretch."),
+        click.option("--color", type=click.Choice(COLOURS), metavar="HOW", help="auto, grey or rgb.  [default: auto]"),
         click.option("--skip-bad", is_flag=True, default=None, help="Leave out images that cannot be read."),
         range_option,
     )

@@ -228,7 +228,8 @@ def test_pictures_are_resized(genreg) -> None:
             image.new("L", (9, 7), level + 5 * number).save(f"pictures/{name}/{number}.png")
     call = ("mixed", "--dataset", "pictures", "--size", "4x5", "--network", "6,4", "--population", 2, *UNMEASURED)
     out = genreg(*call, "--out", "run").out
-    assert "--dataset pictures --size 4x5" in out
+    assert "are scaled to 4x5" in out
+    assert out.endswith("--dataset pictures\n")
     assert load("run/model.npz").input_shape == (4, 5)
     assert genreg("mixed", "--resume", "run", "--generations", 7, *UNMEASURED, "--quiet").code == 0
 
