@@ -12,9 +12,10 @@ import pytest
 from genreg_np.backends.base import Backend
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.errors import UsageError
+from genreg_np.model import Network
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.training import resume, train
-from genreg_np.strategies.epochs import draw_batch, epoch_order
+from genreg_np.strategies.epochs import draw_batch, epoch_order, flat_offsets
 from genreg_np.streams import Stream
 from tests.helpers import BACKENDS, DATASET, create_or_skip, one_line, tiny_config, tiny_dataset
 from tests.test_perturb import NETWORK, probability
@@ -65,6 +66,17 @@ def test_shifts_move_images_by_pixels_and_roll_them() -> None:
     counts = np.bincount(np.ravel(seen), minlength=9)
     assert counts.min() > 0.6 * 8 * 96 / 9
     assert not np.array_equal(seen[0], seen[1])
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 7), (3, 5, 7), (5, 7)])
+def test_images_of_channels_are_shifted_channel_by_channel(shape: tuple[int, ...]) -> None:
+    """A pixel of each channel moves down and right by as much; its place is far from where channels meet."""
+    network = Network.build(shape, (), 2)
+    image = np.zeros(shape, np.uint8)
+    image[..., 2, 3] = 9
+    moved = {np.roll(image.ravel(), offset).tobytes() for offset in flat_offsets(network, 1)}
+    expected = {np.roll(image, (down, right), (-2, -1)).tobytes() for down in (-1, 0, 1) for right in (-1, 0, 1)}
+    assert moved == expected
 
 
 def test_features_that_are_no_image_cannot_be_shifted() -> None:

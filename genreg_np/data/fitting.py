@@ -113,7 +113,7 @@ def _sums(values: NDArray[np.generic], count: int, step: int, unit: int) -> NDAr
     extent = len(values)
     start = (extent * unit - count * step) // 2  # both are even
     sums = np.zeros((count, values.shape[1]), np.int64)
-    exact = np.uint32 if values.dtype == np.uint8 and extent < 1 << 24 else np.int64  # 255 times fewer: no overflow
+    exact = np.uint32 if values.dtype == np.uint8 and extent < 1 << 24 else np.int64  # 255 * 2**24 fits
     for interval in range(count):
         begin = start + interval * step
         end = begin + step
