@@ -90,7 +90,7 @@ RUNGS: dict[str, Rung] = {
     "nodes-fashion": Rung("node perturbation, 784-64-10, 40 s", "nodes", budget=40, dataset="fashion-mnist"),
     "fast-fashion": Rung("preset fast", "fast", dataset="fashion-mnist"),
     "best-fashion": Rung("preset best", "best", dataset="fashion-mnist", seeds=3),
-    "fashion": Rung("preset fashion: filters of three sizes, finely pooled", "fashion", dataset="fashion-mnist"),
+    "fashion": Rung("preset fashion: filters of two sizes, finely pooled", "fashion", dataset="fashion-mnist"),
     "seed-alphabet": Rung("GENREG on 26 rendered letters, 10,000-128-26", "seed-alphabet", dataset="letters", seeds=3,
                           published="100, by generation 1,862"),
     "alphabet": Rung("the letters by log-probability (ours)", "alphabet", dataset="letters"),

@@ -166,7 +166,9 @@ def _deep() -> Exhibit:
 IMAGES = ("levels", "deskew", "detectors", "branches", "responses", "statistics", "standardise", "project")
 SHOWN = ("dense", *IMAGES, "convolution", "activation", "prelu", "pooling", "adaptive-pooling")
 ALONE = [kind for kind in REGISTRY if kind in KINDS and kind not in SHOWN]
-BANKS = ("detectors, not deskewed", "deskew and detectors", "two stages", "filters of two sizes", "branches, hidden layer")
+BANKS = (
+    "detectors, not deskewed", "deskew and detectors", "two stages", "filters of two sizes", "branches, hidden layer",
+)  # fmt: skip
 MAKERS = {
     **{f"dense, {activation}": functools.partial(_dense, (7,), activation) for activation in infer.ACTIVATIONS},
     "dense, no hidden layer": functools.partial(_dense, ()),
