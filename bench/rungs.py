@@ -38,11 +38,10 @@ class Rung:
             return {"peer": self.peer, "budget": self.budget, "dataset": self.dataset, **own}
         known = self.config(0).to_dict() | {"budget": self.budget}
         left_out = ("seed", "generations") if self.budget else ("seed",)  # a budget decides on the generations
-        left_out += tuple(name for name in YOUNGER if not known.get(name))
         return {key: value for key, value in known.items() if key not in left_out}
 
 
-YOUNGER = ("network", "more_sizes", "flip")  # settings that older results lack, left out where they are off
+YOUNGER = ("network", "more_sizes", "flip")  # settings that older results lack
 RESULTS = Path(__file__).parent / "results"
 SIGNS = {"activation": "step", "sigma": 0.5}
 REWARD = {"fitness": "reward", "sigma": 1.0}
@@ -139,8 +138,13 @@ def known_runs(name: str) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     document = json.loads(path.read_text("utf-8"))
-    runs: list[dict[str, Any]] = document["runs"] if document["settings"] == ALL[name].settings() else []
+    runs: list[dict[str, Any]] = document["runs"] if _told(document["settings"]) == _told(ALL[name].settings()) else []
     return runs
+
+
+def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without younger ones that are off, as they are where nobody had them."""
+    return {key: value for key, value in settings.items() if value or key not in YOUNGER}
 
 
 def evaluations(config: TrainConfig, images: int) -> int:
