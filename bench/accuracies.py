@@ -142,7 +142,7 @@ def exact() -> str:
 def sizes() -> str:
     rows = [
         [f"`{name}`", *(number(middle(runs, key)) for key in ("model_kilobytes", "peak_memory_mb", "predict_ms"))]
-        for name in ("seed-mnist-64", "nodes", "fast", "middle", "best", "fashion", "genreg-2")
+        for name in ("seed-mnist-64", "nodes", "fast", "middle", "best", "genreg-2")
         if (runs := known_runs(name))
     ]
     return table(["preset", "model.npz, KB", "peak memory of training, MB", "one prediction by infer.py, ms"], rows)
