@@ -148,7 +148,7 @@ def test_every_setting_takes_its_limits_and_has_a_meaning(strategy: str, name: s
     assert limits["help"]
     for limit in (limits["low"], limits["high"]):
         if math.isfinite(limit):
-            value = [limit] if name in ("hidden", "parts") else limit
+            value = [limit] if name in ("hidden", "parts", "more_sizes") else limit
             assert TrainConfig.from_dict({"strategy": strategy, name: value}).to_dict()[name] == value
 
 

@@ -12,7 +12,7 @@ import pytest
 from genreg_np import infer
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.errors import UsageError
-from genreg_np.layers.images import Branches
+from genreg_np.layers.images import Branches, Detectors
 from genreg_np.model import Network
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
@@ -85,7 +85,10 @@ def test_strokes_are_told_apart_wherever_they_are(name: str) -> None:
     assert evolution.accuracies("validation")["best"] > 0.9
 
 
-@pytest.mark.parametrize("settings", [SMALL, TWO_STAGES], ids=["one stage", "two stages"])
+SIZES = SMALL | {"more_sizes": [5], "flip": True, "generations": 12}
+
+
+@pytest.mark.parametrize("settings", [SMALL, TWO_STAGES, SIZES], ids=["one stage", "two stages", "sizes and mirrors"])
 def test_resume_equals_uninterrupted(settings: dict[str, Any], tmp_path: Path) -> None:
     """Stopped and gone on with, the model has the same bytes: filters, copies and features are made again."""
     config = TrainConfig.from_dict(settings)
@@ -138,6 +141,36 @@ def test_copies_of_an_image_keep_its_label_and_the_first_is_unchanged() -> None:
     assert np.array_equal(three.context.levels[:240], one.context.levels)
     assert not np.array_equal(three.context.levels[240:480], one.context.levels)
     assert np.array_equal(three.context.head.batch.labels, np.tile(DATASET.train.labels, 3))
+
+
+def test_mirrored_images_come_after_all_copies_and_the_first_of_them_is_not_moved() -> None:
+    """Row (copies + c) * N + i is image i mirrored; what comes before is as it was without `flip`."""
+    flipped, plain = (bank(deskew=True, copies=2, flip=flip) for flip in (True, False))
+    levels = flipped.context.levels
+    assert np.array_equal(levels[:480], plain.context.levels)
+    layers = plain.network.fixed[1:-1]
+    images = DATASET.train.inputs[:, :, ::-1].reshape(240, -1)
+    assert np.array_equal(levels[480:720], plain.context.head.backend.levels(layers, np.ascontiguousarray(images)))
+    assert len(levels) == 4 * 240
+    assert not np.array_equal(levels[720:], levels[480:720])
+    assert np.array_equal(flipped.context.head.batch.labels, np.tile(DATASET.train.labels, 4))
+    assert len(bank(flip=True).context.levels) == 2 * 240, "without a deskew, too"
+
+
+def test_filters_of_several_sizes_stand_side_by_side() -> None:
+    """The first are what they are alone; the others are as many, pooled alike, and before two stages."""
+    one, three = bank(), bank(more_sizes=[3, 5])
+    branches = three.network.fixed[1]
+    assert isinstance(branches, Branches)
+    found = [stack[0] for stack in branches.stacks]
+    assert [layer.filters.shape for layer in found if isinstance(layer, Detectors)] == [(6, 3, 3), (6, 3, 3), (6, 5, 5)]
+    taps = [layer.arrays()["filters"].tobytes() for layer in found]
+    assert taps[0] == one.network.fixed[1].arrays()["filters"].tobytes() != taps[1]
+    width = one.context.levels.shape[1]
+    assert np.array_equal(three.context.levels[:, :width], one.context.levels)
+    both = bank(**{**TWO_STAGES, "more_sizes": [5]}).network.fixed[2]
+    assert isinstance(both, Branches)
+    assert [len(stack) for stack in both.stacks] == [1, 1, 2]
 
 
 def test_warps_stay_within_their_ranges() -> None:
@@ -194,6 +227,7 @@ def test_images_smaller_than_what_is_laid_over_them_are_refused() -> None:
         detector_size=5, window=12
     )
     assert "too small for filters of 11 x 11" in refused(detector_size=11)
+    assert "too small for filters of 13 x 13" in refused(more_sizes=[13])
 
 
 def test_features_that_are_no_images_are_refused() -> None:

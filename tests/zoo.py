@@ -166,7 +166,9 @@ def _deep() -> Exhibit:
 IMAGES = ("levels", "deskew", "detectors", "branches", "responses", "statistics", "standardise", "project")
 SHOWN = ("dense", *IMAGES, "convolution", "activation", "prelu", "pooling", "adaptive-pooling")
 ALONE = [kind for kind in REGISTRY if kind in KINDS and kind not in SHOWN]
-BANKS = ("detectors, not deskewed", "deskew and detectors", "two stages", "branches, hidden layer")
+BANKS = (
+    "detectors, not deskewed", "deskew and detectors", "two stages", "filters of two sizes", "branches, hidden layer",
+)  # fmt: skip
 MAKERS = {
     **{f"dense, {activation}": functools.partial(_dense, (7,), activation) for activation in infer.ACTIVATIONS},
     "dense, no hidden layer": functools.partial(_dense, ()),
@@ -178,6 +180,7 @@ MAKERS = {
     "detectors, not deskewed": _bank,
     "deskew and detectors": functools.partial(_bank, deskew=True),
     "two stages": functools.partial(_bank, **{**test_detector_bank.TWO_STAGES, "detectors": 0, "copies": 1}),
+    "filters of two sizes": functools.partial(_bank, more_sizes=[5]),
     "branches, hidden layer": functools.partial(_bank, **{**test_detector_bank.TWO_STAGES, "copies": 1, "hidden": [6]}),
     "genreg-2": lambda: _trained(test_genreg_2.run(), test_genreg_2.DATASET),
     **{f"int8, {activation}": functools.partial(_int8, f"dense, {activation}") for activation in infer.ACTIVATIONS},

@@ -4,17 +4,19 @@ Fixed layers of the network, made once from the seed and the training images (la
 
     levels      pixels as whole numbers 0 .. 255
     deskew      images sheared upright and centred
-    detectors   filters, rectified, pooled, square-rooted: one stage, two stages, or both side by side
+    detectors   filters, rectified, pooled, square-rooted: one stage, of one size or several, two stages, or both side
+                by side
     standardise mean 0, deviation 1
 
 Filters are random, or learned from the images alone, or evolved (filters.py). The head, dense layers on these features,
 is trained as node_perturbation.py says. Copies of the training images, turned, stretched and shifted a little after the
-deskew, make the head indifferent to what is left of such differences.
+deskew, make the head indifferent to what is left of such differences; so do mirrored ones where left and right mean
+nothing.
 
 Features are held as levels, a byte each, and become float32 batch by batch. Nothing here is saved: a run that goes on
 makes the same filters, warps and features again.
 
-Shapes: N training images, C copies of each, F features.
+Shapes: N training images, C versions of each (`copies`, twice as many with `flip`), F features.
 """
 
 from __future__ import annotations
@@ -58,6 +60,9 @@ class BankOptions(NodeOptions):
     deskew: bool = option(True, "shear images upright and centre them first", fixed=FIXED)
     detectors: int = option(24, "filters of the one-stage bank (0: none)", low=0, high=1024, fixed=FIXED)
     detector_size: int = option(5, "pixels of such a filter, each way", low=1, high=15, fixed=FIXED)
+    more_sizes: tuple[int, ...] = option(
+        (), "sizes of further filters, as many of each, pooled alike", low=1, high=15, most=7, fixed=FIXED
+    )
     window: int = option(8, "responses pooled into one, each way", low=1, high=22, fixed=FIXED)
     stride: int = option(5, "responses from one pool to the next", low=1, high=22, fixed=FIXED)
     first_detectors: int = option(
@@ -74,6 +79,7 @@ class BankOptions(NodeOptions):
     rotation: float = option(0.1, "copies are turned by at most this, in radians", low=0, high=3.2, fixed=FIXED)
     stretch: float = option(0.06, "and stretched each way by at most this fraction", low=0, high=0.9, fixed=FIXED)
     translation: float = option(0.6, "and shifted each way by at most this, in pixels", low=0, high=100, fixed=FIXED)
+    flip: bool = option(False, "every version of a training image also mirrored, left to right", fixed=FIXED)
 
 
 @dataclass(frozen=True)
@@ -126,17 +132,21 @@ class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
         images = backend.levels(upright, pixels)
         sample = slice(None, None, -(-len(images) // SAMPLE))
         bank = build_bank(options, shape, images[sample], dataset.train.labels[sample], stream, backend)
-        rows, width = options.copies * len(images), bank[-1].outputs
-        _check(f"{rows:,} images x {width:,} features x 1 byte", rows * width, backend)
-        levels = np.empty((rows, width), np.uint8)
-        levels[: len(images)] = backend.levels(bank, images)
-        for copy in range(1, options.copies):
-            warped = backend.levels(upright, pixels, draw_warps(options, stream, copy, len(images)))
-            levels[copy * len(images) : (copy + 1) * len(images)] = backend.levels(bank, warped)
-        standardise = Standardise.fit(levels[: len(images)][sample])
+        versions, width = options.copies * (1 + options.flip), bank[-1].outputs
+        size = versions * len(images) * width
+        _check(f"{versions * len(images):,} images x {width:,} features x 1 byte", size, backend)
+        levels = np.empty((versions, len(images), width), np.uint8)
+        levels[0] = backend.levels(bank, images)
+        for version in range(1, versions):
+            turned, copy = divmod(version, options.copies)
+            source = mirrored(pixels, shape) if turned else pixels
+            warps = draw_warps(options, stream, version, len(images)) if copy else None
+            levels[version] = backend.levels(bank, backend.levels(upright, source, warps))
+        standardise = Standardise.fit(levels[0][sample])
         layers = (Levels(math.prod(shape)), *upright, *bank, standardise)
         network = hidden.build(dataset, layers, seen=(width,))
-        return BankProblem(network, labels=np.tile(dataset.train.labels, options.copies), levels=levels)
+        labels = np.tile(dataset.train.labels, versions)
+        return BankProblem(network, labels=labels, levels=levels.reshape(-1, width))
 
     @staticmethod
     def prepare(problem: Problem, options: BankOptions, backend: Backend) -> BankContext:
@@ -197,9 +207,10 @@ def build_bank(
         If there is no detector, or an image is too small for one.
     """
     stacks: list[tuple[FixedLayer, ...]] = []
-    if options.detectors:
-        pools = (options.detectors, options.detector_size, options.window, options.stride)
-        stacks.append((_stage(options, (1, *shape), images, labels, pools, True, stream, 0, backend),))
+    sizes = (options.detector_size, *options.more_sizes) if options.detectors else ()
+    for size, number in zip(sizes, (0, *range(3, 3 + len(options.more_sizes))), strict=False):  # 1, 2: two stages
+        pools = (options.detectors, size, options.window, options.stride)
+        stacks.append((_stage(options, (1, *shape), images, labels, pools, True, stream, number, backend),))
     if options.first_detectors:
         pools = (options.first_detectors, options.first_size, options.first_window, options.first_stride)
         first = _stage(options, (1, *shape), images, labels, pools, True, stream, 1, backend)
@@ -239,6 +250,11 @@ def _stage(
     sums = backend.levels((stage,), images[: SAMPLE // 4])
     top = float(np.quantile(sums, 0.999)) + 1
     return dataclasses.replace(stage, gain=float(np.float32(gain * 255 / top)))
+
+
+def mirrored(pixels: UInt8, shape: tuple[int, int]) -> UInt8:
+    """Return images (N, H * W) with left and right exchanged."""
+    return np.ascontiguousarray(pixels.reshape(-1, *shape)[:, :, ::-1]).reshape(pixels.shape)
 
 
 def _check(formula: str, size: int, backend: Backend) -> None:
