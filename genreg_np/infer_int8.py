@@ -40,7 +40,7 @@ if "ModelError" not in globals():  # outside a package, infer.py has put all its
     )
 
 MOST_INT8, MOST_LEVEL = 127, 255  # -128 is not used
-MOST_SHIFT = 46
+MOST_SHIFT, MOST_NEAR_ZERO = 46, 2**52
 EXACT = 2**24  # whole numbers below it are exact in float32
 
 
@@ -87,10 +87,21 @@ def _pooling_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) 
     (channels, *_), kind = entry_of(layer, "shape", list), layer["kind"][: -len("-int8")]
     complete([{"kind": kind}])
     inputs, outputs, sums = LAYERS[kind](layer, arrays, where, name)
-    most = MOST_INT8 * sums(np.ones((1, inputs), np.float32)).reshape(channels, -1)[0].astype(np.int64)
+    most = MOST_INT8 * counts_of(layer)
     require(most.max() < EXACT, f"{name} has sums beyond 24 bits")
-    most = most if kind == "adaptive-pooling" else most[:1]
     return _of_maps(layer, arrays, where, name, (inputs, outputs, sums), most, channels)
+
+
+def counts_of(layer: dict[str, Any]) -> np.ndarray:
+    """Return how many values the windows of a pooling have: (1,), or (R * R,) of an adaptive one, one for each."""
+    size = layer["size"]
+    if layer["kind"] == "pooling-int8":
+        return np.array([size * size])
+    tall, wide = (
+        [-(-(place + 1) * extent // size) - place * extent // size for place in range(size)]
+        for extent in layer["shape"][1:]
+    )
+    return np.outer(tall, wide).ravel()
 
 
 def _of_maps(
@@ -182,7 +193,7 @@ def _normalisation_int8(layer: dict[str, Any], arrays: Arrays, where: str, name:
         raise ModelError(f"{name} cannot cut {shape[0]} channels into {groups} equal groups")
     a, b = (weights_of(arrays, f"{where}.{part}", shape[:1]).astype(np.float64)[:, None] for part in ("a", "b"))
     n = inputs // groups
-    require(0 < near_zero < 2**52 and (n * MOST_INT8) ** 2 < 2**52, f"{name} has sums beyond 53 bits")
+    require(0 < near_zero < MOST_NEAR_ZERO and (n * MOST_INT8) ** 2 < 2**52, f"{name} has sums beyond 53 bits")
 
     def run(q: np.ndarray) -> np.ndarray:
         parts = q.reshape(len(q), groups, n).astype(np.float64)
@@ -268,7 +279,8 @@ def _given(layers: list[dict[str, Any]], arrive: str, before: str, outermost: bo
         if kind in ("residual", "residual-int8"):
             inner = _given(layer["layers"], arrive, f"{name}.")
             require((inner == WHOLE) == (given == WHOLE), f"{name} adds {inner} to {arrive}")
-        if kind in SUMS and "unit" in layer:
+        if kind in INT8 and "unit" in layer:
+            require(kind in SUMS, f"{name} has a unit, but only sums may")
             if not outermost or index < len(layers) - 1:
                 raise ModelError(f"{name} has a unit, but only the last layer may")
             given = LOGITS

@@ -139,7 +139,7 @@ def test_a_model_that_needs_missing_files_says_so_in_one_line(
     """It names the kinds of layers, the files, and what else would do."""
     error, _ = alone(lay(tmp_path, model, place, RUNTIME[:1]), tmp_path)
     line = one_line(error)
-    assert line.startswith(f"model.npz: needs {needs}")
+    assert line.startswith(f"model.npz: needs {needs} (")
     assert "beside infer.py" in line
     assert "export --to python" in line
 

@@ -149,15 +149,25 @@ def _deep() -> Exhibit:
         Residual(maps, inner),
         Activation(600, "relu"),
         Concatenate(maps, branches),
-        Upsample((16, 5, 5), 2),
-        Convolution((16, 10, 10), 5, 5, 2),
+        AdaptivePooling((16, 5, 5), "avg", 3),
+        Dense(144, 4, "tanh"),
+        Dense(4, 3),
+    )
+    return Exhibit(model_of(Network((10, 10), layers)), test_detector_bank.DATASET.test.inputs)
+
+
+def _down_and_up() -> Exhibit:
+    """Return maps that become smaller and larger again, as those of a generator do."""
+    layers = (
+        Convolution((1, 10, 10), 5, 5, 2),
         Pooling((5, 3, 3), "max", 2, 1),
         Activation(20, "leaky-relu"),
         TransposedConvolution((5, 2, 2), 3, 3, 2),
         InstanceNorm((3, 5, 5)),
-        AdaptivePooling((3, 5, 5), "avg", 3),
-        Dense(27, 4, "tanh"),
-        Dense(4, 3),
+        Upsample((3, 5, 5), 2),
+        Convolution((3, 10, 10), 4, 3, same=True),
+        AdaptivePooling((4, 10, 10), "max", 3),
+        Dense(36, 3),
     )
     return Exhibit(model_of(Network((10, 10), layers)), test_detector_bank.DATASET.test.inputs)
 
@@ -166,6 +176,7 @@ def _deep() -> Exhibit:
 IMAGES = ("levels", "deskew", "detectors", "branches", "responses", "statistics", "standardise", "project")
 SHOWN = ("dense", *IMAGES, "convolution", "activation", "prelu", "pooling", "adaptive-pooling")
 ALONE = [kind for kind in REGISTRY if kind in KINDS and kind not in SHOWN]
+DEEP = {"maps, stacks in stacks": _deep, "maps, down and up": _down_and_up}  # of kinds that are shown alone, too
 BANKS = (
     "detectors, not deskewed", "deskew and detectors", "two stages", "filters of two sizes", "branches, hidden layer",
 )  # fmt: skip
@@ -190,9 +201,9 @@ MAKERS = {
     "int8, values": functools.partial(_int8, "values, not classes"),
     "int8, raw values 0 to 16": functools.partial(_int8, "raw values 0 to 16"),
     "maps, two stages": _maps,
-    "maps, stacks in stacks": _deep,
+    **DEEP,
     **{f"layer of {kind}": functools.partial(_layer, kind) for kind in ALONE},
-    **{f"int8, {name}": functools.partial(_int8, name) for name in ("maps, two stages", "maps, stacks in stacks")},
+    **{f"int8, {name}": functools.partial(_int8, name) for name in ("maps, two stages", *DEEP)},
     **{f"int8, {name}": functools.partial(_int8, name) for name in BANKS},
     **{f"int8, layer of {kind}": functools.partial(_int8, f"layer of {kind}") for kind in ALONE if kind in TAKES},
 }

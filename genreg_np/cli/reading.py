@@ -30,7 +30,7 @@ range_option = click.option(
     type=float,
     callback=_checked_range,
     metavar="LOW HIGH",
-    help="Black and white of images of more than 8 bits, where files do not say: 0 4095.",
+    help="Black and white of deep images: 0 4095, say.",
 )
 
 
@@ -41,8 +41,13 @@ def reader_options(command: F) -> F:
         click.option("--header/--no-header", default=None, help="Whether a table's first row names the columns."),
         click.option("--separator", metavar="SIGN", help="Of a table: comma, semicolon, tab, pipe or blank."),
         click.option("--size", metavar="HEIGHTxWIDTH", help="Scale a folder's images to this many pixels."),
-        click.option("--fit", type=click.Choice(FITS), help="How: its middle, black beside it, stretched."),
-        click.option("--color", type=click.Choice(COLOURS), help="How a folder's images are read.  [default: auto]"),
+        click.option("--fit", metavar="HOW", type=click.Choice(FITS), help="How: crop to the middle, pad, stretch."),
+        click.option(
+            "--color",
+            metavar="HOW",
+            type=click.Choice(COLOURS),
+            help="How images are read: grey, rgb or (default) auto.",
+        ),
         click.option("--skip-bad", is_flag=True, default=None, help="Leave out images that cannot be read."),
         range_option,
     )

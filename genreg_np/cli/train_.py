@@ -47,14 +47,12 @@ Examples:
   genreg-np train --resume runs/mnist-nodes-0 --set sigma=0.2
 """
 HELP = """\
-Train a network by evolution.
-
-Ctrl-C saves the run and says how to go on with it.
+Train a network by evolution. Ctrl-C saves the run and says how to go on.
 """
 
 
 @click.command("train", cls=SettingsCommand, help=HELP, epilog=EXAMPLES)
-@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz, .csv or .tsv.")
+@click.option("--dataset", help="A name of data list, a folder of images, .npz, .csv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
 @click.option("--strategy", help="How to evolve.  [default: as the preset does]")
@@ -68,7 +66,7 @@ Ctrl-C saves the run and says how to go on with it.
 @click.option("--device", type=click.IntRange(min=0), help="Which GPU the cupy backend uses.")
 @click.option("--threads", type=int, help="How many threads; by default all.")
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
-@click.option("--init", "init_model", type=click.Path(), help="Start from a model; populations, from mutated copies.")
+@click.option("--init", "init_model", type=click.Path(), help="Start from a model; populations, from mutants of it.")
 @click.option("--out", type=click.Path(), help="The run folder.  [default: runs/DATASET-PRESET-SEED]")
 @click.option("--resume", "resume_run", type=click.Path(), help="Go on with a run.")
 @click.option("--extend", is_flag=True, help="With --resume: let an annealed run become longer.")

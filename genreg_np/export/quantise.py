@@ -40,8 +40,7 @@ from genreg_np.export.whole import (
     step_of,
     unit_of,
 )
-from genreg_np.infer_int8 import MOST_LEVEL
-from genreg_np.layers.pooling import AdaptivePooling
+from genreg_np.infer_int8 import MOST_LEVEL, MOST_NEAR_ZERO, counts_of
 from genreg_np.model import Float32, Model
 
 DENSE_BITS, SLID_BITS = 30.0, 23.5  # of sums: those of filters that slide are exact in float32
@@ -193,7 +192,7 @@ def _sums(node: Node, then: Node | None, step: float, last: bool, mean: Float64 
         header["activation"] = then.header["function"] if then else "linear"
         header |= {} if mean is None else {"levels": True}
     else:
-        counts = _counts(node)
+        counts = counts_of(header)
         parts, scale, most = {}, step / counts, LARGEST * counts
     multiplier, shift = np.ones(len(most), np.int32), 0
     if last:
@@ -227,15 +226,6 @@ def _filters(node: Node, step: float, mean: Float64 | None) -> tuple[Parts, Floa
     return parts | {"bias": added.astype(np.int32)}, scale * step, most
 
 
-def _counts(node: Node) -> Whole:
-    """Return how many values a window has whose mean is taken, (1,) or one for each window."""
-    if node.kind == "pooling":
-        return np.array([node.header["size"] ** 2])
-    spans = AdaptivePooling.read(node.header, {}, "").spans
-    heights, widths = (np.array([span.stop - span.start for span in along]) for along in spans)
-    return np.outer(heights, widths).ravel()
-
-
 def _lookup(nodes: list[Node], step: float) -> tuple[Node, float]:
     """Return functions of each value, one after another, as a table of 8-bit integers for all channels, or each."""
     shape, channels = [nodes[0].layer[0]], 1
@@ -256,6 +246,8 @@ def _normalised(node: Node, then: Node | None, step: float) -> tuple[Node, float
     shape: list[int] = node.header["shape"]
     groups = {"instance-norm": shape[0], "layer-norm": 1}.get(node.kind) or node.header["groups"]
     near_zero = round((node.layer[0] // groups / step) ** 2 * infer_layers.NEAR_ZERO)
+    if near_zero >= MOST_NEAR_ZERO:
+        raise UsageError(f"{BEYOND}: what {node.name} ({node.kind}) normalises is too near 0")
     after = step_of((then or node).largest)
     header = {"kind": "normalisation-int8", "shape": shape, "groups": groups, "near_zero": max(1, near_zero)}
     scale, shift = (node.arrays[part].astype(np.float64) for part in ("scale", "shift"))

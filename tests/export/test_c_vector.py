@@ -153,3 +153,10 @@ def test_a_model_without_a_finite_answer_is_refused() -> None:
     with pytest.raises(UsageError) as raised:
         files_of(Model(model.header, {**model.arrays, **arrays}), "c")
     assert "outputs are infinite or not numbers" in one_line(raised.value)
+
+
+def test_an_array_of_nothing_is_no_weight_to_spoil() -> None:
+    """A file may hold arrays that no layer needs, empty ones too: the vector is drawn as it is without them."""
+    model = zoo.exhibit_of("dense, tanh").model
+    more = Model(model.header, {"extra": np.empty(0, np.float32), **model.arrays})
+    assert np.array_equal(c_vector.drawn(more).inputs, c_vector.drawn(model).inputs)

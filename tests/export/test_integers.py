@@ -24,9 +24,10 @@ LINES = {
     "int8, layer of residual": "residual (conv 2 3 same / tanh) / dense 3",
     "int8, layer of instance-norm": "group-norm 2 / dense 3",
     DEEP: "conv 6 3 same / lookup / residual (conv 6 3 same / group-norm 2 / lookup / residual (conv 6 1 / tanh))"
-    " / concatenate (avg 2 / lookup | conv 4 3 stride 2 same / sigmoid / lookup | max 2) / upsample 2"
-    " / conv 5 5 stride 2 / leaky-relu / max 2 stride 1 / transposed 3 3 stride 2 / group-norm 3 / adaptive avg 3"
+    " / concatenate (avg 2 / lookup | conv 4 3 stride 2 same / sigmoid / lookup | max 2) / adaptive avg 3"
     " / dense 4 / tanh / dense 3",
+    "int8, maps, down and up": "conv 5 5 stride 2 / leaky-relu / max 2 stride 1 / transposed 3 3 stride 2"
+    " / group-norm 3 / upsample 2 / conv 4 3 same / adaptive max 3 / dense 3",
 }
 
 

@@ -20,7 +20,7 @@ class Answer {
   constructor(network, names, outputCount, reject) {
     this.network = network;
     this.names = names; // of the classes; none where outputs are values
-    this.reject = reject; // an answer whose probability is below is unsure
+    this.reject = reject; // a probability below it is unsure
     this.settling = 0;
     element("outputs-caption").textContent = names.length ? "Probability of each class" : "Values";
     const count = Math.min(outputCount, names.length ? MOST_CLASSES : MOST_VALUES);

@@ -1,4 +1,4 @@
-// What all pictures need on their way from many pixels to few.
+// From many pixels to few.
 
 /** Return how much of which pixel lies in which of `count` intervals from `start`, each `step` long. */
 function overlaps(start, step, count, extent) {

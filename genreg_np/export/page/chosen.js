@@ -1,12 +1,12 @@
 // Pictures that are chosen, dropped or pasted.
 
-/** Call `take` with each picture, and its name, that is chosen, or dropped or pasted anywhere on the page. */
+/** Call `take` with each picture and its name, wherever on the page it is dropped. */
 function onPicture(take) {
-  let newest = 0; // of the files so far: one that takes long to read must not replace a later one
+  let newest = 0; // of the files: one that takes long to read must not replace a later one
   const read = async (file) => {
     newest += 1;
     const number = newest;
-    // Upright as its file says, by default. Colours are not converted: the network gets the numbers of the file.
+    // Upright, by default. Colours are not converted: the network gets the file's numbers.
     const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch(() => null);
     if (number !== newest) return;
     if (bitmap) take(bitmap, file.name);

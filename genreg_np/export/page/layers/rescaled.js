@@ -1,10 +1,13 @@
-// Sums of whole numbers, all below 2**53 and so exact in doubles, as 8-bit integers or logits.
+// 8-bit integers, and sums of them: all below 2**53, so exact in doubles.
 
-/** Return what becomes of a sum, without its bias, of an output (or a window): q, or a logit of the last layer. */
+/** Return a number cut to low .. high. */
+const cut = (value, low, high = 127) => Math.max(low, Math.min(high, value));
+
+/** Return what becomes of a sum, without its bias, of an output or window: q, or a logit of the last layer. */
 function rescaled({ shift, low, unit }, arrays, where) {
   const [bias, multiplier, table] = ["bias", "multiplier", "table"].map((part) => arrays[`${where}.${part}`]);
   const half = shift ? 2 ** (shift - 1) : 0;
-  const steps = (sum, at) => Math.floor(((bias ? sum + bias[at] : sum) * multiplier[at] + half) * 2 ** -shift);
+  const steps = (sum, at) => Math.floor((((bias?.[at] ?? 0) + sum) * multiplier[at] + half) * 2 ** -shift);
   if (unit !== undefined) return (sum, at) => steps(sum, at) * unit;
   if (!table) return (sum, at) => cut(steps(sum, at), low);
   return (sum, at) => table[cut(steps(sum, at) - low, 0, table.length - 1)];
