@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from genreg_np.export.c_program import Program, Value
 from genreg_np.export.c_stack import Header, Maker, label_of, stack
 
-FRAMES = {"slide": 256, "mean": 128}  # bytes of the stack that compilers take for what many loops need
 AT_ONCE = 16  # taps that a processor may multiply at once: where filters have many, they have whole vectors of them
 MOST_LOGIT = 2**24
 LARGEST = 127
@@ -43,13 +42,6 @@ def _finish(program: Program, layer: Header, where: str) -> str:
 def _kind(layer: Header) -> str:
     """Return the kind of what a layer of sums gives: logits or 8-bit integers."""
     return "int32_t" if "unit" in layer else "int8_t"
-
-
-def _part(program: Program, name: str, layer: Header) -> str:
-    """Add a function that gives what a layer of sums does, and return its name."""
-    part = program.part(name, kind=_kind(layer))
-    program.frames[part] = FRAMES[name]
-    return part
 
 
 @dataclass(frozen=True)
@@ -95,7 +87,7 @@ def _convolution(program: Program, layer: Header, where: str, value: Value, goal
     tall, wide = whole
     before = (around[0] // 2, around[1] // 2)
     grid = _Grid(before, stride, pool, (tall, wide), 1, (0, 0), (tall, wide))
-    slide = _part(program, "slide", layer)
+    slide = program.part("slide", kind=_kind(layer))
     result = program.numbers(layer["filters"] * tall * wide, goal, _kind(layer))
     finish, weight = _finish(program, layer, where), program.model.arrays[f"{where}.weight"]
     _array(program, where, "bias")
@@ -113,7 +105,7 @@ def _transposed(program: Program, layer: Header, where: str, value: Value, goal:
     (_, *extents), size, stride = (layer[key] for key in ("shape", "size", "stride"))
     before = max(0, size - stride + 1) // 2 if layer["same"] else 0
     tall, wide = (extent * stride if layer["same"] else (extent - 1) * stride + size for extent in extents)
-    slide = _part(program, "slide", layer)
+    slide = program.part("slide", kind=_kind(layer))
     result = program.numbers(layer["filters"] * tall * wide, goal, _kind(layer))
     finish, weight = _finish(program, layer, where), program.model.arrays[f"{where}.weight"].swapaxes(0, 1)
     _array(program, where, "bias")
@@ -146,7 +138,7 @@ def _mean(program: Program, layer: Header, where: str, value: Value, goal: Value
     for axis, along in zip(("down", "across"), spans, strict=True):
         fields[axis] = program.constant(f"layer_{label}_{axis}", np.array(along, np.int32))
     record = program.record("Windows", f"layer_{label}", fields | {"each": int(adaptive)})
-    mean, finish = _part(program, "mean", layer), _finish(program, layer, where)
+    mean, finish = program.part("mean", kind=_kind(layer)), _finish(program, layer, where)
     result = program.numbers(channels * len(spans[0]) * len(spans[1]), goal, _kind(layer))
     program.call(mean, value.place, f"&{record}", finish, result.place)
     return result

@@ -87,7 +87,6 @@ def _multiply_int8(program: Program, layer: Header, where: str, value: Value, su
     if value.table:
         numbers.append(value.table)
         part = program.part("multiply_raw", {"RAW": program.inputs.ctype, "PLACE": program.inputs.entry})
-        program.frames[part] = 132  # where its list lies
     else:
         part = program.part("multiply_whole", kind=value.kind)
     weight = program.constant(f"layer_{label}_weight", matrix.T if value.table else matrix)

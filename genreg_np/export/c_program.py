@@ -29,6 +29,8 @@ NEEDS = {
     "normalise_int8": "floored",
     "add_int8": "rescaled",
 }  # part: another that must come before it
+# Bytes of the stack that compilers take for what many loops need, where those are more than some registers.
+FRAMES = {"slide": 480, "mean": 128, "detectors": 320, "statistics": 136, "multiply_raw": 132}
 BYTES = {"float": 4, "int32_t": 4, "int16_t": 2, "int8_t": 1, "uint8_t": 1}
 WORDS = {"raw": "raw values", "float": "floats", "uint8_t": "levels", "int8_t": "8-bit integers"}
 ROOM = "@"  # stands before a buffer's name until it is known where buffers lie
@@ -119,7 +121,7 @@ class Program:
         """
         if name in NEEDS:
             self.part(NEEDS[name])
-        text = (PARTS / f"{name}.c").read_text(encoding="utf-8")
+        text, frame = (PARTS / f"{name}.c").read_text(encoding="utf-8"), FRAMES.get(name)
         for word, other in (words or {}).items():
             text = text.replace(word, other)
         if kind:
@@ -127,6 +129,8 @@ class Program:
         for constant, value in constants.items():
             text, name = text.replace(constant, str(value)), f"{name}_{value}"
         self.functions.setdefault(name, text)
+        if frame:
+            self.frames[name] = frame
         return name
 
     def each(self, name: str) -> str:

@@ -18,7 +18,7 @@ from genreg_np.layers.images import Detectors, Levels, Standardise
 from genreg_np.model import Model, Network
 from tests import zoo
 from tests.export import mnist
-from tests.export.c_build import CORTEX_M3, GCC, WARNINGS, Tools, compiled, predictions, ran, write
+from tests.export.c_build import CLANG, CORTEX_M3, GCC, WARNINGS, Tools, compiled, predictions, ran, write
 from tests.helpers import model_of
 
 EXHIBITS = ["dense, deep", "two stages", "genreg-2", "standardised features", "maps, two stages", "layer of residual"]
@@ -58,7 +58,7 @@ def stack_used(folder: Path, name: str = "model") -> int:
 def test_the_stack_is_as_large_as_stated(name: str, option: str, tmp_path: Path) -> None:
     """All functions together take no more than the header says, on this machine and on a microcontroller."""
     header = write(large() if name == "large" else zoo.exhibit_of(name).model, tmp_path)
-    for tools in (GCC, CORTEX_M3):
+    for tools in (GCC, CLANG, CORTEX_M3):
         if shutil.which(tools.compiler[0]):
             target = [argument for argument in tools.compiler[1:] if argument.startswith("-m")]
             compiled(Tools((tools.compiler[0], *target), ""), tmp_path, option, "-fstack-usage", "-c", "model.c")
