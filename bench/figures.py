@@ -21,6 +21,7 @@ import microcontroller_tables
 import mixed_tables
 import plots
 import tables
+import unsure_tables
 from support import support
 from tables import read, table
 from targets import targets_table
@@ -57,6 +58,7 @@ PAGES = {
     "docs/export.md": {"support": support},
     "docs/layers.md": layer_tables.PAGE,
     "docs/microcontrollers.md": microcontroller_tables.PAGE,
+    "docs/unsure.md": unsure_tables.PAGE,
     "docs/benchmarks.md": {
         "machine": tables.machine,
         "targets": targets_table,

@@ -36,7 +36,7 @@ class Rung:
         if self.peer:
             own = {} if self.peer == "sklearn-mlp" else {"step": self.step, "batch": self.batch}
             return {"peer": self.peer, "budget": self.budget, "dataset": self.dataset, **own}
-        known = self.config(0).to_dict() | {"budget": self.budget}
+        known = self.config(0).determining() | {"budget": self.budget}
         left_out = ("seed", "generations") if self.budget else ("seed",)  # a budget decides on the generations
         return {key: value for key, value in known.items() if key not in left_out}
 

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "genreg_np"
 FLOORS = (  # from the ground up; rooms on one floor do not know each other
     ("errors", "version"),
     ("files", "registry", "infer", "streams"),
-    ("settings", "infer_images", "infer_int8", "infer_layers"),
+    ("settings", "infer_familiarity", "infer_images", "infer_int8", "infer_layers"),
     ("layers",),
     ("model", "fitness"),
     ("backends", "data", "engines"),

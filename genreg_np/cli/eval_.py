@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from genreg_np.cli.output import confusion_lines, per_class_lines, percent, print_json
 from genreg_np.cli.reading import reader_arguments, reader_options
 from genreg_np.cli.terminal import say
+from genreg_np.cli.unsure import REASONS, Rejection, answer_option
 from genreg_np.data.dataset import SPLITS
 from genreg_np.data.fitting import GREY, RGB, STRETCH, remembered
 from genreg_np.data.held_out import BY_CLASS
@@ -37,11 +38,12 @@ MOST_SHOWN = 64  # classes whose confusion matrix is printed
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
 @click.option("--variations", type=int, help="Random views per letter (letters only).")
+@answer_option
 @click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def command(
     model_path: str, dataset: str | None, split: str, data_dir: str | None, variations: int | None, backend: str,
-    as_json: bool, **options: Any,
+    reject: float | None, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Print accuracy, and who is taken for whom."""
     from genreg_np.cli.infer_ import load_model
@@ -49,6 +51,7 @@ def command(
     from genreg_np.runs.evaluation import Evaluation
 
     model = load_model(model_path, backend)
+    rejection = Rejection.of(model, model_path, reject)
     name = dataset or trained_on(model_path, model)
     views = variations or 1
     if variations is None and name == model.trained("config", "dataset"):
@@ -59,7 +62,9 @@ def command(
     part = data.everything if split == ALL else data.split(split)
     if not len(part):
         raise UsageError(f"{name}: nothing in its {split} split, for it has few samples: measure all with --split all")
-    result = Evaluation.of(model.predict(in_order(part.inputs, data, model)), places[part.labels], len(names))
+    inputs, labels = in_order(part.inputs, data, model), places[part.labels]
+    result = Evaluation.of(model.predict(inputs), labels, len(names))
+    told = _answered(rejection, model, inputs, labels) if rejection else {}
     if as_json:
         print_json(
             {
@@ -70,11 +75,15 @@ def command(
                 "classes": names,  # the order of the confusion matrix
                 "per_class": dict(zip(names, result.per_class, strict=True)),
                 "confusion": result.confusion.tolist(),
+                **told,
             }
         )
         return
     what = "all splits" if split == ALL else f"{split} split"
     say(f"{data.name}, {what}, {result.n} inputs: accuracy {percent(result.accuracy)}")
+    if told:
+        share, right = percent(told["answered"]), percent(told["answered_accuracy"])
+        say(f"answered {share} of them, of which right {right}; to the others it says unsure (--reject {reject:g})")
     if data.note:
         say(data.note)
     if split != ALL and BY_CLASS in data.note and name not in dataset_names():
@@ -92,6 +101,21 @@ def command(
         say(f"the confusion matrix of {len(names):,} classes is printed with --json only")
     else:
         say(*confusion_lines(result, names))
+
+
+def _answered(
+    rejection: Rejection, model: Model, inputs: NDArray[np.generic], labels: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Return the share of inputs that are answered, the accuracy on those, and why the others are not."""
+    probabilities = model.predict_proba(inputs)
+    why = np.array(rejection.why(probabilities.max(axis=1), inputs))
+    answered = why == ""
+    right = (probabilities.argmax(axis=1) == labels)[answered]
+    return {
+        "answered": float(answered.mean()),
+        "answered_accuracy": float(right.mean()) if len(right) else None,
+        "unsure": {reason: int((why == reason).sum()) for reason in REASONS},
+    }
 
 
 def trained_on(path: str, model: Model, others: str = "") -> str:

@@ -68,6 +68,7 @@ def command(
 
     told: dict[str, Any] = {}
     model = load(model_path)
+    loses_distance = "familiarity" in model.header and (int8 or target in ("c", "onnx"))
     if (Path(out) / f"{name}.npz").exists() and (Path(out) / f"{name}.npz").samefile(model_path):
         raise UsageError(f"{out} is where MODEL itself lies: choose another folder, or another --name")
     reading = reader_arguments(options)
@@ -85,6 +86,8 @@ def command(
             raise UsageError("--max-loss nan is no number of points")
         model, told = _quantised(model_path, model, dataset, data_dir, options, limit)
     written = export(model, target, out, name, force, reject=reject)
+    if loses_distance:
+        say("unfamiliar inputs are not told by what is written: the model's distance is left out", err=True)
     if as_json:
         files = {path.name: path.stat().st_size for path in written}
         print_json({"target": target, "out": out, "files": files, **told})

@@ -17,6 +17,7 @@ from genreg_np.cli.inputs import Taking, files_in, read_file, read_stdin
 from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.reading import range_option
 from genreg_np.cli.terminal import say, say_error
+from genreg_np.cli.unsure import Rejection, answer_option, words
 from genreg_np.data.fitting import FITS
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
@@ -39,6 +40,7 @@ is 1. Folders in folders are entered; hidden ones and files of other kinds are p
     "  genreg-np infer model.npz seven.png --top 3\n"
     "  genreg-np infer model.npz seven.jpg --resize --invert       (a photograph of a digit on paper)\n"
     "  genreg-np infer model.npz photos/ --json\n"
+    "  genreg-np infer model.npz photos/ --reject 0.9           (say so where it is unsure)\n"
     "  genreg-np infer model.npz t10k-images-idx3-ubyte.gz\n"
     "  cat seven.png | genreg-np infer model.npz",
 )
@@ -59,11 +61,15 @@ is 1. Folders in folders are entered; hidden ones and files of other kinds are p
 @click.option("--invert", is_flag=True, help="Swap black and white (for dark ink on light paper).")
 @click.option("--as-is", is_flag=True, help="Take images that look inverted as they are.")
 @range_option
+@answer_option
 @click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one line of JSON: a list of {file, class, probability, top}."
 )
-def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_json: bool, **taking: Any) -> int:
+def command(
+    model_path: str, paths: tuple[str, ...], top: int, reject: float | None, backend: str, as_json: bool,
+    **taking: Any,
+) -> int:  # fmt: skip
     """Print what a model answers to each input."""
     model = load_model(model_path, backend)
     if not paths and sys.stdin.isatty():
@@ -82,10 +88,10 @@ def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_
             say_error(error)
             return []
 
-    how = Taking(**taking)
+    how, rejection = Taking(**taking), Rejection.of(model, model_path, reject)
     _say_centring(how, model, model_path)
     files = [file for path in paths for file in attempt(files_in, Path(path))] if paths else [None]
-    results = [result for file in files for result in attempt(_predict_file, file, model, top, how)]
+    results = [result for file in files for result in attempt(_predict_file, file, model, top, how, rejection)]
     if results:
         how.check_range_used()
     if as_json:
@@ -95,10 +101,12 @@ def command(model_path: str, paths: tuple[str, ...], top: int, backend: str, as_
     return 1 if faults else 0
 
 
-def _predict_file(path: Path | None, model: infer.Model, top: int, how: Taking) -> list[dict[str, Any]]:
+def _predict_file(
+    path: Path | None, model: infer.Model, top: int, how: Taking, rejection: Rejection | None
+) -> list[dict[str, Any]]:
     """Return the predictions for all inputs of one file, or of stdin."""
     inputs = read_stdin(model, how) if path is None else read_file(path, model, how)
-    return [_predict(name, one, model, top) for name, one in inputs]
+    return [_predict(name, one, model, top, rejection) for name, one in inputs]
 
 
 def _say_centring(how: Taking, model: infer.Model, path: str) -> None:
@@ -121,7 +129,7 @@ def _print_lines(results: list[dict[str, Any]]) -> None:
             [f"{value:g}" for value in values]
             + [f"{short_name(entry['class'])} {percent(entry['probability'])}" for entry in best]
         )
-        say(f"{result['file']:<{width}}  {answer}")
+        say(f"{result['file']:<{width}}  {words(result) if result.get('reason') else answer}")
 
 
 def load_model(path: str, backend: str) -> infer.Model:
@@ -135,7 +143,9 @@ def load_model(path: str, backend: str) -> infer.Model:
     return infer.load(path)
 
 
-def _predict(name: str, one: NDArray[np.generic], model: infer.Model, top: int) -> dict[str, Any]:
+def _predict(
+    name: str, one: NDArray[np.generic], model: infer.Model, top: int, rejection: Rejection | None
+) -> dict[str, Any]:
     try:
         if not model.class_names:
             values = model.outputs(one)[0]
@@ -143,7 +153,8 @@ def _predict(name: str, one: NDArray[np.generic], model: infer.Model, top: int) 
                 raise infer.ModelError(infer.BEYOND)
             return {"file": name, "values": [float(value) for value in values]}
         best = model.top(one, top)[0]
+        unsure = rejection.entry(best[0][1], one) if rejection else {}
     except infer.ModelError as error:
         raise DataError(f"{name}: {error}") from None
     entries = [{"class": label, "probability": probability} for label, probability in best]
-    return {"file": name, **entries[0], "top": entries}
+    return {"file": name, **entries[0], "top": entries, **unsure}

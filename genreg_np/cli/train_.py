@@ -66,6 +66,8 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 @click.option("--device", type=click.IntRange(min=0), help="Which GPU the cupy backend uses.")
 @click.option("--threads", type=int, help="How many threads; by default all.")
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
+@click.option("--familiarity", is_flag=True, default=None, help="Let the model tell unfamiliar inputs.")
+@click.option("--no-familiarity", "familiarity", flag_value=False, default=None, type=bool, hidden=True)  # saves lines
 @click.option("--init", "init_model", type=click.Path(), help="Start from a model; populations, from mutants of it.")
 @click.option("--out", type=click.Path(), help="The run folder.  [default: runs/DATASET-PRESET-SEED]")
 @click.option("--resume", "resume_run", type=click.Path(), help="Go on with a run.")
@@ -103,7 +105,7 @@ def command(stopping: Stopping, /, **options: Any) -> int:
             progress.say(line)
         return INTERRUPTED
     if not options["as_json"]:
-        _report(result, started, progress)
+        _report(result, started, progress, bool(options["familiarity"]))
     return 0
 
 
@@ -119,7 +121,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     for name, example in (("hidden", "64"), ("network", '"conv 8 5 / max 4 / dense 10"')):
         if options[name] is not None and not options[name].strip():
             raise UsageError(f"--{name} is empty: write layers, such as {example}, or leave it out")
-    named = ("dataset", "strategy", "hidden", "network", "generations", "target", "seed")
+    named = ("dataset", "strategy", "hidden", "network", "generations", "target", "familiarity", "seed")
     given = given_settings(options, named)
     budget = _seconds(options["budget"])
     _, config = early_config(given, options["preset"], str(given.get("dataset", "auto")))
@@ -132,7 +134,8 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         settings = merged(read_preset(preset), settings)
         if settings["strategy"] == "node-perturbation" and is_image_folder(source) and _are_large(dataset):
             progress.say("preset fast is usually better for photographs: --preset fast")
-    config = TrainConfig.from_dict(settings | {"dataset": source}, GIVEN)
+    settings = {"familiarity": is_image_folder(source)} | settings | {"dataset": source}
+    config = TrainConfig.from_dict(settings, GIVEN)
     initial = load(options["init_model"]) if options["init_model"] else None
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
     progress.say(f"  {strategy_class(config.strategy).summary}")
@@ -189,10 +192,8 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
         run = shlex.quote(options["resume_run"])
         raise UsageError(f"{run} is a run of genreg-np mixed --paper: go on with it by genreg-np mixed --resume {run}")
     changes = dict(parse_assignment(text) for text in options["assignments"])
-    if options["target"] is not None:
-        changes["target"] = options["target"]
-    if options["generations"] is not None:
-        changes["generations"] = options["generations"]
+    changeable = ("target", "generations", "familiarity")
+    changes |= {name: options[name] for name in changeable if options[name] is not None}
     return resume(
         options["resume_run"],
         changes=changes,
@@ -225,7 +226,7 @@ def to_json(result: Result | None, started: Started) -> dict[str, Any]:
     }
 
 
-def _report(result: Result, started: Started, progress: Progress) -> None:
+def _report(result: Result, started: Started, progress: Progress, unfamiliar_asked: bool) -> None:
     """Print what the run came to, and the command to try next."""
     assert result.model is not None
     model_path = folder_of(result) / "model.npz"
@@ -247,6 +248,8 @@ def _report(result: Result, started: Started, progress: Progress) -> None:
         for line in per_class_lines(chosen, names):
             progress.say(line)
     progress.say(f"{result.generations} generations, {duration(result.seconds)}")
+    if unfamiliar_asked and "familiarity" not in result.model.header:
+        progress.say("the data are too few or too alike to tell unfamiliar inputs by: the model cannot")
     progress.say(f"model {model_path}")
     for line in next_lines(model_path, started.origin):
         progress.say(line)

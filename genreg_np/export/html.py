@@ -24,6 +24,7 @@ from genreg_np.data.fitting import CROP, remembered
 from genreg_np.errors import UsageError
 from genreg_np.export import kinds_of
 from genreg_np.export.facts import facts
+from genreg_np.infer_familiarity import Familiarity
 from genreg_np.model import Model
 
 SUMMARY = "one page for any browser: draw, photograph or enter an input, and see the answer; no network"
@@ -59,11 +60,15 @@ TAKES = frozenset(file.stem for file in (PAGE / "layers").glob("*.js")).differen
 PICTURES = ["averages.js", "chosen.js"]  # what pages that take pictures share
 PHOTOGRAPH = [*PICTURES, "colours.js", "photograph.js"]
 UNSURE = "where the largest probability (softmax of the outputs) is below {:g} %"
+UNFAMILIAR = ", or the input is like nothing the network was trained on"
+FAMILIARITY = tuple(f"familiarity.{part}" for part in ("projection", "scale", "shift", "prototypes"))
 NUMBERS = ("float32", "int8", "int32")  # types of a layer's arrays
 
 
 def files(model: Model, name: str, *, reject: float | None = None) -> dict[str, bytes]:
     """Return NAME.html, which calls an answer unsure where its probability is below `reject`.
+
+    With `reject` a model that can tell unfamiliar inputs is unsure of those, too.
 
     Raises
     ------
@@ -77,9 +82,10 @@ def page(model: Model, reject: float | None = None) -> str:
     """Return the page as text."""
     weights = layer_arrays(model)
     known = facts(model, sum(array.nbytes for array in weights.values()))
+    familiar = reject is not None and "familiarity" in model.header
     if reject is not None:
         reject = _checked_threshold(reject, model)
-        known.append(("Unsure", UNSURE.format(100 * reject)))
+        known.append(("Unsure", UNSURE.format(100 * reject) + (UNFAMILIAR if familiar else "")))
     described: dict[str, Any] = {
         "class_names": model.class_names,
         "output_count": model.output_count,
@@ -89,6 +95,10 @@ def page(model: Model, reject: float | None = None) -> str:
         "facts": known,
         "reject": reject or 0,
     }
+    if familiar:
+        Familiarity(model)  # refuses a malformed one
+        described["familiarity"] = {key: model.header["familiarity"][key] for key in ("layer", "limit")}
+        described["arrays"] |= {name: _packed(model.arrays[name]) for name in FAMILIARITY}
     asked = asked_for(model)
     if asked == "drawing":
         asking, answering, scripts = _drawing(model, described)
@@ -104,7 +114,8 @@ def page(model: Model, reject: float | None = None) -> str:
         answering += _read("parts/headline.html")
     if answering:
         answering = f'<div class="top">\n{answering}</div>'
-    script = "\n".join(["\n'use strict';\n", *map(_read, ["network.js", *layer_files(model), "answer.js", *scripts])])
+    answers = ["answer.js", "familiarity.js"] if familiar else ["answer.js"]
+    script = "\n".join(["\n'use strict';\n", *map(_read, ["network.js", *layer_files(model), *answers, *scripts])])
     style = "\n" + _read("page.css") + (_read("photograph.css") if asked == "photograph" else "")
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
     return _filled(

@@ -1,7 +1,7 @@
 """Target `python`: infer.py, the model and ten lines that use them; runs with NumPy alone, Python 3.9 or newer.
 
-The runtime is infer.py and the files in its ELSEWHERE. What is written is one: infer.py, with those at its
-end that the model's layers need.
+The runtime is infer.py, the files in its ELSEWHERE, and infer_familiarity.py. What is written is one: infer.py, with
+those at its end that the model needs.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def files(model: Model, name: str) -> dict[str, bytes]:
 def runtime(model: Model) -> str:
     """Return the source of a single file that runs the model: infer.py, and what the model needs besides."""
     needed = needs(kind for _, kind in kinds_of(model.header["network"]["layers"]))
-    return joined([file for file in FILES if file in needed])
+    familiarity = ["infer_familiarity"] if "familiarity" in model.header else []
+    return joined([*(file for file in FILES if file in needed), *familiarity])
 
 
 def needs(kinds: Iterable[str]) -> set[str]:

@@ -65,6 +65,7 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
     -------
     Model
         What it was made from is in its `training.int8`: the SHA-256 of the model's file, and how many inputs.
+        It cannot tell unfamiliar inputs.
 
     Raises
     ------
@@ -93,6 +94,7 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
             found = [first, *_stack(learned, step, ends=True)[0]]
     layers, arrays = written(found)
     header = model.header | {"network": {"input_shape": list(model.input_shape), "layers": layers}}
+    header.pop("familiarity", None)  # its distance is one of floats
     origin = {"from": hashlib.sha256(model.pack()).hexdigest(), "inputs": len(features)}
     try:
         return Model(header | {"training": model.training | {"int8": origin}}, arrays)

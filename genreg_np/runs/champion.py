@@ -58,7 +58,7 @@ def training_of(
         "genome": genome,
         "generations": generation,
         "seed": config.seed,
-        "config": config.to_dict() | {"dataset": display_name(config.dataset, dataset)},
+        "config": config.determining() | {"dataset": display_name(config.dataset, dataset)},
         **background(dataset),
         "changes": list(changes),
         "accuracies": {split: found for split, found in accuracies.items() if found and split not in spent},

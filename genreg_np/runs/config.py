@@ -53,6 +53,7 @@ class TrainConfig(Settings):
     champion: str = option(
         "auto", "which genome is saved: auto decides on validation", choices=("auto", "best", "consensus")
     )
+    familiarity: bool = option(False, "save what it takes to tell inputs unlike those trained on")
     options: Any = None  # the strategy's frozen dataclass
 
     def __post_init__(self) -> None:
@@ -153,6 +154,10 @@ class TrainConfig(Settings):
         values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "options"}
         values |= dataclasses.asdict(self.options)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def determining(self) -> dict[str, Any]:
+        """Return `to_dict` without `familiarity`, which adds to a model, says so there, and changes no weight."""
+        return {name: value for name, value in self.to_dict().items() if name != "familiarity"}
 
     def replace(self, **changes: Any) -> TrainConfig:
         """Return a copy with some settings changed."""

@@ -73,12 +73,16 @@ class Looks:
 
     def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[np.int64]:
         """Return the predicted classes (N,) of a genome (D,), the same for any number of threads."""
+        classes: NDArray[np.int64] = self._backend.logits(self._network, genes, self.features(split)).argmax(axis=1)
+        return classes
+
+    def features(self, split: str) -> Any:
+        """Return what the first learning layer sees of a split, (N, I), where the backend computes."""
         if split not in self._features:
             dataset = self._known()
             features = self._backend.features(self._network, dataset.split(split).inputs, dataset.input_range)
             self._features[split] = self._backend.to_device(features)
-        classes: NDArray[np.int64] = self._backend.logits(self._network, genes, self._features[split]).argmax(axis=1)
-        return classes
+        return self._features[split]
 
     def accuracy(self, genes: NDArray[np.float32], split: str) -> float:
         """Return the fraction that a genome (D,) predicts right."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
@@ -22,6 +23,7 @@ from genreg_np.runs.checkpoint import SavedRun, pack_checkpoint
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.direction import Direction
 from genreg_np.runs.evaluation import Looks
+from genreg_np.runs.familiarity import sample_of, with_familiarity
 from genreg_np.runs.start import backend_of, check_kinds, check_memory, check_start, outputs_named, pose, works_for
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.strategies.base import AnyPopulationStrategy, State
@@ -244,7 +246,16 @@ class Generations:
         """Return a champion of a run on a dataset with all that determined it; see champion.training_of."""
         assert self.dataset is not None
         training = training_of(self.config, self.dataset, self.generation, genome, accuracies, self.changes)
-        return self.model_of(self.champion_genes()[genome], training)
+        model = self.model_of(self.champion_genes()[genome], training)
+        return self._familiar(model, self.dataset) if self.config.familiarity else model
+
+    def _familiar(self, model: Model, dataset: Dataset) -> Model:
+        """Return a model that can tell inputs unlike those it was trained on."""
+        network, part = self.network.finished, dataset.train
+        chosen = sample_of(part.labels, math.prod(network.feature_shape))
+        seen = self.backend.features(network, part.inputs[chosen], dataset.input_range)
+        validation = self.backend.to_host(self._looks.features("validation"))
+        return with_familiarity(model, seen, part.labels[chosen], validation, len(network.fixed))
 
     def pack(self) -> bytes:
         """Return a checkpoint's bytes."""

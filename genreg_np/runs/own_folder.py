@@ -142,7 +142,7 @@ class OwnFolder:
     def _model(self, best: BestEver) -> Model:
         """Return the best ever with everything that determined it, and nothing else: equal runs give equal bytes."""
         evolution = self._evolution
-        config = evolution.config.to_dict()
+        config = evolution.config.determining()
         del config["dataset"]  # the function decides what is learned from; a path does not belong into a model
         config["fitness"] = "custom"
         training = {
