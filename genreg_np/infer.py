@@ -50,7 +50,7 @@ WEIGHTED = ("dense", *LEARNED, *INT8[1:])
 PLAIN = ("activation", "pooling", "adaptive-pooling", "upsample", "minibatch-deviation")
 ELSEWHERE = {  # which file has which kinds of layers, where this one has not
     **dict.fromkeys(("standardise", "project", "branches", *LEARNED, *PLAIN), "infer_layers"),
-    **dict.fromkeys(("levels", "deskew", "detectors", "responses", "statistics"), "infer_images"),
+    **dict.fromkeys(("levels", "deskew", "detectors", "deviations", "responses", "statistics"), "infer_images"),
     **dict.fromkeys(INT8, "infer_int8"),
 }
 NPY_HEADER = re.compile(  # what NumPy writes, and what others write after it; NumPy's own parser reads much more

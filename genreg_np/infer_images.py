@@ -1,7 +1,7 @@
 """Fixed layers of images: for a model that has some, this file lies beside infer.py, or is joined to its end.
 
-    levels        floor(255 x + 1/2)       deskew, detectors       exact in whole numbers 0 .. 255, the levels
-                                           responses, statistics   of levels, in float32
+    levels        floor(255 x + 1/2)       deskew, detectors, deviations   exact in whole numbers 0 .. 255, the levels
+                                           responses, statistics           of levels, in float32
 
 They come before those that learn, and never change in training. What they compute is defined here: exporters,
 backends and kernels are held to it. infer.py looks for this file when it reads a model that needs it.
@@ -100,20 +100,25 @@ def deskew(
 def _detectors(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
     shape = tuple(whole_number(extent) for extent in entry_of(layer, "shape", list))
     size, margin, window, stride = (whole_number(layer[key]) for key in ("size", "margin", "window", "stride"))
-    filters = array_of(arrays, f"{where}.filters", (whole_number(layer["filters"]), size, size), np.int8)
+    count, depth = whole_number(layer["filters"]), whole_number(layer.get("depth", 1))
+    extents = (count, depth, size, size) if "depth" in layer else (count, size, size)
+    filters = array_of(arrays, f"{where}.filters", extents, np.int8)
     gain, signed = layer["gain"], layer["signed"]
-    if len(shape) != 3 or min(*shape, len(filters), size, window, stride) < 1 or not 0 <= margin < size:
+    if len(shape) != 3 or min(*shape, count, depth, size, window, stride) < 1 or not 0 <= margin < size:
         raise ModelError(f"{name} has impossible extents")
+    if shape[0] % depth:
+        raise ModelError(f"{name} has filters of {depth} channels, but its images have {shape[0]}")
     grid = [(extent + 2 * margin - size + 1 - window) // stride + 1 for extent in shape[1:]]
     if min(grid) < 1 or window > MOST_WINDOW:
         raise ModelError(f"{name} pools {window} x {window} responses: more than there are, or than {MOST_WINDOW}")
     if type(gain) is not float or not 0 < gain < 1e9 or type(signed) is not bool:
         raise ModelError(f"{name} has an impossible gain or sign")
-    if LEVEL * max(np.maximum(filters, 0).sum((1, 2)).max(), -np.minimum(filters, 0).sum((1, 2)).min()) > MOST_RESPONSE:
+    taps = filters.reshape(count, -1)
+    if LEVEL * max(np.maximum(taps, 0).sum(1).max(), -np.minimum(taps, 0).sum(1).min()) > MOST_RESPONSE:
         raise ModelError(f"{name} has filters whose responses are beyond 16 bits")
-    outputs = shape[0] * len(filters) * (1 + signed) * math.prod(grid)
+    outputs = shape[0] // depth * count * (1 + signed) * math.prod(grid)
     tall, wide = (extent + 2 * margin - size + 1 for extent in shape[1:])
-    room = 4 * shape[0] * tall * wide * (size * size + 2 * len(filters))
+    room = 4 * shape[0] * tall * wide * (size * size + 2 * count)
     settings = (shape, filters, margin, window, stride, signed, gain)
     windows = 4 * (grid[0] * tall + grid[1] * wide)
     return math.prod(shape), outputs, in_pieces(lambda x: detect(x, *settings), room, name, windows)
@@ -131,35 +136,37 @@ def detect(
 ) -> np.ndarray:
     """Slide filters over images and pool what they answer; levels to levels, exact whole numbers in float32.
 
-        response r(y, x) = sum over the filter of filter(i, j) * image(y + i - margin, x + j - margin)
+        response r(y, x) = sum over the filter of filter(d, i, j) * image(d, y + i - margin, x + j - margin)
         output = min(255, floor(gain * sqrt(sum over a window of max(r, 0)))), and the same of max(-r, 0) if signed;
                  of |r| otherwise
 
     Parameters
     ----------
     levels : (n, C * H * W) float32
-        C images each of H x W = shape[1:] pixels; every filter sees every image.
-    filters : (F, size, size) int8
+        C channels each of H x W = shape[1:] pixels, D of them an image; every filter sees every image.
+    filters : (F, size, size) or (F, D, size, size) int8
+        Of one channel, or of D at once.
 
     Returns
     -------
-    (n, C * F * signs * rows * columns) float32
+    (n, C / D * F * signs * rows * columns) float32
     """
-    count, (height, width) = len(levels) * shape[0], shape[1:]
-    images, size = levels.reshape(count, height, width), filters.shape[1]
+    size, depth = filters.shape[-1], math.prod(filters.shape[1:-2])
+    (height, width), count = shape[1:], len(levels) * shape[0] // depth
     tall, wide = height + 2 * margin - size + 1, width + 2 * margin - size + 1
     rows, columns = (_windows(extent, window, stride) for extent in (tall, wide))
     taps = filters.reshape(len(filters), -1).T.astype(np.float32)
-    padded = np.pad(images, ((0, 0), (margin, margin), (margin, margin)))
-    patches = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(1, 2))
-    response = (patches.reshape(-1, size * size) @ taps).reshape(count, tall, wide * len(filters))
+    images = levels.reshape(count, depth, height, width)
+    padded = np.pad(images, ((0, 0), (0, 0), (margin, margin), (margin, margin)))
+    patches = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(2, 3)).transpose(0, 2, 3, 1, 4, 5)
+    response = (patches.reshape(-1, depth * size * size) @ taps).reshape(count, tall, wide * len(filters))
     pooled = np.empty((count, len(filters), 1 + signed, len(rows), len(columns)), np.float32)
     for sign, half in enumerate((response, -response) if signed else (np.abs(response),)):
         strips = (rows @ np.maximum(half, 0)).reshape(count * len(rows), wide, len(filters))
         sums = (columns @ strips).reshape(count, len(rows), len(columns), len(filters))
         pooled[:, :, sign] = sums.transpose(0, 3, 1, 2)
     found = np.minimum(np.floor(np.float32(gain) * np.sqrt(pooled)), np.float32(LEVEL))
-    return found.reshape(len(levels), shape[0] * math.prod(pooled.shape[1:]))
+    return found.reshape(len(levels), shape[0] // depth * math.prod(pooled.shape[1:]))
 
 
 def _windows(extent: int, window: int, stride: int) -> np.ndarray:
@@ -276,10 +283,17 @@ def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.concatenate([part.reshape(len(images), math.prod(part.shape[1:])) for part in found], axis=1)
 
 
+def _deviations(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    inputs = whole_number(layer["inputs"])
+    middle = array_of(arrays, f"{where}.middle", (inputs,), np.uint8).astype(np.float32)
+    return inputs, 2 * inputs, lambda x: np.concatenate([x, np.abs(x - middle)], axis=1)
+
+
 LAYERS |= {
     "levels": _levels,
     "deskew": _deskew,
     "detectors": _detectors,
+    "deviations": _deviations,
     "responses": _responses,
     "statistics": _statistics,
 }

@@ -19,7 +19,7 @@ from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.fitness import GENOME_SCORES, Score
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.layers.groups import Gene
-from genreg_np.layers.images import Deskew, Detectors, FixedLayer, Int8, Standardise, quantised
+from genreg_np.layers.images import Deskew, Detectors, Deviations, FixedLayer, Int8, Standardise, quantised
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network
 from genreg_np.streams import Purpose, Stream, unit_floats
@@ -117,12 +117,14 @@ def image_disagreements(backend: Backend) -> list[str]:
     upright = Deskew(shape)
     first = Detectors((1, *shape), _filters(stream, 4, 5, 0), 2, 4, 3, True, 0.7)
     second = Detectors((8, *first.grid), _filters(stream, 3, 3, 1), 1, 2, 1, False, 0.9)
+    colours = Detectors((3, 11, 3), _filters(stream, 4, 3, 2, 3), 1, 2, 1, True, 0.8)
     warps = 1 + 0.1 * stream.normals(Purpose.WARPS, 0, 0, 6 * IMAGES).reshape(IMAGES, 6)
     reference, wrong = NumpyBackend(), []
     stacks: dict[str, tuple[FixedLayer, ...]] = {
         "deskew": (upright,),
         "detectors": (first,),
         "detectors of two stages": (upright, first, second),
+        "detectors of three channels at once": (colours, Deviations(np.arange(colours.outputs).astype(np.uint8))),
     }
     for name, stack in stacks.items():
         for moved in (None, warps) if stack[0] is upright else (None,):
@@ -134,8 +136,9 @@ def image_disagreements(backend: Backend) -> list[str]:
     return wrong
 
 
-def _filters(stream: Stream, count: int, size: int, number: int) -> Int8:
-    return quantised(stream.normals(Purpose.FILTERS, number, 0, count * size * size).reshape(count, size, size))
+def _filters(stream: Stream, count: int, size: int, number: int, depth: int = 0) -> Int8:
+    extents = (count, depth, size, size) if depth else (count, size, size)
+    return quantised(stream.normals(Purpose.FILTERS, number, 0, math.prod(extents)).reshape(extents))
 
 
 def _same_bits(first: np.ndarray, second: np.ndarray) -> bool:

@@ -37,6 +37,7 @@ REGISTRY = {
     "levels": "genreg_np.layers.images:Levels",
     "deskew": "genreg_np.layers.images:Deskew",
     "detectors": "genreg_np.layers.images:Detectors",
+    "deviations": "genreg_np.layers.images:Deviations",
     "branches": "genreg_np.layers.images:Branches",
     "responses": "genreg_np.layers.images:Responses",
     "statistics": "genreg_np.layers.images:Statistics",

@@ -4,7 +4,8 @@ Each is described here and computed by infer_images.py or infer_layers.py, the o
 
     Levels        (I,) 0 .. 1       -> (I,) levels: whole numbers 0 .. 255
     Deskew        (H, W) levels     -> (H, W) levels, sheared upright and centred
-    Detectors     (C, H, W) levels  -> (C, F, signs, rows, columns) levels
+    Detectors     (C, H, W) levels  -> (C / D, F, signs, rows, columns) levels
+    Deviations    (I,) levels       -> (2 I,) levels: they, and how far each is from its middle
     Branches      (I,)              -> the outputs of several stacks of layers, end to end
     Responses     (H, W) levels     -> (F, pools) float32, filters with functions of their own
     Statistics    (H, W) levels     -> float32: means of cells and profiles, directions of slopes
@@ -150,11 +151,11 @@ class Deskew(FixedLayer):
 
 @dataclass(frozen=True)
 class Detectors(FixedLayer):
-    """Filters slid over every channel, rectified, pooled, square-rooted (infer_images.detect)."""
+    """Filters slid over every channel, or over D at once, rectified, pooled, square-rooted (infer_images.detect)."""
 
     kind: ClassVar[str] = "detectors"
     shape: tuple[int, int, int]  # C, H, W
-    filters: Int8 = field(compare=False, repr=False)  # (F, size, size)
+    filters: Int8 = field(compare=False, repr=False)  # (F, size, size), or (F, D, size, size)
     margin: int  # dark pixels put around each image
     window: int  # pixels of a pool, each way
     stride: int  # pixels from one pool to the next
@@ -177,11 +178,17 @@ class Detectors(FixedLayer):
             "stride": self.stride,
             "signed": self.signed,
             "gain": self.gain,
+            **({"depth": self.depth} if self.filters.ndim == 4 else {}),
         }
 
     def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
         """Return the filters."""
         return {"filters": self.filters}
+
+    @property
+    def depth(self) -> int:
+        """How many channels a filter sees at once, D."""
+        return math.prod(self.filters.shape[1:-2])
 
     @property
     def whole(self) -> bool:
@@ -196,14 +203,50 @@ class Detectors(FixedLayer):
 
     @property
     def maps(self) -> int:
-        """Maps that come out: C * F * signs."""
-        return self.shape[0] * len(self.filters) * (1 + self.signed)
+        """Maps that come out: C / D * F * signs."""
+        return self.shape[0] // self.depth * len(self.filters) * (1 + self.signed)
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Detectors:
         """Return the layer that a model file describes."""
         settings = {name: described[name] for name in ("margin", "window", "stride", "signed", "gain")}
         return cls(tuple(described["shape"]), arrays[f"{where}.filters"].astype(np.int8), **settings)
+
+
+@dataclass(frozen=True)
+class Deviations(FixedLayer):
+    """x and |x - middle|: a head on both can tell what is far from the middle on either side."""
+
+    kind: ClassVar[str] = "deviations"
+    middle: UInt8 = field(compare=False, repr=False)  # (I,)
+
+    @classmethod
+    def example(cls) -> tuple[Deviations, tuple[int, ...]]:
+        """Return one of six numbers."""
+        return cls(np.arange(6, dtype=np.uint8)), (6,)
+
+    @classmethod
+    def fit(cls, levels: UInt8) -> Deviations:
+        """Take the means of levels (N, I), rounded."""
+        return cls(np.rint(levels.mean(axis=0, dtype=np.float64)).astype(np.uint8))
+
+    def header(self) -> dict[str, Any]:
+        """Return the layer as the model file's header describes it."""
+        return {"inputs": len(self.middle)}
+
+    def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
+        """Return the middle."""
+        return {"middle": self.middle}
+
+    @property
+    def whole(self) -> bool:
+        """Whether levels come out."""
+        return True
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Deviations:
+        """Return the layer that a model file describes."""
+        return cls(arrays[f"{where}.middle"].astype(np.uint8))
 
 
 @dataclass(frozen=True)
@@ -374,10 +417,15 @@ class Project(FixedLayer):
         return cls(arrays[f"{where}.matrix"].astype(np.float32))
 
 
-def quantised(taps: NDArray[np.float64]) -> Int8:
-    """Return filters (F, size, size) with zero mean, scaled and cut to whole numbers; a flat filter becomes zero."""
-    centred = taps - taps.mean(axis=(1, 2), keepdims=True)
-    sums = np.maximum(centred, 0).sum(axis=(1, 2), keepdims=True)
-    scaled = np.divide(TAP_SUM * centred, sums, out=np.zeros_like(centred), where=sums > 1e-9)
-    whole: Int8 = np.clip(np.trunc(scaled), -127, 127).astype(np.int8)
-    return whole
+def quantised(taps: NDArray[np.float64], centred: bool = True) -> Int8:
+    """Return filters (F, ..., size, size) scaled and cut to whole numbers, of mean zero first if `centred`.
+
+    A flat filter then becomes zero.
+    """
+    rows = taps.reshape(len(taps), -1)
+    if centred:
+        rows = rows - rows.mean(axis=1, keepdims=True)
+    sums = np.maximum(rows, 0).sum(axis=1), np.maximum(-rows, 0).sum(axis=1)
+    most = (sums[0] if centred else np.maximum(*sums))[:, None]
+    scaled = np.divide(TAP_SUM * rows, most, out=np.zeros_like(rows), where=most > 1e-9)
+    return np.clip(np.trunc(scaled), -127, 127).astype(np.int8).reshape(taps.shape)

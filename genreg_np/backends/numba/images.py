@@ -49,10 +49,11 @@ def _apply(layers: Sequence[FixedLayer], levels: UInt8, warps: Warps, share_out:
 
 
 def _detect(layer: Detectors, levels: UInt8, share_out: ShareOut) -> UInt8:
-    count, _, size = layer.filters.shape
-    taps = np.zeros((count, -(-size * size // kernels.TAPS) * kernels.TAPS), np.int16)
-    taps[:, : size * size] = layer.filters.reshape(count, -1)
-    images, signs, grid = levels.reshape(-1, *layer.shape[1:]), 1 + layer.signed, layer.grid
+    filters, size = layer.filters.reshape(len(layer.filters), -1), layer.filters.shape[-1]
+    count, width = filters.shape
+    taps = np.zeros((count, -(-width // kernels.TAPS) * kernels.TAPS), np.int16)
+    taps[:, :width] = filters
+    images, signs, grid = levels.reshape(-1, layer.depth, *layer.shape[1:]), 1 + layer.signed, layer.grid
     found = np.empty((len(images), count * signs * grid[0] * grid[1]), np.uint8)
     shape = (size, layer.margin, layer.window, layer.stride, signs, grid)
     blocks = -(-len(images) // kernels.LANES)

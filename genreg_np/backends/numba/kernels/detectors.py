@@ -4,7 +4,7 @@ A block of LANES images lies interleaved, pixel by pixel, so that every loop run
 filters and pools are: response, rectifying, pooling and the square root are all vector code. Responses fit in 16 bits
 by the bound of infer_images._detectors; sums on the way there may wrap, which subtracts out again.
 
-Shapes: M images of H x W pixels, F filters, L lanes.
+Shapes: M images of D channels of H x W pixels, F filters, L lanes.
 """
 
 # mypy: disable-error-code="no-untyped-def, assignment"
@@ -99,13 +99,14 @@ def deskew_images(deskewed, images, centred, warps, first, last):
 
 @part()
 def interleave(block, images, margin):
-    """Fill block (H + 2 margin, W + 2 margin, L) int16 with at most L images (n, H, W), dark around and beyond."""
+    """Fill block (D, H + 2 margin, W + 2 margin, L) int16 with at most L images (n, D, H, W), dark around."""
     block[:] = 0
-    for row in range(images.shape[1]):
-        for column in range(images.shape[2]):
-            pixel = block[row + margin, column + margin]
-            for lane in range(len(images)):
-                pixel[lane] = images[lane, row, column]
+    for channel in range(images.shape[1]):
+        for row in range(images.shape[2]):
+            for column in range(images.shape[3]):
+                pixel = block[channel, row + margin, column + margin]
+                for lane in range(len(images)):
+                    pixel[lane] = images[lane, channel, row, column]
 
 
 @part()
@@ -143,9 +144,9 @@ def pool_row(strip, response, window, stride, signed):
 
 @part()
 def detect_block(pooled, block, places, weights, response, strip, window, stride):
-    """Fill pooled (signs, rows, columns, L) int32 with one filter's sums over a block (H, W, L)."""
+    """Fill pooled (signs, rows, columns, L) int32 with one filter's sums over a block (D, H, W, L)."""
     signs, rows = pooled.shape[:2]
-    pixels, wide = block.reshape(block.size), block.shape[1] * LANES
+    pixels, wide = block.reshape(block.size), block.shape[2] * LANES
     pooled[:] = 0
     for y in range((rows - 1) * stride + window):
         for tap in range(0, len(places), TAPS):
@@ -173,19 +174,21 @@ def write_levels(levels, pooled, gain):
 
 @kernel()
 def detect_images(levels, images, taps, size, margin, window, stride, signs, grid, gain, first, last):
-    """Fill levels (M, F * signs * rows * columns) uint8 from images (M, H, W) uint8.
+    """Fill levels (M, F * signs * rows * columns) uint8 from images (M, D, H, W) uint8.
 
-    taps (F, n) int16 are the filters, row by row, with zeros after size * size; grid is (rows, columns) of pools.
+    taps (F, n) int16 are the filters, channel by channel, row by row, with zeros after D * size * size; grid is (rows,
+    columns) of pools.
     """
-    count, height, width = images.shape
+    count, depth, height, width = images.shape
     high, wide = height + 2 * margin, width + 2 * margin
     places = np.zeros(taps.shape[1], np.int64)
-    for tap in range(size * size):
-        places[tap] = LANES * (tap // size * wide + tap % size)
+    for tap in range(depth * size * size):
+        channel, row, column = tap // (size * size), tap // size % size, tap % size
+        places[tap] = LANES * ((channel * high + row) * wide + column)
     features = signs * grid[0] * grid[1]
     for number in range(first, last):
         start, stop = number * LANES, min(count, (number + 1) * LANES)
-        block = np.empty((high, wide, LANES), np.int16)
+        block = np.empty((depth, high, wide, LANES), np.int16)
         response = np.empty((wide - size + 1) * LANES, np.int16)
         strip = np.empty((signs, grid[1], LANES), np.int32)
         pooled = np.empty((signs, grid[0], grid[1], LANES), np.int32)
