@@ -428,4 +428,5 @@ def quantised(taps: NDArray[np.float64], centred: bool = True) -> Int8:
     sums = np.maximum(rows, 0).sum(axis=1), np.maximum(-rows, 0).sum(axis=1)
     most = (sums[0] if centred else np.maximum(*sums))[:, None]
     scaled = np.divide(TAP_SUM * rows, most, out=np.zeros_like(rows), where=most > 1e-9)
-    return np.clip(np.trunc(scaled), -127, 127).astype(np.int8).reshape(taps.shape)
+    whole: Int8 = np.clip(np.trunc(scaled), -127, 127).astype(np.int8)
+    return whole.reshape(taps.shape)

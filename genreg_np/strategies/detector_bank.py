@@ -3,9 +3,10 @@
 Fixed layers of the network, made once from the seed and the training images (layers/images.py has their equations):
 
     levels      pixels as whole numbers 0 .. 255
-    deskew      images sheared upright and centred
-    detectors   filters, rectified, pooled, square-rooted: one stage, of one size or several, two stages, or both side
-                by side
+    deskew      grey images sheared upright and centred
+    detectors   filters, of all colours at once, rectified, pooled, square-rooted: one stage, of one size or several,
+                two stages, or both side by side
+    deviations  how far each answer is from its mean, beside the answers, if asked for
     standardise mean 0, deviation 1
 
 Filters are random, or learned from the images alone, or evolved (filters.py). The head, dense layers on these features,
@@ -34,7 +35,8 @@ from genreg_np.backends.images import Warps, to_levels
 from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
-from genreg_np.layers.images import Branches, Deskew, Detectors, FixedLayer, Levels, Standardise, UInt8
+from genreg_np.infer_images import MOST_WINDOW
+from genreg_np.layers.images import Branches, Deskew, Detectors, Deviations, FixedLayer, Levels, Standardise, UInt8
 from genreg_np.settings import option
 from genreg_np.strategies import filters
 from genreg_np.strategies.base import Strategy, plan_of
@@ -49,6 +51,7 @@ from genreg_np.strategies.problem import HiddenLayers, Problem, image_shape
 from genreg_np.streams import Purpose, Stream
 
 FIXED = "the network's fixed layers would change"
+SECOND = 2  # number of the second of two stages; the first is 1
 SAMPLE = 4096  # training images from which levels are scaled and features standardised
 
 
@@ -57,7 +60,7 @@ class BankOptions(NodeOptions):
     """Settings of a detector bank, beside those of its head."""
 
     filters: str = option("random", "where filters come from", choices=filters.SOURCES, fixed=FIXED)
-    deskew: bool = option(True, "shear images upright and centre them first", fixed=FIXED)
+    deskew: bool = option(True, "shear images, grey ones, upright and centre them first", fixed=FIXED)
     detectors: int = option(24, "filters of the one-stage bank (0: none)", low=0, high=1024, fixed=FIXED)
     detector_size: int = option(5, "pixels of such a filter, each way", low=1, high=15, fixed=FIXED)
     more_sizes: tuple[int, ...] = option(
@@ -65,6 +68,9 @@ class BankOptions(NodeOptions):
     )
     window: int = option(8, "responses pooled into one, each way", low=1, high=22, fixed=FIXED)
     stride: int = option(5, "responses from one pool to the next", low=1, high=22, fixed=FIXED)
+    grid: int = option(
+        0, "pools each way, half over one another, instead of window and stride (0: as they say)", low=0, fixed=FIXED
+    )
     first_detectors: int = option(
         0, "filters of the two-stage bank's first stage (0: none)", low=0, high=256, fixed=FIXED
     )
@@ -75,6 +81,9 @@ class BankOptions(NodeOptions):
     second_size: int = option(5, "pixels of such a filter, each way", low=1, high=15, fixed=FIXED)
     second_window: int = option(5, "responses pooled into one, each way", low=1, high=22, fixed=FIXED)
     second_stride: int = option(3, "responses from one pool to the next", low=1, high=22, fixed=FIXED)
+    deviations: bool = option(
+        False, "the head also sees how far each response is from its mean, on either side", fixed=FIXED
+    )
     copies: int = option(1, "versions of each training image, the first unchanged", low=1, high=100, fixed=FIXED)
     rotation: float = option(0.1, "copies are turned by at most this, in radians", low=0, high=3.2, fixed=FIXED)
     stretch: float = option(0.06, "and stretched each way by at most this fraction", low=0, high=0.9, fixed=FIXED)
@@ -122,16 +131,23 @@ class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
         Raises
         ------
         UsageError
-            For inputs that are no images, or smaller than what is laid over them; for copies without a deskew.
+            For inputs that are no images, or smaller than what is laid over them; for copies without a deskew; for a
+            deskew in colour.
         """
         if options.copies > 1 and not options.deskew:
             raise UsageError(f"copies = {options.copies} are made by the deskew: leave deskew = true, or copies = 1")
-        shape = image_shape(dataset, cls.name)
+        shape = image_shape(dataset, cls.name, colours=True)
+        if options.deskew and len(shape) == 3:
+            raise UsageError(
+                f"deskew is for grey images, but those of {dataset.name} are {shape}: take preset photos, "
+                "or deskew = false, or --color grey"
+            )
         pixels = to_levels(dataset.train.inputs, dataset.input_range)
-        upright: tuple[FixedLayer, ...] = (Deskew(shape),) if options.deskew else ()
+        upright: tuple[FixedLayer, ...] = (Deskew((shape[0], shape[1])),) if options.deskew else ()
         images = backend.levels(upright, pixels)
         sample = slice(None, None, -(-len(images) // SAMPLE))
-        bank = build_bank(options, shape, images[sample], dataset.train.labels[sample], stream, backend)
+        maps = (1, *shape)[-3:]
+        bank = build_bank(options, maps, images[sample], dataset.train.labels[sample], stream, backend)
         versions, width = options.copies * (1 + options.flip), bank[-1].outputs
         size = versions * len(images) * width
         _check(f"{versions * len(images):,} images x {width:,} features x 1 byte", size, backend)
@@ -193,13 +209,15 @@ class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
 
 def build_bank(
     options: BankOptions,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     images: UInt8,
     labels: NDArray[np.int64],
     stream: Stream,
     backend: Backend,
 ) -> tuple[FixedLayer, ...]:
-    """Make the bank that the options describe; `images` (n, H * W) are upright ones to learn from and to scale by.
+    """Make the bank that the options describe.
+
+    `images` (n, C * H * W), those of a deskew upright, are what to learn from and to scale by; `shape` is (C, H, W).
 
     Raises
     ------
@@ -210,51 +228,66 @@ def build_bank(
     sizes = (options.detector_size, *options.more_sizes) if options.detectors else ()
     for size, number in zip(sizes, (0, *range(3, 3 + len(options.more_sizes))), strict=False):  # 1, 2: two stages
         pools = (options.detectors, size, options.window, options.stride)
-        stacks.append((_stage(options, (1, *shape), images, labels, pools, True, stream, number, backend),))
+        stacks.append((_stage(options, shape, images, labels, pools, stream, number, backend),))
     if options.first_detectors:
         pools = (options.first_detectors, options.first_size, options.first_window, options.first_stride)
-        first = _stage(options, (1, *shape), images, labels, pools, True, stream, 1, backend)
+        first = _stage(options, shape, images, labels, pools, stream, 1, backend)
         maps = backend.levels((first,), images)
         pools = (options.second_detectors, options.second_size, options.second_window, options.second_stride)
-        second = _stage(options, (first.maps, *first.grid), maps, labels, pools, False, stream, 2, backend)
+        second = _stage(options, (first.maps, *first.grid), maps, labels, pools, stream, SECOND, backend)
         stacks.append((first, second))
     if not stacks:
         raise UsageError("detectors = 0 and first_detectors = 0: a detector bank needs one of them")
-    return stacks[0] if len(stacks) == 1 else (Branches(tuple(stacks)),)
+    bank: tuple[FixedLayer, ...] = stacks[0] if len(stacks) == 1 else (Branches(tuple(stacks)),)
+    return (*bank, Deviations.fit(backend.levels(bank, images))) if options.deviations else bank
 
 
 def _stage(
     options: BankOptions,
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     images: UInt8,
     labels: NDArray[np.int64],
     pools: tuple[int, int, int, int],
-    signed: bool,
     stream: Stream,
     number: int,
     backend: Backend,
 ) -> Detectors:
-    """Return detectors for images (n, C * H * W), scaled so that one pool in a thousand reaches the highest level."""
+    """Return detectors for images (n, C * H * W), scaled so that one pool in a thousand reaches the highest level.
+
+    Filters see all colours at once; those of a second stage see each map of the first by itself.
+    """
     count, size, window, stride = pools
     side = min(shape[1:]) + 2 * (size // 2) - size + 1
+    if options.grid and number not in (1, SECOND):
+        window, stride = half_over(side, options.grid)
     if min(shape[1:]) < size or side < window:
         raise UsageError(
             f"images of {shape[1]} x {shape[2]} pixels are too small for filters of {size} x {size} pooled over "
             f"{window} x {window}: choose smaller ones, or node-perturbation"
         )
-    maps, classes = images.reshape(-1, *shape[1:]), np.repeat(labels, shape[0])
+    seen = 1 if number == SECOND else shape[0]
+    maps, classes = images.reshape(-1, seen, *shape[1:]), np.repeat(labels, shape[0] // seen)
     taps = filters.make(options.filters, maps, classes, count, size, stream, number)
     gain = float(np.float32(255 / math.sqrt(window * window * 32767)))  # no sum is beyond it
-    stage = Detectors(shape, taps, size // 2, window, stride, signed, gain)
+    stage = Detectors((shape[0], shape[1], shape[2]), taps, size // 2, window, stride, number != SECOND, gain)
     _check(f"{len(images):,} images x {stage.outputs:,} features x 1 byte", len(images) * stage.outputs, backend)
     sums = backend.levels((stage,), images[: SAMPLE // 4])
     top = float(np.quantile(sums, 0.999)) + 1
     return dataclasses.replace(stage, gain=float(np.float32(gain * 255 / top)))
 
 
-def mirrored(pixels: UInt8, shape: tuple[int, int]) -> UInt8:
-    """Return images (N, H * W) with left and right exchanged."""
-    return np.ascontiguousarray(pixels.reshape(-1, *shape)[:, :, ::-1]).reshape(pixels.shape)
+def half_over(side: int, grid: int) -> tuple[int, int]:
+    """Return window and stride of so many pools, each half over the next, along `side` responses.
+
+    Where they would be larger than a window may be, there are more of them.
+    """
+    window = min(MOST_WINDOW, -(-2 * side // (grid + 1)), side)
+    return window, min(window, max(1, (side - window) // max(1, grid - 1)))
+
+
+def mirrored(pixels: UInt8, shape: tuple[int, ...]) -> UInt8:
+    """Return images (N, H * W), or (N, C * H * W), with left and right exchanged."""
+    return np.ascontiguousarray(pixels.reshape(-1, *shape)[..., ::-1]).reshape(pixels.shape)
 
 
 def _check(formula: str, size: int, backend: Backend) -> None:

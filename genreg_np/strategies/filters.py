@@ -1,17 +1,20 @@
-"""Filters for detectors, made without gradients: int8 taps (F, size, size).
+"""Filters for detectors, made without gradients: int8 taps (F, size, size), or (F, D, size, size) of D channels.
 
     random      normal deviates
     principal   principal axes of image patches (unsupervised: no label is seen)
     clusters    centres of image patches by k-means (unsupervised)
     separable   evolved to answer differently to different classes (fisher.py; sees labels)
 
-Every filter is made zero on average, so that it answers to shape and not to brightness, and scaled so that no answer to
-levels 0 .. 255 leaves 16 bits: its positive and its negative taps sum to at most 128 each.
+A filter of one channel is made zero on average, so that it answers to shape and not to brightness. One of several keeps
+its mean, as it is the brightness of channels that makes a colour. All are scaled so that no answer to levels 0 .. 255
+leaves 16 bits: positive and negative taps sum to at most 128 each.
 
-Shapes: F filters, P patches, T = size * size taps.
+Shapes: F filters, P patches, T = D * size * size taps.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +42,7 @@ def make(
     ----------
     source : str
         One of SOURCES.
-    images : (n, H, W) uint8
+    images : (n, D, H, W) uint8
         What to learn from.
     labels : (n,) int64
         Their classes; only `separable` looks at them.
@@ -51,33 +54,43 @@ def make(
 
     Returns
     -------
-    (F, size, size) int8
+    (F, size, size) int8 of one channel, (F, D, size, size) of more
 
     Raises
     ------
     UsageError
-        For more principal axes than there are, or images with nothing on them to learn from.
+        For more principal axes than there are, images with nothing on them to learn from, or `separable` in colour.
     """
+    depth = images.shape[1]
+    extents = (count, size, size) if depth == 1 else (count, depth, size, size)
     if source == "random":
-        taps = stream.normals(Purpose.FILTERS, number, 0, count * size * size)
+        taps = stream.normals(Purpose.FILTERS, number, 0, math.prod(extents))
     elif source == "separable":
-        taps = fisher.separable(images, labels, count, size, stream, number).astype(np.float64)
+        if depth > 1:
+            raise UsageError("filters = separable are of grey images: use principal, or --color grey")
+        taps = fisher.separable(images[:, 0], labels, count, size, stream, number).astype(np.float64)
     else:
         patches = draw_patches(images, size, stream, number)
         if len(patches) == 0:
             raise UsageError(f"filters = {source}: the images are dark or flat all over; use filters = random")
         taps = principal_axes(patches, count) if source == "principal" else cluster_centres(patches, count)
-    return quantised(taps.reshape(count, size, size))
+    return quantised(taps.reshape(extents), centred=depth == 1)
 
 
 def draw_patches(images: UInt8, size: int, stream: Stream, number: int) -> Float64:
-    """Return P random patches that are not dark, their mean taken off, each of length 1: (P, T) float64."""
-    count, height, width = images.shape
+    """Return P random patches (P, T) float64.
+
+    Of one channel those that are not flat, their mean taken off, each of length 1; of several less the mean of all.
+    """
+    count, depth, height, width = images.shape
     words = stream.words(Purpose.FILTERS, number, 1, 3 * PATCHES).reshape(3, PATCHES).astype(np.uint64)
     extents = np.array([[count], [height - size + 1], [width - size + 1]], np.uint64)
     image, row, column = (words * extents >> np.uint64(32)).astype(np.int64)
-    windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
-    patches = windows[image, row, column].reshape(PATCHES, -1).astype(np.float64)
+    windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(2, 3))
+    patches = windows[image, :, row, column].reshape(PATCHES, -1).astype(np.float64)
+    if depth > 1:
+        of_colours: Float64 = patches - patches.mean(axis=0)
+        return of_colours if of_colours.any() else of_colours[:0]
     patches -= patches.mean(axis=1, keepdims=True)
     lengths = np.sqrt((patches * patches).sum(axis=1, keepdims=True))
     lit = lengths[:, 0] > 0
@@ -89,7 +102,7 @@ def principal_axes(patches: Float64, count: int) -> Float64:
     """Return the F principal axes of patches (P, T), the most varied first, each with its largest tap positive."""
     most = patches.shape[1] - 1
     if count > most:
-        raise UsageError(f"filters = principal: patches of {most + 1} pixels have {most} axes, not {count}")
+        raise UsageError(f"filters = principal: patches of {most + 1} values have {most} axes, not {count}")
     with single_threaded_blas():
         scatter = patches.T @ patches
     return longest_axes(scatter, count)

@@ -137,7 +137,8 @@ class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
             raise UsageError("genreg-2 trains one linear layer on filters that it makes itself: leave out the network")
         if hidden.units:
             raise UsageError(f"genreg-2 trains one linear layer, but hidden = {list(hidden.units)}: leave hidden empty")
-        shape = image_shape(dataset, cls.name, smallest=8)
+        height, width = image_shape(dataset, cls.name, smallest=8)
+        shape = height, width
         labels = dataset.train.labels
         upright = Deskew(shape, centred=False)
         images = backend.levels((upright,), to_levels(dataset.train.inputs, dataset.input_range))

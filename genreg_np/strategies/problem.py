@@ -97,8 +97,8 @@ def network_for(dataset: Dataset, hidden: HiddenLayers) -> Network:
     return hidden.build(dataset, fixed)
 
 
-def image_shape(dataset: Dataset, strategy: str, smallest: int = 1) -> tuple[int, int]:
-    """Return height and width of a dataset's images.
+def image_shape(dataset: Dataset, strategy: str, smallest: int = 1, colours: bool = False) -> tuple[int, ...]:
+    """Return height and width of a dataset's images; channels before them where it has some and `colours` may be.
 
     Raises
     ------
@@ -106,10 +106,11 @@ def image_shape(dataset: Dataset, strategy: str, smallest: int = 1) -> tuple[int
         If its inputs are no images of whole-number pixels, at least `smallest` each way.
     """
     shape, kind = dataset.input_shape, dataset.train.inputs.dtype
-    if len(shape) != 2 or dataset.input_range is None or kind.kind == "f" or min(shape) < smallest:
+    known = len(shape) == 2 or (colours and len(shape) == 3)
+    if not known or dataset.input_range is None or kind.kind == "f" or min(shape[-2:]) < smallest:
         least = f", at least {smallest} each way" if smallest > 1 else ""
         raise UsageError(
             f"{strategy} needs images of height x width whole-number pixels{least}, but {dataset.name} has inputs of "
             f"{shape} {kind}: choose node-perturbation or genreg for them"
         )
-    return shape[0], shape[1]
+    return shape
