@@ -15,6 +15,7 @@ WORDS = {
     "levels": "levels: whole numbers 0 .. 255",
     "deskew": "deskew: upright and centred",
     "detectors": "detectors: filters, rectified, pooled, square-rooted",
+    "deviations": "deviations: levels, and how far each is from its middle",
     "responses": "responses: filters with functions of their own",
     "statistics": "statistics: means of cells, directions of slopes",
     "branches": "branches: stacks side by side",

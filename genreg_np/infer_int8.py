@@ -260,7 +260,7 @@ def _given(layers: list[dict[str, Any]], arrive: str, before: str, outermost: bo
     """Return what comes out of layers in a row; ModelError where one cannot take what arrives."""
     for index, layer in enumerate(layers):
         kind, name = layer["kind"], f"{before}{index}"
-        if kind in ("levels", "deskew", "detectors"):
+        if kind in ("levels", "deskew", "detectors") or (kind == "deviations" and arrive == LEVELS):
             given = LEVELS
         elif kind in MOVING and layer.get("method") != "avg":
             given = arrive

@@ -20,6 +20,7 @@ from genreg_np.layers.activation import Activation, Prelu
 from genreg_np.layers.branching import Concatenate, Residual
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
+from genreg_np.layers.images import Branches, Detectors, Deviations, FixedLayer, Levels, Standardise, quantised
 from genreg_np.layers.normalise import GroupNorm, InstanceNorm, ScaleShift
 from genreg_np.layers.pooling import AdaptivePooling, Pooling
 from genreg_np.layers.upsample import TransposedConvolution, Upsample
@@ -172,8 +173,45 @@ def _down_and_up() -> Exhibit:
     return Exhibit(model_of(Network((10, 10), layers)), test_detector_bank.DATASET.test.inputs)
 
 
+def _stage(shape: tuple[int, ...], depth: int, size: int = 3, signed: bool = True, seed: int = 0) -> Detectors:
+    """Return four filters that see `depth` channels at once."""
+    channels, height, width = shape
+    taps = np.random.default_rng(seed).normal(size=(4, depth, size, size))
+    return Detectors((channels, height, width), quantised(taps, centred=size != 2), 1, 4, 2, signed, 1.2)
+
+
+def _colour(channels: int, *stages: FixedLayer) -> Exhibit:
+    """Return stages on pictures of 9 x 8 pixels, what deviates after them, and three classes."""
+    pictures = np.random.default_rng(9).integers(0, 256, (20, channels, 9, 8)).astype(np.uint8)
+    fixed = (Levels(math.prod(pictures.shape[1:])), *stages)
+    levels = pictures.reshape(20, -1).astype(np.float32)
+    for stage in stages:
+        levels = stage.apply(levels)
+    both = Deviations.fit(levels.astype(np.uint8))
+    fixed = (*fixed, both, Standardise.fit(both.apply(levels)))
+    return Exhibit(model_of(Network.build(pictures.shape[1:], (), 3, fixed=fixed)), pictures)
+
+
+def _two_branches() -> Exhibit:
+    """Return stages of two sizes of filters side by side, one of them with a second stage after it."""
+    shape = (3, 9, 8)
+    first = _stage(shape, 3, signed=False, seed=1)
+    branches = ((_stage(shape, 3, 2),), (first, _stage((first.maps, *first.grid), 2, 2, seed=2)))
+    return _colour(3, Branches(branches))
+
+
+COLOUR = {
+    "colour, three channels at once": lambda: _colour(3, _stage((3, 9, 8), 3)),
+    "colour, six channels by threes": lambda: _colour(6, _stage((6, 9, 8), 3, 2)),
+    "colour, six channels by twos": lambda: _colour(6, _stage((6, 9, 8), 2, signed=False)),
+    "colour, filters of two sizes": _two_branches,
+}
+
+
 # Kinds that the models below have; every other kind that a saved model can have has an exhibit of its own, last.
-IMAGES = ("levels", "deskew", "detectors", "branches", "responses", "statistics", "standardise", "project")
+IMAGES = (
+    "levels", "deskew", "detectors", "deviations", "branches", "responses", "statistics", "standardise", "project",
+)  # fmt: skip
 SHOWN = ("dense", *IMAGES, "convolution", "activation", "prelu", "pooling", "adaptive-pooling")
 ALONE = [kind for kind in REGISTRY if kind in KINDS and kind not in SHOWN]
 DEEP = {"maps, stacks in stacks": _deep, "maps, down and up": _down_and_up}  # of kinds that are shown alone, too
@@ -202,8 +240,9 @@ MAKERS = {
     "int8, raw values 0 to 16": functools.partial(_int8, "raw values 0 to 16"),
     "maps, two stages": _maps,
     **DEEP,
+    **COLOUR,
     **{f"layer of {kind}": functools.partial(_layer, kind) for kind in ALONE},
-    **{f"int8, {name}": functools.partial(_int8, name) for name in ("maps, two stages", *DEEP)},
+    **{f"int8, {name}": functools.partial(_int8, name) for name in ("maps, two stages", *DEEP, *COLOUR)},
     **{f"int8, {name}": functools.partial(_int8, name) for name in BANKS},
     **{f"int8, layer of {kind}": functools.partial(_int8, f"layer of {kind}") for kind in ALONE if kind in TAKES},
 }

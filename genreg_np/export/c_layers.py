@@ -149,7 +149,8 @@ def _detectors(program: Program, layer: Header, where: str, value: Value, goal: 
     _, outputs, _ = infer.LAYERS["detectors"](layer, program.model.arrays, where, "")
     result = program.result(f"maps_{label}", "uint8_t", outputs, goal)
     filters = program.constant(f"layer_{label}_filters", program.model.arrays[f"{where}.filters"])
-    fields = {"channels": channels, "height": height, "width": width, "filters": filters, "count": layer["filters"]}
+    fields = {"channels": channels, "height": height, "width": width, "depth": layer.get("depth", 1)}
+    fields |= {"filters": filters, "count": layer["filters"]}
     fields |= {key: layer[key] for key in ("size", "margin", "window", "stride")}
     fields["is_signed"] = int(layer["signed"])
     fields["least"] = program.constant(f"layer_{label}_least", _least_sums(layer["gain"]))
@@ -168,6 +169,14 @@ def _least_sums(gain: float) -> NDArray[np.int32]:
         below = np.float32(gain) * np.sqrt((sums + step - 1).astype(np.float32)) < levels
         sums += np.where(below, step, 0).astype(np.int32)
     return sums
+
+
+def _deviations(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    levels, label, width = _levels_only(layer, where, value), label_of(where), layer["inputs"]
+    middle = program.constant(f"layer_{label}_middle", program.model.arrays[f"{where}.middle"])
+    result = program.result(f"deviations_{label}", "uint8_t", 2 * width, goal)
+    program.call(program.part("deviations"), levels, middle, width, result.place)
+    return result
 
 
 def _responses(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
@@ -204,6 +213,7 @@ LAYERS: dict[str, Maker] = {
     "levels": _levels,
     "deskew": _deskew,
     "detectors": _detectors,
+    "deviations": _deviations,
     "responses": _responses,
     "statistics": _statistics,
     "branches": side_by_side,

@@ -87,7 +87,7 @@ def side_by_side(program: Program, layer: Header, where: str, value: Value, goal
 def kind_after(layers: list[Header], kind: str) -> str:
     """Return the kind of value that layers give of one that arrives."""
     for layer in layers:
-        if layer["kind"] in ("levels", "deskew", "detectors"):
+        if layer["kind"] in ("levels", "deskew", "detectors", "deviations"):
             kind = "uint8_t"
         elif layer["kind"] in infer.INT8:
             kind = "int8_t"

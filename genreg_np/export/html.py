@@ -62,7 +62,7 @@ PHOTOGRAPH = [*PICTURES, "colours.js", "photograph.js"]
 UNSURE = "where the largest probability (softmax of the outputs) is below {:g} %"
 UNFAMILIAR = ", or the input is like nothing the network was trained on"
 FAMILIARITY = tuple(f"familiarity.{part}" for part in ("projection", "scale", "shift", "prototypes"))
-NUMBERS = ("float32", "int8", "int32")  # types of a layer's arrays
+NUMBERS = ("float32", "int8", "uint8", "int32")  # types of a layer's arrays
 
 
 def files(model: Model, name: str, *, reject: float | None = None) -> dict[str, bytes]:

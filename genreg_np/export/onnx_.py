@@ -9,7 +9,8 @@ The file is of ONNX 1.8: operation set 13, since which ReduceSum and the like ha
 version 7, the least that comes with it. onnxruntime reads both since 1.6, and every operation here is one that it has
 long had for its types: run with 1.6, 1.9, 1.11, 1.15 and 1.32.
 
-Whatever infer.py defines in whole numbers is exact: levels, deskew, detectors, and models of 8-bit integers altogether.
+Whatever infer.py defines in whole numbers is exact: levels, deskew, detectors, deviations, and models of 8-bit
+integers altogether.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ LAYERS: dict[str, Emitter] = {
     "levels": onnx_layers.levels,
     "deskew": onnx_images.deskew,
     "detectors": onnx_images.detectors,
+    "deviations": onnx_images.deviations,
     "responses": onnx_images.responses,
     "statistics": onnx_images.statistics,
     "branches": _side_by_side,

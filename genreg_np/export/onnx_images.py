@@ -1,8 +1,7 @@
-"""The layers of images in ONNX: deskew, detectors, responses, statistics.
+"""The layers of images in ONNX: deskew, detectors, deviations, responses, statistics.
 
-Each function takes levels (N, C * H * W) float32, whole numbers 0 .. 255. Deskew and detectors return levels, exactly
-those of infer_images.py: its operations in its order where float64 rounds, elsewhere whole numbers below 2**24 in
-float32.
+Each function takes levels (N, C * H * W) float32, whole numbers 0 .. 255. The first three return levels, exactly those
+of infer_images.py: its operations in its order where float64 rounds, elsewhere whole numbers below 2**24 in float32.
 """
 
 from __future__ import annotations
@@ -60,12 +59,13 @@ def _place(place: Value, extent: int) -> tuple[Value, Value]:
 def detectors(x: Value, layer: Layer) -> Value:
     """Add infer_images.detect: filters, rectified, pooled, square-rooted."""
     channels, height, width = layer.header["shape"]
+    depth, size = layer.header.get("depth", 1), layer.header["size"]
     margin, window, stride, signed = (layer.header[key] for key in ("margin", "window", "stride", "signed"))
-    filters = layer.array("filters").astype(np.float32)
+    filters = layer.array("filters").astype(np.float32).reshape(-1, depth, size, size)
     # The mirrored filter answers -r: after it, one rectifier does for both signs.
     taps = np.stack([filters, -filters], axis=1).reshape(-1, *filters.shape[1:]) if signed else filters
-    tall, wide = (extent + 2 * margin - filters.shape[1] + 1 for extent in (height, width))
-    response = x.reshape(-1, 1, height, width).op("Conv", taps[:, None], pads=[margin] * 4)
+    tall, wide = (extent + 2 * margin - size + 1 for extent in (height, width))
+    response = x.reshape(-1, depth, height, width).op("Conv", taps, pads=[margin] * 4)
     rows, columns = ((extent - window) // stride + 1 for extent in (tall, wide))
     sums = response.op("Relu" if signed else "Abs")
     for across in (True, False):  # a window's sums: along its rows, then of those
@@ -75,7 +75,12 @@ def detectors(x: Value, layer: Layer) -> Value:
     roots = sums.cast(np.float64).op("Sqrt").cast(np.float32)
     gain: float = layer.header["gain"]
     found = (roots * gain).op("Floor").op("Min", infer_images.LEVEL)
-    return found.reshape(-1, channels * len(taps) * rows * columns)
+    return found.reshape(-1, channels // depth * len(taps) * rows * columns)
+
+
+def deviations(x: Value, layer: Layer) -> Value:
+    """Add x, and how far each is from its middle."""
+    return concatenate([x, (x - layer.array("middle").astype(np.float32)).op("Abs")], axis=1)
 
 
 def _means(images: Value, extents: tuple[int, int], grid: tuple[int, int]) -> Value:

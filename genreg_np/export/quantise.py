@@ -44,7 +44,8 @@ from genreg_np.infer_int8 import MOST_LEVEL, MOST_NEAR_ZERO, counts_of
 from genreg_np.model import Float32, Model
 
 DENSE_BITS, SLID_BITS = 30.0, 23.5  # of sums: those of filters that slide are exact in float32
-OF_LEVELS = ("levels", "deskew", "detectors", "branches")  # whole numbers already, where nothing else is in branches
+# What gives whole numbers already, where nothing else is in branches.
+OF_LEVELS = ("levels", "deskew", "detectors", "deviations", "branches")
 NORMS = ("group-norm", "instance-norm", "layer-norm")
 TABLED = ("activation", "prelu", "scale-shift")
 MOVING = ("upsample", "minibatch-deviation")

@@ -13,7 +13,7 @@ from genreg_np import infer
 
 Q = list[int]
 Header = dict[str, Any]
-LEVELS = ("levels", "deskew", "detectors", "branches")
+LEVELS = ("levels", "deskew", "detectors", "deviations", "branches")
 
 
 def reference(model: infer.Model, inputs: NDArray[np.generic]) -> NDArray[np.int64]:

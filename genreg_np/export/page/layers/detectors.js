@@ -1,9 +1,9 @@
-// detectors: filters slid over every channel, rectified, pooled, square-rooted; levels to levels
+// detectors: filters slid over images of `depth` channels, rectified, pooled, square-rooted; levels to levels
 //
 //     response r = sum of filter * image, dark outside the image
 //     output = min(255, floor(gain * sqrt(sum over a window of max(r, 0)))), and the same of -r if signed; else of |r|
 
-LAYERS.detectors = ({ shape: [channels, height, width], filters: count, size, ...pools }, arrays, where) => {
+LAYERS.detectors = ({ shape: [channels, height, width], filters: count, size, depth = 1, ...pools }, arrays, where) => {
   const filters = arrays[`${where}.filters`];
   const { margin, window: side, stride, signed } = pools;
   const gain = Math.fround(pools.gain);
@@ -12,15 +12,21 @@ LAYERS.detectors = ({ shape: [channels, height, width], filters: count, size, ..
   const rows = placesOf(tall, side, stride);
   const columns = placesOf(wide, side, stride);
   const rectifiers = signed ? [(r) => Math.max(r, 0), (r) => Math.max(-r, 0)] : [Math.abs];
+  const [pixels, area, images] = [height * width, size * size, channels / depth];
   return (levels) => {
-    const found = new Float32Array(channels * count * rectifiers.length * rows * columns);
+    const found = new Float32Array(images * count * rectifiers.length * rows * columns);
     let at = 0;
-    for (let channel = 0; channel < channels; channel += 1) {
-      const seen = levels.subarray(channel * height * width, (channel + 1) * height * width);
-      const image = framed(seen, width, [margin, margin], [margin, margin]);
+    for (let image = 0; image < images; image += 1) {
+      const frames = Array.from({ length: depth }, (_, channel) => {
+        const first = (image * depth + channel) * pixels;
+        return framed(levels.subarray(first, first + pixels), width, [margin, margin], [margin, margin]);
+      });
       for (let filter = 0; filter < count; filter += 1) {
-        const taps = filters.subarray(filter * size * size, (filter + 1) * size * size);
-        const responses = slide(taps, size, image, width + 2 * margin);
+        const responses = new Float64Array(tall * wide);
+        frames.forEach((frame, channel) => {
+          const first = (filter * depth + channel) * area;
+          slide(filters.subarray(first, first + area), size, frame, width + 2 * margin, 1, responses);
+        });
         for (const rectify of rectifiers) {
           const rectified = responses.map(rectify);
           for (let row = 0; row < rows; row += 1) {
