@@ -19,6 +19,7 @@ import gpu_tables
 import layer_tables
 import microcontroller_tables
 import mixed_tables
+import photograph_tables
 import plots
 import tables
 import unsure_tables
@@ -58,6 +59,7 @@ PAGES = {
     "docs/export.md": {"support": support},
     "docs/layers.md": layer_tables.PAGE,
     "docs/microcontrollers.md": microcontroller_tables.PAGE,
+    "docs/photographs.md": photograph_tables.PAGE,
     "docs/unsure.md": unsure_tables.PAGE,
     "docs/benchmarks.md": {
         "machine": tables.machine,

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from genreg_np import infer
+from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.errors import UsageError
+from genreg_np.infer_images import MOST_WINDOW
 from genreg_np.layers.images import Branches, Detectors
 from genreg_np.model import Network
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.training import train
-from genreg_np.strategies.detector_bank import BankOptions, draw_warps
+from genreg_np.strategies.detector_bank import BankOptions, draw_warps, half_over
 from genreg_np.streams import Stream
 from tests.helpers import BACKENDS, create_or_skip, one_line
 
@@ -269,3 +271,69 @@ def test_settings_that_make_the_filters_cannot_change_in_a_run_under_way() -> No
     with pytest.raises(UsageError) as raised:
         bank().change(detectors=7)
     assert "fixed layers would change" in one_line(raised.value)
+
+
+COLOURS = SMALL | {"filters": "principal", "deskew": False, "grid": 3, "deviations": True, "flip": True}
+
+
+def coloured(seed: int = 0, count: int = 240) -> Dataset:
+    """Return pictures (3, 14, 14) that differ in the colour of one spot alone, red or green of equal brightness."""
+    random = np.random.default_rng(seed)
+    pictures = np.full((count, 3, 14, 14), 120, np.uint8)
+    labels = np.arange(count) % 2
+    for picture, label, (y, x) in zip(pictures, labels, random.integers(0, 9, (count, 2)), strict=True):
+        picture[:, y : y + 5, x : x + 5] = np.array([(200, 62, 62), (62, 132, 62)][label])[:, None, None]
+    parts = [Split(pictures[part], labels[part]) for part in (slice(0, 120), slice(120, 180), slice(180, 240))]
+    return Dataset("spots", *parts, ("red", "green"))
+
+
+def test_colours_are_told_apart_by_filters_of_all_channels() -> None:
+    """Principal filters see them at once, and keep their mean, which a flat colour needs."""
+    evolution = bank(dataset=coloured(), **COLOURS | {"generations": 60})
+    evolution.run()
+    assert evolution.accuracies("test")["best"] == 1
+    detectors = evolution.network.fixed[1]
+    assert isinstance(detectors, Detectors)
+    assert detectors.filters.shape[1] == detectors.depth == 3
+    assert np.abs(detectors.filters.sum(axis=(1, 2, 3))).max() > 50
+    assert detectors.grid == (3, 3)
+
+
+def test_the_head_sees_how_far_each_response_is_from_its_mean() -> None:
+    """Twice the features: as without, then |x - mean|; the mirrored pictures come after all others."""
+    data = coloured()
+    deviating, plain = (bank(dataset=data, **COLOURS | {"deviations": on}).context.levels for on in (True, False))
+    half = deviating.shape[1] // 2
+    assert np.array_equal(deviating[:, :half], plain)
+    middle = np.rint(plain[:120].mean(axis=0))
+    assert np.array_equal(deviating[:, half:], np.abs(plain - middle))
+    turned = Dataset("turned", *(Split(part.inputs[..., ::-1], part.labels) for part in data_splits(data)), ("a", "b"))
+    layers = bank(dataset=data, **COLOURS).network.fixed[1:-1]
+    seen = NumpyBackend().levels(layers, turned.train.inputs.reshape(120, -1))
+    assert np.array_equal(seen, deviating[120:])
+
+
+def data_splits(data: Dataset) -> tuple[Split, ...]:
+    """Return train, validation and test."""
+    return data.train, data.validation, data.test
+
+
+@pytest.mark.parametrize(("side", "grid"), [(5, 1), (14, 3), (32, 6), (48, 6), (50, 7), (300, 6), (6, 64)])
+def test_pools_of_a_grid_cover_the_image_half_over_one_another(side: int, grid: int) -> None:
+    """As many as asked for, or more where windows have reached their largest; never a gap."""
+    window, stride = half_over(side, grid)
+    count = (side - window) // stride + 1
+    assert 1 <= stride <= window <= min(side, MOST_WINDOW)
+    assert side - ((count - 1) * stride + window) < stride
+    if side <= MOST_WINDOW * (grid + 1) // 2 and grid < side:
+        assert count >= grid
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"), [({"deskew": True}, "deskew is for grey images"), ({"filters": "separable"}, "of grey images")]
+)
+def test_what_is_for_grey_images_says_so(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        bank(dataset=coloured(), **COLOURS | changes)
+    assert says in one_line(caught)
+    assert "--color grey" in str(caught.value)

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from genreg_np.data import is_image_folder
 from genreg_np.errors import UsageError
 from genreg_np.runs.config import (
     TrainConfig,
@@ -107,8 +108,8 @@ def configuration(named: Mapping[str, Any]) -> tuple[str, TrainConfig]:
 def early_config(given: dict[str, Any], preset: str | None, dataset: str) -> tuple[str, TrainConfig]:
     """Return a preset, and what a run with it and these settings begins with, before a dataset is looked for.
 
-    Without a preset the data choose one; which of them `auto` is, is not known yet: the first whose preset takes the
-    settings, as if it were found.
+    Without a preset the data choose one; which of them `auto` is, or how large a folder's pictures, is not known yet:
+    the first whose preset takes the settings, as if it were found.
 
     Raises
     ------
@@ -118,12 +119,12 @@ def early_config(given: dict[str, Any], preset: str | None, dataset: str) -> tup
     strategy = given.get("strategy")
     if strategy is not None:
         strategy_class(strategy)
-    named = ("mnist", "digits") if dataset == "auto" else (dataset,)
-    presets = (
-        [preset]
-        if preset
-        else list(dict.fromkeys(default_preset(name, strategy, given.get("network", "")) for name in named))
-    )
+    named = [("mnist", False), ("digits", False)] if dataset == "auto" else [(dataset, False)]
+    if is_image_folder(dataset):
+        named.insert(0, (dataset, True))
+    network = given.get("network", "")
+    chosen = (default_preset(name, strategy, network, pictures) for name, pictures in named)
+    presets = [preset] if preset else list(dict.fromkeys(chosen))
     problems: list[UsageError] = []
     for one in presets:
         settings_of_preset = read_preset(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -25,7 +26,7 @@ from genreg_np.cli.runs import (
 )
 from genreg_np.cli.settings_help import GIVEN, SettingsCommand, early_config, given_settings
 from genreg_np.cli.signals import INTERRUPTED, Stopping
-from genreg_np.data import READER_OPTIONS, Dataset, is_image_folder
+from genreg_np.data import READER_OPTIONS, is_image_folder
 from genreg_np.errors import UsageError
 from genreg_np.runs.config import (
     TrainConfig,
@@ -36,16 +37,17 @@ from genreg_np.runs.config import (
 )
 from genreg_np.runs.result import Result, Watcher
 from genreg_np.runs.training import resume, train
-from genreg_np.strategies import strategy_class
+from genreg_np.strategies import REGISTRY, strategy_class
 
 EXAMPLES = """\b
 Examples:
   genreg-np train                               MNIST in seconds, or digits
   genreg-np train --preset seed-mnist-64        GENREG as published
-  genreg-np train --preset nodes --budget 10s   node perturbation, 784-64-10
   genreg-np train --dataset photos/             a folder for each class
   genreg-np train --resume runs/mnist-nodes-0 --set sigma=0.2
 """
+LEAST_SIDE = 16  # pixels of pictures that preset photos is the default for
+EVEN = 0.5  # probability of a flip
 HELP = """\
 Train a network by evolution. Ctrl-C saves the run and says how to go on.
 """
@@ -66,6 +68,7 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 @click.option("--device", type=click.IntRange(min=0), help="Which GPU the cupy backend uses.")
 @click.option("--threads", type=int, help="How many threads; by default all.")
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
+@click.option("--flip", is_flag=True, default=None, help="Learn from mirrored pictures, too.")
 @click.option("--familiarity", is_flag=True, default=None, help="Let the model tell unfamiliar inputs.")
 @click.option("--no-familiarity", "familiarity", flag_value=False, default=None, type=bool, hidden=True)  # saves lines
 @click.option("--init", "init_model", type=click.Path(), help="Start from a model; populations, from mutants of it.")
@@ -130,10 +133,11 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     dataset, source, origin = read_data(settings, options, progress)
     preset = options["preset"]
     if preset is None:
-        preset = default_preset(source, settings.get("strategy"), settings.get("network", ""))
+        pictures = is_image_folder(source) and min(dataset.input_shape[-2:]) >= LEAST_SIDE
+        preset = default_preset(source, settings.get("strategy"), settings.get("network", ""), pictures)
         settings = merged(read_preset(preset), settings)
-        if settings["strategy"] == "node-perturbation" and is_image_folder(source) and _are_large(dataset):
-            progress.say("preset fast is usually better for photographs: --preset fast")
+    if options["flip"]:
+        settings = _flipped(settings)
     settings = {"familiarity": is_image_folder(source)} | settings | {"dataset": source}
     config = TrainConfig.from_dict(settings, GIVEN)
     initial = load(options["init_model"]) if options["init_model"] else None
@@ -153,9 +157,14 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     )
 
 
-def _are_large(dataset: Dataset) -> bool:
-    """Tell whether images are grey, as preset fast takes them, and no tiny ones."""
-    return len(dataset.input_shape) == 2 and min(dataset.input_shape) >= 16
+def _flipped(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings by which mirrored pictures are learned from as well."""
+    method = strategy_class(settings["strategy"])
+    known = {item.name: item.default for item in dataclasses.fields(method.Options)}
+    if "flip" not in known:
+        able = [name for name in REGISTRY if "flip" in strategy_class(name).Options.__dataclass_fields__]
+        raise UsageError(f"--flip is for strategies {' and '.join(able)}, not {method.name}: leave it out")
+    return settings | {"flip": True if known["flip"] is False else EVEN}
 
 
 def _check(config: TrainConfig) -> None:
@@ -181,6 +190,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
         "init_model",
         "out",
         "config_file",
+        "flip",
     )
     for name in fixed:
         if options[name] is not None:

@@ -283,20 +283,21 @@ def read_preset(name: str) -> dict[str, Any]:
     return tomllib.loads(resources.files("genreg_np").joinpath("presets", f"{name}.toml").read_text("utf-8"))
 
 
-def default_preset(dataset: str, strategy: str | None = None, network: str = "") -> str:
+def default_preset(dataset: str, strategy: str | None = None, network: str = "", pictures: bool = False) -> str:
     """Return the preset used where none is named: what serves a newcomer best, or the strategy's own.
 
-    Where a network is described, that is what was chosen for layers of maps.
+    Where a network is described, that is what was chosen for layers of maps; `pictures` are those of a folder, if they
+    are no tiny ones.
     """
     large = dataset in ("mnist", "fashion-mnist")
     if network and strategy in (None, "genreg"):
         return "filters"
     if strategy is None:
-        return "fast" if large else "alphabet" if dataset == "letters" else "nodes-small"
+        return "fast" if large else "alphabet" if dataset == "letters" else "photos" if pictures else "nodes-small"
     if strategy == "genreg":
         return "seed-mnist-64" if large else "seed-alphabet" if dataset == "letters" else "small"
     if strategy == "node-perturbation":
         return "nodes" if large else "nodes-small"
     if strategy == "gradient":
         return "gradient" if large else "gradient-small"
-    return "fast" if strategy == "detector-bank" else strategy
+    return ("photos" if pictures else "fast") if strategy == "detector-bank" else strategy

@@ -102,7 +102,7 @@ def principal_axes(patches: Float64, count: int) -> Float64:
     """Return the F principal axes of patches (P, T), the most varied first, each with its largest tap positive."""
     most = patches.shape[1] - 1
     if count > most:
-        raise UsageError(f"filters = principal: patches of {most + 1} values have {most} axes, not {count}")
+        raise UsageError(f"filters = principal: patches of {most + 1} pixels have {most} axes, not {count}")
     with single_threaded_blas():
         scatter = patches.T @ patches
     return longest_axes(scatter, count)

@@ -118,11 +118,35 @@ def test_any_preset_trains_on_colours_or_says_why_not(genreg, photos: Path, pres
     """Whatever it is, there is no traceback."""
     few = ["--generations", "2", "--backend", "numpy", "--out", "run"]
     outcome = genreg("train", "--dataset", photos, *few, *(["--preset", preset] if preset else []))
-    if preset in ("fast", "genreg-2"):
+    if preset == "fast":
+        assert "deskew is for grey images, but those of photos are (3, 32, 32)" in one_line(outcome, 2)
+    elif preset == "genreg-2":
         assert "but photos has inputs of (3, 32, 32)" in one_line(outcome, 2)
     else:
         assert outcome.code == 0, outcome.err
         assert load("run/model.npz").input_shape == (3, 32, 32)
+
+
+def test_the_preset_of_a_folder_goes_by_the_size_of_its_pictures(genreg, photos: Path) -> None:
+    """Filters for photographs, a small network for what has hardly any pixels; a setting of either is taken."""
+    few = ["--dataset", photos, "--generations", "2", "--backend", "numpy"]
+    assert "preset photos" in genreg("train", *few, "--out", "large", "--set", "grid=3").out
+    assert "preset nodes-small" in genreg("train", *few, "--out", "tiny", "--size", "8x8", "--hidden", "4").out
+    assert "preset photos" in genreg("train", *few, "--out", "bank", "--strategy", "detector-bank").out
+
+
+@pytest.mark.parametrize(("options", "value"), [((), "true"), (("--preset", "gradient-small"), "0.5")])
+def test_flip_is_what_the_strategy_has_for_it(genreg, photos: Path, options: tuple[str, ...], value: str) -> None:
+    few = ["--dataset", photos, "--generations", "2", "--backend", "numpy", "--out", "run"]
+    assert genreg("train", *few, "--flip", *options).code == 0
+    assert f"flip = {value}" in Path("run/config.toml").read_text("utf-8").splitlines()
+    assert "--flip cannot be combined with --resume" in one_line(genreg("train", "--resume", "run", "--flip"), 2)
+
+
+def test_flip_is_refused_where_nothing_mirrors(genreg, photos: Path) -> None:
+    outcome = genreg("train", "--dataset", photos, "--preset", "nodes-small", "--flip", "--out", "run")
+    assert "--flip is for strategies detector-bank and gradient, not node-perturbation" in one_line(outcome, 2)
+    assert not Path("run").exists()
 
 
 def test_layers_in_words_train_on_colours(genreg, photos: Path) -> None:
