@@ -104,7 +104,7 @@ def no_channels(header: dict[str, Any], arrays: dict[str, Any]) -> None:
 SPOILT_COLOUR = {
     "a depth that does not divide the channels": (
         four_channels_a_filter,
-        "filters of 4 channels, but its images have 6",
+        "of 4 channels, but its images have 6",
     ),
     "another depth than the filters have": (at(*DEPTH, value=2), "(4, 2, 2, 2) int8"),
     "filters of no channels": (no_channels, "impossible extents"),
