@@ -35,7 +35,7 @@ EQUATIONS = {
     "levels": "floor(255 v + 1/2)",
     "deskew": "an image sheared upright and centred",
     "detectors": "filters, rectified, pooled, square-rooted",
-    "deviations": "v and |v - middle|",
+    "deviations": "v and abs(v - middle)",
     "branches": "stacks of fixed layers, end to end",
     "responses": "filters with functions of their own, means of cells",
     "statistics": "means of cells, of rows and columns, directions of brightness",

@@ -17,6 +17,7 @@ from genreg_np.files import pack_arrays
 from tests.helpers import model_of, patient, read_or_refuse, refusal
 from tests.test_infer_headers import JSON_VALUES, array, at, header_bytes, without
 from tests.test_layers import network_of
+from tests.zoo import exhibit_of
 
 BANK = model_of(network_of("branches"))
 LAYERS = ("network", "layers")
@@ -30,9 +31,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("models")
 
 
-def write_model(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], object]) -> Path:
+def write_model(
+    path: Path, change: Callable[[dict[str, Any], dict[str, Any]], object], model: infer.Model = BANK
+) -> Path:
     """Write a good model after `change(header, arrays)` has spoilt it."""
-    header, arrays = json.loads(json.dumps(BANK.header)), dict(BANK.arrays)
+    header, arrays = json.loads(json.dumps(model.header)), dict(model.arrays)
     change(header, arrays)
     path.write_bytes(pack_arrays({"header": header_bytes(header), **arrays}))
     return path
@@ -80,6 +83,79 @@ def test_image_layers_that_contradict_themselves_are_refused(folder: Path, name:
     """The line says which layer, array or entry is wrong."""
     change, words = SPOILT[name]
     assert words in refusal(write_model(folder / "spoilt.npz", change))
+
+
+COLOUR = "colour, six channels by threes"  # its layers: levels, detectors, deviations, standardise, dense
+DEPTH, MIDDLE = (*LAYERS, 1, "depth"), "layers.2.middle"
+
+
+def four_channels_a_filter(header: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """Let filters see more channels at once than divide those of the images."""
+    header["network"]["layers"][1]["depth"] = 4
+    arrays["layers.1.filters"] = np.zeros((4, 4, 2, 2), np.int8)
+
+
+def no_channels(header: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """Let filters see no channel at all."""
+    header["network"]["layers"][1]["depth"] = 0
+    arrays["layers.1.filters"] = np.zeros((4, 0, 2, 2), np.int8)
+
+
+SPOILT_COLOUR = {
+    "a depth that does not divide the channels": (
+        four_channels_a_filter,
+        "of 4 channels, but its images have 6",
+    ),
+    "another depth than the filters have": (at(*DEPTH, value=2), "(4, 2, 2, 2) int8"),
+    "filters of no channels": (no_channels, "impossible extents"),
+    "a depth of nothing": (at(*DEPTH, value=0), "(4, 0, 2, 2) int8"),
+    "a negative depth": (at(*DEPTH, value=-3), "(4, -3, 2, 2) int8"),
+    "a huge depth": (at(*DEPTH, value=10**30), f"(4, {10**30}, 2, 2) int8"),
+    "a depth of a word": (at(*DEPTH, value="3"), "'3' where a whole number belongs"),
+    "a depth of null": (at(*DEPTH, value=None), "'None' where a whole number belongs"),
+    "a depth of truth": (at(*DEPTH, value=True), "'True' where a whole number belongs"),
+    "no depth": (without(*DEPTH), "(4, 2, 2) int8"),
+    "no middle": (array(MIDDLE, None), f"'{MIDDLE}' is missing"),
+    "a middle of floats": (array(MIDDLE, np.zeros(192, np.float32)), "float32, but the network needs (192,) uint8"),
+    "a middle with signs": (array(MIDDLE, np.zeros(192, np.int8)), "int8, but the network needs (192,) uint8"),
+    "a middle too short": (array(MIDDLE, np.zeros(191, np.uint8)), "(191,) uint8, but the network needs (192,) uint8"),
+    "a middle of two dimensions": (array(MIDDLE, np.zeros((192, 1), np.uint8)), "needs (192,) uint8"),
+    "deviations of a word": (at(*LAYERS, 2, "inputs", value="192"), "whole number"),
+}
+
+
+@pytest.mark.parametrize("name", list(SPOILT_COLOUR))
+def test_layers_of_colour_that_contradict_themselves_are_refused(folder: Path, name: str) -> None:
+    """The line says which layer, array or entry is wrong."""
+    change, words = SPOILT_COLOUR[name]
+    assert words in refusal(write_model(folder / "spoilt.npz", change, exhibit_of(COLOUR).model))
+
+
+COLOUR_PLACES = [DEPTH, (*LAYERS, 1, "shape", 0), (*LAYERS, 1, "filters"), (*LAYERS, 2, "inputs"), (*LAYERS, 2, "kind")]
+
+
+@patient
+@given(st.sampled_from(COLOUR_PLACES), JSON_VALUES | st.integers(-2, 30))
+def test_any_value_anywhere_in_a_layer_of_colour_is_taken_or_refused(
+    folder: Path, place: tuple[Any, ...], value: Any
+) -> None:
+    """The outcome is a model that predicts or one line; never another exception."""
+    read_or_refuse(write_model(folder / "any.npz", at(*place, value=value), exhibit_of(COLOUR).model))
+
+
+def test_deviations_of_what_are_no_levels_are_none(folder: Path) -> None:
+    """8-bit integers that take levels do not take what comes of numbers that are not whole."""
+
+    def without_levels(header: dict[str, Any], arrays: dict[str, Any]) -> None:
+        _, _, deviations, dense = header["network"]["layers"]
+        header["network"] = {"input_shape": [deviations["inputs"]], "layers": [deviations, dense]}
+        for name in ("middle", "weight", "bias", "multiplier"):
+            before = "layers.2" if name == "middle" else "layers.3"
+            arrays[f"layers.{name != 'middle':d}.{name}"] = arrays.pop(f"{before}.{name}")
+        del arrays["layers.1.filters"]
+
+    path = write_model(folder / "spoilt.npz", without_levels, exhibit_of(f"int8, {COLOUR}").model)
+    assert "layer 1 takes levels, but other numbers arrive" in refusal(path)
 
 
 PLACES = [
