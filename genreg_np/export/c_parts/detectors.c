@@ -17,22 +17,20 @@ static uint8_t level_of(int32_t sum, const int32_t *least)
     return (uint8_t)level;
 }
 
-/* response(y, x) = sum of filter(d, i, j) * image(d, y + i - margin, x + j - margin): whole numbers that 16 bits hold. */
+/* response(y, x) = sum of filter(d, i, j) * image(d, y + i - margin, x + j - margin): whole numbers that 16 bits hold.
+ * This adds one channel's share. */
 static void respond(const uint8_t *restrict image, const Detectors *bank, const int8_t *restrict filter, int tall,
                     int wide, int16_t *restrict response)
 {
-    for (int i = 0; i < tall * wide; i++)
-        response[i] = 0;
-    for (int tap = 0; tap < bank->depth * bank->size * bank->size; tap++) {
-        const uint8_t *channel = image + tap / (bank->size * bank->size) * bank->height * bank->width;
+    for (int tap = 0; tap < bank->size * bank->size; tap++) {
         const int weight = filter[tap];
-        const int down = tap / bank->size % bank->size - bank->margin, right = tap % bank->size - bank->margin;
+        const int down = tap / bank->size - bank->margin, right = tap % bank->size - bank->margin;
         const int top = down < 0 ? -down : 0, bottom = bank->height - down < tall ? bank->height - down : tall;
         const int from = right < 0 ? -right : 0, to = bank->width - right < wide ? bank->width - right : wide;
         for (int y = top; y < bottom; y++)
             for (int x = from; x < to; x++)
                 response[y * wide + x] =
-                    (int16_t)(response[y * wide + x] + weight * channel[(y + down) * bank->width + x + right]);
+                    (int16_t)(response[y * wide + x] + weight * image[(y + down) * bank->width + x + right]);
     }
 }
 
@@ -44,11 +42,14 @@ static void detectors(const uint8_t *images, const Detectors *bank, int16_t *res
     const int tall = bank->height + 2 * bank->margin - bank->size + 1;
     const int wide = bank->width + 2 * bank->margin - bank->size + 1;
     const int rows = (tall - bank->window) / bank->stride + 1, columns = (wide - bank->window) / bank->stride + 1;
-    const int pools = rows * columns;
+    const int pools = rows * columns, pixels = bank->height * bank->width, area = bank->size * bank->size;
     for (int map = 0; map < bank->channels / bank->depth * bank->count; map++) {
-        const uint8_t *image = images + map / bank->count * bank->depth * bank->height * bank->width;
-        const int8_t *filter = bank->filters + map % bank->count * bank->depth * bank->size * bank->size;
-        respond(image, bank, filter, tall, wide, response);
+        const uint8_t *image = images + map / bank->count * bank->depth * pixels;
+        const int8_t *filter = bank->filters + map % bank->count * bank->depth * area;
+        for (int i = 0; i < tall * wide; i++)
+            response[i] = 0;
+        for (int d = 0; d < bank->depth; d++)
+            respond(image + d * pixels, bank, filter + d * area, tall, wide, response);
         for (int pool = 0; pool < pools; pool++) {
             const int16_t *corner = response + (pool / columns * wide + pool % columns) * bank->stride;
             int32_t above = 0, sum = 0; /* of r > 0, and of all */
