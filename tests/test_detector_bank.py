@@ -273,7 +273,14 @@ def test_settings_that_make_the_filters_cannot_change_in_a_run_under_way() -> No
     assert "fixed layers would change" in one_line(raised.value)
 
 
-COLOURS = SMALL | {"filters": "principal", "deskew": False, "grid": 3, "deviations": True, "flip": True}
+COLOURS = SMALL | {
+    "filters": "principal",
+    "deskew": False,
+    "brightness": True,
+    "grid": 3,
+    "deviations": True,
+    "flip": True,
+}
 
 
 def coloured(seed: int = 0, count: int = 240) -> Dataset:

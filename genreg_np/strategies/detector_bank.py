@@ -61,6 +61,7 @@ class BankOptions(NodeOptions):
 
     filters: str = option("random", "where filters come from", choices=filters.SOURCES, fixed=FIXED)
     deskew: bool = option(True, "shear images, grey ones, upright and centre them first", fixed=FIXED)
+    brightness: bool = option(False, "filters keep their mean, and so answer to brightness and colour", fixed=FIXED)
     detectors: int = option(24, "filters of the one-stage bank (0: none)", low=0, high=1024, fixed=FIXED)
     detector_size: int = option(5, "pixels of such a filter, each way", low=1, high=15, fixed=FIXED)
     more_sizes: tuple[int, ...] = option(
@@ -267,7 +268,7 @@ def _stage(
         )
     seen = 1 if number == SECOND else shape[0]
     maps, classes = images.reshape(-1, seen, *shape[1:]), np.repeat(labels, shape[0] // seen)
-    taps = filters.make(options.filters, maps, classes, count, size, stream, number)
+    taps = filters.make(options.filters, maps, classes, count, size, stream, number, options.brightness)
     gain = float(np.float32(255 / math.sqrt(window * window * 32767)))  # no sum is beyond it
     stage = Detectors((shape[0], shape[1], shape[2]), taps, size // 2, window, stride, number != SECOND, gain)
     _check(f"{len(images):,} images x {stage.outputs:,} features x 1 byte", len(images) * stage.outputs, backend)

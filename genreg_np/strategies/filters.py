@@ -5,9 +5,9 @@
     clusters    centres of image patches by k-means (unsupervised)
     separable   evolved to answer differently to different classes (fisher.py; sees labels)
 
-A filter of one channel is made zero on average, so that it answers to shape and not to brightness. One of several keeps
-its mean, as it is the brightness of channels that makes a colour. All are scaled so that no answer to levels 0 .. 255
-leaves 16 bits: positive and negative taps sum to at most 128 each.
+Every filter is made zero on average, so that it answers to shape and not to brightness, unless its mean is to be kept:
+brightness of channels makes a colour. It is scaled so that no answer to levels 0 .. 255 leaves 16 bits: its positive
+and its negative taps sum to at most 128 each.
 
 Shapes: F filters, P patches, T = D * size * size taps.
 """
@@ -34,7 +34,14 @@ Float64 = NDArray[np.float64]
 
 
 def make(
-    source: str, images: UInt8, labels: NDArray[np.int64], count: int, size: int, stream: Stream, number: int
+    source: str,
+    images: UInt8,
+    labels: NDArray[np.int64],
+    count: int,
+    size: int,
+    stream: Stream,
+    number: int,
+    brightness: bool = False,
 ) -> Int8:
     """Make filters.
 
@@ -51,6 +58,8 @@ def make(
     stream : Stream
     number : int
         Different numbers give different filters of one seed.
+    brightness : bool
+        Whether filters keep their mean.
 
     Returns
     -------
@@ -70,27 +79,27 @@ def make(
             raise UsageError("filters = separable are of grey images: use principal, or --color grey")
         taps = fisher.separable(images[:, 0], labels, count, size, stream, number).astype(np.float64)
     else:
-        patches = draw_patches(images, size, stream, number)
+        patches = draw_patches(images, size, stream, number, brightness)
         if len(patches) == 0:
             raise UsageError(f"filters = {source}: the images are dark or flat all over; use filters = random")
         taps = principal_axes(patches, count) if source == "principal" else cluster_centres(patches, count)
-    return quantised(taps.reshape(extents), centred=depth == 1)
+    return quantised(taps.reshape(extents), centred=not brightness)
 
 
-def draw_patches(images: UInt8, size: int, stream: Stream, number: int) -> Float64:
-    """Return P random patches (P, T) float64.
+def draw_patches(images: UInt8, size: int, stream: Stream, number: int, brightness: bool = False) -> Float64:
+    """Return P random patches (P, T) float64: those that are not flat, less their mean, of length 1.
 
-    Of one channel those that are not flat, their mean taken off, each of length 1; of several less the mean of all.
+    With `brightness` all of them, less the mean patch.
     """
-    count, depth, height, width = images.shape
+    count, _, height, width = images.shape
     words = stream.words(Purpose.FILTERS, number, 1, 3 * PATCHES).reshape(3, PATCHES).astype(np.uint64)
     extents = np.array([[count], [height - size + 1], [width - size + 1]], np.uint64)
     image, row, column = (words * extents >> np.uint64(32)).astype(np.int64)
     windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(2, 3))
     patches = windows[image, :, row, column].reshape(PATCHES, -1).astype(np.float64)
-    if depth > 1:
-        of_colours: Float64 = patches - patches.mean(axis=0)
-        return of_colours if of_colours.any() else of_colours[:0]
+    if brightness:
+        varied: Float64 = patches - patches.mean(axis=0)
+        return varied if varied.any() else varied[:0]
     patches -= patches.mean(axis=1, keepdims=True)
     lengths = np.sqrt((patches * patches).sum(axis=1, keepdims=True))
     lit = lengths[:, 0] > 0

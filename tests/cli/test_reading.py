@@ -172,15 +172,14 @@ def test_a_confusion_matrix_of_many_classes_is_left_to_json(genreg) -> None:
     assert np.array(result["confusion"]).shape == (70, 70)
 
 
-def test_the_default_for_photographs_comes_with_a_word(genreg) -> None:
+def test_the_default_for_photographs_goes_by_their_size(genreg) -> None:
+    """Pictures of nothing but light or dark, too."""
     few = ["--generations", "1", "--backend", "numpy"]
-    for side, said in ((16, True), (15, False)):
+    for side, preset in ((16, "photos"), (15, "nodes-small")):
         write_pictures(f"d{side}", (side, side), 65535)
         outcome = genreg("train", "--dataset", f"d{side}", "--out", f"run{side}", *few)
         assert outcome.code == 0, outcome.err
-        assert ("--preset fast" in outcome.out) == said
-    outcome = genreg("train", "--dataset", "d16", "--preset", "nodes-small", "--out", "named", *few)
-    assert "--preset fast" not in outcome.out
+        assert f"preset {preset}, " in outcome.out
 
 
 def test_infer_enters_folders_but_no_hidden_ones_and_no_links(genreg) -> None:

@@ -56,10 +56,9 @@ class Answer {
   /** Answer raw input values from `range`; return the milliseconds it took. */
   show(raw, range) {
     const started = performance.now();
-    const input = this.network.prepare(raw, range);
-    const outputs = this.network.outputs(input);
+    const outputs = this.network.outputs(this.network.prepare(raw, range));
     const took = performance.now() - started;
-    const said = this.names.length ? this.showClasses(Network.probabilities(outputs), input) : this.showValues(outputs);
+    const said = this.names.length ? this.showClasses(Network.probabilities(outputs)) : this.showValues(outputs);
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.settle(said, raw, range), SETTLED_MS);
     return took;

@@ -4,13 +4,13 @@
 //     unfamiliarity = distance of z to the nearest prototype, as a share of the limit
 
 /** Return a function of the network's input: above 1 is like nothing the network was trained on. */
-function unfamiliarityOf({ familiarity: { layer, limit }, layers }, arrays) {
-  const before = stack(layers.slice(0, layer), arrays, "layers");
-  const [projection, scale, shift, prototypes] = ["projection", "scale", "shift", "prototypes"].map(
-    (name) => arrays[`familiarity.${name}`],
+function unfamiliarityOf({ familiarity: { layer, limit }, layers, arrays }) {
+  const before = new Network({ layers: layers.slice(0, layer), arrays });
+  const [projection, scale, shift, prototypes] = ["projection", "scale", "shift", "prototypes"].map((name) =>
+    decode(arrays[`familiarity.${name}`]),
   );
   return (input) => {
-    const z = products(projection, before(input)).map((sum, axis) => scale[axis] * sum - shift[axis]);
+    const z = products(projection, before.outputs(input)).map((sum, axis) => scale[axis] * sum - shift[axis]);
     let least = Infinity;
     for (let start = 0; start < prototypes.length; start += z.length) {
       const squared = z.reduce((sum, value, axis) => sum + (value - prototypes[start + axis]) ** 2, 0);
@@ -20,13 +20,20 @@ function unfamiliarityOf({ familiarity: { layer, limit }, layers }, arrays) {
   };
 }
 
-const unfamiliarity = unfamiliarityOf(model, network.arrays);
+const unfamiliarity = unfamiliarityOf(model);
+const prepare = network.prepare.bind(network);
 const showClasses = answer.showClasses.bind(answer);
+let asked; // the input that is answered
+
+network.prepare = (...raw) => {
+  asked = prepare(...raw);
+  return asked;
+};
 
 /** Show probabilities; instead of a class, that the input is like nothing the network was trained on. */
-answer.showClasses = (probabilities, input) => {
+answer.showClasses = (probabilities) => {
   const said = showClasses(probabilities);
-  if (unfamiliarity(input) <= 1) return said;
+  if (unfamiliarity(asked) <= 1) return said;
   const why = "like nothing it was trained on";
   answer.headline("Unsure", why);
   return `Unsure, ${why}`;

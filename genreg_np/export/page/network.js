@@ -37,7 +37,6 @@ function stack(layers, arrays, where) {
 class Network {
   constructor({ layers, arrays, input_range }) {
     const decoded = Object.fromEntries(Object.entries(arrays).map(([name, packed]) => [name, decode(packed)]));
-    this.arrays = decoded;
     this.range = input_range; // smallest and largest raw value, or null
     this.outputs = stack(layers, decoded, "layers"); // logits of the classes, or values
   }
