@@ -11,7 +11,7 @@ import pytest
 
 from genreg_np import infer, infer_images
 from genreg_np.errors import UsageError
-from genreg_np.layers.images import Responses, Statistics
+from genreg_np.layers.responses import Responses, Statistics
 from genreg_np.model import load
 from genreg_np.runs.config import TrainConfig, read_preset
 from genreg_np.runs.evolution import Evolution

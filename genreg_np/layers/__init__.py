@@ -39,8 +39,8 @@ REGISTRY = {
     "detectors": "genreg_np.layers.images:Detectors",
     "deviations": "genreg_np.layers.images:Deviations",
     "branches": "genreg_np.layers.images:Branches",
-    "responses": "genreg_np.layers.images:Responses",
-    "statistics": "genreg_np.layers.images:Statistics",
+    "responses": "genreg_np.layers.responses:Responses",
+    "statistics": "genreg_np.layers.responses:Statistics",
     "standardise": "genreg_np.layers.images:Standardise",
     "project": "genreg_np.layers.images:Project",
 }

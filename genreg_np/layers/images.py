@@ -7,8 +7,6 @@ Each is described here and computed by infer_images.py or infer_layers.py, the o
     Detectors     (C, H, W) levels  -> (C / D, F, signs, rows, columns) levels
     Deviations    (I,) levels       -> (2 I,) levels: they, and how far each is from its middle
     Branches      (I,)              -> the outputs of several stacks of layers, end to end
-    Responses     (H, W) levels     -> (F, pools) float32, filters with functions of their own
-    Statistics    (H, W) levels     -> float32: means of cells and profiles, directions of slopes
     Standardise   (I,)              -> (I,) float32, mean 0 and deviation 1 in training
     Project       (I,)              -> (O,) float32
 
@@ -291,64 +289,6 @@ class Branches(FixedLayer):
             for number, stack in enumerate(described["branches"])
         ]
         return cls(tuple(stacks))
-
-
-@dataclass(frozen=True)
-class Responses(FixedLayer):
-    """Filters, each with a function of its own, pooled by mean over grids of cells (infer_images.respond)."""
-
-    kind: ClassVar[str] = "responses"
-    shape: tuple[int, int]  # H, W
-    filters: Float32 = field(compare=False, repr=False)  # (F, size, size)
-    functions: tuple[str, ...]  # (F,) keys of infer_images.RESPONSES
-    grids: tuple[tuple[int, int], ...]  # rows and columns of cells
-
-    @classmethod
-    def example(cls) -> tuple[Responses, tuple[int, ...]]:
-        """Return one filter with one function."""
-        return cls((5, 4), np.eye(2, dtype=np.float32)[None], ("tanh",), ((2, 1),)), (5, 4)
-
-    def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
-        return {
-            "shape": list(self.shape),
-            "size": self.filters.shape[-1],
-            "functions": list(self.functions),
-            "grids": [list(grid) for grid in self.grids],
-        }
-
-    def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
-        """Return the filters."""
-        return {"filters": self.filters}
-
-    @classmethod
-    def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Responses:
-        """Return the layer that a model file describes."""
-        grids = tuple((rows, columns) for rows, columns in described["grids"])
-        taps = arrays[f"{where}.filters"].astype(np.float32)
-        return cls(tuple(described["shape"]), taps, tuple(described["functions"]), grids)
-
-
-@dataclass(frozen=True)
-class Statistics(FixedLayer):
-    """Means of cells and profiles, histograms of the direction of slopes (infer_images.statistics)."""
-
-    kind: ClassVar[str] = "statistics"
-    shape: tuple[int, int]  # H, W
-
-    @classmethod
-    def example(cls) -> tuple[Statistics, tuple[int, ...]]:
-        """Return one of almost the smallest images."""
-        return cls((7, 8)), (7, 8)
-
-    def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
-        return {"shape": list(self.shape)}
-
-    @classmethod
-    def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Statistics:
-        """Return the layer that a model file describes."""
-        return cls(tuple(described["shape"]))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from genreg_np import infer_images
 from genreg_np.backends.threads import in_order
 from genreg_np.layers.base import Float32
-from genreg_np.layers.images import Responses, UInt8
+from genreg_np.layers.images import UInt8
+from genreg_np.layers.responses import Responses
 from genreg_np.strategies.tournament import adapted, parents_of
 from genreg_np.streams import Purpose, Stream
 

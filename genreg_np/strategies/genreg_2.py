@@ -36,7 +36,8 @@ from genreg_np.backends.memory import Plan
 from genreg_np.backends.threads import in_order
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
-from genreg_np.layers.images import Branches, Deskew, FixedLayer, Levels, Project, Standardise, Statistics
+from genreg_np.layers.images import Branches, Deskew, FixedLayer, Levels, Project, Standardise
+from genreg_np.layers.responses import Statistics
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
 from genreg_np.strategies import fisher

@@ -15,17 +15,8 @@ from numpy.typing import NDArray
 from genreg_np import infer_images
 from genreg_np.errors import UsageError
 from genreg_np.export import c_text, files_of
-from genreg_np.layers.images import (
-    Branches,
-    Deskew,
-    Detectors,
-    FixedLayer,
-    Levels,
-    Project,
-    Responses,
-    Standardise,
-    Statistics,
-)
+from genreg_np.layers.images import Branches, Deskew, Detectors, FixedLayer, Levels, Project, Standardise
+from genreg_np.layers.responses import Responses, Statistics
 from genreg_np.model import Model, Network
 from tests import zoo
 from tests.export.c_build import (

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from genreg_np import infer_images
 from genreg_np.export import files_of, html
 from genreg_np.export.quantise import quantise
-from genreg_np.layers.images import Branches, FixedLayer, Levels, Responses, Statistics
+from genreg_np.layers.images import Branches, FixedLayer, Levels
+from genreg_np.layers.responses import Responses, Statistics
 from genreg_np.model import Model, Network
 from tests.export.browser import Browser
 from tests.export.conftest import Visit

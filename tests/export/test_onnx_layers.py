@@ -13,8 +13,9 @@ from genreg_np.export import files_of
 from genreg_np.export.quantise import quantise
 from genreg_np.layers.activation import Activation
 from genreg_np.layers.base import Layer
-from genreg_np.layers.images import Deskew, Detectors, FixedLayer, Levels, Responses, Statistics
+from genreg_np.layers.images import Deskew, Detectors, FixedLayer, Levels
 from genreg_np.layers.normalise import ScaleShift
+from genreg_np.layers.responses import Responses, Statistics
 from genreg_np.model import Dense, Model, Network
 from tests.export.hard_int8 import MAKERS, hard_int8, near_ties
 from tests.export.hard_layers import HARD
