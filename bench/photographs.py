@@ -1,6 +1,7 @@
 """Folders of pictures: what `train` makes of them by itself, beside scikit-learn's forests and logistic regression.
 
-    python bench/photographs.py FOLDER
+    python bench/photographs.py FOLDER                  every set
+    python bench/photographs.py FOLDER --sets emoji     this one, beside what is known of the others
 
 FOLDER is what bench/pictures.py makes. Of each set: test accuracy and seconds of the whole command, seed by seed, for
 the preset that `train` takes by itself, the same with --flip, and nodes-small (the first seed); of RandomForest (300
@@ -70,9 +71,11 @@ def main() -> None:
     """Measure all sets and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder.resolve()
-    found: dict[str, Any] = {}
-    for name in SETS:
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
+    given = parser.parse_args()
+    folder = given.folder.resolve()
+    found: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf-8"))["sets"] if RESULT.exists() else {}
+    for name in given.sets:
         seeds = {way: range(SEEDS if way.startswith("photos") else 1) for way in WAYS}
         ours = {way: [trained(folder / name, seed, WAYS[way]) for seed in seeds[way]] for way in WAYS}
         found[name] = {"ours": ours, "pixels": pixels(folder / name)}

@@ -51,7 +51,7 @@ from genreg_np.strategies.problem import HiddenLayers, Problem, image_shape
 from genreg_np.streams import Purpose, Stream
 
 FIXED = "the network's fixed layers would change"
-SECOND = 2  # number of the second of two stages; the first is 1
+FIRST, SECOND = 1, 2  # numbers of the two stages, by which filters are drawn; 0 and those beyond are banks of one
 SAMPLE = 4096  # training images from which levels are scaled and features standardised
 
 
@@ -227,12 +227,12 @@ def build_bank(
     """
     stacks: list[tuple[FixedLayer, ...]] = []
     sizes = (options.detector_size, *options.more_sizes) if options.detectors else ()
-    for size, number in zip(sizes, (0, *range(3, 3 + len(options.more_sizes))), strict=False):  # 1, 2: two stages
+    for size, number in zip(sizes, (0, *range(SECOND + 1, SECOND + 1 + len(options.more_sizes))), strict=False):
         pools = (options.detectors, size, options.window, options.stride)
         stacks.append((_stage(options, shape, images, labels, pools, stream, number, backend),))
     if options.first_detectors:
         pools = (options.first_detectors, options.first_size, options.first_window, options.first_stride)
-        first = _stage(options, shape, images, labels, pools, stream, 1, backend)
+        first = _stage(options, shape, images, labels, pools, stream, FIRST, backend)
         maps = backend.levels((first,), images)
         pools = (options.second_detectors, options.second_size, options.second_window, options.second_stride)
         second = _stage(options, (first.maps, *first.grid), maps, labels, pools, stream, SECOND, backend)
@@ -259,7 +259,7 @@ def _stage(
     """
     count, size, window, stride = pools
     side = min(shape[1:]) + 2 * (size // 2) - size + 1
-    if options.grid and number not in (1, SECOND):
+    if options.grid and number not in (FIRST, SECOND):
         window, stride = half_over(side, options.grid)
     if min(shape[1:]) < size or side < window:
         raise UsageError(
