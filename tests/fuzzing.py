@@ -33,9 +33,10 @@ from genreg_np.data.images import read_image
 from genreg_np.data.table import load_csv
 from genreg_np.errors import GenregError
 from genreg_np.export.convert import read_champion
-from genreg_np.runs.checkpoint import RunFolder, read_checkpoint, restored
+from genreg_np.runs.checkpoint import read_checkpoint, restored
 from genreg_np.runs.config import read_toml
 from genreg_np.runs.run_config import pack_run_config, read_run_config
+from genreg_np.runs.run_folder import RunFolder
 from genreg_np.strategies import REGISTRY
 from tests import mutations
 from tests.helpers import evolution, tiny_config

@@ -14,9 +14,10 @@ import pytest
 import genreg_np
 from genreg_np.errors import RunError, UsageError
 from genreg_np.model import Model, Network
-from genreg_np.runs.checkpoint import RunFolder, read_checkpoint
+from genreg_np.runs.checkpoint import read_checkpoint
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.run_folder import RunFolder
 from genreg_np.runs.training import resume, train
 from tests.helpers import NETWORK, evolution, one_line, outcome, own, smallness, tiny_config, tiny_dataset
 

@@ -77,7 +77,7 @@ def test_a_run_without_a_folder_is_not_packed(monkeypatch: pytest.MonkeyPatch) -
 
 def test_no_folder_takes_what_a_run_folder_takes() -> None:
     """Its methods are a run folder's, with the same parameters."""
-    from genreg_np.runs.checkpoint import RunFolder
+    from genreg_np.runs.run_folder import RunFolder
 
     for name, method in inspect.getmembers(NoFolder, inspect.isfunction):
         if not name.startswith("_"):

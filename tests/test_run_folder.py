@@ -12,8 +12,8 @@ import tomli_w
 
 from genreg_np.errors import GenregError, RunError
 from genreg_np.infer import load
-from genreg_np.runs.checkpoint import OWN, RunFolder
 from genreg_np.runs.result import Watcher
+from genreg_np.runs.run_folder import OWN, RunFolder
 from genreg_np.runs.training import resume, train
 from tests.helpers import one_line, tiny_config, tiny_dataset
 

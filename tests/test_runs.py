@@ -17,9 +17,10 @@ import pytest
 from genreg_np import files
 from genreg_np.errors import RunError, UsageError
 from genreg_np.infer import load
-from genreg_np.runs.checkpoint import RunFolder, read_checkpoint
+from genreg_np.runs.checkpoint import read_checkpoint
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.result import Watcher
+from genreg_np.runs.run_folder import RunFolder
 from genreg_np.runs.training import resume, train
 from genreg_np.strategies import REGISTRY
 from tests.helpers import CPU_BACKENDS, PATIENCE, Clock, dataset_for, one_line, tiny_config, tiny_dataset

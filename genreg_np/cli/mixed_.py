@@ -31,9 +31,9 @@ from genreg_np.data import READER_OPTIONS
 from genreg_np.errors import MissingExtraError, RunError, UsageError
 from genreg_np.model import Float32
 from genreg_np.report.attacks import PAPER_FGSM, Attack
-from genreg_np.runs.checkpoint import RunFolder
 from genreg_np.runs.config import TrainConfig, parse_assignment, read_preset
 from genreg_np.runs.result import Result, Watcher
+from genreg_np.runs.run_folder import RunFolder
 from genreg_np.runs.training import resume, train
 from genreg_np.strategies.mixed.networks import NETWORKS, network_name, parse_network
 from genreg_np.strategies.mixed.options import FITNESSES, GENES

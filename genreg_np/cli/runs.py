@@ -19,11 +19,11 @@ from genreg_np.data import dataset_names
 from genreg_np.data import reader_arguments as data_arguments
 from genreg_np.data.dataset import SPLITS, Dataset
 from genreg_np.errors import RunError, UsageError
-from genreg_np.runs.checkpoint import RunFolder
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.own_folder import OWN_FITNESS
 from genreg_np.runs.provenance import is_path
 from genreg_np.runs.result import Folder, Result, Watcher
+from genreg_np.runs.run_folder import RunFolder
 
 KNOWN = ("size", "fit", "color")  # of a folder's images, by a model that was trained on them
 WAITED_FOR = {"generations": "this generation", "finishing": "the run's last look at its accuracy"}  # by phase

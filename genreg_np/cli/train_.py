@@ -26,7 +26,7 @@ from genreg_np.cli.runs import (
 )
 from genreg_np.cli.settings_help import GIVEN, SettingsCommand, early_config, given_settings
 from genreg_np.cli.signals import INTERRUPTED, Stopping
-from genreg_np.data import READER_OPTIONS, is_image_folder
+from genreg_np.data import READER_OPTIONS, dataset_names, is_image_folder
 from genreg_np.errors import UsageError
 from genreg_np.runs.config import (
     TrainConfig,
@@ -138,7 +138,8 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         settings = merged(read_preset(preset), settings)
     if options["flip"]:
         settings = _flipped(settings)
-    settings = {"familiarity": is_image_folder(source)} | settings | {"dataset": source}
+    keep = {} if source in dataset_names() else {"keep": "best"}  # one's own are few, and soon known by heart
+    settings = {"familiarity": is_image_folder(source)} | keep | settings | {"dataset": source}
     config = TrainConfig.from_dict(settings, GIVEN)
     initial = load(options["init_model"]) if options["init_model"] else None
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
@@ -228,6 +229,7 @@ def to_json(result: Result | None, started: Started) -> dict[str, Any]:
         "generations": result.generations if result else 0,
         "seconds": round(result.seconds, 3) if result else None,
         "genome": training.get("genome"),
+        "generation": training.get("generation", result.generations) if result else None,
         "validation_accuracy": result.validation_accuracy if result else None,
         "test_accuracy": result.test_accuracy if result else None,
         "run": str(run) if run else None,
@@ -257,7 +259,9 @@ def _report(result: Result, started: Started, progress: Progress, unfamiliar_ask
     if len(names) <= 40:
         for line in per_class_lines(chosen, names):
             progress.say(line)
-    progress.say(f"{result.generations} generations, {duration(result.seconds)}")
+    kept = result.model.training.get("generation", result.generations)
+    of_these = "" if kept == result.generations else f"; saved is generation {kept}, the best on validation"
+    progress.say(f"{result.generations} generations, {duration(result.seconds)}{of_these}")
     if unfamiliar_asked and "familiarity" not in result.model.header:
         progress.say("the data are too few or too alike to tell unfamiliar inputs by: the model cannot")
     progress.say(f"model {model_path}")

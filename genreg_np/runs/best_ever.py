@@ -30,8 +30,8 @@ class BestEver:
     generation: int  # the generation it was told in, 1 for the first
 
     @classmethod
-    def of(cls, genes: Any, facts: Any, count: int) -> BestEver:
-        """Put together what a file holds: genes (D,) of `count`, and what `facts` returned.
+    def of(cls, genes: Any, facts: Any, count: int | None = None) -> BestEver:
+        """Put together what a file holds: genes (D,), of `count` where that is known, and what `facts` returned.
 
         Raises
         ------
@@ -39,7 +39,9 @@ class BestEver:
             For anything that no best ever can be.
         """
         fitness, generation = facts["fitness"], facts["generation"]
-        if not isinstance(genes, np.ndarray) or (genes.dtype, genes.shape) != (np.float32, (count,)):
+        if not isinstance(genes, np.ndarray) or (genes.dtype, genes.ndim) != (np.float32, 1):
+            raise ValueError("no genes")
+        if count not in (None, genes.size):
             raise ValueError("other genes")
         if type(generation) is not int or generation < 1 or not np.isfinite(genes).all():
             raise ValueError("an impossible generation, or genes that are not finite")

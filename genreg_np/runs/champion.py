@@ -1,7 +1,7 @@
 """What a run results in: which of its champions, and what is said of it in its model.
 
-The setting `champion` names one; auto, and the name of one that a strategy does not have, takes whichever predicts the
-validation split best, of equals the first.
+The setting `keep` says as of when (kept.py). The setting `champion` names one; auto, and the name of one that a
+strategy does not have, takes whichever predicts the validation split best, of equals the first.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ from typing import Any
 
 from genreg_np.data.dataset import Dataset
 from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.kept import Standing
 from genreg_np.runs.provenance import background, display_name
 
 
-def chosen(champion: str, validation: Mapping[str, float]) -> str:
+def chosen(champion: str, candidates: Standing) -> str:
     """Return the name of the champion that a run results in.
 
     Parameters
     ----------
     champion : str
         The setting: auto, or a name.
-    validation : mapping
-        Accuracy of each champion on the validation split, the faithful one first.
+    candidates : mapping
+        Each champion and what it reaches on the validation split, the faithful one first.
     """
-    if champion in validation:
+    if champion in candidates:
         return champion
-    return max(validation, key=lambda name: validation[name])
+    return max(candidates, key=lambda name: candidates[name].fitness)
 
 
 def training_of(
@@ -34,7 +35,8 @@ def training_of(
     dataset: Dataset,
     generation: int,
     genome: str,
-    accuracies: Mapping[str, Mapping[str, float]],
+    candidates: Standing,
+    test: Mapping[str, float],
     changes: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return all that determined a champion, for its model's header, and nothing else: equal runs give equal bytes.
@@ -47,16 +49,21 @@ def training_of(
         Generations done.
     genome : str
         The champion's name.
-    accuracies : mapping
-        Of each split that was looked at, each champion's accuracy.
+    candidates : mapping
+        Each champion, what it reaches on the validation split, and of which generation it is.
+    test : mapping
+        What each reaches on the test split; empty where that was not looked at.
     changes : sequence of mapping
         Settings that were changed in mid-run, as config.toml has them.
     """
     spent = config.spent
+    accuracies = {"validation": {name: found.fitness for name, found in candidates.items()}, "test": dict(test)}
+    kept = {"generation": candidates[genome].generation} if config.keep == "best" else {}
     training = {
         "method": config.strategy,
         "genome": genome,
         "generations": generation,
+        **kept,
         "seed": config.seed,
         "config": config.determining() | {"dataset": display_name(config.dataset, dataset)},
         **background(dataset),

@@ -53,6 +53,9 @@ class TrainConfig(Settings):
     champion: str = option(
         "auto", "which genome is saved: auto decides on validation", choices=("auto", "best", "consensus")
     )
+    keep: str = option(
+        "last", "whose champions are saved: the last generation's, or the best on validation", choices=("last", "best")
+    )
     familiarity: bool = option(False, "save what it takes to tell inputs unlike those trained on")
     options: Any = None  # the strategy's frozen dataclass
 

@@ -185,7 +185,7 @@ class Evolution(Generations):
         looked = self.generation and self.generation % self.config.validate_every == 0
         if self.dataset is None or not self.config.target or not looked:
             return False
-        return _reaches(self.config.target, self._validation())
+        return max(self.accuracies("validation").values()) >= self.config.target
 
     # Saving
 
@@ -252,7 +252,10 @@ class Evolution(Generations):
                 f"({evolution.network.describe()}) has {evolution.network.gene_count:,}: pass what it was started with"
             )
         evolution.state = restored(evolution.on_host(evolution.state), fields, Path(path))
-        evolution.best_ever = saved.best_ever
+        count = evolution.network.finished.gene_count
+        if any(found.genes.size != count for found in saved.kept.values()):
+            raise RunError(f"{path}: its kept champions are not of {count:,} genes each; the file is damaged")
+        evolution.best_ever, evolution.kept = saved.best_ever, dict(saved.kept)
         changed = saved.config.changes_to(evolution.config, evolution.generation, saved.config.to_dict())
         evolution.changes = [*saved.changes, *changed]
         evolution.seconds += saved.seconds

@@ -24,6 +24,7 @@ from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.direction import Direction
 from genreg_np.runs.evaluation import Looks
 from genreg_np.runs.familiarity import sample_of, with_familiarity
+from genreg_np.runs.kept import Standing, better
 from genreg_np.runs.start import backend_of, check_kinds, check_memory, check_start, outputs_named, pose, works_for
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.strategies.base import AnyPopulationStrategy, State
@@ -77,6 +78,7 @@ class Generations:
         self.state = self._start(initial)
         self._looks = Looks(dataset, self.network.finished, self.backend)
         self.best_ever: BestEver | None = None
+        self.kept: Standing = {}  # where the setting `keep` is best: of each champion, the best that validation saw
         self.changes: list[dict[str, Any]] = []
         self._asked: Brood | None = None
         self._direction = Direction(len(self.class_names), len(dataset.validation)) if dataset else None
@@ -186,20 +188,22 @@ class Generations:
 
     def _record(self, started: float, told: Record | None = None) -> Record:
         record: Record = {"generation": self.generation, **self.state.metrics(), **(told or {})}
-        last = self.generation >= self.config.generations
-        if self.dataset is not None and (self.generation % self.config.validate_every == 0 or last):
-            record |= self._validation()
+        due, last = self.generation % self.config.validate_every == 0, self.generation >= self.config.generations
+        if self.dataset is not None and (due or last):
+            now = self._standing()
+            record |= _validation(now)
+            if due and self.config.keep == "best":  # never by a look that a longer run would not have had
+                self.kept = better(self.kept, now)
         if self._direction:
             self._direction.look(record, self.config.generations)
         self.seconds += self.clock() - started
         return record | {"seconds": round(self.seconds, 6)}
 
-    def _validation(self) -> Record:
-        """Return the champions' accuracies on the validation split, as a record names them."""
-        accuracies = self.accuracies("validation")
-        first = next(iter(accuracies))
+    def _standing(self) -> Standing:
+        """Return the champions of the last generation with their accuracies on the validation split."""
         return {
-            f"{'' if name == first else name + '_'}validation_accuracy": value for name, value in accuracies.items()
+            name: BestEver(genes.copy(), self._looks.accuracy(genes, "validation"), self.generation)
+            for name, genes in self.champion_genes().items()
         }
 
     # Champions
@@ -225,9 +229,10 @@ class Generations:
     def champion(self) -> Model:
         """Return what the run results in so far: the model that `train` saves when it is stopped here.
 
-        On a dataset the setting `champion` says which it is: auto takes whichever of the champions predicts the
-        validation split best. It is not tested: `train` looks at the test split at the end. Where a fitness of one's
-        own was told, it is the best genome of all generations, as `champions` has it.
+        On a dataset two settings say which it is. `keep`: the champions of the last generation, or each as it was when
+        it predicted the validation split best. `champion`: one of these by name, or whichever predicts validation best.
+        It is not tested: `train` looks at the test split at the end. Where a fitness of one's own was told, it is the
+        best genome of all generations, as `champions` has it.
 
         Raises
         ------
@@ -239,14 +244,18 @@ class Generations:
             return models["best_ever"]
         if self.dataset is None:
             raise UsageError("no dataset to choose a champion by, and no best_ever: take one of champions()")
-        validation = self.accuracies("validation")
-        return self.result_of(chosen(self.config.champion, validation), {"validation": validation})
+        candidates = self.candidates()
+        return self.result_of(chosen(self.config.champion, candidates), candidates)
 
-    def result_of(self, genome: str, accuracies: Mapping[str, Mapping[str, float]]) -> Model:
-        """Return a champion of a run on a dataset with all that determined it; see champion.training_of."""
+    def candidates(self) -> Standing:
+        """Return what a run on a dataset results in so far by name: champions of the last generation, or those kept."""
+        return better(self.kept if self.config.keep == "best" else {}, self._standing())
+
+    def result_of(self, genome: str, candidates: Standing, test: Mapping[str, float] | None = None) -> Model:
+        """Return one of `candidates` with all that determined it; see champion.training_of."""
         assert self.dataset is not None
-        training = training_of(self.config, self.dataset, self.generation, genome, accuracies, self.changes)
-        model = self.model_of(self.champion_genes()[genome], training)
+        training = training_of(self.config, self.dataset, self.generation, genome, candidates, test or {}, self.changes)
+        model = self.model_of(candidates[genome].genes, training)
         return self._familiar(model, self.dataset) if self.config.familiarity else model
 
     def _familiar(self, model: Model, dataset: Dataset) -> Model:
@@ -261,7 +270,7 @@ class Generations:
         """Return a checkpoint's bytes."""
         net = self.network
         about = self.class_names, self.input_range, net.gene_count, self.seconds, self.best_ever, self.changes
-        return pack_checkpoint(self.on_host(self.state), SavedRun(self.config, net, *about))
+        return pack_checkpoint(self.on_host(self.state), SavedRun(self.config, net, *about, kept=self.kept))
 
     def plan(self) -> str:
         """Say how a generation is computed, and what memory that takes."""
@@ -298,3 +307,11 @@ class Generations:
         picture = self.dataset.picture if self.dataset else None
         told = {"generation": self.generation} if training is None else training
         return Model.build(self.network.finished, genes, self.class_names, self.input_range, told, names, picture)
+
+
+def _validation(standing: Standing) -> Record:
+    """Return accuracies on the validation split as a record names them: the first champion's has no name before it."""
+    first = next(iter(standing))
+    return {
+        f"{'' if name == first else name + '_'}validation_accuracy": found.fitness for name, found in standing.items()
+    }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from genreg_np.runs.checkpoint import Packs
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.generations import Record
+from genreg_np.runs.run_folder import Packs
 
 
 class NoFolder:

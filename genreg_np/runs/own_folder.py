@@ -21,9 +21,10 @@ import numpy as np
 from genreg_np.errors import GenregError, RunError
 from genreg_np.model import Model
 from genreg_np.runs.best_ever import BestEver
-from genreg_np.runs.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
+from genreg_np.runs.checkpoint import read_checkpoint
 from genreg_np.runs.generations import Generations
 from genreg_np.runs.notes import now, resumed_notes, run_notes
+from genreg_np.runs.run_folder import SAVE_EVERY_SECONDS, RunFolder
 
 OWN_FITNESS = "fitness"  # the entry of a run's origin that tells it from one of train
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from genreg_np.backends.base import Told
 from genreg_np.model import Model
-from genreg_np.runs.checkpoint import RunFolder
 from genreg_np.runs.evaluation import Evaluation
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.generations import Record
 from genreg_np.runs.no_folder import NoFolder
+from genreg_np.runs.run_folder import RunFolder
 
 Folder = RunFolder | NoFolder
 

@@ -22,11 +22,12 @@ from genreg_np.fitness import ImageFitness
 from genreg_np.model import Model, Network, load
 from genreg_np.runs.budget import fit_to_budget
 from genreg_np.runs.champion import chosen
-from genreg_np.runs.checkpoint import SAVE_EVERY_SECONDS, RunFolder, read_checkpoint
+from genreg_np.runs.checkpoint import read_checkpoint
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evaluation import Evaluation
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.generations import Record
+from genreg_np.runs.kept import Standing
 from genreg_np.runs.no_folder import NoFolder
 from genreg_np.runs.notes import now, resumed_notes, run_notes
 from genreg_np.runs.own_folder import OWN_FITNESS
@@ -39,6 +40,7 @@ from genreg_np.runs.provenance import (
     load_again,
 )
 from genreg_np.runs.result import Folder, Result, Watcher
+from genreg_np.runs.run_folder import SAVE_EVERY_SECONDS, RunFolder
 from genreg_np.runs.start import check_kinds, described
 
 BUDGET = "budget"  # in the origin of config.toml: seconds that are not yet a number of generations
@@ -341,11 +343,12 @@ class _Run:
             return Result(self.folder.path, None, "", 0, evolution.seconds, ended, {}, {})
         self._save()
         started = evolution.clock()
-        validation = evolution.accuracies("validation")
-        genome = chosen(evolution.config.champion, validation)
-        test = {} if ended == "stopped" else self._test()
+        candidates = evolution.candidates()
+        genome = chosen(evolution.config.champion, candidates)
+        validation = {name: found.fitness for name, found in candidates.items()}
+        test = {} if ended == "stopped" else self._test(candidates)
         tested = {name: evaluation.accuracy for name, evaluation in test.items()}
-        model = evolution.result_of(genome, {"validation": validation, "test": tested})
+        model = evolution.result_of(genome, candidates, tested)
         self.folder.save("model.npz", model)
         evolution.seconds += evolution.clock() - started
         self.notes |= {
@@ -354,17 +357,17 @@ class _Run:
             "seconds": round(evolution.seconds, 3),
             "finished": now(),
             "genome": genome,
+            "generation": candidates[genome].generation,
             "validation": validation,
             "test": tested,
         }
         self.folder.write_json("run.json", self.notes)
         return Result(self.folder.path, model, genome, evolution.generation, evolution.seconds, ended, validation, test)
 
-    def _test(self) -> dict[str, Evaluation]:
+    def _test(self, candidates: Standing) -> dict[str, Evaluation]:
         assert self.evolution.dataset is not None
         labels, classes = self.evolution.dataset.test.labels, len(self.evolution.dataset.class_names)
-        champions = self.evolution.champion_genes()
         return {
-            name: Evaluation.of(self.evolution.predict(genes, "test"), labels, classes)
-            for name, genes in champions.items()
+            name: Evaluation.of(self.evolution.predict(found.genes, "test"), labels, classes)
+            for name, found in candidates.items()
         }

@@ -183,7 +183,7 @@ def test_figures_are_drawn_where_they_can_be(genreg) -> None:
 def test_a_run_folder_that_cannot_be_written_loses_no_result(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
     """The results are printed first; then comes the line that says what could not be written."""
     from genreg_np.errors import RunError
-    from genreg_np.runs.checkpoint import RunFolder
+    from genreg_np.runs.run_folder import RunFolder
 
     def fail(self: RunFolder, name: str, values: object) -> None:
         if name == "measures.json":

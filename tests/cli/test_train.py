@@ -367,3 +367,23 @@ def test_help_checks_settings_against_the_preset_that_data_choose(genreg) -> Non
     assert done.code == 0
     assert "detectors=30" in done.out
     assert "not of node-perturbation" in genreg("train", "--dataset", "digits", "--set", "detectors=30", "--help").err
+
+
+def test_of_data_of_ones_own_the_best_on_validation_is_saved(genreg) -> None:
+    """Whatever the preset: they are few, and soon known by heart; --set says otherwise. Named sets go by the preset."""
+    draw, labels = np.random.default_rng(0), np.arange(300) % 3
+    np.savez("mine.npz", inputs=draw.normal(size=(300, 4)).astype(np.float32), labels=labels)  # nothing to be learned
+    base = ["train", *FAST, "--generations", "40", "--set", "validate_every=1", "--json"]
+    own, last, named = (
+        genreg(*base, "--dataset", *more)
+        for more in (("mine.npz",), ("mine.npz", "--set", "keep=last", "--out", "last"), ("digits", "--out", "named"))
+    )
+    said = json.loads(own.out)
+    looks = [json.loads(line) for line in (Path(said["run"]) / "metrics.jsonl").read_text("utf-8").splitlines()]
+    best = max(look[name] for look in looks for name in ("validation_accuracy", "consensus_validation_accuracy"))
+    assert said["validation_accuracy"] == best
+    assert said["generation"] == load(said["model"]).header["training"]["generation"] <= said["generations"] == 40
+    assert [json.loads(one.out)["generation"] for one in (last, named)] == [40, 40]
+    spoken = genreg("train", *FAST, "--generations", "40", "--set", "validate_every=1", "--dataset", "mine.npz")
+    line = f"; saved is generation {said['generation']}, the best on validation"
+    assert (line in spoken.out + spoken.err) == (said["generation"] < 40)
