@@ -28,7 +28,7 @@ def test_export_never_replaces_its_model(genreg, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--max-loss", "1"), "are for --int8"),
+        (("--max-loss", "1"), "--max-loss, --dataset, --data-dir, --label and their like are for --int8"),
         (("--dataset", "digits"), "are for --int8"),
         (("--int8", "--max-loss", "nan"), "no number of points"),
         (("--name", "../x"), "must be a letter"),
@@ -45,6 +45,28 @@ def test_options_that_mean_nothing_are_refused(genreg, tmp_path: Path, options: 
     assert done.code == 2
     assert words in done.err
     assert not (tmp_path / "app").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--out", "taken"), "taken: has files in it"),
+        (("--name", "a b"), "name 'a b' must be a letter"),
+        (("--reject", "0.9"), "reject is for --to html"),
+    ],
+)
+def test_what_no_model_could_mend_is_refused_before_int8_is_measured(
+    genreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], words: str
+) -> None:
+    """Measuring takes seconds, and would be for nothing."""
+    DENSE.save(tmp_path / "model.npz")
+    np.save("seen.npy", np.zeros((3, 2, 2), np.uint8))
+    Path("taken").mkdir()
+    Path("taken", "notes.txt").touch()
+    monkeypatch.setattr("genreg_np.export.quantise.quantise", lambda model, inputs: pytest.fail("measured"))
+    told = ("--int8", "--calibrate", "seen.npy", "--out", "app", *options)
+    done = genreg("export", tmp_path / "model.npz", "--to", "c", *told)
+    assert words in one_line(done, 2)
 
 
 def test_a_page_is_told_below_which_probability_it_is_unsure(genreg, tmp_path: Path) -> None:
@@ -141,6 +163,19 @@ def test_a_classifier_is_quantised_by_pictures_of_a_folder(genreg, tmp_path: Pat
     assert "the largest output is the same one for" in done.out
 
 
+def test_raw_and_mapped_values_side_by_side_calibrate_alike(genreg, tmp_path: Path) -> None:
+    """A file of whole numbers and one of floats in 0 .. 1 in one folder: what either would be by itself."""
+    images = np.random.default_rng(2).integers(0, 256, (20, 2, 2), np.uint8)
+    (tmp_path / "seen").mkdir()
+    np.save(tmp_path / "seen" / "a.npy", images[:5])
+    np.save(tmp_path / "seen" / "b.npy", images[5:].astype(np.float32) / np.float32(255))
+    DENSE.save(tmp_path / "model.npz")
+    options = ("--int8", "--calibrate", tmp_path / "seen", "--out", tmp_path / "app")
+    done = genreg("export", tmp_path / "model.npz", "--to", "python", *options)
+    assert done.code == 0, done.err
+    assert (tmp_path / "app" / "model.npz").read_bytes() == quantise(DENSE, images).pack()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -149,7 +184,7 @@ def test_a_classifier_is_quantised_by_pictures_of_a_folder(genreg, tmp_path: Pat
         (("--int8", "--calibrate", "seen.npy", "--dataset", "digits"), "without --dataset, --data-dir, --label"),
         (("--int8", "--calibrate", "wide.npy"), "holds shape (5, 7)"),
         (("--int8", "--calibrate", "none.npy"), "at least one"),
-        (("--int8", "--calibrate", "nan.npy"), "NaN"),
+        (("--int8", "--calibrate", "nan.npy"), "nan.npy[0]: inputs hold NaN"),
         (("--int8", "--calibrate", "nothere.npy"), "nothere.npy: cannot be read"),
         (("--int8",), "or inputs without labels with --calibrate"),
     ],
@@ -174,3 +209,8 @@ def test_inputs_that_are_all_alike_are_no_good_measure(genreg, tmp_path: Path) -
     np.save("zeros.npy", np.zeros((50, 4), np.float32))
     told = ("--int8", "--calibrate", "zeros.npy", "--out", tmp_path / "app")
     assert "all alike" in genreg("export", tmp_path / "policy.npz", "--to", "python", *told).out
+    np.save("one.npy", np.zeros((1, 4), np.float32))
+    told = ("--int8", "--calibrate", "one.npy", "--out", tmp_path / "other")
+    out = genreg("export", tmp_path / "policy.npz", "--to", "python", *told).out
+    assert "there is one input to calibrate by" in out
+    assert "calibrated on 1 input:" in out
