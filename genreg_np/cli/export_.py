@@ -19,6 +19,10 @@ from genreg_np.export import TARGETS
 from genreg_np.infer import ModelError
 
 MAX_LOSS = 0.3  # points
+TRY = {  # in the folder that was written
+    "python": "python example.py",
+    "c": "gcc -std=c99 -O2 {name}.c main.c -o {name} -lm && ./{name} --check",
+}
 
 
 @click.command(
@@ -101,8 +105,8 @@ def command(
         say(*_told_lines(told))
     for path in written:
         say(f"wrote {path}  ({path.stat().st_size:,} bytes)")
-    if target == "python":
-        say(f"try:  cd {shlex.quote(str(Path(out)))} && python example.py")
+    if target in TRY:
+        say(f"try:  cd {shlex.quote(str(Path(out)))} && {TRY[target].format(name=name)}")
 
 
 def _quantised(

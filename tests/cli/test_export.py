@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from genreg_np.export.quantise import quantise
+from genreg_np.layers.description import parse
 from genreg_np.model import Model, Network, load
 from tests.cli import one_line
-from tests.helpers import model_of
+from tests.helpers import PATIENCE, model_of
 
 DENSE = model_of(Network.build((2, 2), (3,), 2))
 
@@ -79,6 +82,20 @@ def test_a_page_is_told_below_which_probability_it_is_unsure(genreg, tmp_path: P
     done = genreg("export", tmp_path / "values.npz", "--to", "html", "--out", tmp_path / "other", "--reject", "0.9")
     assert "models with classes" in one_line(done, 2)
     assert not (tmp_path / "other").exists()
+
+
+def test_what_c_says_to_try_compiles_and_checks(genreg, tmp_path: Path) -> None:
+    """Also integers that normalise, which need the maths library, in a folder with blanks in its name."""
+    if not shutil.which("gcc"):
+        pytest.skip("needs gcc: apt install gcc")
+    shape = (1, 4, 4)
+    model = model_of(Network(shape, parse("conv 2 2 / layer-norm / dense 2", shape)))
+    quantise(model, np.arange(64, dtype=np.uint8).reshape(4, *shape)).save(tmp_path / "model.npz")
+    done = genreg("export", "model.npz", "--to", "c", "--name", "digits", "--out", "my firmware")
+    line = done.out.splitlines()[-1]
+    assert line.startswith("try:  cd 'my firmware' && gcc ")
+    tried = subprocess.run(line.removeprefix("try:  "), shell=True, capture_output=True, text=True, timeout=PATIENCE)
+    assert tried.stdout == "the test vector agrees\n", tried.stderr
 
 
 def test_a_file_that_the_model_names_is_not_read_unless_told(genreg, tmp_path: Path) -> None:
