@@ -140,7 +140,7 @@ def _plan(program: Program) -> list[str]:
         return []
     sizes = {name: f"{BYTES[ctype] * count:,} bytes" for name, (ctype, count) in program.buffers.items()}
     long, wide = max(map(len, sizes)), max(map(len, sizes.values()))
-    lines = [" *", " * Buffers, and the layers, from 0 on, that write into each:"]
+    lines = [" *", " * Buffers, and the layers, from 0 on, that write into each, in that order:"]
     for name, size in sizes.items():
         start = f" *     {name:<{long}}  {size:>{wide}}  "
         follow = f" *{' ' * (len(start) - 2)}"
