@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.reading import reader_arguments, reader_options
@@ -15,8 +16,13 @@ from genreg_np.cli.targets import reject_option
 from genreg_np.cli.terminal import say
 from genreg_np.errors import DataError, GenregError, UsageError
 from genreg_np.export import TARGETS
+from genreg_np.infer import ModelError
 
 MAX_LOSS = 0.3  # points
+TRY = {  # in the folder that was written
+    "python": "python example.py",
+    "c": "gcc -std=c99 -O2 {name}.c main.c -o {name} -lm && ./{name} --check",
+}
 
 
 @click.command(
@@ -63,7 +69,7 @@ def command(
     **options: Any,
 ) -> None:
     """Write a model as another runtime takes it."""
-    from genreg_np.export import export
+    from genreg_np.export import check_request, export
     from genreg_np.model import load
 
     told: dict[str, Any] = {}
@@ -71,13 +77,16 @@ def command(
     loses_distance = "familiarity" in model.header and (int8 or target in ("c", "onnx"))
     if (Path(out) / f"{name}.npz").exists() and (Path(out) / f"{name}.npz").samefile(model_path):
         raise UsageError(f"{out} is where MODEL itself lies: choose another folder, or another --name")
+    check_request(target, out, name, force, reject=reject)
     reading = reader_arguments(options)
     measured = bool(dataset or data_dir or reading.keys() - {"range"} or max_loss is not None)
     if calibrate is not None and (measured or not int8):
         lacking = "no labels, so without --dataset, --data-dir, --label and the like" if int8 else "--int8: add it"
         raise UsageError(f"--calibrate is for {lacking}")
     if (measured or reading) and not int8:
-        raise UsageError("--dataset, --data-dir, --label and their like are for --int8: add it, or leave them out")
+        raise UsageError(
+            "--max-loss, --dataset, --data-dir, --label and their like are for --int8: add it, or leave them out"
+        )
     if calibrate is not None:
         model, told = _calibrated(model, calibrate, reading.get("range"))
     elif int8:
@@ -96,8 +105,8 @@ def command(
         say(*_told_lines(told))
     for path in written:
         say(f"wrote {path}  ({path.stat().st_size:,} bytes)")
-    if target == "python":
-        say(f"try:  cd {shlex.quote(str(Path(out)))} && python example.py")
+    if target in TRY:
+        say(f"try:  cd {shlex.quote(str(Path(out)))} && {TRY[target].format(name=name)}")
 
 
 def _quantised(
@@ -135,11 +144,11 @@ def _calibrated(model: Any, file: str, value_range: tuple[float, float] | None) 
 
     check(model)
     how = Taking(resize=False, centre=False, invert=False, as_is=True, range=value_range)
-    found = [one for path in files_in(Path(file)) for _, one in read_file(path, model, how)]
+    found = [_prepared(name, one, model) for path in files_in(Path(file)) for name, one in read_file(path, model, how)]
     if not found:
         raise DataError(f"{file}: holds no inputs to calibrate by; at least one is needed")
     how.check_range_used()
-    inputs = np.stack(found)
+    inputs = np.concatenate(found)
     whole = quantise(model, inputs)
     before, after = (one.outputs(inputs).astype(np.float64) for one in (model, whole))
     same = float(np.mean(before.argmax(axis=1) == after.argmax(axis=1)))
@@ -149,14 +158,24 @@ def _calibrated(model: Any, file: str, value_range: tuple[float, float] | None) 
     return whole, told | ({"same_answer": same} if model.output_count > 1 else {})
 
 
+def _prepared(name: str, one: NDArray[np.generic], model: Any) -> NDArray[np.float32]:
+    """Return an input as (1, I) float32: a folder may have raw values in one file and mapped ones in another."""
+    try:
+        return np.asarray(model.prepare(one), np.float32)
+    except ModelError as error:
+        raise DataError(f"{name}: {error}") from None
+
+
 def _told_lines(told: dict[str, Any]) -> list[str]:
     """Return what is said of a quantised model, as lines."""
     if "dataset" in told:
         before, after = percent(told["validation_accuracy"]), percent(told["int8_validation_accuracy"])
         return [f"validation accuracy {before} in float32, {after} in int8 ({told['dataset']})"]
-    lines = ["the inputs to calibrate by are all alike: int8 may be far off for others"] if told["alike"] else []
+    count = told["calibrated_on"]
+    few = "there is one input to calibrate by" if count == 1 else "the inputs to calibrate by are all alike"
+    lines = [f"{few}: int8 may be far off for others"] if told["alike"] else []
     lines += [
-        f"calibrated on {told['calibrated_on']:,} inputs: outputs from {told['lowest_output']:g} to "
+        f"calibrated on {count:,} {'input' if count == 1 else 'inputs'}: outputs from {told['lowest_output']:g} to "
         f"{told['highest_output']:g}, of which int8 differs by {told['largest_difference']:.2g} at most"
     ]
     if "same_answer" in told:

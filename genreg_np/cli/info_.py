@@ -12,6 +12,7 @@ from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.terminal import say
 from genreg_np.data.fitting import remembered
 from genreg_np.data.labels import short_name
+from genreg_np.export.facts import quantised
 from genreg_np.export.integers import words
 from genreg_np.model import Model
 
@@ -61,6 +62,8 @@ def description(path: str, model: infer.Model) -> list[str]:
         ("seed {}", model.trained("seed")),
         ("on {}", model.trained("config", "dataset")),
     ]
+    itself = Model(model.header, model.arrays)
+    of_floats = " (as float32)" if itself.is_int8 else ""
     known = [form.format(_short(value)) for form, value in facts if isinstance(value, str | int)]
     if model.trained("method") is not None and known:
         lines.append(f"trained by   {', '.join(known)}")
@@ -68,7 +71,9 @@ def description(path: str, model: infer.Model) -> list[str]:
         accuracies = model.trained("accuracies", split)
         if isinstance(accuracies, dict):
             shown = [f"{_short(name)} {percent(value)}" for name, value in accuracies.items() if _is_fraction(value)]
-            lines += [f"{split:<12} {', '.join(shown)}"] if shown else []
+            lines += [f"{split:<12} {', '.join(shown)}{of_floats}"] if shown else []
+    if itself.is_int8 and (told := quantised(itself)):
+        lines.append(f"8 bits       {told}")
     note = model.trained("note")
     if isinstance(note, str):
         lines.append(f"note         {_short(note)}")

@@ -22,7 +22,7 @@ from genreg_np.files import write_atomic
 from genreg_np.model import Model
 from genreg_np.registry import look_up
 
-__all__ = ["REGISTRY", "TARGETS", "export", "files_of", "kinds_of", "stacks_of", "target"]
+__all__ = ["REGISTRY", "TARGETS", "check_request", "export", "files_of", "kinds_of", "stacks_of", "target"]
 
 REGISTRY = {  # a module each: a `Target`
     "python": "genreg_np.export.python_",
@@ -85,6 +85,17 @@ def files_of(model: Model, to: str, name: str = "model", **options: Any) -> dict
     UsageError
         If the target is unknown or has no such option, `name` is no identifier, or a layer cannot be expressed.
     """
+    chosen, options = _asked(to, name, options)
+    for where, kind in kinds_of(model.header["network"]["layers"]):
+        if kind not in chosen.TAKES:
+            others = [other for other in REGISTRY if kind in target(other).TAKES]
+            instead = f"--to {' or '.join(others)} takes it" if others else "no target takes it"
+            raise UsageError(f"{where} ({kind}) cannot be expressed in {to}; {instead} (docs/export.md)")
+    return chosen.files(model, name, **options)
+
+
+def _asked(to: str, name: str, options: dict[str, Any]) -> tuple[Target, dict[str, Any]]:
+    """Return a target and those of its options that are given; UsageError for a name or options it does not take."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,40}", name):
         raise UsageError(
             f"name {name!r} must be a letter, then letters, digits or _, at most 41: it names files and code"
@@ -94,16 +105,30 @@ def files_of(model: Model, to: str, name: str = "model", **options: Any) -> dict
     for option in sorted(options.keys() - _options_of(to)):
         owners = " or ".join(other for other in REGISTRY if option in _options_of(other))
         raise UsageError(f"{option} is for {f'--to {owners}' if owners else 'no target'}, not for {to}: leave it out")
-    for where, kind in kinds_of(model.header["network"]["layers"]):
-        if kind not in chosen.TAKES:
-            others = [other for other in REGISTRY if kind in target(other).TAKES]
-            instead = f"--to {' or '.join(others)} takes it" if others else "no target takes it"
-            raise UsageError(f"{where} ({kind}) cannot be expressed in {to}; {instead} (docs/export.md)")
-    return chosen.files(model, name, **options)
+    return chosen, options
 
 
 def _options_of(to: str) -> set[str]:
     return inspect.signature(target(to).files).parameters.keys() - {"model", "name"}
+
+
+def check_request(
+    to: str, out: str | os.PathLike[str], name: str = "model", force: bool = False, **options: Any
+) -> None:
+    """Refuse what `export` would refuse whatever the model is: before one is made for it, which may take long.
+
+    Raises
+    ------
+    UsageError
+        If the folder has files and `force` is not given, or the target is unknown or has no such name or option.
+    GenregError
+        If the folder cannot be read.
+    """
+    if not os.fspath(out):
+        raise UsageError("the folder to write has no name: give one")
+    _asked(to, name, options)
+    with _writable(Path(out)):
+        _check_folder(Path(out), force)
 
 
 def export(
@@ -138,17 +163,22 @@ def export(
     GenregError
         If the folder cannot be written.
     """
-    if not os.fspath(out):
-        raise UsageError("the folder to write has no name: give one")
+    check_request(to, out, name, force, **options)
     out = Path(out)
-    try:
-        _check_folder(out, force)
-        files = files_of(model, to, name, **options)
+    files = files_of(model, to, name, **options)
+    with _writable(out):
         _check_places(out, files)
         _write(out, files)
+    return [out / file for file in files]
+
+
+@contextlib.contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    """Say of a folder that it cannot be written where the system refuses."""
+    try:
+        yield
     except OSError as error:
         raise GenregError(f"{out}: cannot be written ({error.strerror or error}); choose another folder") from None
-    return [out / file for file in files]
 
 
 def _check_folder(out: Path, force: bool) -> None:

@@ -110,7 +110,7 @@ def header(api: Api) -> str:
 def _facts(api: Api) -> str:
     """Return the comment that a header begins with, and its macros."""
     program, macro, given = api.program, api.macro, api.program.inputs
-    shape = f" ({' x '.join(str(extent) for extent in given.shape)})" if len(given.shape) > 1 else ""
+    shape = f" ({' x '.join(str(extent) for extent in given.shape)}, {given.order})" if given.order else ""
     facts = {
         "Input": f"{given.count:,} numbers{shape}, {given.range}",
         "Output": f"{program.model.output_count:,} {api.outputs}" + (", one for each class" if api.classes else ""),
@@ -140,7 +140,7 @@ def _plan(program: Program) -> list[str]:
         return []
     sizes = {name: f"{BYTES[ctype] * count:,} bytes" for name, (ctype, count) in program.buffers.items()}
     long, wide = max(map(len, sizes)), max(map(len, sizes.values()))
-    lines = [" *", " * Buffers, and the layers, from 0 on, that write into each:"]
+    lines = [" *", " * Buffers, and the layers, from 0 on, that write into each, in that order:"]
     for name, size in sizes.items():
         start = f" *     {name:<{long}}  {size:>{wide}}  "
         follow = f" *{' ' * (len(start) - 2)}"
@@ -159,8 +159,9 @@ def _inputs(api: Api) -> list[str]:
 def _macros(api: Api) -> dict[str, object]:
     given = api.program.inputs
     macros: dict[str, object] = {"INPUTS": given.count}
-    if len(given.shape) == 2:
-        macros |= {"HEIGHT": given.shape[0], "WIDTH": given.shape[1]}
+    if given.order:
+        extents = ("CHANNELS", "HEIGHT", "WIDTH")[-len(given.shape) :]
+        macros |= dict(zip(extents, given.shape, strict=True))
     if given.raw:
         macros |= {"SMALLEST": literal(given.low), "LARGEST": literal(given.high)}
     macros["CLASSES" if api.classes else "OUTPUTS"] = api.program.model.output_count

@@ -68,6 +68,18 @@ class Input:
         return f"{self.low} .. {self.high}" if self.raw else "any that are finite"
 
     @property
+    def channels(self) -> int:
+        """How many maps an input is made of; 0 where it is flat."""
+        return {2: 1, 3: self.shape[0]}.get(len(self.shape), 0)
+
+    @property
+    def order(self) -> str:
+        """Which number of maps or of an image comes after which, in words; nothing for flat inputs."""
+        if self.channels == 1:
+            return "row by row"
+        return "channel after channel, each row by row" if self.channels else ""
+
+    @property
     def unusable(self) -> str:
         """What is wrong with an input that is refused, in words."""
         return f"a value is not in {self.range}" if self.raw else "a value is infinite or not a number"

@@ -6,6 +6,11 @@ from genreg_np.export.c_api import Api
 from genreg_np.export.c_input import Input
 from genreg_np.export.c_program import PARTS
 
+FORMATS = {1: ("PGM", "5"), 3: ("PPM", "6")}  # of pictures without compression, by channels: names, and digits after P
+TAKE = "memcpy({given}, data + at, MODEL_INPUTS);"
+TAKE_APART = """for (size_t k = 0; k < MODEL_INPUTS; k++) /* red, green, blue of each pixel become three maps */
+        {given}[k % 3 * MODEL_HEIGHT * MODEL_WIDTH + k / 3] = data[at + k];"""
+
 EXAMPLE = """/* Print {result} of one input, read from a file or from stdin:
  * {wanted}.
  * With --check as the only argument, see whether the model gives what infer.py gives. */
@@ -51,6 +56,12 @@ def example(api: Api) -> str:
     given = api.program.inputs
     reader, wanted, headers = _reader(given)
     text = (PARTS / f"{reader}.c").read_text(encoding="utf-8")
+    if reader == "read_image":
+        kind, digit = FORMATS[given.channels]
+        text = (
+            text.replace("FORMAT", f"{kind} file (P{digit})").replace("DIGIT", digit).replace("INPUT_NAME", given.name)
+        )
+        text = text.replace("TAKE_PIXELS", (TAKE if given.channels == 1 else TAKE_APART).format(given=given.name))
     return EXAMPLE.format(
         result="the class" if api.classes else "the outputs",
         wanted=wanted,
@@ -79,10 +90,12 @@ def _reader(given: Input) -> tuple[str, str, list[str]]:
             f"{given.count} whole numbers as text, {given.range}",
             ["stdio.h", "stdlib.h", "string.h"],
         )
-    if len(given.shape) != 2 or given.low != 0:
-        return "read_bytes", f"{given.count} bytes, {given.range}", ["stdio.h", "string.h"]
-    height, width = given.shape
-    wanted = f"{given.count} bytes, or a PGM file (P5) of {width} x {height} pixels up to {given.high}"
+    order = f", {given.order}" if given.channels > 1 else ""
+    if given.channels not in FORMATS or given.low != 0:
+        return "read_bytes", f"{given.count} bytes, {given.range}{order}", ["stdio.h", "string.h"]
+    kind, digit = FORMATS[given.channels]
+    height, width = given.shape[-2:]
+    wanted = f"{given.count} bytes{order}, or a {kind} file (P{digit}) of {width} x {height} pixels up to {given.high}"
     return "read_image", wanted, ["ctype.h", "stdio.h", "string.h"]
 
 

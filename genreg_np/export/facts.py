@@ -57,10 +57,28 @@ def _facts(model: Model, size: int) -> Iterator[tuple[str, str]]:
     if isinstance(dataset, str):
         yield "Trained on", _short(dataset)
     for split in ("test", "validation"):
-        accuracy = model.trained("accuracies", split, str(model.trained("genome")))
-        if type(accuracy) in (int, float) and 0 <= accuracy <= 1:
-            yield "Accuracy", f"{100 * accuracy:.2f} % on the {split} split{', as float32' if model.is_int8 else ''}"
-            return
+        if accuracy := _percent(model.trained("accuracies", split, str(model.trained("genome")))):
+            yield "Accuracy", f"{accuracy} on the {split} split{', as float32' if model.is_int8 else ''}"
+            break
+    if model.is_int8 and (told := quantised(model)):
+        yield "8 bits", told
+
+
+def quantised(model: Model) -> str:
+    """Return how good a model of 8-bit integers is and what it was calibrated by, in words; nothing if it says none."""
+    whole, as_float = (_percent(model.trained("int8", f"{kind}validation_accuracy")) for kind in ("", "float32_"))
+    inputs, dataset = (model.trained("int8", key) for key in ("inputs", "dataset"))
+    words = [f"{whole} on the validation split"] if whole else []
+    words += [f"{as_float} {'there ' if whole else 'on the validation split '}as float32"] if as_float else []
+    if type(inputs) is int and inputs > 0:
+        of = f" of {_short(dataset)}" if isinstance(dataset, str) else ""
+        words.append(f"calibrated by {inputs:,} {'input' if inputs == 1 else 'inputs'}{of}")
+    return ", ".join(words)
+
+
+def _percent(value: Any) -> str:
+    """Return an accuracy in words; nothing if it is none."""
+    return f"{100 * value:.2f} %" if type(value) in (int, float) and 0 <= value <= 1 else ""
 
 
 def _bytes(size: int) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from genreg_np.export.quantise import quantise
+from genreg_np.layers.description import parse
 from genreg_np.model import Model, Network, load
 from tests.cli import one_line
-from tests.helpers import model_of
+from tests.helpers import PATIENCE, model_of
 
 DENSE = model_of(Network.build((2, 2), (3,), 2))
 
@@ -28,7 +31,7 @@ def test_export_never_replaces_its_model(genreg, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--max-loss", "1"), "are for --int8"),
+        (("--max-loss", "1"), "--max-loss, --dataset, --data-dir, --label and their like are for --int8"),
         (("--dataset", "digits"), "are for --int8"),
         (("--int8", "--max-loss", "nan"), "no number of points"),
         (("--name", "../x"), "must be a letter"),
@@ -47,6 +50,28 @@ def test_options_that_mean_nothing_are_refused(genreg, tmp_path: Path, options: 
     assert not (tmp_path / "app").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--out", "taken"), "taken: has files in it"),
+        (("--name", "a b"), "name 'a b' must be a letter"),
+        (("--reject", "0.9"), "reject is for --to html"),
+    ],
+)
+def test_what_no_model_could_mend_is_refused_before_int8_is_measured(
+    genreg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], words: str
+) -> None:
+    """Measuring takes seconds, and would be for nothing."""
+    DENSE.save(tmp_path / "model.npz")
+    np.save("seen.npy", np.zeros((3, 2, 2), np.uint8))
+    Path("taken").mkdir()
+    Path("taken", "notes.txt").touch()
+    monkeypatch.setattr("genreg_np.export.quantise.quantise", lambda model, inputs: pytest.fail("measured"))
+    told = ("--int8", "--calibrate", "seen.npy", "--out", "app", *options)
+    done = genreg("export", tmp_path / "model.npz", "--to", "c", *told)
+    assert words in one_line(done, 2)
+
+
 def test_a_page_is_told_below_which_probability_it_is_unsure(genreg, tmp_path: Path) -> None:
     """Of classes; values have no probability."""
     DENSE.save(tmp_path / "model.npz")
@@ -57,6 +82,20 @@ def test_a_page_is_told_below_which_probability_it_is_unsure(genreg, tmp_path: P
     done = genreg("export", tmp_path / "values.npz", "--to", "html", "--out", tmp_path / "other", "--reject", "0.9")
     assert "models with classes" in one_line(done, 2)
     assert not (tmp_path / "other").exists()
+
+
+def test_what_c_says_to_try_compiles_and_checks(genreg, tmp_path: Path) -> None:
+    """Also integers that normalise, which need the maths library, in a folder with blanks in its name."""
+    if not shutil.which("gcc"):
+        pytest.skip("needs gcc: apt install gcc")
+    shape = (1, 4, 4)
+    model = model_of(Network(shape, parse("conv 2 2 / layer-norm / dense 2", shape)))
+    quantise(model, np.arange(64, dtype=np.uint8).reshape(4, *shape)).save(tmp_path / "model.npz")
+    done = genreg("export", "model.npz", "--to", "c", "--name", "digits", "--out", "my firmware")
+    line = done.out.splitlines()[-1]
+    assert line.startswith("try:  cd 'my firmware' && gcc ")
+    tried = subprocess.run(line.removeprefix("try:  "), shell=True, capture_output=True, text=True, timeout=PATIENCE)
+    assert tried.stdout == "the test vector agrees\n", tried.stderr
 
 
 def test_a_file_that_the_model_names_is_not_read_unless_told(genreg, tmp_path: Path) -> None:
@@ -141,6 +180,19 @@ def test_a_classifier_is_quantised_by_pictures_of_a_folder(genreg, tmp_path: Pat
     assert "the largest output is the same one for" in done.out
 
 
+def test_raw_and_mapped_values_side_by_side_calibrate_alike(genreg, tmp_path: Path) -> None:
+    """A file of whole numbers and one of floats in 0 .. 1 in one folder: what either would be by itself."""
+    images = np.random.default_rng(2).integers(0, 256, (20, 2, 2), np.uint8)
+    (tmp_path / "seen").mkdir()
+    np.save(tmp_path / "seen" / "a.npy", images[:5])
+    np.save(tmp_path / "seen" / "b.npy", images[5:].astype(np.float32) / np.float32(255))
+    DENSE.save(tmp_path / "model.npz")
+    options = ("--int8", "--calibrate", tmp_path / "seen", "--out", tmp_path / "app")
+    done = genreg("export", tmp_path / "model.npz", "--to", "python", *options)
+    assert done.code == 0, done.err
+    assert (tmp_path / "app" / "model.npz").read_bytes() == quantise(DENSE, images).pack()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -149,7 +201,7 @@ def test_a_classifier_is_quantised_by_pictures_of_a_folder(genreg, tmp_path: Pat
         (("--int8", "--calibrate", "seen.npy", "--dataset", "digits"), "without --dataset, --data-dir, --label"),
         (("--int8", "--calibrate", "wide.npy"), "holds shape (5, 7)"),
         (("--int8", "--calibrate", "none.npy"), "at least one"),
-        (("--int8", "--calibrate", "nan.npy"), "NaN"),
+        (("--int8", "--calibrate", "nan.npy"), "nan.npy[0]: inputs hold NaN"),
         (("--int8", "--calibrate", "nothere.npy"), "nothere.npy: cannot be read"),
         (("--int8",), "or inputs without labels with --calibrate"),
     ],
@@ -174,3 +226,8 @@ def test_inputs_that_are_all_alike_are_no_good_measure(genreg, tmp_path: Path) -
     np.save("zeros.npy", np.zeros((50, 4), np.float32))
     told = ("--int8", "--calibrate", "zeros.npy", "--out", tmp_path / "app")
     assert "all alike" in genreg("export", tmp_path / "policy.npz", "--to", "python", *told).out
+    np.save("one.npy", np.zeros((1, 4), np.float32))
+    told = ("--int8", "--calibrate", "one.npy", "--out", tmp_path / "other")
+    out = genreg("export", tmp_path / "policy.npz", "--to", "python", *told).out
+    assert "there is one input to calibrate by" in out
+    assert "calibrated on 1 input:" in out

@@ -12,7 +12,7 @@ import pytest
 
 from genreg_np import export
 from genreg_np.export.quantise import quantise
-from genreg_np.model import load
+from genreg_np.model import Model, load
 from tests.helpers import one_line
 from tests.zoo import ZOO, exhibit_of
 
@@ -96,6 +96,16 @@ def test_info_says_what_a_network_of_integers_is(genreg, model: str, name: str) 
     count = sum(array.size for place, array in whole.arrays.items() if place.endswith((".weight", ".bias")))
     end = rf"(-| / dense ){whole.output_count}(, [a-z-]+)?, {count:,} weights and biases, 8-bit integers"
     assert re.search(f"^network      .*{end}$", genreg("info", "int8.npz").out, re.MULTILINE)
+
+
+def test_info_tells_integers_from_the_floats_they_were_made_from(genreg, model: str) -> None:
+    """The accuracies that training left are those of floats; beside them stand its own."""
+    whole = exhibit_of("int8, maps, two stages").model
+    training = {"accuracies": {"test": {"best": 0.9}}, "int8": {"inputs": 40, "validation_accuracy": 0.8}}
+    Model({**whole.header, "training": training}, whole.arrays).save("int8.npz")
+    out = genreg("info", "int8.npz").out
+    assert "test         best 90.00 % (as float32)\n" in out
+    assert "8 bits       80.00 % on the validation split, calibrated by 40 inputs\n" in out
 
 
 def test_info_says_the_layers_of_maps_of_integers(genreg, model: str) -> None:

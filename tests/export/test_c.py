@@ -297,7 +297,7 @@ def test_compilers_read_weights_to_the_same_bits(tools: Tools, tmp_path: Path) -
 # What cannot be expressed
 
 
-@pytest.mark.parametrize("name", ["main", "Main", "math", "stdint"])
+@pytest.mark.parametrize("name", ["main", "Main", "math", "stdint", "features"])
 def test_names_of_c_itself_are_refused(name: str) -> None:
     """They would stand in the way of main.c, or of the header that everybody includes."""
     with pytest.raises(UsageError) as raised:

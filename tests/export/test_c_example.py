@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genreg_np.layers.description import parse
 from genreg_np.model import Model, Network
 from tests import zoo
 from tests.export.c_build import GCC, compiled, ran, write
@@ -44,6 +45,41 @@ def test_the_example_reads_images(tmp_path: Path) -> None:
         assert ran(GCC, folder, "example", "image") == ran(GCC, folder, "example", given=pixels) == expected
         for head in (b"P5 10 10 255\n", b"P5\n# 10 20\n10\t10 # x\n255 "):
             assert ran(GCC, folder, "example", given=head + pixels) == expected
+
+
+def test_the_example_reads_colours(tmp_path: Path) -> None:
+    """A model of colours takes them one after another, as the header says; a PPM file has them side by side."""
+    network = Network((3, 4, 5), parse("conv 4 2 stride 2 / tanh / dense 3", (3, 4, 5)))
+    folder = example(model := model_of(network), tmp_path)
+    header = (folder / "digits.h").read_text()
+    assert "60 numbers (3 x 4 x 5, channel after channel, each row by row), 0 .. 255" in header
+    assert "#define DIGITS_CHANNELS 3\n#define DIGITS_HEIGHT 4\n#define DIGITS_WIDTH 5\n" in header
+    images = np.random.default_rng(3).integers(0, 256, (12, 3, 4, 5), np.uint8)
+    answers = [model.class_names[label] for label in model.predict(images)]
+    assert len(set(answers)) > 1
+    for image, answer in zip(images, answers, strict=True):
+        side_by_side = b"P6 5 4 255\n" + image.transpose(1, 2, 0).tobytes()
+        for given in (image.tobytes(), side_by_side):
+            assert ran(GCC, folder, "example", given=given) == (0, f"{answer}\n".encode(), "")
+    status, _, error = ran(GCC, folder, "example", given=b"P5 5 12 255\n" + bytes(60))
+    assert (status, error.count("\n")) == (1, 1)
+    assert "60 bytes, channel after channel, each row by row, or a PPM file (P6) of 5 x 4 pixels up to 255" in error
+
+
+def test_the_example_of_one_channel_reads_images(tmp_path: Path) -> None:
+    """Maps (1, H, W) are grey pictures, with the channel or without; two channels are bytes alone."""
+    for channels, words in (
+        (1, "12 bytes, or a PGM file (P5) of 4 x 3 pixels"),
+        (2, "24 bytes, 0 .. 255, channel after"),
+    ):
+        shape = (channels, 3, 4)
+        model = model_of(Network(shape, parse("conv 2 2 / dense 3", shape)))
+        folder = example(model, tmp_path)
+        image = np.arange(12 * channels, dtype=np.uint8).reshape(shape) * 10
+        expected = (0, f"{model.top(image, 1)[0][0][0]}\n".encode(), "")
+        for head in (b"", b"P5 4 3 255\n")[: 3 - channels]:
+            assert ran(GCC, folder, "example", given=head + image.tobytes()) == expected
+        assert words in ran(GCC, folder, "example", given=b"")[2]
 
 
 def test_the_example_reads_numbers(tmp_path: Path) -> None:

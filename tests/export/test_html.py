@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from tests.export.browser import Browser
 from tests.export.conftest import Visit
 from tests.export.hard_int8 import NUMBERS, hard_int8
 from tests.export.hard_layers import HARD
-from tests.helpers import KINDS, model_of
+from tests.helpers import KINDS, PATIENCE, model_of
 from tests.test_layers import IMAGE_STACKS, drawing
 from tests.zoo import NASTY_NAMES, ZOO, exhibit_for, exhibit_of
 
@@ -240,4 +242,23 @@ def test_a_page_is_little_more_than_its_weights() -> None:
     model = model_of(Network.build((28, 28), (64,), 10, "relu"))
     for made, most in ((model, 308_000), (quantise(model, images), 115_000)):
         weights = sum(array.nbytes for array in made.arrays.values()) * 4 // 3
-        assert len(page_of(made)) < min(most, weights + 36_000)
+        assert len(page_of(made)) < min(most, weights + 36_100)
+
+
+@pytest.mark.parametrize("name", ["dense, relu", "int8, maps, two stages", "deskew and detectors"])
+def test_a_network_can_be_taken_out_of_its_page(tmp_path: Path, name: str) -> None:
+    """As docs/export.md says: the JSON, and the script as far as it knows nothing of a page; in Node.js."""
+    if not shutil.which("node"):
+        pytest.skip("needs node: apt install nodejs")
+    exhibit = exhibit_of(name)
+    text = page_of(exhibit.model)
+    described = text.split('<script type="application/json" id="model">')[1].split("</script>")[0]
+    script = text.split("<script>")[1].split("// What the network answers")[0]
+    rows = json.dumps(exhibit.inputs.reshape(len(exhibit.inputs), -1).tolist())
+    asked = f"const network = new Network({described}), rows = {rows};"
+    asked += "console.log(JSON.stringify(rows.map((x) => Array.from(network.outputs(network.prepare(x))))));"
+    (tmp_path / "own.js").write_text(script + asked)
+    done = subprocess.run(["node", tmp_path / "own.js"], capture_output=True, text=True, timeout=PATIENCE)
+    expected = exhibit.model.outputs(exhibit.inputs)
+    room = 0 if "int8" in name else BOUND * np.abs(expected).max()
+    np.testing.assert_allclose(json.loads(done.stdout), expected, rtol=0, atol=room, err_msg=done.stderr)

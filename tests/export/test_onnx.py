@@ -113,6 +113,15 @@ def test_the_metadata_name_the_inputs_where_the_model_does() -> None:
     assert "feature_names" not in onnx_.metadata(exhibit_of("standardised features").model, "m")
 
 
+def test_the_metadata_tell_integers_from_the_floats_they_were_made_from() -> None:
+    """What they reach themselves is in an entry of its own; a model of floats has none."""
+    model = exhibit_of("int8, relu").model
+    int8 = {"inputs": 40, "validation_accuracy": 0.8, "float32_validation_accuracy": 0.9}
+    training = {"accuracies": {"test": {"best": 0.9}}, "int8": int8}
+    assert json.loads(onnx_.metadata(Model({**model.header, "training": training}, model.arrays), "m")["int8"]) == int8
+    assert "int8" not in onnx_.metadata(exhibit_of("dense, relu").model, "m")
+
+
 def test_the_metadata_say_what_the_model_is() -> None:
     """Class names, range and training are there as JSON, whatever characters they have."""
     training = {"method": "genreg", "seed": 3, "accuracies": {"test": {"best": 0.5}}, "changes": []}

@@ -1,16 +1,16 @@
-/* Read an image: raw bytes, or a PGM file (P5) of the same size. Returns whether it is one. */
-static int read_input(FILE *file, uint8_t *pixels)
+/* Read an image: raw bytes, or a FORMAT of the same size. Returns whether it is one. */
+static int read_input(FILE *file, uint8_t *INPUT_NAME)
 {
-    static unsigned char data[MODEL_INPUTS + 4096]; /* a PGM file begins with a header */
+    static unsigned char data[MODEL_INPUTS + 4096]; /* such a file begins with a header */
     const size_t size = fread(data, 1, sizeof data, file);
     unsigned long header[3] = {0, 0, 0}; /* width, height, largest value */
     size_t at = 2;
 
     if (size == MODEL_INPUTS) {
-        memcpy(pixels, data, MODEL_INPUTS);
+        memcpy(INPUT_NAME, data, MODEL_INPUTS);
         return 1;
     }
-    if (size < MODEL_INPUTS || data[0] != 'P' || data[1] != '5')
+    if (size < MODEL_INPUTS || data[0] != 'P' || data[1] != 'DIGIT')
         return 0;
     for (int k = 0; k < 3; k++) {
         while (at < size && (isspace(data[at]) || data[at] == '#'))
@@ -25,6 +25,6 @@ static int read_input(FILE *file, uint8_t *pixels)
     at++; /* one blank ends the header */
     if (size != at + MODEL_INPUTS)
         return 0;
-    memcpy(pixels, data + at, MODEL_INPUTS);
+    TAKE_PIXELS
     return 1;
 }
