@@ -235,9 +235,9 @@ def test_whatever_a_header_says_of_training_makes_a_page(visit: Visit, said: obj
 
 
 def test_a_page_is_little_more_than_its_weights() -> None:
-    """784-64-10: 306 kB with float32, 113 kB with 8-bit integers; the page itself is 36 kB at most."""
+    """784-64-10: 306 kB with float32, 113 kB with 8-bit integers; the page itself is 37 kB at most."""
     images = np.random.default_rng(0).integers(0, 256, (20, 28, 28)).astype(np.uint8)
     model = model_of(Network.build((28, 28), (64,), 10, "relu"))
-    for made, most in ((model, 308_000), (quantise(model, images), 115_000)):
+    for made, most in ((model, 309_000), (quantise(model, images), 115_000)):
         weights = sum(array.nbytes for array in made.arrays.values()) * 4 // 3
-        assert len(page_of(made)) < min(most, weights + 36_000)
+        assert len(page_of(made)) < min(most, weights + 37_000)
