@@ -371,6 +371,14 @@ def test_a_photograph_is_asked_for_first_and_chosen_by_keys(visit: Visit, tmp_pa
     assert browser.run("document.activeElement.id") == "choose"
 
 
+def test_on_a_phone_the_answer_is_seen_without_scrolling(visit: Visit, tmp_path: Path) -> None:
+    """Of a photograph that is taller than wide, as phones take them."""
+    browser = visit(colour_model(), width=390, height=844)
+    take(browser, picture(tmp_path / "tall.png", noise(400, 300)))
+    browser.run("scrollTo(0, 0)")
+    assert browser.run("document.getElementById('best').getBoundingClientRect().bottom") < 844
+
+
 @pytest.mark.parametrize(("width", "height"), [(320, 640), (1600, 900)])
 @pytest.mark.parametrize("size", [(10, 4000), (4000, 10), (1, 1)])
 def test_a_photograph_of_any_shape_fits_the_page(
