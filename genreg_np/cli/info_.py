@@ -54,7 +54,7 @@ def description(path: str, model: infer.Model) -> list[str]:
         names = ", ".join(short_name(name) if name else "(no name)" for name in model.feature_names)
         lines.insert(3, f"columns      {_short(names)}")
     if "familiarity" in model.header:
-        lines.append("unfamiliar   inputs are told, by their distance to those of training (infer --reject)")
+        lines.append("unfamiliar   inputs are recognised by their distance to those of training (infer --reject)")
     facts = [
         ("{}", model.trained("method")),
         ("{} genome", model.trained("genome")),

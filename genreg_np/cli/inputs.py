@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from genreg_np import infer
 from genreg_np.cli.terminal import say
 from genreg_np.data.depth import ANY, Ranges
 from genreg_np.data.fitting import CROP, STRETCH, Levels, Size, fitted, remembered
-from genreg_np.data.walking import files_below
+from genreg_np.data.walking import ending_of, files_below, not_read
 from genreg_np.errors import DataError, UsageError
 from genreg_np.files import open_regular
 
@@ -34,7 +35,7 @@ Inputs = list[tuple[str, NDArray[np.generic]]]  # (name, one input) each
 
 DARK, LIGHT = 0.4, 0.6  # mean brightness of a border, 0 .. 1: below and above are other backgrounds
 MOST_FILE_BYTES = 1 << 30  # of one file
-COLOUR, DEEP = "colour", "more than 8 bits"
+COLOUR, DEEP, INVERTED = "colour", "more than 8 bits", "another background"
 ARRAY_SUFFIXES = (".npy", ".idx", ".gz", "-ubyte")  # what a folder is searched for, besides images
 
 
@@ -48,7 +49,7 @@ class Taking:
     as_is: bool  # do not ask whether black and white are swapped
     range: tuple[float, float] | None  # black and white of more than 8 bits
     fit: str | None = None  # how images are scaled; None: as the model knows, else stretched
-    met: set[str] = field(default_factory=set)  # COLOUR and DEEP, where some image was
+    met: set[str] = field(default_factory=set)  # COLOUR, DEEP and INVERTED, where some image was
 
     def check_range_used(self) -> None:
         """Refuse a range where no image had more than 8 bits, as for folders of a dataset."""
@@ -87,8 +88,12 @@ def files_in(path: Path) -> list[Path]:
     if links:
         say(f"{path}: {links:,} {'link' if links == 1 else 'links'} to folders in it not followed", err=True)
     known = [file for file in files if file.name.lower().endswith(endings) and file.is_file()]
+    others = Counter(ending_of(file) for file in files if not file.name.lower().endswith(endings))
     if not known:
-        raise DataError(f"{path}: no file in it ends in {', '.join(endings)}; name the files, or another folder")
+        there = f", there are {not_read(others)}" if others else ""
+        raise DataError(f"{path}: no file in it ends in {', '.join(endings)}{there}; name the files, or another folder")
+    if others:
+        say(f"{path}: left out: {not_read(others)}", err=True)
     return known
 
 
@@ -120,7 +125,7 @@ def _decode(name: str, content: bytes, model: infer.Model, how: Taking) -> Input
         raise DataError(f"{name}: takes more than {MOST_FILE_BYTES:,} bytes; split it")
     if content.startswith(b"\x93NUMPY"):
         return _split(name, _read_npy(name, content), model, how)
-    if content[:2] == b"\x1f\x8b" or (content[:2] == b"\0\0" and content[3:4] != b"\0"):
+    if content[:2] == b"\x1f\x8b" or (content[:2] == b"\0\0" and content[2:3] != b"\0" and content[3:4] != b"\0"):
         from genreg_np.data.idx import parse_idx
 
         return _split(name, parse_idx(io.BytesIO(content), name), model, how)
@@ -221,8 +226,11 @@ def _centred(name: str, whole: Levels, model: infer.Model, how: Taking) -> Level
 
 
 def _check_polarity(name: str, levels: Levels, model: infer.Model, how: Taking) -> None:
-    """Refuse a grey image whose border is light where those of training were dark (0 .. 1, `background`), or dark."""
-    from genreg_np.data.centring import border_mean
+    """Refuse a grey image whose border is light where those of training were dark (0 .. 1, `background`), or dark.
+
+    A photograph's background is whatever was there: of photographs it is said, once.
+    """
+    from genreg_np.data.centring import border_mean, is_written
 
     background: Any = model.trained("background")
     if how.invert or how.as_is or type(background) not in (int, float):
@@ -230,6 +238,15 @@ def _check_polarity(name: str, levels: Levels, model: infer.Model, how: Taking) 
     border = border_mean(levels, (model.input_shape[-2], model.input_shape[-1]))
     if (background < DARK and border > LIGHT) or (background > LIGHT and border < DARK):
         seen, usual = ("light", "dark") if border > LIGHT else ("dark", "light")
+        if remembered(model.header) and not is_written(model):
+            if INVERTED not in how.met:
+                how.met.add(INVERTED)
+                say(
+                    f"{name}: its border is {seen}, those of the training images were mostly {usual}; should black and "
+                    "white be swapped, add --invert",
+                    err=True,
+                )
+            return
         raise DataError(
             f"{name}: looks inverted: its border is {seen}, that of the training images was {usual}; "
             "add --invert to swap black and white, or --as-is to take it as it is"

@@ -54,7 +54,7 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 
 
 @click.command("train", cls=SettingsCommand, help=HELP, epilog=EXAMPLES)
-@click.option("--dataset", help="A name of data list, a folder of images, .npz, .csv.")
+@click.option("--dataset", help="A name from data list, a folder of images, .npz, .csv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
 @click.option("--strategy", help="How to evolve.  [default: as the preset does]")
@@ -69,7 +69,7 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 @click.option("--threads", type=int, help="How many threads; by default all.")
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
 @click.option("--flip", is_flag=True, default=None, help="Learn from mirrored pictures, too.")
-@click.option("--familiarity", is_flag=True, default=None, help="Let the model tell unfamiliar inputs.")
+@click.option("--familiarity", is_flag=True, default=None, help="Let the model recognise unfamiliar inputs.")
 @click.option("--no-familiarity", "familiarity", flag_value=False, default=None, type=bool, hidden=True)  # saves lines
 @click.option("--init", "init_model", type=click.Path(), help="Start from a model; populations, from mutants of it.")
 @click.option("--out", type=click.Path(), help="The run folder.  [default: runs/DATASET-PRESET-SEED]")

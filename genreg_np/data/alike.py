@@ -33,9 +33,11 @@ def alike_notes(inputs: NDArray[np.generic], files: Sequence[tuple[Path, str]], 
     different = Counter(name for name, _ in {(name, one) for (_, name), one in zip(files, prints, strict=True)})
     notes = []
     if single := [name for name in names if counts[name] == 1]:
-        notes.append(f"{listed(single)} with one image each: there is none to measure accuracy by")
+        notes.append(
+            f"{listed(single)} with one image{' each' if len(single) > 1 else ''}: there is none to measure accuracy by"
+        )
     if same := [name for name in names if counts[name] > 1 and different[name] == 1]:
-        notes.append(f"{listed(same)}: all images are the same")
+        notes.append(f"{listed(same)}: all {'images of each' if len(same) > 1 else 'its images'} are the same")
     first: dict[bytes, tuple[Path, str]] = {}
     shared = []
     for (file, name), one in zip(files, prints, strict=True):

@@ -10,7 +10,6 @@ Shapes: images (N, H, W) uint8, or (N, 3, H, W) in colour, labels (N,) int64.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from genreg_np.data.images import SUFFIXES, read_picture
 from genreg_np.data.labels import class_order, encode_labels
 from genreg_np.data.pictures import How, Told, read_pictures
 from genreg_np.data.splits import complete_splits
-from genreg_np.data.walking import files_below, is_hidden
+from genreg_np.data.walking import ending_of, files_below, is_hidden, not_read
 from genreg_np.errors import DataError
 
 SPLIT_FOLDERS = {
@@ -44,11 +43,9 @@ class _LeftOut:
 
     def note(self) -> str:
         """Return all of it in one line."""
-        kinds = ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in self.endings.most_common(4))
-        kinds += ", ..." if len(self.endings) > 4 else ""
         parts = [
             _count(self.loose, "image", "outside the class folders"),
-            _count(self.endings.total(), "file", f"of kinds that are not read ({kinds})"),
+            not_read(self.endings),
             _count(self.links, "link", "to folders"),
         ]
         counted = ", ".join(filter(None, parts))
@@ -149,11 +146,17 @@ def load_folder(
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    """Return the visible subfolders, sorted by name."""
+    """Return the visible subfolders, sorted by name, but for links that lead back here."""
     try:
-        return sorted(item for item in folder.iterdir() if item.is_dir() and not is_hidden(item.name))
+        found = [item for item in folder.iterdir() if item.is_dir() and not is_hidden(item.name)]
+        return sorted(item for item in found if not _leads_back(item, folder))
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}); check the folder") from None
+
+
+def _leads_back(item: Path, folder: Path) -> bool:
+    """Tell whether what lies in a folder is a link to that folder, or to one that it lies in."""
+    return item.is_symlink() and item.is_dir() and folder.resolve().is_relative_to(item.resolve())
 
 
 def _loose(folder: Path) -> int:
@@ -200,11 +203,20 @@ def _classes(folder: Path, left_out: _LeftOut) -> dict[str, list[Path]]:
     if not subfolders:
         raise DataError(f"{folder}: no subfolders; put the images of each class into a subfolder named after it")
     left_out.loose += _loose(folder)
-    classes = {subfolder.name: _images(subfolder, left_out) for subfolder in subfolders}
+    left_out.links += sum(_leads_back(item, folder) for item in folder.iterdir())
+    classes = {}
     for subfolder in subfolders:
+        passed = left_out.endings.copy()
+        classes[subfolder.name] = _images(subfolder, left_out)
         if not classes[subfolder.name]:
+            there = not_read(left_out.endings - passed)
             raise DataError(
-                f"{subfolder}: no images ({', '.join(SUFFIXES)}) in this class folder; add some or remove it"
+                f"{subfolder}: no images ({', '.join(SUFFIXES)}) in this class folder"
+                + (
+                    f", but {there}; convert them to JPEG, say, or remove the folder"
+                    if there
+                    else "; add some or remove it"
+                )
             )
     if len(subfolders) == 1 and (inner := _subfolders(subfolders[0])):
         left_out.notes.append(
@@ -218,7 +230,7 @@ def _images(folder: Path, left_out: _LeftOut) -> list[Path]:
     """Return all images in a folder and in the folders in it, sorted."""
     files, links = files_below(folder)
     left_out.links += links
-    left_out.endings.update(os.path.splitext(file.name)[1].lower() for file in files if not _is_image(file.name))
+    left_out.endings.update(ending_of(file) for file in files if not _is_image(file.name))
     return [file for file in files if _is_image(file.name)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from genreg_np.errors import DataError
@@ -34,6 +35,21 @@ def files_below(folder: Path) -> tuple[list[Path], int]:
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check the folder") from None
     return sorted(found), links
+
+
+def not_read(endings: Counter[str]) -> str:
+    """Return how many files of kinds that are not read there are, by their endings; "" for none."""
+    if not endings:
+        return ""
+    kinds = ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in endings.most_common(4))
+    kinds += ", ..." if len(endings) > 4 else ""
+    total = endings.total()
+    return f"{total:,} {'file' if total == 1 else 'files'} of kinds that are not read ({kinds})"
+
+
+def ending_of(file: Path) -> str:
+    """Return the ending of a file's name, in small letters."""
+    return file.suffix.lower()
 
 
 def _raise(error: OSError) -> None:

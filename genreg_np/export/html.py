@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import numbers
+import re
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -58,7 +59,8 @@ SHARED = {  # what layers call
 }
 TAKES = frozenset(file.stem for file in (PAGE / "layers").glob("*.js")).difference(*SHARED.values())
 PICTURES = ["averages.js", "chosen.js"]  # what pages that take pictures share
-PHOTOGRAPH = [*PICTURES, "colours.js", "photograph.js"]
+FITTED = ["colours.js", "ground.js", "stretched.js", "fitting.js"]  # what becomes of pictures as in training
+PHOTOGRAPH = [*PICTURES, *FITTED, "photograph.js"]
 UNSURE = "where the largest probability (softmax of the outputs) is below {:g} %"
 UNFAMILIAR = ", or the input is like nothing the network was trained on"
 FAMILIARITY = tuple(f"familiarity.{part}" for part in ("projection", "scale", "shift", "prototypes"))
@@ -180,11 +182,15 @@ def _drawing(model: Model, described: dict[str, Any]) -> tuple[str, str, list[st
     background = float(background) if type(background) in (int, float) and 0 <= background <= 1 else None
     light = is_light(model)
     shape = model.input_shape[-2:]
-    described |= {"input_shape": shape, "drawing": {"background": background, "light": light}}
+    taken = remembered(model.header)
+    fit = taken.fit if taken else None  # else pictures are stretched as `infer --resize` does
+    described |= {"input_shape": shape, "drawing": {"background": background, "light": light, "fit": fit}}
     centring, scripts = "", [*PICTURES, "pixels.js", "pad.js", "picture.js", "drawing.js"]
     if shape == (SIDE, SIDE) and not light:
-        centring = _filled("parts/centring.html", checked="checked" if is_written(model) else "")
+        centring = _filled("parts/centring.html", checked="checked" if is_written(model) and not fit else "")
         scripts.insert(0, "mnist.js")
+    if fit:
+        scripts[:0] = [*FITTED, "placed.js"]
     return _filled("parts/drawing.html", centring=centring), _sees(model), scripts
 
 
@@ -228,7 +234,8 @@ def _hash(text: str) -> str:
 
 
 def _read(file: str) -> str:
-    return (PAGE / file).read_text("utf-8")
+    """Return a part of the page, indented by tabs: two kilobytes less."""
+    return re.sub(r"^(?:  )+", lambda found: "\t" * (len(found[0]) // 2), (PAGE / file).read_text("utf-8"), flags=re.M)
 
 
 def _filled(file: str, **parts: str) -> str:

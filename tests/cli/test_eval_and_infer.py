@@ -162,7 +162,8 @@ def test_infer_of_a_folder_passes_over_other_kinds_and_goes_on_after_a_bad_file(
     outcome = genreg("infer", model, folder, "nowhere.png", "--json")
     assert outcome.code == 1
     assert [entry["file"] for entry in json.loads(outcome.out)] == ["mixed/a.npy", "mixed/c.npy[0]", "mixed/c.npy[1]"]
-    errors = outcome.err.splitlines()
+    said, *errors = outcome.err.splitlines()
+    assert said == "mixed: left out: 1 file of kinds that are not read (1 .txt)"
     assert len(errors) == 3
     for line, name in zip(errors, ("mixed/b.png", "mixed/d.npy", "nowhere.png"), strict=True):
         assert line.startswith(f"error: {name}: ")

@@ -231,16 +231,47 @@ def test_a_picture_is_inverted_when_asked_and_colours_are_never_taken_for_invert
     assert found[:, 0, 0].tolist() == [5, 15, 25]
 
 
-def test_a_grey_picture_of_a_folder_is_asked_for_its_background_as_before(genreg) -> None:
-    """By what the network sees: what training took."""
-    for name, level in (("dark", 10), ("middle", 50)):
+@pytest.mark.parametrize("names", [("dark", "middle"), ("d", "m")])
+def test_a_light_background_is_said_of_grey_photographs_and_refused_of_letters(genreg, names: tuple[str, str]) -> None:
+    """By what the network sees: what training took. A photograph is taken before whatever was there."""
+    for name, level in zip(names, (10, 50), strict=True):
         Path("grey", name).mkdir(parents=True)
         for index in range(8):
             Image.new("L", (60, 70 + index), level + 4 * index).save(f"grey/{name}/{index}.png")
     assert genreg("train", "--dataset", "grey", "--out", "run", *FEW, 3, "--quiet").code == 0
     Image.new("L", (300, 200), 250).save("light.png")
-    assert "looks inverted" in one_line(genreg("infer", "run/model.npz", "light.png"), 1)
-    assert genreg("infer", "run/model.npz", "light.png", "--invert").code == 0
+    Image.new("L", (300, 200), 240).save("lighter.png")
+    outcome = genreg("infer", "run/model.npz", "light.png", "lighter.png")
+    if names == ("d", "m"):
+        assert outcome.code == 1
+        assert outcome.err.count("looks inverted") == 2
+    else:
+        assert outcome.code == 0
+        assert len(outcome.out.splitlines()) == 2
+        assert outcome.err == (
+            "light.png: its border is light, those of the training images were mostly dark; should black and white be "
+            "swapped, add --invert\n"
+        )
+    for option in ("--invert", "--as-is"):
+        assert genreg("infer", "run/model.npz", "light.png", option).err == ""
+
+
+def test_infer_says_what_it_leaves_out_of_a_folder_and_takes_heic_for_no_array(genreg, photos: Path) -> None:
+    """A phone's folder is half HEIC: not passed over in silence."""
+    model_of(Network.build((3, 20, 30), (), 2), class_names=("red", "green")).save("m.npz")
+    (photos / "red" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + b"x" * 100)
+    (photos / "green" / "Thumbs.db").write_bytes(b"x")
+    outcome = genreg("infer", "m.npz", photos, "--resize")
+    assert outcome.code == 0
+    assert outcome.err == "photos: left out: 2 files of kinds that are not read (1 .db, 1 .heic)\n"
+    assert "not an image of a known format" in one_line(genreg("infer", "m.npz", photos / "red" / "IMG_1.HEIC"), 1)
+    for file in (photos / "red").glob("*.png"):
+        file.unlink()
+    line = one_line(genreg("train", "--dataset", photos, "--out", "run"), 1)
+    assert line.endswith(
+        "but 1 file of kinds that are not read (1 .heic); convert them to JPEG, say, or remove the folder"
+    )
+    assert "1 file of kinds that are not read (1 .heic)" in one_line(genreg("infer", "m.npz", photos / "red"), 1)
 
 
 def test_bad_pictures_are_named_and_skipped_by_every_command(genreg, photos: Path) -> None:

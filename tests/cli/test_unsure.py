@@ -128,7 +128,7 @@ def test_eval_counts_what_is_answered(genreg, knowing: Path) -> None:
 
 
 def test_info_says_that_unfamiliar_inputs_are_told(genreg, knowing: Path) -> None:
-    assert "unfamiliar inputs are told" in " ".join(genreg("info", knowing).out.split())
+    assert "unfamiliar inputs are recognised" in " ".join(genreg("info", knowing).out.split())
     assert json.loads(genreg("info", knowing, "--json").out)["familiarity"]["prototypes"] == 200
     assert genreg("train", "--dataset", "digits", "--out", "other", *FAST, "--quiet").code == 0
     assert "unfamiliar" not in genreg("info", "other/model.npz").out

@@ -301,8 +301,8 @@ def test_pictures_that_are_alike_are_said(tmp_path: Path) -> None:
         (tmp_path / "same" / f"{index}.png").write_bytes(same)
     (tmp_path / "b" / "copy.png").write_bytes((tmp_path / "a" / "1.png").read_bytes())
     dataset = load_folder(tmp_path)
-    assert "; class lone with one image each: there is none to measure accuracy by; " in dataset.note
-    assert "; class same: all images are the same; " in dataset.note
+    assert "; class lone with one image: there is none to measure accuracy by; " in dataset.note
+    assert "; class same: all its images are the same; " in dataset.note
     assert "; 1 image is in another class, too: a/1.png is b/copy.png; " in dataset.note
     dataset.check_trainable()
 

@@ -231,10 +231,11 @@ def test_folders_in_a_class_folder_belong_to_it_and_what_is_left_out_is_said(tmp
         (tmp_path / name).write_text("x")
     save(tmp_path / "stray.png", 1)
     (tmp_path / "dog" / "loop").symlink_to(tmp_path)
+    (tmp_path / "here").symlink_to(".")
     dataset = load_folder(tmp_path)
     assert np.bincount(dataset.everything.labels).tolist() == [20, 10]
     assert dataset.note.startswith(
-        "left out: 1 image outside the class folders, 3 files of kinds that are not read (2 .heic, 1 .txt), 1 link to "
+        "left out: 1 image outside the class folders, 3 files of kinds that are not read (2 .heic, 1 .txt), 2 links to "
         "folders"
     )
     assert "\n" not in dataset.note

@@ -5,28 +5,23 @@ const TILE = 512; // pixels each way that are looked at together: little memory,
 
 /**
  * Return the mean level of each of rows x columns areas of a bitmap, of red, then green, then blue, or of grey where
- * `channels` is 1, as whole numbers; and whether the bitmap is transparent anywhere there. That is put on white.
+ * `channels` is 1, as whole numbers; and whether the bitmap is transparent anywhere there. That is put on a ground.
  *
  * The first area has its corner at (left, top), each is `wide` x `tall` pixels; outside the bitmap is black.
  */
-function meanColours(bitmap, channels, { left, top, wide, tall, rows, columns }) {
+function meanColours(bitmap, channels, { left, top, wide, tall, rows, columns }, ground) {
   const sums = Array.from({ length: channels }, () => new Float64Array(rows * columns));
-  const context = made("canvas").getContext("2d", { willReadFrequently: true });
   let transparent = false;
   for (const [y, down] of tiled(overlaps(top, tall, rows, bitmap.height))) {
     for (const [x, across] of tiled(overlaps(left, wide, columns, bitmap.width))) {
-      context.canvas.width = Math.min(TILE, bitmap.width - x); // empties it as well
-      context.canvas.height = Math.min(TILE, bitmap.height - y);
-      context.drawImage(bitmap, -x, -y);
-      const { data, width } = context.getImageData(0, 0, context.canvas.width, context.canvas.height);
-      transparent = putOnWhite(data) || transparent;
-      if (channels === 1) for (let at = 0; at < data.length; at += 4) data[at] = grey(data, at);
+      const tile = pixelsOf(bitmap, x, y, channels, ground);
+      transparent ||= tile.transparent;
       for (const row of down) {
         for (const column of across) {
-          const at = 4 * ((row.pixel - y) * width + column.pixel - x);
+          const at = 4 * ((row.pixel - y) * tile.width + column.pixel - x);
           const area = row.interval * columns + column.interval;
           const part = row.part * column.part;
-          for (let channel = 0; channel < channels; channel += 1) sums[channel][area] += part * data[at + channel];
+          for (let channel = 0; channel < channels; channel += 1) sums[channel][area] += part * tile.data[at + channel];
         }
       }
     }
@@ -46,14 +41,34 @@ function tiled(found) {
   return tiles;
 }
 
-/** Put colours that are transparent on white; return whether there are any. */
-function putOnWhite(data) {
+/** Return the pixels of the tile with its corner at (x, y), on a ground, in grey where `channels` is 1. */
+function pixelsOf(bitmap, x, y, channels, ground) {
+  const { data, width, height } = tileOf(bitmap, x, y);
+  const transparent = putOn(ground, data);
+  if (channels === 1) for (let at = 0; at < data.length; at += 4) data[at] = grey(data, at);
+  return { data, width, height, transparent };
+}
+
+const scratch = made("canvas").getContext("2d", { willReadFrequently: true });
+
+/** Return an ImageData of the tile with its corner at (x, y). */
+function tileOf(bitmap, x, y) {
+  scratch.canvas.width = Math.min(TILE, bitmap.width - x); // empties it as well
+  scratch.canvas.height = Math.min(TILE, bitmap.height - y);
+  scratch.drawImage(bitmap, -x, -y);
+  return scratch.getImageData(0, 0, scratch.canvas.width, scratch.canvas.height);
+}
+
+/** Put colours that are transparent on a ground of one level; return whether there are any. */
+function putOn(ground, data) {
   let any = false;
   for (let at = 0; at < data.length; at += 4) {
     const opacity = data[at + 3] / 255;
     if (opacity === 1) continue;
     any = true;
-    for (let channel = 0; channel < 3; channel += 1) data[at + channel] = 255 + (data[at + channel] - 255) * opacity;
+    for (let channel = 0; channel < 3; channel += 1) {
+      data[at + channel] = ground + (data[at + channel] - ground) * opacity;
+    }
   }
   return any;
 }

@@ -50,9 +50,19 @@ class Drawing {
   /** Put the picture on the pad and answer. */
   place() {
     const { bitmap, name } = this.picture;
+    const { background, fit } = this.settings;
     const whole = this.pad.matches(bitmap);
-    const swapped = placePicture(this.pad, this.picture, this.settings.background, this.isCentred());
-    const notes = [name, whole ? "taken pixel by pixel" : "", swapped ? "black and white swapped" : ""];
+    const placed =
+      fit && !this.isCentred()
+        ? placeFitted(this.pad, this.picture, this.settings)
+        : { swapped: placePicture(this.pad, this.picture, background, this.isCentred()) };
+    if (!placed) {
+      this.clear();
+      element("notice").textContent = emptyNote(name);
+      return;
+    }
+    const { swapped, note } = placed;
+    const notes = [name, whole ? "taken pixel by pixel" : "", note, swapped ? "black and white swapped" : ""];
     element("swap").hidden = false;
     this.ask();
     element("notice").textContent = notes.filter(Boolean).join(", ");

@@ -26,30 +26,31 @@ class Photograph {
 
   /** Show what the network sees of the photograph, and its answer. */
   ask() {
-    const areas = this.areas();
-    const { levels, transparent } = meanColours(this.bitmap, this.channels, areas);
+    const { bitmap, rows, columns } = this;
+    const areas = areasOf(bitmap, rows, columns, this.fit.value);
+    const fitted = fittedLevels(bitmap, [this.channels, rows, columns], this.fit.value);
     this.preview(areas);
-    this.paint(levels);
-    this.answer.show(levels, [0, 255]);
-    const notes = [`${this.name}: ${this.bitmap.width} × ${this.bitmap.height} pixels`, this.taken(areas)];
-    element("notice").textContent = [...notes, ...(transparent ? ["what is transparent is on white"] : [])].join(", ");
+    if (fitted) {
+      this.paint(fitted.levels);
+      this.answer.show(fitted.levels, [0, 255]);
+    } else {
+      this.sees.getContext("2d").clearRect(0, 0, columns, rows);
+      this.answer.clear();
+    }
+    element("notice").textContent = fitted ? this.notes(areas, fitted.ground) : emptyNote(this.name);
   }
 
-  /** Return the areas that become pixels: squares that fit into the photograph's middle or cover it, or parts of all. */
-  areas() {
-    const { rows, columns } = this;
-    const { width, height } = this.bitmap;
-    const all = [width / columns, height / rows];
-    const step = (this.fit.value === "pad" ? Math.max : Math.min)(...all);
-    const [wide, tall] = this.fit.value === "stretch" ? all : [step, step];
-    return { left: (width - wide * columns) / 2, top: (height - tall * rows) / 2, wide, tall, rows, columns };
+  /** Say what became of the photograph. */
+  notes(areas, ground) {
+    const size = `${this.name}: ${this.bitmap.height} × ${this.bitmap.width} pixels (height × width)`;
+    return [size, this.taken(areas), groundNote(ground)].filter(Boolean).join(", ");
   }
 
   /** Say how much of the photograph is taken. */
   taken({ left, top, wide, tall }) {
     if (left < 0 || top < 0) return "all of it, with black beside it";
     const [width, height] = [wide * this.columns, tall * this.rows].map(Math.round);
-    if (left > 0 || top > 0) return `the middle ${width} × ${height} of it`;
+    if (left > 0 || top > 0) return `the middle ${height} × ${width} of it`;
     if (wide !== tall) return "all of it, stretched";
     return wide === 1 ? "taken pixel by pixel" : "all of it";
   }

@@ -4,6 +4,12 @@ const DARK = 0.4; // brightness of a border, 0 .. 1: a picture below is on a dar
 const LIGHT = 0.6; // one above on a light one, as `genreg-np infer` has it
 const BLACK = 0.03; // a background below needs no cleaning
 
+/** Whether a picture's background is light where that of training was dark, or the reverse. */
+function isUnlike(border, background) {
+  if (background === null) return false; // any may be right
+  return (background < DARK && border > LIGHT) || (background > LIGHT && border < DARK);
+}
+
 /**
  * Put a picture on the pad; return whether black and white were swapped.
  *
@@ -13,9 +19,7 @@ const BLACK = 0.03; // a background below needs no cleaning
 function placePicture(pad, { bitmap, reversed }, background, centred) {
   pad.picture(bitmap, false);
   const border = borderMean(pad.whole(), pad.rows, pad.columns);
-  const known = background !== null; // else any background may be right
-  const unlike = known && ((background < DARK && border > LIGHT) || (background > LIGHT && border < DARK));
-  const swapped = unlike !== reversed;
+  const swapped = isUnlike(border, background) !== reversed;
   if (centred) {
     const around = 255 * border;
     pad.fill(`rgb(${around} ${around} ${around})`, 0, 0, pad.canvas.width, pad.canvas.height);
