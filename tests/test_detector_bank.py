@@ -175,6 +175,17 @@ def test_filters_of_several_sizes_stand_side_by_side() -> None:
     assert [len(stack) for stack in both.stacks] == [1, 1, 2]
 
 
+def test_of_further_sizes_there_are_as_many_as_axes() -> None:
+    """A patch of 3 x 3 has eight principal axes; of random filters there is no end. The first size has what was asked."""
+    shapes = {}
+    for source in ("principal", "random"):
+        branches = bank(filters=source, detectors=12, detector_size=5, more_sizes=[3]).network.fixed[1]
+        assert isinstance(branches, Branches)
+        shapes[source] = [stack[0].arrays()["filters"].shape for stack in branches.stacks]
+    assert shapes == {"principal": [(12, 5, 5), (8, 3, 3)], "random": [(12, 5, 5), (12, 3, 3)]}
+    assert "have 8 axes, not 12" in refused(filters="principal", detectors=12, detector_size=3, more_sizes=[])
+
+
 def test_warps_stay_within_their_ranges() -> None:
     """Turned, stretched and shifted by at most what was asked; not at all by nothing."""
     options = BankOptions(rotation=0.2, stretch=0.1, translation=1.5)

@@ -65,7 +65,7 @@ class BankOptions(NodeOptions):
     detectors: int = option(24, "filters of the one-stage bank (0: none)", low=0, high=1024, fixed=FIXED)
     detector_size: int = option(5, "pixels of such a filter, each way", low=1, high=15, fixed=FIXED)
     more_sizes: tuple[int, ...] = option(
-        (), "sizes of further filters, as many of each, pooled alike", low=1, high=15, most=7, fixed=FIXED
+        (), "sizes of further filters, as many of each or as there are", low=1, high=15, most=7, fixed=FIXED
     )
     window: int = option(8, "responses pooled into one, each way", low=1, high=22, fixed=FIXED)
     stride: int = option(5, "responses from one pool to the next", low=1, high=22, fixed=FIXED)
@@ -228,7 +228,9 @@ def build_bank(
     stacks: list[tuple[FixedLayer, ...]] = []
     sizes = (options.detector_size, *options.more_sizes) if options.detectors else ()
     for size, number in zip(sizes, (0, *range(SECOND + 1, SECOND + 1 + len(options.more_sizes))), strict=False):
-        pools = (options.detectors, size, options.window, options.stride)
+        there = filters.available(options.filters, options.detectors, shape[0] * size * size)
+        count = there if number else options.detectors  # of the first size too many are refused
+        pools = (count, size, options.window, options.stride)
         stacks.append((_stage(options, shape, images, labels, pools, stream, number, backend),))
     if options.first_detectors:
         pools = (options.first_detectors, options.first_size, options.first_window, options.first_stride)

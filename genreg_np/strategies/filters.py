@@ -86,6 +86,11 @@ def make(
     return quantised(taps.reshape(extents), centred=not brightness)
 
 
+def available(source: str, count: int, taps: int) -> int:
+    """Return how many of F filters of T taps there are: of principal axes T - 1, of others as many as one likes."""
+    return min(count, taps - 1) if source == "principal" else count
+
+
 def draw_patches(images: UInt8, size: int, stream: Stream, number: int, brightness: bool = False) -> Float64:
     """Return P random patches (P, T) float64: those that are not flat, less their mean, of length 1.
 
@@ -109,9 +114,9 @@ def draw_patches(images: UInt8, size: int, stream: Stream, number: int, brightne
 
 def principal_axes(patches: Float64, count: int) -> Float64:
     """Return the F principal axes of patches (P, T), the most varied first, each with its largest tap positive."""
-    most = patches.shape[1] - 1
-    if count > most:
-        raise UsageError(f"filters = principal: patches of {most + 1} pixels have {most} axes, not {count}")
+    taps = patches.shape[1]
+    if count > (axes := available("principal", count, taps)):
+        raise UsageError(f"filters = principal: patches of {taps} pixels have {axes} axes, not {count}")
     with single_threaded_blas():
         scatter = patches.T @ patches
     return longest_axes(scatter, count)
