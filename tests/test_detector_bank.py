@@ -176,7 +176,7 @@ def test_filters_of_several_sizes_stand_side_by_side() -> None:
 
 
 def test_of_further_sizes_there_are_as_many_as_axes() -> None:
-    """A patch of 3 x 3 has eight principal axes; of random filters there is no end. The first size has what was asked."""
+    """A patch of 3 x 3 has eight principal axes; of random filters no end. The first size has what was asked."""
     shapes = {}
     for source in ("principal", "random"):
         branches = bank(filters=source, detectors=12, detector_size=5, more_sizes=[3]).network.fixed[1]
