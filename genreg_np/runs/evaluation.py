@@ -84,9 +84,14 @@ class Looks:
             self._features[split] = self._backend.to_device(features)
         return self._features[split]
 
+    def right(self, genes: NDArray[np.float32], split: str) -> NDArray[np.bool_]:
+        """Return which inputs (N,) a genome (D,) predicts right."""
+        found: NDArray[np.bool_] = self.predict(genes, split) == self._known().split(split).labels
+        return found
+
     def accuracy(self, genes: NDArray[np.float32], split: str) -> float:
         """Return the fraction that a genome (D,) predicts right."""
-        return float(np.mean(self.predict(genes, split) == self._known().split(split).labels))
+        return float(np.mean(self.right(genes, split)))
 
     def _known(self) -> Dataset:
         if self._dataset is None:

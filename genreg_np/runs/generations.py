@@ -25,6 +25,7 @@ from genreg_np.runs.direction import Direction
 from genreg_np.runs.evaluation import Looks
 from genreg_np.runs.familiarity import sample_of, with_familiarity
 from genreg_np.runs.kept import Standing, better
+from genreg_np.runs.looked import facts_of, kin_facts
 from genreg_np.runs.start import backend_of, check_kinds, check_memory, check_start, outputs_named, pose, works_for
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.strategies.base import AnyPopulationStrategy, State
@@ -190,8 +191,9 @@ class Generations:
         record: Record = {"generation": self.generation, **self.state.metrics(), **(told or {})}
         due, last = self.generation % self.config.validate_every == 0, self.generation >= self.config.generations
         if self.dataset is not None and (due or last):
-            now = self._standing()
-            record |= _validation(now)
+            seen = self._seen()
+            now = self._standing(seen)
+            record |= _validation(now) | self._facts(*next(iter(seen.values())))
             if due and self.config.keep == "best":  # never by a look that a longer run would not have had
                 self.kept = better(self.kept, now)
         if self._direction:
@@ -199,12 +201,22 @@ class Generations:
         self.seconds += self.clock() - started
         return record | {"seconds": round(self.seconds, 6)}
 
-    def _standing(self) -> Standing:
+    def _seen(self) -> dict[str, tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+        """Return the champions of the last generation, (D,), and which validation inputs each predicts right, (N,)."""
+        return {name: (genes, self._looks.right(genes, "validation")) for name, genes in self.champion_genes().items()}
+
+    def _standing(self, seen: Mapping[str, tuple[NDArray[np.float32], NDArray[np.bool_]]] | None = None) -> Standing:
         """Return the champions of the last generation with their accuracies on the validation split."""
         return {
-            name: BestEver(genes.copy(), self._looks.accuracy(genes, "validation"), self.generation)
-            for name, genes in self.champion_genes().items()
+            name: BestEver(genes.copy(), float(np.mean(right)), self.generation)
+            for name, (genes, right) in (seen or self._seen()).items()
         }
+
+    def _facts(self, genes: NDArray[np.float32], right: NDArray[np.bool_]) -> Record:
+        """Return what is recorded of the first champion, and of the survivors, for a report."""
+        assert self.dataset is not None
+        labels, classes = self.dataset.validation.labels, len(self.class_names)
+        return facts_of(genes, right, labels, classes) | kin_facts(*self.state.kin())
 
     # Champions
 

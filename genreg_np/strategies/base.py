@@ -27,6 +27,7 @@ from genreg_np.backends.base import Backend, Batch, Brood, Work
 from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
+from genreg_np.layers.base import Array
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings
 from genreg_np.strategies.problem import HiddenLayers, Problem, network_for
@@ -42,6 +43,10 @@ class State:
     def metrics(self) -> dict[str, Any]:
         """Return what is recorded of the last generation."""
         return {}
+
+    def kin(self) -> tuple[Array | None, NDArray[np.float64] | None]:
+        """Return the survivors (S, D), the backend's, and their trust (S,), of a strategy that keeps any."""
+        return None, None
 
     def kept_statistics(self) -> Float32:
         """Return what layers have kept count of in training (E,), without which no champion is finished; or nothing."""

@@ -31,6 +31,7 @@ from genreg_np import fitness as fitnesses
 from genreg_np.backends.base import Backend, Batch, Brood, Work
 from genreg_np.backends.memory import Plan
 from genreg_np.errors import UsageError
+from genreg_np.layers.base import Array
 from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32, Network
 from genreg_np.settings import option
@@ -145,6 +146,10 @@ class GenregState(State):
             "trust": (survivors,),
             "evidence": (survivors,),
         }
+
+    def kin(self) -> tuple[Array | None, NDArray[np.float64] | None]:
+        """Return the survivors (S, D) and their trust (S,)."""
+        return self.survivors, self.trust
 
     def metrics(self) -> dict[str, float]:
         """Return what is recorded of the last generation."""

@@ -67,6 +67,10 @@ class MixedState(State):
         """Return what its arrays' shapes must be, where they are not those of the start."""
         return {"similarity": (self.generation + 1, *start.similarity.shape[1:])}
 
+    def kin(self) -> tuple[Array | None, NDArray[np.float64] | None]:
+        """Return the population (P, D) and its fitness (P,)."""
+        return self.population, self.fitness
+
     def metrics(self) -> dict[str, Any]:
         """Return what is recorded of the last generation; similarity and clusters layer by layer."""
         measured: dict[str, Any] = {

@@ -1,0 +1,69 @@
+"""What a look at the validation split records for a report."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genreg_np import train
+from genreg_np.runs.looked import distance_of, facts_of, kin_facts
+from genreg_np.strategies import REGISTRY
+from tests.helpers import dataset_for, evolution, tiny_config, tiny_dataset
+
+
+def test_classes_are_counted_one_by_one() -> None:
+    """A class without images has no accuracy; of many classes none is told."""
+    labels = np.array([0, 0, 0, 2, 2, 3])
+    right = np.array([True, False, True, False, False, True])
+    genes = np.array([-3.0, 1.0, 0.5, -0.5], np.float32)
+    found = facts_of(genes, right, labels, 4)
+    assert found == {"mean_weight": 1.25, "largest_weight": 3.0, "class_accuracy": [0.6667, None, 0.0, 1.0]}
+    assert "class_accuracy" not in facts_of(genes, right, labels, 101)
+    assert facts_of(np.array([np.inf], np.float32), right, labels, 4)["largest_weight"] is None
+
+
+@pytest.mark.parametrize("genes", [1, 5, 4096, 20_000])
+def test_the_distance_is_that_of_all_pairs(genes: int) -> None:
+    """To a few percent where genes are many, and only some are looked at."""
+    survivors = np.random.default_rng(0).normal(size=(6, genes)).astype(np.float32)
+    squares = [float(((one - other) ** 2).sum()) for one, other in itertools.combinations(survivors, 2)]
+    assert distance_of(survivors) == pytest.approx(np.sqrt(np.mean(squares)), rel=1e-3 if genes <= 4096 else 0.05)
+    assert distance_of(np.zeros((3, 4), np.float32)) == 0
+
+
+def test_a_lonely_survivor_is_unlike_nobody() -> None:
+    """Nor is one there where a strategy keeps none."""
+    assert kin_facts(np.ones((1, 3), np.float32), np.ones(1)) == {}
+    assert kin_facts(None, None) == {}
+    assert kin_facts(np.ones((2, 3), np.float32), np.array([1.0, 3.0])) == {
+        "survivor_distance": 0.0,
+        "trust_deviation": 1.0,
+    }
+
+
+@pytest.mark.parametrize("strategy", list(REGISTRY))
+def test_every_look_has_it_and_nothing_else_has(strategy: str, tmp_path: Path) -> None:
+    """It is JSON, and what it says of classes comes to the accuracy."""
+    data = dataset_for(strategy, tiny_dataset())
+    train(tiny_config(strategy=strategy), data, tmp_path / "run", backend="numpy")
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text("utf-8").splitlines()]
+    for line in lines:
+        assert ("class_accuracy" in line) == ("validation_accuracy" in line) == (line["generation"] % 2 == 0)
+        if "class_accuracy" in line:  # of as many images each
+            assert np.mean(line["class_accuracy"]) == pytest.approx(line["validation_accuracy"], abs=1e-3)
+            assert 0 < line["mean_weight"] <= line["largest_weight"]
+
+
+def test_survivors_are_told_of() -> None:
+    """By the strategies that keep any."""
+    lines: list[dict[str, Any]] = []
+    run = evolution(strategy="genreg")
+    run.run(on_record=lines.append)
+    last = lines[-1]
+    assert last["survivor_distance"] == pytest.approx(distance_of(run.state.survivors))
+    assert last["trust_deviation"] == pytest.approx(float(run.state.trust.std()), rel=1e-3)
