@@ -22,6 +22,7 @@ COMMANDS = {
     "mixed": "Train by gradient descent and recombination in turn.",
     "eval": "Measure a model's accuracy on a dataset.",
     "infer": "Predict the classes of images.",
+    "report": "Make a page of a run or a model, to look at.",
     "info": "Say what a model file holds.",
     "export": "Turn a model into what a microcontroller, a browser or another runtime takes.",
     "demo": "Draw a digit and see what a model answers, in the browser.",

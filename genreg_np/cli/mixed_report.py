@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
 
 from genreg_np.cli.output import duration
@@ -12,6 +11,7 @@ from genreg_np.report.attacks import PAPER_FGSM
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.provenance import display_name
 from genreg_np.runs.result import Result
+from genreg_np.runs.stored import records_of
 from genreg_np.strategies.mixed import published
 from genreg_np.strategies.mixed.networks import network_name
 from genreg_np.strategies.mixed.options import MixedOptions
@@ -102,21 +102,11 @@ def lines(result: Result, evolution: Evolution, measured: Measured) -> list[str]
 
 def _records(result: Result, measured: Measured) -> list[Row]:
     """Return the lines of metrics.jsonl; what is no whole record of a generation of this run is left out."""
-    text = (folder_of(result) / "metrics.jsonl").read_text("utf-8", errors="replace")
-    found = []
-    for line in text.splitlines():
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict) and _is_whole(record, len(measured.similarity) - 1):
-            found.append(record)
-    return found
+    return [one for one in records_of(folder_of(result)) if _is_whole(one, len(measured.similarity) - 1)]
 
 
 def _is_whole(record: Row, generations: int) -> bool:
-    number = record.get("generation")
-    return type(number) is int and 1 <= number <= generations and all(_is_fraction(record.get(n)) for n in ACCURACIES)
+    return record["generation"] <= generations and all(_is_fraction(record.get(n)) for n in ACCURACIES)
 
 
 def _is_fraction(value: Any) -> bool:

@@ -136,12 +136,8 @@ class RunFolder:
         self.write(name, (json.dumps(values, indent=1, sort_keys=True) + "\n").encode("utf-8"))
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Return a JSON file's values; an absent or damaged one is empty (nothing in it determines a result)."""
-        try:
-            values = json.loads(read_text(self.path / name, MOST_JSON_BYTES, follow_links=False))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return values if isinstance(values, dict) and infer.is_shallow(values) else {}
+        """Return a JSON file's values, as `json_of` does."""
+        return json_of(self.path / name)
 
     def record(self, line: dict[str, Any]) -> None:
         """Add a line to metrics.jsonl."""
@@ -163,6 +159,15 @@ class RunFolder:
                     if json.loads(line)["generation"] <= generation:
                         kept.write(line.rstrip(b"\n") + b"\n")
         self.write("metrics.jsonl", kept.getvalue())
+
+
+def json_of(path: Path) -> dict[str, Any]:
+    """Return a JSON file's values; an absent or damaged one is empty (nothing in it determines a result)."""
+    try:
+        values = json.loads(read_text(path, MOST_JSON_BYTES, follow_links=False))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) and infer.is_shallow(values) else {}
 
 
 def _hold(path: Path) -> IO[str]:

@@ -1,0 +1,106 @@
+"""`genreg-np report`: a page of a run or a model, to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genreg_np.cli.output import print_json
+from genreg_np.cli.reading import reader_options
+from genreg_np.cli.terminal import say
+from genreg_np.errors import RunError, UsageError
+from genreg_np.files import write_atomic
+
+if TYPE_CHECKING:
+    from genreg_np.report.subject import Subject
+
+HELP = """\
+Make a page of a run or a model, to look at: report.html, one file that needs no network, and its pictures.
+
+It shows how training went, what is taken for what and with how much confidence, what units see, and how hidden values
+lie. Of a run the page is RUN/report.html; of a model, MODEL-report/report.html beside it.
+"""
+EXAMPLES = """\b
+Examples:
+  genreg-np report runs/mnist-fast-0
+  genreg-np report runs/mnist-fast-0 --compare runs/mnist-nodes-0 --out both/
+  genreg-np report model.npz --dataset photos/
+"""
+
+
+@click.command("report", help=HELP, epilog=EXAMPLES)
+@click.argument("source", metavar="RUN|MODEL", type=click.Path())
+@click.option("--compare", multiple=True, type=click.Path(), metavar="RUN", help="Another run beside it; repeatable.")
+@click.option("--dataset", help="Name or path of its data, by default as it was trained.")
+@click.option("--data-dir", help="Where to look for datasets first.")
+@reader_options
+@click.option("--out", type=click.Path(), help="The folder to write to.")
+@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
+def command(
+    source: str, compare: tuple[str, ...], dataset: str | None, data_dir: str | None, out: str | None, as_json: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Write a page."""
+    from genreg_np.report.page import page_of
+    from genreg_np.report.shown import new_figure
+
+    new_figure()  # without matplotlib it ends here
+    if compare and dataset:
+        raise UsageError("--dataset names the data of one run: leave it out beside --compare")
+    subjects = [_opened(one, dataset, data_dir, options) for one in (source, *compare)]
+    folder = _folder(Path(source), out, bool(compare))
+    text, pictures = page_of(subjects)
+    files = {"report.html": text.encode("utf-8"), **{f"figures/{name}": png for name, png in pictures.items()}}
+    try:
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            write_atomic(folder / name, content)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror or error}); choose another --out") from None
+    if as_json:
+        print_json(
+            {"report": str(folder / "report.html"), "figures": len(pictures), "bytes": len(files["report.html"])}
+        )
+    else:
+        size = len(files["report.html"])
+        say(f"{folder / 'report.html'}: {size:,} bytes; {len(pictures)} figures in {folder / 'figures'}")
+
+
+def _opened(source: str, dataset: str | None, data_dir: str | None, options: dict[str, Any]) -> Subject:
+    """Return a run folder, or a model file, as a subject; say where its data are missed."""
+    from genreg_np.report.opening import of_run
+
+    path = Path(source)
+    if path.is_dir():
+        subject, missing = of_run(path, dataset, data_dir)
+    else:
+        subject, missing = _of_model(source, dataset, data_dir, options)
+    if missing:
+        say(f"{source}: shown without data: {missing}", err=True)
+    return subject
+
+
+def _of_model(source: str, dataset: str | None, data_dir: str | None, options: dict[str, Any]) -> tuple[Subject, str]:
+    """Return a model file as a subject, with the data that are named, or those built in that it was trained on."""
+    from genreg_np.cli.eval_ import check_fit, load_for, trained_on
+    from genreg_np.model import load
+    from genreg_np.report.subject import Subject
+
+    model = load(source)
+    try:
+        name = dataset or trained_on(source, model)
+    except UsageError as error:
+        return Subject(Path(source).name, model), str(error)
+    data = load_for(model, name, options, data_dir=data_dir)
+    return Subject(Path(source).name, model, data, check_fit(name, data, model)), ""
+
+
+def _folder(source: Path, out: str | None, several: bool) -> Path:
+    """Return where the page goes."""
+    if out is not None:
+        return Path(out)
+    if several:
+        raise UsageError("--compare makes a page of several runs: say where it goes with --out FOLDER")
+    return source if source.is_dir() else source.with_name(f"{source.stem}-report")

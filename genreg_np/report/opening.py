@@ -1,0 +1,51 @@
+"""A run folder becomes something to look at: its model, its records, and its data where they are at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from genreg_np.errors import GenregError, RunError
+from genreg_np.model import load
+from genreg_np.report.subject import Subject
+from genreg_np.runs.own_folder import OWN_FITNESS
+from genreg_np.runs.provenance import fingerprint, lasting, load_again
+from genreg_np.runs.stored import StoredRun
+
+
+def of_run(path: Path, source: str | None = None, data_dir: str | None = None) -> tuple[Subject, str]:
+    """Return a run as a subject, and in a line why there are no data, or "".
+
+    Parameters
+    ----------
+    path : Path
+        The run folder.
+    source : str, optional
+        Where its data lie now.
+    data_dir : str, optional
+        Where to look for them first.
+
+    Raises
+    ------
+    RunError
+        If there is no run, or none that has saved a model.
+    ModelError
+        If its model is damaged.
+    """
+    run = StoredRun.read(path)
+    if not (path / "model.npz").exists():
+        raise RunError(f"{path}: has no model yet: it saves one when it ends or is stopped")
+    model = load(path / "model.npz")
+    if OWN_FITNESS in run.origin:
+        return Subject(path.name, model, run=run), ""
+    origin = {"source": run.config.dataset, **run.origin}
+    origin |= {"source": lasting(source)} if source else {}
+    origin |= {"data_dir": data_dir} if data_dir else {}
+    try:
+        dataset = load_again(path, origin, run.config.variations, named=source is not None)
+        if origin.get("data", fingerprint(dataset)) != fingerprint(dataset):
+            raise RunError(f"{path}: the data of {dataset.name} are not those it was trained on")
+    except GenregError as error:
+        if source is not None:
+            raise
+        return Subject(path.name, model, run=run), str(error)
+    return Subject(path.name, model, dataset, run=run), ""

@@ -1,0 +1,94 @@
+"""The page: sections of one subject, or of several side by side, as one file that needs no other and no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from string import Template
+
+from genreg_np.report.sections import REGISTRY, shown_of
+from genreg_np.report.shown import Picture, Shown, Table
+from genreg_np.report.subject import Subject
+from genreg_np.version import __version__
+
+FOLDER = Path(__file__).parent
+
+
+def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
+    """Make a page.
+
+    Parameters
+    ----------
+    subjects : sequence of Subject
+        One, or several to be put side by side.
+
+    Returns
+    -------
+    tuple of str and dict
+        The page, and its pictures by the names of their files, PNG; of several subjects each has its number before it.
+
+    Raises
+    ------
+    MissingExtraError
+        Without matplotlib.
+    """
+    shown = [dict(shown_of(subject)) for subject in subjects]
+    names = [name for name in REGISTRY if any(name in one for one in shown)]
+    pictures = {}
+    for number, one in enumerate(shown, start=1):
+        for picture in (part for section in one.values() for part in section.parts if isinstance(part, Picture)):
+            pictures[f"{f'{number}-' if len(subjects) > 1 else ''}{picture.name}.png"] = picture.png
+    style = (FOLDER / "page.css").read_text("utf-8")
+    titles = {name: next(one[name].title for one in shown if name in one) for name in names}
+    text = Template((FOLDER / "page.html").read_text("utf-8")).substitute(
+        title=html.escape(" and ".join(subject.name for subject in subjects)),
+        made=f"made by genreg-np {__version__}",
+        style=style,
+        style_hash=f"sha256-{base64.b64encode(hashlib.sha256(style.encode('utf-8')).digest()).decode('ascii')}",
+        links="".join(f'<a href="#{name}">{html.escape(title)}</a>' for name, title in titles.items()),
+        sections="\n".join(_section(name, title, subjects, shown) for name, title in titles.items()),
+    )
+    return text, pictures
+
+
+def _section(name: str, title: str, subjects: Sequence[Subject], shown: Sequence[dict[str, Shown]]) -> str:
+    """Return a section of all subjects."""
+    if len(subjects) == 1:
+        inner = "\n".join(_body(shown[0][name]))
+    else:
+        columns = [
+            f"<div><h3>{html.escape(subject.name)}</h3>\n"
+            + ("\n".join(_body(one[name])) if name in one else '<p class="quiet">nothing to show</p>')
+            + "</div>"
+            for subject, one in zip(subjects, shown, strict=True)
+        ]
+        inner = '<div class="runs">\n' + "\n".join(columns) + "\n</div>"
+    return f'<section id="{name}">\n<h2>{html.escape(title)}</h2>\n{inner}\n</section>'
+
+
+def _body(shown: Shown) -> Iterator[str]:
+    if shown.words:
+        yield f"<p>{html.escape(shown.words)}</p>"
+    yield '<div class="parts">'
+    for part in shown.parts:
+        yield _picture(part) if isinstance(part, Picture) else _table(part)
+    yield "</div>"
+
+
+def _picture(picture: Picture) -> str:
+    data = base64.b64encode(picture.png).decode("ascii")
+    return (
+        f'<figure><img alt="{html.escape(picture.says)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{html.escape(picture.caption)}</figcaption></figure>"
+    )
+
+
+def _table(table: Table) -> str:
+    head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in table.head)
+    rows = "\n".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    caption = f"<caption>{html.escape(table.caption)}</caption>" if table.caption else ""
+    head = f"<thead><tr>{head}</tr></thead>" if any(table.head) else ""
+    return f'<div class="scrolls"><table>{caption}{head}\n<tbody>{rows}</tbody></table></div>'

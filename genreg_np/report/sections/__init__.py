@@ -1,0 +1,24 @@
+"""The sections of a page, in their order. A section is a file with a function `section(subject) -> Shown | None`.
+
+Add a file, and a line here. A section that has nothing to show of a subject returns None, and is absent.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from genreg_np.report.shown import Shown
+    from genreg_np.report.subject import Subject
+
+REGISTRY = ("summary", "curves")
+
+
+def shown_of(subject: Subject) -> Iterator[tuple[str, Shown]]:
+    """Yield name and content of each section that has something to show, in order."""
+    for name in REGISTRY:
+        shown = importlib.import_module(f"{__name__}.{name}").section(subject)
+        if shown is not None:
+            yield name, shown

@@ -1,0 +1,76 @@
+"""What a section of a page shows: pictures and tables, and how to read them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from genreg_np.errors import missing_extra
+
+DOTS = 150  # an inch of a picture: twice what a screen has
+COLOURS = ("#1b6ca8", "#c1440e", "#3f7d20", "#7a3e9d", "#8a6d00", "#00798c")  # told apart in grey, too
+DASHES = ("-", "--", ":", "-.")
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a section.
+
+    Parameters
+    ----------
+    name : str
+        Of its file, without ending; unlike all others of a page.
+    png : bytes
+    says : str
+        What is seen on it, for those who do not see it.
+    caption : str
+        One sentence: how to read it.
+    """
+
+    name: str
+    png: bytes = field(repr=False)
+    says: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a head; numbers are text already."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A section: a title, what it comes to in a sentence or two, and its parts, top to bottom."""
+
+    title: str
+    words: str
+    parts: Sequence[Picture | Table] = ()
+
+
+def new_figure(width: float = 6.4, height: float = 3.6) -> Any:
+    """Return a figure, in inches, that no window shows.
+
+    Raises
+    ------
+    MissingExtraError
+        Without matplotlib.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise missing_extra("matplotlib", "plots", "draw figures") from None
+    return Figure((width, height), layout="constrained")
+
+
+def png_of(figure: Any) -> bytes:
+    """Return a figure as the bytes of a PNG image, the same for equal figures."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=DOTS, metadata={"Software": None})
+    return file.getvalue()

@@ -1,0 +1,128 @@
+"""What a page is about: a model, the data it is shown with, and what is known of the run that it came from.
+
+Sections take from it what they need; what is dear to compute is computed once, when it is first asked for.
+
+Shapes: N images or rows that are shown, K classes, H values of a hidden layer, D genes.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np import infer
+from genreg_np.model import Float32, Model
+
+if TYPE_CHECKING:
+    from genreg_np.data.dataset import Dataset, Split
+    from genreg_np.runs.stored import StoredRun
+
+MOST_HIDDEN = 2000  # images whose hidden values are looked at
+MOST_VALUES = 1 << 25  # of a hidden layer over these
+BESIDE = ("activation", "prelu", "normalisation", "scale-shift")  # what follows a layer and belongs to it
+FIXED = ("levels", "deskew", "detectors", "branches", "deviations", "standardise", "responses", "statistics", "project")
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What a layer gives that is neither the first nor the last."""
+
+    name: str  # as in "layer 2, convolution"
+    kind: str
+    values: Float32 = field(repr=False)  # (n, H)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model or a run to look at.
+
+    Parameters
+    ----------
+    name : str
+        What the page calls it.
+    model : Model
+    dataset : Dataset or None
+        What it was trained on, or is to be shown with; None where that is not at hand.
+    places : (K,) int64 or None
+        Where among the model's classes each of the dataset's is.
+    run : StoredRun or None
+        None of a model alone.
+    """
+
+    name: str
+    model: Model
+    dataset: Dataset | None = None
+    places: NDArray[np.int64] | None = None
+    run: StoredRun | None = None
+
+    @functools.cached_property
+    def split_name(self) -> str:
+        """The split that is shown: test, or validation of a run that has not looked at test, or has none."""
+        stopped = self.run is not None and not self.run.notes.get("test")
+        none = self.dataset is not None and not len(self.dataset.test)
+        return "validation" if stopped or none else "test"
+
+    @property
+    def split(self) -> Split | None:
+        """The images or rows that are shown; None without data."""
+        return None if self.dataset is None else self.dataset.split(self.split_name)
+
+    @functools.cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """The classes (N,) of what is shown, as the model counts them; none without data."""
+        split = self.split
+        if split is None:
+            return np.empty(0, np.int64)
+        return split.labels if self.places is None else self.places[split.labels]
+
+    @functools.cached_property
+    def probabilities(self) -> NDArray[np.floating]:
+        """What the model answers to what is shown, (N, K)."""
+        assert self.split is not None
+        return self.model.predict_proba(self.split.inputs)
+
+    @functools.cached_property
+    def predicted(self) -> NDArray[np.int64]:
+        """The classes (N,) that it answers with."""
+        found: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return found
+
+    @functools.cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """Which of what is shown, evenly spread, hidden values are looked at by, (n,)."""
+        count = len(self.labels)
+        return np.arange(0, count, max(1, -(-count // MOST_HIDDEN)))
+
+    @functools.cached_property
+    def hidden(self) -> tuple[Hidden, ...]:
+        """What layers give to `rows`: those that learn but the last, or what such a one alone sees.
+
+        Of a layer whose values go through an activation of its own, what comes after that. Layers of more values than
+        can be held for all rows are left out.
+        """
+        assert self.split is not None
+        layers, found = self.model.header["network"]["layers"], []
+        values = self.model.prepare(np.ascontiguousarray(self.split.inputs[self.rows]))
+        for index, layer in enumerate(layers[:-1]):
+            following = layers[index + 1]["kind"]
+            values = self._after(index, values)
+            if following not in BESIDE and values.size <= MOST_VALUES:
+                found.append(Hidden(f"layer {index}, {layer['kind']}", layer["kind"], values))
+        learned = tuple(one for one in found if one.kind not in FIXED)
+        return learned or tuple(found[-1:])
+
+    def _after(self, index: int, values: Float32) -> Float32:
+        """Return what a layer of the model gives to values (n, I)."""
+        layer = self.model.header["network"]["layers"][index]
+        before = f"layers.{index}."
+        arrays = {
+            "layers.0." + name.removeprefix(before): array
+            for name, array in self.model.arrays.items()
+            if name.startswith(before)
+        }
+        _, _, function = infer.stack([layer], arrays, "layers", values.shape[1])
+        return np.asarray(function(values), np.float32)
