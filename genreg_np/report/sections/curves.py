@@ -66,8 +66,8 @@ def verdict(records: Sequence[dict[str, Any]]) -> list[str]:
     _, training = line_of(records, "mean_accuracy")
     if training and (gap := float(np.mean(training[-20:])) - values[last]) > GAP:
         said.append(
-            f"Training images are predicted {100 * gap:.1f} points better than validation ones: some are known by heart; "
-            "more data, fewer units or weight_decay help."
+            f"Training images are predicted {100 * gap:.1f} points better than validation ones: some are known by "
+            "heart; more data, fewer units or weight_decay help."
         )
     return said
 

@@ -1,0 +1,140 @@
+"""`genreg-np report`: a page of a run or a model, and one clear line for every misuse."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli import FAST, one_line
+
+pytest.importorskip("matplotlib", reason="figures need matplotlib")
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Checked(html.parser.HTMLParser):
+    """Reads a page: every element is closed in its order, identifiers are unlike one another, links lead somewhere."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.headings: list[str] = []
+        self.feed(text)
+        assert not self.open
+        assert len(set(self.ids)) == len(self.ids)
+        assert {link.removeprefix("#") for link in self.links} <= set(self.ids)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        if given.get("id"):
+            self.ids.append(str(given["id"]))
+        if tag == "a":
+            self.links.append(str(given["href"]))
+        if tag == "img":
+            self.images.append(given)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("h2", "h3"):
+            self.headings.append(data)
+
+
+def trained(genreg, out: str, *more: str) -> None:
+    """Train on digits for a few generations."""
+    assert genreg("train", "--dataset", "digits", "--out", out, *FAST, "--quiet", *more).code == 0
+
+
+def test_a_run_has_one_page_that_needs_no_other(genreg) -> None:
+    """Every picture is in it, with words for who does not see it; nothing is fetched, and no script runs."""
+    trained(genreg, "run")
+    outcome = genreg("report", "run", "--json")
+    assert outcome.code == 0, outcome.err
+    said = json.loads(outcome.out)
+    text = Path("run/report.html").read_text("utf-8")
+    assert said == {"report": str(Path("run/report.html")), "figures": said["figures"], "bytes": len(text.encode())}
+    page = Checked(text)
+    assert page.headings[:2] == ["Summary", "Training"]
+    assert len(page.images) == said["figures"] == len(list(Path("run/figures").glob("*.png"))) > 0
+    for image in page.images:
+        assert str(image["src"]).startswith("data:image/png;base64,")
+        assert len(str(image["alt"])) > 20
+    for foreign in ("http:", "https:", "<script", 'src="/', "@import"):
+        assert foreign not in text
+    assert len(text) < 3_000_000
+
+
+def test_the_same_run_makes_the_same_page(genreg) -> None:
+    """To the byte."""
+    trained(genreg, "run")
+    pages = []
+    for out in ("one", "two"):
+        assert genreg("report", "run", "--out", out).code == 0
+        pages.append((Path(out) / "report.html").read_bytes())
+    assert pages[0] == pages[1]
+
+
+def test_runs_stand_side_by_side(genreg) -> None:
+    """Each section has a column for each, and each figure's file a number."""
+    trained(genreg, "one")
+    trained(genreg, "two", "--seed", "1")
+    outcome = genreg("report", "one", "--compare", "two", "--out", "both")
+    assert outcome.code == 0, outcome.err
+    page = Checked(Path("both/report.html").read_text("utf-8"))
+    assert page.headings[:3] == ["Summary", "one", "two"]
+    names = {path.name for path in Path("both/figures").glob("*.png")}
+    assert {"1-accuracy.png", "2-accuracy.png"} <= names
+    assert "--out" in one_line(genreg("report", "one", "--compare", "two"), 2)
+    assert "--dataset" in one_line(genreg("report", "one", "--compare", "two", "--dataset", "digits"), 2)
+
+
+def test_a_model_alone_has_a_page_beside_it(genreg) -> None:
+    """With the data that it says it was trained on, or those that are named, or none."""
+    trained(genreg, "run")
+    Path("run/model.npz").rename("digits.npz")
+    assert genreg("report", "digits.npz").code == 0
+    page = Checked(Path("digits-report/report.html").read_text("utf-8"))
+    assert "Training" not in page.headings
+    assert "Summary" in page.headings
+
+
+def test_data_that_are_gone_are_said_to_be(genreg) -> None:
+    """The rest is shown."""
+    draw = np.random.default_rng(0)
+    np.savez("mine.npz", inputs=draw.normal(size=(90, 4)).astype(np.float32), labels=np.arange(90) % 3)
+    assert genreg("train", "--dataset", "mine.npz", "--out", "run", *FAST, "--quiet").code == 0
+    Path("mine.npz").rename("moved.npz")
+    outcome = genreg("report", "run")
+    assert outcome.code == 0
+    assert "shown without data" in outcome.err
+    assert "--dataset" in outcome.err
+    moved = genreg("report", "run", "--dataset", "moved.npz")
+    assert (moved.code, "without data" in moved.err) == (0, False)
+
+
+def test_misuse_is_one_line(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No run, no model yet, something else, no place to write, no matplotlib."""
+    Path("empty").mkdir()
+    assert "holds no run" in one_line(genreg("report", "empty"), 1)
+    assert "nothere" in one_line(genreg("report", "nothere"), 1)
+    Path("other.txt").write_text("x")
+    assert "other.txt" in one_line(genreg("report", "other.txt"), 1)
+    trained(genreg, "run")
+    Path("file").write_text("x")
+    assert "cannot be written" in one_line(genreg("report", "run", "--out", "file/inner"), 1)
+    Path("run/model.npz").unlink()
+    assert "no model yet" in one_line(genreg("report", "run"), 1)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert "plots" in one_line(genreg("report", "run"), 1)
