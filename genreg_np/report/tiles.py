@@ -23,20 +23,20 @@ MOST_GREY = 96  # and where it is not
 
 
 def pictures_of(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
-    """Return values (n, *shape) or (n, I) as grey pictures (n, H, W) or pictures in colour (n, H, W, 3).
+    """Return inputs (n, *shape) as grey pictures (n, H, W) or pictures in colour (n, H, W, 3); None of no pictures.
 
-    Channels of another number than three become their mean. Values of no picture, such as a table's rows: None.
+    Three channels may be the first or the last axis of a shape; others become their mean.
     """
     if len(shape) not in (2, 3) or min(shape[-2:]) < 2:
         return None
-    values = values.reshape(len(values), *shape)
-    if len(shape) == 2:
+    if len(shape) == 3 and shape[2] == 3 and shape[0] > 4:
         return values
-    if shape[0] == 3:
-        return values.transpose(0, 2, 3, 1)
-    if shape[2] == 3:
-        return values
-    return values.mean(axis=1)
+    return values if len(shape) == 2 else from_channels(values)
+
+
+def from_channels(values: NDArray[Any]) -> NDArray[Any]:
+    """Return channels (n, C, H, W) as pictures: (n, H, W, 3) of three, else their mean (n, H, W)."""
+    return values.transpose(0, 2, 3, 1) if values.shape[1] == 3 else values.mean(axis=1)
 
 
 def brightness(values: NDArray[np.generic], input_range: tuple[float, float] | None) -> Float32:

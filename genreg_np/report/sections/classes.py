@@ -16,6 +16,7 @@ from genreg_np.report.subject import Subject
 MOST_PANELS = 24  # classes that have a panel each; of more there is one map
 MOST_ROWS = 40  # of a map, a bar chart and a table: the worst
 WORST = 3  # that words name
+NOTHING = "-"  # of a class that the split has none of
 LEARNED = 0.9  # of its best accuracy, at which a class counts as learned
 
 Looks = tuple[list[int], NDArray[np.float64]]  # L generations; accuracies (L, K), NaN of a class without images
@@ -68,20 +69,23 @@ def worst_in_words(
     """Return which classes are predicted right least often, and which is best; "" where nothing is known of any."""
     if not order:
         return ""
+    best, missing = order[-1], len(names) - len(order)
     worst = [
         f"{names[place]} ({100 * final[place]:.1f} %" + ("" if counts is None else f" of {counts[place]:,}") + ")"
-        for place in order[: min(WORST, max(1, len(order) - 1))]
+        for place in order[:WORST]
+        if final[place] < final[best]
     ]
-    best = order[-1]
-    missing = len(names) - len(order)
-    return (
+    said = (
         f"Least often right on {where}: {', '.join(worst)}; most often {names[best]} ({100 * final[best]:.1f} %)."
-        + (f" Nothing is known of {missing} of {len(names)} classes: the split has none of them." if missing else "")
+        if worst
+        else f"All classes are equally often right on {where}: {100 * final[best]:.1f} %."
     )
+    gone = f" Nothing is known of {missing} of {len(names)} classes: the split has none of them." if missing else ""
+    return said + gone
 
 
 def learned_in_words(looks: Looks, names: Sequence[str]) -> str:
-    """Return which class came last to nine tenths of its best accuracy, and when; "" where there is one look or none."""
+    """Return which class came last to nine tenths of its best accuracy, and when; "" where there is no second look."""
     generations, accuracies = looks
     if len(generations) < 2:
         return ""
@@ -134,7 +138,7 @@ def _panels(looks: Looks, names: Sequence[str]) -> Picture:
         marker = "o" if len(generations) <= 30 else ""
         panel.plot(generations, percents[:, place], color=COLOURS[0], linewidth=1.4, marker=marker, markersize=2.5)
         last = percents[-1, place]
-        panel.set_title(f"{names[place]}  {'–' if math.isnan(last) else f'{last:.1f} %'}", fontsize=9)
+        panel.set_title(f"{names[place]}  {NOTHING if math.isnan(last) else f'{last:.1f} %'}", fontsize=9)
         panel.tick_params(labelsize=8)
         panel.grid(alpha=0.25)
         panel.locator_params(axis="x", nbins=3)
@@ -169,7 +173,7 @@ def _map(looks: Looks, names: Sequence[str]) -> Picture:
     some = f"the {len(order)} worst of " if len(order) < len(names) else ""
     return Picture(
         "classes", png_of(figure, 64),
-        f"Accuracy of {some}{len(names)} classes on the validation split by generation. Worst at the last look: {ends}.",
+        f"Accuracy of {some}{len(names)} classes on the validation split by generation. Worst last: {ends}.",
         f"A row for each class ({some}all {len(names)}), worst at the top: the darker, the more of it is right; "
         "the number is that of the last look.",
     )  # fmt: skip
@@ -204,12 +208,9 @@ def _table(subject: Subject, names: Sequence[str], order: Sequence[int]) -> Tabl
         wrong = confusion[place].copy()
         wrong[place] = 0
         other = int(wrong.argmax())
-        rows.append(
-            (
-                names[place], f"{count:,}", f"{right:,}", f"{100 * right / count:.1f} %" if count else "–",
-                f"{names[other]} ({wrong[other]:,})" if wrong[other] else "–", f"{confusion[:, place].sum():,}",
-            )  # fmt: skip
-        )
+        accuracy = f"{100 * right / count:.1f} %" if count else NOTHING
+        taken = f"{names[other]} ({wrong[other]:,})" if wrong[other] else NOTHING
+        rows.append((names[place], f"{count:,}", f"{right:,}", accuracy, taken, f"{confusion[:, place].sum():,}"))
     some = f"the {MOST_ROWS} worst of {len(names)} classes" if len(names) > MOST_ROWS else "worst first"
     return Table(
         ("class", "in the split", "right", "accuracy", "mostly taken for", "predicted"),

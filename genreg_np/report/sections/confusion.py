@@ -12,6 +12,7 @@ from genreg_np.report.shown import Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
 MOST_CLASSES = 20  # whose numbers a matrix has room for
+FEW = 12  # that have room for a tenth of a per cent
 MOST_PAIRS = 20  # of a table
 NAMED = 3  # that words name
 DARK = 0.5  # of the shades: beyond it numbers are white
@@ -32,7 +33,7 @@ def section(subject: Subject) -> Shown | None:
 
 
 def pairs_of(confusion: NDArray[np.int64]) -> list[Pair]:
-    """Return pairs of classes that are confused (K, K), the most frequent first, and of equal ones the largest share."""
+    """Return which pairs of classes are confused (K, K), the most frequent first, of equal ones the largest share."""
     wrong = confusion - np.diag(confusion.diagonal())
     totals = confusion.sum(axis=1)
     found = [(int(true), int(other), int(wrong[true, other])) for true, other in np.argwhere(wrong)]
@@ -67,10 +68,7 @@ def _matrix(confusion: NDArray[np.int64], names: Sequence[str], pairs: Sequence[
     panel = figure.subplots()
     panel.imshow(np.sqrt(shares), cmap="Greys", vmin=0, vmax=1, aspect="auto")
     for true, other in np.argwhere(confusion):
-        share = 100 * shares[true, other]
-        text = "<1" if share < 1 else f"{share:.0f}"
-        if text == "100" and confusion[true, other] < totals[true]:
-            text = ">99"
+        text = _share(int(confusion[true, other]), int(totals[true]), classes <= FEW)
         colour = "white" if np.sqrt(shares[true, other]) > DARK else "black"
         panel.text(other, true, text, ha="center", va="center", fontsize=8, color=colour)
     turned = classes > 5 and max(len(name) for name in names) > 2
@@ -83,15 +81,22 @@ def _matrix(confusion: NDArray[np.int64], names: Sequence[str], pairs: Sequence[
     panel.tick_params(which="minor", length=0)
     panel.set_xlabel("predicted", fontsize=9)
     panel.set_ylabel("true (how many)", fontsize=9)
-    right = ", ".join(
-        f"{name} {100 * shares[place, place]:.1f} %" for place, name in enumerate(names) if totals[place]
-    )
+    right = ", ".join(f"{name} {100 * shares[place, place]:.1f} %" for place, name in enumerate(names) if totals[place])
     most = "; ".join(f"{names[true]} as {names[other]} {_times(times)}" for true, other, times in pairs[:10])
     return Picture(
         "confusion", png_of(figure, 64),
         f"Matrix of true and predicted classes. Right: {right}. Confused: {most or 'none'}.",
-        "A row for each true class: how much of it, in per cent, is predicted as which; right is what is on the diagonal.",
+        "A row for each true class: how much of it, in per cent, is predicted as which; the diagonal is right.",
     )  # fmt: skip
+
+
+def _share(count: int, total: int, is_roomy: bool) -> str:
+    """Return a share in per cent, to a tenth where there is room and so much is counted."""
+    if is_roomy and total >= 100:
+        text = f"{100 * count / total:.1f}"
+        return ">99.9" if text == "100.0" and count < total else "<0.1" if text == "0.0" else text
+    text = f"{100 * count / total:.0f}"
+    return ">99" if text == "100" and count < total else "<1" if 100 * count < total else text
 
 
 def _table(confusion: NDArray[np.int64], names: Sequence[str], pairs: Sequence[Pair]) -> Table:

@@ -37,7 +37,8 @@ def confident_errors(subject: Subject) -> NDArray[np.int64]:
 
 def confidence(subject: Subject) -> NDArray[np.floating]:
     """Return the probability of each answer, (N,)."""
-    return subject.probabilities.max(axis=1)
+    sure: NDArray[np.floating] = subject.probabilities.max(axis=1)
+    return sure
 
 
 def in_words(subject: Subject) -> str:
@@ -45,17 +46,15 @@ def in_words(subject: Subject) -> str:
     sure, right = confidence(subject), subject.predicted == subject.labels
     count, errors = len(right), int((~right).sum())
     said = [f"{errors:,} of {count:,} ({100 * errors / count:.1f} %) are wrong."]
-    if errors:
-        said.append(f"Half of the errors are made with a confidence above {100 * np.median(sure[~right]):.1f} %")
-        said[-1] += (
-            f", half of the right answers with one above {100 * np.median(sure[right]):.1f} %." if right.any() else "."
-        )
+    if errors and right.any():
+        halves = [100 * float(np.median(sure[which])) for which in (~right, right)]
+        said.append(f"The median confidence of errors is {halves[0]:.1f} %, of right answers {halves[1]:.1f} %.")
     mean, accuracy = float(sure.mean(dtype=np.float64)), float(right.mean())
     gap = mean - accuracy
     verdict = (
         "on average it is as sure as it is right"
         if abs(gap) <= CALIBRATED
-        else f"it is {100 * abs(gap):.1f} points {'surer than it is right' if gap > 0 else 'less sure than it is right'}"
+        else f"it is {100 * abs(gap):.1f} points {'surer' if gap > 0 else 'less sure'} than it is right"
     )
     said.append(f"Mean confidence is {100 * mean:.1f} %, accuracy {100 * accuracy:.1f} %: {verdict}.")
     return " ".join(said)
@@ -70,11 +69,10 @@ def _pictures(subject: Subject, wrong: NDArray[np.int64], pictures: NDArray[np.g
     words = [f"{answer} {percent}\nis {true}" for answer, percent, true in answers]
     png = draw_tiles(list(brightness(pictures, subject.model.input_range)), words, 6 if longest <= 9 else 4)
     listed = "; ".join(f"{true} taken for {answer}, {percent}" for answer, percent, true in answers)
-    errors = int((subject.predicted != subject.labels).sum())
+    which = _which(subject, wrong)
     return Picture(
-        "errors", png, f"The {len(wrong)} most confident of {errors:,} errors: {listed}.",
-        f"The {len(wrong)} most confident errors of {errors:,}, below each what it was taken for, how confidently, "
-        "and what it is.",
+        "errors", png, f"{which}: {listed}.",
+        f"{which}; below each what it was taken for, how confidently, and what it is.",
     )  # fmt: skip
 
 
@@ -98,14 +96,22 @@ def _rows(subject: Subject, wrong: NDArray[np.int64]) -> Table:
             for place in telling
         )
         rows.append(
-            (f"{one + 1:,}", names[answer], _percent(subject.probabilities[one, answer]), names[true], told or "–")
+            (f"{one + 1:,}", names[answer], _percent(subject.probabilities[one, answer]), names[true], told or "-")
         )
-    errors = int((subject.predicted != subject.labels).sum())
     return Table(
         ("row", "predicted", "confidence", "true", "what speaks for the error"), rows,
-        f"The {len(wrong)} most confident errors of {errors:,}. What speaks for one: columns in which the row is nearer "
-        "to the mean of the predicted class than to that of its own; both means in brackets, that of its own first.",
+        f"{_which(subject, wrong)}. What speaks for one: columns in which the row is nearer to the mean of the "
+        "predicted class than to that of its own; both means in brackets, that of its own first.",
     )  # fmt: skip
+
+
+def _which(subject: Subject, wrong: NDArray[np.int64]) -> str:
+    errors = int((subject.predicted != subject.labels).sum())
+    return (
+        f"The {len(wrong)} most confident of {errors:,} errors"
+        if errors > len(wrong)
+        else "All errors, the most confident first"
+    )
 
 
 def _means(subject: Subject) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from genreg_np.data.labels import short_name
 from genreg_np.report.shown import Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Subject
-from genreg_np.report.tiles import draw_tiles, pictures_of
+from genreg_np.report.tiles import draw_tiles, from_channels, pictures_of
 
 MOST_UNITS = 64  # of a picture: those of the largest weights
 MOST_COLUMNS = 40  # of a table whose weights are shown
 MOST_PARTS = 6
 PASSING = ("levels", "deskew", "standardise")  # what leaves a picture a picture
+DENSE = ("dense", "project")
 NESTING = ("branches", "concatenate")
 GRAINY, SMOOTH = 0.2, 0.5  # how alike neighbours are
 
@@ -38,7 +39,14 @@ class Seen:
     @property
     def noun(self) -> str:
         """What a unit is called."""
-        return "output" if self.is_last else "unit" if self.kind in ("dense", "project") else "filter"
+        return "output" if self.is_last else "unit" if self.kind in DENSE else "filter"
+
+    @property
+    def pictures(self) -> NDArray[np.float64] | None:
+        """The weights as grey pictures (U, H, W) or pictures in colour (U, H, W, 3); None of what sees none."""
+        if self.kind in DENSE:
+            return pictures_of(self.weights, self.weights.shape[1:])
+        return from_channels(self.weights) if self.weights.ndim == 4 else self.weights
 
 
 def section(subject: Subject) -> Shown | None:
@@ -48,7 +56,7 @@ def section(subject: Subject) -> Shown | None:
     words, parts = [], []
     for number, one in enumerate(found):
         name = "weights" if len(found) == 1 else f"weights-{number + 1}"
-        pictures = pictures_of(one.weights, one.weights.shape[1:])
+        pictures = one.pictures
         if pictures is not None:
             parts.append(_pictures(one, pictures, name, subject.model.class_names))
             words.append(in_words(one, pictures))
@@ -85,7 +93,7 @@ def seen_by(
                 yield from seen_by(branch, arrays, shape, f"{at}.{number}", False)
         elif kind == "residual":
             yield from seen_by(layer["layers"], arrays, shape, at, False)
-        elif kind in ("dense", "project"):
+        elif kind in DENSE:
             weights = arrays[f"{at}.{'weight' if kind == 'dense' else 'matrix'}"].astype(np.float64)
             yield Seen(named, kind, weights.reshape(-1, *shape), is_whole and index == len(layers) - 1)
         elif kind in ("detectors", "responses", "convolution"):
@@ -124,7 +132,11 @@ def in_words(one: Seen, pictures: NDArray[np.float64]) -> str:
     if math.isnan(alike):
         return f"{one.where[0].upper()}{one.where[1:]} sees the input itself."
     verdict = (
-        "they form smooth shapes" if alike >= SMOOTH else "they are mostly grain" if alike < GRAINY else "shapes in grain"
+        "they form smooth shapes"
+        if alike >= SMOOTH
+        else "they are mostly grain"
+        if alike < GRAINY
+        else "shapes in grain"
     )
     return (
         f"The {count:,} {one.noun}s of {one.where} see every pixel; weights of neighbouring pixels correlate by "
@@ -149,21 +161,23 @@ def _pictures(one: Seen, pictures: NDArray[np.float64], name: str, class_names: 
     largest = float(sizes.max()) or 1.0
     if in_colour:
         shown = 0.5 + 0.5 * shown / np.maximum(sizes.max(axis=(1, 2, 3), keepdims=True), 1e-30)
-        how = "grey is no weight, a pixel brighter or more coloured than grey is liked, a darker one or the opposite colour disliked"
+        how = "brighter than grey speaks for it, darker against it, each colour by itself; grey does not count"
     else:
         largest = float(np.quantile(sizes, 0.995)) or largest
         shown = 0.5 + 0.5 * shown / largest
         how = "white pixels speak for it, black ones against it, grey ones do not count"
     columns = min(8, max(4, math.ceil(math.sqrt(len(order)))))
-    legend = None if in_colour else (f"−{largest:.3g}", "0", f"+{largest:.3g}")
+    legend = None if in_colour else (f"-{largest:.3g}", "0", f"+{largest:.3g}")
     kind = f"{one.noun}s of {one.where}"
-    some = f"the {len(order)} of the largest weights of {count:,} {kind}" if len(order) < count else f"the {count} {kind}"
+    some = (
+        f"the {len(order)} of the largest weights of {count:,} {kind}" if len(order) < count else f"the {count} {kind}"
+    )
     positive = 100 * float((pictures > 0).sum() / max(1, np.count_nonzero(pictures)))
     rows, across = pictures.shape[1:3]
     return Picture(
         name, draw_tiles(list(shown), called, columns, legend),
-        f"What units see: {some}, {rows} x {across} pixels each; {positive:.0f} % of all weights are positive; norms run "
-        f"from {norms.max():.3g} ({one.noun} {called[order.index(int(norms.argmax()))]}) down to {norms.min():.3g}.",
+        f"What units see: {some}, {rows} x {across} pixels each; {positive:.0f} % of all weights are positive; "
+        f"norms run from {norms.max():.3g} ({one.noun} {called[order.index(int(norms.argmax()))]}) down to {norms.min():.3g}.",
         f"{some[0].upper()}{some[1:]}{'' if named else ', largest first'}: {how}.",
     )  # fmt: skip
 
