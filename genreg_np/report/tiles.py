@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.model import Float32
+from genreg_np.report.names import PLAIN
 from genreg_np.report.shown import new_figure, png_of
 
 WIDTH = 6.4  # of the figure, in inches, as of all others
 LINE = 0.16  # of a line of words
 POINTS = 8.5
-MOST_PIXELS = 48  # of a side of a picture, where it is in colour: more would make large files
-MOST_GREY = 96  # and where it is not
+MOST_BYTES = 150_000
+SIDES = (96, 64, 48, 32, 24, 16)  # pixels that a side of a picture keeps: the first with which the file is small enough
 
 
 def pictures_of(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
@@ -47,9 +48,9 @@ def brightness(values: NDArray[np.generic], input_range: tuple[float, float] | N
     return brought
 
 
-def smaller(picture: NDArray[Any]) -> NDArray[Any]:
-    """Return a picture (H, W) or (H, W, 3) of so few pixels that its file is small: means of squares."""
-    step = math.ceil(max(picture.shape[:2]) / (MOST_PIXELS if picture.ndim == 3 else MOST_GREY))
+def smaller(picture: NDArray[Any], most: int) -> NDArray[Any]:
+    """Return a picture (H, W) or (H, W, 3) with at most so many pixels a side: means of squares."""
+    step = math.ceil(max(picture.shape[:2]) / most)
     rows, columns = (max(1, extent // step) for extent in picture.shape[:2])
     if step == 1 or min(picture.shape[:2]) < step:
         return picture
@@ -76,11 +77,21 @@ def draw_tiles(
     Returns
     -------
     bytes
-        A PNG image.
+        A PNG image: pictures of many pixels are made smaller until it is.
     """
+    png = b""
+    for most in SIDES:
+        png = _drawn([smaller(picture, most) for picture in pictures], words, columns, legend)
+        if len(png) < MOST_BYTES:
+            break
+    return png
+
+
+def _drawn(
+    pictures: Sequence[NDArray[Any]], words: Sequence[str], columns: int, legend: tuple[str, str, str] | None
+) -> bytes:
     pitch = WIDTH / columns
     side = 0.9 * pitch
-    pictures = [smaller(picture) for picture in pictures]
     lines = max((word.count("\n") + 1 for word in words if word), default=0)
     tiles = list(zip(pictures, words, strict=True))
     rows = [tiles[first : first + columns] for first in range(0, len(tiles), columns)]
@@ -98,7 +109,7 @@ def draw_tiles(
             _put(panel, picture, (left, left + wide, above + tall, above))
             panel.text(
                 column * pitch + pitch / 2, top + height + 0.03, text, ha="center", va="top", fontsize=POINTS,
-                linespacing=1.1,
+                linespacing=1.1, **PLAIN,
             )  # fmt: skip
         top += height + LINE * lines + 0.12
     if legend:

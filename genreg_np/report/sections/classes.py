@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.labels import short_name
+from genreg_np.report.names import PLAIN, drawn, written
 from genreg_np.report.shown import COLOURS, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
@@ -24,7 +24,7 @@ Looks = tuple[list[int], NDArray[np.float64]]  # L generations; accuracies (L, K
 
 def section(subject: Subject) -> Shown | None:
     """Show each class; nothing of what tells no classes, or without data and looks that tell of them."""
-    names = [short_name(name, 16) for name in subject.model.class_names]
+    names, labels = written(subject.model.class_names), drawn(subject.model.class_names)
     looks = looks_of(subject.run.records if subject.run else (), len(names))
     if len(names) < 2 or not (looks[0] or subject.is_counted):
         return None
@@ -37,9 +37,9 @@ def section(subject: Subject) -> Shown | None:
     order = [int(place) for place in np.argsort(final, kind="stable") if not math.isnan(final[place])]
     parts: list[Picture | Table] = []
     if len(looks[0]) > 1:
-        parts.append(_panels(looks, names) if len(names) <= MOST_PANELS else _map(looks, names))
+        parts.append(_panels(looks, names, labels) if len(names) <= MOST_PANELS else _map(looks, names, labels))
     elif order:
-        parts.append(_bars(final, names, order))
+        parts.append(_bars(final, names, labels, order))
     if counts is not None:
         parts.append(_table(subject, names, order))
     words = [worst_in_words(final, counts, names, order, where), learned_in_words(looks, names)]
@@ -119,7 +119,7 @@ def _is_fraction(value: Any) -> bool:
     return value is None or (type(value) in (int, float) and 0 <= value <= 1)
 
 
-def _panels(looks: Looks, names: Sequence[str]) -> Picture:
+def _panels(looks: Looks, names: Sequence[str], labels: Sequence[str]) -> Picture:
     """Draw a small panel for each class, with the mean of all behind it."""
     generations, accuracies = looks
     percents = 100 * accuracies
@@ -138,7 +138,8 @@ def _panels(looks: Looks, names: Sequence[str]) -> Picture:
         marker = "o" if len(generations) <= 30 else ""
         panel.plot(generations, percents[:, place], color=COLOURS[0], linewidth=1.4, marker=marker, markersize=2.5)
         last = percents[-1, place]
-        panel.set_title(f"{names[place]}  {NOTHING if math.isnan(last) else f'{last:.1f} %'}", fontsize=9)
+        ends = NOTHING if math.isnan(last) else f"{last:.1f} %"
+        panel.set_title(f"{labels[place]}  {ends}", fontsize=9, **PLAIN)
         panel.tick_params(labelsize=8)
         panel.grid(alpha=0.25)
         panel.locator_params(axis="x", nbins=3)
@@ -153,7 +154,7 @@ def _panels(looks: Looks, names: Sequence[str]) -> Picture:
     )  # fmt: skip
 
 
-def _map(looks: Looks, names: Sequence[str]) -> Picture:
+def _map(looks: Looks, names: Sequence[str], labels: Sequence[str]) -> Picture:
     """Draw a row for each class, at most the worst, and a column for each look."""
     generations, accuracies = looks
     last = np.where(np.isnan(accuracies[-1]), math.inf, accuracies[-1])
@@ -164,7 +165,9 @@ def _map(looks: Looks, names: Sequence[str]) -> Picture:
     shades = panel.pcolormesh(
         edges, np.arange(len(order) + 1), 100 * accuracies.T[order], cmap="Greys", vmin=0, vmax=100
     )
-    panel.set_yticks(np.arange(len(order)) + 0.5, [f"{names[place]}  {100 * last[place]:.0f} %" for place in order])
+    panel.set_yticks(
+        np.arange(len(order)) + 0.5, [f"{labels[place]}  {100 * last[place]:.0f} %" for place in order], **PLAIN
+    )
     panel.tick_params(labelsize=8)
     panel.invert_yaxis()
     panel.set_xlabel("generation", fontsize=9)
@@ -179,14 +182,14 @@ def _map(looks: Looks, names: Sequence[str]) -> Picture:
     )  # fmt: skip
 
 
-def _bars(final: NDArray[np.float64], names: Sequence[str], order: Sequence[int]) -> Picture:
+def _bars(final: NDArray[np.float64], names: Sequence[str], labels: Sequence[str], order: Sequence[int]) -> Picture:
     """Draw a bar for each class, at most the worst."""
     shown = order[:MOST_ROWS]
     figure = new_figure(height=0.8 + 0.2 * len(shown))
     panel = figure.subplots()
     bars = panel.barh(np.arange(len(shown)), [100 * final[place] for place in shown], color=COLOURS[0])
     panel.bar_label(bars, fmt="%.1f", fontsize=8, padding=2)
-    panel.set_yticks(np.arange(len(shown)), [names[place] for place in shown])
+    panel.set_yticks(np.arange(len(shown)), [labels[place] for place in shown], **PLAIN)
     panel.tick_params(labelsize=8)
     panel.invert_yaxis()
     panel.set(xlim=(0, 110), xlabel="right, %", xticks=range(0, 101, 20))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.labels import short_name
+from genreg_np.report.names import PLAIN, drawn, written
 from genreg_np.report.shown import Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
@@ -25,10 +25,14 @@ def section(subject: Subject) -> Shown | None:
     if not subject.is_counted:
         return None
     confusion = subject.evaluation.confusion
-    names = [short_name(name, 16) for name in subject.model.class_names]
+    names = written(subject.model.class_names)
     pairs = pairs_of(confusion)
     if len(names) <= MOST_CLASSES:
-        return Shown("Confusion", in_words(confusion, names, pairs), [_matrix(confusion, names, pairs)])
+        return Shown(
+            "Confusion",
+            in_words(confusion, names, pairs),
+            [_matrix(confusion, names, drawn(subject.model.class_names), pairs)],
+        )
     return Shown("Confusion", in_words(confusion, names, pairs), [_table(confusion, names, pairs)] if pairs else [])
 
 
@@ -60,7 +64,9 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
 
 
-def _matrix(confusion: NDArray[np.int64], names: Sequence[str], pairs: Sequence[Pair]) -> Picture:
+def _matrix(
+    confusion: NDArray[np.int64], names: Sequence[str], labels: Sequence[str], pairs: Sequence[Pair]
+) -> Picture:
     """Draw the matrix, each row as shares of its class, shades by their square root so that small ones are seen."""
     classes, totals = len(names), confusion.sum(axis=1)
     shares = confusion / np.maximum(1, totals)[:, None]
@@ -71,9 +77,10 @@ def _matrix(confusion: NDArray[np.int64], names: Sequence[str], pairs: Sequence[
         text = _share(int(confusion[true, other]), int(totals[true]), classes <= FEW)
         colour = "white" if np.sqrt(shares[true, other]) > DARK else "black"
         panel.text(other, true, text, ha="center", va="center", fontsize=8, color=colour)
-    turned = classes > 5 and max(len(name) for name in names) > 2
-    panel.set_xticks(range(classes), names, rotation=90 if turned else 0)
-    panel.set_yticks(range(classes), [f"{name} ({total:,})" for name, total in zip(names, totals, strict=True)])
+    turned = classes > 5 and max(len(name) for name in labels) > 2
+    panel.set_xticks(range(classes), labels, rotation=90 if turned else 0, **PLAIN)
+    counted = [f"{name} ({total:,})" for name, total in zip(labels, totals, strict=True)]
+    panel.set_yticks(range(classes), counted, **PLAIN)
     panel.tick_params(labelsize=8, length=0)
     panel.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
     panel.set_yticks(np.arange(classes + 1) - 0.5, minor=True)

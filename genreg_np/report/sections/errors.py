@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.labels import short_name
+from genreg_np.report.names import drawn, written
 from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import brightness, draw_tiles, pictures_of
@@ -62,13 +63,13 @@ def in_words(subject: Subject) -> str:
 
 def _pictures(subject: Subject, wrong: NDArray[np.int64], pictures: NDArray[np.generic]) -> Picture:
     """Draw the errors."""
-    names = [short_name(name, 14) for name in subject.model.class_names]
+    names, labels = written(subject.model.class_names), drawn(subject.model.class_names, 14)
     sure = confidence(subject)
-    answers = [(names[subject.predicted[one]], _percent(sure[one]), names[subject.labels[one]]) for one in wrong]
-    longest = max(len(name) for answer in answers for name in (answer[0], answer[2]))
-    words = [f"{answer} {percent}\nis {true}" for answer, percent, true in answers]
+    answers = [(int(subject.predicted[one]), _percent(sure[one]), int(subject.labels[one])) for one in wrong]
+    longest = max(len(labels[place]) for answer, _, true in answers for place in (answer, true))
+    words = [f"{labels[answer]} {percent}\nis {labels[true]}" for answer, percent, true in answers]
     png = draw_tiles(list(brightness(pictures, subject.model.input_range)), words, 6 if longest <= 9 else 4)
-    listed = "; ".join(f"{true} taken for {answer}, {percent}" for answer, percent, true in answers)
+    listed = "; ".join(f"{names[true]} taken for {names[answer]}, {percent}" for answer, percent, true in answers)
     which = _which(subject, wrong)
     return Picture(
         "errors", png, f"{which}: {listed}.",
@@ -82,7 +83,7 @@ def _rows(subject: Subject, wrong: NDArray[np.int64]) -> Table:
     By how much nearer, in standard deviations of the training split, a value is to the mean of the predicted class
     than to the mean of its own.
     """
-    names = [short_name(name, 16) for name in subject.model.class_names]
+    names = written(subject.model.class_names)
     values = subject.inputs[wrong].reshape(len(wrong), -1).astype(np.float64)
     columns = subject.model.feature_names or tuple(f"column {number}" for number in range(1, values.shape[1] + 1))
     means, deviation = _means(subject)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.labels import short_name
+from genreg_np.report.names import PLAIN, drawn, written
 from genreg_np.report.shown import Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import draw_tiles, from_channels, pictures_of
@@ -154,7 +154,7 @@ def _pictures(one: Seen, pictures: NDArray[np.float64], name: str, class_names: 
     count, norms = len(one.weights), _norms(one.weights)
     named = one.is_last and len(class_names) == count <= MOST_UNITS
     order = list(range(count)) if named else strongest(one.weights)
-    called = [short_name(class_names[place], 12) if named else str(place) for place in order]
+    called = drawn(class_names, 10) if named else [str(place) for place in order]
     in_colour = pictures.ndim == 4
     shown = pictures[order]
     sizes = np.abs(shown)
@@ -174,10 +174,11 @@ def _pictures(one: Seen, pictures: NDArray[np.float64], name: str, class_names: 
     )
     positive = 100 * float((pictures > 0).sum() / max(1, np.count_nonzero(pictures)))
     rows, across = pictures.shape[1:3]
+    most = called[order.index(int(norms.argmax()))]
     return Picture(
         name, draw_tiles(list(shown), called, columns, legend),
         f"What units see: {some}, {rows} x {across} pixels each; {positive:.0f} % of all weights are positive; "
-        f"norms run from {norms.max():.3g} ({one.noun} {called[order.index(int(norms.argmax()))]}) down to {norms.min():.3g}.",
+        f"norms run from {norms.max():.3g} ({one.noun} {most}) down to {norms.min():.3g}.",
         f"{some[0].upper()}{some[1:]}{'' if named else ', largest first'}: {how}.",
     )  # fmt: skip
 
@@ -187,16 +188,16 @@ def _columns(one: Seen, name: str, subject: Subject) -> Picture:
     count, order = len(one.weights), strongest(one.weights)
     named = one.is_last and len(subject.model.class_names) == count <= MOST_UNITS
     order = list(range(count)) if named else order
+    called = drawn(subject.model.class_names, 10) if named else [str(place) for place in order]
     weights = one.weights[order].T
     largest = float(np.abs(weights).max())
     names = _names(one, subject)
     figure = new_figure(height=1.2 + 0.18 * len(names))
     panel = figure.subplots()
     shades = panel.imshow(weights, cmap="gray", vmin=-largest, vmax=largest, aspect="auto", interpolation="nearest")
-    panel.set_yticks(range(len(names)), names)
+    panel.set_yticks(range(len(names)), drawn(subject.model.feature_names, 24) or names, **PLAIN)
     if len(order) <= 16:
-        called = [short_name(subject.model.class_names[place], 12) if named else str(place) for place in order]
-        panel.set_xticks(range(len(order)), called)
+        panel.set_xticks(range(len(order)), called, **PLAIN)
     panel.tick_params(labelsize=8)
     panel.set_xlabel(f"{one.noun}s" + ("" if named else ", largest weights first"), fontsize=9)
     figure.colorbar(shades, ax=panel, fraction=0.04, label="weight")
@@ -229,5 +230,5 @@ def _by_column(one: Seen, subject: Subject) -> list[tuple[str, float]]:
 
 
 def _names(one: Seen, subject: Subject) -> list[str]:
-    given = subject.model.feature_names
-    return [short_name(name) for name in given] or [f"column {place + 1}" for place in range(one.weights.shape[1])]
+    given = written(subject.model.feature_names, 24)
+    return given or [f"column {place + 1}" for place in range(one.weights.shape[1])]
