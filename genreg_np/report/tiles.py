@@ -96,7 +96,7 @@ def _drawn(
     tiles = list(zip(pictures, words, strict=True))
     rows = [tiles[first : first + columns] for first in range(0, len(tiles), columns)]
     heights = [max(side * picture.shape[0] / max(picture.shape[:2]) for picture, _ in row) for row in rows]
-    total = sum(heights) + len(rows) * (LINE * lines + 0.12) + (0.45 if legend else 0) + 0.05
+    total = sum(heights) + len(rows) * (LINE * lines + 0.12) + (0.48 if legend else 0) + 0.05
     figure = new_figure(WIDTH, total)
     figure.set_layout_engine("none")  # places are in inches
     panel = figure.add_axes((0, 0, 1, 1))
@@ -115,7 +115,7 @@ def _drawn(
     if legend:
         _put(panel, np.linspace(0, 1, 65)[None], (1.7, 4.7, top + 0.2, top))
         for place, text in zip((1.7, 3.2, 4.7), legend, strict=True):
-            panel.text(place, top + 0.22, text, ha="center", va="top", fontsize=POINTS)
+            panel.text(place, top + 0.25, text, ha="center", va="top", fontsize=POINTS)
     panel.set(xlim=(0, WIDTH), ylim=(total, 0))
     panel.axis("off")
     return png_of(figure, 256)

@@ -19,6 +19,7 @@ from genreg_np.data.dataset import Dataset, Split
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
 from genreg_np.model import Model, Network
+from genreg_np.report.page import page_of
 from genreg_np.report.sections import classes, confusion, errors, weights
 from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.report.subject import Subject
@@ -419,3 +420,13 @@ def test_a_picture_is_made_smaller_by_means() -> None:
     assert pictures_of(np.zeros((2, 8)), (8,)) is None
     assert pictures_of(np.zeros((2, 3, 4, 5)), (3, 4, 5)).shape == (2, 4, 5, 3)  # type: ignore[union-attr]
     assert pictures_of(np.zeros((2, 2, 4, 5)), (2, 4, 5)).shape == (2, 4, 5)  # type: ignore[union-attr]
+
+
+def test_links_to_sections_can_wrap() -> None:
+    """On a phone they take several lines: there is a blank between any two."""
+    page, pictures = page_of([answering([0, 1, 1], [0, 0, 1], 2)])
+    assert "</a><a" not in page
+    assert {"classes.png", "confusion.png", "weights.png"} <= set(pictures)
+    assert [page.index(f'<section id="{name}">') for name in SECTIONS] == sorted(
+        page.index(f'<section id="{name}">') for name in SECTIONS
+    )
