@@ -34,7 +34,7 @@ pytest.importorskip("matplotlib", reason="pictures need matplotlib")
 SECTIONS = {"classes": classes, "confusion": confusion, "errors": errors, "weights": weights}
 MOST_BYTES = 150_000
 WIDTH = 960  # pixels of every picture
-ODD_NAMES = ("$\\frac", "猫", "a" * 60, "x\ny", "")
+ODD_NAMES = ("$\\frac$", "猫", "a" * 60, "x\ny", "")
 
 
 def subject_of(
@@ -159,7 +159,7 @@ def test_names_of_any_kind_are_shown() -> None:
     model = Model.build(subject.model.network, subject.model.genes, ODD_NAMES)
     shown = drawn_by(subject_of(model, subject.inputs, [1, 2, 3, 4, 0, 0]))
     table = table_in(shown["classes"])
-    assert {row[0] for row in table.rows} == {"$\\frac", "#1 猫", "a" * 15 + "…", "x y", "?"}
+    assert {row[0] for row in table.rows} == {"$\\frac$", "#1 猫", "a" * 15 + "…", "x y", "?"}
     named = subject_of(exhibit_of("standardised features with names").model, np.zeros((4, 4), np.float32), [0, 1, 2, 0])
     assert set(NASTY_NAMES) - {""} <= set(named.model.feature_names)
     assert "weights" in drawn_by(named)
@@ -249,7 +249,7 @@ def test_confusions_are_counted() -> None:
     assert shown is not None
     assert shown.words.startswith(f"The largest of {len(wrong)} confusions: ")
     assert shown.words.endswith(f"They are {100 * sum(largest[:3]) / sum(largest):.0f} % of {sum(largest)} errors.")
-    assert f"is taken for {table.rows[0][1]} {largest[0]} times ({table.rows[0][3]} of its {table.rows[0][4]})" in (
+    assert f"taken for {table.rows[0][1]}: {largest[0]} times ({table.rows[0][3]} of its {table.rows[0][4]})" in (
         shown.words
     )
 
@@ -258,7 +258,7 @@ def test_few_confusions_are_all_told() -> None:
     """One, and none."""
     one = confusion.section(answering([0, 1, 1], [0, 0, 1], 2))
     assert one is not None
-    assert one.words == "class 0 is taken for class 1 once (50.0 % of its 2). There are no other confusions."
+    assert one.words == "class 0 taken for class 1: once (50.0 % of its 2). There are no other confusions."
     none = confusion.section(answering([0, 1], [0, 1], 2))
     assert none is not None
     assert none.words == "No class is taken for another: all 2 are right."

@@ -216,7 +216,8 @@ def _table(subject: Subject, names: Sequence[str], order: Sequence[int]) -> Tabl
         rows.append((names[place], f"{count:,}", f"{right:,}", accuracy, taken, f"{confusion[:, place].sum():,}"))
     some = f"the {MOST_ROWS} worst of {len(names)} classes" if len(names) > MOST_ROWS else "worst first"
     return Table(
-        ("class", "in the split", "right", "accuracy", "mostly taken for", "predicted"),
+        ("class", "count", "right", "accuracy", "else mostly", "predicted"),
         rows,
-        f"The {subject.split_name} split by class, {some}; predicted: how often the model answers so.",
+        f"The {subject.split_name} split by class, {some}; else mostly: what it is taken for most often if not right; "
+        "predicted: how often the model answers so.",
     )

@@ -50,7 +50,7 @@ def in_words(confusion: NDArray[np.int64], names: Sequence[str], pairs: Sequence
     if not pairs:
         return f"No class is taken for another: all {count:,} are right."
     said = "; ".join(
-        f"{names[true]} is taken for {names[other]} {_times(times)} "
+        f"{names[true]} taken for {names[other]}: {_times(times)} "
         f"({100 * times / int(confusion[true].sum()):.1f} % of its {int(confusion[true].sum()):,})"
         for true, other, times in pairs[:NAMED]
     )
@@ -89,7 +89,7 @@ def _matrix(
     panel.set_xlabel("predicted", fontsize=9)
     panel.set_ylabel("true (how many)", fontsize=9)
     right = ", ".join(f"{name} {100 * shares[place, place]:.1f} %" for place, name in enumerate(names) if totals[place])
-    most = "; ".join(f"{names[true]} as {names[other]} {_times(times)}" for true, other, times in pairs[:10])
+    most = "; ".join(f"{names[true]} as {names[other]}: {_times(times)}" for true, other, times in pairs[:10])
     return Picture(
         "confusion", png_of(figure, 64),
         f"Matrix of true and predicted classes. Right: {right}. Confused: {most or 'none'}.",
