@@ -1,108 +1,28 @@
-"""Classes, confusion, errors and weights: what they say is what is counted otherwise, and nothing makes them fail."""
+"""Classes, confusion and errors: what they say is what is counted otherwise, and nothing makes them fail."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from genreg_np.data.dataset import Dataset, Split
-from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
 from genreg_np.model import Model, Network
 from genreg_np.report.page import page_of
-from genreg_np.report.sections import classes, confusion, errors, weights
-from genreg_np.report.shown import Picture, Shown, Table
+from genreg_np.report.sections import classes, confusion, errors
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import pictures_of, smaller
-from genreg_np.runs.config import TrainConfig
-from genreg_np.runs.stored import StoredRun
-from tests.helpers import STANDARDISED, model_of
+from tests.report.subjects import SECTIONS, answering, drawn_by, pictures_in, subject_of, table_in
 from tests.zoo import NASTY_NAMES, ZOO, exhibit_of
 
 pytest.importorskip("matplotlib", reason="pictures need matplotlib")
 
-SECTIONS = {"classes": classes, "confusion": confusion, "errors": errors, "weights": weights}
-MOST_BYTES = 150_000
-WIDTH = 960  # pixels of every picture
 ODD_NAMES = ("$\\frac$", "猫", "a" * 60, "x\ny", "")
-
-
-def subject_of(
-    model: Model, inputs: np.ndarray, labels: Sequence[int] | None = None, records: Sequence[dict[str, Any]] = ()
-) -> Subject:
-    """Return a subject with the same inputs in all splits, and labels (by default none of the last class)."""
-    count = max(2, len(model.class_names) - 1)
-    split = Split(inputs, np.arange(len(inputs)) % count if labels is None else np.asarray(labels, np.int64))
-    names = model.class_names or ("low", "high")
-    data = Dataset("shown", split, split, split, names, model.input_range, feature_names=model.feature_names)
-    run = StoredRun(Path("run"), TrainConfig(), [], {}, list(records), {"test": True}) if records else None
-    return Subject("shown", model, data, run=run)
-
-
-def answering(
-    answers: Sequence[int], labels: Sequence[int], classes: int, sure: Sequence[float] | None = None
-) -> Subject:
-    """Return a subject whose model answers as it is told, with logits of so much."""
-    logits = np.zeros((len(answers), classes), np.float32)
-    logits[np.arange(len(answers)), answers] = sure or 1.0
-    network = Network((classes,), (Dense(classes, classes),))
-    genes = np.concatenate([np.eye(classes, dtype=np.float32).ravel(), np.zeros(classes, np.float32)])
-    model = Model.build(network, genes, tuple(f"class {place}" for place in range(classes)))
-    return subject_of(model, logits, labels)
-
-
-def drawn_by(subject: Subject) -> dict[str, Shown]:
-    """Return what each section shows, held to what all must be."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = {name: module.section(subject) for name, module in SECTIONS.items()}
-    shown = {name: one for name, one in found.items() if one is not None}
-    names = [part.name for one in shown.values() for part in pictures_in(one)]
-    assert len(names) == len(set(names))
-    for one in shown.values():
-        assert one.words == one.words.strip() != ""
-        assert "nan" not in one.words
-        for part in one.parts:
-            if isinstance(part, Picture):
-                check_picture(part)
-            else:
-                assert {len(row) for row in part.rows} == {len(part.head)}
-    return shown
-
-
-def pictures_in(shown: Shown) -> list[Picture]:
-    """Return a section's pictures."""
-    return [part for part in shown.parts if isinstance(part, Picture)]
-
-
-def check_picture(picture: Picture) -> None:
-    """Hold a picture to its size, and its words to being some."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(picture.png)) as opened:
-        assert opened.format == "PNG"
-        assert opened.width == WIDTH
-        assert len(picture.png) < MOST_BYTES
-    assert re.search(r"\d", picture.says), "alt text tells numbers"
-    assert "nan" not in picture.says
-    assert picture.caption.endswith(".")
-
-
-def table_in(shown: Shown | None) -> Table:
-    """Return a section's only table."""
-    assert shown is not None
-    (table,) = [part for part in shown.parts if isinstance(part, Table)]
-    return table
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -336,78 +256,6 @@ def test_columns_are_taken_by_name() -> None:
     turned = Subject("turned", model, replace(subject.dataset, feature_names=("y", "x")), np.array([0, 1]))
     assert subject.predicted.tolist() == [1, 0]
     assert turned.predicted.tolist() == [0, 1]
-
-
-def test_templates_are_the_weights_of_pixels() -> None:
-    """Of a head straight on pixels in the order of its classes; of a hidden layer by norm, largest first."""
-    head = model_of(Network((4, 5), (Dense(20, 3),)))
-    (seen,) = weights.seen_by(head.header["network"]["layers"], head.arrays, head.input_shape)
-    assert seen.pictures is not None
-    np.testing.assert_array_equal(seen.pictures.reshape(3, 20), head.arrays["layers.0.weight"])
-    assert seen.noun == "output"
-    (picture,) = pictures_in(drawn_by(Subject("head", head))["weights"])
-    positive = 100 * (head.arrays["layers.0.weight"] > 0).mean()
-    assert f"the 3 outputs of layer 0, dense, 4 x 5 pixels each; {positive:.0f} % of all weights" in picture.says
-    hidden = model_of(Network.build((4, 5), (70,), 3))
-    (seen,) = weights.seen_by(hidden.header["network"]["layers"], hidden.arrays, hidden.input_shape)
-    norms = np.linalg.norm(hidden.arrays["layers.0.weight"], axis=1)
-    order = weights.strongest(seen.weights)
-    assert len(order) == 64
-    assert np.all(np.diff(norms[order]) <= 0)
-    assert norms[order].min() >= np.delete(norms, order).max()
-    (picture,) = pictures_in(drawn_by(Subject("hidden", hidden))["weights"])
-    assert "the 64 of the largest weights of 70 units" in picture.says
-    assert f"{norms.max():.3g} (unit {norms.argmax()}) down to {norms.min():.3g}" in picture.says
-
-
-def test_filters_of_every_branch_are_seen() -> None:
-    """In colour, of two sizes; a second stage sees no pixels, and neither does a head after detectors."""
-    model = exhibit_of("colour, filters of two sizes").model
-    found = list(weights.seen_by(model.header["network"]["layers"], model.arrays, model.input_shape))
-    assert [one.where for one in found] == ["layer 1.0.0, detectors", "layer 1.1.0, detectors"]
-    for one, size in zip(found, (2, 3), strict=True):
-        assert one.pictures is not None
-        assert one.pictures.shape == (4, size, size, 3)
-        kept = model.arrays[f"layers.{one.where[6:].split(',')[0]}.filters"]
-        np.testing.assert_array_equal(one.pictures[:, 1, 0, 2], kept[:, 2, 1, 0])
-    shown = drawn_by(Subject("colour", model))["weights"]
-    assert [part.name for part in pictures_in(shown)] == ["weights-1", "weights-2"]
-
-
-@pytest.mark.parametrize(("channels", "shape"), [(1, (6, 3, 3)), (3, (6, 3, 3, 3)), (5, (6, 3, 3))])
-def test_filters_of_three_pixels_are_no_colours(channels: int, shape: tuple[int, ...]) -> None:
-    """Channels of a filter are its second axis, whatever its size."""
-    layers = (Convolution((channels, 8, 8), 6, 3), Dense(6 * 36, 3))
-    model = model_of(Network((channels, 8, 8), layers))
-    (seen,) = weights.seen_by(model.header["network"]["layers"], model.arrays, model.input_shape)
-    assert seen.pictures is not None
-    assert seen.pictures.shape == shape
-
-
-def test_weights_of_integers_and_wide_tables_are_not_shown() -> None:
-    """Each unit of integers has a scale of its own; a wide table has no room."""
-    assert weights.section(Subject("int8", exhibit_of("int8, relu").model)) is None
-    assert weights.section(Subject("wide", model_of(Network.build((41,), (4,), 2), input_range=None))) is None
-    assert weights.section(Subject("none", model_of(Network.build((4, 4), (), 2)))) is not None
-
-
-def test_columns_of_a_table_are_told_by_their_weights() -> None:
-    """The one with the largest first."""
-    shown = weights.section(Subject("table", STANDARDISED))
-    assert shown is not None
-    sizes = np.abs(STANDARDISED.arrays["layers.1.weight"]).mean(axis=0)
-    order = np.argsort(-sizes)
-    assert f"most counts column {order[0] + 1} ({sizes[order[0]]:.2g}), column {order[1] + 1}" in shown.words
-    assert f"least column {order[-1] + 1} ({sizes[order[-1]]:.2g})." in shown.words
-
-
-def test_grain_and_shapes_are_told_apart() -> None:
-    """By how alike neighbouring weights are."""
-    rng = np.random.default_rng(0)
-    assert abs(weights.alikeness(rng.normal(size=(20, 12, 12)))) < 0.1
-    smooth = np.cumsum(np.cumsum(rng.normal(size=(20, 12, 12)), axis=1), axis=2)
-    assert weights.alikeness(smooth) > 0.9
-    assert math.isnan(weights.alikeness(np.zeros((2, 3, 3))))
 
 
 def test_a_picture_is_made_smaller_by_means() -> None:
