@@ -69,8 +69,15 @@ def new_figure(width: float = 6.4, height: float = 3.6) -> Any:
     return Figure((width, height), layout="constrained")
 
 
-def png_of(figure: Any) -> bytes:
-    """Return a figure as the bytes of a PNG image, the same for equal figures."""
+def png_of(figure: Any, colours: int | None = None) -> bytes:
+    """Return a figure as the bytes of a PNG image, the same for equal figures; with so few colours it is small."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DOTS, metadata={"Software": None})
-    return file.getvalue()
+    if colours is None:
+        return file.getvalue()
+    from PIL import Image  # matplotlib needs it, too
+
+    small = io.BytesIO()
+    picture = Image.open(file).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    picture.save(small, "PNG", optimize=True)
+    return small.getvalue()

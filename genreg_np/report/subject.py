@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.model import Float32, Model
+from genreg_np.runs.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset, Split
@@ -72,24 +73,51 @@ class Subject:
         return None if self.dataset is None else self.dataset.split(self.split_name)
 
     @functools.cached_property
+    def inputs(self) -> NDArray[np.generic]:
+        """What is shown, (N, *input_shape), columns of a table in the model's order."""
+        assert self.split is not None
+        return self.in_order(self.split.inputs)
+
+    def in_order(self, inputs: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return inputs of the dataset (N, ...) with the columns of a table in the model's order."""
+        names = () if self.dataset is None else self.dataset.feature_names
+        if not (names and self.model.feature_names):
+            return inputs
+        ordered: NDArray[np.generic] = inputs[:, self.model.columns(names)]
+        return ordered
+
+    def counted_as(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return labels of the dataset (N,) as the model counts classes."""
+        return labels if self.places is None else self.places[labels]
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the model tells classes, and there is something whose class is known."""
+        return len(self.model.class_names) > 1 and len(self.labels) > 0
+
+    @functools.cached_property
     def labels(self) -> NDArray[np.int64]:
         """The classes (N,) of what is shown, as the model counts them; none without data."""
         split = self.split
         if split is None:
             return np.empty(0, np.int64)
-        return split.labels if self.places is None else self.places[split.labels]
+        return self.counted_as(split.labels)
 
     @functools.cached_property
     def probabilities(self) -> NDArray[np.floating]:
         """What the model answers to what is shown, (N, K)."""
-        assert self.split is not None
-        return self.model.predict_proba(self.split.inputs)
+        return self.model.predict_proba(self.inputs)
 
     @functools.cached_property
     def predicted(self) -> NDArray[np.int64]:
         """The classes (N,) that it answers with."""
         found: NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return found
+
+    @functools.cached_property
+    def evaluation(self) -> Evaluation:
+        """How often each class is taken for each."""
+        return Evaluation.of(self.predicted, self.labels, len(self.model.class_names))
 
     @functools.cached_property
     def rows(self) -> NDArray[np.int64]:
@@ -104,9 +132,8 @@ class Subject:
         Of a layer whose values go through an activation of its own, what comes after that. Layers of more values than
         can be held for all rows are left out.
         """
-        assert self.split is not None
         layers, found = self.model.header["network"]["layers"], []
-        values = self.model.prepare(np.ascontiguousarray(self.split.inputs[self.rows]))
+        values = self.model.prepare(np.ascontiguousarray(self.inputs[self.rows]))
         for index, layer in enumerate(layers[:-1]):
             following = layers[index + 1]["kind"]
             values = self._after(index, values)

@@ -1,1 +1,1 @@
-"""Tests of the page of a run."""
+"""Tests of the page of a run or a model."""

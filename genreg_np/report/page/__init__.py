@@ -48,7 +48,7 @@ def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
         made=f"made by genreg-np {__version__}",
         style=style,
         style_hash=f"sha256-{base64.b64encode(hashlib.sha256(style.encode('utf-8')).digest()).decode('ascii')}",
-        links="".join(f'<a href="#{name}">{html.escape(title)}</a>' for name, title in titles.items()),
+        links="\n".join(f'<a href="#{name}">{html.escape(title)}</a>' for name, title in titles.items()),
         sections="\n".join(_section(name, title, subjects, shown) for name, title in titles.items()),
     )
     return text, pictures

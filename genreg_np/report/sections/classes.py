@@ -1,0 +1,223 @@
+"""Classes: how often each is predicted right, over the run and in the end; which are worst, which were learned last."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.report.names import PLAIN, drawn, written
+from genreg_np.report.shown import COLOURS, Picture, Shown, Table, new_figure, png_of
+from genreg_np.report.subject import Subject
+
+MOST_PANELS = 24  # classes that have a panel each; of more there is one map
+MOST_ROWS = 40  # of a map, a bar chart and a table: the worst
+WORST = 3  # that words name
+NOTHING = "-"  # of a class that the split has none of
+LEARNED = 0.9  # of its best accuracy, at which a class counts as learned
+
+Looks = tuple[list[int], NDArray[np.float64]]  # L generations; accuracies (L, K), NaN of a class without images
+
+
+def section(subject: Subject) -> Shown | None:
+    """Show each class; nothing of what tells no classes, or without data and looks that tell of them."""
+    names, labels = written(subject.model.class_names), drawn(subject.model.class_names)
+    looks = looks_of(subject.run.records if subject.run else (), len(names))
+    if len(names) < 2 or not (looks[0] or subject.is_counted):
+        return None
+    if subject.is_counted:
+        counts = subject.evaluation.confusion.sum(axis=1)
+        final = np.array([math.nan if value is None else value for value in subject.evaluation.per_class])
+        where = f"the {subject.split_name} split"
+    else:
+        counts, final, where = None, looks[1][-1], "the validation split"
+    order = [int(place) for place in np.argsort(final, kind="stable") if not math.isnan(final[place])]
+    parts: list[Picture | Table] = []
+    if len(looks[0]) > 1:
+        parts.append(_panels(looks, names, labels) if len(names) <= MOST_PANELS else _map(looks, names, labels))
+    elif order:
+        parts.append(_bars(final, names, labels, order))
+    if counts is not None:
+        parts.append(_table(subject, names, order))
+    words = [worst_in_words(final, counts, names, order, where), learned_in_words(looks, names)]
+    return Shown("Classes", " ".join(word for word in words if word), parts) if parts else None
+
+
+def looks_of(records: Sequence[dict[str, Any]], classes: int) -> Looks:
+    """Return when the classes were looked at, and what was right of each; records without K fractions are passed over.
+
+    Returns
+    -------
+    tuple of list of int and (L, K) float64
+        NaN where a class had no images.
+    """
+    generations, rows = [], []
+    for record in records:
+        found = record.get("class_accuracy")
+        if isinstance(found, list) and len(found) == classes and all(_is_fraction(value) for value in found):
+            generations.append(record["generation"])
+            rows.append([math.nan if value is None else float(value) for value in found])
+    return generations, np.array(rows, np.float64).reshape(len(rows), classes)
+
+
+def worst_in_words(
+    final: NDArray[np.float64], counts: NDArray[np.int64] | None, names: Sequence[str], order: Sequence[int], where: str
+) -> str:
+    """Return which classes are predicted right least often, and which is best; "" where nothing is known of any."""
+    if not order:
+        return ""
+    best, missing = order[-1], len(names) - len(order)
+    worst = [
+        f"{names[place]} ({100 * final[place]:.1f} %" + ("" if counts is None else f" of {counts[place]:,}") + ")"
+        for place in order[:WORST]
+        if final[place] < final[best]
+    ]
+    said = (
+        f"Least often right on {where}: {', '.join(worst)}; most often {names[best]} ({100 * final[best]:.1f} %)."
+        if worst
+        else f"All classes are equally often right on {where}: {100 * final[best]:.1f} %."
+    )
+    gone = f" Nothing is known of {missing} of {len(names)} classes: the split has none of them." if missing else ""
+    return said + gone
+
+
+def learned_in_words(looks: Looks, names: Sequence[str]) -> str:
+    """Return which class came last to nine tenths of its best accuracy, and when; "" where there is no second look."""
+    generations, accuracies = looks
+    if len(generations) < 2:
+        return ""
+    when = {place: learned_at(accuracies[:, place]) for place in range(len(names))}
+    known = {place: look for place, look in when.items() if look is not None}
+    if not known:
+        return "No class was ever predicted right."
+    latest = max(known.values())
+    never = len(when) - len(known) - int(np.isnan(accuracies).all(axis=0).sum())
+    said = (
+        f"All that were learned had come to nine tenths of their best accuracy by the first look, "
+        f"at generation {generations[0]:,}."
+    )
+    if latest:
+        last = [names[place] for place, look in known.items() if look == latest]
+        some = ", ".join(last[:WORST]) + (f" and {len(last) - WORST} more" if len(last) > WORST else "")
+        said = (
+            f"Learned last: {some}, at nine tenths of {'its' if len(last) == 1 else 'their'} best accuracy by "
+            f"generation {generations[latest]:,}."
+        )
+    return said + (f" {never} {'was' if never == 1 else 'were'} never predicted right." if never else "")
+
+
+def learned_at(accuracies: NDArray[np.float64]) -> int | None:
+    """Return the first look (L,) at which a class has nine tenths of its best accuracy; None if it never had any."""
+    known = np.nan_to_num(accuracies)
+    return int(np.argmax(known >= LEARNED * known.max())) if known.max() > 0 else None
+
+
+def _is_fraction(value: Any) -> bool:
+    return value is None or (type(value) in (int, float) and 0 <= value <= 1)
+
+
+def _panels(looks: Looks, names: Sequence[str], labels: Sequence[str]) -> Picture:
+    """Draw a small panel for each class, with the mean of all behind it."""
+    generations, accuracies = looks
+    percents = 100 * accuracies
+    known = ~np.isnan(percents)
+    mean = np.where(known, percents, 0).sum(axis=1) / np.maximum(1, known.sum(axis=1))
+    columns = 2 if len(names) <= 4 else 4 if len(names) <= 16 else 5
+    rows = -(-len(names) // columns)
+    figure = new_figure(height=0.6 + 1.15 * rows)
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for place, panel in enumerate(panels):
+        if place >= len(names):
+            panel.axis("off")
+            panels[place - columns].xaxis.set_tick_params(labelbottom=True)
+            continue
+        panel.plot(generations, mean, color="#9aa3ad", linewidth=2.2)
+        marker = "o" if len(generations) <= 30 else ""
+        panel.plot(generations, percents[:, place], color=COLOURS[0], linewidth=1.4, marker=marker, markersize=2.5)
+        last = percents[-1, place]
+        ends = NOTHING if math.isnan(last) else f"{last:.1f} %"
+        panel.set_title(f"{labels[place]}  {ends}", fontsize=9, **PLAIN)
+        panel.tick_params(labelsize=8)
+        panel.grid(alpha=0.25)
+        panel.locator_params(axis="x", nbins=3)
+    figure.supxlabel("generation", fontsize=9)
+    figure.supylabel("right, %", fontsize=9)
+    ends = ", ".join(f"{name} {value:.1f} %" for name, value in zip(names, percents[-1], strict=True) if value == value)
+    return Picture(
+        "classes", png_of(figure, 64),
+        f"Accuracy of each class on the validation split by generation, a panel each. At the last look: {ends}.",
+        "A panel for each class, its accuracy on the validation split at the last look in its title; "
+        "the broad grey line is the mean of all classes.",
+    )  # fmt: skip
+
+
+def _map(looks: Looks, names: Sequence[str], labels: Sequence[str]) -> Picture:
+    """Draw a row for each class, at most the worst, and a column for each look."""
+    generations, accuracies = looks
+    last = np.where(np.isnan(accuracies[-1]), math.inf, accuracies[-1])
+    order = [int(place) for place in np.argsort(last, kind="stable") if math.isfinite(last[place])][:MOST_ROWS]
+    figure = new_figure(height=0.8 + 0.16 * len(order))
+    panel = figure.subplots()
+    edges = [generations[0] - (generations[1] - generations[0]), *generations]
+    shades = panel.pcolormesh(
+        edges, np.arange(len(order) + 1), 100 * accuracies.T[order], cmap="Greys", vmin=0, vmax=100
+    )
+    panel.set_yticks(
+        np.arange(len(order)) + 0.5, [f"{labels[place]}  {100 * last[place]:.0f} %" for place in order], **PLAIN
+    )
+    panel.tick_params(labelsize=8)
+    panel.invert_yaxis()
+    panel.set_xlabel("generation", fontsize=9)
+    figure.colorbar(shades, ax=panel, fraction=0.04, label="right, %")
+    ends = ", ".join(f"{names[place]} {100 * last[place]:.0f} %" for place in order[:10])
+    some = f"the {len(order)} worst of " if len(order) < len(names) else ""
+    return Picture(
+        "classes", png_of(figure, 64),
+        f"Accuracy of {some}{len(names)} classes on the validation split by generation. Worst last: {ends}.",
+        f"A row for each class ({some}all {len(names)}), worst at the top: the darker, the more of it is right; "
+        "the number is that of the last look.",
+    )  # fmt: skip
+
+
+def _bars(final: NDArray[np.float64], names: Sequence[str], labels: Sequence[str], order: Sequence[int]) -> Picture:
+    """Draw a bar for each class, at most the worst."""
+    shown = order[:MOST_ROWS]
+    figure = new_figure(height=0.8 + 0.2 * len(shown))
+    panel = figure.subplots()
+    bars = panel.barh(np.arange(len(shown)), [100 * final[place] for place in shown], color=COLOURS[0])
+    panel.bar_label(bars, fmt="%.1f", fontsize=8, padding=2)
+    panel.set_yticks(np.arange(len(shown)), [labels[place] for place in shown], **PLAIN)
+    panel.tick_params(labelsize=8)
+    panel.invert_yaxis()
+    panel.set(xlim=(0, 110), xlabel="right, %", xticks=range(0, 101, 20))
+    some = f"the {len(shown)} worst of {len(order)} classes" if len(shown) < len(order) else f"{len(shown)} classes"
+    values = ", ".join(f"{names[place]} {100 * final[place]:.1f} %" for place in shown)
+    return Picture(
+        "classes", png_of(figure, 64), f"Accuracy of {some}, worst first: {values}.",
+        "A bar for each class, worst at the top: how much of it is predicted right.",
+    )  # fmt: skip
+
+
+def _table(subject: Subject, names: Sequence[str], order: Sequence[int]) -> Table:
+    """Return counts of each class, worst first, and what it is most often taken for; classes without images last."""
+    confusion = subject.evaluation.confusion
+    places = [*order, *(place for place in range(len(names)) if place not in set(order))]
+    rows = []
+    for place in places[:MOST_ROWS]:
+        count, right = int(confusion[place].sum()), int(confusion[place, place])
+        wrong = confusion[place].copy()
+        wrong[place] = 0
+        other = int(wrong.argmax())
+        accuracy = f"{100 * right / count:.1f} %" if count else NOTHING
+        taken = f"{names[other]} ({wrong[other]:,})" if wrong[other] else NOTHING
+        rows.append((names[place], f"{count:,}", f"{right:,}", accuracy, taken, f"{confusion[:, place].sum():,}"))
+    some = f"the {MOST_ROWS} worst of {len(names)} classes" if len(names) > MOST_ROWS else "worst first"
+    return Table(
+        ("class", "count", "right", "accuracy", "else mostly", "predicted"),
+        rows,
+        f"The {subject.split_name} split by class, {some}; else mostly: what it is taken for most often if not right; "
+        "predicted: how often the model answers so.",
+    )

@@ -1,0 +1,134 @@
+"""Errors: the most confident ones, and what confidence is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.data.labels import short_name
+from genreg_np.report.names import drawn, written
+from genreg_np.report.shown import Picture, Shown, Table
+from genreg_np.report.subject import Subject
+from genreg_np.report.tiles import brightness, draw_tiles, pictures_of
+
+MOST = 24  # errors that are shown
+MOST_TELLING = 4  # columns of a row
+CALIBRATED = 0.02  # between mean confidence and accuracy, at which one can be taken for the other
+
+
+def section(subject: Subject) -> Shown | None:
+    """Show what the model is wrong about; nothing without classes or data."""
+    if not subject.is_counted:
+        return None
+    wrong = confident_errors(subject)
+    words = in_words(subject)
+    if not len(wrong):
+        return Shown("Errors", words)
+    pictures = pictures_of(subject.inputs[wrong], subject.model.input_shape)
+    return Shown(
+        "Errors", words, [_rows(subject, wrong) if pictures is None else _pictures(subject, wrong, pictures)]
+    )  # fmt: skip
+
+
+def confident_errors(subject: Subject) -> NDArray[np.int64]:
+    """Return which of what is shown is predicted wrong with most confidence, that one first."""
+    wrong = np.flatnonzero(subject.predicted != subject.labels)
+    return wrong[np.argsort(-confidence(subject)[wrong], kind="stable")[:MOST]]
+
+
+def confidence(subject: Subject) -> NDArray[np.floating]:
+    """Return the probability of each answer, (N,)."""
+    sure: NDArray[np.floating] = subject.probabilities.max(axis=1)
+    return sure
+
+
+def in_words(subject: Subject) -> str:
+    """Return how many errors there are, how confident they are, and whether confidence is what it should be."""
+    sure, right = confidence(subject), subject.predicted == subject.labels
+    count, errors = len(right), int((~right).sum())
+    said = [f"{errors:,} of {count:,} ({100 * errors / count:.1f} %) are wrong."]
+    if errors and right.any():
+        halves = [100 * float(np.median(sure[which])) for which in (~right, right)]
+        said.append(f"The median confidence of errors is {halves[0]:.1f} %, of right answers {halves[1]:.1f} %.")
+    mean, accuracy = float(sure.mean(dtype=np.float64)), float(right.mean())
+    gap = mean - accuracy
+    verdict = (
+        "on average it is as sure as it is right"
+        if abs(gap) <= CALIBRATED
+        else f"it is {100 * abs(gap):.1f} points {'surer' if gap > 0 else 'less sure'} than it is right"
+    )
+    said.append(f"Mean confidence is {100 * mean:.1f} %, accuracy {100 * accuracy:.1f} %: {verdict}.")
+    return " ".join(said)
+
+
+def _pictures(subject: Subject, wrong: NDArray[np.int64], pictures: NDArray[np.generic]) -> Picture:
+    """Draw the errors."""
+    names, labels = written(subject.model.class_names), drawn(subject.model.class_names, 14)
+    sure = confidence(subject)
+    answers = [(int(subject.predicted[one]), _percent(sure[one]), int(subject.labels[one])) for one in wrong]
+    longest = max(len(labels[place]) for answer, _, true in answers for place in (answer, true))
+    words = [f"{labels[answer]} {percent}\nis {labels[true]}" for answer, percent, true in answers]
+    png = draw_tiles(list(brightness(pictures, subject.model.input_range)), words, 6 if longest <= 9 else 4)
+    listed = "; ".join(f"{names[true]} taken for {names[answer]}, {percent}" for answer, percent, true in answers)
+    which = _which(subject, wrong)
+    return Picture(
+        "errors", png, f"{which}: {listed}.",
+        f"{which}; below each what it was taken for, how confidently, and what it is.",
+    )  # fmt: skip
+
+
+def _rows(subject: Subject, wrong: NDArray[np.int64]) -> Table:
+    """Return the errors as rows, with the columns by which they are most like the class that was predicted.
+
+    By how much nearer, in standard deviations of the training split, a value is to the mean of the predicted class
+    than to the mean of its own.
+    """
+    names = written(subject.model.class_names)
+    values = subject.inputs[wrong].reshape(len(wrong), -1).astype(np.float64)
+    columns = subject.model.feature_names or tuple(f"column {number}" for number in range(1, values.shape[1] + 1))
+    means, deviation = _means(subject)
+    rows = []
+    for one, row in zip(wrong, values, strict=True):
+        answer, true = int(subject.predicted[one]), int(subject.labels[one])
+        nearer = (np.abs(row - means[true]) - np.abs(row - means[answer])) / deviation
+        telling = [int(place) for place in np.argsort(-nearer, kind="stable") if nearer[place] > 0][:MOST_TELLING]
+        told = "; ".join(
+            f"{short_name(columns[place])} {row[place]:.4g} ({means[true, place]:.3g}, {means[answer, place]:.3g})"
+            for place in telling
+        )
+        rows.append(
+            (f"{one + 1:,}", names[answer], _percent(subject.probabilities[one, answer]), names[true], told or "-")
+        )
+    return Table(
+        ("row", "predicted", "confidence", "true", "what speaks for the error"), rows,
+        f"{_which(subject, wrong)}. What speaks for one: columns in which the row is nearer to the mean of the "
+        "predicted class than to that of its own; both means in brackets, that of its own first.",
+    )  # fmt: skip
+
+
+def _which(subject: Subject, wrong: NDArray[np.int64]) -> str:
+    errors = int((subject.predicted != subject.labels).sum())
+    return (
+        f"The {len(wrong)} most confident of {errors:,} errors"
+        if errors > len(wrong)
+        else "All errors, the most confident first"
+    )
+
+
+def _means(subject: Subject) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the means of each class (K, I) and the deviation (I,) of the training split, as the model has both."""
+    assert subject.dataset is not None
+    train = subject.dataset.train
+    values = subject.in_order(train.inputs).reshape(len(train), -1).astype(np.float64)
+    labels = subject.counted_as(train.labels)
+    means = np.full((len(subject.model.class_names), values.shape[1]), np.nan)
+    for label in np.unique(labels):
+        means[label] = values[labels == label].mean(axis=0)
+    deviation = values.std(axis=0)
+    return means, np.where(deviation > 0, deviation, 1)
+
+
+def _percent(fraction: float) -> str:
+    """Return a share in per cent, without one that is not all becoming all."""
+    text = f"{100 * fraction:.0f} %"
+    return ">99 %" if text == "100 %" and fraction < 1 else text
