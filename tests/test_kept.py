@@ -17,6 +17,7 @@ from genreg_np.runs.best_ever import BestEver
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.kept import better
 from genreg_np.runs.result import Result
+from genreg_np.runs.run_folder import RunFolder
 from genreg_np.strategies import REGISTRY
 from tests.helpers import CPU_BACKENDS, dataset_for, one_line, tiny_config, tiny_dataset
 from tests.test_checkpoints import changed
@@ -151,6 +152,21 @@ def test_a_champion_asked_for_between_two_looks_is_the_better_one() -> None:
         assert run.kept == kept
 
 
+def test_what_a_generation_without_a_record_saw_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted between a look and its record, a run on a fitness of one's own goes back to the generation before."""
+    run = Evolution(tiny_config(**SETTINGS), data_of(), backend="numpy")
+
+    def interrupted(folder: RunFolder, line: dict[str, Any]) -> None:
+        if line["generation"] == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunFolder, "record", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.run(4, fitness=lambda model: float(model.genes.sum()), out=tmp_path / "run")
+    assert (run.generation, run.kept) == (1, {})
+    assert Evolution.load(tmp_path / "run/checkpoint.npz", data_of(), backend="numpy").kept == {}
+
+
 def test_better_takes_the_higher_and_of_equals_the_later() -> None:
     """Champions that are new have nothing to be compared with; those that are gone are not brought back."""
     genes = np.zeros(2, np.float32)
@@ -171,6 +187,7 @@ SPOILT: dict[str, Any] = {
     "perfect": lambda header, arrays: header["kept"]["best"].update(fitness=None),
     "more than all right": lambda header, arrays: header["kept"]["best"].update(fitness=1.5),
     "less than none right": lambda header, arrays: header["kept"]["best"].update(fitness=-0.5),
+    "a generation yet to come": lambda header, arrays: header["kept"]["best"].update(generation=5),
     "generation 0": lambda header, arrays: header["kept"]["best"].update(generation=0),
     "too few genes": lambda header, arrays: arrays.update({"kept.best": arrays["kept.best"][:-1]}),
     "other numbers": lambda header, arrays: arrays.update({"kept.best": arrays["kept.best"].astype("f8")}),
