@@ -33,7 +33,7 @@ class TrainConfig(Settings):
     Raises
     ------
     UsageError
-        For a value of the wrong type or outside its range; the message names both.
+        For a value of the wrong type or outside its range, the message names both; for values that do not go together.
     """
 
     dataset: str = option("auto", "dataset name or path", fixed="the run was trained on another one")
@@ -66,6 +66,8 @@ class TrainConfig(Settings):
         if type(self.options) is not options:
             raise UsageError(f"options of strategy {self.strategy} must be {options.__name__}, not {self.options!r}")
         super().__post_init__()
+        if self.keep == "best" and (why := self.spent.get("validation")):
+            raise UsageError(f"keep = best goes by the validation split, but {why}: leave it at last")
         if self.network:
             object.__setattr__(self, "network", tidied(self.network))
             self._forget_hidden()
