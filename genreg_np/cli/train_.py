@@ -263,7 +263,7 @@ def _report(result: Result, started: Started, progress: Progress, unfamiliar_ask
     of_these = "" if kept == result.generations else f"; saved is generation {kept}, the best on validation"
     progress.say(f"{result.generations} generations, {duration(result.seconds)}{of_these}")
     if unfamiliar_asked and "familiarity" not in result.model.header:
-        progress.say("the data are too few or too alike to tell unfamiliar inputs by: the model cannot")
+        progress.say("the data are too few or too alike for the model to recognise unfamiliar inputs")
     progress.say(f"model {model_path}")
     for line in next_lines(model_path, started.origin):
         progress.say(line)

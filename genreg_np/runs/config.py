@@ -56,7 +56,7 @@ class TrainConfig(Settings):
     keep: str = option(
         "last", "whose champions are saved: the last generation's, or the best on validation", choices=("last", "best")
     )
-    familiarity: bool = option(False, "save what it takes to tell inputs unlike those trained on")
+    familiarity: bool = option(False, "save what it takes to recognise inputs unlike those trained on")
     options: Any = None  # the strategy's frozen dataclass
 
     def __post_init__(self) -> None:
