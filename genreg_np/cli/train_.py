@@ -260,7 +260,7 @@ def _report(result: Result, started: Started, progress: Progress, unfamiliar_ask
         for line in per_class_lines(chosen, names):
             progress.say(line)
     kept = result.model.training.get("generation", result.generations)
-    of_these = "" if kept == result.generations else f"; saved is generation {kept}, the best on validation"
+    of_these = "" if kept == result.generations else f"; generation {kept} is saved, the best on validation"
     progress.say(f"{result.generations} generations, {duration(result.seconds)}{of_these}")
     if unfamiliar_asked and "familiarity" not in result.model.header:
         progress.say("the data are too few or too alike for the model to recognise unfamiliar inputs")
