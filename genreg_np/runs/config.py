@@ -54,7 +54,10 @@ class TrainConfig(Settings):
         "auto", "which genome is saved: auto decides on validation", choices=("auto", "best", "consensus")
     )
     keep: str = option(
-        "last", "whose champions are saved: the last generation's, or the best on validation", choices=("last", "best")
+        "last",
+        "whose champions are saved: the last generation's, or the best on validation, which genreg-np train takes for "
+        "data of one's own",
+        choices=("last", "best"),
     )
     familiarity: bool = option(False, "save what it takes to recognise inputs unlike those trained on")
     options: Any = None  # the strategy's frozen dataclass
