@@ -54,7 +54,7 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 
 
 @click.command("train", cls=SettingsCommand, help=HELP, epilog=EXAMPLES)
-@click.option("--dataset", help="A name from data list, a folder of images, .npz, .csv.")
+@click.option("--dataset", help="A name in data list, a folder of images, .npz, .csv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
 @click.option("--strategy", help="How to evolve.  [default: as the preset does]")
