@@ -7,12 +7,14 @@ from typing import Any
 
 from tables import read, table
 
+LEARNERS = ("RandomForest", "LogisticRegression")
+
 
 def sets() -> str:
     """Return a row for each set: accuracies on test in percent, and seconds of the whole command."""
     rows = []
     for name, found in read("photographs")["sets"].items():
-        ours, pixels = found["ours"], found["pixels"]
+        ours, pixels, folds = found["ours"], found["pixels"], found["folds"]
         seconds = [run["seconds"] for run in ours["photos"]]
         rows.append([
             name,
@@ -21,10 +23,11 @@ def sets() -> str:
             f"{statistics.median(seconds):.1f} (at most {max(seconds):.1f})",
             f"{max(run['model_bytes'] for run in ours['photos']) / 1000:.0f} KB",
             _mean(ours["nodes-small"]),
-            *(_pair(pixels, learner) for learner in ("RandomForest", "LogisticRegression")),
+            *(_pair(pixels, learner) for learner in LEARNERS),
+            " / ".join(_mean(folds[learner]) for learner in ("photos", *LEARNERS)),
         ])  # fmt: skip
     head = ["set", "`photos`, 5 seeds", "`--flip`", "seconds", "model", "`nodes-small`"]
-    return table([*head, "forest on pixels", "logistic regression on pixels"], rows)
+    return table([*head, "forest on pixels", "logistic regression on pixels", "in folds"], rows)
 
 
 def _percent(runs: list[Any]) -> list[float]:

@@ -2,17 +2,20 @@
 
     python bench/photographs.py FOLDER                  every set
     python bench/photographs.py FOLDER --sets emoji     this one, beside what is known of the others
+    python bench/photographs.py FOLDER --folds          only the part of folds, beside what is known
 
 FOLDER is what bench/pictures.py makes. Of each set: test accuracy and seconds of the whole command, seed by seed, for
 the preset that `train` takes by itself, the same with --flip, and nodes-small (the first seed); of RandomForest (300
 trees) and LogisticRegression on standardised RGB pixels of the same size, learned from the same training images, and
-from those and the validation split, which they have no use for. Writes
-bench/results/photographs.json, set by set.
+from those and the validation split, which they have no use for. Test splits of some sets are small: what is not test
+is also taken in six folds, each predicted by what learns from the other five (of which `photos` holds back a sixth to
+validate, and the others learn from all). Writes bench/results/photographs.json, set by set.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import subprocess
 import sys
@@ -25,16 +28,19 @@ import machine
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from genreg_np import load_dataset
+from genreg_np import TrainConfig, load_dataset, train
+from genreg_np.data.dataset import Split
 
 RESULT = Path(__file__).with_name("results") / "photographs.json"
 WAYS = {"photos": [], "photos --flip": ["--flip"], "nodes-small": ["--preset", "nodes-small"]}
 SETS = ("discs", "faces", "icons", "scenes", "emoji")
 SEEDS = 5
 TREES, STEPS = 300, 100
+FOLDS = 6
 
 
 def trained(folder: Path, seed: int, options: list[str]) -> dict[str, float]:
@@ -60,11 +66,40 @@ def pixels(folder: Path) -> dict[str, list[float]]:
     both = tuple(np.concatenate(pair) for pair in zip(train, validation, strict=True))
     found: dict[str, list[float]] = {}
     for what, (inputs, labels) in {"train": train, "train and validation": both}.items():
-        forests = [RandomForestClassifier(TREES, random_state=seed, n_jobs=2) for seed in range(SEEDS)]
-        found[f"RandomForest, {what}"] = [float(one.fit(inputs, labels).score(*test)) for one in forests]
-        linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS))
-        found[f"LogisticRegression, {what}"] = [float(linear.fit(inputs, labels).score(*test))]
+        for name in _learners(0):
+            seeds = range(SEEDS if name == "RandomForest" else 1)  # the other draws nothing
+            found[f"{name}, {what}"] = [float(_learners(seed)[name].fit(inputs, labels).score(*test)) for seed in seeds]
     return found
+
+
+def folds(folder: Path) -> dict[str, list[float]]:
+    """Return the accuracies on each of six folds of all that is not test, of what learns from the other five."""
+    data = load_dataset(str(folder))
+    inputs = np.concatenate([data.train.inputs, data.validation.inputs])
+    labels = np.concatenate([data.train.labels, data.validation.labels])
+    found: dict[str, list[float]] = {}
+    for fold, (rest, held) in enumerate(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(labels, labels)):
+        learned, validated = next(iter(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(rest, labels[rest])))
+        rows = {"train": rest[learned], "validation": rest[validated], "test": held}
+        splits: dict[str, Any] = {
+            name: Split(np.ascontiguousarray(inputs[some]), labels[some]) for name, some in rows.items()
+        }
+        result = train(TrainConfig.from_preset("photos", seed=fold), dataclasses.replace(data, **splits))
+        assert result.test_accuracy is not None
+        found.setdefault("photos", []).append(result.test_accuracy)
+        pixels = inputs.reshape(len(inputs), -1)
+        for name, learner in _learners(seed=fold).items():
+            score = learner.fit(pixels[rest], labels[rest]).score(pixels[held], labels[held])
+            found.setdefault(name, []).append(float(score))
+    return found
+
+
+def _learners(seed: int) -> dict[str, Any]:
+    """Return what learns from pixels, by name."""
+    return {
+        "RandomForest": RandomForestClassifier(TREES, random_state=seed, n_jobs=2),
+        "LogisticRegression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS)),
+    }
 
 
 def main() -> None:
@@ -72,15 +107,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
+    parser.add_argument("--folds", action="store_true", help="measure only the part of folds")
     given = parser.parse_args()
     folder = given.folder.resolve()
     found: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf-8"))["sets"] if RESULT.exists() else {}
     for name in given.sets:
-        seeds = {way: range(SEEDS if way.startswith("photos") else 1) for way in WAYS}
-        ours = {way: [trained(folder / name, seed, WAYS[way]) for seed in seeds[way]] for way in WAYS}
-        found[name] = {"ours": ours, "pixels": pixels(folder / name)}
-        tests = {way: [run["test"] for run in runs] for way, runs in ours.items()}
-        print(name, tests, found[name]["pixels"], flush=True)
+        if not given.folds:
+            seeds = {way: range(SEEDS if way.startswith("photos") else 1) for way in WAYS}
+            ours = {way: [trained(folder / name, seed, WAYS[way]) for seed in seeds[way]] for way in WAYS}
+            found[name] = {"ours": ours, "pixels": pixels(folder / name)}
+            tests = {way: [run["test"] for run in runs] for way, runs in ours.items()}
+            print(name, tests, found[name]["pixels"], flush=True)
+        found[name]["folds"] = folds(folder / name)
+        print(name, found[name]["folds"], flush=True)
         document = {"machine": machine.describe(), "sets": found}
         RESULT.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

@@ -41,7 +41,6 @@ class Rung:
         return {key: value for key, value in known.items() if key not in left_out}
 
 
-YOUNGER = ("network", "more_sizes", "flip")  # settings that older results lack
 RESULTS = Path(__file__).parent / "results"
 SIGNS = {"activation": "step", "sigma": 0.5}
 REWARD = {"fitness": "reward", "sigma": 1.0}
@@ -138,13 +137,16 @@ def known_runs(name: str) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     document = json.loads(path.read_text("utf-8"))
-    runs: list[dict[str, Any]] = document["runs"] if _told(document["settings"]) == _told(ALL[name].settings()) else []
+    runs: list[dict[str, Any]] = document["runs"] if _are_of(document["settings"], ALL[name]) else []
     return runs
 
 
-def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings without younger ones that are off, as they are where nobody had them."""
-    return {key: value for key, value in settings.items() if value or key not in YOUNGER}
+def _are_of(measured: Mapping[str, Any], rung: Rung) -> bool:
+    """Whether results are of a rung's settings of today: of those that are younger than the results, by default."""
+    today = rung.settings()
+    defaults = {} if rung.peer else TrainConfig.from_dict({"strategy": today["strategy"]}).to_dict()
+    younger = {name: value for name, value in defaults.items() if name in today and name not in measured}
+    return younger | dict(measured) == today
 
 
 def evaluations(config: TrainConfig, images: int) -> int:

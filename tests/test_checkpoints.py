@@ -83,6 +83,15 @@ def test_damaged_checkpoints_are_refused_in_one_line(tmp_path: Path, name: str) 
     assert one_line(raised.value).startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize("name", ["state.generation", "generation", "survivors"])
+def test_an_array_takes_the_place_of_nothing(tmp_path: Path, name: str) -> None:
+    """Or a run would be gone on with from a generation that is three numbers."""
+    path = checkpoint(tmp_path / "c.npz", lambda header, arrays: arrays.update({name: np.arange(3)}))
+    with pytest.raises(RunError) as raised:
+        read_checkpoint(path)
+    assert one_line(raised.value).startswith(f"{path}: ")
+
+
 def test_the_unspoilt_checkpoint_is_loaded(tmp_path: Path) -> None:
     """What the test before spoils is good to begin with."""
     loaded = Evolution.load(checkpoint(tmp_path / "c.npz", lambda header, arrays: None), backend="numpy")

@@ -130,13 +130,14 @@ def test_node_perturbation_runs_on_a_gpu(cupy: Any) -> None:
 @pytest.mark.parametrize("strategy", list(REGISTRY))
 def test_every_strategy_runs_saves_and_goes_on_on_a_gpu(cupy: Any, strategy: str, tmp_path: Path) -> None:
     """No strategy takes the device's arrays for NumPy's; what it saves goes on to the same bytes."""
-    dataset, config = dataset_for(strategy, DATASET), tiny_config(strategy=strategy)
+    dataset, config = dataset_for(strategy, DATASET), tiny_config(strategy=strategy, keep="best", validate_every=1)
     whole, first = (Evolution(config, dataset, backend="cupy") for _ in range(2))
     whole.run()
     first.run(2)
     first.save(tmp_path / "checkpoint.npz")
     again = Evolution.load(tmp_path / "checkpoint.npz", dataset, backend="cupy")
     again.run()
+    assert again.champion().pack() == whole.champion().pack()
     assert {name: model.pack() for name, model in again.champions().items()} == {
         name: model.pack() for name, model in whole.champions().items()
     }

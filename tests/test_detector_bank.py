@@ -184,6 +184,7 @@ def test_of_further_sizes_there_are_as_many_as_axes() -> None:
         shapes[source] = [stack[0].arrays()["filters"].shape for stack in branches.stacks]
     assert shapes == {"principal": [(12, 5, 5), (8, 3, 3)], "random": [(12, 5, 5), (12, 3, 3)]}
     assert "have 8 axes, not 12" in refused(filters="principal", detectors=12, detector_size=3, more_sizes=[])
+    assert "have 0 axes, not 1" in refused(filters="principal", brightness=True, more_sizes=[1])
 
 
 def test_warps_stay_within_their_ranges() -> None:

@@ -11,14 +11,19 @@ import numpy as np
 import pytest
 
 from genreg_np import Watcher, load, resume, train
+from genreg_np.cli.info_ import description
 from genreg_np.data.dataset import Split
-from genreg_np.errors import RunError
+from genreg_np.errors import RunError, UsageError
+from genreg_np.export import onnx_
+from genreg_np.export.facts import facts
 from genreg_np.runs.best_ever import BestEver
+from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.kept import better
 from genreg_np.runs.result import Result
+from genreg_np.runs.run_folder import RunFolder
 from genreg_np.strategies import REGISTRY
-from tests.helpers import CPU_BACKENDS, dataset_for, one_line, tiny_config, tiny_dataset
+from tests.helpers import CPU_BACKENDS, NETWORK, dataset_for, model_of, one_line, tiny_config, tiny_dataset
 from tests.test_checkpoints import changed
 
 GENERATIONS = 12
@@ -151,6 +156,21 @@ def test_a_champion_asked_for_between_two_looks_is_the_better_one() -> None:
         assert run.kept == kept
 
 
+def test_what_a_generation_without_a_record_saw_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted between a look and its record, a run on a fitness of one's own goes back to the generation before."""
+    run = Evolution(tiny_config(**SETTINGS), data_of(), backend="numpy")
+
+    def interrupted(folder: RunFolder, line: dict[str, Any]) -> None:
+        if line["generation"] == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunFolder, "record", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.run(4, fitness=lambda model: float(model.genes.sum()), out=tmp_path / "run")
+    assert (run.generation, run.kept) == (1, {})
+    assert Evolution.load(tmp_path / "run/checkpoint.npz", data_of(), backend="numpy").kept == {}
+
+
 def test_better_takes_the_higher_and_of_equals_the_later() -> None:
     """Champions that are new have nothing to be compared with; those that are gone are not brought back."""
     genes = np.zeros(2, np.float32)
@@ -171,6 +191,7 @@ SPOILT: dict[str, Any] = {
     "perfect": lambda header, arrays: header["kept"]["best"].update(fitness=None),
     "more than all right": lambda header, arrays: header["kept"]["best"].update(fitness=1.5),
     "less than none right": lambda header, arrays: header["kept"]["best"].update(fitness=-0.5),
+    "a generation yet to come": lambda header, arrays: header["kept"]["best"].update(generation=5),
     "generation 0": lambda header, arrays: header["kept"]["best"].update(generation=0),
     "too few genes": lambda header, arrays: arrays.update({"kept.best": arrays["kept.best"][:-1]}),
     "other numbers": lambda header, arrays: arrays.update({"kept.best": arrays["kept.best"].astype("f8")}),
@@ -207,3 +228,20 @@ def test_notes_say_which_generation_it_is(tmp_path: Path) -> None:
     assert result.model is not None
     assert notes["generation"] == result.model.training["generation"]
     assert load(tmp_path / "run/model.npz").training == result.model.training
+
+
+def test_what_is_told_of_a_model_names_the_generation_where_it_is_not_the_last(tmp_path: Path) -> None:
+    """By `info`, on pages and in ONNX."""
+    training = {"method": "genreg", "genome": "best", "generations": 900, "seed": 3}
+    for generation, told in ((300, "900 generations, as of generation 300"), (900, "900 generations")):
+        model = model_of(NETWORK, training=training | {"generation": generation})
+        model.save(tmp_path / "model.npz")
+        assert f"best genome, {told}, seed 3" in "\n".join(description(str(tmp_path / "model.npz"), model))
+        assert dict(facts(model, 1000))["Method"] == f"genreg, {told}, seed 3"
+        assert onnx_.metadata(model, "m")["generation"] == str(generation)
+
+
+def test_it_does_not_go_by_images_that_were_learned_from() -> None:
+    """Where validation images are trained on, the best on them says nothing."""
+    with pytest.raises(UsageError, match=r"keep = best goes by the validation split, but .* learned from"):
+        TrainConfig.from_preset("seed-mixed", keep="best")

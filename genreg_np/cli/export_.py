@@ -96,7 +96,7 @@ def command(
         model, told = _quantised(model_path, model, dataset, data_dir, options, limit)
     written = export(model, target, out, name, force, reject=reject)
     if loses_distance:
-        say("unfamiliar inputs are not told by what is written: the model's distance is left out", err=True)
+        say("what is written does not recognise unfamiliar inputs: the model's distance is left out", err=True)
     if as_json:
         files = {path.name: path.stat().st_size for path in written}
         print_json({"target": target, "out": out, "files": files, **told})

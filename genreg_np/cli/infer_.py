@@ -29,7 +29,7 @@ NPY and IDX files may hold one input or many. A model that was trained on a fold
 size, brought to its own as in training. For other models one of another size is refused unless --resize is given.
 With --resize, a model of digits or letters like MNIST's also gets them centred and scaled as MNIST's were, unless
 --no-centre is given. A file that cannot be taken is reported on stderr, the others are predicted, and the exit code
-is 1. Folders in folders are entered, but hidden ones; files of other kinds are left out, and counted.
+is 1. Folders in folders are entered, except hidden ones; files of other kinds are left out, and counted.
 """
 
 

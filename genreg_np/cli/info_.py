@@ -12,7 +12,7 @@ from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.terminal import say
 from genreg_np.data.fitting import remembered
 from genreg_np.data.labels import short_name
-from genreg_np.export.facts import quantised
+from genreg_np.export.facts import earlier, quantised
 from genreg_np.export.integers import words
 from genreg_np.model import Model
 
@@ -59,6 +59,7 @@ def description(path: str, model: infer.Model) -> list[str]:
         ("{}", model.trained("method")),
         ("{} genome", model.trained("genome")),
         ("{} generations", model.trained("generations")),
+        ("as of generation {}", earlier(model)),
         ("seed {}", model.trained("seed")),
         ("on {}", model.trained("config", "dataset")),
     ]

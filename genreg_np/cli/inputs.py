@@ -90,7 +90,7 @@ def files_in(path: Path) -> list[Path]:
     known = [file for file in files if file.name.lower().endswith(endings) and file.is_file()]
     others = Counter(ending_of(file) for file in files if not file.name.lower().endswith(endings))
     if not known:
-        there = f", there are {not_read(others)}" if others else ""
+        there = f", but {not_read(others)}" if others else ""
         raise DataError(f"{path}: no file in it ends in {', '.join(endings)}{there}; name the files, or another folder")
     if others:
         say(f"{path}: left out: {not_read(others)}", err=True)

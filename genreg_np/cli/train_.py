@@ -54,7 +54,7 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 
 
 @click.command("train", cls=SettingsCommand, help=HELP, epilog=EXAMPLES)
-@click.option("--dataset", help="A name from data list, a folder of images, .npz, .csv.")
+@click.option("--dataset", help="A name in data list, a folder of images, .npz, .csv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
 @click.option("--strategy", help="How to evolve.  [default: as the preset does]")
@@ -260,10 +260,10 @@ def _report(result: Result, started: Started, progress: Progress, unfamiliar_ask
         for line in per_class_lines(chosen, names):
             progress.say(line)
     kept = result.model.training.get("generation", result.generations)
-    of_these = "" if kept == result.generations else f"; saved is generation {kept}, the best on validation"
+    of_these = "" if kept == result.generations else f"; generation {kept} is saved, the best on validation"
     progress.say(f"{result.generations} generations, {duration(result.seconds)}{of_these}")
     if unfamiliar_asked and "familiarity" not in result.model.header:
-        progress.say("the data are too few or too alike to tell unfamiliar inputs by: the model cannot")
+        progress.say("the data are too few or too alike for the model to recognise unfamiliar inputs")
     progress.say(f"model {model_path}")
     for line in next_lines(model_path, started.origin):
         progress.say(line)

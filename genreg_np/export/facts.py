@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from genreg_np import infer
 from genreg_np.data.fitting import PARTS, remembered
 from genreg_np.data.labels import short_name
 from genreg_np.export.integers import LONGEST, dense_words, words
@@ -47,6 +48,7 @@ def _facts(model: Model, size: int) -> Iterator[tuple[str, str]]:
     method, generations, seed = (model.trained(key) for key in ("method", "generations", "seed"))
     if isinstance(method, str):
         counted = [f"{generations:,} generations"] if type(generations) is int else []
+        counted += [f"as of generation {kept:,}"] if (kept := earlier(model)) is not None else []
         seeded = [f"seed {seed}"] if type(seed) is int else []
         yield "Method", ", ".join([_short(method), *counted, *seeded])
     if taken := remembered(model.header):
@@ -62,6 +64,13 @@ def _facts(model: Model, size: int) -> Iterator[tuple[str, str]]:
             break
     if model.is_int8 and (told := quantised(model)):
         yield "8 bits", told
+
+
+def earlier(model: infer.Model) -> int | None:
+    """Return the generation that a model is of, where training went on after it; else None."""
+    generation, generations = model.trained("generation"), model.trained("generations")
+    known = type(generation) is int and type(generations) is int
+    return generation if known and generation < generations else None
 
 
 def quantised(model: Model) -> str:

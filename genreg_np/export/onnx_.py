@@ -31,7 +31,7 @@ from genreg_np.version import __version__
 OPSET, IR_VERSION = 13, 7
 MOST_BYTES = (1 << 31) - (1 << 20)  # of weights: a file of protocol buffers ends at 2 GiB
 # Of training, put into the file.
-FACTS = ("method", "genome", "generations", "seed", "accuracies", "note", "config", "source", "int8")
+FACTS = ("method", "genome", "generations", "generation", "seed", "accuracies", "note", "config", "source", "int8")
 
 
 def _side_by_side(x: Value, layer: Layer) -> Value:

@@ -136,13 +136,15 @@ def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         fields = dict(header.pop("state"))
         if type(fields["generation"]) is not int or not 0 <= fields["generation"] <= MOST_GENERATIONS:
             raise RunError(f"{path}: its generation is no whole number up to {MOST_GENERATIONS:,}; the file is damaged")
+        # Copies: arrays read from a file are read-only, which compiled kernels take for another type.
+        copies = {name.removeprefix("state."): array.copy() for name, array in arrays.items()}
+        if copies.keys() & fields.keys() or len(copies) < len(arrays):
+            raise ValueError("two values of one name")
     except infer.ModelError as error:
         raise RunError(str(error)) from None
     except (KeyError, ValueError, TypeError, RecursionError):
         raise RunError(f"{path}: is not a genreg-np checkpoint, or a damaged one") from None
-    # Copies: arrays read from a file are read-only, which compiled kernels take for another type.
-    fields |= {name.removeprefix("state."): array.copy() for name, array in arrays.items()}
-    return header, fields
+    return header, fields | copies
 
 
 def read_checkpoint(path: Path) -> tuple[SavedRun, dict[str, Any]]:
@@ -163,8 +165,8 @@ def read_checkpoint(path: Path) -> tuple[SavedRun, dict[str, Any]]:
         raise RunError(f"{path}: its best_ever is incomplete or not finite; the file is damaged") from None
     try:
         kept = {name: BestEver.of(fields.pop(f"kept.{name}"), facts) for name, facts in header.get("kept", {}).items()}
-        if not all(0 <= found.fitness <= 1 for found in kept.values()):
-            raise ValueError("an accuracy that is none")
+        if not all(0 <= found.fitness <= 1 and found.generation <= fields["generation"] for found in kept.values()):
+            raise ValueError("an accuracy that is none, or a generation yet to come")
     except (AttributeError, KeyError, TypeError, ValueError):
         raise RunError(f"{path}: its kept champions are incomplete or not finite; the file is damaged") from None
     return dataclasses.replace(saved, best_ever=best, kept=kept), fields

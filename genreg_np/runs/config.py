@@ -33,7 +33,7 @@ class TrainConfig(Settings):
     Raises
     ------
     UsageError
-        For a value of the wrong type or outside its range; the message names both.
+        For a value of the wrong type or outside its range, the message names both; for values that do not go together.
     """
 
     dataset: str = option("auto", "dataset name or path", fixed="the run was trained on another one")
@@ -54,9 +54,12 @@ class TrainConfig(Settings):
         "auto", "which genome is saved: auto decides on validation", choices=("auto", "best", "consensus")
     )
     keep: str = option(
-        "last", "whose champions are saved: the last generation's, or the best on validation", choices=("last", "best")
+        "last",
+        "whose champions are saved: the last generation's, or the best on validation, which genreg-np train takes for "
+        "data of one's own",
+        choices=("last", "best"),
     )
-    familiarity: bool = option(False, "save what it takes to tell inputs unlike those trained on")
+    familiarity: bool = option(False, "save what it takes to recognise inputs unlike those trained on")
     options: Any = None  # the strategy's frozen dataclass
 
     def __post_init__(self) -> None:
@@ -66,6 +69,8 @@ class TrainConfig(Settings):
         if type(self.options) is not options:
             raise UsageError(f"options of strategy {self.strategy} must be {options.__name__}, not {self.options!r}")
         super().__post_init__()
+        if self.keep == "best" and (why := self.spent.get("validation")):
+            raise UsageError(f"keep = best goes by the validation split, but {why}: leave it at last")
         if self.network:
             object.__setattr__(self, "network", tidied(self.network))
             self._forget_hidden()

@@ -1,4 +1,4 @@
-"""The folder of a run on a fitness of one's own: train's (checkpoint.py), held by its lock while the run goes on.
+"""The folder of a run on a fitness of one's own: train's (run_folder.py), held by its lock while the run goes on.
 
 config.toml       settings, [[changes]] made in mid-run, and the [origin]: the function's name, rescore, the backend
 run.json          what does not determine the result
@@ -23,6 +23,7 @@ from genreg_np.model import Model
 from genreg_np.runs.best_ever import BestEver
 from genreg_np.runs.checkpoint import read_checkpoint
 from genreg_np.runs.generations import Generations
+from genreg_np.runs.kept import Standing
 from genreg_np.runs.notes import now, resumed_notes, run_notes
 from genreg_np.runs.run_folder import SAVE_EVERY_SECONDS, RunFolder
 
@@ -58,7 +59,7 @@ class OwnFolder:
         rescore: int,
     ) -> None:
         self._evolution, self._rescore = evolution, rescore
-        self._recorded = evolution.state, evolution.best_ever  # after the last generation in metrics.jsonl
+        self._recorded = self._now()  # after the last generation in metrics.jsonl
         self._notes = run_notes(evolution)
         is_new = not (Path(path) / "config.toml").exists()
         self._folder = RunFolder.create(Path(path)) if is_new else RunFolder.open(Path(path))
@@ -110,13 +111,17 @@ class OwnFolder:
 
         def record(values: dict[str, Any]) -> None:
             self._folder.record(values)
-            self._recorded = self._evolution.state, self._evolution.best_ever
+            self._recorded = self._now()
             if self._evolution.clock() - self._saved_at >= SAVE_EVERY_SECONDS:
                 self._save()
             if on_record:
                 on_record(values)
 
         return record
+
+    def _now(self) -> tuple[Any, BestEver | None, Standing]:
+        """Return what a generation changes of the evolution and a checkpoint holds."""
+        return self._evolution.state, self._evolution.best_ever, self._evolution.kept
 
     def _save(self) -> None:
         self._folder.save("checkpoint.npz", self._evolution)
@@ -125,7 +130,7 @@ class OwnFolder:
     def finish(self, ended: str) -> str:
         """Save everything and return `ended`; a generation that has no record yet is not counted."""
         evolution = self._evolution
-        evolution.state, evolution.best_ever = self._recorded
+        evolution.state, evolution.best_ever, evolution.kept = self._recorded
         self._save()
         best = evolution.best_ever
         if best is not None:

@@ -229,7 +229,7 @@ def build_bank(
     sizes = (options.detector_size, *options.more_sizes) if options.detectors else ()
     for size, number in zip(sizes, (0, *range(SECOND + 1, SECOND + 1 + len(options.more_sizes))), strict=False):
         there = filters.available(options.filters, options.detectors, shape[0] * size * size)
-        count = there if number else options.detectors  # of the first size too many are refused
+        count = max(1, there) if number else options.detectors  # too many of the first size are refused
         pools = (count, size, options.window, options.stride)
         stacks.append((_stage(options, shape, images, labels, pools, stream, number, backend),))
     if options.first_detectors:

@@ -271,7 +271,7 @@ def test_infer_says_what_it_leaves_out_of_a_folder_and_takes_heic_for_no_array(g
     assert line.endswith(
         "but 1 file of kinds that are not read (1 .heic); convert them to JPEG, say, or remove the folder"
     )
-    assert "1 file of kinds that are not read (1 .heic)" in one_line(genreg("infer", "m.npz", photos / "red"), 1)
+    assert ", but 1 file of kinds that are not read (1 .heic)" in one_line(genreg("infer", "m.npz", photos / "red"), 1)
 
 
 def test_bad_pictures_are_named_and_skipped_by_every_command(genreg, photos: Path) -> None:

@@ -385,5 +385,5 @@ def test_of_data_of_ones_own_the_best_on_validation_is_saved(genreg) -> None:
     assert said["generation"] == load(said["model"]).header["training"]["generation"] <= said["generations"] == 40
     assert [json.loads(one.out)["generation"] for one in (last, named)] == [40, 40]
     spoken = genreg("train", *FAST, "--generations", "40", "--set", "validate_every=1", "--dataset", "mine.npz")
-    line = f"; saved is generation {said['generation']}, the best on validation"
+    line = f"; generation {said['generation']} is saved, the best on validation"
     assert (line in spoken.out + spoken.err) == (said["generation"] < 40)

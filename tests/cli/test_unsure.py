@@ -163,7 +163,7 @@ def test_data_too_alike_to_tell_by_are_said(genreg) -> None:
     options = ["--dataset", "letters", *FAST, "--set", "images_per_class=1", "--familiarity"]
     found = genreg("train", *options, "--out", "run")
     assert found.code == 0, found.err
-    assert "too few or too alike to tell unfamiliar inputs by" in found.out + found.err
+    assert "too few or too alike for the model to recognise unfamiliar inputs" in found.out + found.err
     assert "familiarity" not in load("run/model.npz").header
 
 
