@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
 
 if TYPE_CHECKING:
+    from genreg_np.data.dataset import Dataset
     from genreg_np.report.subject import Subject
 
 HELP = """\
@@ -43,29 +45,54 @@ def command(
     **options: Any,
 ) -> None:  # fmt: skip
     """Write a page."""
-    from genreg_np.report.page import page_of
-    from genreg_np.report.shown import new_figure
-
-    new_figure()  # without matplotlib it ends here
+    check()
     if compare and dataset:
         raise UsageError("--dataset names the data of one run: leave it out beside --compare")
     subjects = [_opened(one, dataset, data_dir, options) for one in (source, *compare)]
     folder = _folder(Path(source), out, bool(compare))
+    page, size, figures = write(subjects, folder)
+    if as_json:
+        print_json({"report": str(page), "figures": figures, "bytes": size})
+    else:
+        say(f"{page}: {size:,} bytes; {figures} figures in {folder / 'figures'}")
+
+
+def check() -> None:
+    """Refuse, before anything is computed for it, a page that cannot be drawn here; raises as `new_figure` does."""
+    from genreg_np.report.shown import new_figure
+
+    new_figure()
+
+
+def write(subjects: Sequence[Subject], folder: Path) -> tuple[Path, int, int]:
+    """Write the page of subjects into a folder; return its path, its bytes, and how many figures it has.
+
+    Raises
+    ------
+    RunError
+        If it cannot be written.
+    """
+    from genreg_np.report.page import page_of
+
     text, pictures = page_of(subjects)
-    files = {"report.html": text.encode("utf-8"), **{f"figures/{name}": png for name, png in pictures.items()}}
+    page = text.encode("utf-8")
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            write_atomic(folder / name, content)
+        for name, png in pictures.items():
+            write_atomic(folder / "figures" / name, png)
+        write_atomic(folder / "report.html", page)
     except OSError as error:
         raise RunError(f"{folder}: cannot be written ({error.strerror or error}); choose another --out") from None
-    if as_json:
-        print_json(
-            {"report": str(folder / "report.html"), "figures": len(pictures), "bytes": len(files["report.html"])}
-        )
-    else:
-        size = len(files["report.html"])
-        say(f"{folder / 'report.html'}: {size:,} bytes; {len(pictures)} figures in {folder / 'figures'}")
+    return folder / "report.html", len(page), len(pictures)
+
+
+def of_own_run(run: Path, data: Dataset) -> Path:
+    """Write the page of a run that has just ended into its folder, and return its path; raises as `write` does."""
+    from genreg_np.model import load
+    from genreg_np.report.subject import Subject
+    from genreg_np.runs.stored import StoredRun
+
+    return write([Subject(run.name, load(run / "model.npz"), data, run=StoredRun.read(run))], run)[0]
 
 
 def _opened(source: str, dataset: str | None, data_dir: str | None, options: dict[str, Any]) -> Subject:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from genreg_np.cli import report_
 from genreg_np.cli.output import Progress, duration, per_class_lines, percent, print_json
 from genreg_np.cli.reading import reader_options
 from genreg_np.cli.runs import (
@@ -41,7 +42,6 @@ from genreg_np.strategies import REGISTRY, strategy_class
 
 EXAMPLES = """\b
 Examples:
-  genreg-np train                               MNIST in seconds, or digits
   genreg-np train --preset seed-mnist-64        GENREG as published
   genreg-np train --dataset photos/             a folder for each class
   genreg-np train --resume runs/mnist-nodes-0 --set sigma=0.2
@@ -72,6 +72,7 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 @click.option("--familiarity", is_flag=True, default=None, help="Let the model recognise unfamiliar inputs.")
 @click.option("--no-familiarity", "familiarity", flag_value=False, default=None, type=bool, hidden=True)  # saves lines
 @click.option("--init", "init_model", type=click.Path(), help="Start from a model; populations, from mutants of it.")
+@click.option("--report", is_flag=True, help="Make a page to look at when it ends.")
 @click.option("--out", type=click.Path(), help="The run folder.  [default: runs/DATASET-PRESET-SEED]")
 @click.option("--resume", "resume_run", type=click.Path(), help="Go on with a run.")
 @click.option("--extend", is_flag=True, help="With --resume: let an annealed run become longer.")
@@ -83,6 +84,8 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 @click.pass_obj
 def command(stopping: Stopping, /, **options: Any) -> int:
     """Start a run or go on with one, and print what it came to."""
+    if options["report"]:
+        report_.check()
     progress, started, result = Progress(options["quiet"], options["as_json"]), Started(), None
     watcher = watch(progress, options, stopping, started, "train")
 
@@ -109,6 +112,10 @@ def command(stopping: Stopping, /, **options: Any) -> int:
         return INTERRUPTED
     if not options["as_json"]:
         _report(result, started, progress, bool(options["familiarity"]))
+    if options["report"]:
+        assert started.evolution is not None
+        page = report_.of_own_run(folder_of(result), started.evolution.dataset)
+        progress.say(f"report {page}")
     return 0
 
 

@@ -138,3 +138,15 @@ def test_misuse_is_one_line(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert "plots" in one_line(genreg("report", "run"), 1)
+
+
+def test_training_may_end_with_a_page(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that `report` makes of the run; where it cannot be drawn, nothing is trained."""
+    trained(genreg, "run", "--report")
+    page = Path("run/report.html").read_bytes()
+    assert genreg("report", "run").code == 0
+    assert Path("run/report.html").read_bytes() == page
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert "plots" in one_line(genreg("train", "--dataset", "digits", "--out", "other", *FAST, "--report"), 1)
+    assert not Path("other").exists()
