@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from genreg_np.report.shown import Shown
     from genreg_np.report.subject import Subject
 
-REGISTRY = ("summary", "curves")
+REGISTRY = (
+    "summary",
+    "curves",
+    "units",
+    "histograms",
+    "population",
+    "embeddings",
+)
 
 
 def shown_of(subject: Subject) -> Iterator[tuple[str, Shown]]:

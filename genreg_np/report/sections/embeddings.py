@@ -1,0 +1,255 @@
+"""Embeddings: how inputs lie by the values of the last hidden layer, drawn in a plane, and in numbers.
+
+    PCA                 the first two principal components, by singular values
+    UMAP                a plane that keeps neighbours (McInnes, Healy & Melville 2018, "UMAP"), where it is installed
+    trustworthiness     1 less a penalty for neighbours in the plane that are none among hidden values
+                        (Venna & Kaski 2001, "Neighborhood preservation in nonlinear projection methods")
+    neighbours          of how many inputs most of the 10 nearest others are of their class
+    silhouette          how much nearer an input is to its own class than to the next, -1 .. 1 (Rousseeuw 1987)
+    linear probe        right by a linear classifier of these values alone, by 5-fold cross-validation
+                        (Alain & Bengio 2016, "Understanding intermediate layers using linear classifier probes")
+
+Of a linear head the hidden values are what it sees. Shapes: n inputs, H hidden values, K classes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.report.hidden import Hidden
+from genreg_np.report.shown import COLOURS, MARKS, Picture, Shown, Table, new_figure, png_of
+from genreg_np.report.subject import Subject
+
+MOST_WIDTH = 4096  # values of a layer that are looked at
+MOST_MEASURED = 1000  # inputs that numbers other than neighbours are of
+MOST_PROBED = 256  # values that a probe sees: more are first turned into so many principal components
+NEIGHBOURS = 10
+FOLDS = 5
+LEAST = 30  # inputs, fewer say nothing
+MOST_DRAWN = 1000  # inputs of a picture
+MOST_NAMED = 20  # classes whose names are written into a picture
+MOST_LETTERS = 8  # of such a name
+SEED = 42
+HOW_TO_GET = "With umap-learn (pip install 'genreg-np[plots]') there is a UMAP as well."
+
+Matrix = NDArray[np.floating[Any]]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Inputs that are shown."""
+
+    values: Matrix  # (n, H)
+    labels: Labels  # (n,)
+    predicted: Labels  # (n,)
+    names: tuple[str, ...]  # K
+
+
+def section(subject: Subject) -> Shown | None:
+    """Show the last hidden layer; nothing without one, without data, without classes, or without scikit-learn."""
+    if not subject.model.class_names or not subject.hidden:
+        return None
+    rows, hidden = subject.rows, subject.hidden[-1]
+    labels = subject.labels[rows]
+    if len(rows) < LEAST or len(np.unique(labels)) < 2 or not _has("sklearn"):
+        return None
+    points = Points(narrowed(hidden), labels, subject.predicted[rows], subject.model.class_names)
+    plane, share = pca(points.values)
+    if not np.ptp(plane, axis=0).any():
+        return None
+    count = f"{hidden.name}, {points.values.shape[1]:,} values"
+    parts: list[Picture | Table] = [
+        _picture("PCA", plane, points, f"The first two components hold {100 * share:.0f} % of the variance.")
+    ]
+    planes = {f"PCA, {100 * share:.0f} % of variance": plane}
+    words = f"{len(rows):,} inputs by what {hidden.name} gives."
+    if (other := umap(points.values)) is not None:
+        parts.append(_picture("UMAP", other, points, "Distances between groups mean little."))
+        planes["UMAP"] = other
+    else:
+        words += f" {HOW_TO_GET}"
+    table = list(_numbers(points, count, planes))
+    head = ("space", "trustworthiness", f"{NEIGHBOURS} neighbours", "silhouette", "linear probe")
+    parts.append(Table(head, table, "how well classes lie apart, in all hidden values and in the plane"))
+    return Shown("Embeddings", words, parts)
+
+
+def narrowed(hidden: Hidden) -> Matrix:
+    """Return hidden values (n, H): of too many, each channel's mean, or some of them, evenly spread."""
+    values = hidden.values
+    if values.shape[1] > MOST_WIDTH and hidden.channels < values.shape[1]:
+        values = hidden.units.mean(axis=2)
+    return values[:, :: -(-values.shape[1] // MOST_WIDTH)]
+
+
+def pca(values: Matrix) -> tuple[Matrix, float]:
+    """Return places in the plane of the first two principal components (n, 2), and their share of the variance."""
+    scores, sizes = _components(values, 2)
+    total = float(np.square(values - values.mean(axis=0, dtype=np.float64)).sum())
+    return scores, float(np.square(sizes).sum()) / total if total else 0.0
+
+
+def _components(values: Matrix, count: int) -> tuple[Matrix, Matrix]:
+    """Return the first components of values (n, H), (n, count), filled up with 0, and their singular values.
+
+    The sign of each is such that its largest entry is positive. They are found by the smaller of the two Gram matrices.
+    """
+    rows = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
+    if rows.shape[1] <= rows.shape[0]:
+        _, axes = np.linalg.eigh(rows.T @ rows)
+        scores = rows @ axes[:, ::-1][:, :count]
+    else:
+        squares, left = np.linalg.eigh(rows @ rows.T)
+        scores = left[:, ::-1][:, :count] * np.sqrt(np.maximum(squares[::-1][:count], 0))
+    scores = np.pad(scores, ((0, 0), (0, max(0, count - scores.shape[1]))))
+    largest = scores[np.abs(scores).argmax(axis=0), np.arange(count)]
+    return scores * np.where(largest < 0, -1, 1), np.linalg.norm(scores, axis=0)
+
+
+def umap(values: Matrix) -> Matrix | None:
+    """Return places in a plane by UMAP (n, 2), or None where it is not installed."""
+    if not _has("umap"):
+        return None
+    from umap import UMAP
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a seed leaves it one thread
+        reducer = UMAP(n_neighbors=min(15, len(values) - 1), min_dist=0.1, random_state=SEED)
+        return np.asarray(reducer.fit_transform(values), np.float64)
+
+
+def neighbours_right(values: Matrix, labels: Labels) -> float:
+    """Return of which share of inputs (n, H) the 10 nearest others are mostly of its class; ties go to the lowest."""
+    from sklearn.neighbors import NearestNeighbors
+
+    count = min(NEIGHBOURS, len(values) - 1)
+    near = NearestNeighbors(n_neighbors=count).fit(values).kneighbors(return_distance=False)  # without itself
+    votes = np.zeros((len(values), int(labels.max()) + 1), np.int32)
+    np.add.at(votes, (np.arange(len(values))[:, None], labels[near]), 1)
+    return float((votes.argmax(axis=1) == labels).mean())
+
+
+def trusted(values: Matrix, plane: Matrix) -> float | None:
+    """Return the trustworthiness of a plane (n, 2) of values (n, H); None of too few."""
+    from sklearn.manifold import trustworthiness
+
+    count = min(NEIGHBOURS, (len(values) - 1) // 2)
+    return float(trustworthiness(values, plane, n_neighbors=count)) if count else None
+
+
+def silhouette(values: Matrix, labels: Labels) -> float | None:
+    """Return the mean silhouette of classes; None where there are none to compare."""
+    from sklearn.metrics import silhouette_score
+
+    if not 2 <= len(np.unique(labels)) < len(labels):
+        return None
+    return float(silhouette_score(values, labels))
+
+
+def probe(values: Matrix, labels: Labels) -> float | None:
+    """Return the share a linear classifier gets right, over 5 folds, of classes of at least 5 inputs; or None."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    enough = np.bincount(labels)[labels] >= FOLDS
+    values, labels = values[enough], labels[enough]
+    if len(np.unique(labels)) < 2:
+        return None
+    if values.shape[1] > MOST_PROBED:
+        values, _ = _components(values, MOST_PROBED)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that so many steps may not be enough: they are for a number of two digits
+        return float(
+            cross_val_score(
+                make_pipeline(StandardScaler(), LogisticRegression(max_iter=200, tol=1e-3)), values, labels, cv=folds
+            ).mean()
+        )
+
+
+def _numbers(points: Points, name: str, planes: dict[str, Matrix]) -> Iterator[tuple[str, ...]]:
+    """Yield a row of the table for the hidden values, and for each plane."""
+    some = slice(None, None, -(-len(points.labels) // MOST_MEASURED))
+    for space, values in {name: points.values, **planes}.items():
+        trust = None if space == name else trusted(points.values[some], values[some])
+        yield (
+            space,
+            _text(trust),
+            f"{100 * neighbours_right(values, points.labels):.1f} %",
+            _text(silhouette(values[some], points.labels[some])),
+            _percent(probe(values[some], points.labels[some])),
+        )
+
+
+def _text(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _picture(kind: str, plane: Matrix, points: Points, note: str) -> Picture:
+    """Draw a plane twice: by class, and by prediction with crosses where it is wrong."""
+    figure = new_figure(height=3.9)
+    wrong = points.predicted != points.labels
+    drawn = np.arange(len(wrong)) % -(-len(wrong) // MOST_DRAWN) == 0
+    size = float(np.clip(6000 / drawn.sum(), 9, 30))
+    for panel, classes, title in zip(
+        figure.subplots(1, 2, sharex=True, sharey=True),
+        (points.labels, points.predicted),
+        ("by class", "by prediction"),
+        strict=True,
+    ):
+        shown = drawn & ~wrong if title == "by prediction" else drawn
+        for number in np.unique(classes):
+            these = plane[(classes == number) & shown]
+            look = {"color": COLOURS[number % len(COLOURS)], "marker": MARKS[number % len(MARKS)]}
+            panel.scatter(*these.T, s=size, alpha=0.6, linewidths=0, **look)
+        if title == "by prediction":
+            panel.scatter(*plane[wrong & drawn].T, s=1.2 * size, marker="x", color="0.1", linewidths=0.8)
+        _name(panel, plane, classes, points.names)
+        panel.set_title(f"{title}, {wrong.sum():,} errors" if title == "by prediction" else title, fontsize=10)
+        panel.set(xticks=[], yticks=[])
+    some = f" {drawn.sum():,} of {len(drawn):,} are drawn." if not drawn.all() else ""
+    right = 100 * (1 - wrong.mean())
+    return Picture(
+        kind.lower(), png_of(figure),
+        f"{kind} of hidden values of {len(plane):,} inputs of {len(np.unique(points.labels))} classes, by class and by "
+        f"prediction, of which {right:.1f} % are right. {note}",
+        f"{kind}: each dot is an input, names stand at the middle of their class, crosses are errors. {note}{some}",
+    )  # fmt: skip
+
+
+def _name(panel: Any, plane: Matrix, classes: Labels, names: tuple[str, ...]) -> None:
+    """Write the names of the largest classes where their medians are."""
+    from matplotlib.patheffects import withStroke
+
+    numbers, counts = np.unique(classes, return_counts=True)
+    for number in numbers[np.argsort(-counts, kind="stable")][:MOST_NAMED]:
+        x, y = np.median(plane[classes == number], axis=0)
+        name = names[number] if len(names[number]) <= MOST_LETTERS else f"{names[number][: MOST_LETTERS - 1]}…"
+        panel.text(
+            x, y, name, ha="center", va="center", fontsize=10, fontweight="bold", parse_math=False,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )  # fmt: skip
+
+
+def _has(module: str) -> bool:
+    """Whether a package can be imported."""
+    import importlib
+
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True
