@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from genreg_np.errors import missing_extra
 from genreg_np.model import Float32
@@ -97,7 +97,7 @@ def _scatter(panel: Any, matrix: Float32, name: str, leftmost: bool) -> None:
     panel.set_title(f"layer {name}: {count} cluster{'s' if count > 1 else ''} at {CLUSTERED:g}", fontsize=9)
 
 
-def draw_over_time(panel: Any, generations: Sequence[int], values: Any, layers: Sequence[str]) -> None:
+def draw_over_time(panel: Any, generations: ArrayLike, values: ArrayLike, layers: Sequence[str]) -> None:
     """Draw what is measured of each layer (G, T) against the generation, a line for each."""
     for number, (name, line) in enumerate(zip(layers, np.asarray(values).T, strict=True)):
         dash = DASHES[number % len(DASHES)]

@@ -7,15 +7,17 @@ them by, and quick.
 from __future__ import annotations
 
 import dataclasses
+from typing import cast
 
 import numpy as np
 
-from genreg_np.data.dataset import Dataset, Split
+from genreg_np.data.dataset import SPLITS, Dataset, Split
 from genreg_np.errors import GenregError
 from genreg_np.infer import ModelError
 from genreg_np.model import Float32, Model, load
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.stored import StoredRun
+from genreg_np.strategies.base import AnyPopulationStrategy
 
 MOST_INPUTS = 2000  # of a split, to begin with
 BY_DATA = ("genreg-2",)  # strategies whose first genes are made of all training images, by filters that must be evolved
@@ -56,7 +58,7 @@ def _first_of(evolution: Evolution) -> Float32:
     """
     state = evolution.state
     if evolution.strategy.keeps_population and not np.any(getattr(state, "genes", 0)):
-        brood = evolution.strategy.breed(state, evolution.context, evolution.stream)
+        brood = cast(type[AnyPopulationStrategy], evolution.strategy).breed(state, evolution.context, evolution.stream)
         genes = evolution.backend.to_host(evolution.backend.rebuild(brood, np.zeros(1, np.int64)))[0]
         return evolution.network.finish(genes, state.kept_statistics())[1]
     return next(iter(evolution.champions_of(state).values()))
@@ -64,8 +66,8 @@ def _first_of(evolution: Evolution) -> Float32:
 
 def _some_of(dataset: Dataset) -> Dataset:
     """Return a dataset of at most so many inputs of a split, some of each class that has any."""
-    splits = {name: _some(dataset.split(name)) for name in ("train", "validation", "test")}
-    return dataclasses.replace(dataset, **splits)
+    train, validation, test = (_some(dataset.split(name)) for name in SPLITS)
+    return dataclasses.replace(dataset, train=train, validation=validation, test=test)
 
 
 def _some(split: Split) -> Split:

@@ -14,6 +14,7 @@ Of a linear head the hidden values are what it sees. Shapes: n inputs, H hidden 
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,11 +32,12 @@ MOST_MEASURED = 1000  # inputs that numbers other than neighbours are of
 MOST_PROBED = 256  # values that a probe sees: more are first turned into so many principal components
 NEIGHBOURS = 10
 FOLDS = 5
-LEAST = 30  # inputs, fewer say nothing
+LEAST = 20  # inputs, fewer say nothing
 MOST_DRAWN = 1000  # inputs of a picture
 MOST_NAMED = 20  # classes whose names are written into a picture
 MOST_LETTERS = 8  # of such a name
 SEED = 42
+NO_NUMBER = "-"
 HOW_TO_GET = "With umap-learn (pip install 'genreg-np[plots]') there is a UMAP as well."
 
 Matrix = NDArray[np.floating[Any]]
@@ -65,10 +67,9 @@ def section(subject: Subject) -> Shown | None:
     if not np.ptp(plane, axis=0).any():
         return None
     count = f"{hidden.name}, {points.values.shape[1]:,} values"
-    parts: list[Picture | Table] = [
-        _picture("PCA", plane, points, f"The first two components hold {100 * share:.0f} % of the variance.")
-    ]
-    planes = {f"PCA, {100 * share:.0f} % of variance": plane}
+    variance = f"{100 * share:.0f} % of the variance"
+    parts: list[Picture | Table] = [_picture("PCA", plane, points, f"The first two components hold {variance}.")]
+    planes = {f"PCA, {variance}": plane}
     words = f"{len(rows):,} inputs by what {hidden.name} gives."
     if (other := umap(points.values)) is not None:
         parts.append(_picture("UMAP", other, points, "Distances between groups mean little."))
@@ -115,13 +116,11 @@ def _components(values: Matrix, count: int) -> tuple[Matrix, Matrix]:
 
 def umap(values: Matrix) -> Matrix | None:
     """Return places in a plane by UMAP (n, 2), or None where it is not installed."""
-    if not _has("umap"):
-        return None
-    from umap import UMAP
-
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a seed leaves it one thread
-        reducer = UMAP(n_neighbors=min(15, len(values) - 1), min_dist=0.1, random_state=SEED)
+        warnings.simplefilter("ignore")  # of what else it could do with other packages, and without a seed
+        if not _has("umap"):
+            return None
+        reducer = importlib.import_module("umap").UMAP(n_neighbors=15, min_dist=0.1, random_state=SEED)
         return np.asarray(reducer.fit_transform(values), np.float64)
 
 
@@ -191,11 +190,11 @@ def _numbers(points: Points, name: str, planes: dict[str, Matrix]) -> Iterator[t
 
 
 def _text(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return NO_NUMBER if value is None else f"{value:.3f}"
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return NO_NUMBER if value is None else f"{100 * value:.1f} %"
 
 
 def _picture(kind: str, plane: Matrix, points: Points, note: str) -> Picture:
@@ -246,8 +245,6 @@ def _name(panel: Any, plane: Matrix, classes: Labels, names: tuple[str, ...]) ->
 
 def _has(module: str) -> bool:
     """Whether a package can be imported."""
-    import importlib
-
     try:
         importlib.import_module(module)
     except ImportError:

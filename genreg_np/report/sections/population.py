@@ -49,7 +49,7 @@ def _said(distance: Line) -> list[str]:
 
 def _grown(mean: Line) -> list[str]:
     """Return in a sentence what becomes of the size of weights."""
-    generations, values = mean
+    _, values = mean
     if len(values) < 2 or not values[0]:
         return []
     said = f"The mean |weight| goes from {values[0]:.3g} to {values[-1]:.3g}"
