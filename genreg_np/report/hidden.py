@@ -59,7 +59,7 @@ def hidden_of(model: Model, inputs: Any) -> tuple[Hidden, ...]:
     for index in range(starts[-1]):
         if layers[index]["kind"] not in BESIDE:
             start = index
-        values = _after(model, index, values)
+        values = after(model, index, values)
         if layers[index + 1]["kind"] in BESIDE or values.size > MOST_VALUES:
             continue
         kind = layers[start]["kind"]
@@ -68,6 +68,19 @@ def hidden_of(model: Model, inputs: Any) -> tuple[Hidden, ...]:
         if start in starts:
             found.append(before)
     return tuple(found) if found or before is None or len(starts) > 1 else (before,)
+
+
+def after(model: Model, index: int, values: Float32) -> Float32:
+    """Return what a layer of a model gives to values (n, I)."""
+    layer = model.header["network"]["layers"][index]
+    before = f"layers.{index}."
+    arrays = {
+        "layers.0." + name.removeprefix(before): array
+        for name, array in model.arrays.items()
+        if name.startswith(before)
+    }
+    _, _, function = infer.stack([layer], arrays, "layers", values.shape[1])
+    return np.asarray(function(values), np.float32)
 
 
 def _learns(layer: dict[str, Any]) -> bool:
@@ -96,16 +109,3 @@ def _channels(model: Model, index: int, width: int) -> int:
     for layer in model.network.layers[: index + 1]:
         shape = layer.output_shape(shape)
     return int(shape[0])
-
-
-def _after(model: Model, index: int, values: Float32) -> Float32:
-    """Return what a layer of a model gives to values (n, I)."""
-    layer = model.header["network"]["layers"][index]
-    before = f"layers.{index}."
-    arrays = {
-        "layers.0." + name.removeprefix(before): array
-        for name, array in model.arrays.items()
-        if name.startswith(before)
-    }
-    _, _, function = infer.stack([layer], arrays, "layers", values.shape[1])
-    return np.asarray(function(values), np.float32)
