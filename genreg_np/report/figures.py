@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from genreg_np.errors import missing_extra
 from genreg_np.model import Float32
-from genreg_np.report.shown import DASHES
+from genreg_np.report.shown import COLOURS, DASHES
 from genreg_np.strategies.mixed.similarity import CLUSTERED, clusters, mean_pairwise
 
 REACH = 2.0  # of the scatter's axes, at least
@@ -100,8 +100,8 @@ def _scatter(panel: Any, matrix: Float32, name: str, leftmost: bool) -> None:
 def draw_over_time(panel: Any, generations: ArrayLike, values: ArrayLike, layers: Sequence[str]) -> None:
     """Draw what is measured of each layer (G, T) against the generation, a line for each."""
     for number, (name, line) in enumerate(zip(layers, np.asarray(values).T, strict=True)):
-        dash = DASHES[number % len(DASHES)]
-        panel.plot(generations, line, dash, marker="o", markersize=3, label=f"layer {name}")
+        colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
+        panel.plot(generations, line, dash, color=colour, marker="o", markersize=3, label=f"layer {name}")
     panel.set(xlabel="generation")
     panel.xaxis.get_major_locator().set_params(integer=True)
     panel.legend(frameon=False)

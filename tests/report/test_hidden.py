@@ -100,7 +100,7 @@ def test_the_first_genes_are_those_of_generation_0(strategy: str, tmp_path: Path
         return
     begun = evolution(on=subject.dataset, strategy=strategy)
     genes = getattr(begun.state, "genes", np.zeros(1))
-    drawn = [genes] if genes.any() else [begun.state.population] if strategy == "mixed" else None
+    drawn = [genes] if genes.any() else [vars(begun.state)["population"]] if strategy == "mixed" else None
     expected = begun.ask()[0].genes if drawn is None else np.atleast_2d(drawn[0])[0]
     assert subject.initial is not None
     np.testing.assert_array_equal(subject.initial, expected)

@@ -164,7 +164,7 @@ def test_neutral_weights_are_those_of_silent_inputs(tmp_path: Path) -> None:
     """Two pixels of sixteen, five units: ten weights, whose standard deviations are told, then and now."""
     subject = run_of(tmp_path / "run", silent_dataset())
     found = section("histograms", subject)
-    neutral, others = table(found, 1).rows
+    _, neutral, others = zip(*((table(found, 1).head, *table(found, 1).rows)), strict=True)
     genes, start = (
         subject.model.network.unpack(row)[0][0] for row in (subject.model.genes, subject.initial) if row is not None
     )
@@ -352,13 +352,16 @@ def test_many_classes_and_names_of_any_kind() -> None:
     genes = model_of(network, class_names=()).genes
     model = Model.build(network, genes, names)
     found = section("embeddings", subject_of(model, points.astype(np.float32), labels))
-    assert "pca" in pictures(found)
-    assert table(found).rows[0][-1] == embeddings.NO_NUMBER  # three of each class are too few for five folds
+    assert pictures(found)[:2] == ["pca-classes", "pca-predictions"]
+    assert table(found).rows[-1] == (
+        "linear probe",
+        *[embeddings.NO_NUMBER] * (len(table(found).head) - 1),
+    )  # three of each class are too few for five folds
 
 
 def test_without_scikit_learn_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing fails."""
-    monkeypatch.setattr(embeddings, "_has", lambda module: False)
+    monkeypatch.setattr(embeddings, "_imported", lambda module: None)
     assert section("embeddings", shown("maps, two stages")) is None
 
 
@@ -371,9 +374,9 @@ def test_without_umap_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> 
     without = section("embeddings", subject)
     monkeypatch.setattr(embeddings, "umap", lambda values: values[:, :2])
     with_it = section("embeddings", subject)
-    assert pictures(without) == ["pca"]
-    assert pictures(with_it) == ["pca", "umap"]
-    assert [row[0] for row in table(with_it).rows][2] == "UMAP"
+    assert len(pictures(without)) == 2
+    assert pictures(with_it)[2:] == ["umap-classes", "umap-predictions"]
+    assert table(with_it).head == ("", "5 hidden values", "PCA", "UMAP")
     assert without is not None
     assert with_it is not None
     assert embeddings.HOW_TO_GET in without.words

@@ -60,25 +60,23 @@ def section(subject: Subject) -> Shown | None:
         return None
     rows, hidden = subject.rows, subject.hidden[-1]
     labels = subject.labels[rows]
-    if len(rows) < LEAST or len(np.unique(labels)) < 2 or not _has("sklearn"):
+    if len(rows) < LEAST or len(np.unique(labels)) < 2 or _imported("sklearn") is None:
         return None
     points = Points(narrowed(hidden), labels, subject.predicted[rows], subject.model.class_names)
     plane, share = pca(points.values)
     if not np.ptp(plane, axis=0).any():
         return None
-    count = f"{hidden.name}, {points.values.shape[1]:,} values"
-    variance = f"{100 * share:.0f} % of the variance"
-    parts: list[Picture | Table] = [_picture("PCA", plane, points, f"The first two components hold {variance}.")]
-    planes = {f"PCA, {variance}": plane}
+    note = f"The first two components hold {100 * share:.0f} % of the variance."
+    parts: list[Picture | Table] = [*_pictures("PCA", plane, points, note)]
+    planes = {f"{points.values.shape[1]:,} hidden values": points.values, "PCA": plane}
     words = f"{len(rows):,} inputs by what {hidden.name} gives."
     if (other := umap(points.values)) is not None:
-        parts.append(_picture("UMAP", other, points, "Distances between groups mean little."))
+        parts += _pictures("UMAP", other, points, "Distances between groups mean little.")
         planes["UMAP"] = other
     else:
         words += f" {HOW_TO_GET}"
-    table = list(_numbers(points, count, planes))
-    head = ("space", "trustworthiness", f"{NEIGHBOURS} neighbours", "silhouette", "linear probe")
-    parts.append(Table(head, table, "how well classes lie apart, in all hidden values and in the plane"))
+    head, *rows = zip(*_numbers(points, planes), strict=True)
+    parts.append(Table(head, rows, "how well classes lie apart, in all hidden values and in the plane"))
     return Shown("Embeddings", words, parts)
 
 
@@ -118,9 +116,9 @@ def umap(values: Matrix) -> Matrix | None:
     """Return places in a plane by UMAP (n, 2), or None where it is not installed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what else it could do with other packages, and without a seed
-        if not _has("umap"):
+        if (made := getattr(_imported("umap"), "UMAP", None)) is None:  # a folder of that name is no package
             return None
-        reducer = importlib.import_module("umap").UMAP(n_neighbors=15, min_dist=0.1, random_state=SEED)
+        reducer = made(n_neighbors=15, min_dist=0.1, random_state=SEED)
         return np.asarray(reducer.fit_transform(values), np.float64)
 
 
@@ -175,14 +173,14 @@ def probe(values: Matrix, labels: Labels) -> float | None:
         )
 
 
-def _numbers(points: Points, name: str, planes: dict[str, Matrix]) -> Iterator[tuple[str, ...]]:
-    """Yield a row of the table for the hidden values, and for each plane."""
+def _numbers(points: Points, spaces: dict[str, Matrix]) -> Iterator[tuple[str, ...]]:
+    """Yield the columns of the table: what is measured, and of the hidden values, and of each plane, what it is."""
+    yield "", "trustworthiness", f"{NEIGHBOURS} neighbours", "silhouette", "linear probe"
     some = slice(None, None, -(-len(points.labels) // MOST_MEASURED))
-    for space, values in {name: points.values, **planes}.items():
-        trust = None if space == name else trusted(points.values[some], values[some])
+    for name, values in spaces.items():
         yield (
-            space,
-            _text(trust),
+            name,
+            _text(None if values is points.values else trusted(points.values[some], values[some])),
             f"{100 * neighbours_right(values, points.labels):.1f} %",
             _text(silhouette(values[some], points.labels[some])),
             _percent(probe(values[some], points.labels[some])),
@@ -197,36 +195,39 @@ def _percent(value: float | None) -> str:
     return NO_NUMBER if value is None else f"{100 * value:.1f} %"
 
 
-def _picture(kind: str, plane: Matrix, points: Points, note: str) -> Picture:
+def _pictures(kind: str, plane: Matrix, points: Points, note: str) -> Iterator[Picture]:
     """Draw a plane twice: by class, and by prediction with crosses where it is wrong."""
-    figure = new_figure(height=3.9)
-    wrong = points.predicted != points.labels
-    drawn = np.arange(len(wrong)) % -(-len(wrong) // MOST_DRAWN) == 0
-    size = float(np.clip(6000 / drawn.sum(), 9, 30))
-    for panel, classes, title in zip(
-        figure.subplots(1, 2, sharex=True, sharey=True),
-        (points.labels, points.predicted),
-        ("by class", "by prediction"),
-        strict=True,
-    ):
-        shown = drawn & ~wrong if title == "by prediction" else drawn
-        for number in np.unique(classes):
-            these = plane[(classes == number) & shown]
-            look = {"color": COLOURS[number % len(COLOURS)], "marker": MARKS[number % len(MARKS)]}
-            panel.scatter(*these.T, s=size, alpha=0.6, linewidths=0, **look)
-        if title == "by prediction":
-            panel.scatter(*plane[wrong & drawn].T, s=1.2 * size, marker="x", color="0.1", linewidths=0.8)
-        _name(panel, plane, classes, points.names)
-        panel.set_title(f"{title}, {wrong.sum():,} errors" if title == "by prediction" else title, fontsize=10)
-        panel.set(xticks=[], yticks=[])
+    drawn = np.arange(len(plane)) % -(-len(plane) // MOST_DRAWN) == 0
     some = f" {drawn.sum():,} of {len(drawn):,} are drawn." if not drawn.all() else ""
-    right = 100 * (1 - wrong.mean())
-    return Picture(
-        kind.lower(), png_of(figure),
-        f"{kind} of hidden values of {len(plane):,} inputs of {len(np.unique(points.labels))} classes, by class and by "
-        f"prediction, of which {right:.1f} % are right. {note}",
-        f"{kind}: each dot is an input, names stand at the middle of their class, crosses are errors. {note}{some}",
+    wrong = points.predicted != points.labels
+    count = len(np.unique(points.labels))
+    yield Picture(
+        f"{kind.lower()}-classes", _drawn(plane, points.labels, drawn, drawn & False, points.names),
+        f"{kind} of hidden values of {len(plane):,} inputs of {count:,} classes. {note}",
+        f"{kind} by class: each dot is an input, names stand at the middle of their class. {note}{some}",
     )  # fmt: skip
+    yield Picture(
+        f"{kind.lower()}-predictions", _drawn(plane, points.predicted, drawn & ~wrong, drawn & wrong, points.names),
+        f"{kind} of the same inputs by prediction: {wrong.sum():,} are wrong, {100 * (1 - wrong.mean()):.1f} % right.",
+        f"{kind} by prediction: names stand at the middle of what is taken for them, crosses are errors.",
+    )  # fmt: skip
+
+
+def _drawn(
+    plane: Matrix, classes: Labels, dots: NDArray[np.bool_], crosses: NDArray[np.bool_], names: tuple[str, ...]
+) -> bytes:
+    """Draw inputs as dots, those of each class alike, or as crosses."""
+    figure = new_figure(height=4.8)
+    panel = figure.subplots()
+    size = float(np.clip(12_000 / (dots | crosses).sum(), 12, 40))
+    for number in np.unique(classes):
+        colour, mark = COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)]
+        these = plane[(classes == number) & dots]
+        panel.scatter(*these.T, s=size, color=colour, marker=mark, alpha=0.6, linewidths=0)
+    panel.scatter(*plane[crosses].T, s=1.2 * size, marker="x", color="0.1", linewidths=1)
+    _name(panel, plane, classes, names)
+    panel.set(xticks=[], yticks=[])
+    return png_of(figure)
 
 
 def _name(panel: Any, plane: Matrix, classes: Labels, names: tuple[str, ...]) -> None:
@@ -238,15 +239,14 @@ def _name(panel: Any, plane: Matrix, classes: Labels, names: tuple[str, ...]) ->
         x, y = np.median(plane[classes == number], axis=0)
         name = names[number] if len(names[number]) <= MOST_LETTERS else f"{names[number][: MOST_LETTERS - 1]}…"
         panel.text(
-            x, y, name, ha="center", va="center", fontsize=10, fontweight="bold", parse_math=False,
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            x, y, name, ha="center", va="center", fontsize=12, fontweight="bold", parse_math=False,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
         )  # fmt: skip
 
 
-def _has(module: str) -> bool:
-    """Whether a package can be imported."""
+def _imported(module: str) -> Any:
+    """Return a package, or None where it is not installed."""
     try:
-        importlib.import_module(module)
+        return importlib.import_module(module)
     except ImportError:
-        return False
-    return True
+        return None

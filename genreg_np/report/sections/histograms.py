@@ -100,15 +100,18 @@ def _neutral(subject: Subject) -> tuple[str, Table | None] | None:
     some[:, silent] = True
     chosen = some.ravel()
     (first, *_) = weights_of(network, subject.model.genes, subject.initial)
-    rows, deviations = [], []
-    for name, which in (("neutral", chosen), ("all others of the layer", ~chosen)):
+    columns, deviations = (
+        [("weights of the first layer", "number", "of all genes", "deviation at the start", "now")],
+        [],
+    )
+    for name, which in (("neutral", chosen), ("others", ~chosen)):
         if not which.any():
             continue
         count, now = int(which.sum()), float(first.now[which].std())
         start = None if first.start is None else float(first.start[which].std())
         deviations.append((now, start))
         share = f"{100 * count / network.gene_count:.1f} %"
-        rows.append((name, f"{count:,}", share, "?" if start is None else f"{start:.3g}", f"{now:.3g}"))
+        columns.append((name, f"{count:,}", share, "?" if start is None else f"{start:.3g}", f"{now:.3g}"))
     share = 100 * chosen.sum() / network.gene_count
     said = (
         f"{silent.sum():,} of {len(silent):,} inputs are 0 in all training inputs: {share:.0f} % of all genes are "
@@ -118,7 +121,7 @@ def _neutral(subject: Subject) -> tuple[str, Table | None] | None:
     if start is not None:
         said += f" Their standard deviation went from {start:.3g} to {now:.3g}"
         said += f", that of the layer's others to {deviations[1][0]:.3g}." if len(deviations) > 1 else "."
-    head = ("weights of the first layer", "number", "of all genes", "deviation at the start", "now")
+    head, *rows = zip(*columns, strict=True)
     return said, Table(head, rows, "what drifts neutrally, and what selection sees")
 
 

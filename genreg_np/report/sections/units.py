@@ -27,7 +27,7 @@ from genreg_np.report.subject import Subject
 SATURATED = 0.95
 SAME = 1e-6
 SIGNED, UNSIGNED = ("tanh", "sign"), ("sigmoid", "step")  # the bounded activations: -1 .. 1, and 0 .. 1
-MOST_PANELS = 4
+MOST_SHOWN = 4  # layers in words and in the picture: the table has all
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ def section(subject: Subject) -> Shown | None:
     rows = [_row(hidden, found) for hidden, found in zip(layers, measured, strict=True)]
     head = ("layer", "units", "share", "dead", "sign codes", "mean |h|")
     table = Table(head, rows, f"over {measured[0].inputs:,} inputs; sign codes: patterns of h > 0 that occur")
+    shown = spread_out(len(layers), MOST_SHOWN)
+    layers, measured = [layers[number] for number in shown], [measured[number] for number in shown]
     words = " ".join(_words(hidden, found) for hidden, found in zip(layers, measured, strict=True))
     return Shown("Hidden units", words, [_picture(layers, measured), table])
 
@@ -107,11 +109,11 @@ def _words(hidden: Hidden, found: Units) -> str:
 
 def _picture(layers: list[Hidden], measured: list[Units]) -> Picture:
     """Draw a bar for each unit, sorted, a panel for each layer."""
-    shown = spread_out(len(layers), MOST_PANELS)
-    figure = new_figure(height=0.9 + 1.7 * len(shown))
+    figure = new_figure(height=0.9 + 1.7 * len(layers))
     says = []
-    for panel, number in zip(figure.subplots(len(shown), squeeze=False)[:, 0], shown, strict=True):
-        hidden, shares = layers[number], 100 * np.sort(measured[number].shares)[::-1]
+    panels = figure.subplots(len(layers), squeeze=False)[:, 0]
+    for panel, hidden, found in zip(panels, layers, measured, strict=True):
+        shares = 100 * np.sort(found.shares)[::-1]
         edges = np.arange(len(shares) + 1)
         panel.stairs(shares, edges, fill=True, color=COLOURS[0], alpha=0.35)
         panel.stairs(shares, edges, color=COLOURS[0], linewidth=1.5)
