@@ -75,8 +75,8 @@ def section(subject: Subject) -> Shown | None:
         planes["UMAP"] = other
     else:
         words += f" {HOW_TO_GET}"
-    head, *rows = zip(*_numbers(points, planes), strict=True)
-    parts.append(Table(head, rows, "how well classes lie apart, in all hidden values and in the plane"))
+    head, *lines = zip(*_numbers(points, planes), strict=True)
+    parts.append(Table(head, lines, "how well classes lie apart, in all hidden values and in the plane"))
     return Shown("Embeddings", words, parts)
 
 

@@ -101,7 +101,7 @@ def _neutral(subject: Subject) -> tuple[str, Table | None] | None:
     chosen = some.ravel()
     (first, *_) = weights_of(network, subject.model.genes, subject.initial)
     columns, deviations = (
-        [("weights of the first layer", "number", "of all genes", "deviation at the start", "now")],
+        [("weights of the first layer", "number", "of all genes", "deviation at the start", "deviation now")],
         [],
     )
     for name, which in (("neutral", chosen), ("others", ~chosen)):
