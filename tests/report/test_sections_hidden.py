@@ -281,6 +281,7 @@ def apart(classes: int = 3, each: int = 20, width: int = 6, seed: int = 0) -> tu
 @pytest.mark.parametrize("shape", [(30, 5), (12, 40), (9, 1)])
 def test_the_plane_is_that_of_singular_values(shape: tuple[int, int]) -> None:
     """Whichever way it was found, and to a sign."""
+    pytest.importorskip("scipy")
     values = np.random.default_rng(3).normal(size=shape).astype(np.float32)
     plane, share = embeddings.pca(values)
     rows = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)

@@ -62,14 +62,21 @@ def section(subject: Subject) -> Shown | None:
     labels = subject.labels[rows]
     if len(rows) < LEAST or len(np.unique(labels)) < 2 or _imported("sklearn") is None:
         return None
+    from threadpoolctl import threadpool_limits  # scikit-learn needs it, too
+
     points = Points(narrowed(hidden), labels, subject.predicted[rows], subject.model.class_names)
+    with threadpool_limits(1):  # BLAS on a busy machine is slower by far with more, and its last digits vary
+        return _shown(points, hidden.name)
+
+
+def _shown(points: Points, name: str) -> Shown | None:
     plane, share = pca(points.values)
     if not np.ptp(plane, axis=0).any():
         return None
     note = f"The first two components hold {100 * share:.0f} % of the variance."
     parts: list[Picture | Table] = [*_pictures("PCA", plane, points, note)]
     planes = {f"{points.values.shape[1]:,} hidden values": points.values, "PCA": plane}
-    words = f"{len(rows):,} inputs by what {hidden.name} gives."
+    words = f"{len(points.labels):,} inputs by what {name} gives."
     if (other := umap(points.values)) is not None:
         parts += _pictures("UMAP", other, points, "Distances between groups mean little.")
         planes["UMAP"] = other
@@ -100,13 +107,17 @@ def _components(values: Matrix, count: int) -> tuple[Matrix, Matrix]:
 
     The sign of each is such that its largest entry is positive. They are found by the smaller of the two Gram matrices.
     """
+    from scipy.linalg import eigh  # which scikit-learn needs, too
+
     rows = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
+    size = min(rows.shape)
+    last = (max(0, size - count), size - 1)  # eigenvalues come in rising order
     if rows.shape[1] <= rows.shape[0]:
-        _, axes = np.linalg.eigh(rows.T @ rows)
-        scores = rows @ axes[:, ::-1][:, :count]
+        _, axes = eigh(rows.T @ rows, subset_by_index=last)
+        scores = rows @ axes[:, ::-1]
     else:
-        squares, left = np.linalg.eigh(rows @ rows.T)
-        scores = left[:, ::-1][:, :count] * np.sqrt(np.maximum(squares[::-1][:count], 0))
+        squares, left = eigh(rows @ rows.T, subset_by_index=last)
+        scores = (left * np.sqrt(np.maximum(squares, 0)))[:, ::-1]
     scores = np.pad(scores, ((0, 0), (0, max(0, count - scores.shape[1]))))
     largest = scores[np.abs(scores).argmax(axis=0), np.arange(count)]
     return scores * np.where(largest < 0, -1, 1), np.linalg.norm(scores, axis=0)
