@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from genreg_np import infer
+from genreg_np.export.whole import LARGEST, output_step
 from genreg_np.model import Float32, Model
 
 MOST_VALUES = 1 << 25  # of a layer over all inputs: larger ones are left out
@@ -44,6 +45,8 @@ class Hidden:
 def hidden_of(model: Model, inputs: Any) -> tuple[Hidden, ...]:
     """Return what layers give to inputs: those that learn but the last, or what such a one alone sees.
 
+    Of layers of 8-bit integers, values come in units that tell 1 of tanh and the like from -1, and else in their own.
+
     Parameters
     ----------
     model : Model
@@ -62,9 +65,12 @@ def hidden_of(model: Model, inputs: Any) -> tuple[Hidden, ...]:
         values = after(model, index, values)
         if layers[index + 1]["kind"] in BESIDE or values.size > MOST_VALUES:
             continue
-        kind = layers[start]["kind"]
+        kind, function = layers[start]["kind"], _function(layers[start : index + 1])
+        if kind == "quantise":  # what arrives, in 8 bits
+            continue
+        step = np.float32(output_step(function, LARGEST) if kind in infer.INT8 else 1)
         channels = _channels(model, start, values.shape[1])
-        before = Hidden(f"layer {start}, {kind}", kind, values, channels, _function(layers[start : index + 1]))
+        before = Hidden(f"layer {start}, {kind}", kind, values * step, channels, function)
         if start in starts:
             found.append(before)
     return tuple(found) if found or before is None or len(starts) > 1 else (before,)
@@ -84,7 +90,7 @@ def after(model: Model, index: int, values: Float32) -> Float32:
 
 
 def _learns(layer: dict[str, Any]) -> bool:
-    return layer["kind"] in infer.WEIGHTED and layer["kind"] not in BESIDE
+    return layer["kind"] in infer.WEIGHTED and layer["kind"] not in (*BESIDE, "adaptive-pooling-int8", "pooling-int8")
 
 
 def _function(layers: list[dict[str, Any]]) -> str:
@@ -103,8 +109,8 @@ def _channels(model: Model, index: int, width: int) -> int:
     if bias is not None:
         return len(bias)
     if model.is_int8:
-        shape = model.header["network"]["layers"][index].get("shape", [width])
-        return int(shape[0]) if width % shape[0] == 0 else width
+        layer = model.header["network"]["layers"][index]
+        return int(layer["shape"][0]) if layer["kind"] == "residual-int8" else width
     shape = model.network.input_shape
     for layer in model.network.layers[: index + 1]:
         shape = layer.output_shape(shape)

@@ -84,6 +84,16 @@ def test_a_linear_head_has_what_it_sees() -> None:
     assert not features.learned
 
 
+@pytest.mark.parametrize("function", ["tanh", "sigmoid", "step", "sign"])
+def test_bounded_integers_are_in_the_units_of_the_floats(function: str) -> None:
+    """To what 8 bits can tell."""
+    exact, whole = exhibit_of(f"dense, {function}"), exhibit_of(f"int8, {function}")
+    (one,), (other,) = hidden_of(exact.model, exact.inputs), hidden_of(whole.model, whole.inputs)
+    assert one.function == other.function == function
+    near = np.abs(one.values - other.values) < 0.05
+    assert near.mean() > 0.98  # a switch may fall to the other side
+
+
 def test_nothing_without_data() -> None:
     """Neither hidden values nor first genes of a model alone."""
     subject = Subject("alone", model_of(Network.build((6,), (5,), 3)))

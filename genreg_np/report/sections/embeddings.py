@@ -219,7 +219,7 @@ def _pictures(kind: str, plane: Matrix, points: Points, note: str) -> Iterator[P
     )  # fmt: skip
     yield Picture(
         f"{kind.lower()}-predictions", _drawn(plane, points.predicted, drawn & ~wrong, drawn & wrong, points.names),
-        f"{kind} of the same inputs by prediction: {wrong.sum():,} are wrong, {100 * (1 - wrong.mean()):.1f} % right.",
+        f"{kind} of the same inputs by prediction: errors {wrong.sum():,}, right {100 * (1 - wrong.mean()):.1f} %.",
         f"{kind} by prediction: names stand at the middle of what is taken for them, crosses are errors.",
     )  # fmt: skip
 
