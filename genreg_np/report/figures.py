@@ -13,14 +13,15 @@ Shapes: P networks, T layers, G generations.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from genreg_np.errors import missing_extra
 from genreg_np.model import Float32
+from genreg_np.report.shown import COLOURS, DASHES
 from genreg_np.strategies.mixed.similarity import CLUSTERED, clusters, mean_pairwise
 
 REACH = 2.0  # of the scatter's axes, at least
@@ -73,7 +74,9 @@ def draw_all(similarity: Float32, layers: tuple[str, ...]) -> Iterator[tuple[str
             panels[1, column].set(xlim=(0, 1), xlabel="cosine", ylabel="pairs" if column == 0 else "")
         yield f"generation-{generation:03d}.png", _png(figure)
     figure = Figure((6, 4), layout="constrained")
-    _over_time(figure, similarity[:, shown], names)
+    panel, means = figure.subplots(), mean_pairwise(similarity[:, shown])
+    draw_over_time(panel, np.arange(len(means)), means, names)
+    panel.set(ylabel="mean cosine of all pairs", ylim=(min(0.0, float(means.min())), 1))
     yield "similarity.png", _png(figure)
 
 
@@ -94,12 +97,11 @@ def _scatter(panel: Any, matrix: Float32, name: str, leftmost: bool) -> None:
     panel.set_title(f"layer {name}: {count} cluster{'s' if count > 1 else ''} at {CLUSTERED:g}", fontsize=9)
 
 
-def _over_time(figure: Any, similarity: Float32, layers: list[str]) -> None:
-    """Draw the mean cosine of all pairs against the generation, a line for each layer."""
-    panel = figure.subplots()
-    means = mean_pairwise(similarity)
-    for name, line in zip(layers, means.T, strict=True):
-        panel.plot(np.arange(len(line)), line, marker="o", markersize=3, label=f"layer {name}")
-    panel.set(xlabel="generation", ylabel="mean cosine of all pairs", ylim=(min(0.0, float(means.min())), 1))
+def draw_over_time(panel: Any, generations: ArrayLike, values: ArrayLike, layers: Sequence[str]) -> None:
+    """Draw what is measured of each layer (G, T) against the generation, a line for each."""
+    for number, (name, line) in enumerate(zip(layers, np.asarray(values).T, strict=True)):
+        colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
+        panel.plot(generations, line, dash, color=colour, marker="o", markersize=3, label=f"layer {name}")
+    panel.set(xlabel="generation")
     panel.xaxis.get_major_locator().set_params(integer=True)
     panel.legend(frameon=False)

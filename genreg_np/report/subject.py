@@ -8,14 +8,15 @@ Shapes: N images or rows that are shown, K classes, H values of a hidden layer, 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import infer
 from genreg_np.model import Float32, Model
+from genreg_np.report.hidden import Hidden, hidden_of
+from genreg_np.report.initial import initial_genes
 from genreg_np.runs.evaluation import Evaluation
 
 if TYPE_CHECKING:
@@ -23,18 +24,6 @@ if TYPE_CHECKING:
     from genreg_np.runs.stored import StoredRun
 
 MOST_HIDDEN = 2000  # images whose hidden values are looked at
-MOST_VALUES = 1 << 25  # of a hidden layer over these
-BESIDE = ("activation", "prelu", "normalisation", "scale-shift")  # what follows a layer and belongs to it
-FIXED = ("levels", "deskew", "detectors", "branches", "deviations", "standardise", "responses", "statistics", "project")
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """What a layer gives that is neither the first nor the last."""
-
-    name: str  # as in "layer 2, convolution"
-    kind: str
-    values: Float32 = field(repr=False)  # (n, H)
 
 
 @dataclass(frozen=True)
@@ -127,29 +116,14 @@ class Subject:
 
     @functools.cached_property
     def hidden(self) -> tuple[Hidden, ...]:
-        """What layers give to `rows`: those that learn but the last, or what such a one alone sees.
+        """What layers give to `rows`: those that learn but the last, or what such a one alone sees; none without data.
 
         Of a layer whose values go through an activation of its own, what comes after that. Layers of more values than
         can be held for all rows are left out.
         """
-        layers, found = self.model.header["network"]["layers"], []
-        values = self.model.prepare(np.ascontiguousarray(self.inputs[self.rows]))
-        for index, layer in enumerate(layers[:-1]):
-            following = layers[index + 1]["kind"]
-            values = self._after(index, values)
-            if following not in BESIDE and values.size <= MOST_VALUES:
-                found.append(Hidden(f"layer {index}, {layer['kind']}", layer["kind"], values))
-        learned = tuple(one for one in found if one.kind not in FIXED)
-        return learned or tuple(found[-1:])
+        return () if self.split is None else hidden_of(self.model, self.inputs[self.rows])
 
-    def _after(self, index: int, values: Float32) -> Float32:
-        """Return what a layer of the model gives to values (n, I)."""
-        layer = self.model.header["network"]["layers"][index]
-        before = f"layers.{index}."
-        arrays = {
-            "layers.0." + name.removeprefix(before): array
-            for name, array in self.model.arrays.items()
-            if name.startswith(before)
-        }
-        _, _, function = infer.stack([layer], arrays, "layers", values.shape[1])
-        return np.asarray(function(values), np.float32)
+    @functools.cached_property
+    def initial(self) -> Float32 | None:
+        """The genes (D,) of a genome of generation 0; None of a model alone, or where they cannot be made again."""
+        return None if self.run is None else initial_genes(self.run, self.model, self.dataset)

@@ -11,14 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from genreg_np import train
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.layers.dense import Dense
 from genreg_np.model import Model, Network
+from genreg_np.report.opening import of_run
 from genreg_np.report.sections import classes, confusion, errors, weights
 from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.report.subject import Subject
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.stored import StoredRun
+from tests.helpers import dataset_for, tiny_config, tiny_dataset
+from tests.zoo import exhibit_of
 
 SECTIONS = {"classes": classes, "confusion": confusion, "errors": errors, "weights": weights}
 MOST_BYTES = 150_000
@@ -91,3 +95,26 @@ def table_in(shown: Shown | None) -> Table:
     assert shown is not None
     (table,) = [part for part in shown.parts if isinstance(part, Table)]
     return table
+
+
+def labelled(model: Model, inputs: np.ndarray, labels: np.ndarray | None = None) -> Subject:
+    """Return a model and what it is shown, with labels at random; without data where its outputs are values."""
+    if not model.class_names:
+        return Subject("values", model)
+    if labels is None:
+        labels = np.random.default_rng(0).integers(0, len(model.class_names), len(inputs))
+    return subject_of(model, inputs, labels.tolist())
+
+
+def shown(name: str) -> Subject:
+    """Return an exhibit of the zoo, with labels at random."""
+    exhibit = exhibit_of(name)
+    return labelled(exhibit.model, exhibit.inputs)
+
+
+def run_of(folder: Path, dataset: Dataset | None = None, **changes: Any) -> Subject:
+    """Train for a few generations, and return the run and its data."""
+    data = dataset or dataset_for(str(changes.get("strategy", "genreg")), tiny_dataset())
+    train(tiny_config(**changes), data, folder, backend="numpy")
+    subject, _ = of_run(folder)
+    return Subject(subject.name, subject.model, data, run=subject.run)

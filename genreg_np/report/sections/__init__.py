@@ -20,6 +20,10 @@ REGISTRY = (
     "confusion",
     "errors",
     "weights",
+    "units",
+    "histograms",
+    "population",
+    "embeddings",
 )
 
 

@@ -1,0 +1,263 @@
+"""Embeddings: how inputs lie by the values of the last hidden layer, drawn in a plane, and in numbers.
+
+    PCA                 the first two principal components, by singular values
+    UMAP                a plane that keeps neighbours (McInnes, Healy & Melville 2018, "UMAP"), where it is installed
+    trustworthiness     1 less a penalty for neighbours in the plane that are none among hidden values
+                        (Venna & Kaski 2001, "Neighborhood preservation in nonlinear projection methods")
+    neighbours          of how many inputs most of the 10 nearest others are of their class
+    silhouette          how much nearer an input is to its own class than to the next, -1 .. 1 (Rousseeuw 1987)
+    linear probe        right by a linear classifier of these values alone, by 5-fold cross-validation
+                        (Alain & Bengio 2016, "Understanding intermediate layers using linear classifier probes")
+
+Of a linear head the hidden values are what it sees. Shapes: n inputs, H hidden values, K classes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.report.hidden import Hidden
+from genreg_np.report.shown import COLOURS, MARKS, Picture, Shown, Table, new_figure, png_of
+from genreg_np.report.subject import Subject
+
+MOST_WIDTH = 4096  # values of a layer that are looked at
+MOST_MEASURED = 1000  # inputs that numbers other than neighbours are of
+MOST_PROBED = 256  # values that a probe sees: more are first turned into so many principal components
+NEIGHBOURS = 10
+FOLDS = 5
+LEAST = 20  # inputs, fewer say nothing
+MOST_DRAWN = 1000  # inputs of a picture
+MOST_NAMED = 20  # classes whose names are written into a picture
+MOST_LETTERS = 8  # of such a name
+SEED = 42
+NO_NUMBER = "-"
+HOW_TO_GET = "With umap-learn (pip install 'genreg-np[plots]') there is a UMAP as well."
+
+Matrix = NDArray[np.floating[Any]]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Inputs that are shown."""
+
+    values: Matrix  # (n, H)
+    labels: Labels  # (n,)
+    predicted: Labels  # (n,)
+    names: tuple[str, ...]  # K
+
+
+def section(subject: Subject) -> Shown | None:
+    """Show the last hidden layer; nothing without one, without data, without classes, or without scikit-learn."""
+    if not subject.model.class_names or not subject.hidden:
+        return None
+    rows, hidden = subject.rows, subject.hidden[-1]
+    labels = subject.labels[rows]
+    if len(rows) < LEAST or len(np.unique(labels)) < 2 or _imported("sklearn") is None:
+        return None
+    from threadpoolctl import threadpool_limits  # scikit-learn needs it, too
+
+    points = Points(narrowed(hidden), labels, subject.predicted[rows], subject.model.class_names)
+    with threadpool_limits(1):  # BLAS on a busy machine is slower by far with more, and its last digits vary
+        return _shown(points, hidden.name)
+
+
+def _shown(points: Points, name: str) -> Shown | None:
+    plane, share = pca(points.values)
+    if not np.ptp(plane, axis=0).any():
+        return None
+    note = f"The first two components hold {100 * share:.0f} % of the variance."
+    parts: list[Picture | Table] = [*_pictures("PCA", plane, points, note)]
+    planes = {f"{points.values.shape[1]:,} hidden values": points.values, "PCA": plane}
+    words = f"{len(points.labels):,} inputs by what {name} gives."
+    if (other := umap(points.values)) is not None:
+        parts += _pictures("UMAP", other, points, "Distances between groups mean little.")
+        planes["UMAP"] = other
+    else:
+        words += f" {HOW_TO_GET}"
+    head, *lines = zip(*_numbers(points, planes), strict=True)
+    parts.append(Table(head, lines, "how well classes lie apart, in all hidden values and in the plane"))
+    return Shown("Embeddings", words, parts)
+
+
+def narrowed(hidden: Hidden) -> Matrix:
+    """Return hidden values (n, H): of too many, each channel's mean, or some of them, evenly spread."""
+    values = hidden.values
+    if values.shape[1] > MOST_WIDTH and hidden.channels < values.shape[1]:
+        values = hidden.units.mean(axis=2)
+    return values[:, :: -(-values.shape[1] // MOST_WIDTH)]
+
+
+def pca(values: Matrix) -> tuple[Matrix, float]:
+    """Return places in the plane of the first two principal components (n, 2), and their share of the variance."""
+    scores, sizes = _components(values, 2)
+    total = float(np.square(values - values.mean(axis=0, dtype=np.float64)).sum())
+    return scores, float(np.square(sizes).sum()) / total if total else 0.0
+
+
+def _components(values: Matrix, count: int) -> tuple[Matrix, Matrix]:
+    """Return the first components of values (n, H), (n, count), filled up with 0, and their singular values.
+
+    The sign of each is such that its largest entry is positive. They are found by the smaller of the two Gram matrices.
+    """
+    from scipy.linalg import eigh  # which scikit-learn needs, too
+
+    rows = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
+    size = min(rows.shape)
+    last = (max(0, size - count), size - 1)  # eigenvalues come in rising order
+    if rows.shape[1] <= rows.shape[0]:
+        _, axes = eigh(rows.T @ rows, subset_by_index=last)
+        scores = rows @ axes[:, ::-1]
+    else:
+        squares, left = eigh(rows @ rows.T, subset_by_index=last)
+        scores = (left * np.sqrt(np.maximum(squares, 0)))[:, ::-1]
+    scores = np.pad(scores, ((0, 0), (0, max(0, count - scores.shape[1]))))
+    largest = scores[np.abs(scores).argmax(axis=0), np.arange(count)]
+    return scores * np.where(largest < 0, -1, 1), np.linalg.norm(scores, axis=0)
+
+
+def umap(values: Matrix) -> Matrix | None:
+    """Return places in a plane by UMAP (n, 2), or None where it is not installed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what else it could do with other packages, and without a seed
+        if (made := getattr(_imported("umap"), "UMAP", None)) is None:  # a folder of that name is no package
+            return None
+        reducer = made(n_neighbors=15, min_dist=0.1, random_state=SEED)
+        return np.asarray(reducer.fit_transform(values), np.float64)
+
+
+def neighbours_right(values: Matrix, labels: Labels) -> float:
+    """Return of which share of inputs (n, H) the 10 nearest others are mostly of its class; ties go to the lowest."""
+    from sklearn.neighbors import NearestNeighbors
+
+    count = min(NEIGHBOURS, len(values) - 1)
+    near = NearestNeighbors(n_neighbors=count).fit(values).kneighbors(return_distance=False)  # without itself
+    votes = np.zeros((len(values), int(labels.max()) + 1), np.int32)
+    np.add.at(votes, (np.arange(len(values))[:, None], labels[near]), 1)
+    return float((votes.argmax(axis=1) == labels).mean())
+
+
+def trusted(values: Matrix, plane: Matrix) -> float | None:
+    """Return the trustworthiness of a plane (n, 2) of values (n, H); None of too few."""
+    from sklearn.manifold import trustworthiness
+
+    count = min(NEIGHBOURS, (len(values) - 1) // 2)
+    return float(trustworthiness(values, plane, n_neighbors=count)) if count else None
+
+
+def silhouette(values: Matrix, labels: Labels) -> float | None:
+    """Return the mean silhouette of classes; None where there are none to compare."""
+    from sklearn.metrics import silhouette_score
+
+    if not 2 <= len(np.unique(labels)) < len(labels):
+        return None
+    return float(silhouette_score(values, labels))
+
+
+def probe(values: Matrix, labels: Labels) -> float | None:
+    """Return the share a linear classifier gets right, over 5 folds, of classes of at least 5 inputs; or None."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    enough = np.bincount(labels)[labels] >= FOLDS
+    values, labels = values[enough], labels[enough]
+    if len(np.unique(labels)) < 2:
+        return None
+    if values.shape[1] > MOST_PROBED:
+        values, _ = _components(values, MOST_PROBED)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that so many steps may not be enough: they are for a number of two digits
+        return float(
+            cross_val_score(
+                make_pipeline(StandardScaler(), LogisticRegression(max_iter=200, tol=1e-3)), values, labels, cv=folds
+            ).mean()
+        )
+
+
+def _numbers(points: Points, spaces: dict[str, Matrix]) -> Iterator[tuple[str, ...]]:
+    """Yield the columns of the table: what is measured, and of the hidden values, and of each plane, what it is."""
+    yield "", "trustworthiness", f"{NEIGHBOURS} neighbours", "silhouette", "linear probe"
+    some = slice(None, None, -(-len(points.labels) // MOST_MEASURED))
+    for name, values in spaces.items():
+        yield (
+            name,
+            _text(None if values is points.values else trusted(points.values[some], values[some])),
+            f"{100 * neighbours_right(values, points.labels):.1f} %",
+            _text(silhouette(values[some], points.labels[some])),
+            _percent(probe(values[some], points.labels[some])),
+        )
+
+
+def _text(value: float | None) -> str:
+    return NO_NUMBER if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return NO_NUMBER if value is None else f"{100 * value:.1f} %"
+
+
+def _pictures(kind: str, plane: Matrix, points: Points, note: str) -> Iterator[Picture]:
+    """Draw a plane twice: by class, and by prediction with crosses where it is wrong."""
+    drawn = np.arange(len(plane)) % -(-len(plane) // MOST_DRAWN) == 0
+    some = f" {drawn.sum():,} of {len(drawn):,} are drawn." if not drawn.all() else ""
+    wrong = points.predicted != points.labels
+    count = len(np.unique(points.labels))
+    yield Picture(
+        f"{kind.lower()}-classes", _drawn(plane, points.labels, drawn, drawn & False, points.names),
+        f"{kind} of hidden values of {len(plane):,} inputs of {count:,} classes. {note}",
+        f"{kind} by class: each dot is an input, names stand at the middle of their class. {note}{some}",
+    )  # fmt: skip
+    yield Picture(
+        f"{kind.lower()}-predictions", _drawn(plane, points.predicted, drawn & ~wrong, drawn & wrong, points.names),
+        f"{kind} of the same inputs by prediction: errors {wrong.sum():,}, right {100 * (1 - wrong.mean()):.1f} %.",
+        f"{kind} by prediction: names stand at the middle of what is taken for them, crosses are errors.",
+    )  # fmt: skip
+
+
+def _drawn(
+    plane: Matrix, classes: Labels, dots: NDArray[np.bool_], crosses: NDArray[np.bool_], names: tuple[str, ...]
+) -> bytes:
+    """Draw inputs as dots, those of each class alike, or as crosses."""
+    figure = new_figure(height=4.8)
+    panel = figure.subplots()
+    size = float(np.clip(12_000 / (dots | crosses).sum(), 12, 40))
+    for number in np.unique(classes):
+        colour, mark = COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)]
+        these = plane[(classes == number) & dots]
+        panel.scatter(*these.T, s=size, color=colour, marker=mark, alpha=0.6, linewidths=0)
+    panel.scatter(*plane[crosses].T, s=1.2 * size, marker="x", color="0.1", linewidths=1)
+    _name(panel, plane, classes, names)
+    panel.set(xticks=[], yticks=[])
+    return png_of(figure)
+
+
+def _name(panel: Any, plane: Matrix, classes: Labels, names: tuple[str, ...]) -> None:
+    """Write the names of the largest classes where their medians are."""
+    from matplotlib.patheffects import withStroke
+
+    numbers, counts = np.unique(classes, return_counts=True)
+    for number in numbers[np.argsort(-counts, kind="stable")][:MOST_NAMED]:
+        x, y = np.median(plane[classes == number], axis=0)
+        name = names[number] if len(names[number]) <= MOST_LETTERS else f"{names[number][: MOST_LETTERS - 1]}…"
+        panel.text(
+            x, y, name, ha="center", va="center", fontsize=12, fontweight="bold", parse_math=False,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
+        )  # fmt: skip
+
+
+def _imported(module: str) -> Any:
+    """Return a package, or None where it is not installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None

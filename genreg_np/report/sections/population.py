@@ -1,0 +1,157 @@
+"""Population: how unlike survivors are, and how large weights become, generation by generation.
+
+Survivors that are all alike have nothing to recombine; weights that grow on and on are mutations that nothing selects
+against. Recorded at looks at the validation split (runs/looked.py); older runs have less of it. Of strategy mixed also
+how alike networks are, layer by layer, and the kinds they fall into, which report/figures.py draws from cosines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from genreg_np.errors import GenregError
+from genreg_np.report.figures import MOST_LAYERS, draw_over_time, spread_out
+from genreg_np.report.sections.curves import Line, line_of, thinned
+from genreg_np.report.shown import COLOURS, DASHES, MARKS, Picture, Shown, new_figure, png_of
+from genreg_np.report.subject import Subject
+from genreg_np.strategies.mixed.similarity import CLUSTERED, layer_slices
+
+COLLAPSED = 0.1  # of the largest distance: below it survivors are nearly one
+GROWING = 0.05  # by which weights still grow in the last half of a run that is worth a word
+FEW = 30  # points of a line that are marked one by one
+
+
+def section(subject: Subject) -> Shown | None:
+    """Show what records say of population and weights; nothing of a model alone, or of records without."""
+    if subject.run is None:
+        return None
+    records = subject.run.records
+    distance, mean = line_of(records, "survivor_distance"), line_of(records, "mean_weight")
+    parts = [part for part in (_diversity(records), _weights(records), _alike(subject)) if part is not None]
+    return Shown("Population", " ".join((*_said(distance), *_grown(mean))), parts) if parts else None
+
+
+def _said(distance: Line) -> list[str]:
+    """Return in a sentence what becomes of the distance of survivors."""
+    generations, values = distance
+    if len(values) < 2:
+        return []
+    share = values[-1] / max(values) if max(values) else 0.0
+    said = (
+        f"Two survivors are {values[0]:.3g} apart at generation {generations[0]:,} and {values[-1]:.3g} at the end, "
+        f"{100 * share:.0f} % of the most they were"
+    )
+    if share < COLLAPSED:
+        return [f"{said}: the population has nearly become one genome."]
+    return [f"{said}: it has not collapsed."]
+
+
+def _grown(mean: Line) -> list[str]:
+    """Return in a sentence what becomes of the size of weights."""
+    _, values = mean
+    if len(values) < 2 or not values[0]:
+        return []
+    said = f"The mean |weight| goes from {values[0]:.3g} to {values[-1]:.3g}"
+    late = values[-1] / values[len(values) // 2] - 1 if len(values) > 3 and values[len(values) // 2] else 0.0
+    if late > GROWING:
+        return [f"{said}, and still grew by {100 * late:.0f} % in the last half of the run: it has not levelled off."]
+    return [f"{said}."]
+
+
+def _drawn(panel: Any, line: Line, label: str, number: int = 0) -> None:
+    mark = MARKS[number] if len(line[1]) <= FEW else ""
+    panel.plot(*thinned(line), DASHES[number], color=COLOURS[number], marker=mark, markersize=4, label=label)
+    panel.set_ylabel(label)
+    panel.grid(alpha=0.25)
+
+
+def _panels(lines: dict[str, Line]) -> Any:
+    """Return a figure with a panel for each line that has values, above one another."""
+    figure = new_figure(height=0.8 + 1.6 * len(lines))
+    panels = figure.subplots(len(lines), sharex=True, squeeze=False)[:, 0]
+    for number, (panel, (name, line)) in enumerate(zip(panels, lines.items(), strict=True)):
+        _drawn(panel, line, name, number)
+        panel.set_ylim(0, 1.1 * max(line[1]) or 1)
+    panels[-1].set_xlabel("generation")
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def _ends(lines: dict[str, Line]) -> str:
+    return "; ".join(f"{name} from {values[0]:.3g} to {values[-1]:.3g}" for name, (_, values) in lines.items())
+
+
+def _chosen(records: Sequence[dict[str, Any]], names: dict[str, str]) -> dict[str, Line]:
+    found = {label: line_of(records, name) for name, label in names.items()}
+    return {label: line for label, line in found.items() if line[1]}
+
+
+def _diversity(records: Sequence[dict[str, Any]]) -> Picture | None:
+    """Draw how unlike survivors are, by genes and by trust."""
+    lines = _chosen(records, {"survivor_distance": "distance of two", "trust_deviation": "deviation of trust"})
+    if not lines:
+        return None
+    return Picture(
+        "diversity", png_of(_panels(lines)), f"How unlike survivors are, by generation: {_ends(lines)}.",
+        "Lines that fall to 0 are survivors that become one genome, or one worth.",
+    )  # fmt: skip
+
+
+def _weights(records: Sequence[dict[str, Any]]) -> Picture | None:
+    """Draw how large the champion's weights are."""
+    lines = _chosen(records, {"mean_weight": "mean |weight|", "largest_weight": "largest |weight|"})
+    if not lines:
+        return None
+    return Picture(
+        "weight-growth", png_of(_panels(lines)), f"The champion's weights, by generation: {_ends(lines)}.",
+        "A line that rises to the end is drift that nothing bounds; one that levels off is held by selection or decay.",
+    )  # fmt: skip
+
+
+def _alike(subject: Subject) -> Picture | None:
+    """Draw how alike networks are, and the kinds they fall into, layer by layer."""
+    assert subject.run is not None
+    rows = [record for record in subject.run.records if _lists(record)]
+    if not rows:
+        return None
+    count = len(rows[-1]["similarity"])
+    rows = [record for record in rows if len(record["similarity"]) == len(record["clusters"]) == count]
+    names = _layer_names(subject, count)
+    shown = spread_out(count, MOST_LAYERS)
+    generations = [record["generation"] for record in rows]
+    figure = new_figure(height=4.6)
+    above, below = figure.subplots(2, sharex=True)
+    labels = [names[layer] for layer in shown]
+    draw_over_time(above, generations, [[record["similarity"][layer] for layer in shown] for record in rows], labels)
+    draw_over_time(below, generations, [[record["clusters"][layer] for layer in shown] for record in rows], labels)
+    above.set(xlabel="", ylabel="mean cosine", ylim=(min(0.0, above.dataLim.y0), 1.02))
+    below.set(ylabel=f"clusters at {CLUSTERED:g}")
+    below.set_ylim(0, 1.1 * below.dataLim.y1)
+    below.yaxis.get_major_locator().set_params(integer=True)
+    below.get_legend().remove()
+    ends = "; ".join(
+        f"layer {names[layer]} ends at {rows[-1]['similarity'][layer]:.2f} in {rows[-1]['clusters'][layer]} clusters"
+        for layer in shown
+    )
+    return Picture(
+        "similarity", png_of(figure), f"Mean cosine of two networks' weights, and clusters, by generation: {ends}.",
+        "A cosine near 1, and one cluster, say that all networks of the population are one kind in that layer.",
+    )  # fmt: skip
+
+
+def _lists(record: dict[str, Any]) -> bool:
+    """Whether a record has numbers of each layer."""
+    lists = (record.get("similarity"), record.get("clusters"))
+    return all(
+        isinstance(values, list) and values and all(type(value) in (int, float) for value in values) for values in lists
+    )
+
+
+def _layer_names(subject: Subject, count: int) -> list[str]:
+    """Return the layers' names as tables have them, or their numbers where a model has others."""
+    try:
+        names = list(layer_slices(subject.model.network))
+    except GenregError:
+        names = []
+    return names if len(names) == count else [str(number + 1) for number in range(count)]

@@ -1,0 +1,399 @@
+"""Sections of hidden units, weights, population and embeddings: their numbers, and that they are absent in time."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genreg_np import strategies
+from genreg_np.data.dataset import Dataset, Split
+from genreg_np.errors import MissingExtraError
+from genreg_np.layers.convolution import Convolution
+from genreg_np.layers.dense import Dense
+from genreg_np.model import Model, Network
+from genreg_np.report.hidden import Hidden
+from genreg_np.report.sections import embeddings, histograms, population, units
+from genreg_np.report.sections.units import Units
+from genreg_np.report.shown import Picture, Shown, Table
+from genreg_np.report.subject import Subject
+from tests.helpers import model_of, tiny_dataset
+from tests.report.subjects import labelled, run_of, shown
+from tests.zoo import ZOO
+
+pytest.importorskip("matplotlib", reason="needs matplotlib to draw")
+SECTIONS = ("units", "histograms", "population", "embeddings")
+LARGEST_PNG = 200_000
+
+
+def section(name: str, subject: Subject) -> Shown | None:
+    """Return what a section shows of a subject, which must be fit for a page."""
+    found: Shown | None = importlib.import_module(f"genreg_np.report.sections.{name}").section(subject)
+    for part in found.parts if found else ():
+        if isinstance(part, Picture):
+            assert part.png.startswith(b"\x89PNG")
+            assert len(part.png) < LARGEST_PNG
+            assert part.says
+            assert part.caption
+        else:
+            assert part.rows
+            assert all(len(row) == len(part.head) for row in part.rows)
+    return found
+
+
+def table(found: Shown | None, number: int = 0) -> Table:
+    """Return one of a section's tables."""
+    assert found is not None
+    return [part for part in found.parts if isinstance(part, Table)][number]
+
+
+def pictures(found: Shown | None) -> list[str]:
+    """Return the names of a section's pictures."""
+    return [part.name for part in found.parts if isinstance(part, Picture)] if found else []
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_of_models_of_every_kind(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No section fails; each is there where there is something to show. (Probes, which take long, are not taken.)"""
+    monkeypatch.setattr(embeddings, "probe", lambda values, labels: None)
+    subject = shown(name)
+    learned = any(hidden.learned for hidden in subject.hidden)
+    assert (section("units", subject) is not None) == learned
+    assert (section("histograms", subject) is not None) == (not subject.model.is_int8)
+    assert section("population", subject) is None
+    if importlib.util.find_spec("sklearn"):
+        many = subject.dataset is not None and len(subject.rows) >= embeddings.LEAST
+        varied = bool(subject.hidden) and np.ptp(subject.hidden[-1].values, axis=0).any()
+        assert (section("embeddings", subject) is not None) == (many and varied)
+
+
+@pytest.mark.parametrize("strategy", strategies.REGISTRY)
+def test_of_runs_of_every_strategy(strategy: str, tmp_path: Path) -> None:
+    """All that a run has to show, and no name twice."""
+    subject = run_of(tmp_path / "run", strategy=strategy)
+    found = {name: section(name, subject) for name in SECTIONS}
+    names = [name for shown in found.values() for name in pictures(shown)]
+    assert len(names) == len(set(names))
+    assert "histograms" in names
+    assert "weight-growth" in names
+    assert ("diversity" in names) == (strategy in ("genreg", "mixed"))
+    assert ("similarity" in names) == (strategy == "mixed")
+    assert ("units" in names) == any(hidden.learned for hidden in subject.hidden)
+
+
+@pytest.mark.parametrize("kind", ["u", "f"])
+def test_without_data(kind: str, tmp_path: Path) -> None:
+    """Weights and population are there still."""
+    subject = run_of(tmp_path / "run", tiny_dataset(kind=kind))
+    alone = Subject("alone", subject.model, run=subject.run)
+    assert section("units", alone) is None
+    assert section("embeddings", alone) is None
+    assert section("population", alone) is not None
+    assert pictures(section("histograms", alone)) == ["histograms"]
+
+
+# Units
+
+
+def hidden(values: Any, function: str, channels: int | None = None) -> Hidden:
+    array = np.asarray(values, np.float32)
+    return Hidden("layer 0, dense", "dense", array, channels or array.shape[1], function)
+
+
+def test_saturated_units_are_counted() -> None:
+    """Beyond .95 either way; the third never changes, and signs make two patterns."""
+    found = Units.of(hidden([[0.99, 0.1, 0.5], [-0.96, 0.2, 0.5], [0.94, 0.3, 0.5], [1, 0.4, 0.5]], "tanh"))
+    assert found.shares.tolist() == [0.75, 0, 0]
+    assert (found.dead, found.codes, found.inputs) == (1, 2, 4)
+    assert found.size == pytest.approx((0.99 + 0.96 + 0.94 + 1 + 1.0 + 2.0) / 12)
+
+
+def test_sigmoid_is_saturated_at_both_ends() -> None:
+    """And its sign is on which side of a half it is."""
+    found = Units.of(hidden([[0.98, 0.6], [0.01, 0.4], [0.97, 0.6]], "sigmoid"))
+    assert found.shares == pytest.approx([2 / 3, 0])
+    assert found.codes == 2
+    assert Units.of(hidden([[0, 1], [1, 1]], "step")).shares.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("function", ["relu", "elu", "linear", "lookup-int8"])
+def test_others_are_counted_at_rest(function: str) -> None:
+    found = Units.of(hidden([[0, 2, 0], [0, 1, 3], [0, -1, 0]], function))
+    assert found.shares == pytest.approx([1, 1 / 3, 2 / 3])
+    assert (found.dead, found.codes) == (1, 3)
+
+
+def test_of_maps_channels_are_counted() -> None:
+    """A channel is dead if each of its places is the same for all inputs, which may be different at each."""
+    found = Units.of(hidden([[0, 5, 1, 0], [0, 5, 2, 2]], "relu", channels=2))
+    assert found.shares == pytest.approx([1 / 2, 1 / 4])
+    assert (found.dead, found.codes) == (1, 2)
+
+
+def test_units_in_a_table() -> None:
+    layers = (Convolution((1, 4, 4), 2, 3), Dense(8, 5, "tanh"), Dense(5, 4))
+    data = tiny_dataset()
+    found = section("units", labelled(model_of(Network((4, 4), layers)), data.test.inputs, data.test.labels))
+    rows = table(found).rows
+    assert [row[:2] for row in rows] == [("layer 0, convolution, linear", "2"), ("layer 1, dense, tanh", "5")]
+    assert found is not None
+    assert "saturated" in found.words
+
+
+# Histograms
+
+
+def silent_dataset(constant: int = 0) -> Dataset:
+    """Return images whose first two pixels are the same in all."""
+    data = tiny_dataset()
+
+    def split(part: Split) -> Split:
+        inputs = part.inputs.copy()
+        inputs[:, 0, :2] = constant
+        return Split(inputs, part.labels)
+
+    return dataclasses.replace(data, train=split(data.train), validation=split(data.validation), test=split(data.test))
+
+
+def test_neutral_weights_are_those_of_silent_inputs(tmp_path: Path) -> None:
+    """Two pixels of sixteen, five units: ten weights, whose standard deviations are told, then and now."""
+    subject = run_of(tmp_path / "run", silent_dataset())
+    found = section("histograms", subject)
+    _, neutral, others = zip(*((table(found, 1).head, *table(found, 1).rows)), strict=True)
+    genes, start = (
+        subject.model.network.unpack(row)[0][0] for row in (subject.model.genes, subject.initial) if row is not None
+    )
+    assert neutral[:2] == ("neutral", "10")
+    assert others[1] == "70"
+    assert neutral[2] == f"{100 * 10 / subject.model.network.gene_count:.1f} %"
+    assert neutral[3:] == tuple(f"{weights[:, :2].std():.3g}" for weights in (start, genes))
+    assert found is not None
+    assert "2 of 16 inputs are 0" in found.words
+
+
+def test_what_selection_sees_is_not_neutral(tmp_path: Path) -> None:
+    """A constant that is not 0 works as a bias; and moved images leave no pixel alone."""
+    bias = run_of(tmp_path / "bias", silent_dataset(9))
+    assert not histograms.silent_inputs(bias).any()  # type: ignore[union-attr]
+    moved = run_of(tmp_path / "moved", silent_dataset(), strategy="node-perturbation", shift=1)
+    assert histograms.silent_inputs(moved) is None
+    still = run_of(tmp_path / "still", silent_dataset(), strategy="node-perturbation")
+    assert histograms.silent_inputs(still).sum() == 2  # type: ignore[union-attr]
+
+
+def test_a_column_that_never_varies_is_silent(tmp_path: Path) -> None:
+    """As standardised it is 0."""
+    data = tiny_dataset(kind="f")
+    for split in (data.train, data.validation, data.test):
+        split.inputs[:, 1, 1] = 3.7
+    silent = histograms.silent_inputs(run_of(tmp_path / "run", data))
+    assert silent is not None
+    assert np.flatnonzero(silent).tolist() == [5]
+
+
+def test_weights_are_dealt_to_layers_without_biases() -> None:
+    model = model_of(Network.build((6,), (5,), 3))
+    (w1, _), (w2, _) = model.network.unpack(model.genes)
+    first, second = histograms.weights_of(model.network, model.genes, None)
+    np.testing.assert_array_equal(first.now, w1.ravel())
+    np.testing.assert_array_equal(second.now, w2.ravel())
+    rows = table(section("histograms", Subject("alone", model))).rows
+    assert rows[1] == (
+        "layer 1, dense", "15", f"{np.abs(w2).mean():.3g}", f"{np.abs(w2).max():.3g}", f"{w2.std():.3g}"
+    )  # fmt: skip
+
+
+# Population
+
+
+def with_records(subject: Subject, records: list[dict[str, Any]]) -> Subject:
+    assert subject.run is not None
+    return dataclasses.replace(subject, run=dataclasses.replace(subject.run, records=records))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    return run_of(tmp_path_factory.mktemp("population") / "run")
+
+
+@pytest.mark.parametrize(("last", "word"), [(9.9, "has not collapsed"), (0.9, "nearly become one")])
+def test_a_population_that_collapses_is_told(run: Subject, last: float, word: str) -> None:
+    records = [{"generation": 10, "survivor_distance": 10.0}, {"generation": 20, "survivor_distance": last}]
+    found = section("population", with_records(run, records))
+    assert found is not None
+    assert word in found.words
+    assert pictures(found) == ["diversity"]
+
+
+@pytest.mark.parametrize(("sizes", "told"), [((1, 2, 3, 4), True), ((1, 4, 4, 4), False)])
+def test_weights_that_grow_on_are_told(run: Subject, sizes: tuple[int, ...], told: bool) -> None:
+    records = [{"generation": number, "mean_weight": size} for number, size in enumerate(sizes, start=1)]
+    found = section("population", with_records(run, records))
+    assert found is not None
+    assert ("has not levelled off" in found.words) == told
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"survivor_distance": None},
+        {"survivor_distance": "far"},
+        {"similarity": [], "clusters": []},
+        {"similarity": [0.5], "clusters": "many"},
+        {"similarity": [None], "clusters": [1]},
+    ],
+)
+def test_records_without_a_population_show_none(run: Subject, record: dict[str, Any]) -> None:
+    """As older runs have, or files that somebody changed."""
+    assert section("population", with_records(run, [{"generation": 1, **record}])) is None
+
+
+def test_a_population_of_one_kind(run: Subject) -> None:
+    """Of layers that the model does not have, they are numbered; records of another length are passed over."""
+    records = [
+        {"generation": 1, "similarity": [0.1], "clusters": [4]},
+        {"generation": 2, "similarity": [0.2, -0.3, 0.1], "clusters": [4, 4, 4]},
+        {"generation": 3, "similarity": [1, 0.25, 0.5], "clusters": [1, 3, 2]},
+    ]
+    found = section("population", with_records(run, records))
+    assert found is not None
+    (picture,) = (part for part in found.parts if isinstance(part, Picture))
+    assert picture.name == "similarity"
+    assert "layer 3 ends at 0.50 in 2 clusters" in picture.says
+
+
+# Embeddings
+
+
+def apart(classes: int = 3, each: int = 20, width: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return points of classes that lie far apart, and their labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(classes * each) % classes
+    return rng.normal(size=(classes, width))[labels] * 20 + rng.normal(size=(len(labels), width)), labels
+
+
+@pytest.mark.parametrize("shape", [(30, 5), (12, 40), (9, 1)])
+def test_the_plane_is_that_of_singular_values(shape: tuple[int, int]) -> None:
+    """Whichever way it was found, and to a sign."""
+    pytest.importorskip("scipy")
+    values = np.random.default_rng(3).normal(size=shape).astype(np.float32)
+    plane, share = embeddings.pca(values)
+    rows = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
+    left, sizes, _ = np.linalg.svd(rows, full_matrices=False)
+    count = min(2, len(sizes))
+    assert np.abs(plane[:, :count]) == pytest.approx(np.abs(left[:, :count] * sizes[:count]), abs=1e-6)
+    assert share == pytest.approx(np.square(sizes[:count]).sum() / np.square(sizes).sum())
+    assert not plane[:, count:].any()
+
+
+def test_neighbours_are_counted_without_the_input_itself() -> None:
+    """By all distances, one by one."""
+    pytest.importorskip("sklearn")
+    rng = np.random.default_rng(4)
+    values, labels = rng.normal(size=(40, 3)), rng.integers(0, 3, 40)
+    right = 0
+    for number in range(40):
+        distances = np.linalg.norm(values - values[number], axis=1)
+        distances[number] = np.inf
+        votes = np.bincount(labels[np.argsort(distances)[:10]], minlength=3)
+        right += int(votes.argmax() == labels[number])
+    assert embeddings.neighbours_right(values, labels) == pytest.approx(right / 40)
+
+
+def test_numbers_of_classes_that_lie_apart() -> None:
+    """All but perfect; of labels at random they are not."""
+    pytest.importorskip("sklearn")
+    values, labels = apart()
+    mixed = np.random.default_rng(5).permutation(labels)
+    assert embeddings.neighbours_right(values, labels) == 1
+    assert embeddings.probe(values, labels) == 1
+    assert embeddings.silhouette(values, labels) > 0.7  # type: ignore[operator]
+    assert embeddings.probe(values, mixed) < 0.7  # type: ignore[operator]
+    assert embeddings.silhouette(values, mixed) < 0.1  # type: ignore[operator]
+    assert embeddings.trusted(values, values) == 1
+
+
+def test_classes_too_small_to_be_told_apart() -> None:
+    """Have no number."""
+    pytest.importorskip("sklearn")
+    values, _ = apart()
+    one, each = np.zeros(60, np.int64), np.arange(60)
+    assert embeddings.probe(values, one) is None
+    assert embeddings.probe(values, each) is None
+    assert embeddings.silhouette(values, one) is None
+    assert embeddings.silhouette(values, each) is None
+    few = np.array([0] * 55 + [1] * 5)
+    assert embeddings.probe(values, few) is not None
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "left"), [((3, 10_000), 4, 4), ((3, 10_000), 10_000, 3334), ((3, 50), 2, 50)]
+)
+def test_wide_layers_are_narrowed(shape: tuple[int, int], channels: int, left: int) -> None:
+    """Maps to a mean of each channel."""
+    values = np.random.default_rng(6).normal(size=shape).astype(np.float32)
+    found = embeddings.narrowed(hidden(values, "relu", channels))
+    assert found.shape == (3, left)
+    if left == channels:
+        assert found == pytest.approx(values.reshape(3, channels, -1).mean(axis=2), abs=1e-6)
+
+
+def test_many_classes_and_names_of_any_kind() -> None:
+    """Colours repeat, long names are cut, and a dollar sign is no formula."""
+    pytest.importorskip("sklearn")
+    points, labels = apart(classes=40, each=3, width=6)
+    names = tuple(f"$class_{number}^ of a long name" for number in range(40))
+    network = Network.build((6,), (5,), 40)
+    genes = model_of(network, class_names=()).genes
+    model = Model.build(network, genes, names)
+    found = section("embeddings", labelled(model, points.astype(np.float32), labels))
+    assert pictures(found)[:2] == ["pca-classes", "pca-predictions"]
+    assert table(found).rows[-1] == (
+        "linear probe",
+        *[embeddings.NO_NUMBER] * (len(table(found).head) - 1),
+    )  # three of each class are too few for five folds
+
+
+def test_without_scikit_learn_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing fails."""
+    monkeypatch.setattr(embeddings, "_imported", lambda module: None)
+    assert section("embeddings", shown("maps, two stages")) is None
+
+
+def test_without_umap_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With it, there is a second picture, and a row."""
+    pytest.importorskip("sklearn")
+    data = tiny_dataset()
+    subject = labelled(model_of(Network.build((4, 4), (5,), 4)), data.test.inputs, data.test.labels)
+    monkeypatch.setattr(embeddings, "umap", lambda values: None)
+    without = section("embeddings", subject)
+    monkeypatch.setattr(embeddings, "umap", lambda values: values[:, :2])
+    with_it = section("embeddings", subject)
+    assert len(pictures(without)) == 2
+    assert pictures(with_it)[2:] == ["umap-classes", "umap-predictions"]
+    assert table(with_it).head == ("", "5 hidden values", "PCA", "UMAP")
+    assert without is not None
+    assert with_it is not None
+    assert embeddings.HOW_TO_GET in without.words
+    assert embeddings.HOW_TO_GET not in with_it.words
+
+
+def test_without_matplotlib_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the error that names the extra, whichever section is the first."""
+    inner = builtins.__import__
+
+    def refuse(name: str, *arguments: Any, **named: Any) -> Any:
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return inner(name, *arguments, **named)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    for name, of in (("units", "maps, two stages"), ("histograms", "maps, two stages")):
+        with pytest.raises(MissingExtraError):
+            {"units": units, "histograms": histograms, "population": population}[name].section(shown(of))
