@@ -21,6 +21,7 @@ import microcontroller_tables
 import mixed_tables
 import photograph_tables
 import plots
+import report_tables
 import tables
 import unsure_tables
 from support import support
@@ -60,6 +61,7 @@ PAGES = {
     "docs/layers.md": layer_tables.PAGE,
     "docs/microcontrollers.md": microcontroller_tables.PAGE,
     "docs/photographs.md": photograph_tables.PAGE,
+    "docs/report.md": report_tables.PAGE,
     "docs/unsure.md": unsure_tables.PAGE,
     "docs/benchmarks.md": {
         "machine": tables.machine,

@@ -1,0 +1,23 @@
+"""The table of docs/report.md: what recording and a page cost, as bench/report.py measured it."""
+
+from __future__ import annotations
+
+from tables import read, table
+
+
+def report() -> str:
+    """Return a row for each preset."""
+    rows = [
+        [
+            f"`{preset}`, {found['generations']:,}",
+            f"{found['seconds']:.1f}",
+            f"{100 * found['recording_share']:.2f} %",
+            f"{found['page_seconds']:.1f}",
+            f"{found['page_bytes'] / 1000:,.0f} KB",
+        ]
+        for preset, found in read("report")["runs"].items()
+    ]
+    return table(["MNIST, preset, generations", "seconds", "of it recording", "seconds of the page", "its size"], rows)
+
+
+PAGE = {"report": report}
