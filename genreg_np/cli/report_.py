@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset
     from genreg_np.report.subject import Subject
 
+FIGURES = "report-figures"  # a folder of the page's own
+
 HELP = """\
 Make a page of a run or a model, to look at: report.html, one file that needs no network, and its pictures.
 
@@ -54,7 +56,7 @@ def command(
     if as_json:
         print_json({"report": str(page), "figures": figures, "bytes": size})
     else:
-        say(f"{page}: {size:,} bytes; {figures} figures in {folder / 'figures'}")
+        say(f"{page}: {size:,} bytes; {figures} figures in {folder / FIGURES}")
 
 
 def check() -> None:
@@ -75,11 +77,16 @@ def write(subjects: Sequence[Subject], folder: Path) -> tuple[Path, int, int]:
     from genreg_np.report.page import page_of
 
     text, pictures = page_of(subjects)
-    page = text.encode("utf-8")
+    page, figures = text.encode("utf-8"), folder / FIGURES
     try:
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        figures.mkdir(parents=True, exist_ok=True)
+        if figures.is_symlink():
+            raise RunError(f"{figures}: is a symbolic link, and nothing is written through one; remove it")
         for name, png in pictures.items():
-            write_atomic(folder / "figures" / name, png)
+            write_atomic(figures / name, png)
+        for old in figures.glob("*.png"):  # of a page that was here before
+            if old.name not in pictures:
+                old.unlink()
         write_atomic(folder / "report.html", page)
     except OSError as error:
         raise RunError(f"{folder}: cannot be written ({error.strerror or error}); choose another --out") from None

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli import FAST, one_line
+from genreg_np.cli.report_ import FIGURES
+from genreg_np.infer import load
+from tests.cli import FAST, one_line, save_relabelled
 
 pytest.importorskip("matplotlib", reason="figures need matplotlib")
 
@@ -66,7 +68,7 @@ def test_a_run_has_one_page_that_needs_no_other(genreg) -> None:
     assert said == {"report": str(Path("run/report.html")), "figures": said["figures"], "bytes": len(text.encode())}
     page = Checked(text)
     assert page.headings[:2] == ["Summary", "Training"]
-    assert len(page.images) == said["figures"] == len(list(Path("run/figures").glob("*.png"))) > 0
+    assert len(page.images) == said["figures"] == len(list((Path("run") / FIGURES).glob("*.png"))) > 0
     for image in page.images:
         assert str(image["src"]).startswith("data:image/png;base64,")
         assert len(str(image["alt"])) > 20
@@ -93,7 +95,7 @@ def test_runs_stand_side_by_side(genreg) -> None:
     assert outcome.code == 0, outcome.err
     page = Checked(Path("both/report.html").read_text("utf-8"))
     assert page.headings[:3] == ["Summary", "one", "two"]
-    names = {path.name for path in Path("both/figures").glob("*.png")}
+    names = {path.name for path in (Path("both") / FIGURES).glob("*.png")}
     assert {"1-accuracy.png", "2-accuracy.png"} <= names
     assert "--out" in one_line(genreg("report", "one", "--compare", "two"), 2)
     assert "--dataset" in one_line(genreg("report", "one", "--compare", "two", "--dataset", "digits"), 2)
@@ -150,3 +152,49 @@ def test_training_may_end_with_a_page(genreg, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert "plots" in one_line(genreg("train", "--dataset", "digits", "--out", "other", *FAST, "--report"), 1)
     assert not Path("other").exists()
+
+
+def test_a_page_takes_the_place_of_the_one_before_and_of_nothing_else(genreg) -> None:
+    """Its own figures that are stale go; what else lies there stays; nothing is written through a link."""
+    trained(genreg, "run")
+    own, other = Path("run") / FIGURES, Path("run/figures")
+    for folder in (own, other):
+        folder.mkdir()
+        (folder / "stale.png").write_bytes(b"x")
+    Path("kept.html").write_text("precious")
+    Path("run/report.html").symlink_to(Path("kept.html").resolve())
+    assert genreg("report", "run").code == 0
+    assert not (own / "stale.png").exists()
+    assert (other / "stale.png").exists()
+    assert Path("kept.html").read_text() == "precious"
+    for file in own.iterdir():
+        file.unlink()
+    own.rmdir()
+    Path("elsewhere").mkdir()
+    own.symlink_to(Path("elsewhere").resolve(), target_is_directory=True)
+    assert "symbolic link" in one_line(genreg("report", "run"), 1)
+    assert not list(Path("elsewhere").iterdir())
+
+
+def test_hostile_lines_and_names_make_a_page_all_the_same(genreg) -> None:
+    """What is no record is passed over; names are text, never markup."""
+    trained(genreg, "run")
+    lines = [
+        {"generation": 4, "validation_accuracy": "high", "class_accuracy": "x", "trust_deviation": {}},
+        {"generation": 4, "best_trust": [1]},
+        {"generation": 5, "validation_accuracy": 0.5, "class_accuracy": [1, 2], "survivor_distance": -1},
+        {"generation": 6, "class_accuracy": [[1]] * 10, "mean_weight": None, "clusters": 3, "similarity": "y"},
+        {"generation": "7"}, [1], "x",
+    ]  # fmt: skip
+    with open("run/metrics.jsonl", "a", encoding="utf-8") as file:
+        file.write("\n".join(json.dumps(line) for line in lines) + '\n{"generation": 8, "best_trust": 1e999}\n[[[[')
+    Path("run/run.json").write_text('{"test": 5, "ended": [1], "seconds": {}, "backend": "<b>"}')
+    names = ["<script>alert(1)</script>", '"q"', "$x$", "a&b", *"456789"]
+    save_relabelled(Path("run/model.npz"), class_names=names).rename("run/model.npz")
+    outcome = genreg("report", "run")
+    assert outcome.code == 0, outcome.err
+    text = Path("run/report.html").read_text("utf-8")
+    Checked(text)
+    assert "<script" not in text
+    assert "<b>" not in text
+    assert load("run/model.npz").class_names[0] == names[0]
