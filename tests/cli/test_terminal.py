@@ -41,6 +41,9 @@ CALLS: dict[str, list[object]] = {
     "infer --json": ["infer", "model.npz", "\u202eone.npy", "--json"],
     "infer, faulty": ["infer", "model.npz", "\x1b[31mnone.npy"],
     "infer, stdin": ["infer", "model.npz"],
+    "report": ["report", "model.npz", "--dataset", "own.npz", "--out", "\x1brep\u202eort"],
+    "report --json": ["report", "model.npz", "--dataset", "own.npz", "--out", "report", "--json"],
+    "report, no data": ["report", "model.npz", "--out", "report"],
     "info": ["info", "model.npz"],
     "info --json": ["info", "model.npz", "--json"],
     "export": ["export", "model.npz", "--to", "python", "--out", "exp\u202eorted"],
@@ -98,6 +101,8 @@ class Stream(io.TextIOWrapper):
 
 def call(patch: pytest.MonkeyPatch, name: str, out: Any, err: Any, given: Any = None) -> int:
     """Call the command line with these streams; return its exit code."""
+    if name.startswith("report"):
+        pytest.importorskip("matplotlib", reason="figures need matplotlib")
     for stream, value in (("stdin", given), ("stdout", out), ("stderr", err)):
         patch.setattr(sys, stream, value)
     with pytest.raises(SystemExit) as exit_info:
@@ -124,7 +129,7 @@ def test_no_encoding_ends_a_command_and_nothing_raw_is_printed(
     if "--json" in name:
         result = json.loads(out.text())
         printed = json.dumps(result, ensure_ascii=False)
-        assert any(word in printed for word in ("żółć", "accuracy", "one.npy", "files", "letters"))
+        assert any(word in printed for word in ("żółć", "accuracy", "one.npy", "files", "letters", "figures"))
     elif not CODES.get(name):
         assert out.text()
 
