@@ -14,6 +14,7 @@ from typing import Any
 from genreg_np import infer
 from genreg_np.errors import RunError
 from genreg_np.files import open_regular
+from genreg_np.runs.checkpoint import MOST_GENERATIONS
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.run_config import read_run_config
 from genreg_np.runs.run_folder import MOST_LINE_BYTES, json_of
@@ -64,7 +65,12 @@ def records_of(path: Path) -> list[Record]:
         except (ValueError, RecursionError):
             continue
         number = record.get("generation") if isinstance(record, dict) else None
-        if type(number) is int and number > 0 and len(found) < MOST_RECORDS and infer.is_shallow(record):
+        if (
+            type(number) is int
+            and 0 < number <= MOST_GENERATIONS
+            and len(found) < MOST_RECORDS
+            and infer.is_shallow(record)
+        ):
             found[number] = record
     return [found[number] for number in sorted(found)]
 

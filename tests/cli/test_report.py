@@ -182,6 +182,8 @@ def test_hostile_lines_and_names_make_a_page_all_the_same(genreg) -> None:
     lines = [
         {"generation": 4, "validation_accuracy": "high", "class_accuracy": "x", "trust_deviation": {}},
         {"generation": 4, "best_trust": [1]},
+        {"generation": 9, "validation_accuracy": 10**400, "survivor_distance": 10**400, "mean_weight": -(10**400)},
+        {"generation": 10**30, "validation_accuracy": 0.5},
         {"generation": 5, "validation_accuracy": 0.5, "class_accuracy": [1, 2], "survivor_distance": -1},
         {"generation": 6, "class_accuracy": [[1]] * 10, "mean_weight": None, "clusters": 3, "similarity": "y"},
         {"generation": "7"}, [1], "x",

@@ -11,6 +11,7 @@ import numpy as np
 from genreg_np.report.shown import COLOURS, Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Subject
 
+MOST = 1e300  # a record's whole number may have any number of digits
 MOST_POINTS = 400  # of a line: more are averaged
 STALE = 0.25  # of a run, after its best look, in which nothing was gained
 GAP = 0.03  # training accuracy beyond validation that is worth a word
@@ -132,4 +133,4 @@ def _trust(records: Sequence[dict[str, Any]]) -> Picture | None:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and -MOST < value < MOST

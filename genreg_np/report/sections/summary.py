@@ -15,7 +15,14 @@ def section(subject: Subject) -> Shown:
     rows = [("network", _network(subject))]
     for split, accuracies in found.items():
         if isinstance(accuracies, dict):
-            rows.append((split, ", ".join(f"{name} {100 * value:.2f} %" for name, value in accuracies.items())))
+            rows.append(
+                (
+                    split,
+                    ", ".join(
+                        f"{name} {100 * value:.2f} %" for name, value in accuracies.items() if isinstance(value, float)
+                    ),
+                )
+            )
     for name, value in (
         ("method", training.get("method")),
         ("data", config.get("dataset")),
