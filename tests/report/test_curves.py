@@ -45,6 +45,12 @@ def test_what_is_known_by_heart_is_told() -> None:
     assert "heart" not in " ".join(verdict(records([0.5, 0.8], training=0.82)))
 
 
+def test_the_verdict_is_of_the_genome_that_is_saved() -> None:
+    lines = [record | {"consensus_validation_accuracy": 0.9} for record in records([0.5, 0.4])]
+    assert "Validation of the consensus was best at generation 20: 90.0 %" in " ".join(verdict(lines, "consensus"))
+    assert "Validation was best at generation 10: 50.0 %" in " ".join(verdict(lines, "best"))
+
+
 def test_no_look_is_said() -> None:
     assert verdict([{"generation": 1}]) == ["There was no look at the validation split."]
 

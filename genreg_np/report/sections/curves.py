@@ -25,7 +25,11 @@ def section(subject: Subject) -> Shown | None:
         return None
     records = subject.run.records
     parts = [part for part in (_accuracy(records), _trust(records)) if part is not None]
-    return Shown("Training", " ".join(verdict(records)), parts) if parts else None
+    return (
+        Shown("Training", " ".join(verdict(records, str(subject.model.training.get("genome")))), parts)
+        if parts
+        else None
+    )
 
 
 def line_of(records: Sequence[dict[str, Any]], name: str) -> Line:
@@ -46,14 +50,19 @@ def thinned(line: Line) -> Line:
     )
 
 
-def verdict(records: Sequence[dict[str, Any]]) -> list[str]:
-    """Return in sentences what the curves say: when validation was best, whether it falls, and whether it overfits."""
-    generations, values = line_of(records, "validation_accuracy")
+def verdict(records: Sequence[dict[str, Any]], genome: str = "") -> list[str]:
+    """Return in sentences what the curves say: when validation was best, whether it falls, and whether it overfits.
+
+    Validation is that of the genome which is saved, where it has a line of its own.
+    """
+    own = line_of(records, f"{genome}_validation_accuracy")
+    generations, values = own if own[1] else line_of(records, "validation_accuracy")
     if not values:
         return ["There was no look at the validation split."]
     best = max(range(len(values)), key=lambda index: (values[index], index))
     last = len(values) - 1
-    said = [f"Validation was best at generation {generations[best]:,}: {100 * values[best]:.1f} %."]
+    whose = f" of the {genome}" if own[1] else ""
+    said = [f"Validation{whose} was best at generation {generations[best]:,}: {100 * values[best]:.1f} %."]
     after = (generations[last] - generations[best]) / max(1, generations[last])
     if best == last and len(values) > 2:
         gain = values[last] - values[max(0, int(len(values) * 0.9) - 1)]
