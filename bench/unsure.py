@@ -133,9 +133,9 @@ def measure(preset: str, seed: int, shown: dict[str, Images]) -> dict[str, Any]:
     config = TrainConfig.from_preset(preset, dataset="mnist", seed=seed, familiarity=True)
     evolution = Evolution(config, load_dataset("mnist"))
     evolution.run()
-    validation = evolution.accuracies("validation")
+    candidates = evolution.candidates()
     begun = time.process_time()
-    model = evolution.result_of(chosen(config.champion, validation), {"validation": validation})
+    model = evolution.result_of(chosen(config.champion, candidates), candidates)
     took = time.process_time() - begun
     added = sum(array.nbytes for name, array in model.arrays.items() if name.startswith("familiarity."))
     said = model.header["familiarity"]

@@ -43,7 +43,7 @@ def test_every_network_is_inside_the_axes(monkeypatch: pytest.MonkeyPatch) -> No
     """Two kinds of ten that have nothing in common lie further out than the published axes reach."""
     pytest.importorskip("matplotlib")
     drawn: list[Any] = []
-    monkeypatch.setattr(figures, "_png", lambda figure: drawn.append(figure) or b"")
+    monkeypatch.setattr(figures, "png_of", lambda figure: drawn.append(figure) or b"")
     kinds = np.kron(np.eye(2), np.ones((10, 10)))[None, None].astype(np.float32)
     list(draw_all(kinds, ("1",)))
     panel = drawn[0].axes[0]
@@ -70,7 +70,7 @@ def test_of_many_generations_and_layers_some_have_a_panel(monkeypatch: pytest.Mo
     monkeypatch.setattr(figures, "MOST_GENERATIONS", 3)
     monkeypatch.setattr(figures, "MOST_LAYERS", 2)
     drawn: list[Figure] = []
-    monkeypatch.setattr(figures, "_png", lambda figure: drawn.append(figure) or b"")
+    monkeypatch.setattr(figures, "png_of", lambda figure: drawn.append(figure) or b"")
     many = np.repeat(similarity(), 4, axis=0)
     names = [name for name, _ in draw_all(many, ("1", "2", "3"))]
     assert names == ["generation-000.png", "generation-004.png", "generation-007.png", "similarity.png"]

@@ -1,4 +1,4 @@
-"""The report's figures: how alike the networks are, layer by layer, generation by generation.
+"""Figures of a run of `mixed`: how alike its networks are, layer by layer, generation by generation.
 
 scatter      each network a dot at the first two principal components of its row of the matrix of cosines (P, P); axes
              -2 .. 2, as published, or further where a dot would be outside
@@ -12,16 +12,14 @@ Shapes: P networks, T layers, G generations.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from genreg_np.errors import missing_extra
 from genreg_np.model import Float32
-from genreg_np.report.shown import COLOURS, DASHES
+from genreg_np.report.shown import COLOURS, DASHES, new_figure, png_of
 from genreg_np.strategies.mixed.similarity import CLUSTERED, clusters, mean_pairwise
 
 REACH = 2.0  # of the scatter's axes, at least
@@ -57,33 +55,23 @@ def draw_all(similarity: Float32, layers: tuple[str, ...]) -> Iterator[tuple[str
     MissingExtraError
         Without matplotlib.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise missing_extra("matplotlib", "plots", "draw figures") from None
     shown = spread_out(len(layers), MOST_LAYERS)
     names = [layers[layer] for layer in shown]
     some = f", {len(shown)} of {len(layers)} layers and parts" if len(shown) < len(layers) else ""
     for generation in spread_out(len(similarity), MOST_GENERATIONS):
-        figure = Figure((3 * len(shown), 6), layout="constrained")
+        figure = new_figure(3 * len(shown), 6)
         figure.suptitle(f"generation {generation}{some}")
         panels = figure.subplots(2, len(shown), squeeze=False)
         for column, (name, matrix) in enumerate(zip(names, similarity[generation][shown], strict=True)):
             _scatter(panels[0, column], matrix, name, column == 0)
             panels[1, column].hist(np.clip(matrix.ravel(), 0, 1), bins=BINS)
             panels[1, column].set(xlim=(0, 1), xlabel="cosine", ylabel="pairs" if column == 0 else "")
-        yield f"generation-{generation:03d}.png", _png(figure)
-    figure = Figure((6, 4), layout="constrained")
+        yield f"generation-{generation:03d}.png", png_of(figure)
+    figure = new_figure(6, 4)
     panel, means = figure.subplots(), mean_pairwise(similarity[:, shown])
     draw_over_time(panel, np.arange(len(means)), means, names)
     panel.set(ylabel="mean cosine of all pairs", ylim=(min(0.0, float(means.min())), 1))
-    yield "similarity.png", _png(figure)
-
-
-def _png(figure: Any) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110)
-    return file.getvalue()
+    yield "similarity.png", png_of(figure)
 
 
 def _scatter(panel: Any, matrix: Float32, name: str, leftmost: bool) -> None:

@@ -49,12 +49,6 @@ class StoredRun:
         config, changes, origin = read_run_config(path / "config.toml")
         return cls(path, config, changes, origin, records_of(path), json_of(path / "run.json"))
 
-    @property
-    def ended(self) -> str:
-        """Why it ended; "" where it has not."""
-        ended = self.notes.get("ended")
-        return ended if isinstance(ended, str) else ""
-
 
 def records_of(path: Path) -> list[Record]:
     """Return the lines of a run's metrics.jsonl, by generation; of equal ones the last, and no line that is none."""

@@ -42,7 +42,7 @@ CALLS: dict[str, list[object]] = {
     "infer, faulty": ["infer", "model.npz", "\x1b[31mnone.npy"],
     "infer, stdin": ["infer", "model.npz"],
     "report": ["report", "model.npz", "--dataset", "own.npz", "--out", "\x1brep\u202eort"],
-    "report --json": ["report", "model.npz", "--dataset", "own.npz", "--out", "report", "--json"],
+    "report --json": ["report", "model.npz", "--dataset", "own.npz", "--out", "żółć", "--json"],
     "report, no data": ["report", "model.npz", "--out", "report"],
     "info": ["info", "model.npz"],
     "info --json": ["info", "model.npz", "--json"],
@@ -129,7 +129,7 @@ def test_no_encoding_ends_a_command_and_nothing_raw_is_printed(
     if "--json" in name:
         result = json.loads(out.text())
         printed = json.dumps(result, ensure_ascii=False)
-        assert any(word in printed for word in ("żółć", "accuracy", "one.npy", "files", "letters", "figures"))
+        assert any(word in printed for word in ("żółć", "accuracy", "one.npy", "files", "letters"))
     elif not CODES.get(name):
         assert out.text()
 
