@@ -31,7 +31,7 @@ def run(backend: str = "cupy", **changes: Any) -> Evolution:
 
 @pytest.mark.parametrize(("validate_every", "genomes"), [(1000, 0), (1, 1)])
 def test_a_generation_brings_down_no_genome_but_the_champion(cupy: Any, validate_every: int, genomes: int) -> None:
-    """Cosines, finiteness and accuracy are found on the device; a look at validation takes the fittest network."""
+    """Cosines, finiteness, accuracy and distances are found there; a look at validation takes the fittest network."""
     evolution = run(validate_every=validate_every, generations=9)
     evolution.step()
     for counts in cupy.transfers.values():
@@ -42,8 +42,9 @@ def test_a_generation_brings_down_no_genome_but_the_champion(cupy: Any, validate
     assert down.count(one) == genomes
     rest = sum(down) - genomes * one
     logits = 4 * len(DATASET.validation) * len(DATASET.class_names) if genomes else 0
+    distance = 8 * genomes
     cosines, losses, finite, scores = 4 * layers * networks**2, 4 * networks, networks, 16 * networks
-    assert rest == logits + cosines + losses + finite + scores
+    assert rest == logits + distance + cosines + losses + finite + scores
 
 
 def test_a_network_astray_is_replaced_on_the_device(cupy: Any) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.layers.base import PREDICTING, Array, Passing, array_module
+from genreg_np.layers.base import PREDICTING, Array, Passing, array_module, on_host
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.loss import Loss, negative_log_likelihood
 from genreg_np.layers.optimisers import Optimiser
@@ -117,7 +117,7 @@ class Learner:
             losses, by_values = self._loss(values, xp.asarray(wanted.T))
             _, gradients = self._stack.backward(arrays, needed, by_values, wanted=False)
             found = [losses, joined(gradients), kept, values]
-            loss, gradient, kept, values = (_on_host(array)[0] for array in found)
+            loss, gradient, kept, values = (on_host(array)[0] for array in found)
         right = None if labels is None else float(np.mean(values.argmax(axis=0) == labels))
         return Gradient(float(loss), right, gradient, kept, values.T.copy())  # layers use their memory again
 
@@ -182,7 +182,7 @@ class GradientBackend:
                 _, gradients = stack.backward(parameters, kept, gradient, wanted=False)
                 descent.optimiser.step(parameters, gradients, moments, number)
                 total += losses * (len(rows) / len(order))
-            return joined(parameters), _on_host(total).astype(np.float64)
+            return joined(parameters), on_host(total).astype(np.float64)
 
 
 def separate(network: Network, genes: Array) -> list[Array]:
@@ -195,8 +195,3 @@ def joined(parameters: Sequence[Array]) -> Array:
     """Return what `separate` took apart as genes (P, D)."""
     xp = array_module(parameters[0])
     return xp.concatenate([array.reshape(len(array), -1) for array in parameters], axis=1)
-
-
-def _on_host(array: Array) -> Float32:
-    found: Float32 = array if isinstance(array, np.ndarray) else array_module(array).asnumpy(array)
-    return found

@@ -263,6 +263,12 @@ def array_module(array: Array) -> Any:
     return np if isinstance(array, np.ndarray) else sys.modules[type(array).__module__.partition(".")[0]]
 
 
+def on_host(array: Array) -> NDArray[Any]:
+    """Return an array of numpy's as it is, one of cupy's brought down."""
+    found: NDArray[Any] = array if isinstance(array, np.ndarray) else array_module(array).asnumpy(array)
+    return found
+
+
 def maps_of(values: Array, shape: tuple[int, ...]) -> Array:
     """Return columns (..., I, N) as maps (..., *shape, N)."""
     return values.reshape(*values.shape[:-2], *shape, values.shape[-1])

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.layers.base import Array, Float32, array_module
+from genreg_np.layers.base import Array, Float32, on_host
 
 MOST_CLASSES = 100
 MOST_GENES = 4096  # that a distance is measured by: evenly spread, and scaled to all
@@ -67,8 +67,8 @@ def distance_of(survivors: Array) -> float | None:
     """
     genes = survivors.shape[1]
     some = survivors[:, :: -(-genes // MOST_GENES)]
-    variance = array_module(survivors).var(some, axis=0, ddof=1, dtype=np.float64).sum()
-    return _rounded(np.sqrt(2 * float(variance) * genes / some.shape[1]))
+    variances = some.var(axis=0, ddof=1, dtype=np.float64).sum(axis=0, keepdims=True)
+    return _rounded(np.sqrt(2 * on_host(variances)[0] * genes / some.shape[1]))
 
 
 def _rounded(value: Any) -> float | None:

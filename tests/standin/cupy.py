@@ -102,8 +102,8 @@ class ndarray:
     def mean(self, axis: Any, dtype: Any = None, keepdims: bool = False) -> ndarray:
         return ndarray(self._values.mean(axis=axis, dtype=dtype, keepdims=keepdims))
 
-    def var(self, axis: Any, keepdims: bool = False) -> ndarray:
-        return ndarray(self._values.var(axis=axis, keepdims=keepdims))
+    def var(self, axis: Any, dtype: Any = None, ddof: int = 0, keepdims: bool = False) -> ndarray:
+        return ndarray(self._values.var(axis=axis, dtype=dtype, ddof=ddof, keepdims=keepdims))
 
     def repeat(self, count: int, axis: int) -> ndarray:
         return ndarray(self._values.repeat(count, axis=axis))
