@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from genreg_np import train
-from genreg_np.runs.looked import distance_of, facts_of, kin_facts
+from genreg_np.runs.looked import class_facts, distance_of, kin_facts, weight_facts
 from genreg_np.strategies import REGISTRY
 from tests.helpers import dataset_for, evolution, tiny_config, tiny_dataset
 
@@ -20,11 +20,17 @@ def test_classes_are_counted_one_by_one() -> None:
     """A class without images has no accuracy; of many classes none is told."""
     labels = np.array([0, 0, 0, 2, 2, 3])
     right = np.array([True, False, True, False, False, True])
+    shares = [0.6667, None, 0.0, 1.0]
+    assert class_facts(right, labels, 4) == {"class_accuracy": shares}
+    assert class_facts(right, labels, 4, "consensus_") == {"consensus_class_accuracy": shares}
+    assert class_facts(right, labels, 101) == {}
+
+
+def test_weights_are_measured() -> None:
+    """One that is no number has no size."""
     genes = np.array([-3.0, 1.0, 0.5, -0.5], np.float32)
-    found = facts_of(genes, right, labels, 4)
-    assert found == {"mean_weight": 1.25, "largest_weight": 3.0, "class_accuracy": [0.6667, None, 0.0, 1.0]}
-    assert "class_accuracy" not in facts_of(genes, right, labels, 101)
-    assert facts_of(np.array([np.inf], np.float32), right, labels, 4)["largest_weight"] is None
+    assert weight_facts(genes) == {"mean_weight": 1.25, "largest_weight": 3.0}
+    assert weight_facts(np.array([np.inf], np.float32)) == {"mean_weight": None, "largest_weight": None}
 
 
 @pytest.mark.parametrize("genes", [1, 5, 4096, 20_000])
@@ -54,8 +60,13 @@ def test_every_look_has_it_and_nothing_else_has(strategy: str, tmp_path: Path) -
     lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text("utf-8").splitlines()]
     for line in lines:
         assert ("class_accuracy" in line) == ("validation_accuracy" in line) == (line["generation"] % 2 == 0)
-        if "class_accuracy" in line:  # of as many images each
-            assert np.mean(line["class_accuracy"]) == pytest.approx(line["validation_accuracy"], abs=1e-3)
+        looks = [name for name in line if name.endswith("validation_accuracy")]
+        assert [name for name in line if name.endswith("class_accuracy")] == [
+            name.replace("validation", "class") for name in looks
+        ]
+        for name in looks:  # of as many images each
+            assert np.mean(line[name.replace("validation", "class")]) == pytest.approx(line[name], abs=1e-3)
+        if looks:
             assert 0 < line["mean_weight"] <= line["largest_weight"]
 
 

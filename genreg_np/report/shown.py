@@ -10,6 +10,8 @@ from typing import Any
 from genreg_np.errors import missing_extra
 
 DOTS = 150  # an inch of a picture: twice what a screen has
+WIDTH = 4.8  # inches of a picture: on a phone a point is still most of a pixel
+SMALL = 9  # points, of what there is much of; all other text is 10
 COLOURS = ("#1b6ca8", "#c1440e", "#3f7d20", "#7a3e9d", "#8a6d00", "#00798c")  # told apart in grey, too
 DASHES = ("-", "--", ":", "-.")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
@@ -54,7 +56,7 @@ class Shown:
     parts: Sequence[Picture | Table] = ()
 
 
-def new_figure(width: float = 6.4, height: float = 3.6) -> Any:
+def new_figure(width: float = WIDTH, height: float = 3.2) -> Any:
     """Return a figure, in inches, that no window shows.
 
     Raises

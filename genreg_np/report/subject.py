@@ -49,6 +49,11 @@ class Subject:
     places: NDArray[np.int64] | None = None
     run: StoredRun | None = None
 
+    def recorded_as(self, measure: str) -> str:
+        """Return what the run's records call a measure of the genome that is saved, which may be not the first one."""
+        own = f"{self.model.training.get('genome')}_{measure}"
+        return own if self.run is not None and any(own in record for record in self.run.records) else measure
+
     @functools.cached_property
     def split_name(self) -> str:
         """The split that is shown: test, or validation of a run that has not looked at test, or has none."""

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from genreg_np.model import Float32
 from genreg_np.report.names import PLAIN
-from genreg_np.report.shown import new_figure, png_of
+from genreg_np.report.shown import SMALL, WIDTH, new_figure, png_of
 
-WIDTH = 6.4  # of the figure, in inches, as of all others
-LINE = 0.16  # of a line of words
-POINTS = 8.5
+LINE = 0.17  # inches, of a line of words
 MOST_BYTES = 150_000
 SIDES = (96, 64, 48, 32, 24, 16)  # pixels that a side of a picture keeps: the first with which the file is small enough
 
@@ -108,14 +106,14 @@ def _drawn(
             above = top + (height - tall) / 2
             _put(panel, picture, (left, left + wide, above + tall, above))
             panel.text(
-                column * pitch + pitch / 2, top + height + 0.03, text, ha="center", va="top", fontsize=POINTS,
+                column * pitch + pitch / 2, top + height + 0.03, text, ha="center", va="top", fontsize=SMALL,
                 linespacing=1.1, **PLAIN,
             )  # fmt: skip
         top += height + LINE * lines + 0.12
     if legend:
-        _put(panel, np.linspace(0, 1, 65)[None], (1.7, 4.7, top + 0.2, top))
-        for place, text in zip((1.7, 3.2, 4.7), legend, strict=True):
-            panel.text(place, top + 0.25, text, ha="center", va="top", fontsize=POINTS)
+        _put(panel, np.linspace(0, 1, 65)[None], (1.2, 3.6, top + 0.2, top))
+        for place, text in zip((1.2, 2.4, 3.6), legend, strict=True):
+            panel.text(place, top + 0.25, text, ha="center", va="top", fontsize=SMALL)
     panel.set(xlim=(0, WIDTH), ylim=(total, 0))
     panel.axis("off")
     return png_of(figure, 256)

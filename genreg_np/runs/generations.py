@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,15 @@ from genreg_np.runs.direction import Direction
 from genreg_np.runs.evaluation import Looks
 from genreg_np.runs.familiarity import sample_of, with_familiarity
 from genreg_np.runs.kept import Standing, better
-from genreg_np.runs.looked import facts_of, kin_facts
+from genreg_np.runs.looked import class_facts, kin_facts, weight_facts
 from genreg_np.runs.start import backend_of, check_kinds, check_memory, check_start, outputs_named, pose, works_for
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.strategies.base import AnyPopulationStrategy, State
 from genreg_np.streams import Stream
 
 Record = dict[str, Any]
+Seen = Mapping[str, tuple[NDArray[np.float32], NDArray[np.bool_]]]  # champions (D,), what each predicts right (N,)
+T = TypeVar("T")
 
 
 class Generations:
@@ -193,7 +195,7 @@ class Generations:
         if self.dataset is not None and (due or last):
             seen = self._seen()
             now = self._standing(seen)
-            record |= _validation(now) | self._facts(*next(iter(seen.values())))
+            record |= _validation(now) | self._facts(seen)
             if due and self.config.keep == "best":  # never by a look that a longer run would not have had
                 self.kept = better(self.kept, now)
         if self._direction:
@@ -201,22 +203,25 @@ class Generations:
         self.seconds += self.clock() - started
         return record | {"seconds": round(self.seconds, 6)}
 
-    def _seen(self) -> dict[str, tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+    def _seen(self) -> Seen:
         """Return the champions of the last generation, (D,), and which validation inputs each predicts right, (N,)."""
         return {name: (genes, self._looks.right(genes, "validation")) for name, genes in self.champion_genes().items()}
 
-    def _standing(self, seen: Mapping[str, tuple[NDArray[np.float32], NDArray[np.bool_]]] | None = None) -> Standing:
+    def _standing(self, seen: Seen | None = None) -> Standing:
         """Return the champions of the last generation with their accuracies on the validation split."""
         return {
             name: BestEver(genes.copy(), float(np.mean(right)), self.generation)
             for name, (genes, right) in (seen or self._seen()).items()
         }
 
-    def _facts(self, genes: NDArray[np.float32], right: NDArray[np.bool_]) -> Record:
-        """Return what is recorded of the first champion, and of the survivors, for a report."""
+    def _facts(self, seen: Seen) -> Record:
+        """Return what is recorded of the champions, and of the survivors, for a report."""
         assert self.dataset is not None
         labels, classes = self.dataset.validation.labels, len(self.class_names)
-        return facts_of(genes, right, labels, classes) | kin_facts(*self.state.kin())
+        found = weight_facts(next(iter(seen.values()))[0]) | kin_facts(*self.state.kin())
+        for whose, (_, right) in _recorded(seen):
+            found |= class_facts(right, labels, classes, whose)
+        return found
 
     # Champions
 
@@ -322,8 +327,11 @@ class Generations:
 
 
 def _validation(standing: Standing) -> Record:
-    """Return accuracies on the validation split as a record names them: the first champion's has no name before it."""
-    first = next(iter(standing))
-    return {
-        f"{'' if name == first else name + '_'}validation_accuracy": found.fitness for name, found in standing.items()
-    }
+    """Return accuracies on the validation split as a record has them."""
+    return {f"{whose}validation_accuracy": found.fitness for whose, found in _recorded(standing)}
+
+
+def _recorded(found: Mapping[str, T]) -> Iterator[tuple[str, T]]:
+    """Yield what champions have, each with what a record puts before its name: nothing for the first."""
+    for place, (name, one) in enumerate(found.items()):
+        yield f"{name}_" if place else "", one

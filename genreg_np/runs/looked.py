@@ -1,12 +1,13 @@
 """What is recorded at a look at the validation split beside accuracy, for the page that `genreg-np report` makes.
 
-    class_accuracy       fraction of each class that the first champion predicts right, of at most a hundred
+    class_accuracy       fraction of each class that the first champion predicts right, of at most a hundred; those of
+                         others have their name before it, as in consensus_class_accuracy
     mean_weight          mean of |w| over the first champion's genes
     largest_weight       the largest
     survivor_distance    of strategies that keep survivors: the root mean square distance of two of them, by genes
     trust_deviation      and the standard deviation of their trust
 
-A line of metrics.jsonl grows by 100 bytes and nine for each class, and only where there was a look.
+A line of metrics.jsonl grows by 100 bytes, and nine for each class and champion, only where there was a look.
 
 Shapes: S survivors, D genes, N images, K classes.
 """
@@ -25,29 +26,30 @@ MOST_GENES = 4096  # that a distance is measured by: evenly spread, and scaled t
 DIGITS = 4  # of what is recorded
 
 
-def facts_of(genes: Float32, right: NDArray[np.bool_], labels: NDArray[np.int64], classes: int) -> dict[str, Any]:
-    """Return what there is to record of one champion.
+def class_facts(right: NDArray[np.bool_], labels: NDArray[np.int64], classes: int, whose: str = "") -> dict[str, Any]:
+    """Return how much of each of K classes a champion predicts right; nothing of more than a hundred.
 
     Parameters
     ----------
-    genes : (D,) float32
     right : (N,) bool
         Which images it predicts right.
     labels : (N,) int64
     classes : int
-        K; for more than a hundred there is no `class_accuracy`.
+        K.
+    whose : str
+        What comes before the name: the champion's, of all but the first.
     """
+    if classes > MOST_CLASSES:
+        return {}
+    count, hits = (np.bincount(which, minlength=classes) for which in (labels, labels[right]))
+    shares = [round(float(hit / all_), DIGITS) if all_ else None for hit, all_ in zip(hits, count, strict=True)]
+    return {f"{whose}class_accuracy": shares}
+
+
+def weight_facts(genes: Float32) -> dict[str, Any]:
+    """Return how large the genes (D,) of a champion are."""
     sizes = np.abs(genes)
-    found: dict[str, Any] = {
-        "mean_weight": _rounded(sizes.mean(dtype=np.float64)),
-        "largest_weight": _rounded(sizes.max()),
-    }
-    if classes <= MOST_CLASSES:
-        count, hits = (np.bincount(which, minlength=classes) for which in (labels, labels[right]))
-        found["class_accuracy"] = [
-            round(float(hit / all_), DIGITS) if all_ else None for hit, all_ in zip(hits, count, strict=True)
-        ]
-    return found
+    return {"mean_weight": _rounded(sizes.mean(dtype=np.float64)), "largest_weight": _rounded(sizes.max())}
 
 
 def kin_facts(survivors: Array | None, trust: NDArray[np.float64] | None) -> dict[str, Any]:

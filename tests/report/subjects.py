@@ -26,7 +26,7 @@ from tests.zoo import exhibit_of
 
 SECTIONS = {"classes": classes, "confusion": confusion, "errors": errors, "weights": weights}
 MOST_BYTES = 150_000
-WIDTH = 960  # pixels of every picture
+WIDTH = 720  # pixels of every picture
 
 
 def subject_of(

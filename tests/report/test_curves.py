@@ -24,7 +24,7 @@ def records(validation: list[float], training: float = 0.0, every: int = 10) -> 
 def test_a_run_that_still_gains_is_told_to_be_longer() -> None:
     said = " ".join(verdict(records([0.1 * step for step in range(1, 10)])))
     assert "best at generation 90: 90.0 %" in said
-    assert "still rising (+10.0 points in the last tenth)" in said
+    assert "still rising (+10.0 points since generation 80)" in said
     assert "heart" not in said
 
 
@@ -43,12 +43,17 @@ def test_what_is_known_by_heart_is_told() -> None:
     said = " ".join(verdict(records([0.5, 0.8], training=0.95)))
     assert "15.0 points better" in said
     assert "heart" not in " ".join(verdict(records([0.5, 0.8], training=0.82)))
+    measure = "validation_accuracy"
+    assert "heart" in " ".join(verdict(records([0.5, 0.8], training=0.9), measure, 100))  # 8 points are two errors
+    assert "heart" not in " ".join(verdict(records([0.5, 0.8], training=0.9), measure, 60))  # and here 10.3
 
 
 def test_the_verdict_is_of_the_genome_that_is_saved() -> None:
     lines = [record | {"consensus_validation_accuracy": 0.9} for record in records([0.5, 0.4])]
-    assert "Validation of the consensus was best at generation 20: 90.0 %" in " ".join(verdict(lines, "consensus"))
-    assert "Validation was best at generation 10: 50.0 %" in " ".join(verdict(lines, "best"))
+    assert "Validation of the consensus was best at generation 20: 90.0 %" in " ".join(
+        verdict(lines, "consensus_validation_accuracy")
+    )
+    assert "Validation was best at generation 10: 50.0 %" in " ".join(verdict(lines))
 
 
 def test_no_look_is_said() -> None:

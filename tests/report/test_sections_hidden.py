@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import importlib.util
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
 from genreg_np.model import Model, Network
 from genreg_np.report.hidden import Hidden
+from genreg_np.report.names import drawn
 from genreg_np.report.sections import embeddings, histograms, population, units
 from genreg_np.report.sections.units import Units
 from genreg_np.report.shown import Picture, Shown, Table
@@ -265,7 +267,7 @@ def test_a_population_of_one_kind(run: Subject) -> None:
     assert found is not None
     (picture,) = (part for part in found.parts if isinstance(part, Picture))
     assert picture.name == "similarity"
-    assert "layer 3 ends at 0.50 in 2 clusters" in picture.says
+    assert "layer 2 ends at 0.50 in 2 clusters" in picture.says
 
 
 # Embeddings
@@ -328,8 +330,33 @@ def test_classes_too_small_to_be_told_apart() -> None:
     assert embeddings.probe(values, each) is None
     assert embeddings.silhouette(values, one) is None
     assert embeddings.silhouette(values, each) is None
+    assert embeddings.neighbours_right(values, each) is None
     few = np.array([0] * 55 + [1] * 5)
     assert embeddings.probe(values, few) is not None
+    alone = np.array([*(np.arange(59) % 3), 3])  # the last has no neighbours of its own class: it does not count
+    assert embeddings.neighbours_right(values, alone) == 1
+
+
+@pytest.mark.parametrize("width", [40, 600, 5000])
+def test_a_probe_sees_classes_among_much_that_hardly_varies(width: int) -> None:
+    """Two values tell three classes apart; the others are noise of a hundredth of their size."""
+    pytest.importorskip("sklearn")
+    rng, labels = np.random.default_rng(11), np.arange(120) % 3
+    values = 0.03 * rng.normal(size=(120, width))
+    values[:, :3] += 3 * np.eye(3)[labels] + rng.normal(size=(120, 3)) / 3
+    assert embeddings.probe(values, labels) > 0.95  # type: ignore[operator]
+
+
+def test_names_of_any_kind_stand_in_a_plane() -> None:
+    """Formulas, and signs that the font lacks: without a warning."""
+    pytest.importorskip("sklearn")
+    names = ("$\\frac$", "猫", "a" * 40)
+    values, labels = apart()
+    points = embeddings.Points(values, labels, labels, drawn(names, embeddings.MOST_LETTERS))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(embeddings._pictures("PCA", values[:, :2], points, ""))) == 2
+    assert points.names == ["$\\frac$", "#1", "a" * 7 + "…"]
 
 
 @pytest.mark.parametrize(

@@ -130,11 +130,36 @@ def test_a_run_without_data_has_its_curves() -> None:
     )
 
 
+def test_a_run_shows_the_classes_of_the_genome_that_is_saved() -> None:
+    """Its own line, and what it was at its own generation; a run of an older version has but the first genome's."""
+    records: list[dict[str, Any]] = [
+        {"generation": place, "class_accuracy": [0.1, 0.2], "consensus_class_accuracy": [0.3 + place / 10, 0.9]}
+        for place in (1, 2, 3)
+    ]
+    subject = answering([0, 1], [0, 1], 2)
+    run = subject_of(subject.model, subject.inputs, [0, 1], records).run
+    for genome, generation, accuracy, when in (
+        ("consensus", 2, 50.0, "generation 2, which is saved (dotted line)"),
+        ("consensus", 3, 60.0, "the last look"),
+        ("best", 1, 10.0, "generation 1, which is saved (dotted line)"),
+        ("best", 17, 10.0, "the last look"),
+        ([], {}, 10.0, "the last look"),
+    ):
+        training = {"genome": genome, "generation": generation}
+        model = Model.build(subject.model.network, subject.model.genes, subject.model.class_names, training=training)
+        for data in (None, subject.dataset):
+            shown = drawn_by(Subject("run", model, data, run=run))
+            (picture,) = pictures_in(shown["classes"])
+            assert f"At {when}: class 0 {accuracy:.1f} %" in picture.says
+            assert f"at {when}" in picture.caption
+            assert data is not None or f"class 0 ({accuracy:.1f} %)" in shown["classes"].words
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([[0.5, 0.9], [0.5, 0.9]], "All that were learned had come to nine tenths of their best accuracy by the first"),
-        ([[0.0, 0.9], [0.0, 0.9]], "1 was never predicted right."),
+        ([[0.5, 0.9], [0.5, 0.9]], "At the first look, generation 10, every class had nine tenths of its best acc"),
+        ([[0.0, 0.9], [0.0, 0.9]], "1 class was never predicted right. At the first look, generation 10, every other"),
         ([[0.0, 0.0], [0.0, 0.0]], "No class was ever predicted right."),
         ([[0.1, 0.1], [0.9, 0.8]], "Learned last: a, b, at nine tenths of their best accuracy by generation 20."),
         ([[0.1, None], [0.9, None]], "Learned last: a, at nine tenths of its best accuracy by generation 20."),
@@ -215,7 +240,7 @@ def test_errors_are_the_most_confident_ones() -> None:
         f"{wrong.sum()} of 300 ({100 * wrong.mean():.1f} %) are wrong. The median confidence of errors is "
         f"{100 * np.median(confidence[wrong]):.1f} %, of right answers {100 * np.median(confidence[~wrong]):.1f} %. "
         f"Mean confidence is {100 * confidence.mean():.1f} %, accuracy {100 * (~wrong).mean():.1f} %: it is "
-        f"{100 * gap:.1f} points surer than it is right."
+        f"{100 * gap:.1f} points surer than it should be."
     )
 
 

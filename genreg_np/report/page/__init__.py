@@ -71,24 +71,29 @@ def _section(name: str, title: str, subjects: Sequence[Subject], shown: Sequence
 
 def _body(shown: Shown) -> Iterator[str]:
     if shown.words:
-        yield f"<p>{html.escape(shown.words)}</p>"
+        yield f"<p>{_text(shown.words)}</p>"
     yield '<div class="parts">'
     for part in shown.parts:
         yield _picture(part) if isinstance(part, Picture) else _table(part)
     yield "</div>"
 
 
+def _text(text: str) -> str:
+    """Return text for a page; a number and its per cent stay on one line."""
+    return html.escape(text).replace(" %", "&nbsp;%")
+
+
 def _picture(picture: Picture) -> str:
     data = base64.b64encode(picture.png).decode("ascii")
     return (
         f'<figure><img alt="{html.escape(picture.says)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{html.escape(picture.caption)}</figcaption></figure>"
+        f"<figcaption>{_text(picture.caption)}</figcaption></figure>"
     )
 
 
 def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in table.head)
-    rows = "\n".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
-    caption = f"<caption>{html.escape(table.caption)}</caption>" if table.caption else ""
+    head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in table.head)
+    rows = "\n".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    caption = f"<caption>{_text(table.caption)}</caption>" if table.caption else ""
     head = f"<thead><tr>{head}</tr></thead>" if any(table.head) else ""
     return f'<div class="scrolls"><table>{caption}{head}\n<tbody>{rows}</tbody></table></div>'

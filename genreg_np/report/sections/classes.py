@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.report.names import PLAIN, drawn, written
-from genreg_np.report.shown import COLOURS, Picture, Shown, Table, new_figure, png_of
+from genreg_np.report.shown import COLOURS, SMALL, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
 MOST_PANELS = 24  # classes that have a panel each; of more there is one map
@@ -25,7 +25,8 @@ Looks = tuple[list[int], NDArray[np.float64]]  # L generations; accuracies (L, K
 def section(subject: Subject) -> Shown | None:
     """Show each class; nothing of what tells no classes, or without data and looks that tell of them."""
     names, labels = written(subject.model.class_names), drawn(subject.model.class_names)
-    looks = looks_of(subject.run.records if subject.run else (), len(names))
+    looks = looks_of(subject.run.records if subject.run else (), len(names), subject.recorded_as("class_accuracy"))
+    saved = saved_look(looks[0], subject.model.training.get("generation"))
     if len(names) < 2 or not (looks[0] or subject.is_counted):
         return None
     if subject.is_counted:
@@ -33,11 +34,12 @@ def section(subject: Subject) -> Shown | None:
         final = np.array([math.nan if value is None else value for value in subject.evaluation.per_class])
         where = f"the {subject.split_name} split"
     else:
-        counts, final, where = None, looks[1][-1], "the validation split"
+        counts, final, where = None, looks[1][saved], "the validation split"
     order = [int(place) for place in np.argsort(final, kind="stable") if not math.isnan(final[place])]
     parts: list[Picture | Table] = []
     if len(looks[0]) > 1:
-        parts.append(_panels(looks, names, labels) if len(names) <= MOST_PANELS else _map(looks, names, labels))
+        draw = _panels if len(names) <= MOST_PANELS else _map
+        parts.append(draw(looks, saved, names, labels))
     elif order:
         parts.append(_bars(final, names, labels, order))
     if counts is not None:
@@ -46,8 +48,16 @@ def section(subject: Subject) -> Shown | None:
     return Shown("Classes", " ".join(word for word in words if word), parts) if parts else None
 
 
-def looks_of(records: Sequence[dict[str, Any]], classes: int) -> Looks:
+def looks_of(records: Sequence[dict[str, Any]], classes: int, measure: str = "class_accuracy") -> Looks:
     """Return when the classes were looked at, and what was right of each; records without K fractions are passed over.
+
+    Parameters
+    ----------
+    records : sequence of dict
+    classes : int
+        K.
+    measure : str
+        What records call the accuracies of the genome that is saved.
 
     Returns
     -------
@@ -56,11 +66,16 @@ def looks_of(records: Sequence[dict[str, Any]], classes: int) -> Looks:
     """
     generations, rows = [], []
     for record in records:
-        found = record.get("class_accuracy")
+        found = record.get(measure)
         if isinstance(found, list) and len(found) == classes and all(_is_fraction(value) for value in found):
             generations.append(record["generation"])
             rows.append([math.nan if value is None else float(value) for value in found])
     return generations, np.array(rows, np.float64).reshape(len(rows), classes)
+
+
+def saved_look(generations: Sequence[int], saved: Any) -> int:
+    """Return which look is that at the generation that is saved: the last, where it is none of them."""
+    return generations.index(saved) if saved in generations else len(generations) - 1
 
 
 def worst_in_words(
@@ -96,8 +111,8 @@ def learned_in_words(looks: Looks, names: Sequence[str]) -> str:
     latest = max(known.values())
     never = len(when) - len(known) - int(np.isnan(accuracies).all(axis=0).sum())
     said = (
-        f"All that were learned had come to nine tenths of their best accuracy by the first look, "
-        f"at generation {generations[0]:,}."
+        f"At the first look, generation {generations[0]:,}, {'every other class' if never else 'every class'} had nine "
+        "tenths of its best accuracy or more."
     )
     if latest:
         last = [names[place] for place, look in known.items() if look == latest]
@@ -106,7 +121,7 @@ def learned_in_words(looks: Looks, names: Sequence[str]) -> str:
             f"Learned last: {some}, at nine tenths of {'its' if len(last) == 1 else 'their'} best accuracy by "
             f"generation {generations[latest]:,}."
         )
-    return said + (f" {never} {'was' if never == 1 else 'were'} never predicted right." if never else "")
+    return (f"{never} class{' was' if never == 1 else 'es were'} never predicted right. " if never else "") + said
 
 
 def learned_at(accuracies: NDArray[np.float64]) -> int | None:
@@ -119,13 +134,13 @@ def _is_fraction(value: Any) -> bool:
     return value is None or (type(value) in (int, float) and 0 <= value <= 1)
 
 
-def _panels(looks: Looks, names: Sequence[str], labels: Sequence[str]) -> Picture:
+def _panels(looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) -> Picture:
     """Draw a small panel for each class, with the mean of all behind it."""
     generations, accuracies = looks
     percents = 100 * accuracies
     known = ~np.isnan(percents)
     mean = np.where(known, percents, 0).sum(axis=1) / np.maximum(1, known.sum(axis=1))
-    columns = 2 if len(names) <= 4 else 4 if len(names) <= 16 else 5
+    columns = 2 if len(names) <= 4 else 3 if len(names) <= 9 else 4
     rows = -(-len(names) // columns)
     figure = new_figure(height=0.6 + 1.15 * rows)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
@@ -137,27 +152,38 @@ def _panels(looks: Looks, names: Sequence[str], labels: Sequence[str]) -> Pictur
         panel.plot(generations, mean, color="#9aa3ad", linewidth=2.2)
         marker = "o" if len(generations) <= 30 else ""
         panel.plot(generations, percents[:, place], color=COLOURS[0], linewidth=1.4, marker=marker, markersize=2.5)
-        last = percents[-1, place]
-        ends = NOTHING if math.isnan(last) else f"{last:.1f} %"
-        panel.set_title(f"{labels[place]}  {ends}", fontsize=9, **PLAIN)
-        panel.tick_params(labelsize=8)
+        if saved < len(generations) - 1:
+            panel.axvline(generations[saved], color="0.25", linestyle=":", linewidth=1.2)
+        now = percents[saved, place]
+        panel.set_title(f"{labels[place]}  {NOTHING if math.isnan(now) else f'{now:.1f} %'}", fontsize=SMALL, **PLAIN)
+        panel.tick_params(labelsize=SMALL)
         panel.grid(alpha=0.25)
         panel.locator_params(axis="x", nbins=3)
-    figure.supxlabel("generation", fontsize=9)
-    figure.supylabel("right, %", fontsize=9)
-    ends = ", ".join(f"{name} {value:.1f} %" for name, value in zip(names, percents[-1], strict=True) if value == value)
+    figure.supxlabel("generation", fontsize=SMALL)
+    figure.supylabel("right, %", fontsize=SMALL)
+    ends = ", ".join(
+        f"{name} {value:.1f} %" for name, value in zip(names, percents[saved], strict=True) if value == value
+    )
+    when = _when(generations, saved)
     return Picture(
         "classes", png_of(figure, 64),
-        f"Accuracy of each class on the validation split by generation, a panel each. At the last look: {ends}.",
-        "A panel for each class, its accuracy on the validation split at the last look in its title; "
+        f"Accuracy of each class on the validation split by generation, a panel each. At {when}: {ends}.",
+        f"A panel for each class, in its title its accuracy on the validation split at {when}; "
         "the broad grey line is the mean of all classes.",
     )  # fmt: skip
 
 
-def _map(looks: Looks, names: Sequence[str], labels: Sequence[str]) -> Picture:
+def _when(generations: Sequence[int], saved: int) -> str:
+    """Return a look in words."""
+    if saved == len(generations) - 1:
+        return "the last look"
+    return f"generation {generations[saved]:,}, which is saved (dotted line)"
+
+
+def _map(looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) -> Picture:
     """Draw a row for each class, at most the worst, and a column for each look."""
     generations, accuracies = looks
-    last = np.where(np.isnan(accuracies[-1]), math.inf, accuracies[-1])
+    last = np.where(np.isnan(accuracies[saved]), math.inf, accuracies[saved])
     order = [int(place) for place in np.argsort(last, kind="stable") if math.isfinite(last[place])][:MOST_ROWS]
     figure = new_figure(height=0.8 + 0.16 * len(order))
     panel = figure.subplots()
@@ -168,17 +194,20 @@ def _map(looks: Looks, names: Sequence[str], labels: Sequence[str]) -> Picture:
     panel.set_yticks(
         np.arange(len(order)) + 0.5, [f"{labels[place]}  {100 * last[place]:.0f} %" for place in order], **PLAIN
     )
-    panel.tick_params(labelsize=8)
+    panel.tick_params(labelsize=SMALL)
     panel.invert_yaxis()
-    panel.set_xlabel("generation", fontsize=9)
+    panel.set_xlabel("generation", fontsize=SMALL)
+    if saved < len(generations) - 1:
+        panel.axvline(generations[saved], color=COLOURS[1], linestyle=":", linewidth=1.6)
     figure.colorbar(shades, ax=panel, fraction=0.04, label="right, %")
     ends = ", ".join(f"{names[place]} {100 * last[place]:.0f} %" for place in order[:10])
     some = f"the {len(order)} worst of " if len(order) < len(names) else ""
+    when = _when(generations, saved)
     return Picture(
         "classes", png_of(figure, 64),
-        f"Accuracy of {some}{len(names)} classes on the validation split by generation. Worst last: {ends}.",
+        f"Accuracy of {some}{len(names)} classes on the validation split by generation. Worst at {when}: {ends}.",
         f"A row for each class ({some}all {len(names)}), worst at the top: the darker, the more of it is right; "
-        "the number is that of the last look.",
+        f"the number is that at {when}.",
     )  # fmt: skip
 
 
@@ -188,9 +217,9 @@ def _bars(final: NDArray[np.float64], names: Sequence[str], labels: Sequence[str
     figure = new_figure(height=0.8 + 0.2 * len(shown))
     panel = figure.subplots()
     bars = panel.barh(np.arange(len(shown)), [100 * final[place] for place in shown], color=COLOURS[0])
-    panel.bar_label(bars, fmt="%.1f", fontsize=8, padding=2)
+    panel.bar_label(bars, fmt="%.1f", fontsize=SMALL, padding=2)
     panel.set_yticks(np.arange(len(shown)), [labels[place] for place in shown], **PLAIN)
-    panel.tick_params(labelsize=8)
+    panel.tick_params(labelsize=SMALL)
     panel.invert_yaxis()
     panel.set(xlim=(0, 110), xlabel="right, %", xticks=range(0, 101, 20))
     some = f"the {len(shown)} worst of {len(order)} classes" if len(shown) < len(order) else f"{len(shown)} classes"

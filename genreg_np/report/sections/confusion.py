@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.report.names import PLAIN, drawn, written
-from genreg_np.report.shown import Picture, Shown, Table, new_figure, png_of
+from genreg_np.report.shown import SMALL, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
 MOST_CLASSES = 20  # whose numbers a matrix has room for
@@ -76,18 +76,18 @@ def _matrix(
     for true, other in np.argwhere(confusion):
         text = _share(int(confusion[true, other]), int(totals[true]), classes <= FEW)
         colour = "white" if np.sqrt(shares[true, other]) > DARK else "black"
-        panel.text(other, true, text, ha="center", va="center", fontsize=8, color=colour)
+        panel.text(other, true, text, ha="center", va="center", fontsize=SMALL, color=colour)
     turned = classes > 5 and max(len(name) for name in labels) > 2
     panel.set_xticks(range(classes), labels, rotation=90 if turned else 0, **PLAIN)
     counted = [f"{name} ({total:,})" for name, total in zip(labels, totals, strict=True)]
     panel.set_yticks(range(classes), counted, **PLAIN)
-    panel.tick_params(labelsize=8, length=0)
+    panel.tick_params(labelsize=SMALL, length=0)
     panel.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
     panel.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
     panel.grid(which="minor", color="#d7dde5", linewidth=0.6)
     panel.tick_params(which="minor", length=0)
-    panel.set_xlabel("predicted", fontsize=9)
-    panel.set_ylabel("true (how many)", fontsize=9)
+    panel.set_xlabel("predicted", fontsize=SMALL)
+    panel.set_ylabel("true (how many)", fontsize=SMALL)
     right = ", ".join(f"{name} {100 * shares[place, place]:.1f} %" for place, name in enumerate(names) if totals[place])
     most = "; ".join(f"{names[true]} as {names[other]}: {_times(times)}" for true, other, times in pairs[:10])
     return Picture(

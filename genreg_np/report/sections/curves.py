@@ -14,7 +14,7 @@ from genreg_np.report.subject import Subject
 MOST = 1e300  # a record's whole number may have any number of digits
 MOST_POINTS = 400  # of a line: more are averaged
 STALE = 0.25  # of a run, after its best look, in which nothing was gained
-GAP = 0.03  # training accuracy beyond validation that is worth a word
+GAP, ERRORS = 0.03, 2  # training accuracy beyond validation that is worth a word: so much, and so many standard errors
 
 Line = tuple[list[int], list[float]]
 
@@ -25,11 +25,9 @@ def section(subject: Subject) -> Shown | None:
         return None
     records = subject.run.records
     parts = [part for part in (_accuracy(records), _trust(records)) if part is not None]
-    return (
-        Shown("Training", " ".join(verdict(records, str(subject.model.training.get("genome")))), parts)
-        if parts
-        else None
-    )
+    looked = None if subject.dataset is None else len(subject.dataset.validation)
+    words = verdict(records, subject.recorded_as("validation_accuracy"), looked)
+    return Shown("Training", " ".join(words), parts) if parts else None
 
 
 def line_of(records: Sequence[dict[str, Any]], name: str) -> Line:
@@ -50,33 +48,43 @@ def thinned(line: Line) -> Line:
     )
 
 
-def verdict(records: Sequence[dict[str, Any]], genome: str = "") -> list[str]:
+def verdict(
+    records: Sequence[dict[str, Any]], measure: str = "validation_accuracy", looked: int | None = None
+) -> list[str]:
     """Return in sentences what the curves say: when validation was best, whether it falls, and whether it overfits.
 
-    Validation is that of the genome which is saved, where it has a line of its own.
+    Parameters
+    ----------
+    records : sequence of dict
+    measure : str
+        What records call the accuracy on the validation split of the genome that is saved.
+    looked : int, optional
+        Inputs of that split: a difference of less than two standard errors is no word worth.
     """
-    own = line_of(records, f"{genome}_validation_accuracy")
-    generations, values = own if own[1] else line_of(records, "validation_accuracy")
+    generations, values = line_of(records, measure)
     if not values:
         return ["There was no look at the validation split."]
     best = max(range(len(values)), key=lambda index: (values[index], index))
     last = len(values) - 1
-    whose = f" of the {genome}" if own[1] else ""
+    genome = measure.removesuffix("validation_accuracy").rstrip("_")
+    whose = f" of the {genome}" if genome else ""
     said = [f"Validation{whose} was best at generation {generations[best]:,}: {100 * values[best]:.1f} %."]
     after = (generations[last] - generations[best]) / max(1, generations[last])
     if best == last and len(values) > 2:
-        gain = values[last] - values[max(0, int(len(values) * 0.9) - 1)]
+        before = max(0, int(len(values) * 0.9) - 1)
+        gain, since = values[last] - values[before], f"since generation {generations[before]:,}"
         said.append(
-            f"It was still rising ({100 * gain:+.1f} points in the last tenth): a longer run may gain more."
+            f"It was still rising ({100 * gain:+.1f} points {since}): a longer run may gain more."
             if gain > 0.001
-            else "It hardly rose in the last tenth: a longer run will gain little."
+            else f"It hardly rose {since}: a longer run will gain little."
         )
     elif after >= STALE:
         said.append(f"In the last {100 * after:.0f} % of the run it gained nothing: a shorter one would have done.")
     _, training = line_of(records, "mean_accuracy")
-    if training and (gap := float(np.mean(training[-20:])) - values[last]) > GAP:
+    error = math.sqrt(max(0.0, values[last] * (1 - values[last])) / looked) if looked else 0.0
+    if training and (gap := float(np.mean(training[-20:])) - values[last]) > max(GAP, ERRORS * error):
         said.append(
-            f"Training images are predicted {100 * gap:.1f} points better than validation ones: some are known by "
+            f"Training inputs are predicted {100 * gap:.1f} points better than validation ones: some are known by "
             "heart; more data, fewer units or weight_decay help."
         )
     return said
@@ -116,9 +124,10 @@ def _trust(records: Sequence[dict[str, Any]]) -> Picture | None:
     if not best[1]:
         return None
     same = best[1] == mean[1]
+    what = "fitness" if same or "fitness" in records[-1] else "trust"
     figure = new_figure()
     panel = figure.subplots()
-    panel.plot(*thinned(best), color=COLOURS[0], label="fitness" if same else "best")
+    panel.plot(*thinned(best), color=COLOURS[0], label=what if same else "best")
     if not same:
         panel.plot(*thinned(mean), "--", color=COLOURS[1], label="mean of all")
         generations, deviation = line_of(records, "trust_deviation")
@@ -127,14 +136,14 @@ def _trust(records: Sequence[dict[str, Any]]) -> Picture | None:
             top = np.array([known.get(generation, math.nan) for generation in generations])
             panel.fill_between(
                 generations, top - 2 * np.array(deviation), top, color=COLOURS[0], alpha=0.15, linewidth=0,
-                label="two deviations of the survivors' below the best",
+                label="survivors, two deviations",
             )  # fmt: skip
-    panel.set(xlabel="generation", ylabel="fitness" if same else "trust")
+    panel.set(xlabel="generation", ylabel=what)
     panel.grid(alpha=0.25)
     panel.legend(frameon=False)
     return Picture(
         "trust", png_of(figure),
-        f"{'Fitness' if same else 'Trust'} by generation; it ends at {best[1][-1]:.4g}.",
+        f"{what.capitalize()} by generation; it ends at {best[1][-1]:.4g}.",
         "What selection goes by: where best and mean run level, there is nothing left to select."
         if not same
         else "What every step is to raise.",

@@ -4,9 +4,9 @@
     UMAP                a plane that keeps neighbours (McInnes, Healy & Melville 2018, "UMAP"), where it is installed
     trustworthiness     1 less a penalty for neighbours in the plane that are none among hidden values
                         (Venna & Kaski 2001, "Neighborhood preservation in nonlinear projection methods")
-    neighbours          of how many inputs most of the 10 nearest others are of their class
+    neighbours          of how many inputs most of the 10 nearest others are of their class; of classes of 5 and more
     silhouette          how much nearer an input is to its own class than to the next, -1 .. 1 (Rousseeuw 1987)
-    linear probe        right by a linear classifier of these values alone, by 5-fold cross-validation
+    linear probe        right by a linear classifier of these values alone, by 5-fold cross-validation, likewise
                         (Alain & Bengio 2016, "Understanding intermediate layers using linear classifier probes")
 
 Of a linear head the hidden values are what it sees. Shapes: n inputs, H hidden values, K classes.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,18 +24,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.report.hidden import Hidden
+from genreg_np.report.names import PLAIN, drawn
 from genreg_np.report.shown import COLOURS, MARKS, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
 MOST_WIDTH = 4096  # values of a layer that are looked at
 MOST_MEASURED = 1000  # inputs that numbers other than neighbours are of
-MOST_PROBED = 256  # values that a probe sees: more are first turned into so many principal components
+MOST_PROBED = 256  # principal components that a probe sees, of more values
 NEIGHBOURS = 10
-FOLDS = 5
 LEAST = 20  # inputs, fewer say nothing
 MOST_DRAWN = 1000  # inputs of a picture
 MOST_NAMED = 20  # classes whose names are written into a picture
 MOST_LETTERS = 8  # of such a name
+ENOUGH = 5  # inputs of a class that neighbours and probes can tell of
+PENALTY = 0.1  # C of a probe: of 1, .1, .01 and .001 best on four runs
 SEED = 42
 NO_NUMBER = "-"
 HOW_TO_GET = "With umap-learn (pip install 'genreg-np[plots]') there is a UMAP as well."
@@ -51,7 +53,7 @@ class Points:
     values: Matrix  # (n, H)
     labels: Labels  # (n,)
     predicted: Labels  # (n,)
-    names: tuple[str, ...]  # K
+    names: Sequence[str]  # K, as a figure can draw them
 
 
 def section(subject: Subject) -> Shown | None:
@@ -64,7 +66,7 @@ def section(subject: Subject) -> Shown | None:
         return None
     from threadpoolctl import threadpool_limits  # scikit-learn needs it, too
 
-    points = Points(narrowed(hidden), labels, subject.predicted[rows], subject.model.class_names)
+    points = Points(narrowed(hidden), labels, subject.predicted[rows], drawn(subject.model.class_names, MOST_LETTERS))
     with threadpool_limits(1):  # BLAS on a busy machine is slower by far with more, and its last digits vary
         return _shown(points, hidden.name)
 
@@ -133,15 +135,27 @@ def umap(values: Matrix) -> Matrix | None:
         return np.asarray(reducer.fit_transform(values), np.float64)
 
 
-def neighbours_right(values: Matrix, labels: Labels) -> float:
-    """Return of which share of inputs (n, H) the 10 nearest others are mostly of its class; ties go to the lowest."""
+def neighbours_right(values: Matrix, labels: Labels) -> float | None:
+    """Return of which share of inputs (n, H) the 10 nearest others are mostly of its class; ties go to the lowest.
+
+    Of inputs of classes of 5 or more; None where there are none.
+    """
     from sklearn.neighbors import NearestNeighbors
 
+    counted = _counted(labels)
+    if not counted.any():
+        return None
     count = min(NEIGHBOURS, len(values) - 1)
     near = NearestNeighbors(n_neighbors=count).fit(values).kneighbors(return_distance=False)  # without itself
     votes = np.zeros((len(values), int(labels.max()) + 1), np.int32)
     np.add.at(votes, (np.arange(len(values))[:, None], labels[near]), 1)
-    return float((votes.argmax(axis=1) == labels).mean())
+    return float((votes.argmax(axis=1) == labels)[counted].mean())
+
+
+def _counted(labels: Labels) -> NDArray[np.bool_]:
+    """Return which inputs (n,) are of a class that has enough of them."""
+    enough: NDArray[np.bool_] = np.bincount(labels)[labels] >= ENOUGH
+    return enough
 
 
 def trusted(values: Matrix, plane: Matrix) -> float | None:
@@ -162,25 +176,24 @@ def silhouette(values: Matrix, labels: Labels) -> float | None:
 
 
 def probe(values: Matrix, labels: Labels) -> float | None:
-    """Return the share a linear classifier gets right, over 5 folds, of classes of at least 5 inputs; or None."""
+    """Return the share a linear classifier gets right, over 5 folds, of classes of at least 5 inputs; or None.
+
+    All values are brought to one scale, none to its own: components of hardly any variance would be noise.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_score
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    enough = np.bincount(labels)[labels] >= FOLDS
-    values, labels = values[enough], labels[enough]
+    values, labels = values[_counted(labels)], labels[_counted(labels)]
     if len(np.unique(labels)) < 2:
         return None
     if values.shape[1] > MOST_PROBED:
         values, _ = _components(values, MOST_PROBED)
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
+    values = values / (values.std() or 1)
+    folds = StratifiedKFold(ENOUGH, shuffle=True, random_state=SEED)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that so many steps may not be enough: they are for a number of two digits
         return float(
-            cross_val_score(
-                make_pipeline(StandardScaler(), LogisticRegression(max_iter=200, tol=1e-3)), values, labels, cv=folds
-            ).mean()
+            cross_val_score(LogisticRegression(C=PENALTY, max_iter=200, tol=1e-3), values, labels, cv=folds).mean()
         )
 
 
@@ -192,7 +205,7 @@ def _numbers(points: Points, spaces: dict[str, Matrix]) -> Iterator[tuple[str, .
         yield (
             name,
             _text(None if values is points.values else trusted(points.values[some], values[some])),
-            f"{100 * neighbours_right(values, points.labels):.1f} %",
+            _percent(neighbours_right(values, points.labels)),
             _text(silhouette(values[some], points.labels[some])),
             _percent(probe(values[some], points.labels[some])),
         )
@@ -208,27 +221,27 @@ def _percent(value: float | None) -> str:
 
 def _pictures(kind: str, plane: Matrix, points: Points, note: str) -> Iterator[Picture]:
     """Draw a plane twice: by class, and by prediction with crosses where it is wrong."""
-    drawn = np.arange(len(plane)) % -(-len(plane) // MOST_DRAWN) == 0
-    some = f" {drawn.sum():,} of {len(drawn):,} are drawn." if not drawn.all() else ""
+    shown = np.arange(len(plane)) % -(-len(plane) // MOST_DRAWN) == 0
+    some = f" {shown.sum():,} of {len(shown):,} are drawn." if not shown.all() else ""
     wrong = points.predicted != points.labels
     count = len(np.unique(points.labels))
     yield Picture(
-        f"{kind.lower()}-classes", _drawn(plane, points.labels, drawn, drawn & False, points.names),
+        f"{kind.lower()}-classes", _drawn(plane, points.labels, shown, shown & False, points.names),
         f"{kind} of hidden values of {len(plane):,} inputs of {count:,} classes. {note}",
         f"{kind} by class: each dot is an input, names stand at the middle of their class. {note}{some}",
     )  # fmt: skip
     yield Picture(
-        f"{kind.lower()}-predictions", _drawn(plane, points.predicted, drawn & ~wrong, drawn & wrong, points.names),
+        f"{kind.lower()}-predictions", _drawn(plane, points.predicted, shown & ~wrong, shown & wrong, points.names),
         f"{kind} of the same inputs by prediction: errors {wrong.sum():,}, right {100 * (1 - wrong.mean()):.1f} %.",
         f"{kind} by prediction: names stand at the middle of what is taken for them, crosses are errors.",
     )  # fmt: skip
 
 
 def _drawn(
-    plane: Matrix, classes: Labels, dots: NDArray[np.bool_], crosses: NDArray[np.bool_], names: tuple[str, ...]
+    plane: Matrix, classes: Labels, dots: NDArray[np.bool_], crosses: NDArray[np.bool_], names: Sequence[str]
 ) -> bytes:
     """Draw inputs as dots, those of each class alike, or as crosses."""
-    figure = new_figure(height=4.8)
+    figure = new_figure(height=3.8)
     panel = figure.subplots()
     size = float(np.clip(12_000 / (dots | crosses).sum(), 12, 40))
     for number in np.unique(classes):
@@ -241,16 +254,15 @@ def _drawn(
     return png_of(figure)
 
 
-def _name(panel: Any, plane: Matrix, classes: Labels, names: tuple[str, ...]) -> None:
+def _name(panel: Any, plane: Matrix, classes: Labels, names: Sequence[str]) -> None:
     """Write the names of the largest classes where their medians are."""
     from matplotlib.patheffects import withStroke
 
     numbers, counts = np.unique(classes, return_counts=True)
     for number in numbers[np.argsort(-counts, kind="stable")][:MOST_NAMED]:
         x, y = np.median(plane[classes == number], axis=0)
-        name = names[number] if len(names[number]) <= MOST_LETTERS else f"{names[number][: MOST_LETTERS - 1]}…"
         panel.text(
-            x, y, name, ha="center", va="center", fontsize=12, fontweight="bold", parse_math=False,
+            x, y, names[number], ha="center", va="center", fontsize=12, fontweight="bold", **PLAIN,
             path_effects=[withStroke(linewidth=3, foreground="white")],
         )  # fmt: skip
 

@@ -55,7 +55,7 @@ def in_words(subject: Subject) -> str:
     verdict = (
         "on average it is as sure as it is right"
         if abs(gap) <= CALIBRATED
-        else f"it is {100 * abs(gap):.1f} points {'surer' if gap > 0 else 'less sure'} than it is right"
+        else f"it is {100 * abs(gap):.1f} points {'surer' if gap > 0 else 'less sure'} than it should be"
     )
     said.append(f"Mean confidence is {100 * mean:.1f} %, accuracy {100 * accuracy:.1f} %: {verdict}.")
     return " ".join(said)

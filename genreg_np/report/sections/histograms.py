@@ -19,7 +19,7 @@ from genreg_np.layers.dense import Dense
 from genreg_np.layers.images import Standardise
 from genreg_np.model import Float32, Network
 from genreg_np.report.figures import spread_out
-from genreg_np.report.shown import COLOURS, Picture, Shown, Table, new_figure, png_of
+from genreg_np.report.shown import COLOURS, SMALL, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
 LEAST_BINS, MOST_BINS = 12, 60  # about as many as the root of the weights
@@ -142,7 +142,7 @@ def _picture(layers: list[Weights]) -> Picture:
             if shares[1].max() > 4 * shares[0].max():  # weights that all began alike would hide what became of them
                 panel.set_ylim(0, 1.6 * shares[0].max())
         panel.set(ylabel="weights, %", xlim=(-reach, reach))
-        panel.set_title(f"{layer.name}, {len(layer.now):,} weights", fontsize=10, loc="left")
+        panel.set_title(f"{layer.name}, {len(layer.now):,} weights", fontsize=SMALL, loc="left")
         if number == 0:
             panel.legend()
         start = "" if layer.start is None else f", {layer.start.std():.3g} at the start"

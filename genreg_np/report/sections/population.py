@@ -84,7 +84,7 @@ def _ends(lines: dict[str, Line]) -> str:
 
 def _chosen(records: Sequence[dict[str, Any]], names: dict[str, str]) -> dict[str, Line]:
     found = {label: line_of(records, name) for name, label in names.items()}
-    return {label: line for label, line in found.items() if line[1]}
+    return {label: line for label, line in found.items() if len(line[1]) > 1}  # one look is no line
 
 
 def _diversity(records: Sequence[dict[str, Any]]) -> Picture | None:
@@ -113,7 +113,7 @@ def _alike(subject: Subject) -> Picture | None:
     """Draw how alike networks are, and the kinds they fall into, layer by layer."""
     assert subject.run is not None
     rows = [record for record in subject.run.records if _lists(record)]
-    if not rows:
+    if len(rows) < 2:
         return None
     count = len(rows[-1]["similarity"])
     rows = [record for record in rows if len(record["similarity"]) == len(record["clusters"]) == count]
@@ -149,9 +149,9 @@ def _lists(record: dict[str, Any]) -> bool:
 
 
 def _layer_names(subject: Subject, count: int) -> list[str]:
-    """Return the layers' names as tables have them, or their numbers where a model has others."""
+    """Return the layers' names, counted from 0 as everywhere on a page; their numbers where a model has others."""
     try:
-        names = list(layer_slices(subject.model.network))
+        names = list(layer_slices(subject.model.network, first=0))
     except GenregError:
         names = []
-    return names if len(names) == count else [str(number + 1) for number in range(count)]
+    return names if len(names) == count else [str(number) for number in range(count)]

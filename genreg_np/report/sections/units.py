@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from genreg_np.report.figures import spread_out
 from genreg_np.report.hidden import Hidden
-from genreg_np.report.shown import COLOURS, Picture, Shown, Table, new_figure, png_of
+from genreg_np.report.shown import COLOURS, SMALL, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
 SATURATED = 0.95
@@ -119,7 +119,7 @@ def _picture(layers: list[Hidden], measured: list[Units]) -> Picture:
         panel.stairs(shares, edges, color=COLOURS[0], linewidth=1.5)
         panel.axhline(shares.mean(), color="0.25", linestyle=":", linewidth=1.2)
         panel.set(xlim=(0, len(shares)), ylim=(0, 102), ylabel=f"{_counted(hidden)}, %")
-        panel.set_title(f"{hidden.name}, {hidden.function}", fontsize=10, loc="left")
+        panel.set_title(f"{hidden.name}, {hidden.function}", fontsize=SMALL, loc="left")
         says.append(
             f"{hidden.name}: {_counted(hidden)} {shares[-1]:.0f} to {shares[0]:.0f} % of the time, "
             f"{shares.mean():.0f} % on average"

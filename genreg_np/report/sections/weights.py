@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.report.names import PLAIN, drawn, written
-from genreg_np.report.shown import Picture, Shown, new_figure, png_of
+from genreg_np.report.shown import SMALL, Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import draw_tiles, from_channels, pictures_of
 
@@ -198,8 +198,8 @@ def _columns(one: Seen, name: str, subject: Subject) -> Picture:
     panel.set_yticks(range(len(names)), drawn(subject.model.feature_names, 24) or names, **PLAIN)
     if len(order) <= 16:
         panel.set_xticks(range(len(order)), called, **PLAIN)
-    panel.tick_params(labelsize=8)
-    panel.set_xlabel(f"{one.noun}s" + ("" if named else ", largest weights first"), fontsize=9)
+    panel.tick_params(labelsize=SMALL)
+    panel.set_xlabel(f"{one.noun}s" + ("" if named else ", largest weights first"), fontsize=SMALL)
     figure.colorbar(shades, ax=panel, fraction=0.04, label="weight")
     strongest_columns = ", ".join(f"{column} {size:.3g}" for column, size in _by_column(one, subject)[:10])
     return Picture(

@@ -22,15 +22,15 @@ from genreg_np.model import Float32, Network
 CLUSTERED = 0.9
 
 
-def layer_slices(network: Network) -> dict[str, slice]:
-    """Return the weights of each layer or part among the genes, by the names used in tables and figures."""
+def layer_slices(network: Network, first: int = 1) -> dict[str, slice]:
+    """Return the weights of each layer or part among the genes, by names that count layers from `first`, as 1a."""
     slices = {}
     for index, (layer, (weights, _)) in enumerate(zip(network.dense, network.weight_slices, strict=True)):
         pieces = layer.part_rows
         for number, rows in enumerate(pieces):
-            first = weights.start + rows.start * layer.inputs
-            name = f"{index + 1}{part_name(number, len(pieces))}"
-            slices[name] = slice(first, first + len(rows) * layer.inputs)
+            start = weights.start + rows.start * layer.inputs
+            name = f"{index + first}{part_name(number, len(pieces))}"
+            slices[name] = slice(start, start + len(rows) * layer.inputs)
     return slices
 
 
