@@ -19,6 +19,7 @@ FLOORS = (  # from the ground up; rooms on one floor do not know each other
     ("backends", "data", "engines"),
     ("strategies", "export"),
     ("runs",),
+    ("search",),
     ("report",),
     ("cli",),
 )

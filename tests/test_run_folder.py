@@ -13,7 +13,7 @@ import tomli_w
 from genreg_np.errors import GenregError, RunError
 from genreg_np.infer import load
 from genreg_np.runs.result import Watcher
-from genreg_np.runs.run_folder import OWN, RunFolder
+from genreg_np.runs.run_folder import RunFolder
 from genreg_np.runs.training import resume, train
 from tests.helpers import one_line, tiny_config, tiny_dataset
 
@@ -40,7 +40,7 @@ def refused(folder: Path) -> str:
 
 
 @posix
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", RunFolder.own)
 @pytest.mark.parametrize("there", [True, False], ids=["a file", "nothing"])
 def test_nothing_is_written_or_made_through_a_link_in_a_new_run_folder(tmp_path: Path, name: str, there: bool) -> None:
     """A folder that holds a link by a name of ours is refused, whatever the link leads to."""
@@ -56,7 +56,7 @@ def test_nothing_is_written_or_made_through_a_link_in_a_new_run_folder(tmp_path:
 
 
 @posix
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", RunFolder.own)
 def test_a_run_folder_with_a_link_is_not_gone_on_with(tmp_path: Path, name: str) -> None:
     """Links are refused by name, before anything is read or written."""
     folder = begun(tmp_path / "run")

@@ -6,7 +6,7 @@ from typing import Any
 
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.generations import Record
-from genreg_np.runs.run_folder import Packs
+from genreg_np.runs.held_folder import Packs
 
 
 class NoFolder:

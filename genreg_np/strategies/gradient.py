@@ -84,6 +84,7 @@ class GradientContext:
     images: tuple[int, int, int] | None  # C, H, W of what is augmented; None where nothing is
     decay: Float32 | None = field(repr=False)  # (D,) of weights, 0 of all else; None where there is none
     generations: int  # in all
+    first: int = 0  # generations that were done under an earlier schedule: this one begins after them
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
         found = context.learner.gradient(
             state.genes, state.statistics, features, context.labels[rows], Passing(True, stream, generation)
         )
-        rate = options.learning_rate * SCHEDULES[options.schedule](generation, context.generations)
+        rate = options.learning_rate * SCHEDULES[options.schedule](generation - context.first, context.generations - context.first)
         optimiser = Optimiser(options.optimiser, rate, options.momentum)
         with np.errstate(all="ignore"):
             genes, moments = follow(

@@ -1,0 +1,200 @@
+"""Image classifiers as individuals: one to three blocks of convolutions, a head, and the optimiser that trains them.
+
+    block       [conv F K, norm, activation] once or twice, a reduction, dropout
+    head        the maps as they are, or the largest or mean of their parts; a hidden layer, dropout; the classes
+    optimiser   with its own learning rate, momentum where it has any, weight decay, schedule, batch, smoothing
+    data        how far training images are moved and turned
+
+An individual's network is a line of words (layers/description.py), its optimiser the settings of strategy `gradient`:
+whatever is found could have been written by hand. Epochs are no gene: they are what the ladder gives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from genreg_np.errors import UsageError
+from genreg_np.layers.base import Layer
+from genreg_np.layers.convolution import Convolution
+from genreg_np.layers.dense import Dense
+from genreg_np.layers.description import parse
+from genreg_np.model import Network
+from genreg_np.search.genes import Choice, Gene, Genome, Number, Space
+from genreg_np.strategies.gradient import GradientOptions
+
+BLOCKS = 3
+GROUPS = 4  # of group-norm; all numbers of filters are multiples
+ARCHITECTURE, OPTIMISER, DATA = "architecture", "optimiser", "data"
+ADAPTIVE = ("adam", "adamw", "rmsprop")
+SIMPLE = ("sgd", "nesterov")
+
+
+def _block(number: int) -> Iterator[Gene]:
+    """Yield the genes of a block of convolutions."""
+    when = () if number == 1 else (("blocks", tuple(range(number, BLOCKS + 1))),)
+
+    def choice(name: str, *values: Any, ordered: bool = False) -> Gene:
+        return Choice(f"{name}_{number}", ARCHITECTURE, when, values, ordered)
+
+    yield choice("filters", 8, 16, 24, 32, 48, 64, ordered=True)
+    yield choice("kernel", 3, 5, ordered=True)
+    yield choice("padding", "valid", "same")
+    yield choice("convolutions", 1, 2, ordered=True)
+    yield choice("norm", "none", "batch", "instance", "group")
+    yield choice("activation", "relu", "leaky-relu", "prelu", "selu", "elu")
+    yield choice("reduction", "max 2", "avg 2", "stride 2", "none")
+    yield choice("dropout", 0.0, 0.1, 0.25, 0.4, ordered=True)
+
+
+SPACE = Space(
+    (
+        Choice("blocks", ARCHITECTURE, (), (1, 2, 3), True),
+        *(gene for number in range(1, BLOCKS + 1) for gene in _block(number)),
+        Choice("head", ARCHITECTURE, (), ("flatten", "adaptive max", "adaptive avg")),
+        Choice("head_size", ARCHITECTURE, (("head", ("adaptive max", "adaptive avg")),), (1, 2, 3, 4), True),
+        Choice("hidden", ARCHITECTURE, (), (0, 32, 64, 128), True),
+        Choice("hidden_dropout", ARCHITECTURE, (("hidden", (32, 64, 128)),), (0.0, 0.1, 0.25, 0.5), True),
+        Choice("optimiser", OPTIMISER, (), (*ADAPTIVE, *SIMPLE)),
+        Number("rate", OPTIMISER, (("optimiser", ADAPTIVE),), 2e-4, 1e-2, True),
+        Number("simple_rate", OPTIMISER, (("optimiser", SIMPLE),), 3e-3, 3e-1, True),
+        Number("momentum", OPTIMISER, (("optimiser", (*SIMPLE, "rmsprop")),), 0.0, 0.97),
+        Choice("weight_decay", OPTIMISER, (), (0.0, 1e-5, 1e-4, 1e-3, 1e-2), True),
+        Choice("batch_size", OPTIMISER, (), (32, 64, 128, 256), True),
+        Choice("schedule", OPTIMISER, (), ("constant", "cosine", "one-cycle")),
+        Choice("label_smoothing", OPTIMISER, (), (0.0, 0.05, 0.1), True),
+        Choice("shift", DATA, (), (0, 1, 2), True),
+        Choice("rotation", DATA, (), (0, 5, 10, 15), True),
+    )
+)
+DEFAULT: Genome = {gene.name: gene.at(0.5) for gene in SPACE.genes} | {
+    "blocks": 2, "head": "flatten", "hidden": 0, "optimiser": "adam", "rate": 0.003, "momentum": 0.9,
+    "weight_decay": 0.0, "batch_size": 64, "schedule": "cosine", "label_smoothing": 0.0, "shift": 0, "rotation": 0,
+    **{
+        f"{name}_{number}": value
+        for number in range(1, BLOCKS + 1)
+        for name, value in {
+            "filters": 8 * number, "kernel": 3, "padding": "valid", "convolutions": 1, "norm": "none",
+            "activation": "relu", "reduction": "max 2", "dropout": 0.0,
+        }.items()
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an individual may be at most; None: anything."""
+
+    layers: int | None = None  # that learn: convolutions and dense ones
+    parameters: int | None = 100_000
+    macs: int | None = 4_000_000  # multiply-adds for an image
+
+
+@dataclass(frozen=True)
+class Individual:
+    """What a genome stands for."""
+
+    network: Network
+    options: dict[str, Any]  # of strategy gradient
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self.network.gene_count
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of convolutions and dense layers, for one image."""
+        pairs = zip(self.network.learning, self.network.shapes[1:], strict=True)
+        return sum(multiplications(layer, shape) for layer, shape in pairs)
+
+    @property
+    def layers(self) -> int:
+        """Convolutions and dense layers."""
+        return sum(isinstance(layer, (Convolution, Dense)) for layer in self.network.learning)
+
+
+def multiplications(layer: Layer, shape: tuple[int, ...]) -> int:
+    """Return the multiply-adds of a layer that gives such a shape; those of normalisation and the like are not counted.
+
+    Parameters
+    ----------
+    layer : Layer
+    shape : tuple of int
+        What it gives.
+    """
+    if isinstance(layer, Convolution):
+        return math.prod(shape) * layer.shape[0] * layer.size**2
+    return layer.inputs * layer.outputs if isinstance(layer, Dense) else 0
+
+
+def words_of(genome: Genome, classes: int) -> str:
+    """Return a genome's network in words."""
+    words = [word for number in range(1, genome["blocks"] + 1) for word in _words_of_block(genome, number)]
+    if genome["head"] != "flatten":
+        words.append(f"{genome['head']} {genome['head_size']}")
+    if genome["hidden"]:
+        words += [f"dense {genome['hidden']}", "relu", *_dropout(genome["hidden_dropout"])]
+    return " / ".join([*words, f"dense {classes}"])
+
+
+def _words_of_block(genome: Genome, number: int) -> Iterator[str]:
+    own = {name: genome[f"{name}_{number}"] for name in ("filters", "kernel", "padding", "convolutions", "norm")}
+    reduction = genome[f"reduction_{number}"]
+    for convolution in range(1, own["convolutions"] + 1):
+        last = convolution == own["convolutions"]
+        stride = " stride 2" if last and reduction == "stride 2" else ""
+        yield f"conv {own['filters']} {own['kernel']}{stride}{' same' if own['padding'] == 'same' else ''}"
+        if own["norm"] != "none":
+            yield f"{own['norm']}-norm" + (f" {GROUPS}" if own["norm"] == "group" else "")
+        yield genome[f"activation_{number}"]
+    if reduction in ("max 2", "avg 2"):
+        yield reduction
+    yield from _dropout(genome[f"dropout_{number}"])
+
+
+def _dropout(rate: float) -> list[str]:
+    return [f"dropout {rate:g}"] if rate else []
+
+
+def options_of(genome: Genome) -> dict[str, Any]:
+    """Return a genome's optimiser and data as settings of strategy gradient."""
+    optimiser, simple = genome["optimiser"], genome["optimiser"] in SIMPLE
+    options = {name: genome[name] for name in ("weight_decay", "batch_size", "schedule", "label_smoothing", "shift")}
+    options |= {"optimiser": optimiser, "learning_rate": genome["simple_rate" if simple else "rate"]}
+    if simple or optimiser == "rmsprop":
+        options["momentum"] = genome["momentum"]
+        if optimiser == "rmsprop" and genome["momentum"]:
+            options["optimiser"] = "rmsprop-momentum"
+    return options | {"rotation": float(genome["rotation"])}
+
+
+def individual_of(genome: Genome, shape: tuple[int, ...], classes: int) -> Individual:
+    """Return what a genome stands for, on images of a shape.
+
+    Raises
+    ------
+    UsageError
+        If its layers do not fit.
+    """
+    options = options_of(genome)
+    GradientOptions(**options)
+    return Individual(Network(shape, parse(words_of(genome, classes), shape)), options)
+
+
+def fault_of(genome: Genome, shape: tuple[int, ...], classes: int, limits: Limits) -> str:
+    """Return why a genome cannot be, in a word or two; "" if it can."""
+    try:
+        found = individual_of(genome, shape, classes)
+    except UsageError:
+        return "shapes that do not fit"
+    for what, value, most in (
+        ("layers", found.layers, limits.layers),
+        ("parameters", found.parameters, limits.parameters),
+        ("multiply-adds", found.macs, limits.macs),
+    ):
+        if most is not None and value > most:
+            return f"too many {what}"
+    return ""

@@ -1,0 +1,164 @@
+"""The course of a search: who is bred and who goes on to the next rung, a pure function of results.
+
+    rung 0        children 0, 1, 2, ... as the selection breeds them
+    rung r + 1    item j is chosen once the first eta (j + 1) items of rung r have been judged: the best of those that has
+                  not gone on yet
+
+What is chosen depends on which results there are up to a number, never on when they came. So any number of workers, and
+any stop on the way, leads to the same trials; time decides only how many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from genreg_np.errors import UsageError
+from genreg_np.search.draws import Draws
+from genreg_np.search.genes import Space
+from genreg_np.search.ladder import Ladder
+from genreg_np.search.selections.base import Bred, Selection
+from genreg_np.search.trials import Trial
+
+MOST_ATTEMPTS = 1000  # genomes that a child may have drawn in vain
+MOST_TWINS = 20  # of them that had been there already
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial that is to be done."""
+
+    number: int
+    rung: int
+    item: int  # which of its rung
+    child: int
+    bred: Bred
+    before: Trial | None = None  # the same individual at the rung below
+
+
+class Course:
+    """What has been bred and judged, and what is next.
+
+    Parameters
+    ----------
+    space : Space
+    selection : Selection
+    ladder : Ladder
+    seed : int
+    fault_of : callable
+        fault_of(genome) -> str: why a genome cannot be, in a word or two; "" if it can.
+    first : sequence of genomes
+        The first children, in place of those that the selection would breed.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        selection: Selection,
+        ladder: Ladder,
+        seed: int,
+        fault_of: Callable[[object], str],
+        first: tuple[Bred, ...] = (),
+    ) -> None:
+        self.ladder, self._space, self._selection, self._seed = ladder, space, selection, seed
+        self._fault_of, self._first = fault_of, first
+        self.bred: list[Bred] = []
+        self.faults: dict[str, int] = {}  # genomes that could not be, by reason
+        self._keys: set[str] = set()
+        self._chosen: list[list[int]] = [[] for _ in ladder.samples]  # children by rung and item
+        self._results: list[dict[int, Trial]] = [{} for _ in ladder.samples]  # by rung and child
+        self._handed: set[int] = set()
+
+    # What is next
+
+    def jobs(self, children: int) -> Iterator[Job]:
+        """Yield the trials that can begin now and have not been handed out, of the highest rungs first.
+
+        Parameters
+        ----------
+        children : int
+            How many there shall be at most.
+
+        Raises
+        ------
+        UsageError
+            If the limits leave no genome.
+        """
+        self._promote()
+        for rung in range(len(self.ladder.samples) - 1, 0, -1):
+            for item, child in enumerate(self._chosen[rung]):
+                yield from self._job(rung, item, child)
+        while len(self.bred) < children and self._is_due(len(self.bred)):
+            self._breed(len(self.bred))
+            self._chosen[0].append(len(self.bred) - 1)
+            yield from self._job(0, len(self.bred) - 1, len(self.bred) - 1)
+
+    def _job(self, rung: int, item: int, child: int) -> Iterator[Job]:
+        number = self.ladder.number(rung, item)
+        if number not in self._handed:
+            self._handed.add(number)
+            before = self._results[rung - 1][child] if rung else None
+            yield Job(number, rung, item, child, self.bred[child], before)
+
+    def _is_due(self, child: int) -> bool:
+        """Whether all that a child depends on has been judged."""
+        return child < len(self._first) or self._known(0) >= self._selection.needs(child)
+
+    def _known(self, rung: int) -> int:
+        """Return how many of a rung's first items have been judged, without a gap."""
+        results = self._results[rung]
+        return next(
+            (place for place, child in enumerate(self._chosen[rung]) if child not in results), len(self._chosen[rung])
+        )
+
+    def _breed(self, child: int) -> None:
+        if child < len(self._first):
+            bred = self._first[child]
+        else:
+            judged = [self._results[0][place] for place in range(self._selection.needs(child))]
+            bred = self._feasible(child, judged)
+        self.bred.append(bred)
+        self._keys.add(self._space.key(bred.genome))
+
+    def _feasible(self, child: int, judged: list[Trial]) -> Bred:
+        """Return the first child that can be, and as a rule is no twin of one that has been."""
+        twins = 0
+        for attempt in range(MOST_ATTEMPTS):
+            bred = self._selection.breed(child, judged, self._space, Draws(self._seed, child, attempt))
+            fault = self._fault_of(bred.genome)
+            if fault:
+                self.faults[fault] = self.faults.get(fault, 0) + 1
+                continue
+            if self._space.key(bred.genome) not in self._keys or twins == MOST_TWINS:
+                return bred
+            twins += 1
+        reasons = ", ".join(f"{count:,} for {fault}" for fault, count in self.faults.items())
+        raise UsageError(f"the limits leave no individual: {MOST_ATTEMPTS:,} genomes were refused ({reasons})")
+
+    def _promote(self) -> None:
+        """Choose who goes on, as far as that is known."""
+        for rung in range(1, len(self.ladder.samples)):
+            below, chosen = self._chosen[rung - 1], self._chosen[rung]
+            while (len(chosen) + 1) * self.ladder.eta <= self._known(rung - 1):
+                seen = below[: (len(chosen) + 1) * self.ladder.eta]
+                waiting = [self._results[rung - 1][child] for child in seen if child not in chosen]
+                chosen.append(max(waiting, key=lambda trial: trial.rank).child)
+
+    # What came of it
+
+    def judged(self, trial: Trial) -> None:
+        """Take a result."""
+        self._results[trial.rung][trial.child] = trial
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All results, by their numbers."""
+        return sorted((trial for rung in self._results for trial in rung.values()), key=lambda trial: trial.number)
+
+    def finalists(self, count: int) -> list[Trial]:
+        """Return the best of the highest rung that anyone has reached and passed, the best one first."""
+        for rung in reversed(self._results):
+            found = sorted((trial for trial in rung.values() if trial.is_ok), key=lambda t: t.rank, reverse=True)
+            if found:
+                return found[:count]
+        return []

@@ -1,0 +1,235 @@
+"""Genomes as data: genes with their values and conditions, and what evolution does with them.
+
+    Choice      one of some values; those of an ordered one have neighbours, as 8, 16, 24 filters have
+    Number      between two bounds, evenly or by its logarithm, with three significant digits
+
+A gene may have a condition: `when=(("optimiser", ("sgd", "nesterov")),)` is expressed only under these optimisers. A gene
+that is not expressed still lives in the genome, as those of our own do, and comes back with its value when it is; but it
+is no part of what the individual is: two genomes that differ in such genes alone are equal.
+
+Genes belong to blocks, such as architecture and optimiser: crossover takes blocks whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.search.draws import Draws
+
+Genome = Mapping[str, Any]
+DIGITS = 3  # significant, of a number
+STEP = 0.15  # standard deviation of a number's mutation, as a share of its range
+FAR = 0.2  # how often a mutation draws a gene anew, where it could step to a neighbour
+
+
+@dataclass(frozen=True)
+class Gene:
+    """What all genes have.
+
+    Parameters
+    ----------
+    name : str
+    block : str
+        What it is inherited with.
+    when : pairs of str and values
+        Genes that must be expressed and have one of some values for this one to be expressed.
+    """
+
+    name: str
+    block: str
+    when: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+
+    def drawn(self, draws: Draws) -> Any:
+        """Return any value."""
+        return self.at(draws.unit())
+
+    def mutated(self, value: Any, draws: Draws) -> Any:
+        """Return another value, as a rule one nearby."""
+        raise NotImplementedError
+
+    def at(self, place: float) -> Any:
+        """Return the value at a place of 0 .. 1."""
+        raise NotImplementedError
+
+    def place(self, value: Any) -> float:
+        """Return where a value is between 0 and 1: `at` of it is that value."""
+        raise NotImplementedError
+
+    def checked(self, value: Any) -> Any:
+        """Return a value that came from a file as it should be.
+
+        Raises
+        ------
+        UsageError
+            For one that it cannot have.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Choice(Gene):
+    """One of some values."""
+
+    values: tuple[Any, ...] = ()
+    ordered: bool = False  # whether those beside one another are alike
+
+    def mutated(self, value: Any, draws: Draws) -> Any:
+        """Return a neighbour of an ordered one, mostly, and else any other value."""
+        if len(self.values) == 1:
+            return value
+        here = self.values.index(value)
+        if self.ordered and draws.unit() >= FAR:
+            sides = [place for place in (here - 1, here + 1) if 0 <= place < len(self.values)]
+            return self.values[draws.one_of(sides)]
+        others = [place for place in range(len(self.values)) if place != here]
+        return self.values[draws.one_of(others)]
+
+    def at(self, place: float) -> Any:
+        """Return the value whose even share a place is in."""
+        return self.values[min(int(place * len(self.values)), len(self.values) - 1)]
+
+    def place(self, value: Any) -> float:
+        """Return the middle of a value's share."""
+        return (self.values.index(value) + 0.5) / len(self.values)
+
+    def checked(self, value: Any) -> Any:
+        """Return it where it is one of them, of the same type."""
+        for one in self.values:
+            if value == one and isinstance(value, bool) == isinstance(one, bool):
+                return one
+        raise UsageError(f"{self.name} = {value!r} must be one of {', '.join(map(str, self.values))}")
+
+
+@dataclass(frozen=True)
+class Number(Gene):
+    """A number between two bounds."""
+
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False  # whether its logarithm is drawn evenly
+
+    def mutated(self, value: Any, draws: Draws) -> Any:
+        """Return a number nearby, by a normal step, mostly, and else any."""
+        if draws.unit() < FAR:
+            return self.drawn(draws)
+        found = self.at(min(1.0, max(0.0, self.place(value) + STEP * draws.normal())))
+        return found if found != value else self.drawn(draws)
+
+    def at(self, place: float) -> float:
+        """Return the number at a place of its range, rounded."""
+        if self.log:
+            number = self.low * (self.high / self.low) ** place
+        else:
+            number = self.low + (self.high - self.low) * place
+        return min(self.high, max(self.low, float(f"{number:.{DIGITS}g}")))
+
+    def place(self, value: Any) -> float:
+        """Return where in its range a number is."""
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return float((value - self.low) / (self.high - self.low))
+
+    def checked(self, value: Any) -> Any:
+        """Return it where it is a number within the bounds."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not self.low <= value <= self.high:
+            raise UsageError(f"{self.name} = {value!r} must be a number from {self.low:g} to {self.high:g}")
+        return float(value)
+
+
+@dataclass(frozen=True)
+class Space:
+    """All genes of a kind of individual; those that conditions name come before those that have them."""
+
+    genes: tuple[Gene, ...]
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for gene in self.genes:
+            assert gene.name not in seen and all(name in seen for name, _ in gene.when), gene.name
+            seen.add(gene.name)
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The blocks, in order."""
+        return tuple(dict.fromkeys(gene.block for gene in self.genes))
+
+    def drawn(self, draws: Draws) -> Genome:
+        """Return any genome."""
+        return {gene.name: gene.drawn(draws) for gene in self.genes}
+
+    def is_expressed(self, gene: Gene, genome: Genome) -> bool:
+        """Whether a gene means something in a genome."""
+        return all(self._has(name, values, genome) for name, values in gene.when)
+
+    def _has(self, name: str, values: Sequence[Any], genome: Genome) -> bool:
+        gene = next(gene for gene in self.genes if gene.name == name)
+        return genome[name] in values and self.is_expressed(gene, genome)
+
+    def expressed(self, genome: Genome) -> dict[str, Any]:
+        """Return the genes that mean something, in order."""
+        return {gene.name: genome[gene.name] for gene in self.genes if self.is_expressed(gene, genome)}
+
+    def mutated(self, genome: Genome, draws: Draws, rate: float) -> Genome:
+        """Return a genome with other values of about `rate` of its expressed genes, at least of one."""
+        found = dict(genome)
+        expressed = [gene for gene in self.genes if self.is_expressed(gene, genome)]
+        chosen = [gene for gene in expressed if draws.unit() < rate] or [draws.one_of(expressed)]
+        for gene in chosen:
+            found[gene.name] = gene.mutated(genome[gene.name], draws)
+        return found
+
+    def crossed(self, one: Genome, other: Genome, draws: Draws) -> Genome:
+        """Return a genome that has each block of one of two."""
+        source = {block: draws.one_of((one, other)) for block in self.blocks}
+        return {gene.name: source[gene.block][gene.name] for gene in self.genes}
+
+    def changes(self, genome: Genome, parent: Genome) -> list[str]:
+        """Return the names of expressed genes that a parent has otherwise, or does not express."""
+        before = self.expressed(parent)
+        return [name for name, value in self.expressed(genome).items() if name not in before or before[name] != value]
+
+    def key(self, genome: Genome) -> str:
+        """Return what tells a genome from those that are not equal: a digest of what is expressed."""
+        text = json.dumps(self.expressed(genome), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+    def to_toml(self, genome: Genome) -> str:
+        """Return a genome as lines of TOML, block by block; genes that are not expressed are comments that say why."""
+        lines: list[str] = []
+        for block in self.blocks:
+            lines += ["", f"[{block}]"] if lines else [f"[{block}]"]
+            for gene in (gene for gene in self.genes if gene.block == block):
+                line = f"{gene.name} = {json.dumps(genome[gene.name])}"
+                lines.append(line if self.is_expressed(gene, genome) else f"# {line}  # {self._why_silent(gene, genome)}")
+        return "\n".join(lines) + "\n"
+
+    def _why_silent(self, gene: Gene, genome: Genome) -> str:
+        """Return which gene keeps one from being expressed."""
+        name = next(name for name, values in gene.when if not self._has(name, values, genome))
+        by = next(gene for gene in self.genes if gene.name == name)
+        return f"not expressed: {name} = {json.dumps(genome[name])}" if self.is_expressed(by, genome) else (
+            self._why_silent(by, genome)
+        )
+
+    def read(self, values: Mapping[str, Any], default: Genome) -> Genome:
+        """Return a genome from the tables of a TOML file; what is not in it is the default's.
+
+        Raises
+        ------
+        UsageError
+            For a gene that there is not, or a value that it cannot have.
+        """
+        flat: dict[str, Any] = {}
+        for name, value in values.items():
+            flat |= value if isinstance(value, Mapping) else {name: value}
+        known = {gene.name: gene for gene in self.genes}
+        for name in flat:
+            if name not in known:
+                raise UsageError(f"there is no gene {name!r}" + did_you_mean(name, known))
+        return {name: gene.checked(flat[name]) if name in flat else default[name] for name, gene in known.items()}

@@ -1,0 +1,198 @@
+"""A lesson: one individual learns from its first samples, or from more, and is judged. What workers do.
+
+A lesson is a pure function of what it is told: an individual that went through two rungs is the same whoever trained it,
+and whether its state of the first was at hand or had to be made again. Its random numbers are those of its genome, so
+that equal genomes are equal individuals.
+
+The state of a rung - weights, what layers kept count of, what the optimiser remembers - is a file of its own. Each rung
+has a schedule of its own, which begins where the one before ended (warm restarts: Loshchilov & Hutter 2017).
+
+Shapes: M training images, I inputs, D genes, E statistics.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np import backends
+from genreg_np.backends.base import Backend
+from genreg_np.engines.base import OK
+from genreg_np.errors import FitnessError
+from genreg_np.files import pack_arrays, write_atomic
+from genreg_np.layers.description import parse
+from genreg_np.layers.loss import log_softmax
+from genreg_np.model import Float32, Network
+from genreg_np.search.metrics import measures_of
+from genreg_np.search.trials import DIVERGED
+from genreg_np.strategies.gradient import GradientDescent, GradientOptions, GradientState
+from genreg_np.strategies.problem import Problem
+from genreg_np.streams import Stream
+
+STATE = ("genes", "statistics", "moments")  # what is kept of an individual between its rungs
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where arrays of a split lie, for several processes to share: features (N, I) float32, labels (N,) int64."""
+
+    features: str
+    labels: str
+
+    def read(self) -> tuple[Float32, NDArray[np.int64]]:
+        """Return them, features as the file's own pages."""
+        return np.load(self.features, mmap_mode="r"), np.load(self.labels)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a worker is told.
+
+    Parameters
+    ----------
+    words : str
+        The network.
+    input_shape : tuple of int
+    options : mapping
+        Of strategy gradient.
+    seed : int
+        The individual's own.
+    rungs : tuple of int
+        Samples that it has learned from at the end of each rung so far, this one's last.
+    train : Part
+    judged : mapping of str to Part
+        What it is judged on, by names.
+    class_names : tuple of str
+    metric : str
+    states : tuple of str
+        Files of the individual's state, one for each rung.
+    backend : str
+    device : int or None
+    """
+
+    words: str
+    input_shape: tuple[int, ...]
+    options: Mapping[str, Any]
+    seed: int
+    rungs: tuple[int, ...]
+    train: Part
+    judged: Mapping[str, Part]
+    class_names: tuple[str, ...]
+    metric: str
+    states: tuple[str, ...]
+    backend: str = "numba"
+
+    @property
+    def network(self) -> Network:
+        """The network."""
+        return Network(self.input_shape, parse(self.words, self.input_shape))
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What came of a lesson."""
+
+    status: str
+    why: str = ""
+    measures: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)  # by what it was judged on
+    seconds: float = 0.0
+
+
+def learn(lesson: Lesson) -> Learned:
+    """Do a lesson: train from the rung below to this one, keep the state, and judge."""
+    started = time.perf_counter()
+    backend, network = _backend(lesson.backend), lesson.network
+    options = GradientOptions(**lesson.options)
+    features, labels = _part(lesson.train, backend)
+    learning = _Learning(backend, network, options, features, labels, lesson)
+    try:
+        state = learning.to_rung(len(lesson.rungs) - 1)
+    except FitnessError as error:
+        return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
+    finished, genes = network.finish(state.genes, state.statistics)
+    measures = {}
+    for name, part in lesson.judged.items():
+        seen, own = _part(part, backend)
+        with np.errstate(all="ignore"):
+            answers = log_softmax(backend.logits(finished, genes, seen).T[None])[0].T
+        if not np.isfinite(answers).all():
+            return Learned(DIVERGED, "its answers are no numbers", seconds=time.perf_counter() - started)
+        measures[name] = measures_of(answers, own, lesson.class_names, lesson.metric)
+    return Learned(OK, measures=measures, seconds=time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class _Learning:
+    backend: Backend
+    network: Network
+    options: GradientOptions
+    features: Any
+    labels: NDArray[np.int64]
+    lesson: Lesson
+
+    def to_rung(self, rung: int) -> GradientState:
+        """Return the state at the end of a rung, from its file or from that of the rung below."""
+        last = self._steps(rung)
+        path = Path(self.lesson.states[rung])
+        if (state := state_of(path, self.network, last)) is not None:
+            return state
+        problem = Problem(self.network, self.features, self.labels, last)
+        context = GradientDescent.prepare(problem, self.options, self.backend)
+        stream = Stream(self.lesson.seed)
+        if rung:
+            state = self.to_rung(rung - 1)
+            context = dataclasses.replace(context, first=state.generation)
+        else:
+            state = GradientDescent.start(context, stream)
+        while state.generation < last:
+            state = GradientDescent.step(state, context, stream)
+        write_atomic(path, pack_state(state))
+        return state
+
+    def _steps(self, rung: int) -> int:
+        return -(-self.lesson.rungs[rung] // min(self.options.batch_size, len(self.labels)))
+
+
+def pack_state(state: GradientState) -> bytes:
+    """Return an individual's state as a file's bytes."""
+    return pack_arrays(
+        {name: getattr(state, name) for name in STATE} | {"generation": np.array(state.generation, np.int64)}
+    )
+
+
+def state_of(path: Path, network: Network, generation: int) -> GradientState | None:
+    """Return the state in a file, if it is one of such a network after so many steps."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            arrays = {name: np.asarray(file[name]) for name in (*STATE, "generation")}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    genes, statistics, moments = (arrays[name] for name in STATE)
+    shapes = (network.gene_count,), network.first_statistics.shape, (2, network.gene_count)
+    if (genes.shape, statistics.shape, moments.shape) != shapes or arrays["generation"] != generation:
+        return None
+    if any(array.dtype != np.float32 for array in (genes, statistics, moments)):
+        return None
+    return GradientState(generation, genes, statistics, moments, np.zeros_like(genes))
+
+
+@functools.lru_cache(maxsize=1)
+def _backend(name: str) -> Backend:
+    return backends.create(name, None if name == "cupy" else 1)
+
+
+@functools.lru_cache(maxsize=8)
+def _part(part: Part, backend: Backend) -> tuple[Any, NDArray[np.int64]]:
+    """Return features where the backend computes, and labels: once for all lessons of a worker."""
+    features, labels = part.read()
+    return backend.to_device(features), labels

@@ -1,0 +1,90 @@
+"""What classifiers are judged by; one drives selection, all are recorded.
+
+    accuracy             fraction predicted right
+    balanced-accuracy    mean of the classes' recall
+    precision            of what is predicted as a class, the fraction that is; mean of the classes
+    recall               of what is a class, the fraction predicted as it; mean of the classes
+    f1                   2 p r / (p + r) of both; mean of the classes
+    log-loss             mean of -log p(right class)
+
+The mean over classes is that of those which occur, or are predicted. precision, recall and f1 may be of one class alone:
+f1:cat. Higher is better in every `score`: that of the log loss is its negative.
+
+Shapes: N inputs, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.runs.evaluation import Evaluation
+
+OF_ONE_CLASS = ("precision", "recall", "f1")
+METRICS = ("accuracy", "balanced-accuracy", *OF_ONE_CLASS, "log-loss")
+LEAST = -35.0  # log p, so that one certain error does not decide everything
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric by its name, such as accuracy, or f1:cat.
+
+    Raises
+    ------
+    UsageError
+        For one that there is not, or for a class that the data do not have.
+    """
+
+    name: str
+
+    @classmethod
+    def of(cls, text: str, class_names: Sequence[str]) -> Metric:
+        """Return a metric, once it is known to be one for such classes."""
+        name, colon, class_name = text.partition(":")
+        if name not in METRICS or (colon and name not in OF_ONE_CLASS):
+            hint = f" ({', '.join(OF_ONE_CLASS)} can be of one class, as f1:NAME)" if name in METRICS else ""
+            raise UsageError(f"unknown metric {text!r}{hint or did_you_mean(name, METRICS)}")
+        if colon and class_name not in class_names:
+            raise UsageError(f"metric {text}: there is no class {class_name!r}" + did_you_mean(class_name, class_names))
+        return cls(text)
+
+    def score(self, measures: dict[str, float]) -> float:
+        """Return what selection goes by: higher is better."""
+        value = measures[self.name]
+        return -value if self.name == "log-loss" else value
+
+    def reaches(self, measures: dict[str, float], target: float) -> bool:
+        """Whether a target is reached."""
+        value = measures[self.name]
+        return value <= target if self.name == "log-loss" else value >= target
+
+
+def measures_of(
+    log_probabilities: NDArray[np.floating], labels: NDArray[np.int64], class_names: Sequence[str], also: str = ""
+) -> dict[str, float]:
+    """Return all metrics of log p (N, K) and labels (N,); `also` one of a single class."""
+    confusion = Evaluation.of(log_probabilities.argmax(axis=1), labels, len(class_names)).confusion.astype(np.float64)
+    right, true, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision, recall = right / predicted, right / true
+    classes = {
+        "precision": np.where(predicted > 0, precision, 0.0),
+        "recall": np.where(true > 0, recall, 0.0),
+        "f1": np.where(true + predicted > 0, 2 * right / np.maximum(1, true + predicted), 0.0),
+    }
+    occurs = true + predicted > 0
+    own = np.maximum(log_probabilities[np.arange(len(labels)), labels].astype(np.float64), LEAST)
+    found = {
+        "accuracy": float(right.sum() / len(labels)),
+        "balanced-accuracy": float(recall[true > 0].mean()),
+        **{name: float(values[occurs].mean()) for name, values in classes.items()},
+        "log-loss": float(-own.mean()),
+    }
+    name, colon, class_name = also.partition(":")
+    if colon:
+        found[also] = float(classes[name][list(class_names).index(class_name)])
+    return found

@@ -1,0 +1,26 @@
+"""Selections: who is bred of whom. One file each, one line here."""
+
+from __future__ import annotations
+
+from genreg_np.registry import look_up
+from genreg_np.search.selections.base import Selection
+
+REGISTRY = {
+    "steady": "genreg_np.search.selections.steady:Steady",
+    "crossover": "genreg_np.search.selections.crossover:Crossover",
+    "elitist": "genreg_np.search.selections.elitist:Elitist",
+    "differential": "genreg_np.search.selections.differential:Differential",
+    "random": "genreg_np.search.selections.random_:Random",
+}
+
+
+def create(name: str, population: int) -> Selection:
+    """Return a selection by its name.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, or a population that it cannot have.
+    """
+    found: Selection = look_up(REGISTRY, name, "selection")(population)
+    return found

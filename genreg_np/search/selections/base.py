@@ -1,0 +1,80 @@
+"""What a selection is: a rule that says of which earlier individuals a child is bred.
+
+    needs(child)        how many of the first individuals must have been judged, at the lowest rung, before it is bred
+    breed(...)          its genome: a pure function of their results, and of its own draws
+
+Nothing else is remembered. So a search gives the same children for any number of workers, and goes on after a stop from
+its record alone. All results are of the lowest rung: equal samples are compared with one another.
+
+Shapes: P the population.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from genreg_np.search.draws import Draws
+from genreg_np.search.genes import Genome, Space
+from genreg_np.search.trials import Trial
+from genreg_np.settings import whole_number
+
+
+@dataclass(frozen=True)
+class Bred:
+    """A child."""
+
+    genome: Genome
+    parents: tuple[int, ...] = ()
+    how: str = "random"
+
+
+class Selection(ABC):
+    """A rule; P individuals are its population."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    least: ClassVar[int] = 2
+
+    def __init__(self, population: int) -> None:
+        self.population = whole_number(population, "population", least=self.least)
+
+    @abstractmethod
+    def needs(self, child: int) -> int:
+        """Return how many of the first individuals must have been judged before this one is bred."""
+
+    @abstractmethod
+    def breed(self, child: int, judged: Sequence[Trial], space: Space, draws: Draws) -> Bred:
+        """Return a child.
+
+        Parameters
+        ----------
+        child : int
+        judged : sequence of Trial
+            The first `needs(child)` individuals, in order, those that failed too.
+        space : Space
+        draws : Draws
+            Its own.
+        """
+
+    def first_of_generation(self, child: int) -> int:
+        """Return the first child of the generation that a child is in, where a generation is P of them."""
+        return child - child % self.population
+
+
+def best_of(trials: Sequence[Trial], count: int) -> list[Trial]:
+    """Return the best of some trials that were judged, the best one first; fewer where fewer are."""
+    return sorted((trial for trial in trials if trial.is_ok), key=lambda trial: trial.rank, reverse=True)[:count]
+
+
+def tournament(trials: Sequence[Trial], size: int, draws: Draws) -> Trial:
+    """Return the best of `size` trials drawn from some."""
+    return max(draws.some_of(trials, size), key=lambda trial: trial.rank)
+
+
+def mutated(parent: Trial, space: Space, draws: Draws, rate: float) -> Bred:
+    """Return a child of one parent."""
+    genome = space.mutated(parent.genome, draws, rate)
+    return Bred(genome, (parent.child,), f"mutated: {', '.join(space.changes(genome, parent.genome)) or 'nothing'}")

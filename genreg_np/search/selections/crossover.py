@@ -1,0 +1,40 @@
+"""Selection with crossover and mutation, generation by generation.
+
+The first P individuals are random. Each of a later generation has two parents, each the best of three drawn from the P
+fittest of all generations before; it has each block - architecture, optimiser, data - of one of them whole, and about
+one gene of it mutates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genreg_np.search.draws import Draws
+from genreg_np.search.genes import Space
+from genreg_np.search.selections.base import Bred, Selection, best_of, tournament
+from genreg_np.search.trials import Trial
+
+CONTENDERS = 3
+RATE = 0.06  # of expressed genes that mutate: one or two
+
+
+class Crossover(Selection):
+    """The selection `crossover`."""
+
+    name = "crossover"
+    summary = "two parents by tournament, blocks of genes of either, and mutation; generation by generation"
+
+    def needs(self, child: int) -> int:
+        """Return all of the generations before."""
+        return self.first_of_generation(child)
+
+    def breed(self, child: int, judged: Sequence[Trial], space: Space, draws: Draws) -> Bred:
+        """Return a child of two of the fittest; a random one in the first generation, and while nobody is fit."""
+        fittest = best_of(judged, self.population)
+        if not fittest:
+            return Bred(space.drawn(draws))
+        one, other = (tournament(fittest, CONTENDERS, draws) for _ in range(2))
+        crossed = space.crossed(one.genome, other.genome, draws)
+        genome = space.mutated(crossed, draws, RATE)
+        changes = ", ".join(space.changes(genome, crossed)) or "nothing"
+        return Bred(genome, (one.child, other.child), f"crossed, and mutated: {changes}")

@@ -1,0 +1,26 @@
+"""Random search: every individual is new. What all others are measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genreg_np.search.draws import Draws
+from genreg_np.search.genes import Space
+from genreg_np.search.selections.base import Bred, Selection
+from genreg_np.search.trials import Trial
+
+
+class Random(Selection):
+    """The selection `random`."""
+
+    name = "random"
+    summary = "every individual is drawn anew: the baseline"
+    least = 1
+
+    def needs(self, child: int) -> int:
+        """Return 0."""
+        return 0
+
+    def breed(self, child: int, judged: Sequence[Trial], space: Space, draws: Draws) -> Bred:
+        """Return any genome."""
+        return Bred(space.drawn(draws))
