@@ -16,7 +16,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-OK, FAILED, TIMEOUT, CRASH, CANCELLED = "ok", "failed", "timeout", "crash", "cancelled"
+OK, FAILED, TIMEOUT, MEMORY, CRASH, CANCELLED = "ok", "failed", "timeout", "memory", "crash", "cancelled"
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Limits:
     """What a task may take at most."""
 
     seconds: float = math.inf  # from when the function is called
+    bytes: int | None = None  # beyond what its process has then, where the system can hold it to that
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Outcome:
     """How a task ended."""
 
     name: Hashable
-    status: str  # ok, failed (it raised), timeout (it was killed past its limit), crash (its process died), cancelled
+    status: str  # ok, failed (it raised), timeout (killed past its limit), memory (it had none left), crash (its
+    # process died), cancelled
     value: Any = None  # what the function returned
     why: str = ""  # what it raised, in a line, or how it ended
 

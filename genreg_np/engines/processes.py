@@ -19,9 +19,10 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from multiprocessing import connection
+from pathlib import Path
 from typing import Any
 
-from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, TIMEOUT, Engine, Limits, Outcome
+from genreg_np.engines.base import CANCELLED, CRASH, FAILED, MEMORY, OK, TIMEOUT, Engine, Limits, Outcome
 from genreg_np.errors import UsageError
 from genreg_np.settings import whole_number
 
@@ -33,7 +34,7 @@ BEGUN = "begun"  # what a process says before it calls the function
 @dataclass
 class _Task:
     name: Hashable
-    packed: bytes  # the argument
+    packed: bytes  # the argument, and how much memory it may take
     limits: Limits
     tries: int = 0
 
@@ -91,7 +92,7 @@ class ProcessEngine(Engine):
         if any(task.name == name for task in self._under_way()):
             raise ValueError(f"task {name!r} is under way")
         try:
-            packed = pickle.dumps(argument)
+            packed = pickle.dumps((argument, limits.bytes))
         except Exception as error:
             self._ended.append(Outcome(name, FAILED, why=f"its argument cannot be sent: {line_of(error)}"))
             return
@@ -219,9 +220,12 @@ def _serve(pipe: connection.Connection, function: Callable[[Any], Any]) -> None:
         except (EOFError, OSError):
             return
         try:
-            argument = pickle.loads(packed)
+            argument, most = pickle.loads(packed)
             pipe.send(BEGUN)
-            answer = OK, function(argument), ""
+            with _at_most(most):
+                answer = OK, function(argument), ""
+        except MemoryError as error:
+            answer = MEMORY, None, line_of(error)
         except Exception as error:  # whatever the user's function raises is the user's to read
             answer = FAILED, None, line_of(error)
         try:
@@ -230,6 +234,25 @@ def _serve(pipe: connection.Connection, function: Callable[[Any], Any]) -> None:
             return
         except Exception as error:
             pipe.send((FAILED, None, f"its result cannot be sent: {line_of(error)}"))
+
+
+@contextlib.contextmanager
+def _at_most(more: int | None) -> Iterator[None]:
+    """Let this process have so many bytes more than it has, where the system knows such a limit."""
+    pages = Path("/proc/self/statm")
+    if more is None or not pages.exists():
+        yield
+        return
+    import resource  # which the systems that have that file have
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(pages.read_text("ascii").split()[0]) * resource.getpagesize()
+    most = used + more if before[1] == resource.RLIM_INFINITY else min(used + more, before[1])
+    resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _end_with_parent() -> None:

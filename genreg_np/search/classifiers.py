@@ -111,6 +111,11 @@ class Individual:
         return sum(multiplications(layer, shape) for layer, shape in pairs)
 
     @property
+    def values(self) -> int:
+        """Numbers that its layers give for an image."""
+        return sum(math.prod(shape) for shape in self.network.shapes[1:])
+
+    @property
     def layers(self) -> int:
         """Convolutions and dense layers."""
         return sum(isinstance(layer, (Convolution, Dense)) for layer in self.network.learning)

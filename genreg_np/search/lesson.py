@@ -170,10 +170,10 @@ def pack_state(state: GradientState) -> bytes:
     )
 
 
-def state_of(path: Path, network: Network, generation: int) -> GradientState | None:
+def state_of(path: str | Path, network: Network, generation: int) -> GradientState | None:
     """Return the state in a file, if it is one of such a network after so many steps."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in (*STATE, "generation")}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

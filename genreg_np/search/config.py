@@ -1,0 +1,88 @@
+"""What determines a search; and what a budget of time makes of it where it is not said."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.search.classifiers import Limits
+from genreg_np.search.ladder import RUNGS, Ladder
+from genreg_np.search.selections import REGISTRY
+from genreg_np.settings import Settings, option
+
+
+@dataclass(frozen=True)
+class SearchConfig(Settings):
+    """Settings of a search for image classifiers; 0 means no limit, or by the budget."""
+
+    metric: str = option("accuracy", "what individuals are selected by")
+    selection: str = option("steady", "who is bred of whom", choices=tuple(REGISTRY))
+    population: int = option(24, "individuals", low=1, high=100_000)
+    generations: int = option(0, "as many children as so many populations; 0: as many as the budget has time for", low=0)
+    max_epochs: float = option(0.0, "how often an individual sees each image in the search, at most", low=0)
+    max_layers: int = option(0, "convolutions and dense layers, at most", low=0)
+    max_parameters: int = option(100_000, "weights and biases, at most", low=0)
+    max_macs: int = option(0, "multiply-adds for an image, at most", low=0)
+    max_seconds: float = option(0.0, "that an individual may take at a rung", low=0)
+    final_epochs: int = option(0, "of the winner's training from scratch", low=0)
+    final_seeds: int = option(2, "how often the winner is trained from scratch", low=1, high=1000)
+    rungs: tuple[int, ...] = option((), "samples learned from at each rung", low=1)
+    seed: int = option(0, "of all randomness", low=0, high=2**64 - 1)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str = "search") -> SearchConfig:
+        """Build from names and values.
+
+        Raises
+        ------
+        UsageError
+            For an unknown name, with the nearest known one, or a bad value.
+        """
+        known = {item.name for item in dataclasses.fields(cls)}
+        for name in values:
+            if name not in known:
+                raise UsageError(f"{where}: there is no setting {name!r}" + did_you_mean(name, known))
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return names and plain values: what `from_dict` takes."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+
+    @property
+    def limits(self) -> Limits:
+        """What an individual may be at most."""
+        return Limits(self.max_layers or None, self.max_parameters or None, self.max_macs or None)
+
+    def ladder(self, images: int) -> Ladder:
+        """Return the rungs, for so many training images."""
+        return Ladder.for_data(images, self.max_epochs or None, self.rungs or RUNGS)
+
+    @property
+    def children(self) -> int | None:
+        """How many individuals are bred; None where time decides."""
+        return self.population * self.generations if self.generations else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a budget of up to so many seconds makes of settings that are left open."""
+
+    seconds: float
+    settings: dict[str, Any]
+
+
+PLANS = (
+    Plan(90.0, {"max_macs": 600_000, "final_epochs": 4, "rungs": (8_000, 24_000, 50_000)}),
+    Plan(450.0, {"max_macs": 1_500_000, "final_epochs": 10, "rungs": RUNGS}),
+    Plan(float("inf"), {"max_macs": 4_000_000, "final_epochs": 16, "rungs": RUNGS}),
+)
+DEFAULT_SECONDS = 300.0  # of a search that is told neither a budget nor generations
+
+
+def settings_for(budget: float | None) -> dict[str, Any]:
+    """Return the settings that a budget in seconds stands for, or one of five minutes."""
+    seconds = DEFAULT_SECONDS if budget is None else budget
+    return next(plan.settings for plan in PLANS if seconds <= plan.seconds)

@@ -1,0 +1,93 @@
+"""The folder of a search.
+
+    config.toml       what determines it: settings, and its [origin]: data, what they are, the code
+    trials.jsonl      a line per trial, as they ended (trials.py)
+    states/           what individuals know, between rungs
+    model.npz         the best so far; in the end the winner, trained from scratch
+    search.json       what came of it, and what does not determine it: times, workers, versions
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from genreg_np.errors import RunError
+from genreg_np.files import open_regular, read_text
+from genreg_np.runs.held_folder import HeldFolder, as_run_error
+from genreg_np.search.config import SearchConfig
+from genreg_np.search.trials import Trial
+
+MOST_LINE_BYTES, MOST_TOML_BYTES = 1 << 16, 1 << 20
+ORIGIN = "origin"
+
+
+class SearchFolder(HeldFolder):
+    """A search's files."""
+
+    own = (".lock", "config.toml", "trials.jsonl", "states", "model.npz", "search.json")
+    marks = ("config.toml", "trials.jsonl", "model.npz")
+    what, maker = "search", "search"
+
+    @property
+    def states(self) -> Path:
+        """Where individuals' states lie."""
+        path = self.path / "states"
+        with as_run_error(path):
+            path.mkdir(exist_ok=True)
+        return path
+
+    def clear_states(self) -> None:
+        """Take away all states."""
+        shutil.rmtree(self.path / "states", ignore_errors=True)
+
+    def write_config(self, config: SearchConfig, origin: dict[str, Any]) -> None:
+        """Write config.toml."""
+        import tomli_w
+
+        values = config.to_dict() | {ORIGIN: {name: value for name, value in origin.items() if value is not None}}
+        self.write("config.toml", tomli_w.dumps(values).encode("utf-8"))
+
+    def read_config(self) -> tuple[SearchConfig, dict[str, Any]]:
+        """Return what `write_config` wrote.
+
+        Raises
+        ------
+        RunError
+            If it is not TOML, or has no such origin.
+        UsageError
+            For a setting that is unknown or has a bad value.
+        """
+        path = self.path / "config.toml"
+        try:
+            values = tomllib.loads(read_text(path, MOST_TOML_BYTES, follow_links=False))
+        except OSError as error:
+            raise RunError(f"{path}: cannot be read ({error.strerror})") from None
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{path}: is not TOML ({' '.join(str(error).split())})") from None
+        origin = values.pop(ORIGIN, {})
+        if not isinstance(origin, dict) or not isinstance(origin.get("data"), str):
+            raise RunError(f"{path}: its {ORIGIN} is not what search writes; restore it")
+        return SearchConfig.from_dict(values, str(path)), origin
+
+    def record(self, trial: Trial) -> None:
+        """Add a trial to trials.jsonl."""
+        self.append("trials.jsonl", trial.line())
+
+    def read_trials(self) -> list[Trial]:
+        """Return the trials that were recorded, each once; drop lines that are none, such as one that was cut short."""
+        found = {trial.number: trial for trial in trials_in(self.path / "trials.jsonl")}
+        self.write("trials.jsonl", "".join(trial.line() for trial in found.values()).encode("utf-8"))
+        return list(found.values())
+
+
+def trials_in(path: Path) -> Iterator[Trial]:
+    """Yield the trials of a file; lines that are none are passed over."""
+    with as_run_error(path, "read"), open_regular(path, follow_links=False) if path.exists() else io.BytesIO() as file:
+        for line in iter(lambda: file.readline(MOST_LINE_BYTES), b""):
+            if (trial := Trial.read(line)) is not None:
+                yield trial

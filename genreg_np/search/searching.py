@@ -1,0 +1,282 @@
+"""A search for an image classifier: individuals are bred, learn in workers, are judged, and the best learns anew.
+
+    breed and promote     course.py        which trial is next: a function of results, not of time
+    learn                 lesson.py        in processes of their own, killed past their limits
+    choose                here             the best of the highest rung, by a split that nobody was selected by
+    train                 finals.py        the winner from scratch, on everything but the test split
+
+Every trial is a line of trials.jsonl as soon as it has ended, and the best so far a model file: whatever ends the
+process, a search goes on from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from genreg_np.data.dataset import Dataset
+from genreg_np.engines.base import OK, Engine, Limits, Outcome
+from genreg_np.model import Model, Network
+from genreg_np.search.classifiers import DEFAULT, SPACE, Individual, fault_of, individual_of, words_of
+from genreg_np.search.config import SearchConfig
+from genreg_np.search.cost import Cost, work_of
+from genreg_np.search.course import Course, Job
+from genreg_np.search.folder import SearchFolder
+from genreg_np.search.lesson import Learned, Lesson, Part, state_of
+from genreg_np.search.metrics import Metric
+from genreg_np.search.selections import create as create_selection
+from genreg_np.search.selections.base import Bred
+from genreg_np.search.trials import Trial
+
+AHEAD = 1  # jobs that wait for a worker, so that none waits for a job
+MOST_BYTES = 4 << 30  # an individual may take
+PATIENCE, LEAST_PATIENCE = 20.0, 60.0  # of what is predicted, and seconds: longer than that is not learning
+SPARED = 1.15  # of what the end is predicted to take
+FINALISTS = 3  # of the highest rung
+CRASHES = 3  # one after the other, at the start: something is wrong that is no individual's
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """What is told of a search; by default nothing."""
+
+    on_trial: Callable[[Trial, Search], None] = lambda trial, search: None
+    on_phase: Callable[[str], None] = lambda phase: None
+
+
+class Search:
+    """A search under way.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    dataset : Dataset
+    parts : mapping of str to Part
+        Its parts, as sharing.py wrote them.
+    folder : SearchFolder
+    engine : Engine
+        Runs lesson.learn.
+    workers : int
+        How many lessons it does at once.
+    backend : str
+    deadline : float
+        When the last of it shall have ended, by the clock; inf without a budget.
+    target : float, optional
+        A value of the metric on the search split with which it is done.
+    watcher : Watcher
+    clock : callable
+        Seconds, which never go back.
+    """
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        dataset: Dataset,
+        parts: Mapping[str, Part],
+        folder: SearchFolder,
+        engine: Engine,
+        *,
+        workers: int = 1,
+        backend: str = "numba",
+        deadline: float = math.inf,
+        target: float | None = None,
+        watcher: Watcher | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.config, self.dataset, self.parts, self.folder = config, dataset, parts, folder
+        self.workers, self.deadline, self.clock = workers, deadline, clock
+        self.cost = Cost()
+        self.ended = ""  # why no more are bred: generations, budget, target, crashes
+        self._engine, self._backend, self._target = engine, backend, target
+        self._watcher = watcher or Watcher()
+        self._shape, self._classes = dataset.input_shape, len(dataset.class_names)
+        self._metric = Metric.of(config.metric, dataset.class_names)
+        images = len(parts["train"].read()[1])
+        self.course = Course(
+            SPACE, create_selection(config.selection, config.population), config.ladder(images), config.seed,
+            self._fault_of, (Bred(DEFAULT, how="the default network"),) if not self._fault_of(DEFAULT) else (),
+        )  # fmt: skip
+        self._under_way: dict[int, tuple[Job, Individual]] = {}
+        self._known: dict[tuple[str, int], Trial] = {}  # by genome and rung: what never is done twice
+        self._crashes = 0
+        self.best: Trial | None = None
+
+    # Trials
+
+    def run(self) -> None:
+        """Breed and judge until there is no more to do or no more time; go on from what the folder has."""
+        recorded = {trial.number: trial for trial in self.folder.read_trials()}
+        self._fill(recorded)
+        for outcome in self._engine.completed():
+            self._took(outcome)
+            self._fill(recorded)
+        self.ended = self.ended or "generations"
+
+    def _fill(self, recorded: Mapping[int, Trial]) -> None:
+        """Hand out jobs until all workers have one, and one waits."""
+        while not self.ended and len(self._under_way) < self.workers + AHEAD:
+            children = self.config.children if self._has_time() else 0
+            job = next(self.course.jobs(1 << 40 if children is None else children), None)
+            if job is None:
+                return
+            self._begin(job, recorded)
+
+    def _begin(self, job: Job, recorded: Mapping[int, Trial]) -> None:
+        individual = individual_of(job.bred.genome, self._shape, self._classes)
+        key = SPACE.key(job.bred.genome)
+        twin = self._known.get((key, job.rung))
+        if (known := recorded.get(job.number)) is not None and SPACE.key(known.genome) == key:
+            self._judged(known, is_new=False)
+        elif twin is not None:
+            self._judged(dataclasses.replace(self._trial(job, individual), **_found(twin), cached=True, seconds=0.0))
+        elif job.before is not None and not job.before.is_ok:
+            why = f"not tried: {job.before.status} at the rung below"
+            self._judged(dataclasses.replace(self._trial(job, individual), status=job.before.status, why=why))
+        else:
+            self._under_way[job.number] = job, individual
+            seconds = self.config.max_seconds or LEAST_PATIENCE + PATIENCE * self.predicted(job, individual)
+            self._engine.submit(job.number, self._lesson(job, individual), Limits(seconds, MOST_BYTES))
+
+    def _took(self, outcome: Outcome) -> None:
+        """Take what came of a job."""
+        job, individual = self._under_way.pop(outcome.name)
+        trial = self._trial(job, individual)
+        if outcome.status != OK:
+            trial = dataclasses.replace(trial, status=outcome.status, why=outcome.why)
+        else:
+            learned: Learned = outcome.value
+            trial = dataclasses.replace(trial, status=learned.status, why=learned.why, seconds=learned.seconds)
+            if trial.is_ok:
+                self.cost.took(self._work(job, individual), learned.seconds)
+                measures = learned.measures["search"]
+                trial = dataclasses.replace(
+                    trial, score=self._metric.score(measures), tie=-measures["log-loss"], metrics=measures,
+                    select=learned.measures.get("select", {}),
+                )  # fmt: skip
+        self._judged(trial)
+
+    def _judged(self, trial: Trial, is_new: bool = True) -> None:
+        self.course.judged(trial)
+        self._known[SPACE.key(trial.genome), trial.rung] = trial
+        if is_new:
+            self.folder.record(trial)
+        self._crashes = 0 if trial.is_ok else self._crashes + 1
+        if trial.is_ok and self._is_best(trial):
+            self.best = trial
+            if is_new:
+                self._save(trial)
+            if self._target is not None and self._metric.reaches(dict(trial.metrics), self._target):
+                self.ended = "target"
+        if self._crashes >= CRASHES and self.best is None:
+            self.ended = "crashes"
+        self._watcher.on_trial(trial, self)
+
+    def _is_best(self, trial: Trial) -> bool:
+        return self.best is None or (trial.rung, trial.rank) > (self.best.rung, self.best.rank)
+
+    def _trial(self, job: Job, individual: Individual) -> Trial:
+        """Return what is known of a trial before it is done."""
+        genome = job.bred.genome
+        return Trial(
+            job.number, job.child, job.rung, genome, SPACE.expressed(genome), job.bred.parents,
+            job.bred.how if not job.rung else "promoted", self.course.ladder.samples[job.rung],
+            parameters=individual.parameters, macs=individual.macs,
+            predicted=round(self.predicted(job, individual), 3),
+        )  # fmt: skip
+
+    def _lesson(self, job: Job, individual: Individual) -> Lesson:
+        judged = ("search", "select") if job.rung or len(self.course.ladder.samples) == 1 else ("search",)
+        return self.lesson_of(
+            job.bred.genome, individual, self.course.ladder.samples[: job.rung + 1], "train", judged, "",
+        )  # fmt: skip
+
+    def lesson_of(
+        self, genome: Mapping[str, Any], individual: Individual, rungs: tuple[int, ...], train: str,
+        judged: tuple[str, ...], salt: str,
+    ) -> Lesson:  # fmt: skip
+        """Return what a worker is told: an individual, what it learns from and is judged on; `salt` is in its seed."""
+        key = SPACE.key(genome)
+        seed = hashlib.sha256(f"{self.config.seed} {key} {salt}".encode()).digest()
+        name = f"{key}{salt and '-'}{salt}"
+        return Lesson(
+            words_of(genome, self._classes), self._shape, individual.options, int.from_bytes(seed[:8], "big"), rungs,
+            self.parts[train], {name: self.parts[name] for name in judged}, self.dataset.class_names,
+            self.config.metric, tuple(str(self.folder.states / f"{name}-{rung}.npz") for rung in range(len(rungs))),
+            self._backend,
+        )  # fmt: skip
+
+    def _save(self, trial: Trial) -> None:
+        """Make the best so far the folder's model."""
+        individual = individual_of(trial.genome, self._shape, self._classes)
+        lesson = self._lesson(Job(trial.number, trial.rung, 0, trial.child, Bred(trial.genome)), individual)
+        if (model := self.model_of(lesson, {"trial": trial.number, "search": dict(trial.metrics)})) is not None:
+            self.folder.save("model.npz", model)
+
+    def model_of(self, lesson: Lesson, told: Mapping[str, Any]) -> Model | None:
+        """Return what an individual knows after a lesson as a model; None where its state is gone."""
+        network, batch = lesson.network, int(lesson.options["batch_size"])
+        steps = -(-lesson.rungs[-1] // min(batch, len(lesson.train.read()[1])))
+        state = state_of(lesson.states[-1], network, steps)
+        if state is None:
+            return None
+        finished, genes = network.finish(state.genes, state.statistics)
+        training = {
+            "method": "search", "seed": self.config.seed, "samples": lesson.rungs[-1], "network": lesson.words,
+            "config": dict(lesson.options) | {"dataset": self.dataset.name}, **told,
+        }  # fmt: skip
+        data = self.dataset
+        return Model.build(
+            Network(finished.input_shape, finished.layers), genes, data.class_names, data.input_range, training,
+            data.feature_names, data.picture,
+        )  # fmt: skip
+
+    # Time
+
+    def _work(self, job: Job, individual: Individual) -> tuple[float, float, float]:
+        samples = self.course.ladder.samples
+        new = samples[job.rung] - (samples[job.rung - 1] if job.rung else 0)
+        return work_of(new, individual.macs, individual.values)
+
+    def predicted(self, job: Job, individual: Individual) -> float:
+        """Return how long a job will take, in seconds."""
+        return self.cost.seconds(self._work(job, individual))
+
+    def final_seconds(self, individual: Individual) -> float:
+        """Return how long the winner's training will take, in seconds, if it is this one."""
+        samples = self.config.final_epochs * len(self.parts["whole"].read()[1])
+        rounds = -(-self.config.final_seeds // self.workers)
+        return rounds * self.cost.seconds(work_of(samples, individual.macs, individual.values))
+
+    def _has_time(self) -> bool:
+        """Whether there is time for more than the end: for the default's, until there is a best one."""
+        if self.deadline == math.inf:
+            return True
+        genome = self.best.genome if self.best else DEFAULT
+        end = self.final_seconds(individual_of(genome, self._shape, self._classes))
+        if self.clock() + SPARED * end < self.deadline:
+            return True
+        self.ended = "budget"
+        return False
+
+    def _fault_of(self, genome: Any) -> str:
+        return fault_of(genome, self._shape, self._classes, self.config.limits)
+
+    # The end
+
+    def finalist(self) -> Trial | None:
+        """Return who is trained from scratch: of the best of the highest rung, the best on the select split."""
+        finalists = self.course.finalists(FINALISTS)
+        judged = [trial for trial in finalists if trial.select]
+        if not judged:
+            return finalists[0] if finalists else None
+        return max(judged, key=lambda trial: (self._metric.score(dict(trial.select)), -trial.select["log-loss"]))
+
+
+def _found(trial: Trial) -> dict[str, Any]:
+    """Return what an individual was found to be, for one that is equal."""
+    return {name: getattr(trial, name) for name in ("score", "tie", "metrics", "select", "status", "why")}
