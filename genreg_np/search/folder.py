@@ -4,6 +4,7 @@
     trials.jsonl      a line per trial, as they ended (trials.py)
     states/           what individuals know, between rungs
     model.npz         the best so far; in the end the winner, trained from scratch
+    winner.toml       the winner's genome
     search.json       what came of it, and what does not determine it: times, workers, versions
 """
 
@@ -29,7 +30,7 @@ ORIGIN = "origin"
 class SearchFolder(HeldFolder):
     """A search's files."""
 
-    own = (".lock", "config.toml", "trials.jsonl", "states", "model.npz", "search.json")
+    own = (".lock", "config.toml", "trials.jsonl", "states", "model.npz", "search.json", "winner.toml")
     marks = ("config.toml", "trials.jsonl", "model.npz")
     what, maker = "search", "search"
 

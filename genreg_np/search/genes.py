@@ -155,6 +155,11 @@ class Space:
             seen.add(gene.name)
 
     @property
+    def digest(self) -> str:
+        """What tells a space from others."""
+        return hashlib.sha256(repr(self.genes).encode("utf-8")).hexdigest()[:16]
+
+    @property
     def blocks(self) -> tuple[str, ...]:
         """The blocks, in order."""
         return tuple(dict.fromkeys(gene.block for gene in self.genes))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genreg_np.data.dataset import Dataset
-from genreg_np.engines.base import OK, Engine, Limits, Outcome
+from genreg_np.engines.base import CANCELLED, OK, Engine, Limits, Outcome
 from genreg_np.model import Model, Network
 from genreg_np.search.classifiers import DEFAULT, SPACE, Individual, fault_of, individual_of, words_of
 from genreg_np.search.config import SearchConfig
@@ -145,6 +145,8 @@ class Search:
     def _took(self, outcome: Outcome) -> None:
         """Take what came of a job."""
         job, individual = self._under_way.pop(outcome.name)
+        if outcome.status == CANCELLED:
+            return
         trial = self._trial(job, individual)
         if outcome.status != OK:
             trial = dataclasses.replace(trial, status=outcome.status, why=outcome.why)
@@ -175,6 +177,9 @@ class Search:
         if self._crashes >= CRASHES and self.best is None:
             self.ended = "crashes"
         self._watcher.on_trial(trial, self)
+        if self.ended in ("target", "crashes"):
+            for number in list(self._under_way):
+                self._engine.cancel(number)
 
     def _is_best(self, trial: Trial) -> bool:
         return self.best is None or (trial.rung, trial.rank) > (self.best.rung, self.best.rank)

@@ -1,0 +1,226 @@
+"""`search_images`: from a dataset of images to a network that was found for it.
+
+The winner is trained from scratch on everything but the test split, several times from different seeds; the model is
+that of the first seed, whatever the others reach, and the test split is looked at once, by these models.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genreg_np.data.dataset import Dataset
+from genreg_np.engines import create as create_engine
+from genreg_np.engines.base import OK, Engine, Limits
+from genreg_np.errors import RunError, UsageError
+from genreg_np.model import Model
+from genreg_np.runs.notes import now
+from genreg_np.runs.provenance import fingerprint
+from genreg_np.search.classifiers import DEFAULT, SPACE, individual_of, words_of
+from genreg_np.search.config import SearchConfig
+from genreg_np.search.folder import SearchFolder
+from genreg_np.search.lesson import Learned, Lesson, learn
+from genreg_np.search.searching import MOST_BYTES, Search, Watcher
+from genreg_np.search.sharing import Parts
+from genreg_np.search.trials import Trial
+from genreg_np.version import __version__
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to.
+
+    Parameters
+    ----------
+    winner : Trial or None
+        None where all trials failed: then the default network was trained.
+    network : str
+        In words.
+    genome : mapping
+    model : Model
+    finals : sequence of mapping
+        Measures on the test split of each training from scratch, the model's first.
+    trials : int
+    ended : str
+        Why no more were bred: generations, budget, target, crashes.
+    seconds : float
+    folder : Path
+    """
+
+    winner: Trial | None
+    network: str
+    genome: Mapping[str, Any]
+    model: Model
+    finals: Sequence[Mapping[str, float]]
+    trials: int
+    ended: str
+    seconds: float
+    folder: Path
+
+    @property
+    def test(self) -> dict[str, tuple[float, float]]:
+        """Mean and standard deviation of each measure over the seeds."""
+        return {
+            name: (float(np.mean(values)), float(np.std(values)))
+            for name in (self.finals[0] if self.finals else ())
+            if (values := [one[name] for one in self.finals])
+        }
+
+
+def search_images(
+    dataset: Dataset,
+    config: SearchConfig,
+    folder: str | os.PathLike[str],
+    *,
+    budget: float | None = None,
+    target: float | None = None,
+    workers: int | None = None,
+    engine: str = "processes",
+    backend: str = "auto",
+    watcher: Watcher | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Found:
+    """Search for an image classifier.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Images of whole-number pixels.
+    config : SearchConfig
+    folder : path
+        The search's; one that has a search of the same data and settings goes on.
+    budget : float, optional
+        Seconds in all; needed where config has no generations.
+    target : float, optional
+        A value of the metric on the search split with which the search is done.
+    workers : int, optional
+        Processes; by default one for each core.
+    engine : str
+        Where individuals learn: processes or serial.
+    backend : str
+        auto, numpy, numba or cupy.
+    watcher : Watcher, optional
+    clock : callable
+        Seconds, which never go back.
+
+    Returns
+    -------
+    Found
+
+    Raises
+    ------
+    UsageError
+        For data that are no images, limits that leave no individual, or a folder with another search.
+    RunError
+        If the folder cannot be written, or the default network cannot be trained either.
+    """
+    started = clock()
+    watcher = watcher or Watcher()
+    if budget is None and not config.generations:
+        raise UsageError("a search needs generations or a budget: how long is it to go on?")
+    deadline = math.inf if budget is None else started + budget
+    backend = "numba" if backend in ("auto", "cpu") else backend
+    workers = 1 if backend.startswith("cupy") else workers or os.cpu_count() or 1
+    with _folder(Path(folder), config, dataset) as own, tempfile.TemporaryDirectory(prefix="genreg-np-") as shared:
+        watcher.on_phase("preparing")
+        parts = Parts.of(dataset).share(Path(shared), dataset.input_range)
+        with create_engine(engine, learn, workers) as running:
+            search = Search(
+                config, dataset, parts, own, running, workers=workers, backend=backend, deadline=deadline,
+                target=target, watcher=watcher, clock=clock,
+            )  # fmt: skip
+            watcher.on_phase("searching")
+            search.run()
+            winner = search.finalist()
+            watcher.on_phase("training")
+            genome = winner.genome if winner else DEFAULT
+            model, finals = _finals(search, running, genome, winner)
+        own.save("model.npz", model)
+        network = words_of(genome, len(dataset.class_names))
+        found = Found(
+            winner, network, genome, model, finals, len(search.course.trials), search.ended, clock() - started, own.path
+        )
+        own.write("winner.toml", SPACE.to_toml(genome).encode("utf-8"))
+        own.write_json("search.json", _notes(found, search, workers, backend))
+        own.clear_states()
+        return found
+
+
+def _folder(path: Path, config: SearchConfig, dataset: Dataset) -> SearchFolder:
+    """Return a new folder, or that of the same search."""
+    origin = {
+        "source": (dataset.origin or {}).get("source"),
+        "data": fingerprint(dataset),
+        "space": SPACE.digest,
+        "version": __version__,
+    }
+    if not (path / "config.toml").exists():
+        folder = SearchFolder.create(path)
+        folder.write_config(config, origin)
+        return folder
+    folder = SearchFolder.open(path)
+    try:
+        before, theirs = folder.read_config()
+        for what, mine in (("data", "data"), ("space", "genes")):
+            if theirs.get(what) != origin[what]:
+                raise UsageError(f"{path}: holds a search with other {mine}: choose another --out")
+        for item in dataclasses.fields(config):
+            old, new = getattr(before, item.name), getattr(config, item.name)
+            if old != new and item.name != "generations":
+                raise UsageError(
+                    f"{path}: holds a search with {item.name} = {old}, not {new}: leave it as it was, or choose "
+                    "another --out"
+                )
+        folder.write_config(config, origin)
+    except BaseException:
+        folder.close()
+        raise
+    return folder
+
+
+def _finals(
+    search: Search, engine: Engine, genome: Mapping[str, Any], winner: Trial | None
+) -> tuple[Model, list[Mapping[str, float]]]:
+    """Train a genome from scratch on everything, several times; return the first model and all measures on test."""
+    config, dataset = search.config, search.dataset
+    individual = individual_of(genome, dataset.input_shape, len(dataset.class_names))
+    samples = max(1, config.final_epochs) * len(search.parts["whole"].read()[1])
+    judged = ("test",) if len(dataset.test) else ()
+    lessons: list[Lesson] = [
+        search.lesson_of(genome, individual, (samples,), "whole", judged, f"final-{seed}")
+        for seed in range(config.final_seeds)
+    ]
+    finals: list[Mapping[str, float]] = []
+    for number, outcome in enumerate(engine.map(lessons, Limits(bytes=MOST_BYTES))):
+        learned: Learned | None = outcome.value
+        if outcome.status != OK or learned is None or learned.status != OK:
+            why = outcome.why or (learned.why if learned else outcome.status)
+            if number == 0:
+                raise RunError(f"the network that was found could not be trained from scratch: {why}")
+            continue
+        finals.append(learned.measures.get("test", {}))
+    told: dict[str, Any] = {"genome": dict(SPACE.expressed(genome)), "test": dict(finals[0])}
+    if winner:
+        told |= {"trial": winner.number, "search": dict(winner.metrics), "select": dict(winner.select)}
+    model = search.model_of(lessons[0], told)
+    assert model is not None
+    return model, finals
+
+
+def _notes(found: Found, search: Search, workers: int, backend: str) -> dict[str, Any]:
+    """Return what is worth knowing of a search and does not determine it."""
+    return {
+        "ended": found.ended, "when": now(), "seconds": round(found.seconds, 3), "trials": found.trials,
+        "workers": workers, "backend": backend, "version": __version__, "network": found.network,
+        "winner": None if found.winner is None else found.winner.number, "finals": [dict(one) for one in found.finals],
+        "refused": search.course.faults, "parameters": found.model.network.gene_count,
+    }  # fmt: skip
