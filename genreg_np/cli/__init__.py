@@ -20,6 +20,7 @@ from genreg_np.version import __version__
 COMMANDS = {
     "train": "Train a network by evolution.",
     "mixed": "Train by gradient descent and recombination in turn.",
+    "search": "Find a network and its optimiser by evolution.",
     "eval": "Measure a model's accuracy on a dataset.",
     "infer": "Predict the classes of images.",
     "report": "Make a page of a run or a model, to look at.",

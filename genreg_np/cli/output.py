@@ -89,7 +89,7 @@ class DownloadLines:
         """Take (file name, bytes so far, bytes in all or 0)."""
         if self._live:
             share = f"{100 * done // total:3d} %" if total else f"{done >> 10:,} KiB"
-            line = _raw(sys.stderr)
+            line = raw(sys.stderr)
             line.write(f"\r{clean_line(f'fetching {name}  {share}')}" + ("\n" if total and done >= total else ""))
             line.flush()
         elif name != self._said:
@@ -204,7 +204,7 @@ class Progress:
             from rich.progress import Progress as Bar
         except ImportError:
             return
-        console = Console(file=_raw(stream))
+        console = Console(file=raw(stream))
         if console.is_dumb_terminal:  # it can go back to no line's beginning
             return
         columns = [TextColumn(what), MofNCompleteColumn(), BarColumn(), TextColumn("{task.fields[told]}")]
@@ -244,6 +244,6 @@ class Progress:
             self._bar = None
 
 
-def _raw(stream: Any) -> Any:
+def raw(stream: Any) -> Any:
     """Return a stream for what draws with control characters."""
     return stream.raw() if isinstance(stream, Terminal) else stream

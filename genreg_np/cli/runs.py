@@ -212,3 +212,19 @@ def fresh_folder(dataset: str, preset: str, seed: int) -> Path:
         else:
             break
     return folder
+
+
+def seconds_of(text: str | None, option: str = "--budget") -> float | None:
+    """Return a time such as 60s, 5m or 1h in seconds; None for none.
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", text.strip())
+    if not match or float(match[1]) <= 0:
+        raise UsageError(f"{option} {text!r} must look like 60s, 5m or 1h")
+    return float(match[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[match[2]]

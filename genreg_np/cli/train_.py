@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from genreg_np.cli.runs import (
     next_lines,
     read_data,
     saved_run,
+    seconds_of,
     stopped_lines,
     watch,
 )
@@ -133,7 +133,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
             raise UsageError(f"--{name} is empty: write layers, such as {example}, or leave it out")
     named = ("dataset", "strategy", "hidden", "network", "generations", "target", "familiarity", "seed")
     given = given_settings(options, named)
-    budget = _seconds(options["budget"])
+    budget = seconds_of(options["budget"])
     _, config = early_config(given, options["preset"], str(given.get("dataset", "auto")))
     _check(config)  # before a dataset is fetched for it
     settings = merged(read_preset(options["preset"]) if options["preset"] else {}, given)
@@ -274,12 +274,3 @@ def _report(result: Result, started: Started, progress: Progress, unfamiliar_ask
     progress.say(f"model {model_path}")
     for line in next_lines(model_path, started.origin):
         progress.say(line)
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h|)", text.strip())
-    if not match or float(match[1]) <= 0:
-        raise UsageError(f"--budget {text!r} must look like 60s, 5m or 1h")
-    return float(match[1]) * {"s": 1, "": 1, "m": 60, "h": 3600}[match[2]]

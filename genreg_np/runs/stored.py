@@ -16,8 +16,8 @@ from genreg_np.errors import RunError
 from genreg_np.files import open_regular
 from genreg_np.runs.checkpoint import MOST_GENERATIONS
 from genreg_np.runs.config import TrainConfig
-from genreg_np.runs.run_config import read_run_config
 from genreg_np.runs.held_folder import json_of
+from genreg_np.runs.run_config import read_run_config
 from genreg_np.runs.run_folder import MOST_LINE_BYTES
 
 MOST_RECORDS = 1_000_000

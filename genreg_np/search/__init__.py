@@ -1,0 +1,1 @@
+"""Searching: networks with their optimisers as individuals, bred, trained a little, and the best of them longer."""

@@ -69,7 +69,7 @@ SPACE = Space(
         Choice("rotation", DATA, (), (0, 5, 10, 15), True),
     )
 )
-DEFAULT: Genome = {gene.name: gene.at(0.5) for gene in SPACE.genes} | {
+DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in SPACE.genes} | {
     "blocks": 2, "head": "flatten", "hidden": 0, "optimiser": "adam", "rate": 0.003, "momentum": 0.9,
     "weight_decay": 0.0, "batch_size": 64, "schedule": "cosine", "label_smoothing": 0.0, "shift": 0, "rotation": 0,
     **{
@@ -203,3 +203,13 @@ def fault_of(genome: Genome, shape: tuple[int, ...], classes: int, limits: Limit
         if most is not None and value > most:
             return f"too many {what}"
     return ""
+
+
+def default_for(shape: tuple[int, ...], classes: int, limits: Limits) -> Genome | None:
+    """Return a plain network for images of a shape: the default, or what of it fits; None where nothing does."""
+    same = {f"padding_{number}": "same" for number in range(1, BLOCKS + 1)}
+    smaller = {"blocks": 1, "head": "adaptive avg", "head_size": 2, "reduction_1": "none"}
+    for change in ({}, same, same | {"blocks": 1}, same | smaller, same | smaller | {"reduction_1": "stride 2"}):
+        if not fault_of(DEFAULT | change, shape, classes, limits):
+            return DEFAULT | change
+    return None

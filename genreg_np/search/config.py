@@ -21,7 +21,9 @@ class SearchConfig(Settings):
     metric: str = option("accuracy", "what individuals are selected by")
     selection: str = option("steady", "who is bred of whom", choices=tuple(REGISTRY))
     population: int = option(24, "individuals", low=1, high=100_000)
-    generations: int = option(0, "as many children as so many populations; 0: as many as the budget has time for", low=0)
+    generations: int = option(
+        0, "as many children as so many populations; 0: as many as the budget has time for", low=0
+    )
     max_epochs: float = option(0.0, "how often an individual sees each image in the search, at most", low=0)
     max_layers: int = option(0, "convolutions and dense layers, at most", low=0)
     max_parameters: int = option(100_000, "weights and biases, at most", low=0)
@@ -45,7 +47,8 @@ class SearchConfig(Settings):
         for name in values:
             if name not in known:
                 raise UsageError(f"{where}: there is no setting {name!r}" + did_you_mean(name, known))
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        plain: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**plain)
 
     def to_dict(self) -> dict[str, Any]:
         """Return names and plain values: what `from_dict` takes."""

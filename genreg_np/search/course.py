@@ -1,8 +1,8 @@
 """The course of a search: who is bred and who goes on to the next rung, a pure function of results.
 
     rung 0        children 0, 1, 2, ... as the selection breeds them
-    rung r + 1    item j is chosen once the first eta (j + 1) items of rung r have been judged: the best of those that has
-                  not gone on yet
+    rung r + 1    item j is chosen once the first eta (j + 1) items of rung r have been judged: the best of those that
+                  has not gone on yet
 
 What is chosen depends on which results there are up to a number, never on when they came. So any number of workers, and
 any stop on the way, leads to the same trials; time decides only how many there are.
@@ -154,6 +154,11 @@ class Course:
     def trials(self) -> list[Trial]:
         """All results, by their numbers."""
         return sorted((trial for rung in self._results for trial in rung.values()), key=lambda trial: trial.number)
+
+    def leaders(self, count: int) -> list[Trial]:
+        """Return the best individuals, each as it was at the highest rung that it has reached."""
+        highest = {trial.child: trial for rung in self._results for trial in rung.values() if trial.is_ok}
+        return sorted(highest.values(), key=lambda trial: (trial.rung, trial.rank), reverse=True)[:count]
 
     def finalists(self, count: int) -> list[Trial]:
         """Return the best of the highest rung that anyone has reached and passed, the best one first."""

@@ -1,17 +1,17 @@
-"""The folder of a search.
+"""The folder of a search: what a run's is to a run.
 
-    config.toml       what determines it: settings, and its [origin]: data, what they are, the code
-    trials.jsonl      a line per trial, as they ended (trials.py)
-    states/           what individuals know, between rungs
-    model.npz         the best so far; in the end the winner, trained from scratch
-    winner.toml       the winner's genome
-    search.json       what came of it, and what does not determine it: times, workers, versions
+config.toml       what determines it: settings, and its [origin]: data, what they are, the code
+trials.jsonl      a line per trial, as they ended (trials.py)
+states/           what individuals know, between rungs
+model.npz         the best so far; in the end the winner, trained from scratch
+winner.toml       the winner's genome
+search.json       what came of it, and what does not determine it: times, workers, versions
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
-import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ from genreg_np.search.config import SearchConfig
 from genreg_np.search.trials import Trial
 
 MOST_LINE_BYTES, MOST_TOML_BYTES = 1 << 16, 1 << 20
-ORIGIN = "origin"
+ORIGIN, FINAL = "origin", "final"
 
 
 class SearchFolder(HeldFolder):
@@ -43,8 +43,11 @@ class SearchFolder(HeldFolder):
         return path
 
     def clear_states(self) -> None:
-        """Take away all states."""
-        shutil.rmtree(self.path / "states", ignore_errors=True)
+        """Take away all states but those of the winner's training: with them the same search again is done at once."""
+        with contextlib.suppress(OSError):
+            for path in self.states.iterdir():
+                if FINAL not in path.name:
+                    path.unlink()
 
     def write_config(self, config: SearchConfig, origin: dict[str, Any]) -> None:
         """Write config.toml."""

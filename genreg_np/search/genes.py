@@ -3,9 +3,9 @@
     Choice      one of some values; those of an ordered one have neighbours, as 8, 16, 24 filters have
     Number      between two bounds, evenly or by its logarithm, with three significant digits
 
-A gene may have a condition: `when=(("optimiser", ("sgd", "nesterov")),)` is expressed only under these optimisers. A gene
-that is not expressed still lives in the genome, as those of our own do, and comes back with its value when it is; but it
-is no part of what the individual is: two genomes that differ in such genes alone are equal.
+A gene may have a condition: `when=(("optimiser", ("sgd", "nesterov")),)` is expressed only under these optimisers. A
+gene that is not expressed still lives in the genome, as those of our own do, and comes back with its value when it is;
+but it is no part of what the individual is: two genomes that differ in such genes alone are equal.
 
 Genes belong to blocks, such as architecture and optimiser: crossover takes blocks whole.
 """
@@ -123,10 +123,8 @@ class Number(Gene):
 
     def at(self, place: float) -> float:
         """Return the number at a place of its range, rounded."""
-        if self.log:
-            number = self.low * (self.high / self.low) ** place
-        else:
-            number = self.low + (self.high - self.low) * place
+        ratio, width = self.high / self.low if self.log else 1.0, self.high - self.low
+        number = self.low * ratio**place if self.log else self.low + width * place
         return min(self.high, max(self.low, float(f"{number:.{DIGITS}g}")))
 
     def place(self, value: Any) -> float:
@@ -151,7 +149,8 @@ class Space:
     def __post_init__(self) -> None:
         seen: set[str] = set()
         for gene in self.genes:
-            assert gene.name not in seen and all(name in seen for name, _ in gene.when), gene.name
+            assert gene.name not in seen, gene.name
+            assert all(name in seen for name, _ in gene.when), gene.name
             seen.add(gene.name)
 
     @property
@@ -211,15 +210,19 @@ class Space:
             lines += ["", f"[{block}]"] if lines else [f"[{block}]"]
             for gene in (gene for gene in self.genes if gene.block == block):
                 line = f"{gene.name} = {json.dumps(genome[gene.name])}"
-                lines.append(line if self.is_expressed(gene, genome) else f"# {line}  # {self._why_silent(gene, genome)}")
+                lines.append(
+                    line if self.is_expressed(gene, genome) else f"# {line}  # {self._why_silent(gene, genome)}"
+                )
         return "\n".join(lines) + "\n"
 
     def _why_silent(self, gene: Gene, genome: Genome) -> str:
         """Return which gene keeps one from being expressed."""
         name = next(name for name, values in gene.when if not self._has(name, values, genome))
         by = next(gene for gene in self.genes if gene.name == name)
-        return f"not expressed: {name} = {json.dumps(genome[name])}" if self.is_expressed(by, genome) else (
-            self._why_silent(by, genome)
+        return (
+            f"not expressed: {name} = {json.dumps(genome[name])}"
+            if self.is_expressed(by, genome)
+            else (self._why_silent(by, genome))
         )
 
     def read(self, values: Mapping[str, Any], default: Genome) -> Genome:

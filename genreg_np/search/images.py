@@ -25,9 +25,9 @@ from genreg_np.errors import RunError, UsageError
 from genreg_np.model import Model
 from genreg_np.runs.notes import now
 from genreg_np.runs.provenance import fingerprint
-from genreg_np.search.classifiers import DEFAULT, SPACE, individual_of, words_of
+from genreg_np.search.classifiers import SPACE, individual_of, words_of
 from genreg_np.search.config import SearchConfig
-from genreg_np.search.folder import SearchFolder
+from genreg_np.search.folder import FINAL, SearchFolder
 from genreg_np.search.lesson import Learned, Lesson, learn
 from genreg_np.search.searching import MOST_BYTES, Search, Watcher
 from genreg_np.search.sharing import Parts
@@ -140,10 +140,8 @@ def search_images(
             )  # fmt: skip
             watcher.on_phase("searching")
             search.run()
-            winner = search.finalist()
             watcher.on_phase("training")
-            genome = winner.genome if winner else DEFAULT
-            model, finals = _finals(search, running, genome, winner)
+            winner, genome, model, finals = _trained(search, running)
         own.save("model.npz", model)
         network = words_of(genome, len(dataset.class_names))
         found = Found(
@@ -187,16 +185,38 @@ def _folder(path: Path, config: SearchConfig, dataset: Dataset) -> SearchFolder:
     return folder
 
 
+def _trained(
+    search: Search, engine: Engine
+) -> tuple[Trial | None, Mapping[str, Any], Model, list[Mapping[str, float]]]:
+    """Train the first finalist from scratch, or whoever comes next where one diverges; the default where all failed.
+
+    Raises
+    ------
+    RunError
+        If nobody could be trained.
+    """
+    candidates: list[tuple[Trial | None, Mapping[str, Any]]] = [(trial, trial.genome) for trial in search.finalists()]
+    if not candidates and search.default is not None:
+        candidates = [(None, search.default)]
+    why = "every individual failed; trials.jsonl says why"
+    for winner, genome in candidates:
+        try:
+            return winner, genome, *_finals(search, engine, genome, winner)
+        except RunError as error:
+            why = str(error)
+    raise RunError(f"{search.folder.path}: {why}")
+
+
 def _finals(
     search: Search, engine: Engine, genome: Mapping[str, Any], winner: Trial | None
 ) -> tuple[Model, list[Mapping[str, float]]]:
     """Train a genome from scratch on everything, several times; return the first model and all measures on test."""
     config, dataset = search.config, search.dataset
     individual = individual_of(genome, dataset.input_shape, len(dataset.class_names))
-    samples = max(1, config.final_epochs) * len(search.parts["whole"].read()[1])
+    samples = search.final_samples
     judged = ("test",) if len(dataset.test) else ()
     lessons: list[Lesson] = [
-        search.lesson_of(genome, individual, (samples,), "whole", judged, f"final-{seed}")
+        search.lesson_of(genome, individual, (samples,), "whole", judged, f"{FINAL}-{seed}")
         for seed in range(config.final_seeds)
     ]
     finals: list[Mapping[str, float]] = []

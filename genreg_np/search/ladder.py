@@ -39,9 +39,11 @@ class Ladder:
 
     def items(self, children: int, rung: int) -> int:
         """Return how many individuals a rung has, of so many children."""
-        return int(children // self.eta**rung)
+        each: int = self.eta**rung
+        return children // each
 
     def number(self, rung: int, item: int) -> int:
         """Return the number of a trial: children in order, and after each the promotions that it makes possible."""
-        child = (item + 1) * self.eta**rung - 1
-        return child + sum(child // self.eta**above for above in range(1, len(self.samples))) + rung
+        child: int = (item + 1) * self.eta**rung - 1
+        before: int = sum(child // self.eta**above for above in range(1, len(self.samples)))
+        return child + before + rung

@@ -1,8 +1,8 @@
 """A lesson: one individual learns from its first samples, or from more, and is judged. What workers do.
 
-A lesson is a pure function of what it is told: an individual that went through two rungs is the same whoever trained it,
-and whether its state of the first was at hand or had to be made again. Its random numbers are those of its genome, so
-that equal genomes are equal individuals.
+A lesson is a pure function of what it is told: an individual that went through two rungs is the same whoever trained
+it, and whether its state of the first was at hand or had to be made again. Its random numbers are those of its genome,
+so that equal genomes are equal individuals.
 
 The state of a rung - weights, what layers kept count of, what the optimiser remembers - is a file of its own. Each rung
 has a schedule of its own, which begins where the one before ended (warm restarts: Loshchilov & Hutter 2017).

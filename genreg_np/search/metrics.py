@@ -7,15 +7,15 @@
     f1                   2 p r / (p + r) of both; mean of the classes
     log-loss             mean of -log p(right class)
 
-The mean over classes is that of those which occur, or are predicted. precision, recall and f1 may be of one class alone:
-f1:cat. Higher is better in every `score`: that of the log loss is its negative.
+The mean over classes is that of those which occur, or are predicted. precision, recall and f1 may be of one class
+alone: f1:cat. Higher is better in every `score`: that of the log loss is its negative.
 
 Shapes: N inputs, K classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,12 +52,12 @@ class Metric:
             raise UsageError(f"metric {text}: there is no class {class_name!r}" + did_you_mean(class_name, class_names))
         return cls(text)
 
-    def score(self, measures: dict[str, float]) -> float:
+    def score(self, measures: Mapping[str, float]) -> float:
         """Return what selection goes by: higher is better."""
         value = measures[self.name]
         return -value if self.name == "log-loss" else value
 
-    def reaches(self, measures: dict[str, float], target: float) -> bool:
+    def reaches(self, measures: Mapping[str, float], target: float) -> bool:
         """Whether a target is reached."""
         value = measures[self.name]
         return value <= target if self.name == "log-loss" else value >= target

@@ -22,7 +22,7 @@ from typing import Any
 from genreg_np.data.dataset import Dataset
 from genreg_np.engines.base import CANCELLED, OK, Engine, Limits, Outcome
 from genreg_np.model import Model, Network
-from genreg_np.search.classifiers import DEFAULT, SPACE, Individual, fault_of, individual_of, words_of
+from genreg_np.search.classifiers import SPACE, Individual, default_for, fault_of, individual_of, words_of
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.cost import Cost, work_of
 from genreg_np.search.course import Course, Job
@@ -45,7 +45,7 @@ CRASHES = 3  # one after the other, at the start: something is wrong that is no 
 class Watcher:
     """What is told of a search; by default nothing."""
 
-    on_trial: Callable[[Trial, Search], None] = lambda trial, search: None
+    on_trial: Callable[[Trial, Search], None] = lambda trial, search: None  # one that has just ended
     on_phase: Callable[[str], None] = lambda phase: None
 
 
@@ -95,11 +95,12 @@ class Search:
         self._engine, self._backend, self._target = engine, backend, target
         self._watcher = watcher or Watcher()
         self._shape, self._classes = dataset.input_shape, len(dataset.class_names)
+        self.default = default_for(self._shape, self._classes, config.limits)
         self._metric = Metric.of(config.metric, dataset.class_names)
-        images = len(parts["train"].read()[1])
+        images, self._whole = (len(parts[name].read()[1]) for name in ("train", "whole"))
         self.course = Course(
             SPACE, create_selection(config.selection, config.population), config.ladder(images), config.seed,
-            self._fault_of, (Bred(DEFAULT, how="the default network"),) if not self._fault_of(DEFAULT) else (),
+            self._fault_of, () if self.default is None else (Bred(self.default, how="the default network"),),
         )  # fmt: skip
         self._under_way: dict[int, tuple[Job, Individual]] = {}
         self._known: dict[tuple[str, int], Trial] = {}  # by genome and rung: what never is done twice
@@ -144,6 +145,7 @@ class Search:
 
     def _took(self, outcome: Outcome) -> None:
         """Take what came of a job."""
+        assert isinstance(outcome.name, int)
         job, individual = self._under_way.pop(outcome.name)
         if outcome.status == CANCELLED:
             return
@@ -172,11 +174,12 @@ class Search:
             self.best = trial
             if is_new:
                 self._save(trial)
-            if self._target is not None and self._metric.reaches(dict(trial.metrics), self._target):
+            if self._target is not None and self._metric.reaches(trial.metrics, self._target):
                 self.ended = "target"
         if self._crashes >= CRASHES and self.best is None:
             self.ended = "crashes"
-        self._watcher.on_trial(trial, self)
+        if is_new:
+            self._watcher.on_trial(trial, self)
         if self.ended in ("target", "crashes"):
             for number in list(self._under_way):
                 self._engine.cancel(number)
@@ -251,19 +254,23 @@ class Search:
         """Return how long a job will take, in seconds."""
         return self.cost.seconds(self._work(job, individual))
 
+    @property
+    def final_samples(self) -> int:
+        """How many samples the winner learns from in the end: never fewer than at the highest rung."""
+        return max(self.config.final_epochs * self._whole, self.course.ladder.samples[-1])
+
     def final_seconds(self, individual: Individual) -> float:
         """Return how long the winner's training will take, in seconds, if it is this one."""
-        samples = self.config.final_epochs * len(self.parts["whole"].read()[1])
         rounds = -(-self.config.final_seeds // self.workers)
-        return rounds * self.cost.seconds(work_of(samples, individual.macs, individual.values))
+        return rounds * self.cost.seconds(work_of(self.final_samples, individual.macs, individual.values))
 
     def _has_time(self) -> bool:
         """Whether there is time for more than the end: for the default's, until there is a best one."""
         if self.deadline == math.inf:
             return True
-        genome = self.best.genome if self.best else DEFAULT
-        end = self.final_seconds(individual_of(genome, self._shape, self._classes))
-        if self.clock() + SPARED * end < self.deadline:
+        genome = self.best.genome if self.best else self.default
+        end = self.final_seconds(individual_of(genome, self._shape, self._classes)) if genome else 0.0
+        if not self.course.bred or self.clock() + SPARED * end < self.deadline:
             return True
         self.ended = "budget"
         return False
@@ -273,13 +280,14 @@ class Search:
 
     # The end
 
-    def finalist(self) -> Trial | None:
-        """Return who is trained from scratch: of the best of the highest rung, the best on the select split."""
+    def finalists(self) -> list[Trial]:
+        """Return the best of the highest rung, in the order in which the select split has them: the first one wins."""
         finalists = self.course.finalists(FINALISTS)
-        judged = [trial for trial in finalists if trial.select]
-        if not judged:
-            return finalists[0] if finalists else None
-        return max(judged, key=lambda trial: (self._metric.score(dict(trial.select)), -trial.select["log-loss"]))
+        if not all(trial.select for trial in finalists):
+            return finalists
+        return sorted(
+            finalists, key=lambda trial: (-self._metric.score(trial.select), trial.select["log-loss"], trial.number)
+        )
 
 
 def _found(trial: Trial) -> dict[str, Any]:

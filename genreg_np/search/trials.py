@@ -121,9 +121,9 @@ def _is(value: Any, kind: Any) -> bool:
     if kind is int:
         return type(value) is int and 0 <= value < 1 << 60
     if kind is float:
-        return type(value) in (int, float) and abs(value) < 1e300 or value == -math.inf
+        return type(value) in (int, float) and bool(-1e300 < value < 1e300 or value == -math.inf)
     if kind in (str, bool):
-        return type(value) is kind
+        return isinstance(value, kind)
     if kind == tuple[int, ...]:
         return isinstance(value, list) and all(_is(one, int) for one in value)
     if not isinstance(value, dict):

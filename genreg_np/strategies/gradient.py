@@ -178,7 +178,9 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
         found = context.learner.gradient(
             state.genes, state.statistics, features, context.labels[rows], Passing(True, stream, generation)
         )
-        rate = options.learning_rate * SCHEDULES[options.schedule](generation - context.first, context.generations - context.first)
+        rate = options.learning_rate * SCHEDULES[options.schedule](
+            generation - context.first, context.generations - context.first
+        )
         optimiser = Optimiser(options.optimiser, rate, options.momentum)
         with np.errstate(all="ignore"):
             genes, moments = follow(

@@ -1,0 +1,240 @@
+"""`genreg-np search`: networks and their optimisers found by evolution."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from genreg_np.cli.output import Progress, duration, percent, print_json
+from genreg_np.cli.reading import reader_options
+from genreg_np.cli.runs import fresh_folder, next_lines, read_data, seconds_of
+from genreg_np.cli.search_board import Board
+from genreg_np.cli.signals import INTERRUPTED, Stopping
+from genreg_np.cli.terminal import say
+from genreg_np.data.dataset import Dataset
+from genreg_np.errors import RunError, UsageError
+
+HELP = """\
+Find a network and the optimiser that trains it by evolution; nobody designs anything.
+"""
+IMAGES_HELP = """\
+Find a classifier of images, with its optimiser: train many small networks a little, the best of them longer.
+
+DATA is a name in data list, or a folder of images with a folder for each class. The winner is trained anew on
+everything but the test split, and becomes model.npz.
+"""
+IMAGES_EXAMPLES = """\b
+Examples:
+  genreg-np search images mnist --budget 5m
+  genreg-np search images photos/ --metric f1 --max-parameters 20000
+  genreg-np search images mnist --selection crossover --generations 4
+  genreg-np search images mnist --resume runs/mnist-search-steady-0 --budget 10m
+"""
+
+
+@click.group("search", help=HELP)
+def command() -> None:
+    """See HELP."""
+
+
+def limits(command: Any) -> Any:
+    """Add the options of what an individual may be."""
+    for option in reversed(
+        (
+            click.option("--max-epochs", type=float, help="How often one sees each image before the end, at most."),
+            click.option("--max-layers", type=int, help="Convolutions and dense layers of one."),
+            click.option("--max-parameters", type=int, help="Weights and biases of one.  [default: 100,000]"),
+            click.option("--max-macs", type=int, help="Multiply-adds for an image.  [default: by the budget]"),
+            click.option("--max-seconds", type=float, help="That one may learn at a time; it is killed then."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@command.command("images", help=IMAGES_HELP, epilog=IMAGES_EXAMPLES)
+@click.argument("data", required=False)
+@click.option("--dataset", help="The same as DATA.")
+@click.option("--data-dir", help="Where to look for datasets first.")
+@reader_options
+@click.option("--metric", help="accuracy, balanced-accuracy, f1, precision, recall, log-loss; f1:CLASS.")
+@click.option("--target", type=float, help="Stop searching when an individual reaches it.")
+@click.option("--selection", help="steady, crossover, elitist, differential or random.  [default: steady]")
+@click.option("--population", type=int, help="Individuals.  [default: 24]")
+@click.option("--generations", type=int, help="Breed so many populations.")
+@click.option("--budget", help="Take about this long instead, all in all: 60s, 5m, 1h.  [default: 5m]")
+@limits
+@click.option("--final-epochs", type=int, help="Of the winner's training.  [default: by the budget]")
+@click.option("--final-seeds", type=int, help="How often it is trained; the first is the model.  [default: 2]")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]")
+@click.option("--engine", help="Where individuals learn: processes or serial.  [default: processes]")
+@click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]")
+@click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
+@click.option("--out", type=click.Path(), help="The search's folder.  [default: runs/DATASET-search-SELECTION-SEED]")
+@click.option("--resume", type=click.Path(), help="Go on with a search.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
+@click.pass_obj
+def images(stopping: Stopping, /, **options: Any) -> int:
+    """Search, and print what it came to."""
+    from genreg_np.search.images import search_images
+    from genreg_np.search.searching import Watcher
+
+    progress = Progress(options["quiet"], options["as_json"])
+    budget = seconds_of(options["budget"])
+    folder, config, dataset, origin, budget = _set_up(options, budget, progress)
+    board = Board(progress, budget)
+    stopping.last_words = ["stopped; no search was begun"]
+
+    def on_phase(phase: str) -> None:
+        if phase == "searching":
+            stopping.last_words = _stopped(folder)
+            progress.say(f"search folder {folder}")
+        board.phase(phase)
+
+    found = None
+    try:
+        found = search_images(
+            dataset, config, folder, budget=budget, target=options["target"], workers=options["workers"],
+            engine=options["engine"] or "processes", backend=options["backend"] or "auto",
+            watcher=Watcher(board.took, on_phase),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        board.stop()
+        for line in stopping.last_words:
+            progress.say(line)
+    finally:
+        board.stop()
+    stopping.all_is_saved()
+    if options["as_json"]:
+        print_json(_to_json(found, folder))
+    if found is None:
+        return INTERRUPTED
+    _report(found, config.metric, progress)
+    for line in next_lines(found.folder / "model.npz", origin):
+        progress.say(line)
+    return 0
+
+
+def _set_up(
+    options: dict[str, Any], budget: float | None, progress: Progress
+) -> tuple[Path, Any, Dataset, dict[str, Any], float | None]:
+    """Return folder, configuration, data, their origin, and the budget of a new search or of one that goes on."""
+    from genreg_np.search.config import DEFAULT_SECONDS, SearchConfig, settings_for
+    from genreg_np.search.folder import SearchFolder
+
+    if options["budget"] and options["generations"]:
+        raise UsageError("--budget and --generations say the same thing twice: give one of them")
+    if options["data"] and options["dataset"]:
+        raise UsageError("DATA and --dataset say the same thing twice: give one of them")
+    given = {name: options[name] for name in _SETTINGS if options[name] is not None}
+    named = options["data"] or options["dataset"]
+    if options["resume"] is not None:
+        folder = Path(options["resume"])
+        if options["out"]:
+            raise UsageError("--resume names the folder: leave out --out")
+        with SearchFolder.open(folder) as own:
+            config, origin = own.read_config()
+        named = named or origin.get("source")
+        if named is None:
+            raise UsageError(f"{folder}: its data have no name or path: say where they are with --dataset")
+        options = options | {"data_dir": options["data_dir"] or origin.get("data_dir")}
+        config = SearchConfig.from_dict(config.to_dict() | given)
+        if not config.generations and budget is None:
+            raise UsageError("--resume of a search under a budget needs --budget: for how much longer is it to go on?")
+        dataset, _, origin = read_data({"dataset": named}, options, progress)
+        return folder, config, dataset, origin, None if config.generations else budget
+    if not options["generations"] and budget is None:
+        budget = DEFAULT_SECONDS
+    config = SearchConfig.from_dict(settings_for(budget) | given)
+    dataset, source, origin = read_data({"dataset": named or "auto"}, options, progress)
+    out = options["out"]
+    folder = Path(out) if out else fresh_folder(_stem(source), f"search-{config.selection}", config.seed)
+    return folder, config, dataset, origin, budget
+
+
+_SETTINGS = (
+    "metric", "selection", "population", "generations", "max_epochs", "max_layers", "max_parameters", "max_macs",
+    "max_seconds", "final_epochs", "final_seeds", "seed",
+)  # fmt: skip
+
+
+def _stem(source: str) -> str:
+    """Return what a folder is called after: a dataset's name, or the last part of its path."""
+    return re.sub(r"\.\w+$", "", Path(source).name) or "images"
+
+
+def _stopped(folder: Path) -> list[str]:
+    return [
+        f"stopped; what has been tried is in {folder}. Go on with:",
+        f"  genreg-np search images --resume {folder}",
+        f"  (the best so far, if there is one: {folder / 'model.npz'})",
+    ]
+
+
+def _report(found: Any, metric: str, progress: Progress) -> None:
+    """Say what a search came to."""
+    progress.say(f"{found.trials:,} trials in {duration(found.seconds)}, ended by {found.ended}")
+    if found.winner is None:
+        progress.say("every individual failed: this is the default network, trained; trials.jsonl says why")
+    progress.say(f"network {found.network}, {found.model.network.gene_count:,} weights and biases")
+    for name, (mean, spread) in found.test.items():
+        if name in ("accuracy", "f1", metric):
+            first = found.finals[0][name]
+            shown = f"{first:.4f}" if name == "log-loss" else percent(first)
+            over = f" ({len(found.finals)} trainings: {mean:.4f} ± {spread:.4f})" if len(found.finals) > 1 else ""
+            progress.say(f"test {name} {shown}{over}")
+    progress.say(f"model {found.folder / 'model.npz'}")
+
+
+def _to_json(found: Any, folder: Path) -> dict[str, Any]:
+    if found is None:
+        return {"ended": "stopped", "folder": str(folder)}
+    return {
+        "ended": found.ended, "folder": str(found.folder), "model": str(found.folder / "model.npz"),
+        "network": found.network, "genome": dict(found.genome), "trials": found.trials,
+        "seconds": round(found.seconds, 3), "test": [dict(one) for one in found.finals],
+        "winner": None if found.winner is None else found.winner.number,
+    }  # fmt: skip
+
+
+@command.command("explain", help="Show an individual of a search: its genes, where it came from, what became of it.")
+@click.argument("run", type=click.Path())
+@click.argument("number", type=int)
+def explain(run: str, number: int) -> None:
+    """Print a trial's individual."""
+    from genreg_np.search.classifiers import SPACE, words_of
+    from genreg_np.search.folder import trials_in
+
+    trials = {trial.number: trial for trial in trials_in(Path(run) / "trials.jsonl")}
+    if not trials:
+        raise RunError(f"{run}: holds no search with trials; name the folder that search printed")
+    if number not in trials:
+        raise UsageError(f"{run}: has no trial {number}; the numbers run from {min(trials)} to {max(trials)}")
+    own = trials[number]
+    say(f"individual {own.child}: {words_of(own.genome, 0).removesuffix(' / dense 0')} / dense K")
+    say(f"{own.parameters:,} weights and biases, {own.macs:,} multiply-adds for an image")
+    for trial in sorted((trial for trial in trials.values() if trial.child == own.child), key=lambda trial: trial.rung):
+        measures = ", ".join(f"{name} {value:.4f}" for name, value in trial.metrics.items())
+        said = measures if trial.is_ok else f"{trial.status}: {trial.why}"
+        say(f"trial {trial.number}: rung {trial.rung}, {trial.samples:,} samples, {trial.seconds:.1f} s: {said}")
+    for line in lineage(trials, own.child):
+        say(line)
+    say("", *SPACE.to_toml(own.genome).rstrip("\n").split("\n"))
+
+
+def lineage(trials: dict[int, Any], child: int) -> list[str]:
+    """Return where an individual came from, line by line: of several parents the first is followed."""
+    first = {trial.child: trial for trial in trials.values() if trial.rung == 0}
+    lines: list[str] = []
+    while child in first and len(lines) < 100:
+        trial = first[child]
+        parents = f" of {', '.join(map(str, trial.parents))}" if trial.parents else ""
+        lines.append(f"{'bred' if not lines else 'before it'} {trial.child}{parents}: {trial.how}")
+        if not trial.parents:
+            break
+        child = trial.parents[0]
+    return lines

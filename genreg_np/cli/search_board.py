@@ -1,0 +1,111 @@
+"""What is shown of a search while it goes on: a leaderboard on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from genreg_np.cli.output import Progress, duration, raw
+from genreg_np.cli.terminal import clean_line
+
+if TYPE_CHECKING:
+    from genreg_np.search.searching import Search
+    from genreg_np.search.trials import Trial
+
+LINE_SECONDS = 5.0  # at most one line in this time where stdout is no terminal
+SHOWN = 5  # individuals of the leaderboard
+PHASES = {"preparing": "cutting the data ...", "training": "training the winner from scratch ..."}
+
+
+class Board:
+    """Shows a search.
+
+    Parameters
+    ----------
+    progress : Progress
+        What prints its lines.
+    budget : float or None
+        Seconds that the search has, in all.
+    """
+
+    def __init__(self, progress: Progress, budget: float | None) -> None:
+        self._progress, self._budget = progress, budget
+        self._started = time.monotonic()
+        self._printed = -math.inf
+        self._scores: list[float] = []
+        self._stopped: dict[str, int] = {}
+        self._live: Any = None
+
+    def phase(self, phase: str) -> None:
+        """Say that another phase begins."""
+        if phase == "searching":
+            self._live = _live()
+        elif phase == "training":
+            self.stop()
+        if phase in PHASES:
+            self._progress.say(PHASES[phase])
+
+    def took(self, trial: Trial, search: Search) -> None:
+        """Show a trial that has ended."""
+        if trial.is_ok:
+            self._scores.append(trial.score)
+        else:
+            self._stopped[trial.status] = self._stopped.get(trial.status, 0) + 1
+            if trial.status not in ("diverged",):
+                self._progress.say(f"trial {trial.number} {trial.status}: {trial.why}")
+        now = time.monotonic()
+        if self._live is not None:
+            self._live.update(self._table(search))
+        elif now - self._printed >= LINE_SECONDS and search.best is not None:
+            self._printed = now
+            self._progress.say(self._line(search))
+
+    def stop(self) -> None:
+        """Leave the board as it is."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _line(self, search: Search) -> str:
+        assert search.best is not None
+        spent = duration(time.monotonic() - self._started) + (f" of {duration(self._budget)}" if self._budget else "")
+        stopped = "".join(f", {count} {status}" for status, count in self._stopped.items())
+        best, metric = search.best, search.config.metric
+        return (
+            f"{len(search.course.trials):,} trials, {spent}: best {metric} {best.metrics[metric]:.4f} "
+            f"(trial {best.number}, {best.samples:,} samples, {best.parameters:,} weights), "
+            f"median score {statistics.median(self._scores):.4f}{stopped}"
+        )
+
+    def _table(self, search: Search) -> Any:
+        from rich.table import Table
+
+        table = Table(title=clean_line(self._line(search)) if search.best else None, title_justify="left")
+        for name in ("trial", search.config.metric, "samples", "weights", "seconds", "how"):
+            table.add_column(name, justify="left" if name == "how" else "right")
+        for trial in search.course.leaders(SHOWN):
+            table.add_row(
+                str(trial.number), f"{trial.metrics[search.config.metric]:.4f}", f"{trial.samples:,}",
+                f"{trial.parameters:,}", f"{trial.seconds:.1f}", clean_line(trial.how),
+            )  # fmt: skip
+        return table
+
+
+def _live() -> Any:
+    """Return what draws a table again and again; None where there is no terminal, or no rich."""
+    if not sys.stdout.isatty():
+        return None
+    try:
+        from rich.console import Console
+        from rich.live import Live
+    except ImportError:
+        return None
+    console = Console(file=raw(sys.stdout))
+    if console.is_dumb_terminal:
+        return None
+    live = Live(console=console, refresh_per_second=4)
+    live.start()
+    return live

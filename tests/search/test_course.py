@@ -1,0 +1,178 @@
+"""The course of a search: the same trials whenever results come, for every selection."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+
+from genreg_np.errors import UsageError
+from genreg_np.search.course import Course, Job
+from genreg_np.search.draws import Draws
+from genreg_np.search.genes import Choice, Genome, Number, Space
+from genreg_np.search.ladder import Ladder
+from genreg_np.search.selections import REGISTRY, create
+from genreg_np.search.selections.base import Bred
+from genreg_np.search.trials import Trial
+
+SPACE = Space(
+    (
+        Choice("kind", "body", (), ("a", "b", "c")),
+        Choice("size", "body", (("kind", ("b", "c")),), tuple(range(12)), True),
+        Number("x", "mind", (), -5, 5),
+        Number("y", "mind", (), 1e-3, 1e3, True),
+    )
+)
+LADDER = Ladder((10, 30, 90), 3)
+
+
+def worth(genome: Genome, rung: int = 0) -> float:
+    """Return what a genome is worth: best at kind c, size 7, x 1, y 10."""
+    size = abs(genome["size"] - 7) if genome["kind"] != "a" else 12
+    off = (genome["kind"] != "c") * 2 + size / 3 + abs(genome["x"] - 1) + abs(math.log10(genome["y"]) - 1)
+    return -off + rung / 10
+
+
+def judged(job: Job, fails: bool = False) -> Trial:
+    """Return what comes of a job."""
+    genome = job.bred.genome
+    return Trial(
+        job.number, job.child, job.rung, genome, SPACE.expressed(genome), job.bred.parents, job.bred.how,
+        score=-math.inf if fails else worth(genome, job.rung), tie=0.0, status="crash" if fails else "ok",
+    )  # fmt: skip
+
+
+def done(name: str, children: int, workers: int = 1, seed: int = 0, fails: Any = None, order: int = 0) -> Course:
+    """Return a course that was run by so many workers, whose results come in some order."""
+    course = Course(SPACE, create(name, 8), LADDER, seed, lambda genome: "")
+    mixed, under_way = random.Random(order), []
+    while True:
+        jobs = course.jobs(children)
+        while len(under_way) < workers and (job := next(jobs, None)) is not None:
+            under_way.append(job)
+        if not under_way:
+            return course
+        job = under_way.pop(mixed.randrange(len(under_way)))
+        course.judged(judged(job, bool(fails and fails(job))))
+
+
+@pytest.mark.parametrize("name", list(REGISTRY))
+def test_trials_are_the_same_for_any_number_of_workers_and_in_any_order(name: str) -> None:
+    """Numbers, genomes, parents, who goes on."""
+    expected = done(name, 50).trials
+    assert len(expected) == 50 + 16 + 5
+    assert [trial.number for trial in expected] == list(range(71))
+    for workers, order in ((2, 1), (3, 2), (7, 3)):
+        assert done(name, 50, workers, order=order).trials == expected
+
+
+@pytest.mark.parametrize("name", list(REGISTRY))
+def test_a_shorter_search_is_the_beginning_of_a_longer_one(name: str) -> None:
+    """So one that goes on is one that was never stopped."""
+    longer = {trial.number: trial for trial in done(name, 50).trials}
+    for trial in done(name, 27).trials:
+        assert longer[trial.number] == trial
+
+
+@pytest.mark.parametrize("name", list(REGISTRY))
+def test_individuals_that_fail_neither_breed_nor_go_on(name: str) -> None:
+    """Also where all of the first population do."""
+    for fails in (lambda job: job.child % 3 == 0, lambda job: job.child < 10):
+        course = done(name, 40, 2, fails=fails)
+        assert len(course.trials) == 40 + 13 + 4
+        promoted = [trial for trial in course.trials if trial.rung and not fails(trial)]
+        assert promoted
+        failed = {trial.child for trial in course.trials if trial.rung == 0 and not trial.is_ok}
+        if name in ("steady", "crossover"):
+            assert not failed & {parent for trial in course.trials for parent in trial.parents}
+        assert all(trial.is_ok for trial in course.finalists(3))
+
+
+@pytest.mark.parametrize("name", list(REGISTRY))
+def test_another_seed_is_another_search(name: str) -> None:
+    assert done(name, 20).trials != done(name, 20, seed=1).trials
+
+
+@pytest.mark.parametrize("name", ["steady", "crossover", "differential"])
+def test_selection_finds_more_than_chance(name: str) -> None:
+    """On a hill; a mean of 12 searches of 96 individuals each."""
+    best = {
+        one: sum(max(trial.score for trial in done(one, 96, seed=seed).trials if trial.rung == 0) for seed in range(12))
+        for one in (name, "random")
+    }
+    assert best[name] > best["random"] + 12 * 0.15
+
+
+def test_the_best_of_three_goes_on() -> None:
+    """Once three have been judged, each once."""
+    course = done("random", 27)
+    rungs = [[trial for trial in course.trials if trial.rung == rung] for rung in range(3)]
+    assert [len(rung) for rung in rungs] == [27, 9, 3]
+    by_child = sorted(rungs[0], key=lambda trial: trial.child)
+    gone: list[int] = []
+    for item in range(9):
+        seen = [trial for trial in by_child[: 3 * (item + 1)] if trial.child not in gone]
+        gone.append(max(seen, key=lambda trial: trial.rank).child)
+    assert sorted(trial.child for trial in rungs[1]) == sorted(gone)
+    assert len(set(gone)) == 9
+
+
+def test_numbers_count_trials_in_the_order_in_which_they_become_possible() -> None:
+    ladder = Ladder((1, 2, 3, 4), 3)
+    found = sorted(ladder.number(rung, item) for rung in range(4) for item in range(ladder.items(81, rung)))
+    assert found == list(range(81 + 27 + 9 + 3))
+    assert ladder.number(0, 2) < ladder.number(1, 0) < ladder.number(0, 3)
+
+
+@pytest.mark.parametrize(
+    ("images", "epochs", "samples"),
+    [
+        (50_000, None, (8_000, 24_000, 50_000, 150_000)),
+        (1_000, None, (8_000, 24_000, 50_000, 150_000)),
+        (1_000, 5.0, (5_000,)),
+        (10_000, 3.0, (8_000, 24_000, 30_000)),
+        (100, 1.0, (100,)),
+    ],
+)
+def test_nobody_sees_an_image_more_often_than_is_allowed(
+    images: int, epochs: float | None, samples: tuple[int, ...]
+) -> None:
+    assert Ladder.for_data(images, epochs).samples == samples
+
+
+def test_limits_that_leave_nobody_are_said() -> None:
+    course = Course(SPACE, create("random", 4), LADDER, 0, lambda genome: "too many parameters")
+    with pytest.raises(UsageError, match=r"1,000 genomes were refused \(1,000 for too many parameters\)"):
+        next(course.jobs(5))
+
+
+def test_refused_genomes_are_counted_and_twins_avoided() -> None:
+    """Of a space of few genomes all are tried before one is tried again."""
+    few = Space((Choice("one", "a", (), (1, 2, 3)), Choice("two", "a", (), (1, 2, 3))))
+    course = Course(few, create("random", 4), LADDER, 0, lambda genome: "odd" if genome["one"] == 3 else "")
+    bred = [job.bred for job in course.jobs(6)]
+    assert len({few.key(one.genome) for one in bred}) == 6
+    assert course.faults["odd"] > 0
+    assert [job.child for job in course.jobs(8)] == [6, 7]
+
+
+def test_the_first_individuals_can_be_given() -> None:
+    first = Bred(SPACE.drawn(Draws(9, 9)), how="given")
+    course = Course(SPACE, create("steady", 4), LADDER, 0, lambda genome: "", (first,))
+    assert next(course.jobs(3)).bred == first
+
+
+def test_differences_step_from_one_to_another() -> None:
+    """A child of differential evolution has genes of its target, or of a + (b - c) / 2; DEHB, section 3."""
+    course = done("differential", 40)
+    by_child = {trial.child: trial for trial in course.trials if trial.rung == 0}
+    for trial in (trial for trial in by_child.values() if trial.parents):
+        target, a, b, c = (by_child[parent] for parent in trial.parents)
+        for gene in SPACE.genes:
+            places = [gene.place(one.genome[gene.name]) for one in (target, a, b, c)]
+            moved = places[1] + (places[2] - places[3]) / 2
+            if trial.genome[gene.name] != target.genome[gene.name] and 0 <= moved <= 1:
+                assert trial.genome[gene.name] == gene.at(moved)
+        assert len({trial.parents[0] % 8, trial.child % 8}) == 1

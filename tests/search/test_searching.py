@@ -1,0 +1,220 @@
+"""Searches on small images, whole: the same for any workers, after any stop; and what is found is usable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genreg_np import load
+from genreg_np.errors import RunError, UsageError
+from genreg_np.search import lesson as lessons
+from genreg_np.search.folder import trials_in
+from genreg_np.search.images import Found
+from genreg_np.search.searching import Search, Watcher
+from genreg_np.search.trials import Trial
+from tests.search.helpers import bars, search
+
+
+def trials(found: Found | Path) -> list[Trial]:
+    """Return the trials of a search by number, without what is another each time."""
+    folder = found if isinstance(found, Path) else found.folder
+    lines = sorted(trials_in(folder / "trials.jsonl"), key=lambda trial: trial.number)
+    return [Trial.read(json.dumps(json.loads(line.line()) | {"seconds": 0, "predicted": 0})) for line in lines]  # type: ignore[misc]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """A search of twelve individuals."""
+    return search(tmp_path_factory.mktemp("search") / "one")
+
+
+def test_a_search_leaves_a_model_that_predicts(found: Found) -> None:
+    """It is the winner, trained from scratch; what is said of it is what it does on the test split."""
+    data, model = bars(), load(found.folder / "model.npz")
+    assert found.ended == "generations"
+    assert found.trials == 12 + 4 + 1 == len(trials(found))
+    right = float((model.predict(data.test.inputs) == data.test.labels).mean())
+    assert right == pytest.approx(found.finals[0]["accuracy"], abs=1e-9)
+    assert len(found.finals) == 2
+    assert model.class_names == data.class_names
+    assert model.header["training"]["network"] == found.network
+    assert found.test["accuracy"][0] == pytest.approx(np.mean([one["accuracy"] for one in found.finals]))
+    assert (found.folder / "winner.toml").exists()
+
+
+def test_the_winner_is_the_best_of_the_highest_rung_by_a_split_of_its_own(found: Found) -> None:
+    highest = [trial for trial in trials(found) if trial.rung == 2]
+    assert found.winner is not None
+    assert found.winner.number in [trial.number for trial in highest]
+    assert found.winner.select
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_same_search_in_processes(workers: int, found: Found, tmp_path: Path) -> None:
+    """The same trials, the same winner, the same bytes."""
+    again = search(tmp_path / "run", engine="processes", workers=workers)
+    assert trials(again) == trials(found)
+    assert again.model.pack() == found.model.pack()
+
+
+def test_a_search_that_is_killed_goes_on(found: Found, tmp_path: Path) -> None:
+    """After each of its trials; states that are gone are made again; a line that was cut short is no trial."""
+
+    class Killed(Exception):
+        pass
+
+    def until(count: int) -> Watcher:
+        seen: list[Trial] = []
+
+        def on_trial(trial: Trial, search: Search) -> None:
+            seen.append(trial)
+            if len(seen) == count:
+                raise Killed
+
+        return Watcher(on_trial)
+
+    folder, stops = tmp_path / "run", 0
+    while True:
+        try:
+            last = search(folder, watcher=until(2))
+            break
+        except Killed:
+            stops += 1
+            for state in list((folder / "states").iterdir())[:: 1 + stops % 2]:
+                state.unlink()
+            with (folder / "trials.jsonl").open("a") as file:
+                file.write('{"number": 3, "child"')
+            assert load(folder / "model.npz").class_names == bars().class_names
+    assert stops == 8
+    assert trials(last) == trials(found)
+    assert last.model.pack() == found.model.pack()
+
+
+def test_a_search_again_is_done_at_once(found: Found) -> None:
+    """Nothing is learned again, and the result is the same."""
+    done: list[object] = []
+    again = search(found.folder, watcher=Watcher(lambda trial, search: done.append(trial)))
+    assert not done
+    assert again.model.pack() == found.model.pack()
+    assert (again.winner, again.finals) == (found.winner, found.finals)
+
+
+def test_more_generations_go_on_from_those_that_were(found: Found, tmp_path: Path) -> None:
+    more = search(tmp_path / "run", generations=1)
+    assert len(trials(more)) == 6 + 2
+    assert trials(search(tmp_path / "run")) == trials(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"metric": "f1"}, "holds a search with metric = accuracy, not f1"),
+        ({"dataset": bars(seed=1)}, "holds a search with other data"),
+        ({"seed": 3}, "seed = 0, not 3"),
+        ({"selection": "random"}, "selection = steady, not random"),
+    ],
+)
+def test_another_search_is_not_gone_on_with(changes: dict[str, object], said: str, found: Found) -> None:
+    before = (found.folder / "trials.jsonl").read_bytes()
+    with pytest.raises(UsageError, match=said):
+        search(found.folder, **changes)  # type: ignore[arg-type]
+    assert (found.folder / "trials.jsonl").read_bytes() == before
+
+
+def test_a_target_ends_it(tmp_path: Path) -> None:
+    found = search(tmp_path / "run", target=0.4)
+    assert found.ended == "target"
+    assert found.trials < 12
+    assert max(trial.metrics["accuracy"] for trial in trials(found)) >= 0.4
+
+
+def test_a_budget_ends_it_and_the_clock_may_step(tmp_path: Path) -> None:
+    """By a clock that goes a second at a time; the end has its share. One that never goes on is no trouble."""
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 1
+        return now[0]
+
+    found = search(tmp_path / "run", generations=0, budget=30.0, clock=clock)
+    assert found.ended == "budget"
+    assert 1 <= found.trials < 40
+    whole = search(tmp_path / "whole", generations=40)
+    assert set(map(Trial.line, trials(found))) <= set(map(Trial.line, trials(whole)))
+
+
+@pytest.mark.parametrize("metric", ["log-loss", "f1", "recall:down", "balanced-accuracy", "precision"])
+def test_the_metric_that_is_chosen_is_selected_by(metric: str, tmp_path: Path) -> None:
+    for trial in trials(search(tmp_path / "run", metric=metric, generations=1)):
+        assert trial.score == (-1 if metric == "log-loss" else 1) * trial.metrics[metric]
+
+
+def test_pictures_in_colour(tmp_path: Path) -> None:
+    data = bars(channels=3)
+    found = search(tmp_path / "run", data, generations=1)
+    assert found.model.predict(data.test.inputs).shape == (len(data.test),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"metric": "f1:sideways"}, "there is no class 'sideways'"),
+        ({"metric": "acuracy"}, "unknown metric 'acuracy'.*accuracy"),
+        ({"metric": "accuracy:down"}, "can be of one class"),
+        ({"selection": "greedy"}, "selection = 'greedy' must be one of"),
+        ({"max_parameters": 20}, "the limits leave no individual"),
+        ({"generations": 0}, "needs generations or a budget"),
+        ({"selection": "differential", "population": 3}, "population"),
+    ],
+)
+def test_what_cannot_be_is_refused(changes: dict[str, object], said: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=said):
+        search(tmp_path / "run", **changes)  # type: ignore[arg-type]
+
+
+def test_an_individual_that_diverges_is_told_and_the_search_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def some(lesson: lessons.Lesson) -> lessons.Learned:
+        if lesson.seed % 2 and "final" not in lesson.states[0]:
+            return lessons.Learned(lessons.DIVERGED, "its loss became infinite")
+        return lessons.learn(lesson)
+
+    monkeypatch.setattr("genreg_np.search.images.learn", some)
+    found = search(tmp_path / "run", generations=1, final_seeds=1)
+    statuses = {trial.status for trial in trials(found)}
+    assert statuses == {"ok", "diverged"}
+    failed = [trial for trial in trials(found) if not trial.is_ok]
+    assert all(trial.why and trial.score == -np.inf for trial in failed)
+
+
+def test_where_all_fail_the_default_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(lesson: lessons.Lesson) -> lessons.Learned:
+        if "final" in lesson.states[0]:
+            return lessons.learn(lesson)
+        return lessons.Learned(lessons.DIVERGED, "no")
+
+    monkeypatch.setattr("genreg_np.search.images.learn", none)
+    found = search(tmp_path / "run")
+    assert found.winner is None
+    assert found.ended == "crashes"
+    assert found.network == "conv 8 3 same / relu / max 2 / conv 16 3 same / relu / max 2 / dense 3"
+    assert found.model.predict(bars().test.inputs).shape
+
+
+def test_a_winner_that_cannot_be_trained_leaves_the_best_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_end(lesson: lessons.Lesson) -> lessons.Learned:
+        if "final" in lesson.states[0]:
+            return lessons.Learned(lessons.DIVERGED, "weights became infinite")
+        return lessons.learn(lesson)
+
+    monkeypatch.setattr("genreg_np.search.images.learn", no_end)
+    with pytest.raises(RunError, match="could not be trained from scratch: weights became infinite"):
+        search(tmp_path / "run")
+    assert load(tmp_path / "run/model.npz").header["training"]["method"] == "search"
