@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genreg_np.data.dataset import Dataset
-from genreg_np.engines.base import CANCELLED, OK, Engine, Limits, Outcome
+from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, Engine, Limits, Outcome
 from genreg_np.model import Model, Network
 from genreg_np.search.classifiers import SPACE, Individual, default_for, fault_of, individual_of, words_of
 from genreg_np.search.config import SearchConfig
@@ -169,7 +169,7 @@ class Search:
         self._known[SPACE.key(trial.genome), trial.rung] = trial
         if is_new:
             self.folder.record(trial)
-        self._crashes = 0 if trial.is_ok else self._crashes + 1
+        self._crashes = self._crashes + 1 if trial.status in (CRASH, FAILED) else 0
         if trial.is_ok and self._is_best(trial):
             self.best = trial
             if is_new:

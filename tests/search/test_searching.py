@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -201,7 +200,7 @@ def test_where_all_fail_the_default_is_trained(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("genreg_np.search.images.learn", none)
     found = search(tmp_path / "run")
     assert found.winner is None
-    assert found.ended == "crashes"
+    assert found.ended == "generations"
     assert found.network == "conv 8 3 same / relu / max 2 / conv 16 3 same / relu / max 2 / dense 3"
     assert found.model.predict(bars().test.inputs).shape
 
