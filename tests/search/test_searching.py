@@ -184,7 +184,7 @@ def test_an_individual_that_diverges_is_told_and_the_search_goes_on(
         return lessons.learn(lesson)
 
     monkeypatch.setattr("genreg_np.search.images.learn", some)
-    found = search(tmp_path / "run", generations=1, final_seeds=1)
+    found = search(tmp_path / "run", final_seeds=1)
     statuses = {trial.status for trial in trials(found)}
     assert statuses == {"ok", "diverged"}
     failed = [trial for trial in trials(found) if not trial.is_ok]
