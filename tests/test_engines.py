@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from genreg_np import engines
@@ -131,6 +132,22 @@ def test_a_task_is_killed_past_its_limit_and_others_go_on() -> None:
     assert found["long"].status == TIMEOUT
     assert found["long"].why == "took longer than 0.3 s"
     assert found["short"].value == 0.0
+
+
+def eats(pieces: int) -> int:
+    """Take so many times 64 MiB."""
+    return len([np.ones(1 << 23) for _ in range(pieces)])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process has")
+def test_a_task_is_held_to_its_memory_and_others_go_on() -> None:
+    """The same process has what it needs for the next one."""
+    with processes(eats, 1) as engine:
+        for name, pieces, most in ((1, 64, 1 << 30), (2, 1, 1 << 30), (3, 64, None)):
+            engine.submit(name, pieces, Limits(bytes=most))
+        found = {outcome.name: outcome for outcome in engine.completed()}
+    assert [found[name].status for name in (1, 2, 3)] == ["memory", "ok", "ok"]
+    assert found[1].why.startswith("MemoryError")
 
 
 def test_a_task_under_way_can_be_cancelled() -> None:

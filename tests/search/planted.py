@@ -1,0 +1,60 @@
+"""Lessons that something happens to: importable, so that workers can do them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from genreg_np.search.lesson import Learned, Lesson, learn
+
+
+def _chosen(lesson: Lesson) -> bool:
+    """Whether it happens: to some individuals, and never at the end."""
+    return lesson.seed % 3 == 0 and "final" not in lesson.states[0]
+
+
+def hangs(lesson: Lesson) -> Learned:
+    """Never come back."""
+    if _chosen(lesson):
+        time.sleep(600)
+    return learn(lesson)
+
+
+def eats(lesson: Lesson) -> Learned:
+    """Take all the memory there is."""
+    if _chosen(lesson):
+        pieces = [np.ones(1 << 27) for _ in range(64)]  # 64 GiB
+        return Learned("ok", str(len(pieces)))
+    return learn(lesson)
+
+
+def dies(lesson: Lesson) -> Learned:
+    """End the process, as a fault of a library does."""
+    if _chosen(lesson):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return learn(lesson)
+
+
+def raises(lesson: Lesson) -> Learned:
+    """Fail as code does that has an error."""
+    if _chosen(lesson):
+        raise ZeroDivisionError("something of nothing")
+    return learn(lesson)
+
+
+def killed_once(lesson: Lesson) -> Learned:
+    """Die the first time, as one does that another process's hunger for memory ended."""
+    mark = Path(lesson.states[-1] + ".tried")
+    if _chosen(lesson) and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return learn(lesson)
+
+
+def always_dies(lesson: Lesson) -> Learned:
+    """End the process, whoever it is."""
+    os._exit(3)

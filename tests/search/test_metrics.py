@@ -1,0 +1,71 @@
+"""Metrics: as scikit-learn has them, and what selection makes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from genreg_np.errors import UsageError
+from genreg_np.search.metrics import METRICS, Metric, measures_of
+
+NAMES = ("cat", "dog", "eel", "fox")
+
+
+def answers(seed: int, images: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Return log p (N, K), and labels of which the last class has none."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(images, 4)) * 3
+    logits[:, 2] -= 2
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), rng.integers(0, 3, images)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_measures_are_scikit_learns(seed: int) -> None:
+    """Where a class is neither there nor predicted it does not count."""
+    measured = pytest.importorskip("sklearn.metrics")
+    log_p, labels = answers(seed)
+    found, predicted = measures_of(log_p, labels, NAMES), log_p.argmax(axis=1)
+    one = {"average": "macro", "zero_division": 0}
+    assert found["accuracy"] == pytest.approx(measured.accuracy_score(labels, predicted))
+    assert found["precision"] == pytest.approx(measured.precision_score(labels, predicted, **one))
+    assert found["recall"] == pytest.approx(measured.recall_score(labels, predicted, **one))
+    assert found["f1"] == pytest.approx(measured.f1_score(labels, predicted, **one))
+    assert found["log-loss"] == pytest.approx(measured.log_loss(labels, np.exp(log_p), labels=range(4)))
+    recalls = measured.recall_score(labels, predicted, average=None, labels=range(3))
+    assert found["balanced-accuracy"] == pytest.approx(recalls.mean())
+
+
+@pytest.mark.parametrize("name", ["precision", "recall", "f1"])
+def test_one_class_alone(name: str) -> None:
+    measured = pytest.importorskip("sklearn.metrics")
+    log_p, labels = answers(7)
+    found = measures_of(log_p, labels, NAMES, f"{name}:dog")[f"{name}:dog"]
+    score = getattr(measured, f"{name}_score")(labels == 1, log_p.argmax(axis=1) == 1)
+    assert found == pytest.approx(score)
+
+
+def test_an_answer_that_is_certain_and_wrong_does_not_decide_everything() -> None:
+    log_p = np.array([[0.0, -1000.0], [0.0, -1000.0]])
+    assert measures_of(log_p, np.array([0, 1]), ("a", "b"))["log-loss"] == pytest.approx(35 / 2)
+
+
+def test_higher_is_better_in_every_score() -> None:
+    for name in METRICS:
+        metric = Metric.of(name, NAMES)
+        assert metric.score({name: 0.25}) == (-0.25 if name == "log-loss" else 0.25)
+        assert metric.reaches({name: 0.25}, 0.25)
+        assert metric.reaches({name: 0.3}, 0.25) == (name != "log-loss")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("f2", "unknown metric 'f2' .did you mean 'f1'"),
+        ("accuracy:cat", "precision, recall, f1 can be of one class"),
+        ("f1:cow", "there is no class 'cow'"),
+        ("f1:", "there is no class ''"),
+    ],
+)
+def test_what_is_no_metric_is_refused(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Metric.of(text, NAMES)
