@@ -19,7 +19,7 @@ from genreg_np.layers.dense import Dense
 from genreg_np.layers.dropout import Dropout
 from genreg_np.layers.loss import negative_log_likelihood
 from genreg_np.layers.normalise import BatchNorm
-from genreg_np.layers.pooling import Pooling
+from genreg_np.layers.pooling import AdaptivePooling, Pooling
 from genreg_np.model import Network
 from genreg_np.streams import Stream
 from tests.helpers import patient
@@ -30,9 +30,10 @@ from numba.core.dispatcher import Dispatcher
 
 from genreg_np.backends.base import Work
 from genreg_np.backends.numba.backend import NumbaBackend
-from genreg_np.backends.numba.kernels import maps
+from genreg_np.backends.numba.fast import fast_stack
+from genreg_np.backends.numba.kernels import maps, tails
 from genreg_np.backends.numba.kernels.bits import draw_words
-from genreg_np.backends.numba.maps import FastConvolution, fast_stack
+from genreg_np.backends.numba.maps import FastConvolution
 from genreg_np.backends.numba.warm import EXAMPLES, NEEDED
 
 SMALL = st.integers(1, 3)
@@ -87,7 +88,7 @@ def check(layers: list[Layer], width: int, networks: int, images: int, shared: b
     plain, fast = Stack(tuple(layers)), fast_stack(layers)
     arrays = [arrays_of(layers, networks, seed) for _ in range(3)]
     arrays[2] = [array.astype(np.float64) for array in arrays[2]]
-    outputs = plain.forward(arrays[1], np.zeros((width, images), np.float32))[0].shape[1]
+    outputs = plain.forward(arrays[1], np.zeros((width, images), np.float32))[0].shape[-2]
     rng = np.random.default_rng(seed + 1)
     for number in range(2):
         values = rng.normal(size=(width, images) if shared else (networks, width, images)).astype(np.float32)
@@ -129,7 +130,7 @@ def test_a_large_layer_of_many_filters(training: bool) -> None:
 
 
 def test_only_what_follows_a_convolution_at_once_goes_into_it() -> None:
-    """Other activations, other pooling, and what stands apart stay layers of their own; inner stacks are made fast."""
+    """Other activations and pooling are a tail, what stands apart stays as it is; inner stacks are made fast."""
     maps = (2, 6, 6)
     inner = (Convolution(maps, 2, 3, same=True), Activation(72, "relu"))
     layers: list[Layer] = [
@@ -143,7 +144,7 @@ def test_only_what_follows_a_convolution_at_once_goes_into_it() -> None:
         Dense(8, 3),
     ]
     found = fast_stack(layers).layers
-    kinds = ["activation", "fast-convolution", "activation", "residual", "concatenate", "fast-convolution", "pooling"]
+    kinds = ["activation", "fast-convolution", "fast-tail", "residual", "concatenate", "fast-convolution", "fast-tail"]
     assert [layer.kind for layer in found] == [*kinds, "dense"]
     residual, concatenate = found[3], found[4]
     assert isinstance(residual, Residual)
@@ -206,11 +207,13 @@ def test_kernels_are_compiled_once_whatever_the_extents() -> None:
         EXAMPLES[name](NumbaBackend(1))
     for size, stride, same, norm in ((3, 1, False, True), (5, 2, True, False), (1, 3, False, True)):
         layers = layers_of((2, 7, 7), size, stride, same, norm, "relu", 2)
+        pooled = fast_stack(layers).layers[0].output_shape((2, 7, 7))
+        layers.append(AdaptivePooling((pooled[0], pooled[1], pooled[2]), "avg", 1))
         for training in (True, False):
             check(layers, 98, 2, 5, True, training, 0)
     compiled = [
         kernel
-        for kernel in (*vars(maps).values(), draw_words)
+        for kernel in (*vars(maps).values(), *vars(tails).values(), draw_words)
         if isinstance(kernel, Dispatcher) and kernel.nopython_signatures
     ]
     assert len(compiled) >= len(NEEDED[Work.MAPS])

@@ -36,10 +36,10 @@ from genreg_np.backends.numba import pairs as numba_pairs
 from genreg_np.backends.numba import scoring
 from genreg_np.backends.numba import stacks as numba_stacks
 from genreg_np.backends.numba import warm as numba_warm
+from genreg_np.backends.numba.fast import fast_stack
 from genreg_np.backends.numba.kernels import offspring
 from genreg_np.backends.numba.kernels.jit import is_compiled, mark_compiled
 from genreg_np.backends.numba.kernels.network import activate, multiply, multiply_turned
-from genreg_np.backends.numba.maps import fast_stack
 from genreg_np.backends.threads import share_out, single_threaded_blas, usable_processors
 from genreg_np.errors import UsageError
 from genreg_np.layers.composite import Stack

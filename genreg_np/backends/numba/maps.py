@@ -1,9 +1,7 @@
 """Layers of maps by the kernels of kernels/maps.py: a convolution, and the normalisation, activation, pooling after it.
 
-`fast_stack` puts one FastConvolution in place of each such group of layers of a network; it is a layer like any other
-to whoever calls it, over a population whose networks it takes one after the other. It holds memory that every pass uses
-again (fresh memory costs as much as the arithmetic), so a stack belongs to one thread, and what a pass returns is
-only good until the next one.
+One FastConvolution is in place of such a group of layers of a network (fast.py); it takes the networks of a population
+one after the other.
 
     z = w * v,    n = scale z + shift,    a = largest of K x K values of leaky(n)
 
@@ -19,28 +17,19 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from genreg_np.backends.numba.fast_layer import FastLayer
 from genreg_np.backends.numba.kernels import maps as kernels
-from genreg_np.backends.numba.kernels.bits import draw_words
-from genreg_np.backends.numba.kernels.lanes import FILTERS, LANES, MOST_TAPS
+from genreg_np.backends.numba.kernels.lanes import FILTERS, LANES
 from genreg_np.backends.numba.slide import Slide
-from genreg_np.layers.activation import Activation
-from genreg_np.layers.base import PREDICTING, Array, Float32, Kept, Layer, Parameter, Passing
-from genreg_np.layers.branching import Concatenate, Residual
-from genreg_np.layers.composite import Stack
+from genreg_np.layers.base import PREDICTING, Array, Float32, Kept, Parameter, Passing
 from genreg_np.layers.convolution import Convolution
-from genreg_np.layers.dropout import Dropout
 from genreg_np.layers.normalise import EPSILON, MOMENTUM, BatchNorm
-from genreg_np.layers.pooling import Pooling
-from genreg_np.streams import Purpose
-
-LEAKS = {"relu": 0.0, "leaky-relu": 0.01}
 
 
 def up(count: int, to: int) -> int:
@@ -59,7 +48,7 @@ class Normal:
 
 
 @dataclass(frozen=True)
-class FastConvolution(Layer):
+class FastConvolution(FastLayer):
     """A convolution, and where they follow it batch normalisation, relu or leaky-relu, and max pooling, by kernels."""
 
     kind = "fast-convolution"  # in no file
@@ -67,7 +56,11 @@ class FastConvolution(Layer):
     norm: BatchNorm | None = None
     leak: float = 1.0  # of the activation: 1 for none
     pool: int = 1  # K of the pooling: 1 for none
-    _memory: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """C, H, W of what goes in."""
+        return self.convolution.shape
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (F, rows, columns) after pooling."""
@@ -83,15 +76,6 @@ class FastConvolution(Layer):
     def statistics(self) -> tuple[Parameter, ...]:
         """Those of the normalisation."""
         return self.norm.statistics if self.norm else ()
-
-    def header(self) -> dict[str, Any]:
-        """It is in no file."""
-        raise NotImplementedError
-
-    @classmethod
-    def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Layer:
-        """It is in no file."""
-        raise NotImplementedError
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
         """Return a (P, F * rows * columns, N), and what is seen, places and normalisation of each network."""
@@ -290,13 +274,6 @@ class FastConvolution(Layer):
         flat: Float32 = packed.reshape(-1)
         return flat
 
-    def _array(self, name: Any, shape: tuple[int, ...], dtype: type = np.float32, zero: bool = False) -> Any:
-        """Return memory of its own for a name and shape, the same whenever it is asked for."""
-        found = self._memory.get((name, shape))
-        if found is None:
-            found = self._memory[name, shape] = (np.zeros if zero else np.empty)(shape, dtype)
-        return found
-
     def _whole(self, values: Float32, images: int) -> Float32:
         """Return values (I, n) as (I, N), with zeros after them."""
         if values.shape[-1] == images and values.flags.c_contiguous:
@@ -317,51 +294,3 @@ class FastConvolution(Layer):
         kernels.spread(seen, maps, self.convolution.margins[1][0], stride)
         flat: Float32 = seen.reshape(-1)
         return flat
-
-
-@dataclass(frozen=True)
-class FastDropout(Dropout):
-    """Dropout whose words, one for each value and step, are drawn by a kernel: the same words."""
-
-    def drawn(self, passing: Passing, networks: int, count: int, like: Array) -> Array:
-        """Return so many words of each network, (P, count) uint32."""
-        words = np.empty((networks, up(count, 4)), np.uint32)
-        numbers, seed = passing.first + np.arange(networks), np.uint64(passing.stream.seed)
-        draw_words(words, passing.take(count), numbers, passing.step, np.uint64(Purpose.DROPOUT), seed)
-        return words[:, :count]
-
-
-def fast_stack(layers: Sequence[Layer]) -> Stack:
-    """Return layers with a FastConvolution in place of each convolution and what follows it, within others too."""
-    return Stack(_fast(layers))
-
-
-def _fast(layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    found: list[Layer] = []
-    queue = list(layers)
-    while queue:
-        layer, norm, leak, pool = queue.pop(0), None, 1.0, 1
-        if isinstance(layer, Convolution):
-            if queue and isinstance(queue[0], BatchNorm):
-                norm = queue[0]
-                del queue[0]
-            if queue and isinstance(queue[0], Activation) and queue[0].function in LEAKS:
-                leak = LEAKS[queue[0].function]
-                del queue[0]
-            if queue and isinstance(queue[0], Pooling) and _is_windows_apart(queue[0]):
-                pool = queue[0].size
-                del queue[0]
-            layer = FastConvolution(layer, norm, leak, pool)
-        elif isinstance(layer, Dropout):
-            layer = FastDropout(layer.inputs, layer.rate)
-        elif isinstance(layer, Residual):
-            layer = replace(layer, layers=_fast(layer.layers))
-        elif isinstance(layer, Concatenate):
-            layer = replace(layer, branches=tuple(_fast(branch) for branch in layer.branches))
-        found.append(layer)
-    return tuple(found)
-
-
-def _is_windows_apart(layer: Pooling) -> bool:
-    """Whether it takes the largest of windows that do not overlap, few enough to be counted in a byte."""
-    return layer.method == "max" and layer.stride == layer.size and layer.size**2 <= MOST_TAPS

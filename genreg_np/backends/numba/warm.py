@@ -21,7 +21,7 @@ import numpy as np
 from genreg_np.backends.base import Backend, Batch, Brood, Told, Work
 from genreg_np.backends.numba.broods import BroodTiles, Offspring, whole
 from genreg_np.backends.numba.gradients import layer_table
-from genreg_np.backends.numba.kernels import brood, descent, maps, mutants, perturb
+from genreg_np.backends.numba.kernels import brood, descent, maps, mutants, perturb, tails
 from genreg_np.backends.numba.kernels.jit import cache_folder
 from genreg_np.backends.numba.kernels.network import PREDICTION, activate, multiply, multiply_turned
 from genreg_np.backends.numba.pace import Pace, telling
@@ -140,6 +140,21 @@ def _renormalise(backend: Backend) -> None:
     maps.renormalise(ROW.copy(), 0, 16, 16, ROW, 16, ONE_SHARE, ONE_SHARE, ONE_SHARE, (1, 16))
 
 
+MAP, SPAN, NO_MOMENTS = np.zeros((1, 1, 1, 1), np.float32), np.zeros((1, 2), np.int64), np.zeros((2, 0, 1), np.float32)
+NO_PLACES, CURVE, EPSILON = np.zeros((1, 1, 1, 1), np.int32), np.zeros((1, 3), np.float32), np.float32(1e-5)
+
+
+def _finish_tail(backend: Backend) -> None:
+    channels, scratch = (ONE_SHARE, ONE_SHARE, CURVE), np.zeros((2, 1, 1), np.float32)
+    tails.finish(MAP.copy(), NO_PLACES, NO_MOMENTS, MAP, *channels, SPAN, SPAN, scratch, (0, 0), EPSILON)
+
+
+def _unfinish_tail(backend: Backend) -> None:
+    channels, scratch, sums = (ONE_SHARE, ONE_SHARE, CURVE), np.zeros((2, 1, 1), np.float32), MAP[0].repeat(3, 1)
+    what = NO_PLACES, NO_MOMENTS, MAP, *channels, SPAN, SPAN, SPAN, scratch, (0, 0)
+    tails.unfinish(MAP.copy(), sums, MAP, *what)
+
+
 # Kernels with a run's types, none twice, the dearest first by pace.SECONDS: every other one is the second process's.
 EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "descend": _descend,
@@ -149,6 +164,8 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "total by score": lambda _: mutants.total_by_score(np.zeros(2), TWO, LABELS, SHARES, BITS[0], TASK),
     "add mutated inputs": _add_mutated_inputs,
     "mutate units": _mutate_units,
+    "unfinish a tail": _unfinish_tail,
+    "finish a tail": _finish_tail,
     "credit": _credit,
     "judge": _judge,
     "deskew": lambda backend: backend.levels((Deskew((1, 1)),), DARK),
@@ -197,7 +214,7 @@ NEEDED = {
     Work.LOGITS: LOGITS,
     Work.MAPS: (
         *("unfinish", "convolve", "weigh", "correlate", "finish", "sums of maps", "renormalise", "spread"),
-        *("lane sums", "pack", "draw words"),
+        *("lane sums", "pack", "draw words", "finish a tail", "unfinish a tail"),
     ),
 }
 

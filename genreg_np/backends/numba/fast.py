@@ -1,0 +1,141 @@
+"""Which layers of a network kernels compute: `fast_stack` puts one fast layer in place of each group of them.
+
+convolution [batch norm] [relu, leaky relu] [max pooling]                         maps.py
+[instance, group, layer norm] [activation with a gradient] [pooling]              tails.py, what is left of these
+dropout                                                                           drawn by a kernel
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from genreg_np.backends.numba.kernels.bits import draw_words
+from genreg_np.backends.numba.kernels.lanes import MOST_TAPS
+from genreg_np.backends.numba.maps import FastConvolution, up
+from genreg_np.backends.numba.tails import CURVES, FastTail
+from genreg_np.layers.activation import Activation, Prelu
+from genreg_np.layers.base import Array, Layer, Passing
+from genreg_np.layers.branching import Concatenate, Residual
+from genreg_np.layers.composite import Stack
+from genreg_np.layers.convolution import Convolution
+from genreg_np.layers.dropout import Dropout
+from genreg_np.layers.normalise import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from genreg_np.layers.pooling import AdaptivePooling, Pooling
+from genreg_np.streams import Purpose
+
+LEAKS = {"relu": 0.0, "leaky-relu": 0.01}
+DEAR = ("elu", "selu", "tanh", "sigmoid")
+PER_IMAGE, POOLINGS = (InstanceNorm, GroupNorm, LayerNorm), (Pooling, AdaptivePooling)
+
+
+@dataclass(frozen=True)
+class FastDropout(Dropout):
+    """Dropout whose words, one for each value and step, are drawn by a kernel: the same words."""
+
+    def drawn(self, passing: Passing, networks: int, count: int, like: Array) -> Array:
+        """Return so many words of each network, (P, count) uint32."""
+        words = np.empty((networks, up(count, 4)), np.uint32)
+        numbers, seed = passing.first + np.arange(networks), np.uint64(passing.stream.seed)
+        draw_words(words, passing.take(count), numbers, passing.step, np.uint64(Purpose.DROPOUT), seed)
+        return words[:, :count]
+
+
+def fast_stack(layers: Sequence[Layer]) -> Stack:
+    """Return layers with fast ones in place of those that kernels compute, within others too."""
+    return Stack(_fast(layers))
+
+
+def _fast(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    found: list[Layer] = []
+    queue = list(layers)
+    while queue:
+        if isinstance(queue[0], Convolution):
+            found.append(_convolution(queue))
+            continue
+        tail = _tail(queue, found[-1] if found else None)
+        if tail is not None:
+            found.append(tail)
+            continue
+        layer = queue.pop(0)
+        if isinstance(layer, Dropout):
+            layer = FastDropout(layer.inputs, layer.rate)
+        elif isinstance(layer, Residual):
+            layer = replace(layer, layers=_fast(layer.layers))
+        elif isinstance(layer, Concatenate):
+            layer = replace(layer, branches=tuple(_fast(branch) for branch in layer.branches))
+        found.append(layer)
+    return tuple(found)
+
+
+def _convolution(queue: list[Layer]) -> Layer:
+    """Take a convolution and what goes into it from the front of a queue."""
+    layer, norm, leak, pool = queue.pop(0), None, 1.0, 1
+    assert isinstance(layer, Convolution)
+    if queue and isinstance(queue[0], BatchNorm):
+        norm = queue[0]
+        del queue[0]
+    _pool_first(queue)
+    if queue and isinstance(queue[0], Activation) and queue[0].function in LEAKS:
+        leak = LEAKS[queue[0].function]
+        del queue[0]
+    if queue and isinstance(queue[0], Pooling) and _is_windows_apart(queue[0]):
+        pool = queue[0].size
+        del queue[0]
+    return FastConvolution(layer, norm, leak, pool)
+
+
+def _pool_first(queue: list[Layer], at: int = 0) -> None:
+    """Have the largest values of windows activated, not the largest of activated ones found: the same, but fewer.
+
+    Only of functions that are dear, and that never fall.
+    """
+    activation, pooling = (*queue[at : at + 2], None, None)[:2]
+    if not isinstance(activation, Activation) or not isinstance(pooling, POOLINGS):
+        return
+    if activation.function in DEAR and pooling.method == "max":
+        pooled = math.prod(pooling.output_shape(pooling.shape))
+        queue[at : at + 2] = [pooling, Activation(pooled, activation.function)]
+
+
+def _is_windows_apart(layer: Pooling) -> bool:
+    """Whether it takes the largest of windows that do not overlap, few enough to be counted in a byte."""
+    return layer.method == "max" and layer.stride == layer.size and layer.size**2 <= MOST_TAPS
+
+
+def _tail(queue: list[Layer], before: Layer | None) -> Layer | None:
+    """Take normalisation, activation and pooling from the front of a queue; None where none of them is there."""
+    shape, taken = None, 0
+    _pool_first(queue, 1 if isinstance(queue[0], PER_IMAGE) else 0)
+    norm: InstanceNorm | GroupNorm | LayerNorm | None = None
+    activation: str | Prelu = ""
+    pooling: Pooling | AdaptivePooling | None = None
+    for layer in queue[:3]:
+        own = _grid(layer.shape) if isinstance(layer, (*PER_IMAGE, Prelu, *POOLINGS)) else None
+        if own is not None and shape not in (None, own):
+            break
+        if isinstance(layer, PER_IMAGE) and not taken:
+            norm = layer
+        elif isinstance(layer, Prelu) and not activation and pooling is None:
+            activation = layer
+        elif isinstance(layer, Activation) and layer.function in CURVES and not activation and pooling is None:
+            activation = layer.function
+        elif isinstance(layer, POOLINGS) and pooling is None:
+            pooling = layer
+        else:
+            break
+        shape, taken = own or shape, taken + 1
+    if shape is None and isinstance(before, (FastConvolution, FastTail, Residual, Concatenate)):
+        shape = _grid(before.output_shape(before.shape))
+    if not taken or shape is None:
+        return None
+    del queue[:taken]
+    return FastTail(shape, norm, activation, pooling)
+
+
+def _grid(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return a shape, channels first, as that of maps."""
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (shape[0], 1, math.prod(shape[1:]))
