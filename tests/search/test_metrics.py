@@ -60,7 +60,7 @@ def test_higher_is_better_in_every_score() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("f2", "unknown metric 'f2' .did you mean 'f1'"),
+        ("f2", "unknown metric 'f2' .known: accuracy"),
         ("accuracy:cat", "precision, recall, f1 can be of one class"),
         ("f1:cow", "there is no class 'cow'"),
         ("f1:", "there is no class ''"),
