@@ -100,7 +100,7 @@ def images(stopping: Stopping, /, **options: Any) -> int:
         found = search_images(
             dataset, config, folder, budget=budget, target=options["target"], workers=options["workers"],
             engine=options["engine"] or "processes", backend=options["backend"] or "auto",
-            watcher=Watcher(board.took, on_phase),
+            watcher=Watcher(board.took, on_phase, progress.compiling),
         )  # fmt: skip
     except KeyboardInterrupt:
         board.stop()

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from genreg_np import backends
 from genreg_np.data.dataset import Dataset
 from genreg_np.engines import create as create_engine
 from genreg_np.engines.base import OK, Engine, Limits
@@ -28,7 +29,7 @@ from genreg_np.runs.provenance import fingerprint
 from genreg_np.search.classifiers import SPACE, individual_of, words_of
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import FINAL, SearchFolder
-from genreg_np.search.lesson import Learned, Lesson, learn
+from genreg_np.search.lesson import WORKS, Learned, Lesson, learn
 from genreg_np.search.searching import MOST_BYTES, Search, Watcher
 from genreg_np.search.sharing import Parts
 from genreg_np.search.trials import Trial
@@ -129,6 +130,8 @@ def search_images(
         raise UsageError("a search needs generations or a budget: how long is it to go on?")
     deadline = math.inf if budget is None else started + budget
     backend = "numba" if backend in ("auto", "cpu") else backend
+    if engine != "serial":  # once, before several workers need it
+        backends.create(backend).warm_up(WORKS, watcher.on_compiling)
     workers = 1 if backend.startswith("cupy") else workers or os.cpu_count() or 1
     with _folder(Path(folder), config, dataset) as own, tempfile.TemporaryDirectory(prefix="genreg-np-") as shared:
         watcher.on_phase("preparing")

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import backends
-from genreg_np.backends.base import Backend
+from genreg_np.backends.base import Backend, Work
 from genreg_np.engines.base import OK
 from genreg_np.errors import FitnessError
 from genreg_np.files import pack_arrays, write_atomic
@@ -39,6 +39,7 @@ from genreg_np.strategies.gradient import GradientDescent, GradientOptions, Grad
 from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Stream
 
+WORKS = (Work.LOGITS, Work.MAPS)  # of a backend
 STATE = ("genes", "statistics", "moments")  # what is kept of an individual between its rungs
 
 
@@ -110,10 +111,10 @@ class Learned:
 
 def learn(lesson: Lesson) -> Learned:
     """Do a lesson: train from the rung below to this one, keep the state, and judge."""
-    started = time.perf_counter()
     backend, network = _backend(lesson.backend), lesson.network
     options = GradientOptions(**lesson.options)
     features, labels = _part(lesson.train, backend)
+    started = time.perf_counter()
     learning = _Learning(backend, network, options, features, labels, lesson)
     try:
         state = learning.to_rung(len(lesson.rungs) - 1)
@@ -188,7 +189,9 @@ def state_of(path: str | Path, network: Network, generation: int) -> GradientSta
 
 @functools.lru_cache(maxsize=1)
 def _backend(name: str) -> Backend:
-    return backends.create(name, None if name == "cupy" else 1)
+    backend = backends.create(name, 1 if name == "numba" else None)
+    backend.warm_up(WORKS)
+    return backend
 
 
 @functools.lru_cache(maxsize=8)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from genreg_np.backends.base import Told
 from genreg_np.data.dataset import Dataset
 from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, Engine, Limits, Outcome
 from genreg_np.model import Model, Network
@@ -47,6 +48,7 @@ class Watcher:
 
     on_trial: Callable[[Trial, Search], None] = lambda trial, search: None  # one that has just ended
     on_phase: Callable[[str], None] = lambda phase: None
+    on_compiling: Told | None = None  # kernels that no cache has: Backend.warm_up
 
 
 class Search:
