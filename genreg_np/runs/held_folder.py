@@ -42,6 +42,7 @@ class HeldFolder:
         self._lock = lock
         self._growing: dict[str, IO[str]] = {}
         self._written: set[str] = set()
+        self.is_new = False  # whether this process made it
 
     @classmethod
     def create(cls, path: Path) -> typing.Self:
@@ -58,6 +59,7 @@ class HeldFolder:
         if any((path / name).exists() for name in cls.marks):
             folder.close()
             raise RunError(f"{path}: already holds a {cls.what}: go on with --resume {path}, or choose another --out")
+        folder.is_new = True
         return folder
 
     @classmethod

@@ -49,6 +49,14 @@ class SearchFolder(HeldFolder):
                 if FINAL not in path.name:
                     path.unlink()
 
+    def discard_if_empty(self) -> None:
+        """Take the folder away if this process made it, and no trial has been recorded."""
+        trials = self.path / "trials.jsonl"
+        if self.is_new and not (trials.exists() and trials.stat().st_size):
+            with contextlib.suppress(OSError):
+                (self.path / "states").rmdir()
+            self.discard()
+
     def write_config(self, config: SearchConfig, origin: dict[str, Any]) -> None:
         """Write config.toml."""
         import tomli_w

@@ -129,22 +129,29 @@ def search_images(
     if budget is None and not config.generations:
         raise UsageError("a search needs generations or a budget: how long is it to go on?")
     deadline = math.inf if budget is None else started + budget
-    backend = "numba" if backend in ("auto", "cpu") else backend
-    if engine != "serial":  # once, before several workers need it
-        backends.create(backend).warm_up(WORKS, watcher.on_compiling)
-    workers = 1 if backend.startswith("cupy") else workers or os.cpu_count() or 1
-    with _folder(Path(folder), config, dataset) as own, tempfile.TemporaryDirectory(prefix="genreg-np-") as shared:
-        watcher.on_phase("preparing")
-        parts = Parts.of(dataset).share(Path(shared), dataset.input_range)
-        with create_engine(engine, learn, workers) as running:
-            search = Search(
-                config, dataset, parts, own, running, workers=workers, backend=backend, deadline=deadline,
-                target=target, watcher=watcher, clock=clock,
-            )  # fmt: skip
-            watcher.on_phase("searching")
-            search.run()
-            watcher.on_phase("training")
-            winner, genome, model, finals = _trained(search, running)
+    with _folder(Path(folder), config, dataset) as own:
+        try:
+            backend = backends.create("cpu", 1).name if backend in ("auto", "cpu") else backend
+            if engine != "serial":  # once, before several workers need it
+                backends.create(backend).warm_up(WORKS, watcher.on_compiling)
+            workers = 1 if backend.startswith("cupy") else workers or os.cpu_count() or 1
+            watcher.on_phase("preparing")
+            with (
+                tempfile.TemporaryDirectory(prefix="genreg-np-") as shared,
+                create_engine(engine, learn, workers) as running,
+            ):
+                parts = Parts.of(dataset).share(Path(shared), dataset.input_range)
+                search = Search(
+                    config, dataset, parts, own, running, workers=workers, backend=backend, deadline=deadline,
+                    target=target, watcher=watcher, clock=clock,
+                )  # fmt: skip
+                watcher.on_phase("searching")
+                search.run()
+                watcher.on_phase("training")
+                winner, genome, model, finals = _trained(search, running)
+        except BaseException:
+            own.discard_if_empty()
+            raise
         own.save("model.npz", model)
         network = words_of(genome, len(dataset.class_names))
         found = Found(

@@ -28,6 +28,7 @@ from tests.make_champion import make_champion, write_pickle
 NAMES = ("żółć", "数字", "\x1b]0;mine\x07red", "\u202edeb", "\x9b31m", "\u2066café")
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 LEARN = ["--preset", "small", "--generations", 2, "--set", "population_size=20", "--set", "images_per_class=4"]
+SEARCH = ["--generations", 1, "--population", 2, "--max-epochs", 1, "--final-epochs", 1, "--engine", "serial"]
 MIX = ["--network", "8,4", "--population", 2, "--generations", 1, "--no-figures", "--eps", "0.1", "--attack-images", 4]
 
 CALLS: dict[str, list[object]] = {
@@ -35,6 +36,8 @@ CALLS: dict[str, list[object]] = {
     "train --json": ["train", "--dataset", "own.npz", *LEARN, "--backend", "numpy", "--out", "trained", "--json"],
     "mixed": ["mixed", "--dataset", "own.npz", *MIX, "--backend", "numpy", "--out", "mixed"],
     "mixed --json": ["mixed", "--dataset", "own.npz", *MIX, "--backend", "numpy", "--out", "mixed", "--json"],
+    "search": ["search", "images", "own.npz", *SEARCH, "--backend", "numpy", "--out", "se\x1barched"],
+    "search --json": ["search", "images", "own.npz", *SEARCH, "--backend", "numpy", "--out", "searched", "--json"],
     "eval": ["eval", "model.npz", "--dataset", "own.npz"],
     "eval --json": ["eval", "model.npz", "--dataset", "own.npz", "--json"],
     "infer": ["infer", "model.npz", "\u202eone.npy", "--top", 6],

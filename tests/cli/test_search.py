@@ -1,0 +1,130 @@
+"""`genreg-np search`: what it prints, how it goes on, and one clear line for every misuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genreg_np import load
+from genreg_np.search.classifiers import SPACE
+from genreg_np.search.folder import trials_in
+from tests.cli import one_line
+from tests.helpers import PATIENCE, ROOT
+from tests.search.helpers import bars
+
+QUICK = (
+    "--population", 3, "--generations", 1, "--max-epochs", 2, "--final-epochs", 1, "--final-seeds", 1,
+    "--engine", "serial", "--backend", "numpy",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _data() -> None:
+    data = bars()
+    inputs = np.concatenate([part.inputs for part in (data.train, data.validation, data.test)])
+    labels = np.concatenate([part.labels for part in (data.train, data.validation, data.test)])
+    np.savez("bars.npz", x=inputs, y=labels, class_names=np.array(data.class_names))
+
+
+def test_a_search_says_what_it_came_to_and_leaves_a_model(genreg) -> None:
+    """In words and as JSON; the model is ready for eval."""
+    found = genreg("search", "images", "bars.npz", *QUICK, "--out", "one")
+    assert found.code == 0, found.err
+    assert "3 trials in" in found.out
+    assert "test accuracy" in found.out
+    assert "test f1" in found.out
+    assert "genreg-np eval one/model.npz" in found.out
+    again = genreg("search", "images", "--dataset", "bars.npz", *QUICK, "--out", "two", "--json")
+    told = json.loads(again.out)
+    assert told["ended"] == "generations"
+    assert told["network"] in found.out
+    assert load("two/model.npz").header == load("one/model.npz").header
+    checked = genreg("eval", "two/model.npz", "--dataset", "bars.npz", "--json")
+    assert json.loads(checked.out)["accuracy"] == pytest.approx(told["test"][0]["accuracy"])
+    assert SPACE.read(tomllib.loads(Path("one/winner.toml").read_text("utf-8")), told["genome"])
+
+
+def test_a_search_goes_on_by_its_folder_alone(genreg) -> None:
+    """With more generations; nothing else need be said again."""
+    assert genreg("search", "images", "bars.npz", *QUICK, "--out", "run", "--quiet").code == 0
+    before = list(trials_in(Path("run/trials.jsonl")))
+    found = genreg(
+        "search", "images", "--resume", "run", "--generations", 2, "--engine", "serial", "--backend", "numpy", "--json"
+    )
+    assert found.code == 0, found.err
+    after = list(trials_in(Path("run/trials.jsonl")))
+    assert after[: len(before)] == before
+    assert json.loads(found.out)["trials"] == 6
+
+
+def test_an_individual_is_explained(genreg) -> None:
+    """Its network, its trials, where it came from, its genes and those that are not expressed."""
+    genreg("search", "images", "bars.npz", *QUICK, "--out", "run", "--quiet")
+    found = genreg("search", "explain", "run", 1)
+    assert found.code == 0, found.err
+    for said in ("individual 1: conv", "weights and biases", "trial 1: rung 0", "bred 1: random", "not expressed:"):
+        assert said in found.out
+    assert "the numbers run from 0 to 2" in one_line(genreg("search", "explain", "run", 99), 2)
+    assert "holds no search" in one_line(genreg("search", "explain", "nowhere", 0), 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("bars.npz", "--metric", "acc"), 2, "unknown metric 'acc'"),
+        (("bars.npz", "--metric", "f1:left"), 2, "there is no class 'left'"),
+        (("bars.npz", "--selection", "greedy"), 2, "must be one of steady, crossover"),
+        (("bars.npz", "--budget", "soon"), 2, "must look like 60s, 5m or 1h"),
+        (("bars.npz", "--budget", "1m", "--generations", 2), 2, "say the same thing twice"),
+        (("bars.npz", "--dataset", "digits"), 2, "say the same thing twice"),
+        (("bars.npz", *QUICK, "--max-parameters", 10), 2, "the limits leave no individual"),
+        (("bars.npz", *QUICK, "--engine", "cluster"), 2, "unknown engine 'cluster'"),
+        (("bars.npz", *QUICK, "--backend", "tpu"), 2, "unknown backend 'tpu'"),
+        (("nowhere.npz",), 2, "nowhere.npz"),
+        (("table.csv", *QUICK), 2, "no images of whole-number pixels"),
+        (("--resume", "nowhere"), 1, "holds no search"),
+        (("--resume", "run", "--out", "other"), 2, "leave out --out"),
+    ],
+)
+def test_misuse_is_one_line(genreg, arguments: tuple[object, ...], code: int, said: str) -> None:
+    Path("table.csv").write_text("a,b,label\n" + "1,2,x\n3,4,y\n" * 20, "utf-8")
+    out = () if "--resume" in arguments else ("--out", "fresh")
+    assert said in one_line(genreg("search", "images", *arguments, *out), code)
+    assert not Path("fresh").exists(), "nothing is left that a second try would stumble over"
+
+
+def test_another_search_in_the_same_folder_is_refused(genreg) -> None:
+    genreg("search", "images", "bars.npz", *QUICK, "--out", "run", "--quiet")
+    found = genreg("search", "images", "bars.npz", *QUICK, "--out", "run", "--seed", 3)
+    assert "holds a search with seed = 0, not 3" in one_line(found, 2)
+
+
+def test_ctrl_c_leaves_the_best_so_far_and_says_how_to_go_on(tmp_path: Path) -> None:
+    """In processes of its own; none of them is left."""
+    command = [
+        sys.executable, "-m", "genreg_np", "search", "images", "bars.npz", "--generations", "1000", "--workers", "2",
+        "--backend", "numpy", "--out", "run",
+    ]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        end = time.monotonic() + PATIENCE
+        while len(list(trials_in(Path("run/trials.jsonl")))) < 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, err
+    assert "Go on with:" in out
+    assert "genreg-np search images --resume run" in out
+    assert "Traceback" not in err
+    assert load("run/model.npz").predict(bars().test.inputs).shape == (len(bars().test),)
