@@ -67,6 +67,8 @@ def limits(command: Any) -> Any:
 @click.option("--generations", type=int, help="Breed so many populations.")
 @click.option("--budget", help="Take about this long instead, all in all: 60s, 5m, 1h.  [default: 5m]")
 @limits
+@click.option("--augmentation", help="simple, joint, evolved (a population of its own) or none.  [default: simple]")
+@click.option("--weights", help='Select by a sum instead: "accuracy=1,parameters=-0.001" (thousands; macs: millions).')
 @click.option("--final-epochs", type=int, help="Of the winner's training.  [default: by the budget]")
 @click.option("--final-seeds", type=int, help="How often it is trained; the first is the model.  [default: 2]")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]")
@@ -158,7 +160,7 @@ def _set_up(
 
 _SETTINGS = (
     "metric", "selection", "population", "generations", "max_epochs", "max_layers", "max_parameters", "max_macs",
-    "max_seconds", "final_epochs", "final_seeds", "seed",
+    "max_seconds", "augmentation", "weights", "final_epochs", "final_seeds", "seed",
 )  # fmt: skip
 
 
@@ -206,7 +208,7 @@ def _to_json(found: Any, folder: Path) -> dict[str, Any]:
 @click.argument("number", type=int)
 def explain(run: str, number: int) -> None:
     """Print a trial's individual."""
-    from genreg_np.search.classifiers import SPACE, words_of
+    from genreg_np.search.classifiers import SPACES, words_of
     from genreg_np.search.folder import trials_in
 
     trials = {trial.number: trial for trial in trials_in(Path(run) / "trials.jsonl")}
@@ -223,7 +225,8 @@ def explain(run: str, number: int) -> None:
         say(f"trial {trial.number}: rung {trial.rung}, {trial.samples:,} samples, {trial.seconds:.1f} s: {said}")
     for line in lineage(trials, own.child):
         say(line)
-    say("", *SPACE.to_toml(own.genome).rstrip("\n").split("\n"))
+    space = next(space for space in SPACES.values() if {gene.name for gene in space.genes} == own.genome.keys())
+    say("", *space.to_toml(own.genome).rstrip("\n").split("\n"))
 
 
 def lineage(trials: dict[int, Any], child: int) -> list[str]:

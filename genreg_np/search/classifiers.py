@@ -3,7 +3,14 @@
     block       [conv F K, norm, activation] once or twice, a reduction, dropout
     head        the maps as they are, or the largest or mean of their parts; a hidden layer, dropout; the classes
     optimiser   with its own learning rate, momentum where it has any, weight decay, schedule, batch, smoothing
-    data        how far training images are moved and turned
+    data        how training images are changed: a policy of augmentation
+
+Which genes a policy has says the search's `augmentation`:
+
+    simple      how far images are moved and turned (the default)
+    joint       all that strategy gradient knows: besides, grown, pushed, bent, flipped, blanked, lit, with noise
+    evolved     the same genes, in a population of their own (selections/paired.py)
+    none        nothing
 
 An individual's network is a line of words (layers/description.py), its optimiser the settings of strategy `gradient`:
 whatever is found could have been written by hand. Epochs are no gene: they are what the ladder gives.
@@ -30,6 +37,7 @@ GROUPS = 4  # of group-norm; all numbers of filters are multiples
 ARCHITECTURE, OPTIMISER, DATA = "architecture", "optimiser", "data"
 ADAPTIVE = ("adam", "adamw", "rmsprop")
 SIMPLE = ("sgd", "nesterov")
+WHOLE = ("shift", "cut_out")  # settings that are whole pixels
 
 
 def _block(number: int) -> Iterator[Gene]:
@@ -49,29 +57,48 @@ def _block(number: int) -> Iterator[Gene]:
     yield choice("dropout", 0.0, 0.1, 0.25, 0.4, ordered=True)
 
 
-SPACE = Space(
-    (
-        Choice("blocks", ARCHITECTURE, (), (1, 2, 3), True),
-        *(gene for number in range(1, BLOCKS + 1) for gene in _block(number)),
-        Choice("head", ARCHITECTURE, (), ("flatten", "adaptive max", "adaptive avg")),
-        Choice("head_size", ARCHITECTURE, (("head", ("adaptive max", "adaptive avg")),), (1, 2, 3, 4), True),
-        Choice("hidden", ARCHITECTURE, (), (0, 32, 64, 128), True),
-        Choice("hidden_dropout", ARCHITECTURE, (("hidden", (32, 64, 128)),), (0.0, 0.1, 0.25, 0.5), True),
-        Choice("optimiser", OPTIMISER, (), (*ADAPTIVE, *SIMPLE)),
-        Number("rate", OPTIMISER, (("optimiser", ADAPTIVE),), 2e-4, 1e-2, True),
-        Number("simple_rate", OPTIMISER, (("optimiser", SIMPLE),), 3e-3, 3e-1, True),
-        Number("momentum", OPTIMISER, (("optimiser", (*SIMPLE, "rmsprop")),), 0.0, 0.97),
-        Choice("weight_decay", OPTIMISER, (), (0.0, 1e-5, 1e-4, 1e-3, 1e-2), True),
-        Choice("batch_size", OPTIMISER, (), (32, 64, 128, 256), True),
-        Choice("schedule", OPTIMISER, (), ("constant", "cosine", "one-cycle")),
-        Choice("label_smoothing", OPTIMISER, (), (0.0, 0.05, 0.1), True),
-        Choice("shift", DATA, (), (0, 1, 2), True),
-        Choice("rotation", DATA, (), (0, 5, 10, 15), True),
-    )
+NETWORK = (
+    Choice("blocks", ARCHITECTURE, (), (1, 2, 3), True),
+    *(gene for number in range(1, BLOCKS + 1) for gene in _block(number)),
+    Choice("head", ARCHITECTURE, (), ("flatten", "adaptive max", "adaptive avg")),
+    Choice("head_size", ARCHITECTURE, (("head", ("adaptive max", "adaptive avg")),), (1, 2, 3, 4), True),
+    Choice("hidden", ARCHITECTURE, (), (0, 32, 64, 128), True),
+    Choice("hidden_dropout", ARCHITECTURE, (("hidden", (32, 64, 128)),), (0.0, 0.1, 0.25, 0.5), True),
+    Choice("optimiser", OPTIMISER, (), (*ADAPTIVE, *SIMPLE)),
+    Number("rate", OPTIMISER, (("optimiser", ADAPTIVE),), 2e-4, 1e-2, True),
+    Number("simple_rate", OPTIMISER, (("optimiser", SIMPLE),), 3e-3, 3e-1, True),
+    Number("momentum", OPTIMISER, (("optimiser", (*SIMPLE, "rmsprop")),), 0.0, 0.97),
+    Choice("weight_decay", OPTIMISER, (), (0.0, 1e-5, 1e-4, 1e-3, 1e-2), True),
+    Choice("batch_size", OPTIMISER, (), (32, 64, 128, 256), True),
+    Choice("schedule", OPTIMISER, (), ("constant", "cosine", "one-cycle")),
+    Choice("label_smoothing", OPTIMISER, (), (0.0, 0.05, 0.1), True),
 )
-DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in SPACE.genes} | {
+SIMPLE_POLICY = (
+    Choice("shift", DATA, (), (0, 1, 2), True),
+    Choice("rotation", DATA, (), (0, 5, 10, 15), True),
+)
+POLICY = (
+    Choice("shift", DATA, (), (0, 1, 2, 3), True),
+    Choice("rotation", DATA, (), (0, 5, 10, 15, 20), True),
+    Choice("scaling", DATA, (), (0.0, 0.05, 0.1, 0.2), True),
+    Choice("shear", DATA, (), (0.0, 0.1, 0.2), True),
+    Choice("elastic", DATA, (), (0, 8, 16, 34), True),
+    Choice("flip", DATA, (), (0.0, 0.5), True),
+    Choice("cut_out", DATA, (), (0, 4, 8, 12), True),
+    Choice("noise", DATA, (), (0.0, 0.05, 0.1), True),
+    Choice("brightness", DATA, (), (0.0, 0.1, 0.2), True),
+)
+SPACES = {
+    "simple": Space((*NETWORK, *SIMPLE_POLICY)),
+    "joint": Space((*NETWORK, *POLICY)),
+    "evolved": Space((*NETWORK, *POLICY)),
+    "none": Space(NETWORK),
+}
+SPACE = SPACES["simple"]
+DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in NETWORK} | {
     "blocks": 2, "head": "flatten", "hidden": 0, "optimiser": "adam", "rate": 0.003, "momentum": 0.9,
-    "weight_decay": 0.0, "batch_size": 64, "schedule": "cosine", "label_smoothing": 0.0, "shift": 0, "rotation": 0,
+    "weight_decay": 0.0, "batch_size": 64, "schedule": "cosine", "label_smoothing": 0.0,
+    **{gene.name: gene.at(0.0) for gene in POLICY},
     **{
         f"{name}_{number}": value
         for number in range(1, BLOCKS + 1)
@@ -167,13 +194,14 @@ def _dropout(rate: float) -> list[str]:
 def options_of(genome: Genome) -> dict[str, Any]:
     """Return a genome's optimiser and data as settings of strategy gradient."""
     optimiser, simple = genome["optimiser"], genome["optimiser"] in SIMPLE
-    options = {name: genome[name] for name in ("weight_decay", "batch_size", "schedule", "label_smoothing", "shift")}
+    options = {name: genome[name] for name in ("weight_decay", "batch_size", "schedule", "label_smoothing")}
     options |= {"optimiser": optimiser, "learning_rate": genome["simple_rate" if simple else "rate"]}
     if simple or optimiser == "rmsprop":
         options["momentum"] = genome["momentum"]
         if optimiser == "rmsprop" and genome["momentum"]:
             options["optimiser"] = "rmsprop-momentum"
-    return options | {"rotation": float(genome["rotation"])}
+    policy = {gene.name: genome[gene.name] for gene in POLICY if gene.name in genome}
+    return options | {name: value if name in WHOLE else float(value) for name, value in policy.items()}
 
 
 def individual_of(genome: Genome, shape: tuple[int, ...], classes: int) -> Individual:
@@ -205,11 +233,12 @@ def fault_of(genome: Genome, shape: tuple[int, ...], classes: int, limits: Limit
     return ""
 
 
-def default_for(shape: tuple[int, ...], classes: int, limits: Limits) -> Genome | None:
+def default_for(space: Space, shape: tuple[int, ...], classes: int, limits: Limits) -> Genome | None:
     """Return a plain network for images of a shape: the default, or what of it fits; None where nothing does."""
     same = {f"padding_{number}": "same" for number in range(1, BLOCKS + 1)}
     smaller = {"blocks": 1, "head": "adaptive avg", "head_size": 2, "reduction_1": "none"}
     for change in ({}, same, same | {"blocks": 1}, same | smaller, same | smaller | {"reduction_1": "stride 2"}):
-        if not fault_of(DEFAULT | change, shape, classes, limits):
-            return DEFAULT | change
+        genome = {gene.name: (DEFAULT | change)[gene.name] for gene in space.genes}
+        if not fault_of(genome, shape, classes, limits):
+            return genome
     return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genreg_np.errors import UsageError, did_you_mean
-from genreg_np.search.classifiers import Limits
+from genreg_np.search.classifiers import SPACES, Limits
 from genreg_np.search.ladder import RUNGS, Ladder
 from genreg_np.search.selections import REGISTRY
 from genreg_np.settings import Settings, option
@@ -24,6 +24,8 @@ class SearchConfig(Settings):
     generations: int = option(
         0, "as many children as so many populations; 0: as many as the budget has time for", low=0
     )
+    augmentation: str = option("simple", "which genes change training images", choices=tuple(SPACES))
+    weights: str = option("", "what is selected by instead: a sum of metrics and costs")
     max_epochs: float = option(0.0, "how often an individual sees each image in the search, at most", low=0)
     max_layers: int = option(0, "convolutions and dense layers, at most", low=0)
     max_parameters: int = option(100_000, "weights and biases, at most", low=0)

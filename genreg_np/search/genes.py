@@ -158,6 +158,10 @@ class Space:
         """What tells a space from others."""
         return hashlib.sha256(repr(self.genes).encode("utf-8")).hexdigest()[:16]
 
+    def only(self, blocks: Sequence[str]) -> Space:
+        """Return the space of some blocks alone."""
+        return Space(tuple(gene for gene in self.genes if gene.block in blocks))
+
     @property
     def blocks(self) -> tuple[str, ...]:
         """The blocks, in order."""

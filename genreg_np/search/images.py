@@ -26,7 +26,7 @@ from genreg_np.errors import RunError, UsageError
 from genreg_np.model import Model
 from genreg_np.runs.notes import now
 from genreg_np.runs.provenance import fingerprint
-from genreg_np.search.classifiers import SPACE, individual_of, words_of
+from genreg_np.search.classifiers import SPACES, individual_of, words_of
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import FINAL, SearchFolder
 from genreg_np.search.lesson import WORKS, Learned, Lesson, learn
@@ -157,7 +157,7 @@ def search_images(
         found = Found(
             winner, network, genome, model, finals, len(search.course.trials), search.ended, clock() - started, own.path
         )
-        own.write("winner.toml", SPACE.to_toml(genome).encode("utf-8"))
+        own.write("winner.toml", search.space.to_toml(genome).encode("utf-8"))
         own.write_json("search.json", _notes(found, search, workers, backend))
         own.clear_states()
         return found
@@ -168,7 +168,7 @@ def _folder(path: Path, config: SearchConfig, dataset: Dataset) -> SearchFolder:
     origin = {
         "source": (dataset.origin or {}).get("source"),
         "data": fingerprint(dataset),
-        "space": SPACE.digest,
+        "space": SPACES[config.augmentation].digest,
         "version": __version__,
     }
     if not (path / "config.toml").exists():
@@ -238,7 +238,7 @@ def _finals(
                 raise RunError(f"the network that was found could not be trained from scratch: {why}")
             continue
         finals.append(learned.measures.get("test", {}))
-    told: dict[str, Any] = {"genome": dict(SPACE.expressed(genome)), "test": dict(finals[0])}
+    told: dict[str, Any] = {"genome": dict(search.space.expressed(genome)), "test": dict(finals[0])}
     if winner:
         told |= {"trial": winner.number, "search": dict(winner.metrics), "select": dict(winner.select)}
     model = search.model_of(lessons[0], told)

@@ -15,6 +15,7 @@ Shapes: N inputs, K classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -61,6 +62,59 @@ class Metric:
         """Whether a target is reached."""
         value = measures[self.name]
         return value <= target if self.name == "log-loss" else value >= target
+
+
+COSTS = {"parameters": 1e-3, "macs": 1e-6}  # in thousands, and in millions
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What selection goes by: a metric, or a weighted sum of metrics and costs.
+
+    Parameters
+    ----------
+    metric : Metric
+        What is reported, and what a target is of.
+    weights : mapping of str to float
+        Of each metric and cost; higher sums are better.
+    """
+
+    metric: Metric
+    weights: Mapping[str, float]
+
+    @classmethod
+    def of(cls, metric: str, weights: str, class_names: Sequence[str]) -> Goal:
+        """Return what text such as "accuracy=1,parameters=-0.001" says; without any, the metric alone.
+
+        Raises
+        ------
+        UsageError
+            For a metric or cost that there is not, or a weight that is no number.
+        """
+        own = Metric.of(metric, class_names)
+        found: dict[str, float] = {}
+        for term in filter(None, (term.strip() for term in weights.split(","))):
+            name, equals, number = term.rpartition("=")
+            try:
+                weight = float(number)
+            except ValueError:
+                weight = math.nan
+            if not equals or not math.isfinite(weight):
+                raise UsageError(f"--weights {term!r} must look like accuracy=1, or parameters=-0.001")
+            if name not in COSTS and name not in METRICS:
+                raise UsageError(
+                    f"--weights: there is no metric or cost {name!r}" + did_you_mean(name, (*METRICS, *COSTS))
+                )
+            found[name] = weight
+        return cls(own, found)
+
+    def score(self, measures: Mapping[str, float], parameters: int, macs: int) -> float:
+        """Return what an individual is selected by."""
+        if not self.weights:
+            return self.metric.score(measures)
+        costs = {"parameters": parameters * COSTS["parameters"], "macs": macs * COSTS["macs"]}
+        values = {**measures, **costs}
+        return math.fsum(weight * values[name] for name, weight in self.weights.items())
 
 
 def measures_of(

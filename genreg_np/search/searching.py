@@ -23,15 +23,16 @@ from genreg_np.backends.base import Told
 from genreg_np.data.dataset import Dataset
 from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, Engine, Limits, Outcome
 from genreg_np.model import Model, Network
-from genreg_np.search.classifiers import SPACE, Individual, default_for, fault_of, individual_of, words_of
+from genreg_np.search.classifiers import SPACES, Individual, default_for, fault_of, individual_of, words_of
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.cost import Cost, work_of
 from genreg_np.search.course import Course, Job
 from genreg_np.search.folder import SearchFolder
 from genreg_np.search.lesson import Learned, Lesson, Part, state_of
-from genreg_np.search.metrics import Metric
+from genreg_np.search.metrics import Goal
 from genreg_np.search.selections import create as create_selection
-from genreg_np.search.selections.base import Bred
+from genreg_np.search.selections.base import Bred, Selection
+from genreg_np.search.selections.paired import Paired
 from genreg_np.search.trials import Trial
 
 AHEAD = 1  # jobs that wait for a worker, so that none waits for a job
@@ -97,11 +98,12 @@ class Search:
         self._engine, self._backend, self._target = engine, backend, target
         self._watcher = watcher or Watcher()
         self._shape, self._classes = dataset.input_shape, len(dataset.class_names)
-        self.default = default_for(self._shape, self._classes, config.limits)
-        self._metric = Metric.of(config.metric, dataset.class_names)
+        self.space = SPACES[config.augmentation]
+        self.default = default_for(self.space, self._shape, self._classes, config.limits)
+        self._goal = Goal.of(config.metric, config.weights, dataset.class_names)
         images, self._whole = (len(parts[name].read()[1]) for name in ("train", "whole"))
         self.course = Course(
-            SPACE, create_selection(config.selection, config.population), config.ladder(images), config.seed,
+            self.space, selection_of(config), config.ladder(images), config.seed,
             self._fault_of, () if self.default is None else (Bred(self.default, how="the default network"),),
         )  # fmt: skip
         self._under_way: dict[int, tuple[Job, Individual]] = {}
@@ -131,9 +133,9 @@ class Search:
 
     def _begin(self, job: Job, recorded: Mapping[int, Trial]) -> None:
         individual = individual_of(job.bred.genome, self._shape, self._classes)
-        key = SPACE.key(job.bred.genome)
+        key = self.space.key(job.bred.genome)
         twin = self._known.get((key, job.rung))
-        if (known := recorded.get(job.number)) is not None and SPACE.key(known.genome) == key:
+        if (known := recorded.get(job.number)) is not None and self.space.key(known.genome) == key:
             self._judged(known, is_new=False)
         elif twin is not None:
             self._judged(dataclasses.replace(self._trial(job, individual), **_found(twin), cached=True, seconds=0.0))
@@ -160,15 +162,16 @@ class Search:
             if trial.is_ok:
                 self.cost.took(self._work(job, individual), learned.seconds)
                 measures = learned.measures["search"]
+                score = self._goal.score(measures, individual.parameters, individual.macs)
                 trial = dataclasses.replace(
-                    trial, score=self._metric.score(measures), tie=-measures["log-loss"], metrics=measures,
+                    trial, score=score, tie=-measures["log-loss"], metrics=measures,
                     select=learned.measures.get("select", {}),
                 )  # fmt: skip
         self._judged(trial)
 
     def _judged(self, trial: Trial, is_new: bool = True) -> None:
         self.course.judged(trial)
-        self._known[SPACE.key(trial.genome), trial.rung] = trial
+        self._known[self.space.key(trial.genome), trial.rung] = trial
         if is_new:
             self.folder.record(trial)
         self._crashes = self._crashes + 1 if trial.status in (CRASH, FAILED) else 0
@@ -176,7 +179,7 @@ class Search:
             self.best = trial
             if is_new:
                 self._save(trial)
-            if self._target is not None and self._metric.reaches(trial.metrics, self._target):
+            if self._target is not None and self._goal.metric.reaches(trial.metrics, self._target):
                 self.ended = "target"
         if self._crashes >= CRASHES and self.best is None:
             self.ended = "crashes"
@@ -193,7 +196,7 @@ class Search:
         """Return what is known of a trial before it is done."""
         genome = job.bred.genome
         return Trial(
-            job.number, job.child, job.rung, genome, SPACE.expressed(genome), job.bred.parents,
+            job.number, job.child, job.rung, genome, self.space.expressed(genome), job.bred.parents,
             job.bred.how if not job.rung else "promoted", self.course.ladder.samples[job.rung],
             parameters=individual.parameters, macs=individual.macs,
             predicted=round(self.predicted(job, individual), 3),
@@ -210,7 +213,7 @@ class Search:
         judged: tuple[str, ...], salt: str,
     ) -> Lesson:  # fmt: skip
         """Return what a worker is told: an individual, what it learns from and is judged on; `salt` is in its seed."""
-        key = SPACE.key(genome)
+        key = self.space.key(genome)
         seed = hashlib.sha256(f"{self.config.seed} {key} {salt}".encode()).digest()
         name = f"{key}{salt and '-'}{salt}"
         return Lesson(
@@ -288,8 +291,21 @@ class Search:
         if not all(trial.select for trial in finalists):
             return finalists
         return sorted(
-            finalists, key=lambda trial: (-self._metric.score(trial.select), trial.select["log-loss"], trial.number)
+            finalists,
+            key=lambda trial: (
+                -self._goal.score(trial.select, trial.parameters, trial.macs),
+                trial.select["log-loss"],
+                trial.number,
+            ),
         )
+
+
+def selection_of(config: SearchConfig) -> Selection:
+    """Return the selection that a configuration asks for, of one population or of two."""
+    inner = create_selection(config.selection, config.population)
+    if config.augmentation != "evolved":
+        return inner
+    return Paired(inner, create_selection(config.selection, config.population))
 
 
 def _found(trial: Trial) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from genreg_np.search.draws import Draws
 from genreg_np.search.genes import Choice, Genome, Number, Space
 from genreg_np.search.ladder import Ladder
 from genreg_np.search.selections import REGISTRY, create
-from genreg_np.search.selections.base import Bred
+from genreg_np.search.selections.base import Bred, Selection
+from genreg_np.search.selections.paired import Paired
 from genreg_np.search.trials import Trial
 
 SPACE = Space(
@@ -44,9 +45,19 @@ def judged(job: Job, fails: bool = False) -> Trial:
     )  # fmt: skip
 
 
+ALL = (*REGISTRY, "paired")
+
+
+def selection(name: str, population: int = 8) -> Selection:
+    """Return a selection by its name, or two in one."""
+    if name != "paired":
+        return create(name, population)
+    return Paired(create("steady", population), create("crossover", population), "mind")
+
+
 def done(name: str, children: int, workers: int = 1, seed: int = 0, fails: Any = None, order: int = 0) -> Course:
     """Return a course that was run by so many workers, whose results come in some order."""
-    course = Course(SPACE, create(name, 8), LADDER, seed, lambda genome: "")
+    course = Course(SPACE, selection(name), LADDER, seed, lambda genome: "")
     mixed, under_way = random.Random(order), []
     while True:
         jobs = course.jobs(children)
@@ -58,7 +69,7 @@ def done(name: str, children: int, workers: int = 1, seed: int = 0, fails: Any =
         course.judged(judged(job, bool(fails and fails(job))))
 
 
-@pytest.mark.parametrize("name", list(REGISTRY))
+@pytest.mark.parametrize("name", ALL)
 def test_trials_are_the_same_for_any_number_of_workers_and_in_any_order(name: str) -> None:
     """Numbers, genomes, parents, who goes on."""
     expected = done(name, 50).trials
@@ -68,7 +79,7 @@ def test_trials_are_the_same_for_any_number_of_workers_and_in_any_order(name: st
         assert done(name, 50, workers, order=order).trials == expected
 
 
-@pytest.mark.parametrize("name", list(REGISTRY))
+@pytest.mark.parametrize("name", ALL)
 def test_a_shorter_search_is_the_beginning_of_a_longer_one(name: str) -> None:
     """So one that goes on is one that was never stopped."""
     longer = {trial.number: trial for trial in done(name, 50).trials}
@@ -76,7 +87,7 @@ def test_a_shorter_search_is_the_beginning_of_a_longer_one(name: str) -> None:
         assert longer[trial.number] == trial
 
 
-@pytest.mark.parametrize("name", list(REGISTRY))
+@pytest.mark.parametrize("name", ALL)
 def test_individuals_that_fail_neither_breed_nor_go_on(name: str) -> None:
     """Also where all of the first population do."""
     for fails in (lambda job: job.child % 3 == 0, lambda job: job.child < 10):
@@ -90,12 +101,12 @@ def test_individuals_that_fail_neither_breed_nor_go_on(name: str) -> None:
         assert all(trial.is_ok for trial in course.finalists(3))
 
 
-@pytest.mark.parametrize("name", list(REGISTRY))
+@pytest.mark.parametrize("name", ALL)
 def test_another_seed_is_another_search(name: str) -> None:
     assert done(name, 20).trials != done(name, 20, seed=1).trials
 
 
-@pytest.mark.parametrize("name", ["steady", "crossover", "differential"])
+@pytest.mark.parametrize("name", ["steady", "crossover", "differential", "paired"])
 def test_selection_finds_more_than_chance(name: str) -> None:
     """On a hill; a mean of 12 searches of 96 individuals each."""
     best = {
@@ -176,3 +187,20 @@ def test_differences_step_from_one_to_another() -> None:
             if trial.genome[gene.name] != target.genome[gene.name] and 0 <= moved <= 1:
                 assert trial.genome[gene.name] == gene.at(moved)
         assert len({trial.parents[0] % 8, trial.child % 8}) == 1
+
+
+def test_two_populations_are_judged_with_each_other_s_best() -> None:
+    """Two of three children are models, with the best policy that was known; the third is a policy."""
+    course = done("paired", 60)
+    first = {trial.child: trial for trial in course.trials if trial.rung == 0}
+    inherited = 0
+    for child, trial in first.items():
+        known = [first[other] for other in range(selection("paired").needs(child))]
+        others = [other for other in known if (other.child % 3 == 2) != (child % 3 == 2)]
+        if others:
+            best = max(others, key=lambda other: other.rank)
+            block = "body" if child % 3 == 2 else "mind"
+            assert all(trial.genome[gene.name] == best.genome[gene.name] for gene in SPACE.only([block]).genes)
+            inherited += 1
+        assert all((parent % 3 == 2) == (child % 3 == 2) for parent in trial.parents)
+    assert inherited > 30

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genreg_np.errors import UsageError
-from genreg_np.search.metrics import METRICS, Metric, measures_of
+from genreg_np.search.metrics import METRICS, Goal, Metric, measures_of
 
 NAMES = ("cat", "dog", "eel", "fox")
 
@@ -69,3 +69,20 @@ def test_higher_is_better_in_every_score() -> None:
 def test_what_is_no_metric_is_refused(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         Metric.of(text, NAMES)
+
+
+def test_a_weighted_sum_of_metrics_and_costs() -> None:
+    """Parameters in thousands, multiply-adds in millions; without weights the metric is what counts."""
+    measures = {"accuracy": 0.9, "f1": 0.8, "log-loss": 0.3}
+    goal = Goal.of("f1", "accuracy=1, log-loss=-0.5, parameters=-0.01, macs=-0.1", NAMES)
+    assert goal.score(measures, 5_000, 2_000_000) == pytest.approx(0.9 - 0.15 - 0.05 - 0.2)
+    assert Goal.of("f1", "", NAMES).score(measures, 5_000, 2_000_000) == 0.8
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [("accuracy", "must look like"), ("accuracy=much", "must look like"), ("size=1", "no metric or cost 'size'")],
+)
+def test_weights_that_are_none_are_refused(weights: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Goal.of("accuracy", weights, NAMES)

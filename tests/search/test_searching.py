@@ -217,3 +217,19 @@ def test_a_winner_that_cannot_be_trained_leaves_the_best_so_far(
     with pytest.raises(RunError, match="could not be trained from scratch: weights became infinite"):
         search(tmp_path / "run")
     assert load(tmp_path / "run/model.npz").header["training"]["method"] == "search"
+
+
+@pytest.mark.parametrize("augmentation", ["none", "joint", "evolved"])
+def test_policies_of_augmentation(augmentation: str, tmp_path: Path) -> None:
+    """No gene, genes of the one genome, or a population of their own."""
+    found = search(tmp_path / "run", augmentation=augmentation)
+    policies = [{name: trial.genome.get(name) for name in ("shift", "cut_out", "noise")} for trial in trials(found)]
+    assert all(value is None for policy in policies for value in policy.values()) == (augmentation == "none")
+    assert any(trial.how.startswith("policy") for trial in trials(found)) == (augmentation == "evolved")
+
+
+def test_costs_can_count(tmp_path: Path) -> None:
+    """Where weights are all that counts, the smallest individual wins."""
+    found = search(tmp_path / "run", weights="parameters=-1", rungs=(64,))
+    assert found.winner is not None
+    assert found.winner.parameters == min(trial.parameters for trial in trials(found))

@@ -1,0 +1,79 @@
+"""Two populations in parallel: models with their optimisers, and policies of augmentation.
+
+Of three children two are models and one is a policy. A model is judged under the best policy that is known, a policy by
+how the best known model does under it; each population is bred by a selection of its own, of its own results alone. The
+fitness of either is the search's own: a metric, or a weighted sum of metrics and costs.
+
+So neither has to search the product of both spaces; what it loses is that a score is of a pair, and the other half of
+older pairs was another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from genreg_np.search.draws import Draws
+from genreg_np.search.genes import Genome, Space
+from genreg_np.search.selections.base import Bred, Selection, best_of
+from genreg_np.search.trials import Trial
+
+OF_THREE = 3
+POLICY = 2  # which of three children
+
+
+class Paired(Selection):
+    """Two selections in one.
+
+    Parameters
+    ----------
+    models, policies : Selection
+    policy_block : str
+        The genes that are a policy's; all others are a model's.
+    """
+
+    name = "paired"
+    summary = "models and policies of augmentation, each judged with the other's best"
+
+    def __init__(self, models: Selection, policies: Selection, policy_block: str = "data") -> None:
+        super().__init__(max(2, models.population))
+        self._models, self._policies, self._block = models, policies, policy_block
+
+    def needs(self, child: int) -> int:
+        """Return what its own population needs, in children of both."""
+        own, place, position = self._own(child)
+        wanted = own.needs(place)
+        return position(wanted - 1) + 1 if wanted else 0
+
+    def breed(self, child: int, judged: Sequence[Trial], space: Space, draws: Draws) -> Bred:
+        """Return a model with the best policy, or a policy with the best model."""
+        own, place, position = self._own(child)
+        is_policy = own is self._policies
+        blocks = [block for block in space.blocks if (block == self._block) == is_policy]
+        mine, others = space.only(blocks), space.only([block for block in space.blocks if block not in blocks])
+        kin = [_as_own(trial, number, mine) for number, trial in enumerate(self._kin(judged, is_policy))]
+        bred = own.breed(place, kin[: own.needs(place)], mine, draws)
+        best = best_of(self._kin(judged, not is_policy), 1) or best_of(judged, 1)
+        rest = best[0].genome if best else others.drawn(draws)
+        genome: Genome = {gene.name: (bred.genome if gene in mine.genes else rest)[gene.name] for gene in space.genes}
+        parents = tuple(position(parent) for parent in bred.parents)
+        what, other = ("policy", "model") if is_policy else ("model", "policy")
+        beside = f", with the {other} of {best[0].child}" if best else ""
+        return Bred(genome, parents, f"{what}: {bred.how}{beside}")
+
+    def _own(self, child: int) -> tuple[Selection, int, Callable[[int], int]]:
+        """Return the population of a child, its place there, and what leads from places to children."""
+        group, one = divmod(child, OF_THREE)
+        if one == POLICY:
+            return self._policies, group, lambda place: OF_THREE * place + POLICY
+        return self._models, POLICY * group + one, lambda place: place + place // POLICY
+
+    @staticmethod
+    def _kin(judged: Sequence[Trial], is_policy: bool) -> list[Trial]:
+        return [trial for trial in judged if (trial.child % OF_THREE == POLICY) == is_policy]
+
+
+def _as_own(trial: Trial, number: int, space: Space) -> Trial:
+    """Return a trial as its own population has it: its number there, and its own genes."""
+    genome = {gene.name: trial.genome[gene.name] for gene in space.genes}
+    return dataclasses.replace(trial, child=number, genome=genome, expressed=space.expressed(genome))
