@@ -13,6 +13,8 @@ from genreg_np.search.ladder import RUNGS, Ladder
 from genreg_np.search.selections import REGISTRY
 from genreg_np.settings import Settings, option
 
+TINY, TINY_FOLDS, TINY_EPOCHS = 500, 5, (10, 30, 90)  # images, and what is done with fewer
+
 
 @dataclass(frozen=True)
 class SearchConfig(Settings):
@@ -31,6 +33,8 @@ class SearchConfig(Settings):
     max_parameters: int = option(100_000, "weights and biases, at most", low=0)
     max_macs: int = option(0, "multiply-adds for an image, at most", low=0)
     max_seconds: float = option(0.0, "that an individual may take at a rung", low=0)
+    folds: int = option(0, "of cross-validation; 0: five of fewer than 500 images, none of more", low=0, high=100)
+    repeats: int = option(2, "of cross-validation, each with other folds", low=1, high=100)
     final_epochs: int = option(0, "of the winner's training from scratch", low=0)
     final_seeds: int = option(2, "how often the winner is trained from scratch", low=1, high=1000)
     rungs: tuple[int, ...] = option((), "samples learned from at each rung", low=1)
@@ -62,8 +66,15 @@ class SearchConfig(Settings):
         return Limits(self.max_layers or None, self.max_parameters or None, self.max_macs or None)
 
     def ladder(self, images: int) -> Ladder:
-        """Return the rungs, for so many training images."""
-        return Ladder.for_data(images, self.max_epochs or None, self.rungs or RUNGS)
+        """Return the rungs, for so many training images; those of a tiny set are counted in epochs."""
+        rungs = tuple(epochs * images for epochs in TINY_EPOCHS) if images < TINY else self.rungs or RUNGS
+        return Ladder.for_data(images, self.max_epochs or None, rungs)
+
+    def folds_for(self, images: int) -> int:
+        """Return the folds of cross-validation for so many images that are no test images; 0: none."""
+        if self.folds:
+            return self.folds if self.folds > 1 else 0
+        return TINY_FOLDS if images < TINY else 0
 
     @property
     def children(self) -> int | None:

@@ -140,7 +140,8 @@ def search_images(
                 tempfile.TemporaryDirectory(prefix="genreg-np-") as shared,
                 create_engine(engine, learn, workers) as running,
             ):
-                parts = Parts.of(dataset).share(Path(shared), dataset.input_range)
+                folds = config.folds_for(len(dataset.train) + len(dataset.validation))
+                parts = Parts.of(dataset, folds).share(Path(shared), dataset.input_range)
                 search = Search(
                     config, dataset, parts, own, running, workers=workers, backend=backend, deadline=deadline,
                     target=target, watcher=watcher, clock=clock,
@@ -230,6 +231,7 @@ def _finals(
         for seed in range(config.final_seeds)
     ]
     finals: list[Mapping[str, float]] = []
+    steps = 0
     for number, outcome in enumerate(engine.map(lessons, Limits(bytes=MOST_BYTES))):
         learned: Learned | None = outcome.value
         if outcome.status != OK or learned is None or learned.status != OK:
@@ -237,11 +239,12 @@ def _finals(
             if number == 0:
                 raise RunError(f"the network that was found could not be trained from scratch: {why}")
             continue
+        steps = steps or learned.steps
         finals.append(learned.measures.get("test", {}))
     told: dict[str, Any] = {"genome": dict(search.space.expressed(genome)), "test": dict(finals[0])}
     if winner:
         told |= {"trial": winner.number, "search": dict(winner.metrics), "select": dict(winner.select)}
-    model = search.model_of(lessons[0], told)
+    model = search.model_of(lessons[0], steps, told)
     assert model is not None
     return model, finals
 

@@ -30,6 +30,7 @@ from genreg_np.backends.base import Backend, Work
 from genreg_np.engines.base import OK
 from genreg_np.errors import FitnessError
 from genreg_np.files import pack_arrays, write_atomic
+from genreg_np.layers.base import array_module
 from genreg_np.layers.description import parse
 from genreg_np.layers.loss import log_softmax
 from genreg_np.model import Float32, Network
@@ -37,7 +38,7 @@ from genreg_np.search.metrics import measures_of
 from genreg_np.search.trials import DIVERGED
 from genreg_np.strategies.gradient import GradientDescent, GradientOptions, GradientState
 from genreg_np.strategies.problem import Problem
-from genreg_np.streams import Stream
+from genreg_np.streams import Purpose, Stream
 
 WORKS = (Work.LOGITS, Work.MAPS)  # of a backend
 STATE = ("genes", "statistics", "moments")  # what is kept of an individual between its rungs
@@ -78,7 +79,8 @@ class Lesson:
     states : tuple of str
         Files of the individual's state, one for each rung.
     backend : str
-    device : int or None
+    folds, repeats : int
+        Of cross-validation, in place of parts to be judged on; 0 repeats: none.
     """
 
     words: str
@@ -92,6 +94,8 @@ class Lesson:
     metric: str
     states: tuple[str, ...]
     backend: str = "numba"
+    folds: int = 0
+    repeats: int = 0
 
     @property
     def network(self) -> Network:
@@ -107,6 +111,7 @@ class Learned:
     why: str = ""
     measures: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)  # by what it was judged on
     seconds: float = 0.0
+    steps: int = 0  # of the state that is in its first file
 
 
 def learn(lesson: Lesson) -> Learned:
@@ -116,20 +121,20 @@ def learn(lesson: Lesson) -> Learned:
     features, labels = _part(lesson.train, backend)
     started = time.perf_counter()
     learning = _Learning(backend, network, options, features, labels, lesson)
+    measures, steps = {}, 0
     try:
-        state = learning.to_rung(len(lesson.rungs) - 1)
+        if lesson.repeats:
+            for number, name in enumerate(lesson.judged):
+                measures[name], steps = learning.validated(number * lesson.repeats)
+        else:
+            state = learning.to_rung(len(lesson.rungs) - 1)
+            steps = state.generation
+            for name, part in lesson.judged.items():
+                seen, own = _part(part, backend)
+                measures[name] = measures_of(learning.answers(state, seen), own, lesson.class_names, lesson.metric)
     except FitnessError as error:
         return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
-    finished, genes = network.finish(state.genes, state.statistics)
-    measures = {}
-    for name, part in lesson.judged.items():
-        seen, own = _part(part, backend)
-        with np.errstate(all="ignore"):
-            answers = log_softmax(backend.logits(finished, genes, seen).T[None])[0].T
-        if not np.isfinite(answers).all():
-            return Learned(DIVERGED, "its answers are no numbers", seconds=time.perf_counter() - started)
-        measures[name] = measures_of(answers, own, lesson.class_names, lesson.metric)
-    return Learned(OK, measures=measures, seconds=time.perf_counter() - started)
+    return Learned(OK, measures=measures, seconds=time.perf_counter() - started, steps=steps)
 
 
 @dataclass(frozen=True)
@@ -137,14 +142,15 @@ class _Learning:
     backend: Backend
     network: Network
     options: GradientOptions
-    features: Any
+    features: Any  # (M, I) of the backend
     labels: NDArray[np.int64]
     lesson: Lesson
+    fold: str = ""  # what is added to the names of its states
 
     def to_rung(self, rung: int) -> GradientState:
         """Return the state at the end of a rung, from its file or from that of the rung below."""
-        last = self._steps(rung)
-        path = Path(self.lesson.states[rung])
+        last = -(-self.lesson.rungs[rung] // min(self.options.batch_size, len(self.labels)))
+        path = Path(self.lesson.states[rung] + self.fold)
         if (state := state_of(path, self.network, last)) is not None:
             return state
         problem = Problem(self.network, self.features, self.labels, last)
@@ -160,8 +166,56 @@ class _Learning:
         write_atomic(path, pack_state(state))
         return state
 
-    def _steps(self, rung: int) -> int:
-        return -(-self.lesson.rungs[rung] // min(self.options.batch_size, len(self.labels)))
+    def answers(self, state: GradientState, features: Any) -> Float32:
+        """Return log p (N, K) of features (N, I).
+
+        Raises
+        ------
+        FitnessError
+            If they are no numbers.
+        """
+        finished, genes = self.network.finish(state.genes, state.statistics)
+        with np.errstate(all="ignore"):
+            found: Float32 = log_softmax(self.backend.logits(finished, genes, features).T[None])[0].T
+        if not np.isfinite(found).all():
+            raise FitnessError("its answers are no numbers")
+        return found
+
+    def validated(self, first: int) -> tuple[dict[str, float], int]:
+        """Return measures by cross-validation, means over repeats, each of folds from number `first` on; and steps.
+
+        Of a repeat, each image is answered by the network that has not learned from it, and all answers are measured
+        together.
+        """
+        rung, found, steps = len(self.lesson.rungs) - 1, [], 0
+        for repeat in range(first, first + self.lesson.repeats):
+            folds = folds_of(self.labels, self.lesson.folds, repeat)
+            answers = np.empty((len(self.labels), len(self.lesson.class_names)), np.float32)
+            for fold in range(self.lesson.folds):
+                there = array_module(self.features).asarray
+                kept, held = (there(np.flatnonzero(chosen)) for chosen in (folds != fold, folds == fold))
+                learning = dataclasses.replace(
+                    self, features=self.features[kept], labels=self.labels[folds != fold],
+                    fold=f".{repeat}-{fold}" if repeat or fold else "",
+                )  # fmt: skip
+                state = learning.to_rung(rung)
+                answers[folds == fold] = learning.answers(state, self.features[held])
+                steps = steps or state.generation
+            found.append(measures_of(answers, self.labels, self.lesson.class_names, self.lesson.metric))
+        return {name: float(np.mean([one[name] for one in found])) for name in found[0]}, steps
+
+
+def folds_of(labels: NDArray[np.int64], folds: int, repeat: int) -> NDArray[np.int64]:
+    """Return the fold of each image (N,): each class is dealt out evenly, in an order of its own in each repeat."""
+    found = np.empty(len(labels), np.int64)
+    keys = Stream(0).words(Purpose.SPLIT, 1 + repeat, 0, len(labels))
+    dealt = 0
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        own = own[np.argsort(keys[own], kind="stable")]
+        found[own] = (dealt + np.arange(len(own))) % folds
+        dealt += len(own)
+    return found
 
 
 def pack_state(state: GradientState) -> bytes:

@@ -102,6 +102,7 @@ class Search:
         self.default = default_for(self.space, self._shape, self._classes, config.limits)
         self._goal = Goal.of(config.metric, config.weights, dataset.class_names)
         images, self._whole = (len(parts[name].read()[1]) for name in ("train", "whole"))
+        self._folds = config.folds_for(images) if "search" not in parts else 0
         self.course = Course(
             self.space, selection_of(config), config.ladder(images), config.seed,
             self._fault_of, () if self.default is None else (Bred(self.default, how="the default network"),),
@@ -167,9 +168,9 @@ class Search:
                     trial, score=score, tie=-measures["log-loss"], metrics=measures,
                     select=learned.measures.get("select", {}),
                 )  # fmt: skip
-        self._judged(trial)
+        self._judged(trial, steps=outcome.value.steps if trial.is_ok else 0)
 
-    def _judged(self, trial: Trial, is_new: bool = True) -> None:
+    def _judged(self, trial: Trial, is_new: bool = True, steps: int = 0) -> None:
         self.course.judged(trial)
         self._known[self.space.key(trial.genome), trial.rung] = trial
         if is_new:
@@ -178,7 +179,7 @@ class Search:
         if trial.is_ok and self._is_best(trial):
             self.best = trial
             if is_new:
-                self._save(trial)
+                self._save(trial, steps)
             if self._target is not None and self._goal.metric.reaches(trial.metrics, self._target):
                 self.ended = "target"
         if self._crashes >= CRASHES and self.best is None:
@@ -215,25 +216,25 @@ class Search:
         """Return what a worker is told: an individual, what it learns from and is judged on; `salt` is in its seed."""
         key = self.space.key(genome)
         seed = hashlib.sha256(f"{self.config.seed} {key} {salt}".encode()).digest()
-        name = f"{key}{salt and '-'}{salt}"
+        files = tuple(str(self.folder.states / f"{key}{salt and '-'}{salt}-{rung}.npz") for rung in range(len(rungs)))
+        folds = 0 if salt else self._folds
         return Lesson(
             words_of(genome, self._classes), self._shape, individual.options, int.from_bytes(seed[:8], "big"), rungs,
-            self.parts[train], {name: self.parts[name] for name in judged}, self.dataset.class_names,
-            self.config.metric, tuple(str(self.folder.states / f"{name}-{rung}.npz") for rung in range(len(rungs))),
-            self._backend,
+            self.parts[train], {name: self.parts.get(name, self.parts[train]) for name in judged},
+            self.dataset.class_names, self.config.metric, files, self._backend, folds,
+            self.config.repeats if folds else 0,
         )  # fmt: skip
 
-    def _save(self, trial: Trial) -> None:
-        """Make the best so far the folder's model."""
+    def _save(self, trial: Trial, steps: int) -> None:
+        """Make the best so far the folder's model: of cross-validation, what learned from all but the first fold."""
         individual = individual_of(trial.genome, self._shape, self._classes)
         lesson = self._lesson(Job(trial.number, trial.rung, 0, trial.child, Bred(trial.genome)), individual)
-        if (model := self.model_of(lesson, {"trial": trial.number, "search": dict(trial.metrics)})) is not None:
+        if (model := self.model_of(lesson, steps, {"trial": trial.number, "search": dict(trial.metrics)})) is not None:
             self.folder.save("model.npz", model)
 
-    def model_of(self, lesson: Lesson, told: Mapping[str, Any]) -> Model | None:
-        """Return what an individual knows after a lesson as a model; None where its state is gone."""
-        network, batch = lesson.network, int(lesson.options["batch_size"])
-        steps = -(-lesson.rungs[-1] // min(batch, len(lesson.train.read()[1])))
+    def model_of(self, lesson: Lesson, steps: int, told: Mapping[str, Any]) -> Model | None:
+        """Return what an individual knows after so many steps of a lesson as a model; None where its state is gone."""
+        network = lesson.network
         state = state_of(lesson.states[-1], network, steps)
         if state is None:
             return None
@@ -253,7 +254,8 @@ class Search:
     def _work(self, job: Job, individual: Individual) -> tuple[float, float, float]:
         samples = self.course.ladder.samples
         new = samples[job.rung] - (samples[job.rung - 1] if job.rung else 0)
-        return work_of(new, individual.macs, individual.values)
+        times = self._folds * self.config.repeats * (2 if job.rung else 1) if self._folds else 1
+        return work_of(new * times, individual.macs, individual.values)
 
     def predicted(self, job: Job, individual: Individual) -> float:
         """Return how long a job will take, in seconds."""

@@ -6,6 +6,7 @@
     whole     all of these, for the winner's final training
     test      looked at once, at the end
 
+Of a set that is too small for that, all but the test split is learned from in turns: cross-validation (lesson.py).
 Of MNIST's kind, whose splits everybody knows, the last 5,000 training images are searched by, and the 5,000 before them
 choose. Of other data the validation split is searched by, and 15 % of each class of the training split choose.
 
@@ -37,8 +38,8 @@ class Parts:
     splits: Mapping[str, Split]
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Parts:
-        """Cut a dataset.
+    def of(cls, dataset: Dataset, folds: int = 0) -> Parts:
+        """Cut a dataset; where it is cross-validated, what is learned from is all but the test split.
 
         Raises
         ------
@@ -53,6 +54,12 @@ class Parts:
             )
         dataset.check_trainable()
         train = dataset.train
+        whole = Split(
+            np.concatenate([train.inputs, dataset.validation.inputs]),
+            np.concatenate([train.labels, dataset.validation.labels]),
+        )
+        if folds:
+            return cls({"train": whole, "whole": whole, "test": dataset.test})
         rows = np.arange(len(train))
         if (dataset.origin or {}).get("source", dataset.name) in IN_ORDER:
             kept, chosen = rows[: -len(dataset.validation)], rows[-len(dataset.validation) :]
@@ -60,10 +67,6 @@ class Parts:
             kept, chosen = split_indices(train.labels, 1)
         if not len(chosen) or not len(kept):
             raise UsageError(f"{dataset.name}: {len(train)} training images are too few to hold any out to choose by")
-        whole = Split(
-            np.concatenate([train.inputs, dataset.validation.inputs]),
-            np.concatenate([train.labels, dataset.validation.labels]),
-        )
         return cls(
             {
                 "train": Split(train.inputs[kept], train.labels[kept]),

@@ -228,6 +228,31 @@ def test_policies_of_augmentation(augmentation: str, tmp_path: Path) -> None:
     assert any(trial.how.startswith("policy") for trial in trials(found)) == (augmentation == "evolved")
 
 
+def test_a_tiny_set_is_cross_validated(tmp_path: Path) -> None:
+    """Everything but the test split is learned from in turns; the same for any workers; the model sees all of it."""
+    data = bars(45)
+    changes = {"folds": 0, "repeats": 2, "generations": 1, "max_epochs": 6.0}
+    found = search(tmp_path / "run", data, **changes)
+    count = len(data.train) + len(data.validation)
+    first = [trial for trial in trials(found) if trial.rung == 0]
+    for trial in first:  # of two repeats, each a share of all images
+        assert (trial.metrics["accuracy"] * 2 * count) == pytest.approx(round(trial.metrics["accuracy"] * 2 * count))
+    again = search(tmp_path / "again", data, engine="processes", workers=2, **changes)
+    assert trials(again) == trials(found)
+    assert again.model.pack() == found.model.pack()
+
+
+def test_folds_are_even_and_of_every_class() -> None:
+    """Each image is held out once; another repeat has others."""
+    labels = np.array([0] * 20 + [1] * 10 + [2] * 10 + [3] * 3)
+    folds = lessons.folds_of(labels, 5, 0)
+    assert sorted(np.bincount(folds, minlength=5)) == [8, 8, 9, 9, 9]
+    for label, share in ((0, 4), (1, 2), (2, 2)):
+        assert (np.bincount(folds[labels == label], minlength=5) == share).all()
+    assert (lessons.folds_of(labels, 5, 0) == folds).all()
+    assert (lessons.folds_of(labels, 5, 1) != folds).any()
+
+
 def test_costs_can_count(tmp_path: Path) -> None:
     """Where weights are all that counts, the smallest individual wins."""
     found = search(tmp_path / "run", weights="parameters=-1", rungs=(64,))
