@@ -235,7 +235,7 @@ def inherits(brood: Brood, front: Any, images: int) -> bool:
     """Whether maps of the first layer are worth inheriting: few filters change, and survivors' maps fit in memory."""
     if brood.gene in (Gene.WEIGHT, Gene.BLOCK) or not len(brood.survivors):
         return False
-    if not isinstance(front, FastConvolution) or front.norm is not None:
+    if not isinstance(front, FastConvolution) or front.norm is not None or front.tail is not None:
         return False
     filters = front.convolution.filters
     genes = sum(parameter.size for parameter in front.parameters) // filters

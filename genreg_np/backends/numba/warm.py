@@ -140,19 +140,18 @@ def _renormalise(backend: Backend) -> None:
     maps.renormalise(ROW.copy(), 0, 16, 16, ROW, 16, ONE_SHARE, ONE_SHARE, ONE_SHARE, (1, 16))
 
 
-MAP, SPAN, NO_MOMENTS = np.zeros((1, 1, 1, 1), np.float32), np.zeros((1, 2), np.int64), np.zeros((2, 0, 1), np.float32)
-NO_PLACES, CURVE, EPSILON = np.zeros((1, 1, 1, 1), np.int32), np.zeros((1, 3), np.float32), np.float32(1e-5)
+SPAN, CURVE, BYTES_16 = np.array([[0, 1]], np.int64), np.zeros((1, 3), np.float32), PLACES[:16].copy()
+TAIL = (BYTES_16, np.zeros(16, np.int32), ROW[:32].copy(), ROW, ONE_SHARE, ONE_SHARE, ONE_SHARE, CURVE, HALF)
+TAIL_NUMBERS, TAIL_SHAPE = (TAP[:0], ROW.copy(), ROW.copy()), (1, 1, 1, 16, 1, 0, 0)
 
 
 def _finish_tail(backend: Backend) -> None:
-    channels, scratch = (ONE_SHARE, ONE_SHARE, CURVE), np.zeros((2, 1, 1), np.float32)
-    tails.finish(MAP.copy(), NO_PLACES, NO_MOMENTS, MAP, *channels, SPAN, SPAN, scratch, (0, 0), EPSILON)
+    tails.finish(ROW.copy(), *TAIL, (SPAN, SPAN), *TAIL_NUMBERS, TAIL_SHAPE)
 
 
 def _unfinish_tail(backend: Backend) -> None:
-    channels, scratch, sums = (ONE_SHARE, ONE_SHARE, CURVE), np.zeros((2, 1, 1), np.float32), MAP[0].repeat(3, 1)
-    what = NO_PLACES, NO_MOMENTS, MAP, *channels, SPAN, SPAN, SPAN, scratch, (0, 0)
-    tails.unfinish(MAP.copy(), sums, MAP, *what)
+    sums, where = ROW[:96].copy(), (16, 16, 0)
+    tails.unfinish(ROW.copy(), sums, ROW, *TAIL, (SPAN, SPAN, SPAN), *TAIL_NUMBERS, TAIL_SHAPE, where, True)
 
 
 # Kernels with a run's types, none twice, the dearest first by pace.SECONDS: every other one is the second process's.
@@ -160,12 +159,12 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "descend": _descend,
     "detect": _detect,
     "compare by score": _by_score,
+    "unfinish a tail": _unfinish_tail,
+    "finish a tail": _finish_tail,
     "forward": _forward,
     "total by score": lambda _: mutants.total_by_score(np.zeros(2), TWO, LABELS, SHARES, BITS[0], TASK),
     "add mutated inputs": _add_mutated_inputs,
     "mutate units": _mutate_units,
-    "unfinish a tail": _unfinish_tail,
-    "finish a tail": _finish_tail,
     "credit": _credit,
     "judge": _judge,
     "deskew": lambda backend: backend.levels((Deskew((1, 1)),), DARK),
@@ -214,8 +213,9 @@ NEEDED = {
     Work.LOGITS: LOGITS,
     Work.MAPS: (
         *("unfinish", "convolve", "weigh", "correlate", "finish", "sums of maps", "renormalise", "spread"),
-        *("lane sums", "pack", "draw words", "finish a tail", "unfinish a tail"),
+        *("lane sums", "pack", "draw words"),
     ),
+    Work.TAILS: ("finish a tail", "unfinish a tail"),
 }
 
 
