@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,11 @@ class FastConvolution(FastLayer):
             return self.tail.output_shape(self.tail.shape)
         filters, *grid = self.convolution.output_shape(shape)
         return (filters, *(extent // self.pool for extent in grid))
+
+    def with_filters(self, count: int) -> FastConvolution:
+        """Return one of so many filters, with memory of its own; there is no normalisation."""
+        tail = self.tail.with_channels(count) if self.tail else None
+        return replace(self, convolution=replace(self.convolution, filters=count), tail=tail, _memory={})
 
     @functools.cached_property
     def parameters(self) -> tuple[Parameter, ...]:  # asked for in every pass

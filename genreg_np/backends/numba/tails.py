@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,14 @@ class FastTail(FastLayer):
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (C, R, S)."""
         return self.pooling.output_shape(self.shape) if self.pooling else self.shape
+
+    def with_channels(self, count: int) -> FastTail:
+        """Return one of so many channels, with memory of its own; there is no normalisation."""
+        shape, activation, pooling = (count, *self.shape[1:]), self.activation, self.pooling
+        if isinstance(activation, Prelu):
+            activation = replace(activation, shape=shape)
+        pooling = replace(pooling, shape=shape) if pooling else None
+        return FastTail(shape, None, activation, pooling)
 
     @functools.cached_property
     def parameters(self) -> tuple[Parameter, ...]:  # asked for in every pass
