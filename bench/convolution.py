@@ -164,7 +164,7 @@ def side_by_side(name: str, rounds: int) -> dict[str, Any]:
 def compiling(works: str) -> float:
     """Return the seconds until the first network with such works may be trained, from an empty cache, on all cores."""
     code = (
-        "import time; from genreg_np.backends import create; from genreg_np.backends.base import Work; "
+        "import sys, time; from genreg_np.backends import create; from genreg_np.backends.base import Work; "
         "begun = time.perf_counter(); create('numba').warm_up([Work[name] for name in sys.argv[1:]]); "
         "print(time.perf_counter() - begun)"
     )

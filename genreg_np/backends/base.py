@@ -182,6 +182,7 @@ class Work(IntEnum):
     LOGITS = 5  # nothing else: gradients by a learner are the layers' own arithmetic
     MAPS = 6  # layers of maps, forward and back
     TAILS = 7  # the same of what is more than convolution, batch norm, relu and max pooling
+    MOVING = 8  # moved: images that are turned and the like
 
 
 class Backend(ImageBackend, GradientBackend, ABC):

@@ -118,7 +118,7 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
     @staticmethod
     def works(options: GradientOptions, depth: int) -> tuple[Work, ...]:
         """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
-        return (Work.LOGITS,)
+        return (Work.LOGITS, Work.MOVING) if options.interpolated else (Work.LOGITS,)
 
     @staticmethod
     def prepare(problem: Problem, options: GradientOptions, backend: Backend) -> GradientContext:
@@ -222,7 +222,9 @@ def batch_of(context: GradientContext, rows: NDArray[np.int64], stream: Stream, 
         if context.images is None:
             return features
         images = backend.to_host(features).reshape(-1, *context.images)
-        return backend.to_device(augment(images, context.options, stream, generation).reshape(len(rows), -1))
+        return backend.to_device(
+            augment(images, context.options, stream, generation, backend.moved).reshape(len(rows), -1)
+        )
 
 
 def all_finite(values: Float32) -> bool:

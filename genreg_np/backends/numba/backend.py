@@ -213,6 +213,16 @@ class NumbaBackend(Backend):
         """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
         return numba_images.levels_of(layers, levels, warps, self._share_out)
 
+    def moved(
+        self,
+        images: Float32,
+        moves: NDArray[np.int64],
+        matrices: NDArray[np.float64],
+        fields: Float32 | None = None,
+    ) -> Float32:
+        """Return images (N, C, H, W) as backends/moving.py moves them."""
+        return numba_images.moved(images, moves, matrices, fields, self._share_out)
+
     def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
         """Apply a layer to levels (N, I) uint8: (N, I) float32."""
         return numba_images.standardised(layer, levels, self._share_out)

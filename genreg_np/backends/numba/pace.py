@@ -60,6 +60,7 @@ SECONDS = {  # of warm.EXAMPLES, in that order, on one core of 2.5 GHz: bench/ke
     "spread": 0.2,
     "pack": 0.2,
     "draw words": 0.1,
+    "move images": 0.1,
     "standardise": 0.1,
 }
 GIGAHERTZ = 2.5  # of that core

@@ -21,7 +21,7 @@ import numpy as np
 from genreg_np.backends.base import Backend, Batch, Brood, Told, Work
 from genreg_np.backends.numba.broods import BroodTiles, Offspring, whole
 from genreg_np.backends.numba.gradients import layer_table
-from genreg_np.backends.numba.kernels import brood, descent, maps, mutants, perturb, tails
+from genreg_np.backends.numba.kernels import brood, descent, maps, moving, mutants, perturb, tails
 from genreg_np.backends.numba.kernels.jit import cache_folder
 from genreg_np.backends.numba.kernels.network import PREDICTION, activate, multiply, multiply_turned
 from genreg_np.backends.numba.pace import Pace, telling
@@ -154,6 +154,11 @@ def _unfinish_tail(backend: Backend) -> None:
     tails.unfinish(ROW.copy(), sums, ROW, *TAIL, (SPAN, SPAN, SPAN), *TAIL_NUMBERS, TAIL_SHAPE, where, True)
 
 
+def _move_images(backend: Backend) -> None:
+    image, pair = np.zeros((1, 1, 1, 1), np.float32), TWO[:1].copy()
+    moving.move_images(image, image.copy(), pair, pair, pair, np.zeros((0, 2, 1, 1), np.float32), 0, 1)
+
+
 # Kernels with a run's types, none twice, the dearest first by pace.SECONDS: every other one is the second process's.
 EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "descend": _descend,
@@ -195,6 +200,7 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "spread": lambda _: maps.spread(np.zeros((1, 1, 1, 1, 16), np.float32), ROW[:16].reshape(1, 1, 1, 16), 0, 1),
     "pack": lambda _: maps.pack(np.zeros((1, 1, 8), np.float32), WEIGHTS, 0, 0, 1, False),
     "draw words": lambda _: _genes().words(NONE, 0, 1, PREDICTION),
+    "move images": _move_images,
     "standardise": lambda backend: backend.standardise(Standardise.fit(DARK), DARK),
 }
 LOGITS = ("activate", "multiply", "multiply turned")
@@ -215,6 +221,7 @@ NEEDED = {
         *("unfinish", "convolve", "weigh", "correlate", "finish", "sums of maps", "renormalise", "spread"),
         *("lane sums", "pack", "draw words"),
     ),
+    Work.MOVING: ("move images",),
     Work.TAILS: ("finish a tail", "unfinish a tail"),
 }
 
