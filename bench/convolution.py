@@ -73,7 +73,7 @@ class Ours:
         from genreg_np.layers.base import Passing
         from genreg_np.layers.description import parse
         from genreg_np.layers.loss import negative_log_likelihood
-        from genreg_np.layers.optimisers import Optimiser, follow
+        from genreg_np.layers.optimisers import Optimiser
         from genreg_np.model import Network
         from genreg_np.strategies.base import first_genes
         from genreg_np.streams import Stream
@@ -84,8 +84,9 @@ class Ours:
         self._labels = rng.integers(0, 10, IMAGES)
         self._genes, self._statistics = first_genes(network, 2**0.5, Stream(0)), network.first_statistics
         self._moments = np.zeros((2, network.gene_count), np.float32)
-        self._learner = create("numba", 1).learner(network, negative_log_likelihood)
-        self._passing, self._follow, self._optimiser = Passing, follow, Optimiser("adam", 0.001, 0.9)
+        backend = create("numba", 1)
+        self._learner = backend.learner(network, negative_log_likelihood)
+        self._passing, self._follow, self._optimiser = Passing, backend.follow, Optimiser("adam", 0.001, 0.9)
         self._done = 0
 
     def step(self) -> None:

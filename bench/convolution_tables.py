@@ -53,8 +53,8 @@ def layers() -> str:
     ]
     head = ["after each convolution", "ours, ms", *(f"PyTorch, {layout}, ms" for layout in LAYOUTS)]
     after = (
-        f"The kernels of these layers compile in {found['compile_seconds_of_all']:.1f} s together with those above, on the "
-        "first run that needs them."
+        f"The kernels of these layers and those above compile in {found['compile_seconds_of_all']:.1f} s, on the first "
+        "run that needs them."
     )
     return f"{table([*head, 'times as fast', 'relu / max 2 = 1'], rows)}\n\n{after}"
 

@@ -183,6 +183,7 @@ class Work(IntEnum):
     MAPS = 6  # layers of maps, forward and back
     TAILS = 7  # the same of what is more than convolution, batch norm, relu and max pooling
     MOVING = 8  # moved: images that are turned and the like
+    FOLLOWING = 9  # follow: a step of a single network by its gradient
 
 
 class Backend(ImageBackend, GradientBackend, ABC):

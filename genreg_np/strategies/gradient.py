@@ -28,7 +28,7 @@ from genreg_np.backends.memory import Plan
 from genreg_np.errors import FitnessError, UsageError
 from genreg_np.layers.base import Array, Passing, array_module
 from genreg_np.layers.loss import negative_log_likelihood
-from genreg_np.layers.optimisers import ALL_MOMENTS, Optimiser, follow
+from genreg_np.layers.optimisers import ALL_MOMENTS, Optimiser
 from genreg_np.layers.schedules import SCHEDULES
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
@@ -118,7 +118,7 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
     @staticmethod
     def works(options: GradientOptions, depth: int) -> tuple[Work, ...]:
         """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
-        return (Work.LOGITS, Work.MOVING) if options.interpolated else (Work.LOGITS,)
+        return (Work.LOGITS, Work.FOLLOWING, *((Work.MOVING,) if options.interpolated else ()))
 
     @staticmethod
     def prepare(problem: Problem, options: GradientOptions, backend: Backend) -> GradientContext:
@@ -180,7 +180,7 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
         rate = options.learning_rate * SCHEDULES[options.schedule](generation, context.generations)
         optimiser = Optimiser(options.optimiser, rate, options.momentum)
         with np.errstate(all="ignore"):
-            genes, moments = follow(
+            genes, moments = context.backend.follow(
                 optimiser, state.genes, found.gradient, state.moments, generation + 1, context.decay, options.clip
             )
         if not (math.isfinite(found.loss) and all(map(all_finite, (genes, moments, found.statistics)))):

@@ -44,6 +44,7 @@ from genreg_np.backends.threads import share_out, single_threaded_blas, usable_p
 from genreg_np.errors import UsageError
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.images import FixedLayer, Standardise, UInt8
+from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
 
@@ -202,6 +203,19 @@ class NumbaBackend(Backend):
         """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
         with single_threaded_blas():
             return numba_pairs.estimate(network, genes, batch, perturbation, self._run)
+
+    def follow(
+        self,
+        optimiser: Optimiser,
+        genes: Float32,
+        gradient: Float32,
+        moments: Float32,
+        number: int,
+        decay: Float32 | None = None,
+        clip: float = 0.0,
+    ) -> tuple[Float32, Float32]:
+        """Return one network's genes and moments after a step, the bytes of layers/optimisers.py."""
+        return numba_gradients.follow(optimiser, genes, gradient, moments, number, decay, clip)
 
     def descend(
         self, descent: Descent, genes: Float32, features: Float32, labels: NDArray[np.int64], order: NDArray[np.int64]

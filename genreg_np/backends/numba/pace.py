@@ -41,6 +41,7 @@ SECONDS = {  # of warm.EXAMPLES, in that order, on one core of 2.5 GHz: bench/ke
     "mutate": 0.7,
     "compare by log": 0.6,
     "unfinish": 0.6,
+    "move images": 0.6,
     "spread pairs": 0.5,
     "gather batches": 0.4,
     "first genes": 0.3,
@@ -48,6 +49,7 @@ SECONDS = {  # of warm.EXAMPLES, in that order, on one core of 2.5 GHz: bench/ke
     "inherit units": 0.3,
     "sums of maps": 0.3,
     "lane sums": 0.3,
+    "follow": 0.3,
     "activate": 0.2,
     "add tiles": 0.2,
     "multiply": 0.2,
@@ -60,7 +62,6 @@ SECONDS = {  # of warm.EXAMPLES, in that order, on one core of 2.5 GHz: bench/ke
     "spread": 0.2,
     "pack": 0.2,
     "draw words": 0.1,
-    "move images": 0.1,
     "standardise": 0.1,
 }
 GIGAHERTZ = 2.5  # of that core

@@ -28,6 +28,7 @@ from genreg_np.backends.numba.pace import Pace, telling
 from genreg_np.backends.threads import usable_processors
 from genreg_np.fitness import Score
 from genreg_np.layers.images import Deskew, Detectors, Standardise
+from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network
 from genreg_np.streams import Purpose
 
@@ -179,6 +180,7 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
     "compare by log": lambda _: mutants.compare_by_log(TWO.copy(), TWO, TWO[None], LABELS, 1),
     "unfinish": _unfinish,
+    "move images": _move_images,
     "spread pairs": lambda _: perturb.spread(TWO[None].copy(), TWO.copy(), TWO, TWO[0], TWO),
     "gather batches": _gather_batches,
     "first genes": _fill_first,
@@ -186,6 +188,7 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "inherit units": _inherit_units,
     "sums of maps": _sums_of,
     "lane sums": lambda _: maps.lane_sums(WEIGHTS, ONE_SHARE.copy(), ROW, ROW.reshape(-1, 16)),
+    "follow": lambda backend: backend.follow(Optimiser("sgd", 0.1, 0.9), GENOMES[0], GENOMES[0], GENOMES, 1),
     "activate": lambda _: activate(TWO.copy(), TWO[0], 0),
     "add tiles": lambda _: perturb.add_tiles(GENOMES[0].copy(), GENOMES, 1, 0, 1),
     "multiply": lambda _: multiply(TWO[None], TWO[None], TWO[None].copy()),
@@ -200,7 +203,6 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "spread": lambda _: maps.spread(np.zeros((1, 1, 1, 1, 16), np.float32), ROW[:16].reshape(1, 1, 1, 16), 0, 1),
     "pack": lambda _: maps.pack(np.zeros((1, 1, 8), np.float32), WEIGHTS, 0, 0, 1, False),
     "draw words": lambda _: _genes().words(NONE, 0, 1, PREDICTION),
-    "move images": _move_images,
     "standardise": lambda backend: backend.standardise(Standardise.fit(DARK), DARK),
 }
 LOGITS = ("activate", "multiply", "multiply turned")
@@ -222,6 +224,7 @@ NEEDED = {
         *("lane sums", "pack", "draw words"),
     ),
     Work.MOVING: ("move images",),
+    Work.FOLLOWING: ("follow",),
     Work.TAILS: ("finish a tail", "unfinish a tail"),
 }
 
