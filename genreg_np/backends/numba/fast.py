@@ -1,8 +1,11 @@
 """Which layers of a network kernels compute: `fast_stack` puts one fast layer in place of each group of them.
 
-convolution [batch norm] [relu, leaky relu] [max pooling]                         maps.py
-[instance, group, layer norm] [activation with a gradient] [pooling]              tails.py, what is left of these
-dropout                                                                           drawn by a kernel
+    convolution [batch norm] [relu, leaky relu] [max pooling]                         maps.py
+    convolution [instance, group, layer norm] [any activation] [any pooling]          maps.py, tails.py
+    what there is of these three without a convolution                                tails.py
+    dropout                                                                           drawn by a kernel
+
+Of activations those that have a gradient. All else stays as it is.
 """
 
 from __future__ import annotations
