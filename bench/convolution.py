@@ -4,8 +4,9 @@
 
 One step: forward, loss, backward, Adam; 64 images of 28 x 28, one thread. PyTorch computes in a process of that Python
 (bench/peers/convolution_torch.py), in both of its layouts; a round times ours and both of its, and the ratio is that
-round's. Also two networks on two threads beside one after the other, and what the kernels take to compile, with an
-empty cache. Writes bench/results/convolution.json.
+round's. LAYERS are also held against relu and max pooling, timed in the same round. Also two networks on two threads
+beside one after the other, and what the kernels take to compile, with an empty cache. Writes
+bench/results/convolution.json.
 """
 
 from __future__ import annotations
@@ -23,15 +24,40 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-NETWORKS = {  # filters of both convolutions, kernel size, batch normalisation
-    "3x3, 16 and 32 filters": (16, 32, 3, False),
-    "3x3, 16 and 32 filters, batch norm": (16, 32, 3, True),
-    "3x3, 8 and 16 filters": (8, 16, 3, False),
-    "3x3, 8 and 16 filters, batch norm": (8, 16, 3, True),
-    "3x3, 32 and 64 filters": (32, 64, 3, False),
-    "3x3, 32 and 64 filters, batch norm": (32, 64, 3, True),
-    "5x5, 16 and 32 filters": (16, 32, 5, False),
-    "5x5, 16 and 32 filters, batch norm": (16, 32, 5, True),
+
+
+def two(first: int, second: int, size: int, between: str) -> str:
+    """Return two convolutions with the same after each, and a linear layer."""
+    return f"conv {first} {size} / {between} / conv {second} {size} / {between} / dense 10"
+
+
+PLAIN, NORMAL = "relu / max 2", "batch-norm / relu / max 2"
+NETWORKS = {
+    "3x3, 16 and 32 filters": two(16, 32, 3, PLAIN),
+    "3x3, 16 and 32 filters, batch norm": two(16, 32, 3, NORMAL),
+    "3x3, 8 and 16 filters": two(8, 16, 3, PLAIN),
+    "3x3, 8 and 16 filters, batch norm": two(8, 16, 3, NORMAL),
+    "3x3, 32 and 64 filters": two(32, 64, 3, PLAIN),
+    "3x3, 32 and 64 filters, batch norm": two(32, 64, 3, NORMAL),
+    "5x5, 16 and 32 filters": two(16, 32, 5, PLAIN),
+    "5x5, 16 and 32 filters, batch norm": two(16, 32, 5, NORMAL),
+}
+LAYERS = {  # what an architecture search draws from, after each of the first network's convolutions
+    between: two(16, 32, 3, between)
+    for between in (
+        *("instance-norm / relu / max 2", "group-norm 4 / relu / max 2", "batch-norm / elu / max 2"),
+        *("leaky-relu / max 2", "prelu / max 2", "selu / max 2", "elu / max 2", "relu / avg 2", "selu / avg 2"),
+        *("relu / max 2 / dropout 0.25", "elu"),
+    )
+} | {
+    "stride 2 / relu": "conv 16 3 stride 2 / relu / conv 32 3 stride 2 / relu / dense 10",
+    "instance-norm / relu between 3x3 and 5x5": (
+        "conv 32 3 / instance-norm / relu / conv 16 5 / relu / max 2 / dense 10"
+    ),
+    "adaptive avg 2 at the end": "conv 16 3 / relu / max 2 / conv 32 3 / relu / adaptive avg 2 / dense 10",
+    "dense 128 / relu / dropout 0.4 at the end": (
+        "conv 16 3 / relu / max 2 / conv 32 3 / relu / max 2 / dense 128 / relu / dropout 0.4 / dense 10"
+    ),
 }
 IMAGES, STEPS = 64, 8  # of a batch; steps of one timing
 LAYOUTS = ("contiguous", "channels last")
@@ -40,28 +66,27 @@ LAYOUTS = ("contiguous", "channels last")
 class Ours:
     """A network that takes steps on one batch."""
 
-    def __init__(self, first: int, second: int, size: int, norm: bool) -> None:
+    def __init__(self, words: str) -> None:
         import numpy as np
 
         from genreg_np.backends import create
         from genreg_np.layers.base import Passing
         from genreg_np.layers.description import parse
         from genreg_np.layers.loss import negative_log_likelihood
-        from genreg_np.layers.optimisers import Optimiser, follow
+        from genreg_np.layers.optimisers import Optimiser
         from genreg_np.model import Network
         from genreg_np.strategies.base import first_genes
         from genreg_np.streams import Stream
 
-        between = "batch-norm / relu / max 2" if norm else "relu / max 2"
-        words = f"conv {first} {size} / {between} / conv {second} {size} / {between} / dense 10"
         network = Network((28, 28), tuple(parse(words, (28, 28))))
         rng = np.random.default_rng(0)
         self._images = rng.random((IMAGES, 784), dtype=np.float32)
         self._labels = rng.integers(0, 10, IMAGES)
         self._genes, self._statistics = first_genes(network, 2**0.5, Stream(0)), network.first_statistics
         self._moments = np.zeros((2, network.gene_count), np.float32)
-        self._learner = create("numba", 1).learner(network, negative_log_likelihood)
-        self._passing, self._follow, self._optimiser = Passing, follow, Optimiser("adam", 0.001, 0.9)
+        backend = create("numba", 1)
+        self._learner = backend.learner(network, negative_log_likelihood)
+        self._passing, self._follow, self._optimiser = Passing, backend.follow, Optimiser("adam", 0.001, 0.9)
         self._done = 0
 
     def step(self) -> None:
@@ -92,32 +117,34 @@ class Peer:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
-    def milliseconds(self, network: tuple[Any, ...], layout: str) -> float:
+    def milliseconds(self, network: str, layout: str) -> float:
         """Return what a step of a network takes there."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([*network, layout, IMAGES, STEPS]) + "\n")
+        self._process.stdin.write(json.dumps([network, layout, IMAGES, STEPS]) + "\n")
         self._process.stdin.flush()
         return float(self._process.stdout.readline())
 
 
-def compare(name: str, peer: Peer, rounds: int) -> dict[str, Any]:
-    """Time both by turns; the first round is not counted."""
-    network, found = Ours(*NETWORKS[name]), []
+def compare(name: str, words: str, peer: Peer, rounds: int, plain: Ours | None = None) -> dict[str, Any]:
+    """Time both by turns, and the plain network of the same size where it is given; the first round is not counted."""
+    network, found = Ours(words), []
     for _ in range(rounds + 1):
-        there = {layout: peer.milliseconds(NETWORKS[name], layout) for layout in LAYOUTS}
-        found.append({"ours": network.milliseconds(), **there})
+        turn = {layout: peer.milliseconds(words, layout) for layout in LAYOUTS} | {"ours": network.milliseconds()}
+        found.append(turn | ({"plain": plain.milliseconds()} if plain else {}))
     found = found[1:]
-    ratios = [min(turn[layout] for layout in LAYOUTS) / turn["ours"] for turn in found]
     medians = {kind: round(statistics.median(turn[kind] for turn in found), 3) for kind in found[0]}
-    times = round(statistics.median(ratios), 2)
-    print(f"{name}: {medians}, {times} times as fast", flush=True)
-    return {"network": name, "milliseconds": medians, "times_as_fast": times, "rounds": len(found)}
+    ratios = {"times_as_fast": [min(turn[layout] for layout in LAYOUTS) / turn["ours"] for turn in found]}
+    if plain:
+        ratios["times_the_plain"] = [turn["ours"] / turn["plain"] for turn in found]
+    times = {kind: round(statistics.median(values), 2) for kind, values in ratios.items()}
+    print(f"{name}: {medians}, {times}", flush=True)
+    return {"network": name, "milliseconds": medians, **times, "rounds": len(found)}
 
 
 def side_by_side(name: str, rounds: int) -> dict[str, Any]:
     """Two networks, one after the other and on two threads at once."""
-    networks, ratios = [Ours(*NETWORKS[name]) for _ in range(2)], []
+    networks, ratios = [Ours(NETWORKS[name]) for _ in range(2)], []
     for _ in range(rounds + 1):
         begun = time.perf_counter()
         for network in networks:
@@ -135,17 +162,19 @@ def side_by_side(name: str, rounds: int) -> dict[str, Any]:
     return {"network": name, "times_as_fast": times, "rounds": rounds}
 
 
-def compiling() -> float:
-    """Return the seconds until the first network of maps may be trained, with an empty cache, on all processors."""
+def compiling(works: str) -> float:
+    """Return the seconds until the first network with such works may be trained, from an empty cache, on all cores."""
     code = (
-        "import time; from genreg_np.backends import create; from genreg_np.backends.base import Work; "
-        "begun = time.perf_counter(); create('numba').warm_up((Work.LOGITS, Work.MAPS)); "
+        "import sys, time; from genreg_np.backends import create; from genreg_np.backends.base import Work; "
+        "begun = time.perf_counter(); create('numba').warm_up([Work[name] for name in sys.argv[1:]]); "
         "print(time.perf_counter() - begun)"
     )
     with tempfile.TemporaryDirectory() as cache:
         os.chmod(cache, 0o700)
         environment = {**os.environ, "XDG_CACHE_HOME": cache}
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+        done = subprocess.run(
+            [sys.executable, "-c", code, *works.split()], capture_output=True, text=True, check=True, env=environment
+        )
     return float(done.stdout)
 
 
@@ -157,10 +186,12 @@ def main() -> None:
     parser.add_argument("--peers", required=True, help="the Python that has PyTorch")
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
-    peer = Peer(options.peers)
+    peer, plain = Peer(options.peers), Ours(two(16, 32, 3, PLAIN))
     found = {
-        "compile_seconds": round(compiling(), 1),
-        "steps": [compare(name, peer, options.rounds) for name in NETWORKS],
+        "compile_seconds": round(compiling("LOGITS MAPS"), 1),
+        "compile_seconds_of_all": round(compiling("LOGITS MAPS TAILS"), 1),
+        "steps": [compare(name, words, peer, options.rounds) for name, words in NETWORKS.items()],
+        "layers": [compare(name, words, peer, options.rounds, plain) for name, words in LAYERS.items()],
         "side_by_side": side_by_side("3x3, 16 and 32 filters", options.rounds),
         "machine": machine.describe(),
     }

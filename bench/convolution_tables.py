@@ -38,4 +38,25 @@ def steps() -> str:
     return f"{table(head, rows)}\n\n{after}"
 
 
-PAGE: dict[str, Callable[[], str]] = {"convolution": steps}
+def layers() -> str:
+    """Return a step of the first network with other layers in it."""
+    found = read("convolution")
+    rows = [
+        [
+            row["network"],
+            f"{row['milliseconds']['ours']:.2f}",
+            *(f"{row['milliseconds'][layout]:.2f}" for layout in LAYOUTS),
+            f"**{row['times_as_fast']:.2f}**",
+            f"{row['times_the_plain']:.2f}",
+        ]
+        for row in found["layers"]
+    ]
+    head = ["after each convolution", "ours, ms", *(f"PyTorch, {layout}, ms" for layout in LAYOUTS)]
+    after = (
+        f"The kernels of these layers and those above compile in {found['compile_seconds_of_all']:.1f} s, on the first "
+        "run that needs them."
+    )
+    return f"{table([*head, 'times as fast', 'relu / max 2 = 1'], rows)}\n\n{after}"
+
+
+PAGE: dict[str, Callable[[], str]] = {"convolution": steps, "convolution-layers": layers}

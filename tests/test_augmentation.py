@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genreg_np import backends
+from genreg_np.backends import moving
+from genreg_np.backends.moving import affine_sources, bilinear
 from genreg_np.errors import UsageError
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
@@ -14,10 +17,8 @@ from genreg_np.model import Network
 from genreg_np.strategies import augmentation
 from genreg_np.strategies.augmentation import (
     AugmentationOptions,
-    affine_sources,
     augment,
     augmented_shape,
-    bilinear,
     gaussian,
     shifted,
     squares,
@@ -82,7 +83,7 @@ def test_an_image_is_augmented_the_same_whoever_stands_behind_it(name: str) -> N
 def test_how_many_pixels_move_at_a_time_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     images = pictures()
     whole = augmented(images, rotation=20.0, elastic=20.0)
-    monkeypatch.setattr(augmentation, "PIECE", 63)
+    monkeypatch.setattr(moving, "PIECE", 63)
     assert augmented(images, rotation=20.0, elastic=20.0) == pytest.approx(whole, abs=1e-6)
 
 
@@ -230,3 +231,22 @@ def test_images_have_rows_and_columns_and_may_have_channels() -> None:
     assert augmented_shape(Network.build((5, 4), (), 2), options) == (1, 5, 4)
     maps = Network((3, 5, 4), (Convolution((3, 5, 4), 2, 3), Dense(12, 2)))
     assert augmented_shape(maps, options) == (3, 5, 4)
+
+
+@pytest.mark.skipif(backends.resolve("cpu") != "numba", reason="no numba")
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rotation": 30.0, "shift": 2},
+        {"scaling": 0.9, "shear": 3.0},
+        {"elastic": 20.0},
+        {"rotation": 180.0, "flip": 0.5, "elastic": 60.0, "noise": 0.1},
+    ],
+)
+def test_kernels_move_images_to_the_same_bytes(settings: dict[str, float], threads: int) -> None:
+    """Far out of the picture too, whatever the share of each thread."""
+    images, backend = pictures(count=50), backends.create("numba", threads)
+    expected = augmented(images, **settings)
+    found = augment(images, AugmentationOptions(**settings), Stream(3), 4, backend.moved)
+    assert found.tobytes() == expected.tobytes() != images.tobytes()

@@ -137,6 +137,8 @@ def test_a_backends_own_layers_are_what_answers() -> None:
 INHERITING = {
     "a dense layer next": "conv 3 3 / relu / max 2 / dense 5 / tanh / dense 3",
     "a convolution next": "conv 3 3 / leaky-relu / conv 2 2 / relu / dense 3",
+    "a tail": "conv 3 3 / elu / avg 2 / dense 5 / tanh / dense 3",
+    "a tail with parameters": "conv 3 3 / prelu / adaptive max 2 / dense 3",
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genreg_np import backends
 from genreg_np.layers.optimisers import ALL_MOMENTS, DECOUPLED, MOMENTS, Optimiser, clipped, follow
 from genreg_np.layers.schedules import SCHEDULES
 from genreg_np.strategies.ascent import running_average
@@ -62,6 +63,27 @@ def test_a_step_changes_nothing_that_it_was_given(name: str) -> None:
     assert [array.tobytes() for array in given_arrays] == before
     assert genes.dtype == moments.dtype == np.float32
     assert not np.array_equal(genes, given_arrays[0])
+
+
+@pytest.mark.skipif(backends.resolve("cpu") != "numba", reason="no numba")
+@pytest.mark.parametrize("name", ALL_MOMENTS)
+@pytest.mark.parametrize("decay", [False, True])
+@pytest.mark.parametrize("clip", [0.0, 0.5])
+def test_a_kernel_takes_the_same_steps_to_the_byte(name: str, decay: bool, clip: float) -> None:
+    """Of any optimiser, for numbers of any size, and of those that are none."""
+    rng, backend = np.random.default_rng(0), backends.create("numba", 1)
+    own = other = rng.normal(size=1003).astype(np.float32), np.zeros((2, 1003), np.float32)
+    shrink = rng.uniform(0, 0.1, 1003).astype(np.float32) if decay else None
+    with np.errstate(all="ignore"):
+        for number in range(1, 8):
+            gradient = (rng.normal(size=1003) * 10.0 ** rng.integers(-20, 4, 1003)).astype(np.float32)
+            if number == 7:
+                gradient[:3] = np.inf, -np.inf, np.nan
+            own = follow(Optimiser(name, RATE, MOMENTUM), own[0], gradient, own[1], number, shrink, clip)
+            other = backend.follow(Optimiser(name, RATE, MOMENTUM), other[0], gradient, other[1], number, shrink, clip)
+            for array, same in zip(own, other, strict=True):
+                np.testing.assert_array_equal(array, same)
+                assert np.isnan(array).any() or array.tobytes() == same.tobytes()
 
 
 def test_populations_take_the_optimisers_that_backends_have_kernels_for() -> None:

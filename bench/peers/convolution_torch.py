@@ -1,7 +1,7 @@
 """PyTorch's training step of a small convolutional network, on one thread, timed on demand (bench/convolution.py).
 
-For each line of stdin, JSON [filters, filters, kernel size, batch norm, layout, images, steps], prints the milliseconds
-of a step. A network is made the first time that it is asked for, with a few steps that are not timed.
+For each line of stdin, JSON [network, layout, images, steps], prints the milliseconds of a step; the network is a line
+such as --network takes. It is made the first time that it is asked for, with a few steps that are not timed.
 """
 
 from __future__ import annotations
@@ -17,16 +17,46 @@ from torch import nn
 
 torch.set_num_threads(1)
 
+MAKERS: dict[str, Callable[..., nn.Module]] = {  # of channels that come in, and numbers
+    "conv": lambda channels, filters, size, stride, padding: nn.Conv2d(channels, filters, size, stride, padding),
+    "batch-norm": nn.BatchNorm2d,
+    "instance-norm": lambda channels: nn.InstanceNorm2d(channels, affine=True),
+    "group-norm": lambda channels, groups: nn.GroupNorm(groups, channels),
+    "relu": lambda channels: nn.ReLU(),
+    "leaky-relu": lambda channels: nn.LeakyReLU(0.01),
+    "prelu": nn.PReLU,
+    "elu": lambda channels: nn.ELU(),
+    "selu": lambda channels: nn.SELU(),
+    "max": lambda channels, size: nn.MaxPool2d(size),
+    "avg": lambda channels, size: nn.AvgPool2d(size),
+    "dropout": lambda channels, rate: nn.Dropout(rate),
+}
 
-def make(first: int, second: int, size: int, norm: bool, layout: str, images: int) -> Callable[[], None]:
+
+def layers_of(network: str) -> nn.Sequential:
+    """Return the layers that a line describes, on images of 28 x 28."""
+    layers, seen = nn.Sequential(), torch.zeros(2, 1, 28, 28)
+    for words in (part.split() for part in network.split(" / ")):
+        numbers = [float(word) if "." in word else int(word) for word in words if word[0].isdigit()]
+        if words[0] == "dense":
+            if seen.ndim > 2:
+                layers.append(nn.Flatten())
+            layers.append(nn.Linear(seen[0].numel(), int(numbers[0])))
+        elif words[0] == "adaptive":
+            layers.append({"avg": nn.AdaptiveAvgPool2d, "max": nn.AdaptiveMaxPool2d}[words[1]](int(numbers[0])))
+        else:
+            if words[0] == "conv":
+                numbers = [*[*numbers, 1][:3], int(numbers[1]) // 2 if "same" in words else 0]
+            layers.append(MAKERS[words[0]](seen.shape[1], *numbers))
+        with torch.no_grad():
+            seen = layers[-1](seen) if words[0] != "dense" else torch.zeros(2, layers[-1].out_features)
+    return layers
+
+
+def make(network: str, layout: str, images: int) -> Callable[[], None]:
     """Return a function that does a step."""
     memory = torch.channels_last if layout == "channels last" else torch.contiguous_format
-    side = ((28 - size + 1) // 2 - size + 1) // 2
-    layers: list[nn.Module] = []
-    for inputs, filters in ((1, first), (first, second)):
-        layers += [nn.Conv2d(inputs, filters, size), *([nn.BatchNorm2d(filters)] if norm else [])]
-        layers += [nn.ReLU(), nn.MaxPool2d(2)]
-    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(second * side * side, 10)).to(memory_format=memory)
+    model = layers_of(network).to(memory_format=memory)
     optimiser, loss = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss()
     values, labels = torch.rand(images, 1, 28, 28).to(memory_format=memory), torch.randint(0, 10, (images,))
 

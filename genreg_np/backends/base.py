@@ -181,6 +181,9 @@ class Work(IntEnum):
     SCORED_PAIRS = 4  # perturb, for another fitness than log-probability or more than one hidden layer
     LOGITS = 5  # nothing else: gradients by a learner are the layers' own arithmetic
     MAPS = 6  # layers of maps, forward and back
+    TAILS = 7  # the same of what is more than convolution, batch norm, relu and max pooling
+    MOVING = 8  # moved: images that are turned and the like
+    FOLLOWING = 9  # follow: a step of a single network by its gradient
 
 
 class Backend(ImageBackend, GradientBackend, ABC):

@@ -25,7 +25,7 @@ from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.layers.base import PREDICTING, Array, Passing, array_module, on_host
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.loss import Loss, negative_log_likelihood
-from genreg_np.layers.optimisers import Optimiser
+from genreg_np.layers.optimisers import Optimiser, follow
 from genreg_np.model import Float32, Network
 
 
@@ -142,6 +142,19 @@ class GradientBackend:
     def learner(self, network: Network, loss: Loss) -> Learner:
         """Return what finds the gradient of a network's loss here; raises as Learner."""
         return Learner(self, network, loss)
+
+    def follow(
+        self,
+        optimiser: Optimiser,
+        genes: Float32,
+        gradient: Float32,
+        moments: Float32,
+        number: int,
+        decay: Float32 | None = None,
+        clip: float = 0.0,
+    ) -> tuple[Float32, Float32]:
+        """Return one network's genes and moments after a step; layers/optimisers.py has the parameters."""
+        return follow(optimiser, genes, gradient, moments, number, decay, clip)
 
     def descend(
         self, descent: Descent, genes: Array, features: Array, labels: NDArray[np.int64], order: NDArray[np.int64]

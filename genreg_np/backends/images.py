@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer_images
+from genreg_np.backends import moving
 from genreg_np.backends.threads import in_order
 from genreg_np.layers.images import Deskew, FixedLayer, Levels, Standardise, UInt8
 from genreg_np.model import PIECE, Float32, Network, mapped
@@ -41,6 +42,16 @@ class ImageBackend:
     def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
         """Apply a layer to levels (N, I) uint8: (N, I) float32."""
         return layer.apply(levels.astype(np.float32))
+
+    def moved(
+        self,
+        images: Float32,
+        moves: NDArray[np.int64],
+        matrices: NDArray[np.float64],
+        fields: Float32 | None = None,
+    ) -> Float32:
+        """Return images (N, C, H, W) as backends/moving.py moves them; all of it lies on the host."""
+        return moving.moved(images, moves, matrices, fields)
 
     def features(
         self, network: Network, inputs: NDArray[np.generic], input_range: tuple[float, float] | None

@@ -9,14 +9,37 @@ Shapes: T genomes, D genes, I inputs, N images, K outputs.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
-from genreg_np.backends.base import IMAGE_TILE, genome_bytes
+from genreg_np.backends.base import IMAGE_TILE, Work, genome_bytes
+from genreg_np.layers.activation import Activation
 from genreg_np.layers.base import Array, array_module
 from genreg_np.layers.composite import Stack
+from genreg_np.layers.convolution import Convolution
+from genreg_np.layers.dense import Dense
+from genreg_np.layers.dropout import Dropout
+from genreg_np.layers.normalise import BatchNorm
+from genreg_np.layers.pooling import Pooling
 from genreg_np.model import Network
 
 TILE_BYTES = 64 << 20  # what the genomes of a tile and their values may take, unless a single one takes more
 MOST_GENOMES = 64
+SHORT = ("relu", "leaky-relu")  # activations that a convolution takes in
+
+
+def works(network: Network) -> tuple[Work, ...]:
+    """Return what a backend has to do for layers that are not dense."""
+    for before, layer in pairwise((None, *network.learning)):
+        if isinstance(layer, Activation):
+            short = layer.function in SHORT and isinstance(before, (Convolution, BatchNorm))
+            plain = short or isinstance(before, Dense)
+        elif isinstance(layer, Pooling) and layer.method == "max" and layer.stride == layer.size:
+            plain = isinstance(before, (Convolution, BatchNorm, Activation))
+        else:
+            plain = isinstance(layer, (Convolution, BatchNorm, Dense, Dropout))
+        if not plain:
+            return Work.MAPS, Work.TAILS
+    return (Work.MAPS,)
 
 
 def genomes_at_once(network: Network, images: int, piece: int = IMAGE_TILE, most: int = 0) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import backends
-from genreg_np.backends import memory
+from genreg_np.backends import memory, stacked
 from genreg_np.backends.base import Backend, Work
 from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
@@ -111,7 +111,7 @@ def works_for(
                 f"{strategy.name} is not: choose one, or leave it out"
             )
     works = strategy.works(config.options, len(network.learning))
-    return works if network.is_dense else (*works, Work.MAPS)
+    return works if network.is_dense else (*works, *stacked.works(network))
 
 
 def described(

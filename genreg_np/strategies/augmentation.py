@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.backends.moving import moved
 from genreg_np.errors import UsageError
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
@@ -34,8 +36,8 @@ from genreg_np.streams import Purpose, Stream, normal_table, scale_words, unit_f
 SHIFT_Y, SHIFT_X, TURN, SCALE, SHEAR, FLIP, CUT_Y, CUT_X, LIGHT = range(9)
 NEEDED = {"shift": SHIFT_X, "scaling": SCALE, "shear": SHEAR, "flip": FLIP, "cut_out": CUT_X, "brightness": LIGHT}
 BEND_BLOCK, NOISE_BLOCK = 1 << 8, 1 << 24
-PIECE = 8192  # pixels that move at a time: what is computed of them stays in the nearest cache
 BYTES_PER_BLOCK, HALVES_PER_BLOCK = 16, 8
+Move = Callable[..., Float32]  # as backends.moving.moved
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,13 @@ def augmented_shape(network: Network, options: AugmentationOptions) -> tuple[int
     return channels, shape[-2], shape[-1]
 
 
-def augment(images: Float32, options: AugmentationOptions, stream: Stream, generation: int) -> Float32:
-    """Return images (N, C, H, W) as a generation's batch has them; those that are given do not change."""
+def augment(
+    images: Float32, options: AugmentationOptions, stream: Stream, generation: int, move: Move = moved
+) -> Float32:
+    """Return images (N, C, H, W) as a generation's batch has them; those that are given do not change.
+
+    `move` is how a backend does backends/moving.py.
+    """
     count, _, height, width = images.shape
     last = (
         LIGHT if options.brightness else CUT_X if options.cut_out else FLIP if options.flip or options.shear else SCALE
@@ -95,15 +102,9 @@ def augment(images: Float32, options: AugmentationOptions, stream: Stream, gener
         images = np.where(flipped[:, None, None, None], images[..., ::-1], images)
     moves = scale_words(words[:, [SHIFT_Y, SHIFT_X]], np.int64(2 * options.shift + 1)) - options.shift
     if options.interpolated:
-        matrices, fields = turned(words, options), random_fields(options, stream, generation, (count, height, width))
-        found, size = np.empty_like(images), max(1, PIECE // (height * width))
-        for first in range(0, count, size):
-            some = slice(first, first + size)
-            sources = affine_sources((height, width), moves[some], matrices[some])
-            if options.elastic:
-                sources += smoothed(fields[some], options)
-            found[some] = bilinear(images[some], sources)
-        images = found
+        fields = random_fields(options, stream, generation, (count, height, width))
+        bent = smoothed(fields, options) if options.elastic else None
+        images = move(np.ascontiguousarray(images), moves, turned(words, options), bent)
     elif options.shift:
         images = shifted(images, moves, options.shift)
     if options.cut_out:
@@ -141,18 +142,6 @@ def turned(words: NDArray[np.uint32], options: AugmentationOptions) -> NDArray[n
     return np.stack(rows, axis=1).reshape(-1, 2, 2)
 
 
-def affine_sources(shape: tuple[int, int], moves: NDArray[np.int64], matrices: NDArray[np.float64]) -> Float32:
-    """Return where each pixel comes from, (N, 2, H, W) as y and x, after a matrix (N, 2, 2) and whole moves (N, 2)."""
-    middle = (np.array(shape) - 1) / 2
-    rows, columns = np.arange(shape[0], dtype=np.float32), np.arange(shape[1], dtype=np.float32)
-    start = middle - np.einsum("nij,nj->ni", matrices, middle + moves)  # where the corner comes from
-    by_row, by_column, corner = (
-        array.astype(np.float32)[..., None, None] for array in (matrices[:, :, 0], matrices[:, :, 1], start)
-    )
-    found: Float32 = corner + by_row * rows[:, None] + by_column * columns
-    return found
-
-
 def random_fields(
     options: AugmentationOptions, stream: Stream, generation: int, shape: tuple[int, int, int]
 ) -> NDArray[np.uint8]:
@@ -181,26 +170,6 @@ def gaussian(extent: int, sigma: float) -> Float32:
     matrix: Float32 = (np.exp(-(((places[:, None] - places) / sigma) ** 2) / 2) / total).astype(np.float32)
     matrix.flags.writeable = False
     return matrix
-
-
-def bilinear(images: Float32, sources: Float32) -> Float32:
-    """Return images (N, C, H, W) whose pixels are those at sources (N, 2, H, W), y and x, between pixels of them."""
-    count, channels, height, width = images.shape
-    tall, wide = height + 3, width + 3  # zeros: a line before, two after
-    padded = np.zeros((count, channels, tall, wide), np.float32)
-    padded[:, :, 1:-2, 1:-2] = images
-    limits = np.array([height + 1, width + 1], np.float32)[:, None, None]
-    places = np.clip(sources + 1, 0, limits)
-    corners = places.astype(np.int32)
-    down, right = (places - corners.astype(np.float32)).swapaxes(0, 1)[:, :, None]
-    inside = (corners[:, 0] * wide + corners[:, 1])[:, None]
-    first = np.arange(count * channels, dtype=np.int32).reshape(count, channels, 1, 1) * (tall * wide) + inside
-    flat = padded.reshape(-1)
-    upper, below = flat.take(first), flat.take(first + wide)
-    upper += right * (flat.take(first + 1) - upper)
-    below += right * (flat.take(first + (wide + 1)) - below)
-    found: Float32 = upper + down * (below - upper)
-    return found
 
 
 def squares(middles: list[NDArray[np.int64]], side: int, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -28,7 +28,7 @@ from genreg_np.backends.memory import Plan
 from genreg_np.errors import FitnessError, UsageError
 from genreg_np.layers.base import Array, Passing, array_module
 from genreg_np.layers.loss import negative_log_likelihood
-from genreg_np.layers.optimisers import ALL_MOMENTS, Optimiser, follow
+from genreg_np.layers.optimisers import ALL_MOMENTS, Optimiser
 from genreg_np.layers.schedules import SCHEDULES
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings, option
@@ -119,7 +119,7 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
     @staticmethod
     def works(options: GradientOptions, depth: int) -> tuple[Work, ...]:
         """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
-        return (Work.LOGITS,)
+        return (Work.LOGITS, Work.FOLLOWING, *((Work.MOVING,) if options.interpolated else ()))
 
     @staticmethod
     def prepare(problem: Problem, options: GradientOptions, backend: Backend) -> GradientContext:
@@ -183,7 +183,7 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
         )
         optimiser = Optimiser(options.optimiser, rate, options.momentum)
         with np.errstate(all="ignore"):
-            genes, moments = follow(
+            genes, moments = context.backend.follow(
                 optimiser, state.genes, found.gradient, state.moments, generation + 1, context.decay, options.clip
             )
         if not (math.isfinite(found.loss) and all(map(all_finite, (genes, moments, found.statistics)))):
@@ -225,7 +225,9 @@ def batch_of(context: GradientContext, rows: NDArray[np.int64], stream: Stream, 
         if context.images is None:
             return features
         images = backend.to_host(features).reshape(-1, *context.images)
-        return backend.to_device(augment(images, context.options, stream, generation).reshape(len(rows), -1))
+        return backend.to_device(
+            augment(images, context.options, stream, generation, backend.moved).reshape(len(rows), -1)
+        )
 
 
 def all_finite(values: Float32) -> bool:

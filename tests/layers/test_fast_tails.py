@@ -30,8 +30,11 @@ from genreg_np.backends.base import Work
 from genreg_np.backends.numba.backend import NumbaBackend
 from genreg_np.backends.numba.fast import fast_stack
 from genreg_np.backends.numba.kernels import activations, tails
-from genreg_np.backends.numba.tails import CURVES
+from genreg_np.backends.numba.tails import CURVES, FastTail
 from genreg_np.backends.numba.warm import EXAMPLES, NEEDED
+from genreg_np.backends.stacked import works
+from genreg_np.layers.description import parse
+from genreg_np.model import Network
 from tests.layers.test_fast_maps import SMALL, arrays_of, check
 
 Shape = tuple[int, int, int]
@@ -102,6 +105,7 @@ def test_layers_are_computed_together_wherever_they_stand() -> None:
     ]  # fmt: skip
     kinds = [layer.kind for layer in fast_stack(layers).layers]
     assert kinds == ["fast-convolution", "fast-tail", "fast-tail", "fast-tail"]
+    assert len(fast_stack([layers[0], *layers[4:7]]).layers) == 1
     assert fast_stack(layers).layers[0].output_shape((2, 6, 6)) == pooled
     check(layers, 72, 2, 3, True, True, 0)
 
@@ -152,9 +156,37 @@ def test_variances_of_maps_far_from_0_are_as_exact_as_the_layers_own(norm: str) 
     np.testing.assert_allclose(found, exact, atol=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("words", "tails_there"),
+    [
+        (
+            "conv 4 3 / relu / max 2 / dropout 0.5 / conv 4 3 / batch-norm / leaky-relu / dense 9 / selu / dense 2",
+            False,
+        ),
+        ("conv 4 3 / max 2 / conv 4 3 / dense 2", False),
+        ("conv 4 3 / relu / avg 2 / dense 2", True),
+        ("conv 4 3 / instance-norm / dense 2", True),
+        ("conv 4 3 / elu / max 2 / dense 2", True),
+        ("conv 4 3 / prelu / dense 2", True),
+        ("conv 4 3 / max 2 / relu / dense 2", True),
+        ("conv 4 3 / relu / max 2 / max 2 / dense 2", True),
+        ("max 2 / conv 4 3 / dense 2", True),
+        ("conv 4 3 / relu / max 3 stride 2 / dense 2", True),
+        ("conv 4 3 / relu / adaptive max 2 / dense 2", True),
+    ],
+)
+def test_what_is_compiled_before_a_run_is_what_it_needs(words: str, tails_there: bool) -> None:
+    """Kernels of tails take seconds to compile: networks without any do not wait for them."""
+    network = Network((16, 16), tuple(parse(words, (16, 16))))
+    fast = fast_stack(network.learning).layers
+    there = [isinstance(layer, FastTail) or getattr(layer, "tail", None) is not None for layer in fast]
+    assert any(there) == tails_there
+    assert works(network) == ((Work.MAPS, Work.TAILS) if tails_there else (Work.MAPS,))
+
+
 def test_kernels_are_compiled_once_whatever_the_extents() -> None:
     """One signature each, which is that of the examples that compile them before a run."""
-    for name in NEEDED[Work.MAPS]:
+    for name in NEEDED[Work.MAPS] + NEEDED[Work.TAILS]:
         EXAMPLES[name](NumbaBackend(1))
     for norm, activation, pool in zip(NORMS, ("relu", "prelu", "selu", "tanh", ""), POOLS, strict=True):
         layers = [Convolution((2, 7, 7), 4, 3), *tail_of((4, 5, 5), norm, activation, pool, 2, 2)]

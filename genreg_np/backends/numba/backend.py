@@ -44,6 +44,7 @@ from genreg_np.backends.threads import share_out, single_threaded_blas, usable_p
 from genreg_np.errors import UsageError
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.images import FixedLayer, Standardise, UInt8
+from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, gap_table, normal_table
 
@@ -203,6 +204,19 @@ class NumbaBackend(Backend):
         with single_threaded_blas():
             return numba_pairs.estimate(network, genes, batch, perturbation, self._run)
 
+    def follow(
+        self,
+        optimiser: Optimiser,
+        genes: Float32,
+        gradient: Float32,
+        moments: Float32,
+        number: int,
+        decay: Float32 | None = None,
+        clip: float = 0.0,
+    ) -> tuple[Float32, Float32]:
+        """Return one network's genes and moments after a step, the bytes of layers/optimisers.py."""
+        return numba_gradients.follow(optimiser, genes, gradient, moments, number, decay, clip)
+
     def descend(
         self, descent: Descent, genes: Float32, features: Float32, labels: NDArray[np.int64], order: NDArray[np.int64]
     ) -> tuple[Float32, NDArray[np.float64]]:
@@ -212,6 +226,16 @@ class NumbaBackend(Backend):
     def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
         """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
         return numba_images.levels_of(layers, levels, warps, self._share_out)
+
+    def moved(
+        self,
+        images: Float32,
+        moves: NDArray[np.int64],
+        matrices: NDArray[np.float64],
+        fields: Float32 | None = None,
+    ) -> Float32:
+        """Return images (N, C, H, W) as backends/moving.py moves them."""
+        return numba_images.moved(images, moves, matrices, fields, self._share_out)
 
     def standardise(self, layer: Standardise, levels: UInt8) -> Float32:
         """Apply a layer to levels (N, I) uint8: (N, I) float32."""

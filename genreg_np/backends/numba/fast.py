@@ -1,8 +1,11 @@
 """Which layers of a network kernels compute: `fast_stack` puts one fast layer in place of each group of them.
 
-convolution [batch norm] [relu, leaky relu] [max pooling]                         maps.py
-[instance, group, layer norm] [activation with a gradient] [pooling]              tails.py, what is left of these
-dropout                                                                           drawn by a kernel
+    convolution [batch norm] [relu, leaky relu] [max pooling]                         maps.py
+    convolution [instance, group, layer norm] [any activation] [any pooling]          maps.py, tails.py
+    what there is of these three without a convolution                                tails.py
+    dropout                                                                           drawn by a kernel
+
+Of activations those that have a gradient. All else stays as it is.
 """
 
 from __future__ import annotations
@@ -13,10 +16,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from genreg_np.backends.numba.fast_layer import up
 from genreg_np.backends.numba.kernels.bits import draw_words
-from genreg_np.backends.numba.kernels.lanes import MOST_TAPS
-from genreg_np.backends.numba.maps import FastConvolution, up
-from genreg_np.backends.numba.tails import CURVES, FastTail
+from genreg_np.backends.numba.maps import FastConvolution
+from genreg_np.backends.numba.tails import CURVES, FastTail, is_apart
 from genreg_np.layers.activation import Activation, Prelu
 from genreg_np.layers.base import Array, Layer, Passing
 from genreg_np.layers.branching import Concatenate, Residual
@@ -79,13 +82,16 @@ def _convolution(queue: list[Layer]) -> Layer:
         norm = queue[0]
         del queue[0]
     _pool_first(queue)
-    if queue and isinstance(queue[0], Activation) and queue[0].function in LEAKS:
+    other = queue[1:] and isinstance(queue[1], POOLINGS) and not is_apart(queue[1])
+    if queue and isinstance(queue[0], Activation) and queue[0].function in LEAKS and (norm or not other):
         leak = LEAKS[queue[0].function]
         del queue[0]
-    if queue and isinstance(queue[0], Pooling) and _is_windows_apart(queue[0]):
+    if queue and isinstance(queue[0], Pooling) and is_apart(queue[0]):
         pool = queue[0].size
         del queue[0]
-    return FastConvolution(layer, norm, leak, pool)
+    found = FastConvolution(layer, norm, leak, pool)
+    tail = _tail(queue, found) if queue and found == FastConvolution(layer) else None
+    return FastConvolution(layer, tail=tail) if tail else found
 
 
 def _pool_first(queue: list[Layer], at: int = 0) -> None:
@@ -101,12 +107,7 @@ def _pool_first(queue: list[Layer], at: int = 0) -> None:
         queue[at : at + 2] = [pooling, Activation(pooled, activation.function)]
 
 
-def _is_windows_apart(layer: Pooling) -> bool:
-    """Whether it takes the largest of windows that do not overlap, few enough to be counted in a byte."""
-    return layer.method == "max" and layer.stride == layer.size and layer.size**2 <= MOST_TAPS
-
-
-def _tail(queue: list[Layer], before: Layer | None) -> Layer | None:
+def _tail(queue: list[Layer], before: Layer | None) -> FastTail | None:
     """Take normalisation, activation and pooling from the front of a queue; None where none of them is there."""
     shape, taken = None, 0
     _pool_first(queue, 1 if isinstance(queue[0], PER_IMAGE) else 0)

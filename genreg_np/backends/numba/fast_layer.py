@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.layers.base import Layer
+from genreg_np.layers.base import Float32, Layer
+
+
+def up(count: int, to: int) -> int:
+    """Return the next multiple."""
+    return -(-count // to) * to
 
 
 @dataclass(frozen=True)
@@ -37,3 +42,11 @@ class FastLayer(Layer):
         if found is None:
             found = self._memory[name, shape] = (np.zeros if zero else np.empty)(shape, dtype)
         return found
+
+    def _whole(self, values: Float32, images: int) -> Float32:
+        """Return values (I, n) as (I, N), with zeros after them."""
+        if values.shape[-1] == images and values.flags.c_contiguous:
+            return values
+        whole = np.zeros((len(values), images), np.float32)
+        whole[:, : values.shape[-1]] = values
+        return whole

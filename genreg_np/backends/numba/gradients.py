@@ -11,10 +11,19 @@ from numpy.typing import NDArray
 from genreg_np.backends.base import ACTIVATION_CODES
 from genreg_np.backends.gradients import Descent
 from genreg_np.backends.numba.kernels import descent as kernels
-from genreg_np.layers.optimisers import MOMENTS, SQUARE_DECAY, Optimiser
+from genreg_np.backends.numba.kernels import following
+from genreg_np.layers.optimisers import DECOUPLED, EPSILON, MOMENTS, SQUARE_DECAY, Optimiser, clipped
 from genreg_np.model import Float32, Network
 
 CODES = {"sgd": kernels.SGD, "rmsprop": kernels.RMSPROP, "adam": kernels.ADAM}
+STEPS = {
+    "sgd": following.SGD,
+    "nesterov": following.NESTEROV,
+    "rmsprop": following.RMSPROP,
+    "rmsprop-momentum": following.RMSPROP_MOMENTUM,
+    "adam": following.ADAM,
+    "adamw": following.ADAM,
+}
 MOST_STEPS = 16  # that one network does at a time
 COLUMN_BYTES = 8 << 20  # of the batches gathered for them: they must stay near the cores
 
@@ -70,6 +79,28 @@ def _train(
     for p in range(begin, end):
         other = second[p] if len(second) else first[p]
         losses[p] = kernels.descend(genes[p], first[p], other, losses[p], *what)
+
+
+def follow(
+    optimiser: Optimiser,
+    genes: Float32,
+    gradient: Float32,
+    moments: Float32,
+    number: int,
+    decay: Float32 | None,
+    clip: float,
+) -> tuple[Float32, Float32]:
+    """Do what layers.optimisers.follow says, to the byte."""
+    gradient = np.require(clipped(gradient, clip) if clip else gradient, np.float32, ["C", "W"])
+    kept, (rate, scale) = SQUARE_DECAY.get(optimiser.name, 0.0), (0.0, 0.0)
+    if STEPS[optimiser.name] == following.ADAM:
+        rate, scale = optimiser.rates(number)
+    momentum, decay = optimiser.momentum, genes[:0].copy() if decay is None else np.require(decay, None, ["C", "W"])
+    numbers = optimiser.learning_rate, momentum, 1 - momentum, kept, 1 - kept, EPSILON, rate, scale
+    genes, moments, apart = genes.copy(), moments.copy(), optimiser.name in DECOUPLED
+    code = STEPS[optimiser.name]
+    following.follow(genes, moments, gradient, decay, code, apart, tuple(map(np.float32, numbers)))
+    return genes, moments
 
 
 def layer_table(network: Network) -> NDArray[np.int64]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genreg_np.backends.images import Warps
+from genreg_np.backends.moving import affine_parts
 from genreg_np.backends.numba.kernels import detectors as kernels
+from genreg_np.backends.numba.kernels.moving import move_images
 from genreg_np.infer_images import UNMOVED
 from genreg_np.layers.images import Branches, Deskew, Detectors, FixedLayer, Standardise, UInt8
 from genreg_np.model import PIECE, Float32
@@ -30,6 +33,21 @@ def standardised(layer: Standardise, levels: UInt8, share_out: ShareOut) -> Floa
     features = np.empty(levels.shape, np.float32)
     share_out(len(levels), kernels.standardise_levels, features, levels, layer.mean, layer.scale)
     return features
+
+
+def moved(
+    images: Float32,
+    moves: NDArray[np.int64],
+    matrices: NDArray[np.float64],
+    fields: Float32 | None,
+    share_out: ShareOut,
+) -> Float32:
+    """Return images (N, C, H, W) as backends/moving.py moves them, the same bytes."""
+    found, parts = np.empty(images.shape, np.float32), affine_parts(images.shape[2:], moves, matrices)
+    bent = np.empty((0, 2, *images.shape[2:]), np.float32) if fields is None else fields
+    images, bent = (np.require(array, np.float32, ["C", "W"]) for array in (images, bent))
+    share_out(len(images), move_images, found, images, *map(np.ascontiguousarray, parts), bent)
+    return found
 
 
 def _apply(layers: Sequence[FixedLayer], levels: UInt8, warps: Warps, share_out: ShareOut) -> UInt8:

@@ -18,23 +18,19 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from genreg_np.backends.numba.fast_layer import FastLayer
+from genreg_np.backends.numba.fast_layer import FastLayer, up
 from genreg_np.backends.numba.kernels import maps as kernels
 from genreg_np.backends.numba.kernels.lanes import FILTERS, LANES
 from genreg_np.backends.numba.slide import Slide
+from genreg_np.backends.numba.tails import FastTail
 from genreg_np.layers.base import PREDICTING, Array, Float32, Kept, Parameter, Passing
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.normalise import EPSILON, MOMENTUM, BatchNorm
-
-
-def up(count: int, to: int) -> int:
-    """Return the next multiple."""
-    return -(-count // to) * to
 
 
 @dataclass(frozen=True)
@@ -49,13 +45,14 @@ class Normal:
 
 @dataclass(frozen=True)
 class FastConvolution(FastLayer):
-    """A convolution, and where they follow it batch normalisation, relu or leaky-relu, and max pooling, by kernels."""
+    """A convolution, and where they follow it batch normalisation, relu or leaky-relu, and max pooling, or a tail."""
 
     kind = "fast-convolution"  # in no file
     convolution: Convolution
     norm: BatchNorm | None = None
     leak: float = 1.0  # of the activation: 1 for none
     pool: int = 1  # K of the pooling: 1 for none
+    tail: FastTail | None = None  # in place of all these
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -64,13 +61,21 @@ class FastConvolution(FastLayer):
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return (F, rows, columns) after pooling."""
+        if self.tail:
+            return self.tail.output_shape(self.tail.shape)
         filters, *grid = self.convolution.output_shape(shape)
         return (filters, *(extent // self.pool for extent in grid))
 
+    def with_filters(self, count: int) -> FastConvolution:
+        """Return one of so many filters, with memory of its own; there is no normalisation."""
+        tail = self.tail.with_channels(count) if self.tail else None
+        return replace(self, convolution=replace(self.convolution, filters=count), tail=tail, _memory={})
+
     @functools.cached_property
     def parameters(self) -> tuple[Parameter, ...]:  # asked for in every pass
-        """Those of the convolution, and of the normalisation."""
-        return self.convolution.parameters + (self.norm.parameters if self.norm else ())
+        """Those of the convolution, and of what follows it."""
+        after = self.norm or self.tail
+        return self.convolution.parameters + (after.parameters if after else ())
 
     @functools.cached_property
     def statistics(self) -> tuple[Parameter, ...]:
@@ -81,6 +86,8 @@ class FastConvolution(FastLayer):
         """Return a (P, F * rows * columns, N), and what is seen, places and normalisation of each network."""
         weights, images = parameters[0], values.shape[-1]
         slide = self._slide(up(images, LANES))
+        if self.tail:
+            return self._forward_tail(self.tail, slide, parameters, values)
         filters, rows, columns = self.output_shape(self.convolution.shape)
         out = self._array("a", (len(weights), filters * rows * columns * slide.images))
         places = self._array("places", out.shape, np.uint8)
@@ -121,7 +128,9 @@ class FastConvolution(FastLayer):
         for p in range(len(gradient)):
             by_out, own = self._whole(gradient[p], slide.images).reshape(-1), [array[p] for array in parameters]
             found = [array[p] for array in gradients] if learning else []
-            if self.norm:
+            if self.tail:
+                dz = self._unfinish_tail(self.tail, slide, kept[p], own, by_out, found)
+            elif self.norm:
                 dz = self._unfinish_normal(slide, kept[p], own, by_out, found, images)
             else:
                 dz = self._unfinish(slide, kept[p], by_out, found, wanted)
@@ -130,6 +139,29 @@ class FastConvolution(FastLayer):
         if back is not None and images < slide.images:
             back = np.ascontiguousarray(back[..., :images])
         return back, gradients if learning else []
+
+    def _forward_tail(
+        self, tail: FastTail, slide: Slide, parameters: Sequence[Array], values: Array
+    ) -> tuple[Array, Kept]:
+        """Return a, and what is seen and kept by the tail of each network."""
+        weights, images, kept = parameters[0], values.shape[-1], []
+        out = tail.room(len(weights), slide.images)
+        shared = self._seen(slide, values, 0) if values.ndim == 2 else None
+        for p in range(len(weights)):
+            seen = self._seen(slide, values[p], p) if shared is None else shared
+            own = [array[p] for array in parameters]
+            z = self._sums(slide, own[0], seen, p)[: math.prod(tail.shape) * slide.images]
+            kept.append((seen, tail.finish(out[p], own[2:], z, np.require(own[1], np.float32, "C"), p)))
+        return (out if images == slide.images else np.ascontiguousarray(out[..., :images])), kept
+
+    def _sums(self, slide: Slide, weights: Float32, seen: Float32, number: int) -> Float32:
+        """Return sums z without bias of one network, (F8 * rows * columns * N,)."""
+        rows, columns = self.convolution.grid
+        width = columns * slide.images
+        z: Float32 = self._array(("z", number), (up(len(weights), FILTERS) * rows * width,))
+        tables, packed = (slide.rows, slide.tiles), self._packed(weights, "w")
+        kernels.correlate(z, rows * width, seen, slide.offsets, packed, *tables, width)
+        return z
 
     def _scale_and_shift(self, own: list[Float32]) -> tuple[Float32, Float32]:
         """Return what predictions do to z."""
@@ -145,8 +177,7 @@ class FastConvolution(FastLayer):
         weights, biases, _, _, running_mean, running_variance = own
         filters, (rows, columns) = len(biases), self.convolution.grid
         width = columns * slide.images
-        z, apart = self._array(("z", number), (up(filters, FILTERS) * rows * width,)), rows * width
-        kernels.correlate(z, apart, seen, slide.offsets, self._packed(weights, "w"), slide.rows, slide.tiles, width)
+        z, apart = self._sums(slide, weights, seen, number), rows * width
         totals, zero, shape = self._array("totals", (filters, 2)), np.zeros(filters, np.float32), (rows, width)
         kernels.sums_of(totals, z, 0, width, apart, zero, z, apart, zero, shape)
         count = rows * columns * images
@@ -198,14 +229,11 @@ class FastConvolution(FastLayer):
         """Fill the gradients by weights, biases, scale and shift; return that by z, flat."""
         seen, places, normal = kept
         (rows, columns), margin = self.convolution.grid, slide.back_margin
-        dz, totals, sums = self._give_back(slide, places, by_out, None, rows, margin, slide.back_width)
+        dz, _, _ = self._give_back(slide, places, by_out, None, rows, margin, slide.back_width)
         line, width, scale = slide.back_width * slide.images, columns * slide.images, own[2]
         where, zero = (margin * slide.images, line, rows * line), np.zeros_like(scale)
         if normal is None:  # of a prediction: what training kept count of
-            z = self._array(("z", 0), (up(len(scale), FILTERS) * rows * width,))
-            kernels.correlate(
-                z, rows * width, seen, slide.offsets, self._packed(own[0], "w"), slide.rows, slide.tiles, width
-            )
+            z = self._sums(slide, own[0], seen, 0)
             normal = Normal(z, own[4] - own[1], 1 / np.sqrt(own[5] + np.float32(EPSILON)), False)
         summed = self._array("totals", (len(scale), 2))
         what = zero, normal.z, rows * width, normal.mean, (rows, width)
@@ -218,12 +246,31 @@ class FastConvolution(FastLayer):
             added = -by_dz * by_shift / count - by_z * normal.mean
         kernels.renormalise(dz, *where, normal.z, rows * width, by_dz, by_z, added, (rows, width))
         if found:
-            each, where_of = len(slide.offsets) // self.convolution.size, (rows * line, margin * slide.images)
-            kernels.weigh(sums, dz, *where_of, seen, slide.offsets, self._rows(slide, rows, line), each, width)
-            kernels.lane_sums(found[0], found[1], sums, totals)
+            self._weigh(slide, dz, seen, found)
             found[1][...] = 0 if normal.of_batch else by_shift * by_dz
             found[2][...], found[3][...] = by_scale, by_shift
         return dz
+
+    def _unfinish_tail(
+        self, tail: FastTail, slide: Slide, kept: Kept, own: list[Float32], by_out: Float32, found: list[Float32]
+    ) -> Float32:
+        """Fill the gradients by weights, biases, and what the tail has; return that by z, flat."""
+        rows, line, filters = self.convolution.grid[0], slide.back_width * slide.images, self.convolution.filters
+        dz: Float32 = self._array("dz", (up(filters, FILTERS) * rows * line,), zero=True)
+        biases, where = np.require(own[1], np.float32, "C"), (rows * line, line, slide.back_margin * slide.images)
+        by_biases = tail.unfinish(dz, own[2:], kept[1], by_out, biases, found[2:] if found else None, where)
+        if found:
+            self._weigh(slide, dz, kept[0], found)
+            found[1][...] = by_biases
+        return dz
+
+    def _weigh(self, slide: Slide, dz: Float32, seen: Float32, found: list[Float32]) -> None:
+        """Fill the gradient by weights (F, C, K, K), given that by all sums."""
+        (rows, columns), line = self.convolution.grid, slide.back_width * slide.images
+        sums, each = self._array("g", (self._sums_of(slide),)), len(slide.offsets) // self.convolution.size
+        where, tables = (rows * line, slide.back_margin * slide.images), (slide.offsets, self._rows(slide, rows, line))
+        kernels.weigh(sums, dz, *where, seen, *tables, each, columns * slide.images)
+        kernels.lane_sums(found[0], found[1], sums, self._array("db", (self.convolution.filters, LANES)))
 
     def _rows(self, slide: Slide, height: int, line: int) -> Any:
         """Return the rows of sums, of which `height` are kept, each so many floats after the other."""
@@ -273,14 +320,6 @@ class FastConvolution(FastLayer):
         kernels.pack(packed, np.require(weights, np.float32, ["C", "W"]), row, column, stride, back)
         flat: Float32 = packed.reshape(-1)
         return flat
-
-    def _whole(self, values: Float32, images: int) -> Float32:
-        """Return values (I, n) as (I, N), with zeros after them."""
-        if values.shape[-1] == images and values.flags.c_contiguous:
-            return values
-        whole = np.zeros((len(values), images), np.float32)
-        whole[:, : values.shape[-1]] = values
-        return whole
 
     def _seen(self, slide: Slide, values: Float32, number: int) -> Float32:
         """Return maps as filters see them, flat."""

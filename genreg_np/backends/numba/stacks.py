@@ -138,8 +138,7 @@ class StackedTiles(Judging):
             return np.empty((0, places, piece.shape[1]), np.float32)
         if count not in fronts:
             fronts.clear()  # the next tile has another number of them: memory of all would add up
-            convolution = dataclasses.replace(front.convolution, filters=count)
-            fronts[count] = dataclasses.replace(front, convolution=convolution, _memory={})
+            fronts[count] = front.with_filters(count)
         maps: Float32 = fronts[count].forward([array[None] for array in filters], piece)[0]
         return maps.reshape(count, places, -1)
 
@@ -199,9 +198,10 @@ def plan(brood: Brood, images: int, threads: int, layers: Sequence[Layer]) -> Pl
     """Say how a brood is scored by such layers, and what memory that takes."""
     if layers and inherits(brood, layers[0], images):
         at_once, maps = inheriting_at_once(brood, layers), map_bytes(brood, layers[0])
+        sums = 4 * len(brood.survivors) * sums_of(layers[0])
         shared, each = (
             images * maps,
-            max(at_once * inheriting_bytes(brood, layers), 2 * piece_of(brood.network, PIECE) * maps),
+            max(at_once * inheriting_bytes(brood, layers), 2 * piece_of(brood.network, PIECE) * (maps + sums)),
         )
         found = brood_plan("inherited", brood.survivors.shape, threads, "threads", each)
         formula = f"{found.formula} + {images:,} images x {maps:,} bytes of survivors' maps"
@@ -216,12 +216,17 @@ def map_bytes(brood: Brood, front: Layer) -> int:
     return 4 * len(brood.survivors) * math.prod(front.output_shape(brood.network.feature_shape))
 
 
+def sums_of(layer: Layer) -> int:
+    """Return how many sums a layer keeps of an image, beside what comes out of it."""
+    return math.prod(layer.tail.shape) if isinstance(layer, FastConvolution) and layer.tail else 0
+
+
 def inheriting_bytes(brood: Brood, layers: Sequence[Layer]) -> int:
     """Return what a genome that inherits takes: its genes, and what layers give and keep of a piece of the images."""
     values, shape = 0, brood.network.feature_shape
     for layer in layers:
         shape = layer.output_shape(shape)
-        values += math.prod(shape)
+        values += math.prod(shape) + sums_of(layer)
     return 8 * (brood.network.gene_count + piece_of(brood.network, PIECE) * values)
 
 
@@ -235,7 +240,7 @@ def inherits(brood: Brood, front: Any, images: int) -> bool:
     """Whether maps of the first layer are worth inheriting: few filters change, and survivors' maps fit in memory."""
     if brood.gene in (Gene.WEIGHT, Gene.BLOCK) or not len(brood.survivors):
         return False
-    if not isinstance(front, FastConvolution) or front.norm is not None:
+    if not isinstance(front, FastConvolution) or front.norm or (front.tail and front.tail.norm):
         return False
     filters = front.convolution.filters
     genes = sum(parameter.size for parameter in front.parameters) // filters

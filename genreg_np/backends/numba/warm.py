@@ -21,13 +21,14 @@ import numpy as np
 from genreg_np.backends.base import Backend, Batch, Brood, Told, Work
 from genreg_np.backends.numba.broods import BroodTiles, Offspring, whole
 from genreg_np.backends.numba.gradients import layer_table
-from genreg_np.backends.numba.kernels import brood, descent, maps, mutants, perturb, tails
+from genreg_np.backends.numba.kernels import brood, descent, maps, moving, mutants, perturb, tails
 from genreg_np.backends.numba.kernels.jit import cache_folder
 from genreg_np.backends.numba.kernels.network import PREDICTION, activate, multiply, multiply_turned
 from genreg_np.backends.numba.pace import Pace, telling
 from genreg_np.backends.threads import usable_processors
 from genreg_np.fitness import Score
 from genreg_np.layers.images import Deskew, Detectors, Standardise
+from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network
 from genreg_np.streams import Purpose
 
@@ -140,19 +141,23 @@ def _renormalise(backend: Backend) -> None:
     maps.renormalise(ROW.copy(), 0, 16, 16, ROW, 16, ONE_SHARE, ONE_SHARE, ONE_SHARE, (1, 16))
 
 
-MAP, SPAN, NO_MOMENTS = np.zeros((1, 1, 1, 1), np.float32), np.zeros((1, 2), np.int64), np.zeros((2, 0, 1), np.float32)
-NO_PLACES, CURVE, EPSILON = np.zeros((1, 1, 1, 1), np.int32), np.zeros((1, 3), np.float32), np.float32(1e-5)
+SPAN, CURVE, BYTES_16 = np.array([[0, 1]], np.int64), np.zeros((1, 3), np.float32), PLACES[:16].copy()
+TAIL = (BYTES_16, np.zeros(16, np.int32), ROW[:32].copy(), ROW, ONE_SHARE, ONE_SHARE, ONE_SHARE, CURVE, HALF)
+TAIL_NUMBERS, TAIL_SHAPE = (TAP[:0], ROW.copy(), ROW.copy()), (1, 1, 1, 16, 1, 0, 0)
 
 
 def _finish_tail(backend: Backend) -> None:
-    channels, scratch = (ONE_SHARE, ONE_SHARE, CURVE), np.zeros((2, 1, 1), np.float32)
-    tails.finish(MAP.copy(), NO_PLACES, NO_MOMENTS, MAP, *channels, SPAN, SPAN, scratch, (0, 0), EPSILON)
+    tails.finish(ROW.copy(), *TAIL, (SPAN, SPAN), *TAIL_NUMBERS, TAIL_SHAPE)
 
 
 def _unfinish_tail(backend: Backend) -> None:
-    channels, scratch, sums = (ONE_SHARE, ONE_SHARE, CURVE), np.zeros((2, 1, 1), np.float32), MAP[0].repeat(3, 1)
-    what = NO_PLACES, NO_MOMENTS, MAP, *channels, SPAN, SPAN, SPAN, scratch, (0, 0)
-    tails.unfinish(MAP.copy(), sums, MAP, *what)
+    sums, where = ROW[:96].copy(), (16, 16, 0)
+    tails.unfinish(ROW.copy(), sums, ROW, *TAIL, (SPAN, SPAN, SPAN), *TAIL_NUMBERS, TAIL_SHAPE, where, True)
+
+
+def _move_images(backend: Backend) -> None:
+    image, pair = np.zeros((1, 1, 1, 1), np.float32), TWO[:1].copy()
+    moving.move_images(image, image.copy(), pair, pair, pair, np.zeros((0, 2, 1, 1), np.float32), 0, 1)
 
 
 # Kernels with a run's types, none twice, the dearest first by pace.SECONDS: every other one is the second process's.
@@ -160,12 +165,12 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "descend": _descend,
     "detect": _detect,
     "compare by score": _by_score,
+    "unfinish a tail": _unfinish_tail,
+    "finish a tail": _finish_tail,
     "forward": _forward,
     "total by score": lambda _: mutants.total_by_score(np.zeros(2), TWO, LABELS, SHARES, BITS[0], TASK),
     "add mutated inputs": _add_mutated_inputs,
     "mutate units": _mutate_units,
-    "unfinish a tail": _unfinish_tail,
-    "finish a tail": _finish_tail,
     "credit": _credit,
     "judge": _judge,
     "deskew": lambda backend: backend.levels((Deskew((1, 1)),), DARK),
@@ -175,6 +180,7 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "mutate": lambda backend: backend.mutate(GENOMES, 0, 0, Purpose.BASE_MUTATION, 0.1, 0.1, 0),
     "compare by log": lambda _: mutants.compare_by_log(TWO.copy(), TWO, TWO[None], LABELS, 1),
     "unfinish": _unfinish,
+    "move images": _move_images,
     "spread pairs": lambda _: perturb.spread(TWO[None].copy(), TWO.copy(), TWO, TWO[0], TWO),
     "gather batches": _gather_batches,
     "first genes": _fill_first,
@@ -182,6 +188,7 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "inherit units": _inherit_units,
     "sums of maps": _sums_of,
     "lane sums": lambda _: maps.lane_sums(WEIGHTS, ONE_SHARE.copy(), ROW, ROW.reshape(-1, 16)),
+    "follow": lambda backend: backend.follow(Optimiser("sgd", 0.1, 0.9), GENOMES[0], GENOMES[0], GENOMES, 1),
     "activate": lambda _: activate(TWO.copy(), TWO[0], 0),
     "add tiles": lambda _: perturb.add_tiles(GENOMES[0].copy(), GENOMES, 1, 0, 1),
     "multiply": lambda _: multiply(TWO[None], TWO[None], TWO[None].copy()),
@@ -214,8 +221,11 @@ NEEDED = {
     Work.LOGITS: LOGITS,
     Work.MAPS: (
         *("unfinish", "convolve", "weigh", "correlate", "finish", "sums of maps", "renormalise", "spread"),
-        *("lane sums", "pack", "draw words", "finish a tail", "unfinish a tail"),
+        *("lane sums", "pack", "draw words"),
     ),
+    Work.MOVING: ("move images",),
+    Work.FOLLOWING: ("follow",),
+    Work.TAILS: ("finish a tail", "unfinish a tail"),
 }
 
 

@@ -6,6 +6,10 @@
     largest       a[t] = leaky(largest over taps k of scale z[offset[k] + t] + shift), and which k it was
     give_back     dz[offset[k] + t] = da[t] leaky' where k was it, else 0          both of one vector of places
     moments       sums over places t of y[t], and of (y[t] - c) (z[t] - m), lane by lane
+    of_images     the same of each image, with c and m of its own
+    add_images    a[n] += share times sums over places t of y[t]; share_images: y[t] += share a[n]
+    place_images  y[t] = b (z[t] - m) + s, and
+    move_images   y[t] = a y[t] + b (z[t] - m) + s, with a, b, m and s of each image
 
 Each is one loop whose body is written out by Python when it is compiled: every value that is read serves several
 multiply-adds, and no sum leaves its register before the loop ends. Sums are taken in the order of the taps, or of the
@@ -96,7 +100,7 @@ class _Writer:
             return self.builder.fadd(self.builder.fmul(a, b), total)
         return self.builder.call(self._fma, [a, b, total])
 
-    def loop(self, begin: Any, end: Any, step: int, sums: list[Any], body: Any) -> list[Any]:
+    def loop(self, begin: Any, end: Any, step: Any, sums: list[Any], body: Any) -> list[Any]:
         """Write a loop over begin, begin + step, ... below end, run at least once; return its sums after it."""
         builder, before = self.builder, self.builder.block
         inside, after = builder.append_basic_block("inside"), builder.append_basic_block("after")
@@ -108,7 +112,7 @@ class _Writer:
         for phi, first in zip(running, sums, strict=True):
             phi.add_incoming(first, before)
         done = body(place, running)
-        following = builder.add(place, _number(step))
+        following = builder.add(place, _number(step) if isinstance(step, int) else step)
         for phi, last in zip([place, *running], [following, *done], strict=True):
             phi.add_incoming(last, builder.block)
         builder.cbranch(builder.icmp_signed("<", following, end), inside, after)
@@ -285,5 +289,94 @@ def moments(typing, totals, y, y_place, c, z, z_place, m, width):
     return types.void(totals, y, y_place, c, z, z_place, m, width), generate
 
 
+@intrinsic
+def of_images(typing, totals, at, y, y_place, z, z_place, numbers, c_place, m_place, images, width):
+    """Add sums of y and of (y - c) (z - m) over places 0, images, 2 images .. width - 1 to totals, `images` apart."""
+
+    def generate(context, builder, signature, arguments):
+        writer = _Writer(context, builder, signature, arguments)
+        totals, at, y, y_place, z, z_place, numbers, c_place, m_place, images, width = writer.arguments
+        y, z = writer.at(y, y_place), writer.at(z, z_place)
+        c, m = (writer.vector(writer.at(numbers, place)) for place in (c_place, m_place))
+        places = [writer.at(totals, at), writer.at(totals, builder.add(at, images))]
+
+        def body(t, sums):
+            own, other = writer.vector(writer.at(y, t)), writer.vector(writer.at(z, t))
+            by = builder.fsub(own, c), builder.fsub(other, m)
+            return [builder.fadd(sums[0], own), writer.add_product(*by, sums[1])]
+
+        sums = writer.loop(_number(0), width, images, [writer.vector(place) for place in places], body)
+        for total, place in zip(sums, places, strict=True):
+            writer.store(total, place)
+        return context.get_dummy_value()
+
+    return types.void(totals, at, y, y_place, z, z_place, numbers, c_place, m_place, images, width), generate
+
+
+def _shares(back: bool) -> Any:
+    """Return the kernel that sums up, or that gives back."""
+
+    @intrinsic
+    def add(typing, a, a_place, y, y_place, share, images, width):
+        """Take places 0, images, 2 images .. width - 1 of y into a vector of a, or the other way round."""
+
+        def generate(context, builder, signature, arguments):
+            writer = _Writer(context, builder, signature, arguments)
+            a, a_place, y, y_place, share, images, width = writer.arguments
+            a, y, share = writer.at(a, a_place), writer.at(y, y_place), writer.splat(share)
+            own = writer.vector(a)
+            given = builder.fmul(own, share)
+
+            def sum_up(t, sums):
+                return [writer.add_product(writer.vector(writer.at(y, t)), share, sums[0])]
+
+            def give(t, none):
+                place = writer.at(y, t)
+                writer.store(builder.fadd(writer.vector(place), given), place)
+                return none
+
+            if back:
+                writer.loop(_number(0), width, images, [], give)
+            else:
+                writer.store(writer.loop(_number(0), width, images, [own], sum_up)[0], a)
+            return context.get_dummy_value()
+
+        return types.void(a, a_place, y, y_place, share, images, width), generate
+
+    return add
+
+
+def _images(add: bool) -> Any:
+    """Return the kernel that adds to what is there, or that does not look at it."""
+
+    @intrinsic
+    def change(typing, y, y_place, z, z_place, numbers, n, images, width):
+        """Fill y at places 0, images, 2 images .. width - 1; numbers are m, a, b and s, `images` apart from n on."""
+
+        def generate(context, builder, signature, arguments):
+            writer = _Writer(context, builder, signature, arguments)
+            y, y_place, z, z_place, numbers, n, images, width = writer.arguments
+            y, z, own = writer.at(y, y_place), writer.at(z, z_place), []
+            for _ in range(4):
+                own.append(writer.vector(writer.at(numbers, n)))
+                n = builder.add(n, images)
+            m, a, b, s = own
+
+            def body(t, none):
+                place = writer.at(y, t)
+                shift = writer.add_product(a, writer.vector(place), s) if add else s
+                writer.store(writer.add_product(b, builder.fsub(writer.vector(writer.at(z, t)), m), shift), place)
+                return none
+
+            writer.loop(_number(0), width, images, [], body)
+            return context.get_dummy_value()
+
+        return types.void(y, y_place, z, z_place, numbers, n, images, width), generate
+
+    return change
+
+
+add_images, share_images = _shares(False), _shares(True)
+place_images, move_images = _images(False), _images(True)
 products, products_of_one = _products(VECTORS), _products(1)
 gradients, gradients_of_one = _gradients(TAPS), _gradients(1)

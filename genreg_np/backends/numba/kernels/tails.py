@@ -1,14 +1,16 @@
 """What comes after sums of maps: normalisation of each image, activation, pooling; forward and back, in one pass.
 
-The specification is layers/normalise.py, activation.py and pooling.py. Values are maps (C, H, W, N), images innermost;
-N is any number. A row of a map (W, N) goes through all steps while it is near; nothing between the steps is kept.
+The specification is layers/normalise.py, activation.py and pooling.py. Values are maps (C, H, W, N), images innermost,
+flat; N is a multiple of LANES. A row of a map goes through all steps while it is near; nothing between them is kept.
 
-    n = (z - mean) inverse     of each image and group of channels; inverse = 1 / deviation
-    x = scale n + shift        of each channel
-    a = f(x)                   kernels/activations.py
-    largest or mean of windows, from a row and a column before another row and column
+    n = (z + bias - mean) inverse   of each image and group of channels; inverse = 1 / deviation
+    x = scale n + shift             of each channel
+    a = f(x)                        kernels/activations.py
+    largest or mean of windows      which lie apart, K x K (kernels/maps.py), or anyhow: rows and columns say where
 
 On the way back x is computed again from z, which costs less than reading what would have been kept.
+
+`numbers` (5, N) hold what is each image's own: m = mean - bias, factors a and b, a shift, and zeros.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -17,199 +19,255 @@ from __future__ import annotations
 
 import numpy as np
 
-from genreg_np.backends.numba.kernels.activations import LEAKY, activate_row, give_back_row
+from genreg_np.backends.numba.kernels import lanes
+from genreg_np.backends.numba.kernels.activations import LEAKY, LINEAR, activate_row
+from genreg_np.backends.numba.kernels.activations import give_back_row as give_back_activation
 from genreg_np.backends.numba.kernels.jit import kernel, part
+from genreg_np.backends.numba.kernels.lanes import WIDTH
+from genreg_np.backends.numba.kernels.maps import finish_row, give_back_row
 
+INT = np.int64
 NONE, LARGEST, MEAN = range(3)  # of pooling
 ZERO, ONE = np.float32(0), np.float32(1)
+START, MEANS, ZEROS, TAKE, GIVE = (np.int64(number) for number in (0, 0, 4, 0, 1))  # rows of numbers; ways
 
 
 @part()
-def find_moments(moments, z, group, channels, epsilon):
-    """Fill moments (2, G, N) of a group with mean and 1 / deviation of its channels' values."""
-    mean, inverse = moments[0, group], moments[1, group]
-    _, height, width, images = z.shape
-    count = np.float32(channels * height * width)
-    for n in range(images):
-        mean[n], inverse[n] = ZERO, ZERO
-    for c in range(group * channels, (group + 1) * channels):
-        for y in range(height):
-            for x in range(width):
-                own = z[c, y, x]
-                for n in range(images):
-                    mean[n] += own[n]
-    for n in range(images):
-        mean[n] /= count
-    for c in range(group * channels, (group + 1) * channels):
-        for y in range(height):
-            for x in range(width):
-                own = z[c, y, x]
-                for n in range(images):
-                    inverse[n] += (own[n] - mean[n]) * (own[n] - mean[n])
-    for n in range(images):
-        inverse[n] = ONE / np.sqrt(inverse[n] / count + epsilon)
+def sum_row(totals, at, y, y_place, z, z_place, numbers, c, m, images, width):
+    """Add to totals (2, N) from `at` on a row's sums of y and of (y - c) (z - m), both of them rows of numbers."""
+    for n in range(0, images, WIDTH):
+        c_place, m_place = INT(c * images + n), INT(m * images + n)
+        lanes.of_images(
+            totals, INT(at + n), y, INT(y_place + n), z, INT(z_place + n), numbers, c_place, m_place, images, width
+        )
 
 
 @part()
-def normalise_row(row, z, mean, inverse, scale, shift):
-    """Fill a row (W, N) with normalised values of another."""
-    for x in range(len(row)):
-        to, own = row[x], z[x]
-        for n in range(len(to)):
-            to[n] = (own[n] - mean[n]) * inverse[n] * scale + shift
+def find_moments(moments, mean_at, inverse_at, z, biases, first, last, numbers, totals, shape, epsilon):
+    """Fill mean and 1 / deviation of each image over channels first .. last - 1."""
+    height, line, images = shape
+    count = np.float32((last - first) * height * (line // images))
+    for again in range(2):
+        for n in range(2 * images):
+            totals[n] = ZERO
+        for c in range(first, last):
+            for n in range(images if again else 0):
+                numbers[n] = moments[mean_at + n] - biases[c]
+            for y in range(height):
+                place, row = (c * height + y) * line, MEANS if again else ZEROS
+                sum_row(totals, START, z, place, z, place, numbers, row, row, images, line)
+        if again:
+            for n in range(images):
+                moments[inverse_at + n] = ONE / np.sqrt(totals[images + n] / count + epsilon)
+        else:
+            level = ZERO
+            for c in range(first, last):
+                level += biases[c]
+            for n in range(images):
+                moments[mean_at + n] = totals[n] / count + level / np.float32(last - first)
 
 
 @part()
-def pool_row(a, places, row, columns, first, start, method):
-    """Take a row (W, N), the first of its windows or not, into a row (S, N) of what is pooled.
+def set_numbers(numbers, moments, mean_at, inverse_at, bias, scale, shift, images):
+    """Fill numbers with what makes x of z."""
+    for n in range(images):
+        numbers[n] = moments[mean_at + n] - bias
+        numbers[2 * images + n] = moments[inverse_at + n] * scale
+        numbers[3 * images + n] = shift
 
-    Its values have places from `start` on in windows; columns (S, 2) are where windows begin and end.
-    """
+
+@part()
+def fill_row(row, place, z, z_place, numbers, normal, bias, images, line):
+    """Fill a row with x."""
+    if normal:
+        for n in range(0, images, WIDTH):
+            lanes.place_images(row, INT(place + n), z, INT(z_place + n), numbers, INT(n), images, line)
+        return
+    own, seen = row[place : place + line], z[z_place : z_place + line]
+    for t in range(len(own)):
+        own[t] = seen[t] + bias
+
+
+@part()
+def mean_row(a, at, by, place, columns, height, way, images):
+    """Add to means of windows of so many rows what a row has of them, or to gradients by it what theirs give back."""
     for s in range(len(columns)):
-        out, where = a[s], places[s]
         begin, end = columns[s]
-        place = start * (end - begin)
+        share, width = ONE / np.float32(height * (end - begin)), (end - begin) * images
+        for n in range(0, images, WIDTH):
+            mean, first = INT(at + s * images + n), INT(place + begin * images + n)
+            if way == GIVE:
+                lanes.share_images(a, mean, by, first, share, images, width)
+            else:
+                lanes.add_images(a, mean, by, first, share, images, width)
+
+
+@part()
+def pool_row(a, places, at, row, columns, first, start, images):
+    """Take a row, the first of its windows or not, into their largest values, whose places in it begin at `start`."""
+    for s in range(len(columns)):
+        out, where = a[at + s * images : at + (s + 1) * images], places[at + s * images : at + (s + 1) * images]
+        begin, end = columns[s]
         for x in range(begin, end):
-            own = row[x]
+            own, number = row[x * images : (x + 1) * images], np.int32(start * (end - begin) + x - begin)
             if first and x == begin:
                 for n in range(len(out)):
-                    out[n], where[n] = own[n], np.int32(0)
-            elif method == MEAN:
-                for n in range(len(out)):
-                    out[n] += own[n]
+                    out[n], where[n] = own[n], number
             else:
-                number = np.int32(place)
                 for n in range(len(out)):
                     larger = own[n] > out[n]
                     where[n] = number if larger else where[n]
                     out[n] = own[n] if larger else out[n]
-            place += 1
-
-
-@kernel()
-def finish(a, places, moments, z, scales, shifts, curves, rows, columns, scratch, shape, epsilon):
-    """Fill a (C, R, S, N), and places of the largest values, from z (C, H, W, N).
-
-    moments (2, G, N) are filled; G is 0 without normalisation. curves (C, 3) are numbers of the activation. scratch
-    (2, W, N). shape: the activation, the pooling; without it R and S are H and W.
-    """
-    code, method = shape
-    channels, _, width, images = z.shape
-    groups, row = moments.shape[1], scratch[0]
-    size = channels // groups if groups else 0
-    flat = row.reshape(-1)
-    for c in range(channels):
-        p, q, r = curves[c]
-        if groups and c % size == 0:
-            find_moments(moments, z, c // size, size, epsilon)
-        for out in range(len(rows)):
-            begin, end = rows[out]
-            for y in range(begin, end):
-                if method == NONE:
-                    row = a[c, y]
-                    flat = row.reshape(-1)
-                if groups:
-                    group = c // size
-                    normalise_row(row, z[c, y], moments[0, group], moments[1, group], scales[c], shifts[c])
-                else:
-                    own = z[c, y].reshape(-1)
-                    for t in range(width * images):
-                        flat[t] = own[t]
-                activate_row(flat, code, p, q, r)
-                if method != NONE:
-                    pool_row(a[c, out], places[c, out], row, columns, y == begin, y - begin, method)
-            if method == MEAN:
-                for s in range(len(columns)):
-                    pooled, share = a[c, out, s], ONE / np.float32((end - begin) * (columns[s, 1] - columns[s, 0]))
-                    for n in range(images):
-                        pooled[n] *= share
 
 
 @part()
-def share_row(by, da, places, columns, height, start, method):
-    """Add to gradients (W, N) of a row what a row (S, N) of those by what is pooled gives to it; see `pool_row`."""
-    for s in range(len(columns)):
-        back, where = da[s], places[s]
-        begin, end = columns[s]
-        place, share = start * (end - begin), ONE / np.float32(height * (end - begin))
-        for x in range(begin, end):
-            own, number = by[x], np.int32(place)
-            if method == MEAN:
-                for n in range(len(own)):
-                    own[n] += back[n] * share
-            else:
-                for n in range(len(own)):
-                    own[n] += back[n] if where[n] == number else ZERO
-            place += 1
+def set_to_zero(values):
+    """Fill values with zeros."""
+    for t in range(len(values)):
+        values[t] = ZERO
 
 
 @kernel()
-def unfinish(dz, sums, da, places, moments, z, scales, shifts, curves, rows, columns, seen, scratch, shape):
-    """Fill dz (C, H, W, N), and sums (C, 3, N), from da (C, R, S, N).
+def finish(a, tap, places, moments, z, biases, scales, shifts, curves, leak, spans, windows, numbers, rows, shape):
+    """Fill a (C, R, S, N), and which of its window each largest value was, from z (C, H, W, N).
 
-    Of sums each image's: that of da n, of da, and, for slopes of a prelu, of da x where x < 0. seen (H, 2): which rows
-    of a see a row of z, the first and one after the last. The rest as `finish` has it.
+    That goes to tap, bytes, where windows (K K,) say where values of one lie among rows: they lie apart; else to
+    places. moments (2, G, N) are filled; G is 0 without normalisation. curves (C, 3) are numbers of the activation; the
+    largest of windows that lie apart is leaky by itself. spans: begin and end of windows in rows (R, 2) and columns
+    (S, 2). rows (K W N,) and numbers (7, N) are written to. shape: C, H, W, N, G, the activation, the pooling.
     """
-    code, method = shape
-    channels, height, width, images = z.shape
-    groups, row = moments.shape[1], scratch[0]
-    size = channels // groups if groups else 1
-    count, flat = np.float32(size * height * width), row.reshape(-1)
+    channels, height, width, images, groups, code, method = shape
+    (down, across), line, apart = spans, width * images, len(windows) > 0
+    size, out_line, epsilon = channels // groups if groups else 0, len(across) * images, np.float32(1e-5)
+    for n in range(images):
+        numbers[4 * images + n] = ZERO
     for c in range(channels):
         p, q, r = curves[c]
-        by_scale, by_shift, by_slope = sums[c]
+        if groups:
+            mean_at, inverse_at = c // size * images, (groups + c // size) * images
+            if c % size == 0:
+                what = (height, line, images)
+                totals = numbers[5 * images :]
+                find_moments(moments, mean_at, inverse_at, z, biases, c, c + size, numbers, totals, what, epsilon)
+            set_numbers(numbers, moments, mean_at, inverse_at, biases[c], scales[c], shifts[c], images)
+        for out in range(len(down)):
+            begin, end = down[out]
+            to = (c * len(down) + out) * out_line
+            if method == MEAN:
+                set_to_zero(a[to : to + out_line])
+            for y in range(begin, end):
+                row, place = (a, to) if method == NONE else (rows, (y - begin) * line if apart else 0)
+                fill_row(row, place, z, (c * height + y) * line, numbers, groups > 0, biases[c], images, line)
+                own = row[place : place + line]
+                activate_row(own, code, p, q, r)
+                if method == MEAN:
+                    mean_row(a, to, rows, START, across, end - begin, TAKE, images)
+                elif method == LARGEST and not apart:
+                    pool_row(a, places, to, own, across, y == begin, y - begin, images)
+            if apart:
+                finish_row(a, tap, to, rows, START, windows, len(across), images, (ONE, ZERO, leak, end - begin))
+
+
+@part()
+def share_row(by, da, places, at, columns, start, images):
+    """Add to gradients by a row those of the largest values that are in it; see `pool_row`."""
+    for s in range(len(columns)):
+        back, where = da[at + s * images : at + (s + 1) * images], places[at + s * images : at + (s + 1) * images]
+        begin, end = columns[s]
+        for x in range(begin, end):
+            own, number = by[x * images : (x + 1) * images], np.int32(start * (end - begin) + x - begin)
+            for n in range(len(own)):
+                own[n] += back[n] if where[n] == number else ZERO
+
+
+@part()
+def denormalise(dz, sums, moments, z, biases, scales, first, last, group, numbers, shape, where):
+    """Turn gradients by x of a group of channels into those by z, and add these up."""
+    height, line, images, groups = shape
+    apart, dz_line, begin = where
+    mean_at, inverse_at = group * images, (groups + group) * images
+    count = np.float32((last - first) * height * (line // images))
+    level, along = numbers[5 * images : 6 * images], numbers[6 * images : 7 * images]
+    for n in range(images):
+        level[n], along[n] = ZERO, ZERO
+    for c in range(first, last):
+        own = sums[6 * c * images : 6 * (c + 1) * images]
         for n in range(images):
-            by_scale[n], by_shift[n], by_slope[n] = ZERO, ZERO, ZERO
+            own[images + n] *= moments[inverse_at + n]
+            level[n] += own[n] * scales[c]
+            along[n] += own[images + n] * scales[c]
+    for c in range(first, last):
+        for n in range(images):
+            inverse = moments[inverse_at + n]
+            numbers[n] = moments[mean_at + n] - biases[c]
+            numbers[images + n] = inverse * scales[c]
+            numbers[2 * images + n] = -inverse * inverse * along[n] / count
+            numbers[3 * images + n] = -inverse * level[n] / count
         for y in range(height):
-            by = dz[c, y]
-            by_flat = by.reshape(-1)
+            place, z_place = INT(c * apart + y * dz_line + begin), INT((c * height + y) * line)
+            for n in range(0, images, WIDTH):
+                lanes.move_images(dz, INT(place + n), z, INT(z_place + n), numbers, INT(n), images, line)
+            if last - first > 1:  # of a channel by itself they add up to 0
+                sum_row(sums, (6 * c + 4) * images, dz, place, z, z_place, numbers, ZEROS, ZEROS, images, line)
+
+
+@kernel()
+def unfinish(
+    dz, sums, da, tap, places, moments, z, biases, scales, shifts, curves, leak, spans, windows, numbers, rows, shape,
+    where, learned,
+):  # fmt: skip
+    """Fill dz, whose filters, rows and first values are `where` says, and sums (C, 6, N), from da (C, R, S, N).
+
+    Of sums each image's: 0 that of gradients by x, 1 of these times n, 3 of those by a times x where x < 0, 4 of dz
+    where other channels have a part in it; what nobody learns is not summed up. spans: also which rows of a see a row
+    of z (H, 2). rows (2 W N,) and numbers (7, N) are written to; the rest as `finish` has it.
+    """
+    channels, height, width, images, groups, code, method = shape
+    (apart, dz_line, begin), (down, across, seen) = where, spans
+    line, out_line, size = width * images, len(across) * images, channels // groups if groups else 1
+    set_to_zero(sums)
+    set_to_zero(numbers)
+    side = down[0, 1] - down[0, 0]
+    pooled, total = side * out_line, rows[line : line + lanes.LANES]
+    for c in range(channels):
+        p, q, r = curves[c]
+        if groups:
+            mean_at, inverse_at = c // size * images, (groups + c // size) * images
+            set_numbers(numbers, moments, mean_at, inverse_at, biases[c], scales[c], shifts[c], images)
+        for y in range(height):
+            place, z_place = c * apart + y * dz_line + begin, (c * height + y) * line
+            by = dz[place : place + line]
             if method == NONE:
-                back = da[c, y].reshape(-1)
-                for t in range(len(by_flat)):
-                    by_flat[t] = back[t]
+                back = da[z_place : z_place + line]
+                for t in range(len(by)):
+                    by[t] = back[t]
+            elif len(windows) > 0:
+                out = y // side
+                if out < len(down) and y % side == 0:
+                    at = (c * len(down) + out) * out_line
+                    give_back_row(dz, place, da, tap, at, windows, len(across), images, side, leak, total)
+                set_to_zero(by[pooled if out < len(down) else 0 :])
             else:
-                for t in range(len(by_flat)):
-                    by_flat[t] = ZERO
+                set_to_zero(by)
                 for out in range(seen[y, 0], seen[y, 1]):
-                    begin, end = rows[out]
-                    share_row(by, da[c, out], places[c, out], columns, end - begin, y - begin, method)
-            if groups:
-                group = c // size
-                normalise_row(row, z[c, y], moments[0, group], moments[1, group], scales[c], shifts[c])
-            else:
-                own = z[c, y].reshape(-1)
-                for t in range(width * images):
-                    flat[t] = own[t]
-            for x in range(width if code == LEAKY else 0):
-                back, own = by[x], row[x]
-                for n in range(images):
-                    by_slope[n] += back[n] * (ZERO if own[n] > ZERO else own[n])
-            give_back_row(by_flat, flat, code, p, q, r)
-            if groups:
-                group = c // size
-                mean, inverse = moments[0, group], moments[1, group]
-                for x in range(width):
-                    back, own = by[x], z[c, y, x]
-                    for n in range(images):
-                        by_scale[n] += back[n] * ((own[n] - mean[n]) * inverse[n])
-                        by_shift[n] += back[n]
+                    first, last = down[out]
+                    at = (c * len(down) + out) * out_line
+                    if method == MEAN:
+                        mean_row(da, at, dz, place, across, last - first, GIVE, images)
+                    else:
+                        share_row(by, da, places, at, across, y - first, images)
+            if code != LINEAR:
+                fill_row(rows, START, z, z_place, numbers, groups > 0, biases[c], images, line)
+                own = rows[:line]
+                if learned and code == LEAKY:
+                    low = rows[line : 2 * line]
+                    for t in range(len(own)):
+                        low[t] = ZERO if own[t] > ZERO else own[t]
+                    sum_row(sums, (6 * c + 2) * images, dz, place, rows, line, numbers, ZEROS, ZEROS, images, line)
+                give_back_activation(by, own, code, p, q, r)
+            if groups or learned:
+                sum_row(sums, 6 * c * images, dz, place, z, z_place, numbers, ZEROS, MEANS, images, line)
         if groups and (c + 1) % size == 0:
-            group = c // size
-            mean, inverse = moments[0, group], moments[1, group]
-            along, level = scratch[1].reshape(-1)[:images], scratch[0].reshape(-1)[:images]
-            for n in range(images):
-                along[n], level[n] = ZERO, ZERO
-            for own in range(c + 1 - size, c + 1):
-                for n in range(images):
-                    along[n] += sums[own, 0, n] * scales[own]
-                    level[n] += sums[own, 1, n] * scales[own]
-            for n in range(images):
-                along[n] /= count
-                level[n] /= count
-            for own in range(c + 1 - size, c + 1):
-                for y in range(height):
-                    for x in range(width):
-                        back, value = dz[own, y, x], z[own, y, x]
-                        for n in range(images):
-                            normal = (value[n] - mean[n]) * inverse[n]
-                            back[n] = inverse[n] * (back[n] * scales[own] - level[n] - normal * along[n])
+            what = (height, line, images, groups)
+            denormalise(dz, sums, moments, z, biases, scales, c + 1 - size, c + 1, c // size, numbers, what, where)
+            set_to_zero(numbers[4 * images :])
