@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,10 @@ from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.cli.terminal import say
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from genreg_np.search.searching import Search
+    from genreg_np.search.trials import Trial
 
 HELP = """\
 Find a network and the optimiser that trains it by evolution; nobody designs anything.
@@ -77,21 +81,34 @@ def limits(command: Any) -> Any:
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
 @click.option("--out", type=click.Path(), help="The search's folder.  [default: runs/DATASET-search-SELECTION-SEED]")
 @click.option("--resume", type=click.Path(), help="Go on with a search.")
+@click.option("--dashboard", is_flag=True, help="Write trials for optuna-dashboard, too.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
 @click.pass_obj
 def images(stopping: Stopping, /, **options: Any) -> int:
     """Search, and print what it came to."""
     from genreg_np.search.images import search_images
+    from genreg_np.search.mirror import optuna
     from genreg_np.search.searching import Watcher
 
     progress = Progress(options["quiet"], options["as_json"])
     budget = seconds_of(options["budget"])
     folder, config, dataset, origin, budget = _set_up(options, budget, progress)
     board = Board(progress, budget)
+    mirror: _Mirrored | None = None
+    if options["dashboard"]:
+        optuna()
     stopping.last_words = ["stopped; no search was begun"]
 
+    def on_trial(trial: Trial, search: Search) -> None:
+        board.took(trial, search)
+        if mirror:
+            mirror.took(trial)
+
     def on_phase(phase: str) -> None:
+        nonlocal mirror
+        if phase == "searching" and options["dashboard"]:
+            mirror = _Mirrored(folder, config.augmentation, progress)
         if phase == "searching":
             stopping.last_words = _stopped(folder)
             progress.say(f"search folder {folder}")
@@ -102,7 +119,7 @@ def images(stopping: Stopping, /, **options: Any) -> int:
         found = search_images(
             dataset, config, folder, budget=budget, target=options["target"], workers=options["workers"],
             engine=options["engine"] or "processes", backend=options["backend"] or "auto",
-            watcher=Watcher(board.took, on_phase, progress.compiling),
+            watcher=Watcher(on_trial, on_phase, progress.compiling),
         )  # fmt: skip
     except KeyboardInterrupt:
         board.stop()
@@ -119,6 +136,30 @@ def images(stopping: Stopping, /, **options: Any) -> int:
     for line in next_lines(found.folder / "model.npz", origin):
         progress.say(line)
     return 0
+
+
+class _Mirrored:
+    """Writes trials for a dashboard, those of before too; what cannot be written ends that, not the search."""
+
+    def __init__(self, folder: Path, augmentation: str, progress: Progress) -> None:
+        from genreg_np.search.classifiers import SPACES
+        from genreg_np.search.folder import trials_in
+        from genreg_np.search.mirror import Mirror
+
+        self._progress = progress
+        self._mirror: Mirror | None = Mirror(folder, SPACES[augmentation])
+        progress.say(f"watch it with: optuna-dashboard {self._mirror.path}")
+        for trial in trials_in(folder / "trials.jsonl"):
+            self.took(trial)
+
+    def took(self, trial: Trial) -> None:
+        """Write a trial."""
+        if self._mirror is not None:
+            try:
+                self._mirror.took(trial)
+            except Exception as error:  # of another package's storage
+                self._mirror = None
+                self._progress.say(f"no more trials are written for the dashboard: {type(error).__name__}: {error}")
 
 
 def _set_up(

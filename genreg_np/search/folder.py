@@ -30,7 +30,7 @@ ORIGIN, FINAL = "origin", "final"
 class SearchFolder(HeldFolder):
     """A search's files."""
 
-    own = (".lock", "config.toml", "trials.jsonl", "states", "model.npz", "search.json", "winner.toml")
+    own = (".lock", "config.toml", "trials.jsonl", "states", "model.npz", "search.json", "winner.toml", "optuna.log")
     marks = ("config.toml", "trials.jsonl", "model.npz")
     what, maker = "search", "search"
 

@@ -1,0 +1,89 @@
+"""Trials in Optuna's journal storage as well, so that optuna-dashboard shows a search while it goes on.
+
+    genreg-np search images mnist --dashboard
+    optuna-dashboard runs/mnist-search-steady-0/optuna.log
+
+Our record stays the record: nothing is read back, and what cannot be written ends the mirror, not the search.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from genreg_np.errors import missing_extra
+from genreg_np.search.genes import Choice, Number, Space
+from genreg_np.search.trials import Trial
+
+FILE, STUDY = "optuna.log", "search"
+
+
+def optuna() -> Any:
+    """Return the package, which is to say nothing by itself.
+
+    Raises
+    ------
+    MissingExtraError
+        Without it.
+    """
+    try:
+        found = importlib.import_module("optuna")
+        importlib.import_module("optuna.storages.journal")
+    except ImportError:
+        raise missing_extra("optuna", "dashboard", "mirror trials for its dashboard") from None
+    found.logging.set_verbosity(found.logging.WARNING)
+    return found
+
+
+class Mirror:
+    """Writes trials to a journal.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the search; the journal is in it.
+    space : Space
+
+    Raises
+    ------
+    MissingExtraError
+        Without optuna.
+    """
+
+    def __init__(self, folder: Path, space: Space) -> None:
+        self._optuna, self.path = optuna(), folder / FILE
+        backend = self._optuna.storages.journal.JournalFileBackend(str(self.path))
+        storage = self._optuna.storages.JournalStorage(backend)
+        self._study = self._optuna.create_study(
+            study_name=STUDY, storage=storage, direction="maximize", load_if_exists=True
+        )
+        self._written = {trial.user_attrs.get("number") for trial in self._study.get_trials(deepcopy=False)}
+        kinds = self._optuna.distributions
+        self._distributions: dict[str, Any] = {}
+        for gene in space.genes:
+            if isinstance(gene, Choice):
+                self._distributions[gene.name] = kinds.CategoricalDistribution(gene.values)
+            elif isinstance(gene, Number):
+                self._distributions[gene.name] = kinds.FloatDistribution(gene.low, gene.high, log=gene.log)
+
+    def took(self, trial: Trial) -> None:
+        """Write a trial that has ended, once."""
+        if trial.number in self._written:
+            return
+        self._written.add(trial.number)
+        states = self._optuna.trial.TrialState
+        about = {
+            "number": trial.number, "individual": trial.child, "rung": trial.rung, "samples": trial.samples,
+            "how": trial.how, "parameters": trial.parameters, "macs": trial.macs, "seconds": trial.seconds,
+            "status": trial.status, "why": trial.why, **trial.metrics,
+        }  # fmt: skip
+        self._study.add_trial(
+            self._optuna.trial.create_trial(
+                state=states.COMPLETE if trial.is_ok else states.FAIL,
+                value=trial.score if trial.is_ok else None,
+                params=dict(trial.expressed),
+                distributions={name: self._distributions[name] for name in trial.expressed},
+                user_attrs=about,
+            )
+        )
