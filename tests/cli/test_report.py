@@ -67,7 +67,7 @@ def test_a_run_has_one_page_that_needs_no_other(genreg) -> None:
     text = Path("run/report.html").read_text("utf-8")
     assert said == {"report": str(Path("run/report.html")), "figures": said["figures"], "bytes": len(text.encode())}
     page = Checked(text)
-    assert page.headings[:2] == ["Summary", "Training"]
+    assert page.headings[:3] == ["In short", "Summary", "Training"]
     assert len(page.images) == said["figures"] == len(list((Path("run") / FIGURES).glob("*.png"))) > 0
     for image in page.images:
         assert str(image["src"]).startswith("data:image/png;base64,")
@@ -94,7 +94,7 @@ def test_runs_stand_side_by_side(genreg) -> None:
     outcome = genreg("report", "one", "--compare", "two", "--out", "both")
     assert outcome.code == 0, outcome.err
     page = Checked(Path("both/report.html").read_text("utf-8"))
-    assert page.headings[:3] == ["Summary", "one", "two"]
+    assert page.headings[:3] == ["In short", "one", "two"]
     names = {path.name for path in (Path("both") / FIGURES).glob("*.png")}
     assert {"1-accuracy.png", "2-accuracy.png"} <= names
     assert "--out" in one_line(genreg("report", "one", "--compare", "two"), 2)

@@ -93,7 +93,11 @@ def _picture(picture: Picture) -> str:
 
 def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in table.head)
-    rows = "\n".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    first = "<td>{}</td>" if any(table.head) else '<th scope="row">{}</th>'
+    rows = "\n".join(
+        "<tr>" + first.format(_text(row[0])) + "".join(f"<td>{_text(cell)}</td>" for cell in row[1:]) + "</tr>"
+        for row in table.rows
+    )
     caption = f"<caption>{_text(table.caption)}</caption>" if table.caption else ""
     head = f"<thead><tr>{head}</tr></thead>" if any(table.head) else ""
     return f'<div class="scrolls"><table>{caption}{head}\n<tbody>{rows}</tbody></table></div>'
