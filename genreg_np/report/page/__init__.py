@@ -46,6 +46,7 @@ def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
     text = Template((FOLDER / "page.html").read_text("utf-8")).substitute(
         title=html.escape(" and ".join(subject.name for subject in subjects)),
         made=f"made by genreg-np {__version__}",
+        several=' class="several"' if len(subjects) > 1 else "",
         style=style,
         style_hash=f"sha256-{base64.b64encode(hashlib.sha256(style.encode('utf-8')).digest()).decode('ascii')}",
         links="\n".join(f'<a href="#{name}">{html.escape(title)}</a>' for name, title in titles.items()),
@@ -79,8 +80,8 @@ def _body(shown: Shown) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Return text for a page; a number and its per cent stay on one line."""
-    return html.escape(text).replace(" %", "&nbsp;%")
+    """Return text for a page; a number, its per cent and how far it may be off stay on one line."""
+    return html.escape(text).replace(" %", "&nbsp;%").replace(" ± ", "&nbsp;±&nbsp;")
 
 
 def _picture(picture: Picture) -> str:

@@ -64,7 +64,7 @@ def _words(subject: Subject) -> str:
     return (
         f"There was a single look at validation{of_these} and so there is no curve of it."
         if looks == 1
-        else f"Each of {looks:,} looks at validation{of_these} is of the networks of its generation."
+        else f"{looks:,} looks at validation{of_these.rstrip(',')}."
     )
 
 
