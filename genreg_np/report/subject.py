@@ -23,6 +23,7 @@ from genreg_np.runs.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset, Split
+    from genreg_np.report.compared import Beside
     from genreg_np.runs.stored import StoredRun
 
 MOST_HIDDEN = 2000  # images whose hidden values are looked at
@@ -44,6 +45,8 @@ class Subject:
         Where among the model's classes each of the dataset's is.
     run : StoredRun or None
         None of a model alone.
+    beside : Beside or None
+        What its pictures share with those of others on the page; None of one alone.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Subject:
     dataset: Dataset | None = None
     places: NDArray[np.int64] | None = None
     run: StoredRun | None = None
+    beside: Beside | None = None
 
     def recorded_as(self, measure: str) -> str:
         """Return what the run's records call a measure of the genome that is saved, which may be not the first one."""

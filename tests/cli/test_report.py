@@ -94,7 +94,7 @@ def test_runs_stand_side_by_side(genreg) -> None:
     outcome = genreg("report", "one", "--compare", "two", "--out", "both")
     assert outcome.code == 0, outcome.err
     page = Checked(Path("both/report.html").read_text("utf-8"))
-    assert page.headings[:3] == ["In short", "one", "two"]
+    assert page.headings[:4] == ["Side by side", "In short", "one", "two"]
     names = {path.name for path in (Path("both") / FIGURES).glob("*.png")}
     assert {"1-accuracy.png", "2-accuracy.png"} <= names
     assert "--out" in one_line(genreg("report", "one", "--compare", "two"), 2)

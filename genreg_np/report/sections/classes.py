@@ -26,7 +26,7 @@ Looks = tuple[list[int], NDArray[np.float64]]  # L generations; accuracies (L, K
 def section(subject: Subject) -> Shown | None:
     """Show each class; nothing of what tells no classes, or without data and looks that tell of them."""
     names, labels = written(subject.model.class_names), drawn(subject.model.class_names)
-    looks = looks_of(subject.run.records if subject.run else (), len(names), subject.recorded_as("class_accuracy"))
+    looks = class_looks(subject)
     saved = saved_look(looks[0], subject.model.training.get("generation"))
     if len(names) < 2 or not (looks[0] or subject.is_counted):
         return None
@@ -37,16 +37,23 @@ def section(subject: Subject) -> Shown | None:
     else:
         counts, final, split = None, looks[1][saved], "validation"
     order = [int(place) for place in np.argsort(final, kind="stable") if not math.isnan(final[place])]
+    listed = [place for place in subject.beside.classes if place in order] if subject.beside else order
     parts: list[Picture | Table] = []
     if len(looks[0]) > 1:
         draw = _panels if len(names) <= MOST_PANELS else _map
-        parts.append(draw(looks, saved, names, labels))
+        parts.append(draw(subject, looks, saved, names, labels))
     elif order:
-        parts.append(_bars(final, names, labels, order, split))
+        parts.append(_bars(final, names, labels, listed or order, split))
     if counts is not None:
-        parts.append(_table(subject, names, order))
+        parts.append(_table(subject, names, listed or order))
     words = [worst_in_words(final, counts, names, order, f"the {split} split"), learned_in_words(looks, saved, names)]
     return Shown("Classes", " ".join(word for word in words if word), parts) if parts else None
+
+
+def class_looks(subject: Subject) -> Looks:
+    """Return when the classes of a subject were looked at, and what was right of each."""
+    records = subject.run.records if subject.run else ()
+    return looks_of(records, len(subject.model.class_names), subject.recorded_as("class_accuracy"))
 
 
 def looks_of(records: Sequence[dict[str, Any]], classes: int, measure: str = "class_accuracy") -> Looks:
@@ -151,7 +158,7 @@ def _is_fraction(value: Any) -> bool:
     return value is None or (type(value) in (int, float) and 0 <= value <= 1)
 
 
-def _panels(looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) -> Picture:
+def _panels(subject: Subject, looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) -> Picture:
     """Draw a small panel for each class, with the mean of all behind it."""
     generations, accuracies = looks
     percents = 100 * accuracies
@@ -176,6 +183,8 @@ def _panels(looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str
         panel.tick_params(labelsize=SMALL)
         panel.grid(alpha=0.25)
         panel.locator_params(axis="x", nbins=3)
+    if subject.beside is not None:
+        panels[0].set_ylim(100 * subject.beside.lowest_class - 3, 103)
     figure.supxlabel("generation", fontsize=SMALL)
     figure.supylabel("right, % (validation)", fontsize=SMALL)
     ends = ", ".join(
@@ -197,11 +206,12 @@ def _when(generations: Sequence[int], saved: int) -> str:
     return f"generation {generations[saved]:,}, which is saved (dotted line)"
 
 
-def _map(looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) -> Picture:
+def _map(subject: Subject, looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) -> Picture:
     """Draw a row for each class, at most the worst, and a column for each look."""
     generations, accuracies = looks
     last = np.where(np.isnan(accuracies[saved]), math.inf, accuracies[saved])
-    order = [int(place) for place in np.argsort(last, kind="stable") if math.isfinite(last[place])][:MOST_ROWS]
+    ranked = (subject.beside.classes if subject.beside else ()) or np.argsort(last, kind="stable")
+    order = [int(place) for place in ranked if math.isfinite(last[place])][:MOST_ROWS]
     figure = new_figure(height=0.8 + 0.16 * len(order))
     panel = figure.subplots()
     edges = [generations[0] - (generations[1] - generations[0]), *generations]

@@ -87,14 +87,19 @@ def _measured(run: StoredRun) -> tuple[str, str]:
     )
 
 
-def _accuracy(subject: Subject, run: StoredRun) -> Picture | None:
-    """Draw accuracy in training and on validation."""
-    measured, caption = _measured(run)
-    lines = {
-        measured: thinned(line_of(run.records, "mean_accuracy")),
+def drawn_lines(run: StoredRun) -> dict[str, Line]:
+    """Return the lines of accuracy that are drawn of a run, by what they are called."""
+    return {
+        _measured(run)[0]: thinned(line_of(run.records, "mean_accuracy")),
         "validation": line_of(run.records, "validation_accuracy"),
         "validation, consensus": line_of(run.records, "consensus_validation_accuracy"),
     }
+
+
+def _accuracy(subject: Subject, run: StoredRun) -> Picture | None:
+    """Draw accuracy in training and on validation."""
+    measured, caption = _measured(run)
+    lines = drawn_lines(run)
     if not any(values for _, values in lines.values()):
         return None
     figure = new_figure(height=3.4)
@@ -113,6 +118,8 @@ def _accuracy(subject: Subject, run: StoredRun) -> Picture | None:
         panel.axvline(saved, color="0.25", linestyle=":", linewidth=1.2)
         caption += f" The dotted line is generation {saved:,}, which is saved."
     panel.set(xlabel="generation", ylabel="right, %")
+    if subject.beside is not None:
+        panel.set_ylim(100 * subject.beside.lowest - 3, 103)
     panel.grid(alpha=0.25)
     figure.legend(loc="outside upper left", frameon=False)
     ends = "; ".join(f"{name} ends at {100 * values[-1]:.1f} %" for name, (_, values) in lines.items() if values)
