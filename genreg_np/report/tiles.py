@@ -57,6 +57,23 @@ def smaller(picture: NDArray[Any], most: int) -> NDArray[Any]:
     return found
 
 
+def text_width(text: str) -> float:
+    """Return how wide a line of words below a picture is, in inches."""
+    from matplotlib.textpath import TextPath
+
+    return float(TextPath((0, 0), text, size=SMALL).get_extents().x1) / 72 if text.strip() else 0.0
+
+
+def fitted(name: str, width: float) -> str:
+    """Return a name, cut at its end until it is no wider than so many inches; two letters stay."""
+    text = name
+    for letters in range(len(name) - 1, 1, -1):
+        if text_width(text) <= width:
+            break
+        text = f"{name[:letters]}…"
+    return text
+
+
 def draw_tiles(
     pictures: Sequence[NDArray[Any]], words: Sequence[str], columns: int, legend: tuple[str, str, str] | None = None
 ) -> bytes:
