@@ -59,9 +59,10 @@ def smaller(picture: NDArray[Any], most: int) -> NDArray[Any]:
 
 def text_width(text: str) -> float:
     """Return how wide a line of words below a picture is, in inches."""
-    from matplotlib.textpath import TextPath
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
 
-    return float(TextPath((0, 0), text, size=SMALL).get_extents().x1) / 72 if text.strip() else 0.0
+    return float(text_to_path.get_text_width_height_descent(text, FontProperties(size=SMALL), ismath=False)[0]) / 72
 
 
 def fitted(name: str, width: float) -> str:
