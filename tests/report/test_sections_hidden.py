@@ -171,7 +171,7 @@ def test_neutral_weights_are_those_of_silent_inputs(tmp_path: Path) -> None:
     genes, start = (
         subject.model.network.unpack(row)[0][0] for row in (subject.model.genes, subject.initial) if row is not None
     )
-    assert neutral[:2] == ("neutral", "10")
+    assert neutral[:2] == ("of inputs always 0", "10")
     assert others[1] == "70"
     assert neutral[2] == f"{100 * 10 / subject.model.network.gene_count:.1f} %"
     assert neutral[3:] == tuple(f"{weights[:, :2].std():.3g}" for weights in (start, genes))
