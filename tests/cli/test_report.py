@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import html.parser
 import json
+import os
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from genreg_np.cli.output import Progress
 from genreg_np.cli.report_ import FIGURES
 from genreg_np.infer import load
 from tests.cli import FAST, one_line, save_relabelled
@@ -200,3 +204,37 @@ def test_hostile_lines_and_names_make_a_page_all_the_same(genreg) -> None:
     assert "<script" not in text
     assert "<b>" not in text
     assert load("run/model.npz").class_names[0] == names[0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_run_that_is_stopped_says_how_its_page_is_made(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of train and of mixed alike; nothing is drawn then."""
+    update = Progress.update
+
+    def pressed(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        update(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "update", pressed)
+        for command, *more in (("train", *FAST), ("mixed", "--population", "2", "--network", "8")):
+            outcome = genreg(command, "--dataset", "digits", *more, "--report", "--out", f"{command} run")
+            assert outcome.code == 130
+            assert outcome.out.endswith(f"  genreg-np report '{command} run'\n")
+            assert not Path(f"{command} run/report.html").exists()
+    assert genreg("report", "train run").code == 0
+
+
+def test_mixed_may_end_with_a_page(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As train does."""
+    few = ("--dataset", "digits", "--population", "2", "--network", "8", "--generations", "2", "--attack-images", "0")
+    outcome = genreg("mixed", *few, "--no-figures", "--report", "--out", "run")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.endswith(f"report {Path('run/report.html')}\n")
+    page = Path("run/report.html").read_bytes()
+    assert genreg("report", "run").code == 0
+    assert Path("run/report.html").read_bytes() == page
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert "plots" in one_line(genreg("mixed", *few, "--report", "--out", "other"), 1)
+    assert not Path("other").exists()

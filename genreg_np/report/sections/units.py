@@ -71,7 +71,7 @@ def section(subject: Subject) -> Shown | None:
     table = Table(
         head,
         rows,
-        f"over {measured[0].inputs:,} inputs; patterns: how many different sets of units are high, above 0 (of sigmoid 0.5)",
+        f"over {measured[0].inputs:,} inputs; patterns: different sets of units that are high (h > 0; sigmoid: 0.5)",
     )
     shown = spread_out(len(layers), MOST_SHOWN)
     layers, measured = [layers[number] for number in shown], [measured[number] for number in shown]

@@ -242,10 +242,10 @@ def _columns_in_words(one: Seen, subject: Subject) -> str:
     chance = 4 * 0.6 * math.sqrt(2 / len(one.weights))
     if growth.max() <= (1 + chance) * growth.min():
         return f"In {one.where}, no column's weights have grown by more than those of others, beyond chance."
-    most = ", ".join(f"{names[place]} ({growth[place]:.2g} times)" for place in order[:3])
+    most = ", ".join(f"{names[place]} (x {growth[place]:.2g})" for place in order[:3])
     return (
-        f"Beside the start, the weights of {most} have grown most in {one.where}; those of {names[order[-1]]} "
-        f"({growth[order[-1]]:.2g} times) least."
+        f"Against their size at the start, the weights of {most} are largest in {one.where}, those of "
+        f"{names[order[-1]]} (x {growth[order[-1]]:.2g}) smallest."
     )
 
 
