@@ -40,7 +40,7 @@ def spread(seen, maps, left, stride):
 
 @kernel()
 def drop(left, values, words, least, factor):
-    """Fill left (P, n) with values times a factor, or 0 where words (P, n) are below the least; one row may be all's."""
+    """Fill left (P, n) with values times a factor, or 0 where words (P, n), or (1, n), are below the least."""
     for p in range(len(values)):
         out, own, row = left[p], values[p], words[p if len(words) > 1 else 0]
         for t in range(len(own)):
