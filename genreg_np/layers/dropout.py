@@ -69,6 +69,11 @@ class Dropout(Layer):
         """Return nothing."""
         return []
 
+    @property
+    def least(self) -> int:
+        """The least word that keeps a value."""
+        return min(round(self.rate * 2**32), 2**32 - 1)
+
     def words(self) -> str:
         """Return e.g. "dropout 0.5"."""
         return f"dropout {np.format_float_positional(self.rate, trim='-')}"
@@ -90,14 +95,9 @@ class Dropout(Layer):
         if not passing.training:
             return values, None
         networks = len(values) if values.ndim == 3 else 1
-        words = self.drawn(passing, networks, values.shape[-2] * values.shape[-1], values)
-        least = min(round(self.rate * 2**32), 2**32 - 1)
-        factors = (words >= least).reshape(values.shape).astype(values.dtype) * (1 / (1 - self.rate))
+        words = passing.words(networks, values.shape[-2] * values.shape[-1], values)
+        factors = (words >= self.least).reshape(values.shape).astype(values.dtype) * (1 / (1 - self.rate))
         return values * factors, factors
-
-    def drawn(self, passing: Passing, networks: int, count: int, like: Array) -> Array:
-        """Return so many words of each network, (P, count) uint32, where another array is."""
-        return passing.words(networks, count, like)
 
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True

@@ -15,13 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genreg_np.backends.numba.fast_layer import up
 from genreg_np.backends.numba.kernels.bits import draw_words
+from genreg_np.backends.numba.kernels.maps import drop
 from genreg_np.backends.numba.maps import FastConvolution
 from genreg_np.backends.numba.tails import CURVES, FastTail, is_apart
 from genreg_np.layers.activation import Activation, Prelu
-from genreg_np.layers.base import Array, Layer, Passing
+from genreg_np.layers.base import PREDICTING, Array, Kept, Layer, Passing
 from genreg_np.layers.branching import Concatenate, Residual
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.convolution import Convolution
@@ -37,14 +39,32 @@ PER_IMAGE, POOLINGS = (InstanceNorm, GroupNorm, LayerNorm), (Pooling, AdaptivePo
 
 @dataclass(frozen=True)
 class FastDropout(Dropout):
-    """Dropout whose words, one for each value and step, are drawn by a kernel: the same words."""
+    """Dropout by kernels: the same words, one for each value and step, and the same bytes."""
 
-    def drawn(self, passing: Passing, networks: int, count: int, like: Array) -> Array:
-        """Return so many words of each network, (P, count) uint32."""
+    def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
+        """Return what is left, of the shape of what goes in, and keep the words."""
+        if not passing.training:
+            return values, None
+        networks, count = len(values) if values.ndim == 3 else 1, values.shape[-2] * values.shape[-1]
         words = np.empty((networks, up(count, 4)), np.uint32)
         numbers, seed = passing.first + np.arange(networks), np.uint64(passing.stream.seed)
         draw_words(words, passing.take(count), numbers, passing.step, np.uint64(Purpose.DROPOUT), seed)
-        return words[:, :count]
+        return self._left(values, words), words
+
+    def backward(
+        self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
+    ) -> tuple[Array | None, list[Array]]:
+        """Return the gradient by v."""
+        return gradient if kept is None else self._left(gradient, kept), []
+
+    def _left(self, values: Array, words: NDArray[np.uint32]) -> Array:
+        """Return values (P, I, N), or (I, N), where their words leave them."""
+        flat = np.require(values, np.float32, ["C", "W"]).reshape(
+            -1 if values.ndim == 3 else 1, math.prod(values.shape[-2:])
+        )
+        left = np.empty_like(flat)
+        drop(left, flat, words, np.uint32(self.least), np.float32(1 / (1 - self.rate)))
+        return left.reshape(values.shape)
 
 
 def fast_stack(layers: Sequence[Layer]) -> Stack:

@@ -61,6 +61,7 @@ SECONDS = {  # of warm.EXAMPLES, in that order, on one core of 2.5 GHz: bench/ke
     "correlate": 0.2,
     "spread": 0.2,
     "pack": 0.2,
+    "drop": 0.2,
     "draw words": 0.1,
     "standardise": 0.1,
 }

@@ -202,6 +202,7 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "correlate": lambda _: maps.correlate(ROW.copy(), 16, ROW, TAP, ROW[:8].copy(), ONE_ROW, ONE_ROW, 16),
     "spread": lambda _: maps.spread(np.zeros((1, 1, 1, 1, 16), np.float32), ROW[:16].reshape(1, 1, 1, 16), 0, 1),
     "pack": lambda _: maps.pack(np.zeros((1, 1, 8), np.float32), WEIGHTS, 0, 0, 1, False),
+    "drop": lambda _: maps.drop(TWO.copy(), TWO, BITS, np.uint32(0), HALF),
     "draw words": lambda _: _genes().words(NONE, 0, 1, PREDICTION),
     "standardise": lambda backend: backend.standardise(Standardise.fit(DARK), DARK),
 }
@@ -221,7 +222,7 @@ NEEDED = {
     Work.LOGITS: LOGITS,
     Work.MAPS: (
         *("unfinish", "convolve", "weigh", "correlate", "finish", "sums of maps", "renormalise", "spread"),
-        *("lane sums", "pack", "draw words"),
+        *("lane sums", "pack", "draw words", "drop"),
     ),
     Work.MOVING: ("move images",),
     Work.FOLLOWING: ("follow",),

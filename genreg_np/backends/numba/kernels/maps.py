@@ -7,6 +7,7 @@ further on, so a row of sums is made of whole rows, and no loop knows of edges. 
     correlate    rows of sums over taps; the same for sums of z, and for gradients by what was seen
     convolve     rows of a = the largest of K x K values of leaky(scale z + shift), from rows of z
     finish       the same from all rows of z, where normalisation has to see them first (sums_of, renormalise)
+    drop         values that are left by dropout
     unfinish     the way back: rows of dz from rows of da, and with them the gradients by weights and biases
 
 Arrays are flat where places are computed.
@@ -35,6 +36,15 @@ def spread(seen, maps, left, stride):
                 out, own = seen[c, y, (x + left) % stride, (x + left) // stride], maps[c, y, x]
                 for n in range(images):
                     out[n] = own[n]
+
+
+@kernel()
+def drop(left, values, words, least, factor):
+    """Fill left (P, n) with values times a factor, or 0 where words (P, n), or (1, n), are below the least."""
+    for p in range(len(values)):
+        out, own, row = left[p], values[p], words[p if len(words) > 1 else 0]
+        for t in range(len(own)):
+            out[t] = own[t] * (factor if row[t] >= least else np.float32(0))
 
 
 @part()
