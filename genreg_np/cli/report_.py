@@ -108,12 +108,24 @@ def of_own_run(run: Path, data: Dataset) -> Path:
     return write([Subject(run.name, load(run / "model.npz"), data, run=StoredRun.read(run))], run)[0]
 
 
+def of_own_search(folder: Path, data: Dataset) -> Path:
+    """Write the page of a search that has just ended into its folder, and return its path; raises as `write` does."""
+    from genreg_np.model import load
+    from genreg_np.report.subject import Subject
+    from genreg_np.search.stored import StoredSearch
+
+    return write([Subject(folder.name, load(folder / "model.npz"), data, search=StoredSearch.read(folder))], folder)[0]
+
+
 def _opened(source: str, dataset: str | None, data_dir: str | None, options: dict[str, Any]) -> Subject:
     """Return a run folder, or a model file, as a subject; say where its data are missed."""
-    from genreg_np.report.opening import of_run
+    from genreg_np.report.opening import of_run, of_search
+    from genreg_np.search.stored import is_search
 
     path = Path(source)
-    if path.is_dir():
+    if is_search(path):
+        subject, missing = of_search(path, dataset, data_dir)
+    elif path.is_dir():
         subject, missing = of_run(path, dataset, data_dir)
     else:
         subject, missing = _of_model(source, dataset, data_dir, options)

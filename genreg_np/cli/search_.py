@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from genreg_np.cli import report_
 from genreg_np.cli.output import Progress, duration, percent, print_json
 from genreg_np.cli.reading import reader_options
 from genreg_np.cli.runs import fresh_folder, next_lines, read_data, seconds_of
@@ -81,6 +82,7 @@ def limits(command: Any) -> Any:
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
 @click.option("--out", type=click.Path(), help="The search's folder.  [default: runs/DATASET-search-SELECTION-SEED]")
 @click.option("--resume", type=click.Path(), help="Go on with a search.")
+@click.option("--report", is_flag=True, help="Make a page to look at when it ends.")
 @click.option("--dashboard", is_flag=True, help="Write trials for optuna-dashboard, too.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
@@ -91,6 +93,8 @@ def images(stopping: Stopping, /, **options: Any) -> int:
     from genreg_np.search.mirror import optuna
     from genreg_np.search.searching import Watcher
 
+    if options["report"]:
+        report_.check()
     progress = Progress(options["quiet"], options["as_json"])
     budget = seconds_of(options["budget"])
     folder, config, dataset, origin, budget = _set_up(options, budget, progress)
@@ -132,6 +136,8 @@ def images(stopping: Stopping, /, **options: Any) -> int:
         print_json(_to_json(found, folder))
     if found is None:
         return INTERRUPTED
+    if options["report"]:
+        progress.say(f"report {report_.of_own_search(found.folder, dataset)}")
     _report(found, config.metric, progress)
     for line in next_lines(found.folder / "model.npz", origin):
         progress.say(line)

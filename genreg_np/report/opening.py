@@ -1,4 +1,4 @@
-"""A run folder becomes something to look at: its model, its records, and its data where they are at hand."""
+"""A folder becomes something to look at: its model, its records, and its data where they are at hand."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from genreg_np.report.subject import Subject
 from genreg_np.runs.own_folder import OWN_FITNESS
 from genreg_np.runs.provenance import fingerprint, lasting, load_again
 from genreg_np.runs.stored import StoredRun
+from genreg_np.search.stored import StoredSearch
 
 
 def of_run(path: Path, source: str | None = None, data_dir: str | None = None) -> tuple[Subject, str]:
@@ -49,3 +50,27 @@ def of_run(path: Path, source: str | None = None, data_dir: str | None = None) -
             raise
         return Subject(path.name, model, run=run), str(error)
     return Subject(path.name, model, dataset, run=run), ""
+
+
+def of_search(path: Path, source: str | None = None, data_dir: str | None = None) -> tuple[Subject, str]:
+    """Return a search as a subject, and in a line why there are no data, or ""; parameters and errors as `of_run`."""
+    search = StoredSearch.read(path)
+    if not (path / "model.npz").exists():
+        raise RunError(f"{path}: has no model yet: it saves one with the first individual that is judged")
+    model = load(path / "model.npz")
+    origin = dict(search.origin)
+    if source:
+        origin["source"] = lasting(source)
+    if data_dir:
+        origin["data_dir"] = data_dir
+    try:
+        if not origin.get("source"):
+            raise RunError(f"{path}: its data have no name or path: say where they are with --dataset")
+        dataset = load_again(path, origin, 1, named=source is not None)
+        if origin["data"] != fingerprint(dataset):
+            raise RunError(f"{path}: the data of {dataset.name} are not those it was searched on")
+    except GenregError as error:
+        if source is not None:
+            raise
+        return Subject(path.name, model, search=search), str(error)
+    return Subject(path.name, model, dataset, search=search), ""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset, Split
     from genreg_np.report.compared import Beside
     from genreg_np.runs.stored import StoredRun
+    from genreg_np.search.stored import StoredSearch
 
 MOST_HIDDEN = 2000  # images whose hidden values are looked at
 MOST_COUNTED = {"train": 4000, "validation": 10_000}  # inputs of splits that are not shown, of which accuracy is told
@@ -44,7 +45,9 @@ class Subject:
     places : (K,) int64 or None
         Where among the model's classes each of the dataset's is.
     run : StoredRun or None
-        None of a model alone.
+        None of a model alone, or of a search.
+    search : StoredSearch or None
+        Whose winner the model is.
     beside : Beside or None
         What its pictures share with those of others on the page; None of one alone.
     """
@@ -54,6 +57,7 @@ class Subject:
     dataset: Dataset | None = None
     places: NDArray[np.int64] | None = None
     run: StoredRun | None = None
+    search: StoredSearch | None = None
     beside: Beside | None = None
 
     def recorded_as(self, measure: str) -> str:

@@ -74,17 +74,7 @@ class SearchFolder(HeldFolder):
         UsageError
             For a setting that is unknown or has a bad value.
         """
-        path = self.path / "config.toml"
-        try:
-            values = tomllib.loads(read_text(path, MOST_TOML_BYTES, follow_links=False))
-        except OSError as error:
-            raise RunError(f"{path}: cannot be read ({error.strerror})") from None
-        except (ValueError, RecursionError) as error:
-            raise RunError(f"{path}: is not TOML ({' '.join(str(error).split())})") from None
-        origin = values.pop(ORIGIN, {})
-        if not isinstance(origin, dict) or not isinstance(origin.get("data"), str):
-            raise RunError(f"{path}: its {ORIGIN} is not what search writes; restore it")
-        return SearchConfig.from_dict(values, str(path)), origin
+        return read_search_config(self.path / "config.toml")
 
     def record(self, trial: Trial) -> None:
         """Add a trial to trials.jsonl."""
@@ -95,6 +85,20 @@ class SearchFolder(HeldFolder):
         found = {trial.number: trial for trial in trials_in(self.path / "trials.jsonl")}
         self.write("trials.jsonl", "".join(trial.line() for trial in found.values()).encode("utf-8"))
         return list(found.values())
+
+
+def read_search_config(path: Path) -> tuple[SearchConfig, dict[str, Any]]:
+    """Return settings and origin; raises as `SearchFolder.read_config`."""
+    try:
+        values = tomllib.loads(read_text(path, MOST_TOML_BYTES, follow_links=False))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path}: is not TOML ({' '.join(str(error).split())})") from None
+    origin = values.pop(ORIGIN, {})
+    if not isinstance(origin, dict) or not isinstance(origin.get("data"), str):
+        raise RunError(f"{path}: its {ORIGIN} is not what search writes; restore it")
+    return SearchConfig.from_dict(values, str(path)), origin
 
 
 def trials_in(path: Path) -> Iterator[Trial]:

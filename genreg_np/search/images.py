@@ -167,7 +167,7 @@ def search_images(
 def _folder(path: Path, config: SearchConfig, dataset: Dataset) -> SearchFolder:
     """Return a new folder, or that of the same search."""
     origin = {
-        "source": (dataset.origin or {}).get("source"),
+        **(dataset.origin or {}),
         "data": fingerprint(dataset),
         "space": SPACES[config.augmentation].digest,
         "version": __version__,

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 REGISTRY = (
     "verdict",
+    "leaderboard",
+    "evaluations",
+    "lineage",
+    "importance",
+    "diagram",
     "summary",
     "curves",
     "classes",

@@ -1,0 +1,144 @@
+"""Evaluations: the best and the median of a search as it went on, beside what random individuals come to; and rungs.
+
+What n random individuals come to is told by those of this search that are random: the mean of the best of n of them,
+over all ways to draw n, as far as there are so many. Whether short rungs say who is good at long ones: the rank
+correlation (Spearman) of those who were judged at both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.report.shown import COLOURS, Picture, Shown, new_figure, png_of
+from genreg_np.report.subject import Subject
+from genreg_np.search.stored import StoredSearch
+from genreg_np.search.trials import Trial
+
+FEWEST = 4
+DRAWN = 12  # individuals whose way up the ladder is drawn
+RANDOM = "random"
+
+
+def section(subject: Subject) -> Shown | None:
+    """Show the course of a search; nothing of less than four individuals."""
+    search = subject.search
+    if search is None or len(search.rung(0)) < FEWEST:
+        return None
+    parts = [_course(search)]
+    if len(search.rung(1)) > 1:
+        parts.append(_ladder(search))
+    return Shown("Course of the search", " ".join([*_against_chance(search), *_correlated(search)]), parts)
+
+
+def best_of_random(scores: Sequence[float]) -> NDArray[np.float64]:
+    """Return the mean best of n scores drawn without replacement, for n = 1 .. all."""
+    ordered, count = np.sort(np.asarray(scores, np.float64)), len(scores)
+    found = np.empty(count)
+    for n in range(1, count + 1):
+        ways = np.array([math.comb(place, n - 1) for place in range(count)], np.float64)
+        found[n - 1] = float((ways * ordered).sum() / ways.sum())
+    return found
+
+
+def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
+    """Return Spearman's rank correlation; None of fewer than four, or where all are equal."""
+    if len(one) < FEWEST:
+        return None
+    first, second = (_ranks(np.asarray(values, np.float64)) for values in (one, other))
+    if not (np.ptp(first) and np.ptp(second)):
+        return None
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ranks, those of equal values their mean."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[places]
+    return ranks
+
+
+def _is_random(trial: Trial) -> bool:
+    return not trial.parents and RANDOM in trial.how
+
+
+def _against_chance(search: StoredSearch) -> list[str]:
+    first = search.rung(0)
+    random = [trial.score for trial in first if _is_random(trial)]
+    bred = [trial.score for trial in first if trial.parents]
+    if len(random) < FEWEST or len(bred) < FEWEST:
+        return []
+    better = float(np.mean(np.asarray(bred)[:, None] > np.asarray(random)[None]))
+    return [
+        f"An individual that was bred beats a random one {100 * better:.0f} % of the time at the first rung "
+        f"({len(bred):,} bred, {len(random):,} random; medians {np.median(bred):.4f} and {np.median(random):.4f})."
+    ]
+
+
+def _correlated(search: StoredSearch) -> list[str]:
+    said = []
+    for rung in range(max(trial.rung for trial in search.trials)):
+        below = {trial.child: trial.score for trial in search.rung(rung)}
+        pairs = [(below[trial.child], trial.score) for trial in search.rung(rung + 1) if trial.child in below]
+        found = rank_correlation(*zip(*pairs, strict=True)) if pairs else None
+        if found is not None:
+            said.append(
+                f"Rung {rung} ranks those that went on as rung {rung + 1} does with a correlation of {found:.2f}."
+            )
+    return said
+
+
+def _course(search: StoredSearch) -> Picture:
+    """Draw best, median and random at the first rung, by how many individuals were judged."""
+    scores = np.array([trial.score for trial in search.rung(0)])
+    counts = np.arange(1, len(scores) + 1)
+    best = np.maximum.accumulate(scores)
+    median = np.array([np.median(scores[: count + 1]) for count in range(len(scores))])
+    random = best_of_random([trial.score for trial in search.rung(0) if _is_random(trial)] or [scores[0]])
+    figure = new_figure()
+    panel = figure.subplots()
+    panel.plot(counts, scores, ".", color="0.7", markersize=3, label="each individual")
+    panel.plot(counts, best, color=COLOURS[0], linewidth=1.8, label="best so far")
+    panel.plot(counts, median, "--", color=COLOURS[1], label="median so far")
+    panel.plot(
+        np.arange(1, len(random) + 1), random, ":", color=COLOURS[2], linewidth=1.8, label="best of n random ones"
+    )
+    low = float(np.quantile(scores, 0.1))
+    panel.set(xlabel="individuals", ylabel=f"{search.config.metric} at the first rung")
+    if low < best[-1]:
+        panel.set_ylim(low, best[-1] + 0.05 * (best[-1] - low))
+    panel.grid(alpha=0.25)
+    panel.legend(frameon=False, loc="lower right")
+    return Picture(
+        "evaluations", png_of(figure),
+        f"Scores at the first rung by individuals: best {best[-1]:.4f}, median {median[-1]:.4f}, the best of "
+        f"{len(random)} random ones {random[-1]:.4f} on average.",
+        "Where the best line leaves the dotted one behind, breeding found what chance did not.",
+    )  # fmt: skip
+
+
+def _ladder(search: StoredSearch) -> Picture:
+    """Draw the scores of the leaders by samples."""
+    figure = new_figure()
+    panel = figure.subplots()
+    says = []
+    for place, leader in enumerate(search.leaders[:DRAWN]):
+        own = sorted((t for t in search.trials if t.child == leader.child and t.is_ok), key=lambda trial: trial.rung)
+        won = search.winner is not None and leader.child == search.winner.child
+        style = {"color": COLOURS[1], "linewidth": 2.2} if won else {"color": COLOURS[0], "alpha": 0.5, "linewidth": 1}
+        samples, scores = [trial.samples for trial in own], [trial.score for trial in own]
+        panel.plot(samples, scores, "o-", markersize=3, label="the winner" if won else None, **style)
+        if place < 3:
+            says.append(f"individual {leader.child} ends at {scores[-1]:.4f}")
+    panel.set(xscale="log", xlabel="samples learned from", ylabel=search.config.metric)
+    panel.grid(alpha=0.25)
+    if search.winner is not None:
+        panel.legend(frameon=False)
+    return Picture(
+        "ladder", png_of(figure), f"Scores of the leaders, rung by rung: {'; '.join(says)}.",
+        "A line for each of the best: who is ahead early need not be ahead late.",
+    )  # fmt: skip

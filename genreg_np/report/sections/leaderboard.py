@@ -1,0 +1,67 @@
+"""Leaderboard of a search: the best individuals, and what became of all others."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from genreg_np.report.shown import Shown, Table
+from genreg_np.report.subject import Subject
+from genreg_np.search.classifiers import words_of
+from genreg_np.search.stored import StoredSearch
+
+SHOWN, REASONS = 10, 5
+
+
+def section(subject: Subject) -> Shown | None:
+    """Show the best individuals of a search; nothing of anything else."""
+    search = subject.search
+    if search is None or not search.trials:
+        return None
+    parts = [_table(search, len(subject.model.class_names))]
+    if failed := [trial for trial in search.trials if not trial.is_ok]:
+        reasons = Counter((trial.status, trial.why) for trial in failed).most_common(REASONS)
+        rows = [(status, f"{count:,}", why) for (status, why), count in reasons]
+        parts.append(Table(("ended", "trials", "why"), rows, "trials that came to nothing"))
+    return Shown("Search", _words(search, len(failed)), parts)
+
+
+def _words(search: StoredSearch, failed: int) -> str:
+    """Return in sentences what was tried, and what it came to."""
+    individuals, rungs = len({trial.child for trial in search.trials}), {trial.rung for trial in search.trials}
+    counts = [len([trial for trial in search.trials if trial.rung == rung]) for rung in sorted(rungs)]
+    ladder = ", ".join(f"{count:,}" for count in counts)
+    said = [
+        f"{individuals:,} individuals were tried by selection {search.config.selection}, {ladder} of them at each "
+        "rung, which have more and more samples to learn from."
+    ]
+    if failed:
+        said.append(f"{failed:,} trials came to nothing.")
+    if search.notes.get("ended"):
+        said.append(f"It ended by {search.notes['ended']}.")
+    if (winner := search.winner) is not None:
+        place = [trial.child for trial in search.leaders].index(winner.child) + 1
+        said.append(
+            f"Individual {winner.child} won: number {place} by the search split, and the best of the leaders by images "
+            "that nobody was selected by."
+        )
+    else:
+        said.append("There is no winner yet: the model is the best so far.")
+    return " ".join(said)
+
+
+def _table(search: StoredSearch, classes: int) -> Table:
+    metric = search.config.metric
+    rows = [
+        (
+            f"{trial.child}{' (winner)' if search.winner and trial.child == search.winner.child else ''}",
+            f"{trial.metrics.get(metric, float('nan')):.4f}",
+            f"{trial.select[metric]:.4f}" if metric in trial.select else "-",
+            f"{trial.samples:,}",
+            f"{trial.parameters:,}",
+            f"{trial.macs:,}",
+            words_of(trial.genome, classes),
+        )
+        for trial in search.leaders[:SHOWN]
+    ]
+    head = ("individual", f"{metric}, search", "select", "samples", "weights", "multiply-adds", "network")
+    return Table(head, rows, f"the {len(rows)} best, each as it was at the highest rung that it has reached")

@@ -1,0 +1,86 @@
+"""A search that is not held: what its folder tells whoever only looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genreg_np.errors import RunError
+from genreg_np.runs.held_folder import json_of
+from genreg_np.search.classifiers import SPACES
+from genreg_np.search.config import SearchConfig
+from genreg_np.search.folder import read_search_config, trials_in
+from genreg_np.search.genes import Space
+from genreg_np.search.trials import Trial
+
+
+@dataclass(frozen=True)
+class StoredSearch:
+    """A search folder's contents.
+
+    Parameters
+    ----------
+    path : Path
+    config : SearchConfig
+    origin : mapping
+        Of its data.
+    trials : sequence of Trial
+        By their numbers.
+    notes : mapping
+        search.json; empty while it goes on.
+    """
+
+    path: Path
+    config: SearchConfig
+    origin: Mapping[str, Any]
+    trials: Sequence[Trial]
+    notes: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> StoredSearch:
+        """Read a folder.
+
+        Raises
+        ------
+        RunError
+            If it holds no search.
+        UsageError
+            For a setting that is unknown or has a bad value.
+        """
+        if not is_search(path):
+            raise RunError(f"{path}: holds no search; name the folder that search printed")
+        config, origin = read_search_config(path / "config.toml")
+        genes = {gene.name for gene in SPACES[config.augmentation].genes}
+        found = {trial.number: trial for trial in trials_in(path / "trials.jsonl") if trial.genome.keys() == genes}
+        return cls(path, config, origin, [found[number] for number in sorted(found)], json_of(path / "search.json"))
+
+    @property
+    def space(self) -> Space:
+        """The genes of its individuals."""
+        return SPACES[self.config.augmentation]
+
+    @property
+    def winner(self) -> Trial | None:
+        """The trial that won, once one has."""
+        number = self.notes.get("winner")
+        return next((trial for trial in self.trials if trial.number == number), None)
+
+    def rung(self, rung: int) -> list[Trial]:
+        """Return the trials of a rung that were judged, by their numbers."""
+        return [trial for trial in self.trials if trial.rung == rung and trial.is_ok]
+
+    @property
+    def leaders(self) -> list[Trial]:
+        """The individuals that were judged, each at the highest rung that it has reached, the best first."""
+        highest: dict[int, Trial] = {}
+        for trial in self.trials:
+            if trial.is_ok and (trial.child not in highest or trial.rung > highest[trial.child].rung):
+                highest[trial.child] = trial
+        return sorted(highest.values(), key=lambda trial: (trial.rung, trial.rank), reverse=True)
+
+
+def is_search(path: Path) -> bool:
+    """Whether a folder holds a search."""
+    return (path / "trials.jsonl").is_file() and (path / "config.toml").is_file()
