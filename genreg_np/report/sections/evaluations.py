@@ -134,7 +134,10 @@ def _ladder(search: StoredSearch) -> Picture:
         panel.plot(samples, scores, "o-", markersize=3, label="the winner" if won else None, **style)
         if place < 3:
             says.append(f"individual {leader.child} ends at {scores[-1]:.4f}")
+    rungs = sorted({trial.samples for trial in search.trials})
     panel.set(xscale="log", xlabel="samples learned from", ylabel=search.config.metric)
+    panel.set_xticks(rungs, [f"{samples:,}" for samples in rungs])
+    panel.minorticks_off()
     panel.grid(alpha=0.25)
     if search.winner is not None:
         panel.legend(frameon=False)

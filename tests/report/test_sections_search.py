@@ -1,0 +1,164 @@
+"""Sections of a search: what they say is what its record says; whatever is in the folder, there is a page."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genreg_np import load
+from genreg_np.errors import RunError
+from genreg_np.report.opening import of_search
+from genreg_np.report.page import page_of
+from genreg_np.report.sections import diagram, evaluations, importance, leaderboard, lineage
+from genreg_np.report.shown import Picture, Table
+from genreg_np.report.subject import Subject
+from genreg_np.search.classifiers import SPACE
+from genreg_np.search.stored import StoredSearch, is_search
+from genreg_np.search.trials import Trial
+from tests.search.helpers import bars, search
+
+pytest.importorskip("matplotlib", reason="figures need matplotlib")
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    """A search of 36 individuals, with its data."""
+    folder = tmp_path_factory.mktemp("search") / "run"
+    search(folder, generations=6, final_seeds=1)
+    data = dataclasses.replace(bars(), origin={"source": "bars"})
+    return Subject("run", load(folder / "model.npz"), data, search=StoredSearch.read(folder))
+
+
+def test_the_page_of_a_search(subject: Subject) -> None:
+    """Every section of its own, and those of its model."""
+    text, pictures = page_of([subject])
+    for heading in ("Search", "Course of the search", "The network that was found", "Confusion"):
+        assert f">{heading}</h2>" in text
+    assert (">Lineage</h2>" in text) == (lineage.section(subject) is not None)
+    assert {"evaluations.png", "ladder.png", "diagram.png"} <= pictures.keys()
+    assert len(text) < 3_000_000
+
+
+def test_the_leaderboard_is_the_record_s(subject: Subject) -> None:
+    """The best at the highest rung first, the winner marked."""
+    assert subject.search is not None
+    shown = leaderboard.section(subject)
+    assert shown is not None
+    table = shown.parts[0]
+    assert isinstance(table, Table)
+    trials = subject.search.trials
+    highest = max(trial.rung for trial in trials)
+    top = sorted((trial for trial in trials if trial.rung == highest), key=lambda trial: trial.rank, reverse=True)
+    assert [row[0].split()[0] for row in table.rows[: len(top)]] == [str(trial.child) for trial in top][:10]
+    assert sum("winner" in row[0] for row in table.rows) <= 1
+    assert f"{len({trial.child for trial in trials}):,} individuals were tried" in shown.words
+    failed = dataclasses.replace(trials[0], number=900, child=900, status="timeout", why="took longer than 3 s")
+    other = dataclasses.replace(subject.search, trials=[*trials, failed])
+    shown = leaderboard.section(dataclasses.replace(subject, search=other))
+    assert shown is not None
+    assert isinstance(shown.parts[1], Table)
+    assert tuple(shown.parts[1].rows[0]) == ("timeout", "1", "took longer than 3 s")
+
+
+def test_lineage_leads_to_a_random_individual(subject: Subject) -> None:
+    assert subject.search is not None
+    bred = [trial for trial in subject.search.trials if trial.parents and trial.rung == 0]
+    for trial in bred:
+        line = lineage.ancestors(subject.search, trial.child)
+        assert line[0].child == trial.child
+        assert not line[-1].parents or len(line) == lineage.MOST
+        for one, parent in itertools.pairwise(line):
+            assert one.parents[0] == parent.child
+            told = lineage.changes(subject.search, one, parent)
+            for name in SPACE.changes(one.genome, parent.genome):
+                assert f"{name}: " in told
+
+
+def test_the_mean_best_of_some() -> None:
+    """Of all ways to draw n of them."""
+    scores = [0.3, 0.9, 0.1, 0.5, 0.7]
+    found = evaluations.best_of_random(scores)
+    for n in range(1, 6):
+        assert found[n - 1] == pytest.approx(statistics.mean(map(max, itertools.combinations(scores, n))))
+
+
+def test_rank_correlation_is_scipys() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(1)
+    one, other = rng.integers(0, 9, 40), rng.integers(0, 9, 40)
+    assert evaluations.rank_correlation(one, other) == pytest.approx(stats.spearmanr(one, other).statistic)
+    assert evaluations.rank_correlation([1, 2, 3], [1, 2, 3]) is None
+    assert evaluations.rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]) is None
+
+
+def test_what_a_gene_explains() -> None:
+    """All, nothing, and no more than chance."""
+    scores = np.array([0.1] * 10 + [0.9] * 10)
+    assert importance.explained(scores, ["a"] * 10 + ["b"] * 10) == (pytest.approx(1.0), "b")
+    assert importance.explained(scores, ["a", "b"] * 10)[0] < 0.01
+    assert importance.explained(scores, ["a"] * 20)[0] == 0
+    rng = np.random.default_rng(0)
+    found = [importance.explained(rng.random(60), rng.choice(list("abcdefgh"), 60).tolist())[0] for _ in range(50)]
+    assert np.mean(found) < 0.06
+
+
+def test_the_winner_is_drawn(subject: Subject) -> None:
+    shown = diagram.section(subject)
+    assert shown is not None
+    picture, table = shown.parts
+    assert isinstance(picture, Picture)
+    assert isinstance(table, Table)
+    assert "dense 3 gives 3" in picture.says
+    assert {row[0] for row in table.rows} >= {"optimiser", "batch_size", "shift"}
+    assert any(row[1].startswith("not expressed (") for row in table.rows)
+
+
+def test_a_search_under_way_has_a_page_without_a_winner(subject: Subject) -> None:
+    assert subject.search is not None
+    under_way = dataclasses.replace(subject, search=dataclasses.replace(subject.search, notes={}))
+    text, _ = page_of([under_way])
+    assert "There is no winner yet" in text
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3])
+def test_a_search_of_few_trials_has_a_page(kept: int, subject: Subject) -> None:
+    assert subject.search is not None
+    few = dataclasses.replace(subject.search, trials=subject.search.trials[:kept], notes={})
+    page_of([dataclasses.replace(subject, search=few)])
+
+
+def test_a_folder_from_anybody(subject: Subject, tmp_path: Path) -> None:
+    """Lines that are no trials, and trials of other genes, are passed over; what is no search is said."""
+    assert subject.search is not None
+    for name in ("config.toml", "model.npz"):
+        (tmp_path / name).write_bytes((subject.search.path / name).read_bytes())
+    good = subject.search.trials[0]
+    values = json.loads(good.line())
+    hostile = [
+        "", "{", "[]", "null", json.dumps(values | {"score": "high"}), json.dumps(values | {"number": 10**400}),
+        json.dumps(values | {"genome": {"a": 1}, "number": 7}), json.dumps({"number": 1}),
+        json.dumps(values | {"metrics": {"accuracy": "x"}}), json.dumps(values | {"parents": [-1]}),
+        json.dumps(values | {"seconds": 1e400}), "[" * 5000,
+    ]  # fmt: skip
+    (tmp_path / "trials.jsonl").write_text(good.line() + "\n".join(hostile) + "\n", "utf-8")
+    assert is_search(tmp_path)
+    found, missing = of_search(tmp_path)
+    assert missing
+    assert [trial.number for trial in found.search.trials] == [good.number]  # type: ignore[union-attr]
+    page_of([found])
+    with pytest.raises(RunError, match="holds no search"):
+        StoredSearch.read(tmp_path / "nowhere")
+
+
+def test_a_trial_is_read_as_it_was_written(subject: Subject) -> None:
+    assert subject.search is not None
+    for trial in subject.search.trials:
+        assert Trial.read(trial.line()) == trial
+    failed = Trial(3, 1, 0, {}, {}, status="crash", why="x")
+    assert Trial.read(failed.line()) == failed
