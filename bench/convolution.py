@@ -1,12 +1,12 @@
 """A training step of small convolutional networks, beside PyTorch's of the same network, by turns.
 
-    python bench/convolution.py --peers .venv-peers/bin/python
+    python bench/convolution.py --peers .venv-peers/bin/python [--layers]
 
 One step: forward, loss, backward, Adam; 64 images of 28 x 28, one thread. PyTorch computes in a process of that Python
 (bench/peers/convolution_torch.py), in both of its layouts; a round times ours and both of its, and the ratio is that
-round's. LAYERS are also held against relu and max pooling, timed in the same round. Also two networks on two threads
-beside one after the other, and what the kernels take to compile, with an empty cache. Writes
-bench/results/convolution.json.
+round's. Also two networks on two threads beside one after the other, and what the kernels take to compile, with an
+empty cache. Writes bench/results/convolution.json. With --layers it is networks of other layers, which are also held
+against relu and max pooling, timed in the same round: bench/results/convolution-layers.json.
 """
 
 from __future__ import annotations
@@ -185,23 +185,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", required=True, help="the Python that has PyTorch")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--layers", action="store_true", help="other layers than those of the first table")
     options = parser.parse_args()
-    peer, plain = Peer(options.peers), Ours(two(16, 32, 3, PLAIN))
-    found = {
-        "compile_seconds": round(compiling("LOGITS MAPS"), 1),
-        "compile_seconds_of_all": round(compiling("LOGITS MAPS TAILS"), 1),
-        "steps": [compare(name, words, peer, options.rounds) for name, words in NETWORKS.items()],
-        "layers": [compare(name, words, peer, options.rounds, plain) for name, words in LAYERS.items()],
-        "side_by_side": side_by_side("3x3, 16 and 32 filters", options.rounds),
-        "machine": machine.describe(),
-    }
+    peer, found = Peer(options.peers), dict[str, Any]()
+    if options.layers:
+        plain = Ours(two(16, 32, 3, PLAIN))
+        found["compile_seconds"] = round(compiling("LOGITS FOLLOWING MAPS TAILS"), 1)
+        found["steps"] = [compare(name, words, peer, options.rounds, plain) for name, words in LAYERS.items()]
+    else:
+        found["compile_seconds"] = round(compiling("LOGITS FOLLOWING MAPS"), 1)
+        found["steps"] = [compare(name, words, peer, options.rounds) for name, words in NETWORKS.items()]
+        found["side_by_side"] = side_by_side("3x3, 16 and 32 filters", options.rounds)
+    found["machine"] = machine.describe()
     found["machine"]["peer"] = (
         "torch "
         + subprocess.run(
             [options.peers, "-c", "import torch; print(torch.__version__)"], capture_output=True, text=True, check=True
         ).stdout.strip()
     )
-    path = HERE / "results" / "convolution.json"
+    path = HERE / "results" / ("convolution-layers.json" if options.layers else "convolution.json")
     path.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 

@@ -40,7 +40,7 @@ def steps() -> str:
 
 def layers() -> str:
     """Return a step of the first network with other layers in it."""
-    found = read("convolution")
+    found = read("convolution-layers")
     rows = [
         [
             row["network"],
@@ -49,12 +49,13 @@ def layers() -> str:
             f"**{row['times_as_fast']:.2f}**",
             f"{row['times_the_plain']:.2f}",
         ]
-        for row in found["layers"]
+        for row in found["steps"]
     ]
     head = ["after each convolution", "ours, ms", *(f"PyTorch, {layout}, ms" for layout in LAYOUTS)]
+    machine = found["machine"]
     after = (
-        f"The kernels of these layers and those above compile in {found['compile_seconds_of_all']:.1f} s, on the first "
-        "run that needs them."
+        f"The kernels of these layers and those above compile in {found['compile_seconds']:.1f} s, on the first run "
+        f"that needs them. {machine['processor']}, {machine['peer']}, load {machine['load']}."
     )
     return f"{table([*head, 'times as fast', 'relu / max 2 = 1'], rows)}\n\n{after}"
 
