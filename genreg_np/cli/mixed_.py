@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from genreg_np.cli import mixed_report
+from genreg_np.cli import mixed_report, report_
 from genreg_np.cli.output import Progress, print_json
 from genreg_np.cli.reading import reader_options
 from genreg_np.cli.runs import (
@@ -92,6 +92,7 @@ they bear images that were changed to make one of them err.
 @click.option("--paper-fgsm", is_flag=True, help="Also attack as the notebook did: 0.1623, pixels leave 0 .. 1.")
 @click.option("--attack-images", type=click.IntRange(min=0), help="Test images attacked, 0: none.  [default: all]")
 @click.option("--figures/--no-figures", default=True, help="Draw figures, where matplotlib is installed.")
+@click.option("--report", is_flag=True, help="Make a page to look at when it ends.")
 @click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz, .csv or .tsv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
@@ -108,6 +109,8 @@ they bear images that were changed to make one of them err.
 @click.pass_obj
 def command(stopping: Stopping, /, **options: Any) -> int:
     """Start a run or go on with one, measure its population, and print what it came to."""
+    if options["report"]:
+        report_.check()
     progress, started = Progress(options["quiet"], options["as_json"]), Started()
     attacks = parse_attacks(options["eps"], options["paper_fgsm"] or options["paper"])
     watcher = watch(progress, options, stopping, started, "mixed")
@@ -133,9 +136,14 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     print_result()
     if result is not None and measured is not None:
         _report(result, started, measured, options, progress)
+        if options["report"]:
+            progress.say(f"report {report_.of_own_run(folder_of(result), started.evolution.dataset)}")
         return 0
     if result is not None:
         _say_stopped(result, progress)
+        if options["report"] and result.generations:
+            for line in report_.later_lines(folder_of(result)):
+                progress.say(line)
     return INTERRUPTED
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,11 @@ def write(subjects: Sequence[Subject], folder: Path) -> tuple[Path, int, int]:
     except OSError as error:
         raise RunError(f"{folder}: cannot be written ({error.strerror or error}); choose another --out") from None
     return folder / "report.html", len(page), len(pictures)
+
+
+def later_lines(run: Path) -> list[str]:
+    """Return what is said of the page of a run that was stopped: how it is made all the same."""
+    return ["Make its page with:", f"  genreg-np report {shlex.quote(str(run))}"]
 
 
 def of_own_run(run: Path, data: Dataset) -> Path:

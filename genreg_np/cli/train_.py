@@ -28,6 +28,7 @@ from genreg_np.cli.runs import (
 from genreg_np.cli.settings_help import GIVEN, SettingsCommand, early_config, given_settings
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.data import READER_OPTIONS, dataset_names, is_image_folder
+from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.runs.config import (
     TrainConfig,
@@ -39,6 +40,7 @@ from genreg_np.runs.config import (
 from genreg_np.runs.result import Result, Watcher
 from genreg_np.runs.training import resume, train
 from genreg_np.strategies import REGISTRY, strategy_class
+from genreg_np.strategies.problem import HiddenLayers
 
 EXAMPLES = """\b
 Examples:
@@ -109,6 +111,9 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     if result.ended == "stopped":
         for line in stopped_lines(folder_of(result), result.generations, "train"):
             progress.say(line)
+        if options["report"] and result.generations:
+            for line in report_.later_lines(folder_of(result)):
+                progress.say(line)
         return INTERRUPTED
     if not options["as_json"]:
         _report(result, started, progress, bool(options["familiarity"]))
@@ -148,6 +153,8 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     keep = {} if source in dataset_names() else {"keep": "best"}  # one's own are few, and soon known by heart
     settings = {"familiarity": is_image_folder(source)} | keep | settings | {"dataset": source}
     config = TrainConfig.from_dict(settings, GIVEN)
+    if not given.get("network"):
+        _check_network(config, dataset, preset)
     initial = load(options["init_model"]) if options["init_model"] else None
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
     progress.say(f"  {strategy_class(config.strategy).summary}")
@@ -182,6 +189,25 @@ def _check(config: TrainConfig) -> None:
             f"train ends with a test, but of such a run there is none ({'; '.join(config.spent.values())}): "
             "use genreg-np mixed --paper"
         )
+
+
+def _check_network(config: TrainConfig, dataset: Dataset, preset: str) -> None:
+    """Refuse a preset's network that does not fit the data, with one that does."""
+    layers = HiddenLayers((), config.activation, config.network)
+    try:
+        if config.network:
+            layers.build(dataset)
+    except UsageError as error:
+        classes = len(dataset.class_names)
+        example = f"conv 16 3 / relu / max 2 / dense {classes}"
+        try:
+            HiddenLayers((), config.activation, example).build(dataset)
+        except UsageError:
+            example = f"dense 64 / relu / dense {classes}"
+        raise UsageError(
+            f"{error}. The network of preset {preset} is for pictures of 28 x 28 of 10 classes: describe one for these "
+            f'data, as --network "{example}"'
+        ) from None
 
 
 def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:

@@ -14,16 +14,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.data.split import SPLITS
 from genreg_np.model import Float32, Model
+from genreg_np.report.chance import Share
 from genreg_np.report.hidden import Hidden, hidden_of
 from genreg_np.report.initial import initial_genes
 from genreg_np.runs.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset, Split
+    from genreg_np.report.compared import Beside
     from genreg_np.runs.stored import StoredRun
 
 MOST_HIDDEN = 2000  # images whose hidden values are looked at
+MOST_COUNTED = 3000  # inputs of a split that is not shown, of which accuracy is told where it is not recorded
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Subject:
         Where among the model's classes each of the dataset's is.
     run : StoredRun or None
         None of a model alone.
+    beside : Beside or None
+        What its pictures share with those of others on the page; None of one alone.
     """
 
     name: str
@@ -48,6 +54,7 @@ class Subject:
     dataset: Dataset | None = None
     places: NDArray[np.int64] | None = None
     run: StoredRun | None = None
+    beside: Beside | None = None
 
     def recorded_as(self, measure: str) -> str:
         """Return what the run's records call a measure of the genome that is saved, which may be not the first one."""
@@ -112,6 +119,47 @@ class Subject:
     def evaluation(self) -> Evaluation:
         """How often each class is taken for each."""
         return Evaluation.of(self.predicted, self.labels, len(self.model.class_names))
+
+    @property
+    def learned_from(self) -> bool:
+        """Whether the dataset is what the model was trained on: its run's, or one of the name that the model tells."""
+        if self.run is not None or self.dataset is None:
+            return self.dataset is not None
+        config = self.model.training.get("config")
+        named = config.get("dataset") if isinstance(config, dict) else None
+        return str(named).rstrip("/") == self.dataset.name.rstrip("/")
+
+    @functools.cached_property
+    def shares(self) -> dict[str, Share]:
+        """How much of each split the saved model gets right: of training, evenly spread inputs; of validation, as told.
+
+        A split is left out that is empty, that is not to be looked at yet, or on which accuracy tells nothing.
+        """
+        if self.dataset is None or not self.is_counted:
+            return {}
+        hidden = {"test"} if self.split_name == "validation" else set()
+        hidden |= set(self.run.config.spent) if self.run is not None else set()
+        found = {}
+        for name in SPLITS:
+            if name in hidden or not len(split := self.dataset.split(name)):
+                continue
+            recorded = self._recorded(name)
+            if name == self.split_name:
+                found[name] = Share.of(self.predicted == self.labels)
+            elif recorded is not None:
+                found[name] = Share(round(recorded * len(split)), len(split))
+            else:
+                some = slice(None, None, -(-len(split) // MOST_COUNTED))
+                predicted = self.model.predict(self.in_order(split.inputs[some]))
+                found[name] = Share.of(predicted == self.counted_as(split.labels[some]))
+        return found
+
+    def _recorded(self, split: str) -> float | None:
+        """Return the saved model's accuracy on a split of its run, as the model tells it; None where it does not."""
+        value = self.model.training.get("accuracies") if self.run is not None else None
+        for name in (split, self.model.training.get("genome")):
+            value = value.get(name) if isinstance(value, dict) and isinstance(name, str) else None
+        return value if isinstance(value, float) and 0 <= value <= 1 else None
 
     @functools.cached_property
     def rows(self) -> NDArray[np.int64]:

@@ -57,6 +57,24 @@ def smaller(picture: NDArray[Any], most: int) -> NDArray[Any]:
     return found
 
 
+def text_width(text: str) -> float:
+    """Return how wide a line of words below a picture is, in inches."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    return float(text_to_path.get_text_width_height_descent(text, FontProperties(size=SMALL), ismath=False)[0]) / 72
+
+
+def fitted(name: str, width: float) -> str:
+    """Return a name, cut at its end until it is no wider than so many inches; two letters stay."""
+    text = name
+    for letters in range(len(name) - 1, 1, -1):
+        if text_width(text) <= width:
+            break
+        text = f"{name[:letters]}…"
+    return text
+
+
 def draw_tiles(
     pictures: Sequence[NDArray[Any]], words: Sequence[str], columns: int, legend: tuple[str, str, str] | None = None
 ) -> bytes:

@@ -71,3 +71,16 @@ def test_a_network_goes_with_a_new_run_only(genreg, maps: Path) -> None:
     )
     line = one_line(genreg("train", "--resume", "run", "--set", "network=dense 10"), 2)
     assert "network cannot be changed in a run under way" in line
+
+
+def test_a_presets_network_that_does_not_fit_names_one_that_does(genreg) -> None:
+    """One of one's own is refused without."""
+    line = one_line(genreg(*DIGITS, "--preset", "convolution", "--out", "a"), 2)
+    assert "preset convolution is for pictures of 28 x 28" in line
+    example = line.split('--network "')[1].rstrip('"')
+    outcome = genreg(*DIGITS, "--preset", "convolution", "--network", example, "--generations", "1", "--out", "b")
+    assert outcome.code == 0, outcome.err
+    assert "preset" not in one_line(genreg(*DIGITS, "--network", "conv 3 3 / max 9 / dense 10", "--out", "c"), 2)
+    Path("d.csv").write_text("a,b,kind\n" + "1,2,x\n3,4,y\n" * 20)
+    line = one_line(genreg("train", "--dataset", "d.csv", "--preset", "filters", "--out", "d"), 2)
+    assert '--network "dense 64 / relu / dense 2"' in line

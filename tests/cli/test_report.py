@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import html.parser
 import json
+import os
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from genreg_np.cli.output import Progress
 from genreg_np.cli.report_ import FIGURES
 from genreg_np.infer import load
 from tests.cli import FAST, one_line, save_relabelled
@@ -67,7 +71,7 @@ def test_a_run_has_one_page_that_needs_no_other(genreg) -> None:
     text = Path("run/report.html").read_text("utf-8")
     assert said == {"report": str(Path("run/report.html")), "figures": said["figures"], "bytes": len(text.encode())}
     page = Checked(text)
-    assert page.headings[:2] == ["Summary", "Training"]
+    assert page.headings[:3] == ["In short", "Summary", "Training"]
     assert len(page.images) == said["figures"] == len(list((Path("run") / FIGURES).glob("*.png"))) > 0
     for image in page.images:
         assert str(image["src"]).startswith("data:image/png;base64,")
@@ -94,7 +98,7 @@ def test_runs_stand_side_by_side(genreg) -> None:
     outcome = genreg("report", "one", "--compare", "two", "--out", "both")
     assert outcome.code == 0, outcome.err
     page = Checked(Path("both/report.html").read_text("utf-8"))
-    assert page.headings[:3] == ["Summary", "one", "two"]
+    assert page.headings[:4] == ["Side by side", "In short", "one", "two"]
     names = {path.name for path in (Path("both") / FIGURES).glob("*.png")}
     assert {"1-accuracy.png", "2-accuracy.png"} <= names
     assert "--out" in one_line(genreg("report", "one", "--compare", "two"), 2)
@@ -200,3 +204,37 @@ def test_hostile_lines_and_names_make_a_page_all_the_same(genreg) -> None:
     assert "<script" not in text
     assert "<b>" not in text
     assert load("run/model.npz").class_names[0] == names[0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_run_that_is_stopped_says_how_its_page_is_made(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of train and of mixed alike; nothing is drawn then."""
+    update = Progress.update
+
+    def pressed(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        update(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "update", pressed)
+        for command, *more in (("train", *FAST), ("mixed", "--population", "2", "--network", "8")):
+            outcome = genreg(command, "--dataset", "digits", *more, "--report", "--out", f"{command} run")
+            assert outcome.code == 130
+            assert outcome.out.endswith(f"  genreg-np report '{command} run'\n")
+            assert not Path(f"{command} run/report.html").exists()
+    assert genreg("report", "train run").code == 0
+
+
+def test_mixed_may_end_with_a_page(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As train does."""
+    few = ("--dataset", "digits", "--population", "2", "--network", "8", "--generations", "2", "--attack-images", "0")
+    outcome = genreg("mixed", *few, "--no-figures", "--report", "--out", "run")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.endswith(f"report {Path('run/report.html')}\n")
+    page = Path("run/report.html").read_bytes()
+    assert genreg("report", "run").code == 0
+    assert Path("run/report.html").read_bytes() == page
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert "plots" in one_line(genreg("mixed", *few, "--report", "--out", "other"), 1)
+    assert not Path("other").exists()

@@ -1,63 +1,19 @@
-"""What curves say: where validation was best, whether it falls, and whether training images are known by heart."""
+"""Curves: what is drawn of records, and what the line of training is called."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib", reason="figures need matplotlib")
 
-from genreg_np.report.sections.curves import MOST_POINTS, line_of, section, thinned, verdict
+from genreg_np.report.sections.curves import MOST_POINTS, line_of, section, thinned, training_of
+from genreg_np.report.shown import Picture
 from genreg_np.report.subject import Subject
 from tests.helpers import NETWORK, model_of
-
-
-def records(validation: list[float], training: float = 0.0, every: int = 10) -> list[dict[str, object]]:
-    """Return records of a run whose looks saw this."""
-    return [
-        {"generation": number, "mean_accuracy": training}
-        | ({"validation_accuracy": validation[number // every - 1]} if number % every == 0 else {})
-        for number in range(1, every * len(validation) + 1)
-    ]
-
-
-def test_a_run_that_still_gains_is_told_to_be_longer() -> None:
-    said = " ".join(verdict(records([0.1 * step for step in range(1, 10)])))
-    assert "best at generation 90: 90.0 %" in said
-    assert "still rising (+10.0 points since generation 80)" in said
-    assert "heart" not in said
-
-
-def test_a_run_that_has_stopped_gaining_says_since_when() -> None:
-    said = " ".join(verdict(records([0.5, 0.9, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8])))
-    assert "best at generation 20: 90.0 %" in said
-    assert "In the last 75 % of the run it gained nothing" in said
-
-
-def test_a_flat_end_is_called_flat() -> None:
-    said = " ".join(verdict(records([0.5, *[0.9] * 12])))
-    assert "hardly rose" in said
-
-
-def test_what_is_known_by_heart_is_told() -> None:
-    said = " ".join(verdict(records([0.5, 0.8], training=0.95)))
-    assert "15.0 points better" in said
-    assert "heart" not in " ".join(verdict(records([0.5, 0.8], training=0.82)))
-    measure = "validation_accuracy"
-    assert "heart" in " ".join(verdict(records([0.5, 0.8], training=0.9), measure, 100))  # 8 points are two errors
-    assert "heart" not in " ".join(verdict(records([0.5, 0.8], training=0.9), measure, 60))  # and here 10.3
-
-
-def test_the_verdict_is_of_the_genome_that_is_saved() -> None:
-    lines = [record | {"consensus_validation_accuracy": 0.9} for record in records([0.5, 0.4])]
-    assert "Validation of the consensus was best at generation 20: 90.0 %" in " ".join(
-        verdict(lines, "consensus_validation_accuracy")
-    )
-    assert "Validation was best at generation 10: 50.0 %" in " ".join(verdict(lines))
-
-
-def test_no_look_is_said() -> None:
-    assert verdict([{"generation": 1}]) == ["There was no look at the validation split."]
+from tests.report.subjects import run_of
 
 
 def test_lines_pass_over_what_is_no_number() -> None:
@@ -76,3 +32,37 @@ def test_long_lines_become_means() -> None:
 
 def test_a_model_alone_has_no_curves() -> None:
     assert section(Subject("alone", model_of(NETWORK))) is None
+
+
+@pytest.mark.parametrize(
+    ("strategy", "is_training", "said"),
+    [
+        ("genreg", True, "mutants"),
+        ("evolution-strategy", True, "mutants"),
+        ("gradient", True, "by heart"),
+        ("mixed", False, "not recorded"),
+    ],
+)
+def test_the_line_of_training_is_called_what_it_is(strategy: str, is_training: bool, said: str, tmp_path: Path) -> None:
+    """Of populations a mean of mutants, of mixed the accuracy on the split that parents are chosen by."""
+    subject = run_of(tmp_path / "run", strategy=strategy, generations=3, validate_every=3)
+    shown = section(subject)
+    assert shown is not None
+    picture = shown.parts[0]
+    assert isinstance(picture, Picture)
+    assert ("training" in picture.says) == is_training
+    assert said in picture.caption
+    assert "single look" in shown.words
+    assert subject.run is not None
+    assert bool(training_of(subject.run)[1]) == is_training
+
+
+def test_the_saved_generation_is_marked(tmp_path: Path) -> None:
+    subject = run_of(tmp_path / "run", generations=6, validate_every=2, keep="best")
+    for saved in (2, 6):
+        subject.model.header["training"]["generation"] = saved
+        shown = section(subject)
+        assert shown is not None
+        picture = shown.parts[0]
+        assert isinstance(picture, Picture)
+        assert ("generation 2, which is saved" in picture.caption) == (saved == 2)

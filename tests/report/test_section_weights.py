@@ -19,7 +19,7 @@ from tests.zoo import exhibit_of
 pytest.importorskip("matplotlib", reason="pictures need matplotlib")
 
 
-def test_templates_are_the_weights_of_pixels() -> None:
+def test_templates_are_the_weights_of_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a head straight on pixels in the order of its classes; of a hidden layer by norm, largest first."""
     head = model_of(Network((4, 5), (Dense(20, 3),)))
     (seen,) = weights.seen_by(head.header["network"]["layers"], head.arrays, head.input_shape)
@@ -30,6 +30,9 @@ def test_templates_are_the_weights_of_pixels() -> None:
     positive = 100 * (head.arrays["layers.0.weight"] > 0).mean()
     assert f"the 3 outputs of layer 0, dense, 4 x 5 pixels each; {positive:.0f} % of all weights" in picture.says
     hidden = model_of(Network.build((4, 5), (70,), 3))
+    (picture,) = pictures_in(drawn_by(Subject("hidden", hidden))["weights"])
+    assert "the 16 of the largest weights of 70 units" in picture.says, "more grain tells no more"
+    monkeypatch.setattr(weights, "GRAINY", -1)
     (seen,) = weights.seen_by(hidden.header["network"]["layers"], hidden.arrays, hidden.input_shape)
     norms = np.linalg.norm(hidden.arrays["layers.0.weight"], axis=1)
     order = weights.strongest(seen.weights)
@@ -72,14 +75,28 @@ def test_weights_of_integers_and_wide_tables_are_not_shown() -> None:
     assert weights.section(Subject("none", model_of(Network.build((4, 4), (), 2)))) is not None
 
 
-def test_columns_of_a_table_are_told_by_their_weights() -> None:
-    """The one with the largest first."""
-    shown = weights.section(Subject("table", STANDARDISED))
+def test_columns_of_a_table_are_told_by_how_their_weights_have_grown() -> None:
+    """Large weights tell nothing of a column: at the start they were as large. Where that is not known, nothing is."""
+    assert "Against" not in weights.section(Subject("table", STANDARDISED)).words  # type: ignore[union-attr]
+    first = STANDARDISED.network.learning[0].parameters[0]
+    columns = first.shape[1]
+    growth = np.ones(columns, np.float32)
+    for changed, said in ((1.0, "no column's weights have grown"), (9.0, "column 2 (x 9)")):
+        growth[1] = changed
+        genes = STANDARDISED.genes.copy()
+        genes[: first.size] = (genes[: first.size].reshape(-1, columns) / growth).ravel()
+        subject = Subject("table", STANDARDISED)
+        subject.__dict__["initial"] = genes
+        shown = weights.section(subject)
+        assert shown is not None
+        assert said in shown.words
+
+
+def test_filters_of_one_kind_share_a_sentence() -> None:
+    shown = weights.section(Subject("colour", exhibit_of("colour, filters of two sizes").model))
     assert shown is not None
-    sizes = np.abs(STANDARDISED.arrays["layers.1.weight"]).mean(axis=0)
-    order = np.argsort(-sizes)
-    assert f"most counts column {order[0] + 1} ({sizes[order[0]]:.2g}), column {order[1] + 1}" in shown.words
-    assert f"least column {order[-1] + 1} ({sizes[order[-1]]:.2g})." in shown.words
+    assert shown.words.startswith("The 8 filters of layers 1.0.0 and 1.1.0 (detectors) see 2 x 2 and 3 x 3 pixels at a")
+    assert shown.words.count("differences") == 1
 
 
 def test_grain_and_shapes_are_told_apart() -> None:

@@ -18,6 +18,7 @@ from genreg_np.errors import MissingExtraError
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
 from genreg_np.model import Model, Network
+from genreg_np.report.chance import Share
 from genreg_np.report.hidden import Hidden
 from genreg_np.report.names import drawn
 from genreg_np.report.sections import embeddings, histograms, population, units
@@ -170,7 +171,7 @@ def test_neutral_weights_are_those_of_silent_inputs(tmp_path: Path) -> None:
     genes, start = (
         subject.model.network.unpack(row)[0][0] for row in (subject.model.genes, subject.initial) if row is not None
     )
-    assert neutral[:2] == ("neutral", "10")
+    assert neutral[:2] == ("of inputs always 0", "10")
     assert others[1] == "70"
     assert neutral[2] == f"{100 * 10 / subject.model.network.gene_count:.1f} %"
     assert neutral[3:] == tuple(f"{weights[:, :2].std():.3g}" for weights in (start, genes))
@@ -208,66 +209,6 @@ def test_weights_are_dealt_to_layers_without_biases() -> None:
     assert rows[1] == (
         "layer 1, dense", "15", f"{np.abs(w2).mean():.3g}", f"{np.abs(w2).max():.3g}", f"{w2.std():.3g}"
     )  # fmt: skip
-
-
-# Population
-
-
-def with_records(subject: Subject, records: list[dict[str, Any]]) -> Subject:
-    assert subject.run is not None
-    return dataclasses.replace(subject, run=dataclasses.replace(subject.run, records=records))
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    return run_of(tmp_path_factory.mktemp("population") / "run")
-
-
-@pytest.mark.parametrize(("last", "word"), [(9.9, "has not collapsed"), (0.9, "nearly become one")])
-def test_a_population_that_collapses_is_told(run: Subject, last: float, word: str) -> None:
-    records = [{"generation": 10, "survivor_distance": 10.0}, {"generation": 20, "survivor_distance": last}]
-    found = section("population", with_records(run, records))
-    assert found is not None
-    assert word in found.words
-    assert pictures(found) == ["diversity"]
-
-
-@pytest.mark.parametrize(("sizes", "told"), [((1, 2, 3, 4), True), ((1, 4, 4, 4), False)])
-def test_weights_that_grow_on_are_told(run: Subject, sizes: tuple[int, ...], told: bool) -> None:
-    records = [{"generation": number, "mean_weight": size} for number, size in enumerate(sizes, start=1)]
-    found = section("population", with_records(run, records))
-    assert found is not None
-    assert ("has not levelled off" in found.words) == told
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        {},
-        {"survivor_distance": None},
-        {"survivor_distance": "far"},
-        {"similarity": [], "clusters": []},
-        {"similarity": [0.5], "clusters": "many"},
-        {"similarity": [None], "clusters": [1]},
-    ],
-)
-def test_records_without_a_population_show_none(run: Subject, record: dict[str, Any]) -> None:
-    """As older runs have, or files that somebody changed."""
-    assert section("population", with_records(run, [{"generation": 1, **record}])) is None
-
-
-def test_a_population_of_one_kind(run: Subject) -> None:
-    """Of layers that the model does not have, they are numbered; records of another length are passed over."""
-    records = [
-        {"generation": 1, "similarity": [0.1], "clusters": [4]},
-        {"generation": 2, "similarity": [0.2, -0.3, 0.1], "clusters": [4, 4, 4]},
-        {"generation": 3, "similarity": [1, 0.25, 0.5], "clusters": [1, 3, 2]},
-    ]
-    found = section("population", with_records(run, records))
-    assert found is not None
-    (picture,) = (part for part in found.parts if isinstance(part, Picture))
-    assert picture.name == "similarity"
-    assert "layer 2 ends at 0.50 in 2 clusters" in picture.says
 
 
 # Embeddings
@@ -424,3 +365,22 @@ def test_without_matplotlib_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, of in (("units", "maps, two stages"), ("histograms", "maps, two stages")):
         with pytest.raises(MissingExtraError):
             {"units": units, "histograms": histograms, "population": population}[name].section(shown(of))
+
+
+def test_names_do_not_meet() -> None:
+    """The second of two at one place stands above it, and one that finds no room is left out; all are in the frame."""
+    taken: list[tuple[float, float, float]] = []
+    found = [embeddings.room_for(0.99, 0.5, 0.2, taken) for _ in range(6)]
+    assert found[-1] is None
+    places = [place for place in found if place is not None]
+    assert all(x + 0.1 < 1 for x, _ in places)
+    heights = sorted(y for _, y in places)
+    assert np.diff(heights).min() >= 0.99 * embeddings.NAME_HEIGHT
+    assert embeddings.room_for(0.2, 0.5, 0.2, taken) == (0.2, 0.5)
+
+
+def test_a_probe_far_above_the_network_is_told() -> None:
+    """Not one that may be so by chance."""
+    assert "do" in embeddings._follows(0.95, Share(70, 100))
+    assert embeddings._follows(0.75, Share(70, 100)) == ""
+    assert embeddings._follows(None, Share(70, 100)) == ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import html
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
 
+from genreg_np.report.compared import beside, compared
 from genreg_np.report.sections import REGISTRY, shown_of
 from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.report.subject import Subject
@@ -35,21 +37,31 @@ def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
     MissingExtraError
         Without matplotlib.
     """
+    several = len(subjects) > 1
+    if several:
+        common = beside(subjects)
+        subjects = [dataclasses.replace(subject, beside=common) for subject in subjects]
     shown = [dict(shown_of(subject)) for subject in subjects]
     names = [name for name in REGISTRY if any(name in one for one in shown)]
     pictures = {}
     for number, one in enumerate(shown, start=1):
         for picture in (part for section in one.values() for part in section.parts if isinstance(part, Picture)):
-            pictures[f"{f'{number}-' if len(subjects) > 1 else ''}{picture.name}.png"] = picture.png
+            pictures[f"{f'{number}-' if several else ''}{picture.name}.png"] = picture.png
     style = (FOLDER / "page.css").read_text("utf-8")
     titles = {name: next(one[name].title for one in shown if name in one) for name in names}
+    sections = [_section(name, title, subjects, shown) for name, title in titles.items()]
+    if several:
+        table = compared(subjects)
+        titles = {"compared": table.title, **titles}
+        sections.insert(0, _whole("compared", table.title, "\n".join(_body(table))))
     text = Template((FOLDER / "page.html").read_text("utf-8")).substitute(
         title=html.escape(" and ".join(subject.name for subject in subjects)),
         made=f"made by genreg-np {__version__}",
+        several=' class="several"' if several else "",
         style=style,
         style_hash=f"sha256-{base64.b64encode(hashlib.sha256(style.encode('utf-8')).digest()).decode('ascii')}",
         links="\n".join(f'<a href="#{name}">{html.escape(title)}</a>' for name, title in titles.items()),
-        sections="\n".join(_section(name, title, subjects, shown) for name, title in titles.items()),
+        sections="\n".join(sections),
     )
     return text, pictures
 
@@ -66,6 +78,10 @@ def _section(name: str, title: str, subjects: Sequence[Subject], shown: Sequence
             for subject, one in zip(subjects, shown, strict=True)
         ]
         inner = '<div class="runs">\n' + "\n".join(columns) + "\n</div>"
+    return _whole(name, title, inner)
+
+
+def _whole(name: str, title: str, inner: str) -> str:
     return f'<section id="{name}">\n<h2>{html.escape(title)}</h2>\n{inner}\n</section>'
 
 
@@ -79,8 +95,8 @@ def _body(shown: Shown) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Return text for a page; a number and its per cent stay on one line."""
-    return html.escape(text).replace(" %", "&nbsp;%")
+    """Return text for a page; a number, its per cent and how far it may be off stay on one line."""
+    return html.escape(text).replace(" %", "&nbsp;%").replace(" ± ", "&nbsp;±&nbsp;")
 
 
 def _picture(picture: Picture) -> str:
@@ -93,7 +109,11 @@ def _picture(picture: Picture) -> str:
 
 def _table(table: Table) -> str:
     head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in table.head)
-    rows = "\n".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    first = "<td>{}</td>" if any(table.head) else '<th scope="row">{}</th>'
+    rows = "\n".join(
+        "<tr>" + first.format(_text(row[0])) + "".join(f"<td>{_text(cell)}</td>" for cell in row[1:]) + "</tr>"
+        for row in table.rows
+    )
     caption = f"<caption>{_text(table.caption)}</caption>" if table.caption else ""
     head = f"<thead><tr>{head}</tr></thead>" if any(table.head) else ""
     return f'<div class="scrolls"><table>{caption}{head}\n<tbody>{rows}</tbody></table></div>'

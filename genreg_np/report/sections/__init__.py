@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from genreg_np.report.subject import Subject
 
 REGISTRY = (
+    "verdict",
     "summary",
     "curves",
     "classes",

@@ -18,6 +18,7 @@ MOST_ROWS = 40  # of a map, a bar chart and a table: the worst
 WORST = 3  # that words name
 NOTHING = "-"  # of a class that the split has none of
 LEARNED = 0.9  # of its best accuracy, at which a class counts as learned
+BEHIND = 0.5  # of the mean of all classes, below which one counts as not learned yet
 
 Looks = tuple[list[int], NDArray[np.float64]]  # L generations; accuracies (L, K), NaN of a class without images
 
@@ -25,27 +26,34 @@ Looks = tuple[list[int], NDArray[np.float64]]  # L generations; accuracies (L, K
 def section(subject: Subject) -> Shown | None:
     """Show each class; nothing of what tells no classes, or without data and looks that tell of them."""
     names, labels = written(subject.model.class_names), drawn(subject.model.class_names)
-    looks = looks_of(subject.run.records if subject.run else (), len(names), subject.recorded_as("class_accuracy"))
+    looks = class_looks(subject)
     saved = saved_look(looks[0], subject.model.training.get("generation"))
     if len(names) < 2 or not (looks[0] or subject.is_counted):
         return None
     if subject.is_counted:
         counts = subject.evaluation.confusion.sum(axis=1)
         final = np.array([math.nan if value is None else value for value in subject.evaluation.per_class])
-        where = f"the {subject.split_name} split"
+        split = subject.split_name
     else:
-        counts, final, where = None, looks[1][saved], "the validation split"
+        counts, final, split = None, looks[1][saved], "validation"
     order = [int(place) for place in np.argsort(final, kind="stable") if not math.isnan(final[place])]
+    listed = [place for place in subject.beside.classes if place in order] if subject.beside else order
     parts: list[Picture | Table] = []
     if len(looks[0]) > 1:
         draw = _panels if len(names) <= MOST_PANELS else _map
-        parts.append(draw(looks, saved, names, labels))
+        parts.append(draw(subject, looks, saved, names, labels))
     elif order:
-        parts.append(_bars(final, names, labels, order))
+        parts.append(_bars(final, names, labels, listed or order, split))
     if counts is not None:
-        parts.append(_table(subject, names, order))
-    words = [worst_in_words(final, counts, names, order, where), learned_in_words(looks, names)]
+        parts.append(_table(subject, names, listed or order))
+    words = [worst_in_words(final, counts, names, order, f"the {split} split"), learned_in_words(looks, saved, names)]
     return Shown("Classes", " ".join(word for word in words if word), parts) if parts else None
+
+
+def class_looks(subject: Subject) -> Looks:
+    """Return when the classes of a subject were looked at, and what was right of each."""
+    records = subject.run.records if subject.run else ()
+    return looks_of(records, len(subject.model.class_names), subject.recorded_as("class_accuracy"))
 
 
 def looks_of(records: Sequence[dict[str, Any]], classes: int, measure: str = "class_accuracy") -> Looks:
@@ -99,42 +107,58 @@ def worst_in_words(
     return said + gone
 
 
-def learned_in_words(looks: Looks, names: Sequence[str]) -> str:
-    """Return which class came last to nine tenths of its best accuracy, and when; "" where there is no second look."""
+def learned_in_words(looks: Looks, saved: int, names: Sequence[str]) -> str:
+    """Return which classes are not learned yet, and which of the others came last to nine tenths of its best accuracy.
+
+    "" where there is no second look.
+    """
     generations, accuracies = looks
     if len(generations) < 2:
         return ""
-    when = {place: learned_at(accuracies[:, place]) for place in range(len(names))}
-    known = {place: look for place, look in when.items() if look is not None}
-    if not known:
-        return "No class was ever predicted right."
-    latest = max(known.values())
-    never = len(when) - len(known) - int(np.isnan(accuracies).all(axis=0).sum())
-    said = (
-        f"At the first look, generation {generations[0]:,}, {'every other class' if never else 'every class'} had nine "
-        "tenths of its best accuracy or more."
-    )
-    if latest:
-        last = [names[place] for place, look in known.items() if look == latest]
-        some = ", ".join(last[:WORST]) + (f" and {len(last) - WORST} more" if len(last) > WORST else "")
-        said = (
-            f"Learned last: {some}, at nine tenths of {'its' if len(last) == 1 else 'their'} best accuracy by "
-            f"generation {generations[latest]:,}."
+    now = accuracies[saved]
+    known = ~np.isnan(now)
+    if not now[known].any():
+        return "No class is predicted right on validation."
+    behind = known & (now < BEHIND * now[known].mean())
+    when = {int(place): learned_at(accuracies[:, place]) for place in np.flatnonzero(known & ~behind)}
+    latest = max(when.values())
+    said = [_named("Not learned yet, on validation", np.flatnonzero(behind), names, now)] if behind.any() else []
+    if not latest:
+        every = "every other class" if behind.any() else "every class"
+        said.append(
+            f"At the first look, generation {generations[0]:,}, {every} had nine tenths of its best accuracy or more."
         )
-    return (f"{never} class{' was' if never == 1 else 'es were'} never predicted right. " if never else "") + said
+    else:
+        last = [place for place, look in when.items() if look == latest]
+        if latest == len(generations) - 1 and now[last].min() < LEARNED * now[known].mean():
+            return " ".join([*said, _named("Still rising at the last look", np.array(last), names, now)])
+        its = "its" if len(last) == 1 else "their"
+        some = ", ".join(names[place] for place in last[:WORST])
+        some += f" and {len(last) - WORST} more" if len(last) > WORST else ""
+        said.append(
+            f"Learned last: {some}, at nine tenths of {its} best accuracy by generation {generations[latest]:,}."
+        )
+    return " ".join(said)
 
 
-def learned_at(accuracies: NDArray[np.float64]) -> int | None:
-    """Return the first look (L,) at which a class has nine tenths of its best accuracy; None if it never had any."""
+def _named(what: str, places: NDArray[np.intp], names: Sequence[str], accuracies: NDArray[np.float64]) -> str:
+    """Return classes, the worst first, with their accuracies."""
+    order = sorted(places.tolist(), key=lambda place: float(accuracies[place]))
+    some = ", ".join(f"{names[place]} ({100 * accuracies[place]:.0f} %)" for place in order[:WORST])
+    return f"{what}: {some}{f' and {len(order) - WORST} more' if len(order) > WORST else ''}."
+
+
+def learned_at(accuracies: NDArray[np.float64]) -> int:
+    """Return the first look (L,) at which a class has nine tenths of its best accuracy; 0 if it never had any."""
     known = np.nan_to_num(accuracies)
-    return int(np.argmax(known >= LEARNED * known.max())) if known.max() > 0 else None
+    return int(np.argmax(known >= LEARNED * known.max()))
 
 
 def _is_fraction(value: Any) -> bool:
     return value is None or (type(value) in (int, float) and 0 <= value <= 1)
 
 
-def _panels(looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) -> Picture:
+def _panels(subject: Subject, looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) -> Picture:
     """Draw a small panel for each class, with the mean of all behind it."""
     generations, accuracies = looks
     percents = 100 * accuracies
@@ -159,8 +183,10 @@ def _panels(looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str
         panel.tick_params(labelsize=SMALL)
         panel.grid(alpha=0.25)
         panel.locator_params(axis="x", nbins=3)
+    if subject.beside is not None:
+        panels[0].set_ylim(100 * subject.beside.lowest_class - 3, 103)
     figure.supxlabel("generation", fontsize=SMALL)
-    figure.supylabel("right, %", fontsize=SMALL)
+    figure.supylabel("right, % (validation)", fontsize=SMALL)
     ends = ", ".join(
         f"{name} {value:.1f} %" for name, value in zip(names, percents[saved], strict=True) if value == value
     )
@@ -180,11 +206,12 @@ def _when(generations: Sequence[int], saved: int) -> str:
     return f"generation {generations[saved]:,}, which is saved (dotted line)"
 
 
-def _map(looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) -> Picture:
+def _map(subject: Subject, looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) -> Picture:
     """Draw a row for each class, at most the worst, and a column for each look."""
     generations, accuracies = looks
     last = np.where(np.isnan(accuracies[saved]), math.inf, accuracies[saved])
-    order = [int(place) for place in np.argsort(last, kind="stable") if math.isfinite(last[place])][:MOST_ROWS]
+    ranked = (subject.beside.classes if subject.beside else ()) or np.argsort(last, kind="stable")
+    order = [int(place) for place in ranked if math.isfinite(last[place])][:MOST_ROWS]
     figure = new_figure(height=0.8 + 0.16 * len(order))
     panel = figure.subplots()
     edges = [generations[0] - (generations[1] - generations[0]), *generations]
@@ -199,7 +226,7 @@ def _map(looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) 
     panel.set_xlabel("generation", fontsize=SMALL)
     if saved < len(generations) - 1:
         panel.axvline(generations[saved], color=COLOURS[1], linestyle=":", linewidth=1.6)
-    figure.colorbar(shades, ax=panel, fraction=0.04, label="right, %")
+    figure.colorbar(shades, ax=panel, fraction=0.04, label="right, % (validation)")
     ends = ", ".join(f"{names[place]} {100 * last[place]:.0f} %" for place in order[:10])
     some = f"the {len(order)} worst of " if len(order) < len(names) else ""
     when = _when(generations, saved)
@@ -211,7 +238,9 @@ def _map(looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) 
     )  # fmt: skip
 
 
-def _bars(final: NDArray[np.float64], names: Sequence[str], labels: Sequence[str], order: Sequence[int]) -> Picture:
+def _bars(
+    final: NDArray[np.float64], names: Sequence[str], labels: Sequence[str], order: Sequence[int], split: str
+) -> Picture:
     """Draw a bar for each class, at most the worst."""
     shown = order[:MOST_ROWS]
     figure = new_figure(height=0.8 + 0.2 * len(shown))
@@ -221,7 +250,7 @@ def _bars(final: NDArray[np.float64], names: Sequence[str], labels: Sequence[str
     panel.set_yticks(np.arange(len(shown)), [labels[place] for place in shown], **PLAIN)
     panel.tick_params(labelsize=SMALL)
     panel.invert_yaxis()
-    panel.set(xlim=(0, 110), xlabel="right, %", xticks=range(0, 101, 20))
+    panel.set(xlim=(0, 110), xlabel=f"right, % ({split})", xticks=range(0, 101, 20))
     some = f"the {len(shown)} worst of {len(order)} classes" if len(shown) < len(order) else f"{len(shown)} classes"
     values = ", ".join(f"{names[place]} {100 * final[place]:.1f} %" for place in shown)
     return Picture(

@@ -1,4 +1,7 @@
-"""Curves: what the population earned and got right, generation by generation, beside validation; and what they say."""
+"""Curves: what the population earned and got right, generation by generation, beside validation.
+
+What they come to is told in sections/verdict.py.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ import numpy as np
 
 from genreg_np.report.shown import COLOURS, Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Subject
+from genreg_np.runs.stored import StoredRun
+from genreg_np.strategies import strategy_class
 
 MOST = 1e300  # a record's whole number may have any number of digits
 MOST_POINTS = 400  # of a line: more are averaged
-STALE = 0.25  # of a run, after its best look, in which nothing was gained
-GAP, ERRORS = 0.03, 2  # training accuracy beyond validation that is worth a word: so much, and so many standard errors
 
 Line = tuple[list[int], list[float]]
 
@@ -23,11 +26,13 @@ def section(subject: Subject) -> Shown | None:
     """Show the curves of a run; nothing of a model alone, or of a run that has no record yet."""
     if subject.run is None or not subject.run.records:
         return None
-    records = subject.run.records
-    parts = [part for part in (_accuracy(records), _trust(records)) if part is not None]
-    looked = None if subject.dataset is None else len(subject.dataset.validation)
-    words = verdict(records, subject.recorded_as("validation_accuracy"), looked)
-    return Shown("Training", " ".join(words), parts) if parts else None
+    parts = [part for part in (_accuracy(subject, subject.run), _trust(subject.run.records)) if part is not None]
+    return Shown("Training", _words(subject), parts) if parts else None
+
+
+def training_of(run: StoredRun) -> Line:
+    """Return accuracy on what is learned from, by generation; none of a strategy that records that of another split."""
+    return ([], []) if run.config.strategy == "mixed" else line_of(run.records, "mean_accuracy")
 
 
 def line_of(records: Sequence[dict[str, Any]], name: str) -> Line:
@@ -48,74 +53,78 @@ def thinned(line: Line) -> Line:
     )
 
 
-def verdict(
-    records: Sequence[dict[str, Any]], measure: str = "validation_accuracy", looked: int | None = None
-) -> list[str]:
-    """Return in sentences what the curves say: when validation was best, whether it falls, and whether it overfits.
+def _words(subject: Subject) -> str:
+    """Return how to read the curves, in a sentence."""
+    assert subject.run is not None
+    looks = len(line_of(subject.run.records, "validation_accuracy")[0])
+    if not looks:
+        return "There was no look at the validation split."
+    count = 0 if subject.dataset is None else len(subject.dataset.validation)
+    of_these = f", of {count:,} inputs that are not learned from," if count else ""
+    return (
+        f"There was a single look at validation{of_these} and so there is no curve of it."
+        if looks == 1
+        else f"{looks:,} looks at validation{of_these.rstrip(',')}."
+    )
 
-    Parameters
-    ----------
-    records : sequence of dict
-    measure : str
-        What records call the accuracy on the validation split of the genome that is saved.
-    looked : int, optional
-        Inputs of that split: a difference of less than two standard errors is no word worth.
-    """
-    generations, values = line_of(records, measure)
-    if not values:
-        return ["There was no look at the validation split."]
-    best = max(range(len(values)), key=lambda index: (values[index], index))
-    last = len(values) - 1
-    genome = measure.removesuffix("validation_accuracy").rstrip("_")
-    whose = f" of the {genome}" if genome else ""
-    said = [f"Validation{whose} was best at generation {generations[best]:,}: {100 * values[best]:.1f} %."]
-    after = (generations[last] - generations[best]) / max(1, generations[last])
-    if best == last and len(values) > 2:
-        before = max(0, int(len(values) * 0.9) - 1)
-        gain, since = values[last] - values[before], f"since generation {generations[before]:,}"
-        said.append(
-            f"It was still rising ({100 * gain:+.1f} points {since}): a longer run may gain more."
-            if gain > 0.001
-            else f"It hardly rose {since}: a longer run will gain little."
+
+def _measured(run: StoredRun) -> tuple[str, str]:
+    """Return what the line of mean accuracy is, and how to read it, in a sentence; by the strategy."""
+    if run.config.strategy == "mixed":
+        return (
+            f"mean of all networks on {run.config.selection}",
+            "The fittest network lies above the mean of all. Accuracy in training is not recorded.",
         )
-    elif after >= STALE:
-        said.append(f"In the last {100 * after:.0f} % of the run it gained nothing: a shorter one would have done.")
-    _, training = line_of(records, "mean_accuracy")
-    error = math.sqrt(max(0.0, values[last] * (1 - values[last])) / looked) if looked else 0.0
-    if training and (gap := float(np.mean(training[-20:])) - values[last]) > max(GAP, ERRORS * error):
-        said.append(
-            f"Training inputs are predicted {100 * gap:.1f} points better than validation ones: some are known by "
-            "heart; more data, fewer units or weight_decay help."
+    if strategy_class(run.config.strategy).keeps_population:
+        return (
+            "training: mean of all networks on their batches",
+            "Most networks are mutants that are worse than the saved one, so that their mean lies below validation: it "
+            "tells nothing of overfitting.",
         )
-    return said
+    return (
+        "training: the network's batches",
+        "A training line that leaves the validation line below it shows what is learned by heart.",
+    )
 
 
-def _accuracy(records: Sequence[dict[str, Any]]) -> Picture | None:
-    """Draw accuracy in training and on validation."""
-    lines = {
-        "training (its batches)": thinned(line_of(records, "mean_accuracy")),
-        "validation": line_of(records, "validation_accuracy"),
-        "validation, consensus": line_of(records, "consensus_validation_accuracy"),
+def drawn_lines(run: StoredRun) -> dict[str, Line]:
+    """Return the lines of accuracy that are drawn of a run, by what they are called."""
+    return {
+        _measured(run)[0]: thinned(line_of(run.records, "mean_accuracy")),
+        "validation": line_of(run.records, "validation_accuracy"),
+        "validation, consensus": line_of(run.records, "consensus_validation_accuracy"),
     }
+
+
+def _accuracy(subject: Subject, run: StoredRun) -> Picture | None:
+    """Draw accuracy in training and on validation."""
+    measured, caption = _measured(run)
+    lines = drawn_lines(run)
     if not any(values for _, values in lines.values()):
         return None
-    figure = new_figure()
+    figure = new_figure(height=3.4)
     panel = figure.subplots()
     for (name, (generations, values)), colour, dash in zip(lines.items(), COLOURS, ("-", "-", "--"), strict=False):
         if values:
-            mark = "o" if name != "training (its batches)" and len(values) <= 30 else ""
+            single = len(values) == 1
+            mark = "o" if single or (name != measured and len(values) <= 30) else ""
             panel.plot(
-                generations, [100 * value for value in values], dash, color=colour, marker=mark, markersize=3,
-                linewidth=1 if name.startswith("training") else 1.8, label=name,
+                generations, [100 * value for value in values], "" if single else dash, color=colour, marker=mark,
+                markersize=6 if single else 3, linewidth=1 if name == measured else 1.8,
+                label=f"{name}, a single look" if single and name != measured else name,
             )  # fmt: skip
+    saved, last = subject.model.training.get("generation"), run.records[-1]["generation"]
+    if type(saved) is int and 0 < saved < last:
+        panel.axvline(saved, color="0.25", linestyle=":", linewidth=1.2)
+        caption += f" The dotted line is generation {saved:,}, which is saved."
     panel.set(xlabel="generation", ylabel="right, %")
+    panel.xaxis.get_major_locator().set_params(integer=True)
+    if subject.beside is not None:
+        panel.set_ylim(100 * subject.beside.lowest - 3, 103)
     panel.grid(alpha=0.25)
-    panel.legend(frameon=False)
+    figure.legend(loc="outside upper left", frameon=False)
     ends = "; ".join(f"{name} ends at {100 * values[-1]:.1f} %" for name, (_, values) in lines.items() if values)
-    return Picture(
-        "accuracy", png_of(figure), f"Accuracy by generation: {ends}.",
-        "A training line that leaves the validation line below it shows what is learned by heart.",
-    )  # fmt: skip
+    return Picture("accuracy", png_of(figure), f"Accuracy by generation: {ends}.", caption)
 
 
 def _trust(records: Sequence[dict[str, Any]]) -> Picture | None:
@@ -132,7 +141,7 @@ def _trust(records: Sequence[dict[str, Any]]) -> Picture | None:
         panel.plot(*thinned(mean), "--", color=COLOURS[1], label="mean of all")
         generations, deviation = line_of(records, "trust_deviation")
         known = dict(zip(*best, strict=True))
-        if deviation:
+        if len(deviation) > 1:
             top = np.array([known.get(generation, math.nan) for generation in generations])
             panel.fill_between(
                 generations, top - 2 * np.array(deviation), top, color=COLOURS[0], alpha=0.15, linewidth=0,
@@ -146,7 +155,7 @@ def _trust(records: Sequence[dict[str, Any]]) -> Picture | None:
         f"{what.capitalize()} by generation; it ends at {best[1][-1]:.4g}.",
         "What selection goes by: where best and mean run level, there is nothing left to select."
         if not same
-        else "What every step is to raise.",
+        else "What training tries to raise, step by step: the mean over a batch.",
     )  # fmt: skip
 
 

@@ -23,10 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.report.chance import Share, either_way
 from genreg_np.report.hidden import Hidden
 from genreg_np.report.names import PLAIN, drawn
 from genreg_np.report.shown import COLOURS, MARKS, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
+from genreg_np.report.tiles import text_width
 
 MOST_WIDTH = 4096  # values of a layer that are looked at
 MOST_MEASURED = 1000  # inputs that numbers other than neighbours are of
@@ -36,6 +38,7 @@ LEAST = 20  # inputs, fewer say nothing
 MOST_DRAWN = 1000  # inputs of a picture
 MOST_NAMED = 20  # classes whose names are written into a picture
 MOST_LETTERS = 8  # of such a name
+PANEL_WIDTH, NAME_HEIGHT, EDGE = 4.6, 0.055, 0.01  # inches of a panel; of its height a name's; of it what stays free
 ENOUGH = 5  # inputs of a class that neighbours and probes can tell of
 PENALTY = 0.1  # C of a probe: of 1, .1, .01 and .001 best on four runs
 SEED = 42
@@ -84,9 +87,29 @@ def _shown(points: Points, name: str) -> Shown | None:
         planes["UMAP"] = other
     else:
         words += f" {HOW_TO_GET}"
-    head, *lines = zip(*_numbers(points, planes), strict=True)
-    parts.append(Table(head, lines, "how well classes lie apart, in all hidden values and in the plane"))
-    return Shown("Embeddings", words, parts)
+    columns = list(_numbers(points, planes))
+    head, *lines = zip(*([cell for cell, _ in column] for column in columns), strict=True)
+    right = Share.of(points.predicted == points.labels)
+    parts.append(
+        Table(
+            head, lines,
+            "How well classes lie apart, in all hidden values and in the plane. The linear probe is trained on these "
+            f"{right.count:,} inputs alone, each time on four fifths of them, and counted on the others; the network "
+            f"itself is right on {100 * right.value:.1f} % of them.",
+        )
+    )  # fmt: skip
+    return Shown("Embeddings", f"{words}{_follows(columns[1][-1][1], right)}", parts)
+
+
+def _follows(probed: float | None, right: Share) -> str:
+    """Return in a sentence what follows where a probe is far above the network, or ""."""
+    if probed is None or probed - right.value <= either_way(Share(round(probed * right.count), right.count), right):
+        return ""
+    return (
+        f" A linear classifier of these values that learns from these inputs alone is right on {100 * probed:.1f} %, "
+        f"the network on {100 * right.value:.1f} %: the values tell the classes apart, and what comes after them does "
+        "not make enough of it."
+    )
 
 
 def narrowed(hidden: Hidden) -> Matrix:
@@ -197,18 +220,21 @@ def probe(values: Matrix, labels: Labels) -> float | None:
         )
 
 
-def _numbers(points: Points, spaces: dict[str, Matrix]) -> Iterator[tuple[str, ...]]:
-    """Yield the columns of the table: what is measured, and of the hidden values, and of each plane, what it is."""
-    yield "", "trustworthiness", f"{NEIGHBOURS} neighbours", "silhouette", "linear probe"
+def _numbers(points: Points, spaces: dict[str, Matrix]) -> Iterator[list[tuple[str, float | None]]]:
+    """Yield the columns of the table: what is measured, and of the hidden values, and of each plane, what it is.
+
+    Each cell is its text and its number, where it has one.
+    """
+    yield [(name, None) for name in ("", "trustworthiness", f"{NEIGHBOURS} neighbours", "silhouette", "linear probe")]
     some = slice(None, None, -(-len(points.labels) // MOST_MEASURED))
     for name, values in spaces.items():
-        yield (
-            name,
-            _text(None if values is points.values else trusted(points.values[some], values[some])),
-            _percent(neighbours_right(values, points.labels)),
-            _text(silhouette(values[some], points.labels[some])),
-            _percent(probe(values[some], points.labels[some])),
-        )
+        close = None if values is points.values else trusted(points.values[some], values[some])
+        near, apart = neighbours_right(values, points.labels), silhouette(values[some], points.labels[some])
+        probed = probe(values, points.labels)
+        yield [
+            (name, None), (_text(close), close), (_percent(near), near), (_text(apart), apart),
+            (_percent(probed), probed),
+        ]  # fmt: skip
 
 
 def _text(value: float | None) -> str:
@@ -228,12 +254,12 @@ def _pictures(kind: str, plane: Matrix, points: Points, note: str) -> Iterator[P
     yield Picture(
         f"{kind.lower()}-classes", _drawn(plane, points.labels, shown, shown & False, points.names),
         f"{kind} of hidden values of {len(plane):,} inputs of {count:,} classes. {note}",
-        f"{kind} by class: each dot is an input, names stand at the middle of their class. {note}{some}",
+        f"{kind} by class: each dot is an input, names stand near the middle of their class. {note}{some}",
     )  # fmt: skip
     yield Picture(
         f"{kind.lower()}-predictions", _drawn(plane, points.predicted, shown & ~wrong, shown & wrong, points.names),
         f"{kind} of the same inputs by prediction: errors {wrong.sum():,}, right {100 * (1 - wrong.mean()):.1f} %.",
-        f"{kind} by prediction: names stand at the middle of what is taken for them, crosses are errors.",
+        f"{kind} by prediction: names stand near the middle of what is taken for them, crosses are errors.",
     )  # fmt: skip
 
 
@@ -249,22 +275,43 @@ def _drawn(
         these = plane[(classes == number) & dots]
         panel.scatter(*these.T, s=size, color=colour, marker=mark, alpha=0.6, linewidths=0)
     panel.scatter(*plane[crosses].T, s=1.2 * size, marker="x", color="0.1", linewidths=1)
+    panel.set(xticks=[], yticks=[], xlim=panel.get_xlim(), ylim=panel.get_ylim())
     _name(panel, plane, classes, names)
-    panel.set(xticks=[], yticks=[])
     return png_of(figure)
 
 
 def _name(panel: Any, plane: Matrix, classes: Labels, names: Sequence[str]) -> None:
-    """Write the names of the largest classes where their medians are."""
+    """Write the names of the largest classes where their medians are, or near; none over another, nor the frame."""
     from matplotlib.patheffects import withStroke
 
     numbers, counts = np.unique(classes, return_counts=True)
+    low, high = (np.array(ends) for ends in zip(panel.get_xlim(), panel.get_ylim(), strict=True))
+    taken: list[tuple[float, float, float]] = []  # middle and width of each name, as fractions of the panel
     for number in numbers[np.argsort(-counts, kind="stable")][:MOST_NAMED]:
-        x, y = np.median(plane[classes == number], axis=0)
+        middle = (np.median(plane[classes == number], axis=0) - low) / (high - low)
+        place = room_for(float(middle[0]), float(middle[1]), 1.5 * text_width(names[number]) / PANEL_WIDTH, taken)
+        if place is None:
+            continue
         panel.text(
-            x, y, names[number], ha="center", va="center", fontsize=12, fontweight="bold", **PLAIN,
-            path_effects=[withStroke(linewidth=3, foreground="white")],
+            *place, names[number], ha="center", va="center", fontsize=12, fontweight="bold", **PLAIN,
+            transform=panel.transAxes, path_effects=[withStroke(linewidth=3, foreground="white")],
         )  # fmt: skip
+
+
+def room_for(x: float, y: float, width: float, taken: list[tuple[float, float, float]]) -> tuple[float, float] | None:
+    """Return where a name of a width has room, at (x, y) or above or below it, and take it; None where it has none.
+
+    All are fractions of a panel.
+    """
+    x = min(max(x, width / 2 + EDGE), 1 - width / 2 - EDGE)
+    for lines in (0, 1, -1, 2, -2):
+        at = min(max(y + lines * NAME_HEIGHT, NAME_HEIGHT / 2 + EDGE), 1 - NAME_HEIGHT / 2 - EDGE)
+        if all(
+            abs(x - other) >= (width + wide) / 2 or abs(at - tall) >= 0.99 * NAME_HEIGHT for other, tall, wide in taken
+        ):
+            taken.append((x, at, width))
+            return x, at
+    return None
 
 
 def _imported(module: str) -> Any:

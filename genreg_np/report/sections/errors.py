@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 
 from genreg_np.data.labels import short_name
 from genreg_np.report.names import drawn, written
-from genreg_np.report.shown import Picture, Shown, Table
+from genreg_np.report.shown import WIDTH, Picture, Shown, Table
 from genreg_np.report.subject import Subject
-from genreg_np.report.tiles import brightness, draw_tiles, pictures_of
+from genreg_np.report.tiles import brightness, draw_tiles, fitted, pictures_of, text_width
 
 MOST = 24  # errors that are shown
+MOST_ALIKE = 6  # of one confusion, where that is nearly all there is
 MOST_TELLING = 4  # columns of a row
+LEAST_ROOM = 0.75  # inches of a tile for what its words have beside a name: "for , >99 %"
+PERCENT_ROOM = 0.55  # and for ", >99 %"
 CALIBRATED = 0.02  # between mean confidence and accuracy, at which one can be taken for the other
 
 
@@ -31,9 +34,22 @@ def section(subject: Subject) -> Shown | None:
 
 
 def confident_errors(subject: Subject) -> NDArray[np.int64]:
-    """Return which of what is shown is predicted wrong with most confidence, that one first."""
+    """Return which of what is shown is predicted wrong with most confidence, that one first.
+
+    Where more than half of them would be one and the same confusion, at most a few of each confusion are taken.
+    """
+    wrong = _wrong(subject)
+    pairs = subject.labels[wrong] * len(subject.model.class_names) + subject.predicted[wrong]
+    if not len(wrong) or np.unique(pairs[:MOST], return_counts=True)[1].max() <= MOST // 2:
+        return wrong[:MOST]
+    before = np.array([int((pairs[:place] == pair).sum()) for place, pair in enumerate(pairs)])
+    return wrong[before < MOST_ALIKE][:MOST]
+
+
+def _wrong(subject: Subject) -> NDArray[np.int64]:
+    """Return all that is predicted wrong, what it is surest of first."""
     wrong = np.flatnonzero(subject.predicted != subject.labels)
-    return wrong[np.argsort(-confidence(subject)[wrong], kind="stable")[:MOST]]
+    return wrong[np.argsort(-confidence(subject)[wrong], kind="stable")]
 
 
 def confidence(subject: Subject) -> NDArray[np.floating]:
@@ -63,17 +79,23 @@ def in_words(subject: Subject) -> str:
 
 def _pictures(subject: Subject, wrong: NDArray[np.int64], pictures: NDArray[np.generic]) -> Picture:
     """Draw the errors."""
-    names, labels = written(subject.model.class_names), drawn(subject.model.class_names, 14)
+    names, labels = written(subject.model.class_names), drawn(subject.model.class_names)
     sure = confidence(subject)
     answers = [(int(subject.predicted[one]), _percent(sure[one]), int(subject.labels[one])) for one in wrong]
-    longest = max(len(labels[place]) for answer, _, true in answers for place in (answer, true))
-    words = [f"{labels[answer]} {percent}\nis {labels[true]}" for answer, percent, true in answers]
-    png = draw_tiles(list(brightness(pictures, subject.model.input_range)), words, 6 if longest <= 9 else 4)
+    longest = max(text_width(labels[place]) for answer, _, true in answers for place in (answer, true))
+    columns, between, room = 5, " taken\nfor ", WIDTH / 5 - LEAST_ROOM
+    if longest > room:
+        columns, between, room = 4, "\ntaken for\n", WIDTH / 4 - PERCENT_ROOM
+    words = [
+        f"{fitted(labels[true], max(room, LEAST_ROOM))}{between}{fitted(labels[answer], room)}, {percent}"
+        for answer, percent, true in answers
+    ]
+    png = draw_tiles(list(brightness(pictures, subject.model.input_range)), words, columns)
     listed = "; ".join(f"{names[true]} taken for {names[answer]}, {percent}" for answer, percent, true in answers)
     which = _which(subject, wrong)
     return Picture(
         "errors", png, f"{which}: {listed}.",
-        f"{which}; below each what it was taken for, how confidently, and what it is.",
+        f"{which}; below each what it is, what it was taken for, and how confidently.",
     )  # fmt: skip
 
 
@@ -96,11 +118,10 @@ def _rows(subject: Subject, wrong: NDArray[np.int64]) -> Table:
             f"{short_name(columns[place])} {row[place]:.4g} ({means[true, place]:.3g}, {means[answer, place]:.3g})"
             for place in telling
         )
-        rows.append(
-            (f"{one + 1:,}", names[answer], _percent(subject.probabilities[one, answer]), names[true], told or "-")
-        )
+        sure = _percent(subject.probabilities[one, answer])
+        rows.append((f"{one + 1:,}", f"{names[true]} taken for {names[answer]}, {sure}", told or "-"))
     return Table(
-        ("row", "predicted", "confidence", "true", "what speaks for the error"), rows,
+        ("row", "error, how confidently", "what speaks for it"), rows,
         f"{_which(subject, wrong)}. What speaks for one: columns in which the row is nearer to the mean of the "
         "predicted class than to that of its own; both means in brackets, that of its own first.",
     )  # fmt: skip
@@ -108,6 +129,8 @@ def _rows(subject: Subject, wrong: NDArray[np.int64]) -> Table:
 
 def _which(subject: Subject, wrong: NDArray[np.int64]) -> str:
     errors = int((subject.predicted != subject.labels).sum())
+    if set(wrong.tolist()) != set(_wrong(subject)[:MOST].tolist()):
+        return f"The most confident of {errors:,} errors, at most {MOST_ALIKE} of each confusion"
     return (
         f"The {len(wrong)} most confident of {errors:,} errors"
         if errors > len(wrong)

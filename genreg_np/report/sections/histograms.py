@@ -1,4 +1,4 @@
-"""Histograms: the weights of each learning layer beside those that the run began with, and those that drift neutrally.
+"""Histograms: the weights of each learning layer beside those that the run began with, and those that no answer uses.
 
 A weight is neutral where its input is 0 in all training inputs, such as a pixel at the border: no answer depends on it,
 so that selection cannot have chosen it. How far such weights have moved is what mutation alone does, or decay; how far
@@ -93,7 +93,7 @@ def _neutral(subject: Subject) -> tuple[str, Table | None] | None:
     if silent is None:
         return None
     if not silent.any():
-        return "No input is 0 throughout training, so that no weight drifts neutrally.", None
+        return "No input is 0 throughout training: every weight of the first layer matters.", None
     network = subject.model.network
     outputs = network.learning[0].parameters[0].shape[0]
     some = np.zeros((outputs, len(silent)), np.bool_)
@@ -104,7 +104,7 @@ def _neutral(subject: Subject) -> tuple[str, Table | None] | None:
         [("weights of the first layer", "number", "of all genes", "deviation at the start", "deviation now")],
         [],
     )
-    for name, which in (("neutral", chosen), ("others", ~chosen)):
+    for name, which in (("of inputs always 0", chosen), ("others", ~chosen)):
         if not which.any():
             continue
         count, now = int(which.sum()), float(first.now[which].std())
@@ -115,14 +115,14 @@ def _neutral(subject: Subject) -> tuple[str, Table | None] | None:
     share = 100 * chosen.sum() / network.gene_count
     said = (
         f"{silent.sum():,} of {len(silent):,} inputs are 0 in all training inputs: {share:.0f} % of all genes are "
-        "weights of these, which selection cannot have chosen."
+        "weights of these, on which no answer depends, so that training cannot have chosen them."
     )
     now, start = deviations[0]
     if start is not None:
         said += f" Their standard deviation went from {start:.3g} to {now:.3g}"
         said += f", that of the layer's others to {deviations[1][0]:.3g}." if len(deviations) > 1 else "."
     head, *rows = zip(*columns, strict=True)
-    return said, Table(head, rows, "what drifts neutrally, and what selection sees")
+    return said, Table(head, rows, "weights that no answer depends on, and the others")
 
 
 def _picture(layers: list[Weights]) -> Picture:

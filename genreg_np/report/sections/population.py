@@ -10,15 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from genreg_np.errors import GenregError
 from genreg_np.report.figures import MOST_LAYERS, draw_over_time, spread_out
 from genreg_np.report.sections.curves import Line, line_of, thinned
+from genreg_np.report.sections.histograms import weights_of
 from genreg_np.report.shown import COLOURS, DASHES, MARKS, Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Subject
 from genreg_np.strategies.mixed.similarity import CLUSTERED, layer_slices
 
 COLLAPSED = 0.1  # of the largest distance: below it survivors are nearly one
 GROWING = 0.05  # by which weights still grow in the last half of a run that is worth a word
+MEAN, LARGEST = "mean size", "largest weight"  # as pictures call them
 FEW = 30  # points of a line that are marked one by one
 
 
@@ -27,9 +31,31 @@ def section(subject: Subject) -> Shown | None:
     if subject.run is None:
         return None
     records = subject.run.records
-    distance, mean = line_of(records, "survivor_distance"), line_of(records, "mean_weight")
-    parts = [part for part in (_diversity(records), _weights(records), _alike(subject)) if part is not None]
-    return Shown("Population", " ".join((*_said(distance), *_grown(mean))), parts) if parts else None
+    distance, sizes = line_of(records, "survivor_distance"), _sizes(subject)
+    of_population = [part for part in (_diversity(records), _alike(subject)) if part is not None]
+    parts = [*of_population, *_weights(sizes)]
+    title = "Population" if of_population else "Growth of weights"
+    return Shown(title, " ".join((*_said(distance), *_grown(sizes.get(MEAN, ([], []))))), parts) if parts else None
+
+
+def _sizes(subject: Subject) -> dict[str, Line]:
+    """Return how large weights were at each look, from the start on where that is known.
+
+    Records have the largest of weights and biases: it is left out where that is a bias.
+    """
+    assert subject.run is not None
+    found = {MEAN: line_of(subject.run.records, "mean_weight")}
+    model = subject.model
+    weights = [] if model.is_int8 else weights_of(model.network, model.genes, None)
+    if weights and max(np.abs(one.now).max() for one in weights) >= np.abs(model.genes).max():
+        found[LARGEST] = line_of(subject.run.records, "largest_weight")
+    if subject.initial is not None:
+        first = np.abs(subject.initial)
+        for name, size in ((MEAN, first.mean(dtype=np.float64)), (LARGEST, first.max())):
+            generations, values = found.get(name, ([], []))
+            if values and np.isfinite(size):
+                found[name] = [0, *generations], [float(size), *values]
+    return {name: line for name, line in found.items() if len(line[1]) > 1}  # one look is no line
 
 
 def _said(distance: Line) -> list[str]:
@@ -43,16 +69,17 @@ def _said(distance: Line) -> list[str]:
         f"{100 * share:.0f} % of the most they were"
     )
     if share < COLLAPSED:
-        return [f"{said}: the population has nearly become one genome."]
+        return [f"{said}: all of the population are nearly one network."]
     return [f"{said}: it has not collapsed."]
 
 
 def _grown(mean: Line) -> list[str]:
     """Return in a sentence what becomes of the size of weights."""
-    _, values = mean
+    generations, values = mean
     if len(values) < 2 or not values[0]:
         return []
-    said = f"The mean |weight| goes from {values[0]:.3g} to {values[-1]:.3g}"
+    since = f"at generation {generations[0]:,}" if generations[0] else "at the start"
+    said = f"The mean size of weights and biases goes from {values[0]:.3g} {since} to {values[-1]:.3g}"
     late = values[-1] / values[len(values) // 2] - 1 if len(values) > 3 and values[len(values) // 2] else 0.0
     if late > GROWING:
         return [f"{said}, and still grew by {100 * late:.0f} % in the last half of the run: it has not levelled off."]
@@ -94,19 +121,18 @@ def _diversity(records: Sequence[dict[str, Any]]) -> Picture | None:
         return None
     return Picture(
         "diversity", png_of(_panels(lines)), f"How unlike survivors are, by generation: {_ends(lines)}.",
-        "Lines that fall to 0 are survivors that become one genome, or one worth.",
+        "Lines that fall to 0 are survivors that become one and the same network, or equally good.",
     )  # fmt: skip
 
 
-def _weights(records: Sequence[dict[str, Any]]) -> Picture | None:
-    """Draw how large the champion's weights are."""
-    lines = _chosen(records, {"mean_weight": "mean |weight|", "largest_weight": "largest |weight|"})
+def _weights(lines: dict[str, Line]) -> list[Picture]:
+    """Draw how large weights are."""
     if not lines:
-        return None
-    return Picture(
-        "weight-growth", png_of(_panels(lines)), f"The champion's weights, by generation: {_ends(lines)}.",
-        "A line that rises to the end is drift that nothing bounds; one that levels off is held by selection or decay.",
-    )  # fmt: skip
+        return []
+    return [Picture(
+        "weight-growth", png_of(_panels(lines)), f"Sizes of weights, by generation: {_ends(lines)}.",
+        "A line that rises to the end: nothing holds the weights; one that levels off: selection or decay does.",
+    )]  # fmt: skip
 
 
 def _alike(subject: Subject) -> Picture | None:

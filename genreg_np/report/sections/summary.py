@@ -7,6 +7,8 @@ from typing import Any
 from genreg_np.report.shown import Shown, Table
 from genreg_np.report.subject import Subject
 
+ENDED = {"generations": "all generations were done", "target": "its target was reached", "stopped": "it was stopped"}
+
 
 def section(subject: Subject) -> Shown:
     """Show the facts of a model, and of its run where there is one."""
@@ -14,19 +16,14 @@ def section(subject: Subject) -> Shown:
     found, config = (_mapping(training.get(name)) for name in ("accuracies", "config"))
     rows = [("network", _network(subject))]
     for split, accuracies in found.items():
-        if isinstance(accuracies, dict):
-            rows.append(
-                (
-                    split,
-                    ", ".join(
-                        f"{name} {100 * value:.2f} %" for name, value in accuracies.items() if isinstance(value, float)
-                    ),
-                )
-            )
+        known = {name: value for name, value in _mapping(accuracies).items() if isinstance(value, float)}
+        if known:
+            each = (f"{'' if len(known) == 1 else f'{name} '}{100 * value:.2f} %" for name, value in known.items())
+            rows.append((split, ", ".join(each)))
     for name, value in (
         ("method", training.get("method")),
         ("data", config.get("dataset")),
-        ("genome", training.get("genome")),
+        ("saved network", _saved(subject)),
         ("generations", training.get("generations")),
         ("saved generation", training.get("generation")),
         ("seed", training.get("seed")),
@@ -35,7 +32,8 @@ def section(subject: Subject) -> Shown:
             rows.append((name, str(value)))
     if subject.run is not None:
         notes = subject.run.notes
-        rows += [(name, str(notes[name])) for name in ("seconds", "backend", "started", "ended") if notes.get(name)]
+        rows += [(name, str(notes[name])) for name in ("seconds", "backend", "started") if notes.get(name)]
+        rows += [("ended", _ended(notes["ended"]))] if notes.get("ended") else []
     size = len(model.pack())
     rows.append(("model", f"{size:,} bytes, {len(model.class_names)} classes"))
     words = ""
@@ -45,6 +43,22 @@ def section(subject: Subject) -> Shown:
             f"Classes, errors and hidden values below are those of {count:,} inputs, the {subject.split_name} split."
         )
     return Shown("Summary", words, [Table(("", ""), rows)])
+
+
+def _saved(subject: Subject) -> str | None:
+    """Return which of several candidates is saved, in words; None where there is but one."""
+    training = subject.model.training
+    genome, validation = training.get("genome"), _mapping(_mapping(training.get("accuracies")).get("validation"))
+    if not isinstance(genome, str) or len(validation) < 2:
+        return None
+    return {"best": "best: the most trusted one", "consensus": "consensus: the survivors' mean weights"}.get(
+        genome, genome
+    )
+
+
+def _ended(why: Any) -> str:
+    """Return in words why a run ended."""
+    return ENDED[why] if isinstance(why, str) and why in ENDED else str(why)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

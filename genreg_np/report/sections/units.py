@@ -3,11 +3,11 @@
     saturated     |h| > .95 of tanh and sign; of sigmoid and step |2 h - 1| > .95
     at rest       h <= 0, of all other activations: what relu gives where it is not active
     dead          h is the same, to a millionth, for all inputs that are shown
-    sign codes    how many different patterns h > 0 (of sigmoid and step h > .5) a layer has over the inputs; of k units
+    patterns      how many different ones h > 0 (of sigmoid and step h > .5) a layer has over the inputs; of k units
                   there are at most 2^k
 
 A unit that is always saturated is a switch: a layer of k such units has 2^k states and no more, and what comes after it
-sees nothing else. Of maps a unit is a channel: its share is over all its places; codes are of the values one by one.
+sees nothing else. Of maps a unit is a channel: its share is over all its places; patterns are of the values one by one.
 
 Shapes: n inputs, C units or channels.
 """
@@ -67,8 +67,12 @@ def section(subject: Subject) -> Shown | None:
         return None
     measured = [Units.of(hidden) for hidden in layers]
     rows = [_row(hidden, found) for hidden, found in zip(layers, measured, strict=True)]
-    head = ("layer", "units", "share", "dead", "sign codes", "mean |h|")
-    table = Table(head, rows, f"over {measured[0].inputs:,} inputs; sign codes: patterns of h > 0 that occur")
+    head = ("layer", "units", "share", "dead", "patterns", "mean |h|")
+    table = Table(
+        head,
+        rows,
+        f"over {measured[0].inputs:,} inputs; patterns: different sets of units that are high (h > 0; sigmoid: 0.5)",
+    )
     shown = spread_out(len(layers), MOST_SHOWN)
     layers, measured = [layers[number] for number in shown], [measured[number] for number in shown]
     words = " ".join(_words(hidden, found) for hidden, found in zip(layers, measured, strict=True))
@@ -101,7 +105,7 @@ def _words(hidden: Hidden, found: Units) -> str:
     said = f"{hidden.name.capitalize()}: its {channels} are {_counted(hidden)} {share:.0f} % of the time"
     if _bounded(hidden) and share > 90:
         said += ", so that they work as switches"
-    said += f"; {found.inputs:,} inputs give {found.codes:,} different sign codes."
+    said += f"; {found.inputs:,} inputs give {found.codes:,} different patterns of which units are high."
     if found.dead:
         said += f" {found.dead:,} of {units:,} {channels} never change{'s' if found.dead == 1 else ''}."
     return said
@@ -127,6 +131,6 @@ def _picture(layers: list[Hidden], measured: list[Units]) -> Picture:
     figure.axes[-1].set_xlabel("units, sorted")
     return Picture(
         "units", png_of(figure), f"How often each unit is saturated or at rest, sorted. {'; '.join(says)}.",
-        "Each unit's share of the inputs, largest first; the dotted line is the mean. A unit at 100 % or at 0 % tells "
-        "nothing apart by that.",
+        "Each unit's share of the inputs, largest first; the dotted line is the mean. A saturated unit is a switch; "
+        "one that is always at 0 or below is never active.",
     )  # fmt: skip

@@ -6,19 +6,21 @@ What stands between the input and the weights may move pixels, or scale them, bu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.layers.dense import Dense
 from genreg_np.report.names import PLAIN, drawn, written
 from genreg_np.report.shown import SMALL, Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import draw_tiles, from_channels, pictures_of
 
 MOST_UNITS = 64  # of a picture: those of the largest weights
+FEW_UNITS = 16  # where they are mostly grain: more of it tells no more
 MOST_COLUMNS = 40  # of a table whose weights are shown
 MOST_PARTS = 6
 PASSING = ("levels", "deskew", "standardise")  # what leaves a picture a picture
@@ -53,13 +55,13 @@ def section(subject: Subject) -> Shown | None:
     """Show what the first layer sees; nothing where that is no picture, and no small table either."""
     found = list(seen_by(subject.model.header["network"]["layers"], subject.model.arrays, subject.model.input_shape))
     found = [one for one in found if np.isfinite(one.weights).all() and one.weights.any()][:MOST_PARTS]
-    words, parts = [], []
+    words, parts = _filters_in_words([one for one in found if one.noun == "filter"]), []
     for number, one in enumerate(found):
         name = "weights" if len(found) == 1 else f"weights-{number + 1}"
         pictures = one.pictures
         if pictures is not None:
             parts.append(_pictures(one, pictures, name, subject.model.class_names))
-            words.append(in_words(one, pictures))
+            words += [in_words(one, pictures)] if one.noun != "filter" else []
         elif one.weights.ndim == 2 and one.weights.shape[1] <= MOST_COLUMNS:
             parts.append(_columns(one, name, subject))
             words.append(_columns_in_words(one, subject))
@@ -116,18 +118,33 @@ def alikeness(pictures: NDArray[np.float64]) -> float:
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def in_words(one: Seen, pictures: NDArray[np.float64]) -> str:
-    """Return what the pictures come to: of filters whether they see brightness or differences; of others the grain."""
-    count = len(one.weights)
-    if one.noun == "filter":
-        flat = one.weights.reshape(count, -1)
-        sizes = np.abs(flat).sum(axis=1)
-        even = int((np.abs(flat.sum(axis=1)) <= 0.25 * sizes).sum())
-        rows, columns = pictures.shape[1:3]
-        return (
-            f"The {count:,} filters of {one.where} see {rows} x {columns} pixels at a time; {even:,} of them see "
-            "differences (what they like and dislike nearly cancels), the others brightness, too."
+def _filters_in_words(found: Sequence[Seen]) -> list[str]:
+    """Return in a sentence for each kind of layer whether its filters see brightness or differences."""
+    said = []
+    for kind in dict.fromkeys(one.kind for one in found):
+        layers = [one for one in found if one.kind == kind]
+        flat = [one.weights.reshape(len(one.weights), -1) for one in layers]
+        even = sum(int((np.abs(rows.sum(axis=1)) <= 0.25 * np.abs(rows).sum(axis=1)).sum()) for rows in flat)
+        count = sum(len(rows) for rows in flat)
+        numbers = _joined(one.where.removeprefix("layer ").partition(",")[0] for one in layers)
+        sides = _joined(f"{one.weights.shape[-2]} x {one.weights.shape[-1]}" for one in layers)
+        said.append(
+            f"The {count:,} filters of layer{'s' if len(layers) > 1 else ''} {numbers} ({kind}) see {sides} pixels "
+            f"at a time; {even:,} of them see differences (what they like and dislike nearly cancels), the others "
+            "brightness, too."
         )
+    return said
+
+
+def _joined(texts: Iterable[str]) -> str:
+    """Return texts as a list in words, each once."""
+    *most, last = dict.fromkeys(texts)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def in_words(one: Seen, pictures: NDArray[np.float64]) -> str:
+    """Return what pictures of units that see all pixels come to: whether they are grain."""
+    count = len(one.weights)
     alike = alikeness(pictures)
     if math.isnan(alike):
         return f"{one.where[0].upper()}{one.where[1:]} sees the input itself."
@@ -154,6 +171,8 @@ def _pictures(one: Seen, pictures: NDArray[np.float64], name: str, class_names: 
     count, norms = len(one.weights), _norms(one.weights)
     named = one.is_last and len(class_names) == count <= MOST_UNITS
     order = list(range(count)) if named else strongest(one.weights)
+    if not named and one.noun != "filter" and alikeness(pictures) < GRAINY:
+        order = order[:FEW_UNITS]
     called = drawn(class_names, 10) if named else [str(place) for place in order]
     in_colour = pictures.ndim == 4
     shown = pictures[order]
@@ -211,15 +230,30 @@ def _columns(one: Seen, name: str, subject: Subject) -> Picture:
 
 
 def _columns_in_words(one: Seen, subject: Subject) -> str:
-    """Return which columns count most."""
-    found = _by_column(one, subject)
-    most = ", ".join(f"{name} ({size:.2g})" for name, size in found[:3])
-    least, size = found[-1]
+    """Return in a sentence which columns' weights have grown most since the start, where that is known.
+
+    The mean size of n random weights is uncertain by about 0.6 / sqrt(n) of itself, and a quotient of two by more.
+    """
+    start = first_weights(subject)
+    if start is None or start.shape != one.weights.shape or not np.abs(start).mean(axis=0).all():
+        return f"The {len(one.weights):,} {one.noun}s of {one.where} see {one.weights.shape[1]} columns."
+    growth = np.abs(one.weights).mean(axis=0) / np.abs(start).mean(axis=0)
+    names, order = _names(one, subject), np.argsort(-growth, kind="stable")
+    chance = 4 * 0.6 * math.sqrt(2 / len(one.weights))
+    if growth.max() <= (1 + chance) * growth.min():
+        return f"In {one.where}, no column's weights have grown by more than those of others, beyond chance."
+    most = ", ".join(f"{names[place]} (x {growth[place]:.2g})" for place in order[:3])
     return (
-        f"By the mean size of its weights in {one.where}, most counts {most}"
-        + (f"; least {least} ({size:.2g})" if len(found) > 3 else "")
-        + "."
+        f"Against their size at the start, the weights of {most} are largest in {one.where}, those of "
+        f"{names[order[-1]]} (x {growth[order[-1]]:.2g}) smallest."
     )
+
+
+def first_weights(subject: Subject) -> NDArray[np.float64] | None:
+    """Return the weights (O, I) of the first learning layer as they were at the start, or None."""
+    if subject.initial is None or not isinstance(subject.model.network.learning[0], Dense):
+        return None
+    return np.asarray(subject.model.network.unpack(subject.initial)[0][0], np.float64)
 
 
 def _by_column(one: Seen, subject: Subject) -> list[tuple[str, float]]:
