@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from genreg_np.search.stored import StoredSearch
 
 MOST_HIDDEN = 2000  # images whose hidden values are looked at
-MOST_COUNTED = {"train": 4000, "validation": 10_000}  # inputs of splits that are not shown, of which accuracy is told
+MOST_COUNTED = 3000  # inputs of a split that is not shown, of which accuracy is told where it is not recorded
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Subject:
 
     @functools.cached_property
     def shares(self) -> dict[str, Share]:
-        """How much of each split the saved model gets right, of evenly spread inputs of training and validation.
+        """How much of each split the saved model gets right: of training, evenly spread inputs; of validation, as told.
 
         A split is left out that is empty, that is not to be looked at yet, or on which accuracy tells nothing.
         """
@@ -147,13 +147,23 @@ class Subject:
         for name in SPLITS:
             if name in hidden or not len(split := self.dataset.split(name)):
                 continue
+            recorded = self._recorded(name)
             if name == self.split_name:
-                right = self.predicted == self.labels
+                found[name] = Share.of(self.predicted == self.labels)
+            elif recorded is not None:
+                found[name] = Share(round(recorded * len(split)), len(split))
             else:
-                some = slice(None, None, -(-len(split) // MOST_COUNTED.get(name, len(split))))
-                right = self.model.predict(self.in_order(split.inputs[some])) == self.counted_as(split.labels[some])
-            found[name] = Share.of(right)
+                some = slice(None, None, -(-len(split) // MOST_COUNTED))
+                predicted = self.model.predict(self.in_order(split.inputs[some]))
+                found[name] = Share.of(predicted == self.counted_as(split.labels[some]))
         return found
+
+    def _recorded(self, split: str) -> float | None:
+        """Return the saved model's accuracy on a split of its run, as the model tells it; None where it does not."""
+        value = self.model.training.get("accuracies") if self.run is not None else None
+        for name in (split, self.model.training.get("genome")):
+            value = value.get(name) if isinstance(value, dict) and isinstance(name, str) else None
+        return value if isinstance(value, float) and 0 <= value <= 1 else None
 
     @functools.cached_property
     def rows(self) -> NDArray[np.int64]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.report.subject import MOST_HIDDEN, Subject
 from tests.helpers import evolution, tiny_dataset
+from tests.report.subjects import run_of
 
 
 def test_answers_are_the_models() -> None:
@@ -19,6 +22,20 @@ def test_answers_are_the_models() -> None:
     assert np.array_equal(subject.labels, data.test.labels)
     places = np.array([1, 0, 3, 2])
     assert np.array_equal(Subject("run", model, data, places).labels, places[data.test.labels])
+
+
+def test_accuracy_is_that_of_each_split(tmp_path: Path) -> None:
+    """Of validation what the model tells, where it is that of its own run; of training what is predicted."""
+    subject = run_of(tmp_path / "run", generations=3)
+    assert subject.dataset is not None
+    shares = subject.shares
+    for name in ("train", "validation", "test"):
+        split = subject.dataset.split(name)
+        assert shares[name].value == np.mean(subject.model.predict(split.inputs) == split.labels)
+        assert shares[name].count == len(split)
+    for lie in ({"validation": {"best": "all"}}, {"validation": []}, [1], {"validation": {"best": 7.0}}):
+        subject.model.header["training"] |= {"accuracies": lie, "genome": "best"}
+        assert Subject("run", subject.model, subject.dataset, run=subject.run).shares == shares
 
 
 def test_of_many_inputs_some_are_looked_at() -> None:

@@ -13,13 +13,15 @@ pytest.importorskip("matplotlib", reason="figures need matplotlib")
 
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.report.chance import Share, paired_either_way, rises
+from genreg_np.report.compared import compared
 from genreg_np.report.sections.verdict import confused, overfits, planned, section, stopped
 from genreg_np.report.shown import Table
 from genreg_np.report.subject import Subject
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.stored import StoredRun
 from tests.helpers import NETWORK, model_of
-from tests.report.subjects import answering
+from tests.report.subjects import answering, shown
+from tests.zoo import ZOO
 
 
 def counted(**right: tuple[int, int]) -> Subject:
@@ -182,12 +184,20 @@ def test_what_is_planned_to_become_small() -> None:
 
 
 def test_the_section_is_a_table_of_lines() -> None:
-    shown = section(looks([0.8] * 8))
-    assert shown is not None
-    (table,) = shown.parts
+    found = section(looks([0.8] * 8))
+    assert found is not None
+    (table,) = found.parts
     assert isinstance(table, Table)
     assert [row[0] for row in table.rows] == ["Confuses", "Overfits", "Stopped improving"]
     assert section(Subject("alone", model_of(NETWORK))) is None
     alone = section(Subject("looked", model_of(NETWORK), run=looks([0.8] * 8).run))
     assert alone is not None
     assert "hardly risen" in alone.parts[0].rows[0][1]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_models_of_every_kind_have_a_verdict(name: str) -> None:
+    """Whatever their inputs and numbers; where classes are told, and only there."""
+    subject = shown(name)
+    assert (section(subject) is not None) == subject.is_counted
+    assert compared([subject, subject]).parts

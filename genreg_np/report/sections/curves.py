@@ -118,6 +118,7 @@ def _accuracy(subject: Subject, run: StoredRun) -> Picture | None:
         panel.axvline(saved, color="0.25", linestyle=":", linewidth=1.2)
         caption += f" The dotted line is generation {saved:,}, which is saved."
     panel.set(xlabel="generation", ylabel="right, %")
+    panel.xaxis.get_major_locator().set_params(integer=True)
     if subject.beside is not None:
         panel.set_ylim(100 * subject.beside.lowest - 3, 103)
     panel.grid(alpha=0.25)
