@@ -133,7 +133,7 @@ def fetch(name: str, data_dir: PathLike | None = None, progress: Progress | None
     if name not in SOURCES:
         raise UsageError(f"no dataset {name!r} to fetch{did_you_mean(name, dataset_names())}")
     source = SOURCES[name]
-    target = cache.download_folder(source, data_dir)
+    target = cache.download_folder(source.name, data_dir)
     folder = cache.find(source, data_dir, tuple(SOURCES.values()))
     if folder and folder != target and cache.is_whole(source, folder):
         return folder

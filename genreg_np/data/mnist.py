@@ -121,7 +121,7 @@ def load_source(
         places = ", ".join(map(str, search_folders(data_dir)))
         raise DataError(f"{source.name} is not in {places}; `genreg-np data fetch {source.name}` downloads it")
     if folder is None:
-        folder = fetch(source, download_folder(source, data_dir), progress)
+        folder = fetch(source, download_folder(source.name, data_dir), progress)
     train, test = _read_pairs(folder, source.files)
     kept = len(train) - source.held_out
     return Dataset(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from genreg_np import data
-from genreg_np.data import cache
+from genreg_np.data import download
 from genreg_np.data.mnist import FASHION_MNIST, FILES, MNIST
 from genreg_np.errors import DataError, MissingExtraError, UsageError
 from tests.data.conftest import source_of
@@ -22,7 +22,7 @@ from tests.data.conftest import source_of
 @pytest.fixture
 def offline(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bare machine without a network. Returns the cache folder."""
-    monkeypatch.setattr(cache, "answering", lambda mirrors: [])
+    monkeypatch.setattr(download, "answering", lambda mirrors: [])
     return bare_machine
 
 
