@@ -115,7 +115,9 @@ def test_auto_takes_mnist_where_it_is(originals: Path, monkeypatch: pytest.Monke
 
 def test_the_list_says_where_each_dataset_is(offline: Path, originals: Path) -> None:
     infos = {info.name: info for info in data.describe_datasets()}
-    assert tuple(infos) == data.dataset_names() == ("mnist", "fashion-mnist", "digits", "letters")
+    assert (
+        tuple(infos) == data.dataset_names() == ("mnist", "fashion-mnist", "cifar-10", "cifar-100", "digits", "letters")
+    )
     assert infos["mnist"].where == "not here: genreg-np data fetch mnist"
     assert not infos["mnist"].available
     shutil.copytree(originals, offline / "mnist")
