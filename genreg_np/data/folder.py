@@ -20,7 +20,8 @@ from genreg_np.data.depth import Range, Ranges
 from genreg_np.data.fitting import AUTO, CROP, Size
 from genreg_np.data.images import SUFFIXES, read_picture
 from genreg_np.data.labels import class_order, encode_labels
-from genreg_np.data.pictures import How, Told, read_pictures
+from genreg_np.data.pictures import How, Told
+from genreg_np.data.scaled import kept_or_read
 from genreg_np.data.splits import complete_splits
 from genreg_np.data.walking import ending_of, files_below, is_hidden, not_read
 from genreg_np.errors import DataError
@@ -118,7 +119,7 @@ def load_folder(
         (split, file, name) for split, found in classes.items() for name in class_names for file in found.get(name, ())
     ]
     how = How(size, value_range, color, fit, skip_bad, ranges or {})
-    read = read_pictures(folder, [file for _, file, _ in pairs], how, told)
+    read = kept_or_read(folder, [file for _, file, _ in pairs], how, told)
     kept = [pairs[index] for index in read.kept]
     left = {(split, name) for split, _, name in kept}
     for split, _, name in pairs:
