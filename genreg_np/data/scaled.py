@@ -134,10 +134,7 @@ def _load(place: Path, digest: str, count: int, how: How) -> Pictures | None:
             if file.readinto(images.reshape(-1).data) != images.size or _sum(images) != header["sum"]:  # type: ignore[attr-defined]
                 return None
         ranges = {kind: (float(low), float(high)) for kind, (low, high) in header["ranges"].items()}
-        notes = [
-            *map(str, header["notes"]),
-            f"the pictures as scaled are taken from {place.parent}: no file has changed",
-        ]
+        notes = list(map(str, header["notes"]))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     with contextlib.suppress(OSError):
