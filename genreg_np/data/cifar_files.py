@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.data.alike import with_shared_noted
 from genreg_np.data.archive import read_archive
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.data.fitting import CROP
@@ -93,7 +94,7 @@ def read_cifar(source: Cifar, place: Place) -> Dataset:
     train = _split(source, form, form.train, source.train_images, contents, path)
     test = _split(source, form, (form.test,), source.test_images, contents, path)
     kept = source.train_images - source.held_out
-    return Dataset(
+    dataset = Dataset(
         source.name,
         Split(train.inputs[:kept], train.labels[:kept]),
         Split(train.inputs[kept:], train.labels[kept:]),
@@ -101,6 +102,7 @@ def read_cifar(source: Cifar, place: Place) -> Dataset:
         names,
         picture={"fit": CROP},
     )
+    return with_shared_noted(dataset)
 
 
 def _contents(limits: dict[str, int], form: Form, path: Path) -> dict[str, bytes]:

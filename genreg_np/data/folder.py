@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from genreg_np.data.alike import alike_notes
+from genreg_np.data.alike import alike_notes, with_shared_noted
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.data.depth import Range, Ranges
 from genreg_np.data.fitting import AUTO, CROP, Size
@@ -93,7 +93,7 @@ def load_folder(
     -------
     Dataset
         Images uint8; class names are the subfolders', by value if they are numbers, else alphabetical. Its `origin` has
-        size, color and fit as they were decided.
+        size, color and fit as they were decided, its `note` how many images are in more than one split.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def load_folder(
     )
     decided = {kind: list(ends) for kind, ends in read.ranges.items()}
     picture = {"fit": fit, "range": decided} if decided else {"fit": fit}
-    return replace(dataset, picture=picture, origin=read.options)
+    return with_shared_noted(replace(dataset, picture=picture, origin=read.options))
 
 
 def _subfolders(folder: Path) -> list[Path]:

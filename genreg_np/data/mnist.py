@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from genreg_np.data.alike import with_shared_noted
 from genreg_np.data.cache import Source, download_folder, fetch, find, locate, search_folders
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.data.download import Progress
@@ -172,4 +173,5 @@ def load_idx_folder(folder: Path) -> Dataset:
     train = Split(train.inputs, encode_labels(train_names, class_names))
     test = Split(test.inputs, encode_labels(test_names, class_names))
     input_range = (0.0, 255.0) if train.inputs.dtype.name == "uint8" else None
-    return complete_splits(train, None, test, class_names, name=folder.name, input_range=input_range)
+    dataset = complete_splits(train, None, test, class_names, name=folder.name, input_range=input_range)
+    return with_shared_noted(dataset)

@@ -163,8 +163,6 @@ def _save(place: Path, digest: str, read: Pictures) -> None:
         "sum": _sum(read.images),
     }
     line = json.dumps(header).encode("ascii") + b"\n"
-    if len(line) > MOST_HEADER_BYTES:
-        return
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # pictures may be private
     _make_room(place.parent, read.images.nbytes)
     write_atomic(place, b"".join((MAGIC, line, read.images.reshape(-1).data)))
