@@ -70,7 +70,7 @@ def kept_or_read(folder: Path, files: Sequence[Path], how: How, told: Told | Non
     if place is None or sum(size for _, size, _ in state) < LEAST_BYTES:
         return read_pictures(folder, files, how, told)
     digest = _digest(state)
-    if (known := _load(place, digest, len(files), how)) is not None:
+    if (known := load(place, digest, len(files), how)) is not None:
         if told:
             told(len(files), len(files))
         return known
@@ -79,7 +79,7 @@ def kept_or_read(folder: Path, files: Sequence[Path], how: How, told: Told | Non
     settled = all(changed < (begun - SETTLED_SECONDS) * 1e9 for _, _, changed in state)
     if settled and len(read.kept) == len(files) and read.images.nbytes <= MOST_BYTES and _state(folder, files) == state:
         with contextlib.suppress(OSError):
-            _save(place, digest, read)
+            save(place, digest, read)
             read.notes.append(f"the pictures as scaled are kept for the next time in {place.parent}")
     return read
 
@@ -118,8 +118,20 @@ def _sum(images: Levels) -> str:
     return hashlib.blake2b(images.reshape(-1).data, digest_size=20).hexdigest()
 
 
-def _load(place: Path, digest: str, count: int, how: How) -> Pictures | None:
-    """Return what is kept of `count` files in a state, or None."""
+def load(place: Path, digest: str, count: int, how: How) -> Pictures | None:
+    """Return what is kept of files; None where that is not, or not whole.
+
+    Parameters
+    ----------
+    place : Path
+        Where it is kept.
+    digest : str
+        Of the state of the files.
+    count : int
+        How many there are.
+    how : How
+        How they are read.
+    """
     try:
         with open_regular(place, follow_links=False) as file:
             if file.readline(len(MAGIC)) != MAGIC:
@@ -153,7 +165,7 @@ def _shape(value: list[int], count: int) -> tuple[int, ...]:
     return tuple(value)
 
 
-def _save(place: Path, digest: str, read: Pictures) -> None:
+def save(place: Path, digest: str, read: Pictures) -> None:
     """Keep what was read, and no more than MOST_BYTES_KEPT in all."""
     header = {
         "files": digest,
