@@ -27,9 +27,13 @@ from random import Random
 import numpy as np
 
 from genreg_np import infer
+from genreg_np.data import scaled
+from genreg_np.data.archive import read_archive
 from genreg_np.data.arrays import load_npz
 from genreg_np.data.idx import read_idx, write_idx
 from genreg_np.data.images import read_image
+from genreg_np.data.pictures import How, Pictures
+from genreg_np.data.plain_pickle import read_plain_pickle
 from genreg_np.data.table import load_csv
 from genreg_np.errors import GenregError
 from genreg_np.export.convert import read_champion
@@ -39,6 +43,7 @@ from genreg_np.runs.run_config import pack_run_config, read_run_config
 from genreg_np.runs.run_folder import RunFolder
 from genreg_np.strategies import REGISTRY
 from tests import mutations
+from tests.data.making_cifar import packed, python_2
 from tests.helpers import evolution, tiny_config
 from tests.make_champion import make_champion
 from tests.zoo import exhibit_of
@@ -186,6 +191,23 @@ def _tables() -> list[bytes]:
     return ["\n".join(["height,width,kind", *rows]).encode(), "\n".join(["label;x", *numbers]).encode()]
 
 
+def _pickles() -> list[bytes]:
+    names = [f"thing_{number}" for number in range(10)]
+    batch = {"data": np.arange(60, dtype=np.uint8).reshape(5, 12), "labels": [3, 1, 4, 1, 5], "filenames": names}
+    return [python_2(batch), python_2({"label_names": names, "num_vis": 3072})]
+
+
+def _kept_pictures() -> list[bytes]:
+    found = []
+    for shape in ((2, 5, 4), (2, 3, 5, 4)):
+        images = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / "kept"
+            scaled.save(place, "0" * 40, Pictures(images, [0, 1], {}, {"16 bits": (0.0, 9.0)}, ["a note"]))
+            found.append(place.read_bytes())
+    return found
+
+
 TARGETS = {
     "model": Target(_predict, lambda: [exhibit_of(name).model.pack() for name in MODELS], mutations.of_npz),
     "checkpoint": Target(_restore, _checkpoints, mutations.of_npz),
@@ -206,6 +228,11 @@ TARGETS = {
     ".npy": Target(_read_npy, _npy, mutations.of_npy),
     ".csv": Target(load_csv, _tables, mutations.of_text),
     "image": Target(read_image, _images, mutations.of_bytes),
+    "pickle of arrays": Target(lambda path: read_plain_pickle(path.read_bytes(), path), _pickles, mutations.of_bytes),
+    ".tar.gz": Target(
+        lambda path: read_archive(path, {"f/a": 40}), lambda: [packed({"a": b"12345"}, "f")], mutations.of_gzip
+    ),
+    "pictures kept": Target(lambda path: scaled.load(path, "0" * 40, 2, How()), _kept_pictures, mutations.of_bytes),
 }
 
 

@@ -93,7 +93,7 @@ they bear images that were changed to make one of them err.
 @click.option("--attack-images", type=click.IntRange(min=0), help="Test images attacked, 0: none.  [default: all]")
 @click.option("--figures/--no-figures", default=True, help="Draw figures, where matplotlib is installed.")
 @click.option("--report", is_flag=True, help="Make a page to look at when it ends.")
-@click.option("--dataset", help="mnist, fashion-mnist, digits, letters, a folder of images, a .npz, .csv or .tsv.")
+@click.option("--dataset", help="A name in data list, a folder of images, a .npz, .csv or .tsv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
 @click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]")

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from genreg_np.data import is_image_folder
+from genreg_np.data import may_be_pictures
 from genreg_np.errors import UsageError
 from genreg_np.runs.config import (
     TrainConfig,
@@ -120,7 +120,7 @@ def early_config(given: dict[str, Any], preset: str | None, dataset: str) -> tup
     if strategy is not None:
         strategy_class(strategy)
     named = [("mnist", False), ("digits", False)] if dataset == "auto" else [(dataset, False)]
-    if is_image_folder(dataset):
+    if may_be_pictures(dataset):
         named.insert(0, (dataset, True))
     network = given.get("network", "")
     chosen = (default_preset(name, strategy, network, pictures) for name, pictures in named)

@@ -145,7 +145,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     dataset, source, origin = read_data(settings, options, progress)
     preset = options["preset"]
     if preset is None:
-        pictures = is_image_folder(source) and min(dataset.input_shape[-2:]) >= LEAST_SIDE
+        pictures = dataset.picture is not None and min(dataset.input_shape[-2:]) >= LEAST_SIDE
         preset = default_preset(source, settings.get("strategy"), settings.get("network", ""), pictures)
         settings = merged(read_preset(preset), settings)
     if options["flip"]:

@@ -19,9 +19,12 @@ from typing import Any
 from genreg_np.data import cache
 from genreg_np.data.built_in import REGISTRY as BUILT_IN
 from genreg_np.data.built_in import built_in_dataset
-from genreg_np.data.cache import Progress
+from genreg_np.data.cifar import SOURCES as CIFAR
+from genreg_np.data.cifar import cifar_at, fetch_cifar, find_cifar, load_cifar
+from genreg_np.data.cifar_files import Cifar, read_cifar
 from genreg_np.data.dataset import SPLITS, Dataset, Split
 from genreg_np.data.depth import Ranges
+from genreg_np.data.download import Progress
 from genreg_np.data.fitting import COLOURS, FITS
 from genreg_np.data.idx import PathLike
 from genreg_np.data.mnist import MNIST, SOURCES, is_idx_folder, load_idx_folder, load_source
@@ -41,11 +44,13 @@ __all__ = [
     "find_auto",
     "is_image_folder",
     "load_dataset",
+    "may_be_pictures",
     "reader_arguments",
 ]
 
 AUTO = "auto"
 TABLE, ARRAYS, IMAGES, IDX = "a table", "an .npz file", "a folder of images", "a folder of IDX files"
+CIFAR_FILES = "files of CIFAR"
 TABLE_SUFFIXES = (".csv", ".tsv")
 
 
@@ -80,7 +85,7 @@ class DatasetInfo:
 
 def dataset_names() -> tuple[str, ...]:
     """Return the names that `load_dataset` knows, in the order of the lists shown to users; without auto."""
-    return (*SOURCES, *BUILT_IN)
+    return (*SOURCES, *CIFAR, *BUILT_IN)
 
 
 def describe_datasets(data_dir: PathLike | None = None) -> tuple[DatasetInfo, ...]:
@@ -92,15 +97,24 @@ def describe_datasets(data_dir: PathLike | None = None) -> tuple[DatasetInfo, ..
         Where to look first.
     """
     infos = []
-    for source in SOURCES.values():
-        folder = cache.find(source, data_dir, tuple(SOURCES.values()))
-        where = str(folder) if folder else f"not here: genreg-np data fetch {source.name}"
-        infos.append(DatasetInfo(source.name, source.description, where, folder is not None))
+    sources: list[cache.Source | Cifar] = [*SOURCES.values(), *CIFAR.values()]
+    for source in sources:
+        path = _find(source.name, data_dir)
+        where = str(path) if path else f"not here: genreg-np data fetch {source.name}"
+        infos.append(DatasetInfo(source.name, source.description, where, path is not None))
     for name in BUILT_IN:
         made = built_in_dataset(name)
         where = "built in" if made.is_here else f"not here: pip install 'genreg-np[{made.extra}]'"
         infos.append(DatasetInfo(name, made.description, where, made.is_here))
     return tuple(infos)
+
+
+def _find(name: str, data_dir: PathLike | None) -> Path | None:
+    """Return the folder or archive of a dataset that can be fetched, or None where it is not here."""
+    if name in CIFAR:
+        place = find_cifar(CIFAR[name], data_dir)
+        return place and place[1]
+    return cache.find(SOURCES[name], data_dir, tuple(SOURCES.values()))
 
 
 def fetch(name: str, data_dir: PathLike | None = None, progress: Progress | None = None) -> Path | None:
@@ -118,7 +132,7 @@ def fetch(name: str, data_dir: PathLike | None = None, progress: Progress | None
     Returns
     -------
     Path or None
-        The folder that has it; None for a dataset that is built in.
+        The folder or archive that has it; None for a dataset that is built in.
 
     Raises
     ------
@@ -130,11 +144,13 @@ def fetch(name: str, data_dir: PathLike | None = None, progress: Progress | None
     if name in BUILT_IN:
         built_in_dataset(name).check_here(name)
         return None
+    if name in CIFAR:
+        return fetch_cifar(CIFAR[name], data_dir, progress)
     if name not in SOURCES:
         raise UsageError(f"no dataset {name!r} to fetch{did_you_mean(name, dataset_names())}")
     source = SOURCES[name]
-    target = cache.download_folder(source, data_dir)
-    folder = cache.find(source, data_dir, tuple(SOURCES.values()))
+    target = cache.download_folder(source.name, data_dir)
+    folder = _find(name, data_dir)
     if folder and folder != target and cache.is_whole(source, folder):
         return folder
     return cache.fetch(source, target, progress)
@@ -155,7 +171,7 @@ def find_auto(
     tuple of str
         "mnist" and "", or "digits" and the reason in one line.
     """
-    if cache.find(MNIST, data_dir, tuple(SOURCES.values())):
+    if _find(MNIST.name, data_dir):
         return MNIST.name, ""
     if not download:
         return "digits", "digits instead of mnist: mnist is not here and was not to be downloaded"
@@ -190,7 +206,8 @@ def load_dataset(
     ----------
     name_or_path : str or path-like
         auto, a name of `dataset_names()`, or a path: a folder of images with a subfolder for each class, a folder with
-        MNIST's four IDX files, a .csv, .tsv or .npz file. A folder that is called like a dataset is written ./mnist.
+        MNIST's four IDX files, CIFAR's files or archive, a .csv, .tsv or .npz file. A folder that is called like a
+        dataset is written ./mnist.
     data_dir : path-like, optional
         Where to look for a named dataset first, and where to download it to.
     download : bool
@@ -279,6 +296,8 @@ def _load(
     """Load a dataset of a kind; `reading` has the options that have been checked, `pictures` more for a folder."""
     if kind in SOURCES:
         return load_source(SOURCES[kind], data_dir, download, progress)
+    if kind in CIFAR:
+        return load_cifar(CIFAR[kind], data_dir, download, progress)
     if kind in BUILT_IN:
         views = (variations,) if kind == "letters" else ()
         return built_in_dataset(kind).load(*views)
@@ -292,6 +311,8 @@ def _load(
         return load_csv(name, reading["label"], header=reading["header"], separator=reading["separator"])
     if kind == IDX:
         return load_idx_folder(Path(name))
+    if kind == CIFAR_FILES and (found := cifar_at(Path(name))):
+        return read_cifar(*found)
     from genreg_np.data.folder import load_folder
 
     how: dict[str, Any] = {"color": reading["color"], "fit": reading["fit"], "skip_bad": reading["skip_bad"]}
@@ -329,11 +350,24 @@ def is_image_folder(name_or_path: PathLike) -> bool:
     return _kind(os.fspath(name_or_path)) == IMAGES
 
 
+def may_be_pictures(name_or_path: PathLike) -> bool:
+    """Tell whether `load_dataset` would read what may be photographs: a folder of images, or a dataset of them.
+
+    Raises
+    ------
+    UsageError
+        For a name or path that is not there.
+    """
+    return _kind(os.fspath(name_or_path)) in (IMAGES, CIFAR_FILES, *CIFAR)
+
+
 def _kind(name: str) -> str:
     """Return what a name or path is: auto, a dataset's name, or one of the kinds of files above."""
     if name == AUTO or name in dataset_names():
         return name
     path = Path(name)
+    if cifar_at(path):
+        return CIFAR_FILES
     if path.is_dir():
         return IDX if is_idx_folder(path) else IMAGES
     if not path.exists():

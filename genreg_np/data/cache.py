@@ -3,38 +3,24 @@
 A dataset is looked for in these folders, in this order: --data-dir, $GENREG_DATA, the user's cache, Debian's
 /usr/share/datasets; in each of them under NAME/, under the folders that torchvision makes, and directly. Every file
 counts as the right one by the SHA-256 of its decompressed bytes, for mirrors and packages compress differently.
-
-A download is kept in memory until it has been checked, and then written whole: nothing broken, wrong or half done
-ever reaches the cache. Where no mirror's host answers within PROBE_SECONDS there is no network. That is found out in
-threads that nobody waits for, because a name server that does not answer cannot be interrupted.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
-import queue
-import socket
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import BinaryIO
 
+from genreg_np.data.download import Check, Progress, download_files
 from genreg_np.data.idx import PathLike, parse_idx, read_idx
-from genreg_np.errors import DataError, UsageError, missing_extra
-from genreg_np.files import user_cache_dir, write_atomic
+from genreg_np.errors import DataError, UsageError
+from genreg_np.files import user_cache_dir
 
-PROBE_SECONDS = 8.0  # no host answered by then: no network
-GRACE_SECONDS = 1.0  # what the other hosts get once one has answered
-TIMEOUT_SECONDS = (5.0, 15.0)  # connecting, and waiting for the next bytes
 LIMIT_BYTES = 128 << 20  # of one file: a mirror cannot fill the memory
 DEBIAN_FOLDER = Path("/usr/share/datasets")
-
-Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all (0 where unknown)
 
 
 @dataclass(frozen=True)
@@ -148,13 +134,13 @@ def find(source: Source, data_dir: PathLike | None = None, others: Sequence[Sour
     return None
 
 
-def download_folder(source: Source, data_dir: PathLike | None = None) -> Path:
+def download_folder(name: str, data_dir: PathLike | None = None) -> Path:
     """Return the folder that a download goes to: under `data_dir` if given, else in the user's cache.
 
     Parameters
     ----------
-    source : Source
-        The dataset.
+    name : str
+        The dataset's.
     data_dir : path-like, optional
         The user's own choice.
 
@@ -164,121 +150,11 @@ def download_folder(source: Source, data_dir: PathLike | None = None) -> Path:
         For a user without a home folder who named none.
     """
     if data_dir:
-        return Path(os.path.expanduser(data_dir)) / source.name
+        return Path(os.path.expanduser(data_dir)) / name
     try:
-        return user_cache_dir() / source.name
+        return user_cache_dir() / name
     except RuntimeError:
-        raise DataError(f"{source.name}: no home folder to keep it in; name a folder with --data-dir") from None
-
-
-def _connect(mirror: str, seconds: float) -> None:
-    """Open and close a connection to a mirror's host, or to the proxy that leads there."""
-    import urllib.request  # takes longer to import than all that a prediction needs
-
-    parts = urlsplit(mirror)
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    port = parts.port or {"https": 443, "socks5": 1080, "socks5h": 1080}.get(parts.scheme, 80)
-    socket.create_connection((parts.hostname or "", port), timeout=seconds).close()
-
-
-def answering(
-    mirrors: Sequence[str],
-    seconds: float = PROBE_SECONDS,
-    grace: float = GRACE_SECONDS,
-    connect: Callable[[str, float], None] = _connect,
-) -> list[str]:
-    """Return the mirrors whose hosts take a connection, in the given order, asking all of them at once.
-
-    Parameters
-    ----------
-    mirrors : sequence of str
-        Base URLs.
-    seconds : float
-        When to give up on all.
-    grace : float
-        How much longer to wait for the others once one has answered, in seconds.
-    connect : callable
-        Connects to a mirror or raises OSError; a call that never returns is left behind.
-    """
-    answers: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
-
-    def probe(mirror: str) -> None:
-        try:
-            connect(mirror, seconds)
-        except (OSError, ValueError):  # ValueError: a host name or proxy that is none
-            answers.put((mirror, False))
-        else:
-            answers.put((mirror, True))
-
-    for mirror in mirrors:
-        threading.Thread(target=probe, args=(mirror,), daemon=True).start()
-    deadline = time.monotonic() + seconds
-    alive = set()
-    for _ in mirrors:
-        try:
-            mirror, answered = answers.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            break
-        if answered:
-            alive.add(mirror)
-            deadline = min(deadline, time.monotonic() + grace)
-    return [mirror for mirror in mirrors if mirror in alive]
-
-
-class _Meter:
-    """What pooch takes for a progress bar: it learns the total here; the bytes are counted by _Sink."""
-
-    total = 0
-
-    def update(self, size: int) -> None:
-        """Ignore the estimate."""
-
-    def reset(self) -> None:
-        """Ignore the end."""
-
-    def close(self) -> None:
-        """Ignore the end."""
-
-
-class _Sink(io.BytesIO):
-    """Where a download lands: in memory, up to LIMIT_BYTES, reported to `progress`."""
-
-    def __init__(self, file: str, meter: _Meter, progress: Progress | None) -> None:
-        super().__init__()
-        self.file, self.meter, self.progress = file, meter, progress
-
-    def write(self, chunk: Any) -> int:
-        if self.tell() + len(chunk) > LIMIT_BYTES:
-            raise DataError(f"it sends more than {LIMIT_BYTES:,} bytes")
-        written = super().write(chunk)
-        if self.progress:
-            self.progress(self.file, self.tell(), self.meter.total)
-        return written
-
-
-def _download(url: str, sha256: str, progress: Progress | None) -> bytes:
-    """Return the bytes of a gzipped IDX file behind a URL, checked; DataError says what is wrong with this mirror."""
-    import pooch
-
-    meter = _Meter()
-    sink = _Sink(url.rpartition("/")[2], meter, progress)
-    downloader = pooch.HTTPDownloader(
-        progressbar=meter, chunk_size=1 << 16, timeout=TIMEOUT_SECONDS, headers={"Accept-Encoding": "identity"}
-    )
-    try:
-        downloader(url, sink, None)
-    except OSError as error:  # all errors of requests are
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        raise DataError(f"HTTP status {status}" if status else "the connection failed or broke off") from None
-    sink.seek(0)
-    try:
-        parse_idx(sink, "it", LIMIT_BYTES, sha256=sha256)
-    except DataError:
-        raise DataError("it sent something else than the dataset, or not all of it") from None
-    return sink.getvalue()
+        raise DataError(f"{name}: no home folder to keep it in; name a folder with --data-dir") from None
 
 
 def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Path:
@@ -307,37 +183,19 @@ def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Pat
     """
     paths = {file: locate(folder, file) for file in source.files}
     needed = {
-        file: source.files[file]
+        f"{file}.gz": _is_array(source.files[file])
         for file, path in paths.items()
         if path is None or not is_intact(path, source.files[file])
     }
-    if not needed:
-        return folder
-    try:
-        import pooch  # noqa: F401
-    except ImportError:
-        raise missing_extra("pooch", "train", f"download {source.name}") from None
-    way_out = f"go online, put its files into {folder}, or name the folder that has them with --data-dir"
-    mirrors = answering(source.mirrors)
-    if not mirrors:
-        hosts = ", ".join(str(urlsplit(mirror).hostname) for mirror in source.mirrors)
-        raise DataError(f"{source.name} cannot be downloaded, no mirror answers ({hosts}): {way_out}")
-    for file, sha256 in needed.items():
-        failures: list[str] = []
-        for mirror in list(mirrors):
-            try:
-                content = _download(f"{mirror}{file}.gz", sha256, progress)
-                break
-            except DataError as error:
-                failures.append(f"{urlsplit(mirror).hostname}: {error}")
-                mirrors.append(mirrors.pop(mirrors.index(mirror)))  # the other files ask it last
-        else:
-            raise DataError(f"{source.name}, {file}.gz cannot be downloaded ({'; '.join(failures)}): {way_out}")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(folder / f"{file}.gz", content)
-        except OSError as error:
-            raise DataError(
-                f"{folder}: cannot be written ({error.strerror}); name another folder with --data-dir"
-            ) from None
+    if needed:
+        download_files(source.name, needed, source.mirrors, folder, LIMIT_BYTES, progress)
     return folder
+
+
+def _is_array(sha256: str) -> Check:
+    """Return what refuses other bytes than a gzipped IDX array of this hash."""
+
+    def check(stream: BinaryIO) -> None:
+        parse_idx(stream, "it", LIMIT_BYTES, sha256=sha256)
+
+    return check

@@ -14,13 +14,14 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from genreg_np.data.alike import alike_notes
+from genreg_np.data.alike import alike_notes, with_shared_noted
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.data.depth import Range, Ranges
 from genreg_np.data.fitting import AUTO, CROP, Size
 from genreg_np.data.images import SUFFIXES, read_picture
 from genreg_np.data.labels import class_order, encode_labels
-from genreg_np.data.pictures import How, Told, read_pictures
+from genreg_np.data.pictures import How, Told
+from genreg_np.data.scaled import kept_or_read
 from genreg_np.data.splits import complete_splits
 from genreg_np.data.walking import ending_of, files_below, is_hidden, not_read
 from genreg_np.errors import DataError
@@ -92,7 +93,7 @@ def load_folder(
     -------
     Dataset
         Images uint8; class names are the subfolders', by value if they are numbers, else alphabetical. Its `origin` has
-        size, color and fit as they were decided.
+        size, color and fit as they were decided, its `note` how many images are in more than one split.
 
     Raises
     ------
@@ -118,7 +119,7 @@ def load_folder(
         (split, file, name) for split, found in classes.items() for name in class_names for file in found.get(name, ())
     ]
     how = How(size, value_range, color, fit, skip_bad, ranges or {})
-    read = read_pictures(folder, [file for _, file, _ in pairs], how, told)
+    read = kept_or_read(folder, [file for _, file, _ in pairs], how, told)
     kept = [pairs[index] for index in read.kept]
     left = {(split, name) for split, _, name in kept}
     for split, _, name in pairs:
@@ -142,7 +143,7 @@ def load_folder(
     )
     decided = {kind: list(ends) for kind, ends in read.ranges.items()}
     picture = {"fit": fit, "range": decided} if decided else {"fit": fit}
-    return replace(dataset, picture=picture, origin=read.options)
+    return with_shared_noted(replace(dataset, picture=picture, origin=read.options))
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -14,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from genreg_np.data.cache import Progress, Source, download_folder, fetch, find, locate, search_folders
+from genreg_np.data.alike import with_shared_noted
+from genreg_np.data.cache import Source, download_folder, fetch, find, locate, search_folders
 from genreg_np.data.dataset import Dataset, Split
+from genreg_np.data.download import Progress
 from genreg_np.data.idx import PathLike, read_idx_pair
 from genreg_np.data.labels import class_order, encode_labels
 from genreg_np.data.splits import complete_splits
@@ -121,7 +123,7 @@ def load_source(
         places = ", ".join(map(str, search_folders(data_dir)))
         raise DataError(f"{source.name} is not in {places}; `genreg-np data fetch {source.name}` downloads it")
     if folder is None:
-        folder = fetch(source, download_folder(source, data_dir), progress)
+        folder = fetch(source, download_folder(source.name, data_dir), progress)
     train, test = _read_pairs(folder, source.files)
     kept = len(train) - source.held_out
     return Dataset(
@@ -171,4 +173,5 @@ def load_idx_folder(folder: Path) -> Dataset:
     train = Split(train.inputs, encode_labels(train_names, class_names))
     test = Split(test.inputs, encode_labels(test_names, class_names))
     input_range = (0.0, 255.0) if train.inputs.dtype.name == "uint8" else None
-    return complete_splits(train, None, test, class_names, name=folder.name, input_range=input_range)
+    dataset = complete_splits(train, None, test, class_names, name=folder.name, input_range=input_range)
+    return with_shared_noted(dataset)

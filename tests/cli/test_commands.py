@@ -55,7 +55,7 @@ def test_info_says_what_the_model_is(genreg, model: Path) -> None:
 
 def test_data_list_names_every_dataset(genreg) -> None:
     out = genreg("data", "list").out
-    for name in ("mnist", "fashion-mnist", "digits", "letters"):
+    for name in ("mnist", "fashion-mnist", "cifar-10", "cifar-100", "digits", "letters"):
         assert name in out
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from genreg_np.data import cache
-from genreg_np.data.cache import answering, fetch, find, search_folders
+from genreg_np.data import cache, download
+from genreg_np.data.cache import fetch, find, search_folders
+from genreg_np.data.download import answering
 from genreg_np.data.idx import read_idx, write_idx
 from genreg_np.data.mnist import FILES, load_source
 from genreg_np.errors import DataError, UsageError
@@ -240,7 +241,7 @@ def test_mirrors_that_answer_keep_their_order() -> None:
 
 @pytest.mark.usefixtures("bare_machine")
 def test_without_a_network_the_error_says_what_to_do(originals: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "answering", lambda mirrors: [])
+    monkeypatch.setattr(download, "answering", lambda mirrors: [])
     with pytest.raises(
         DataError, match=r"no mirror answers \(example\.org\): go online, put its files into .*--data-dir"
     ):
@@ -261,7 +262,7 @@ def test_a_proxy_is_asked_instead_of_the_mirror(monkeypatch: pytest.MonkeyPatch)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
-    monkeypatch.setattr(cache.socket, "create_connection", create_connection)
+    monkeypatch.setattr(download.socket, "create_connection", create_connection)
     assert answering(("https://mirror.example/",)) == ["https://mirror.example/"]
     monkeypatch.delenv("https_proxy")
     answering(("https://mirror.example/",))

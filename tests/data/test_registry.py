@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from genreg_np import data
-from genreg_np.data import cache
+from genreg_np.data import download
 from genreg_np.data.mnist import FASHION_MNIST, FILES, MNIST
 from genreg_np.errors import DataError, MissingExtraError, UsageError
 from tests.data.conftest import source_of
@@ -22,7 +22,7 @@ from tests.data.conftest import source_of
 @pytest.fixture
 def offline(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bare machine without a network. Returns the cache folder."""
-    monkeypatch.setattr(cache, "answering", lambda mirrors: [])
+    monkeypatch.setattr(download, "answering", lambda mirrors: [])
     return bare_machine
 
 
@@ -115,7 +115,9 @@ def test_auto_takes_mnist_where_it_is(originals: Path, monkeypatch: pytest.Monke
 
 def test_the_list_says_where_each_dataset_is(offline: Path, originals: Path) -> None:
     infos = {info.name: info for info in data.describe_datasets()}
-    assert tuple(infos) == data.dataset_names() == ("mnist", "fashion-mnist", "digits", "letters")
+    assert (
+        tuple(infos) == data.dataset_names() == ("mnist", "fashion-mnist", "cifar-10", "cifar-100", "digits", "letters")
+    )
     assert infos["mnist"].where == "not here: genreg-np data fetch mnist"
     assert not infos["mnist"].available
     shutil.copytree(originals, offline / "mnist")
