@@ -138,7 +138,7 @@ def images(stopping: Stopping, /, **options: Any) -> int:
         return INTERRUPTED
     if options["report"]:
         progress.say(f"report {report_.of_own_search(found.folder, dataset)}")
-    _report(found, config.metric, progress)
+    _report(found, config.metric, len(dataset.test), progress)
     for line in next_lines(found.folder / "model.npz", origin):
         progress.say(line)
     return 0
@@ -224,8 +224,10 @@ def _stopped(folder: Path) -> list[str]:
     ]
 
 
-def _report(found: Any, metric: str, progress: Progress) -> None:
-    """Say what a search came to."""
+def _report(found: Any, metric: str, images: int, progress: Progress) -> None:
+    """Say what a search came to; `images` are those of the test split."""
+    from genreg_np.search.metrics import interval
+
     progress.say(f"{found.trials:,} trials in {duration(found.seconds)}, ended by {found.ended}")
     if found.winner is None:
         progress.say("every individual failed: this is the default network, trained; trials.jsonl says why")
@@ -235,6 +237,9 @@ def _report(found: Any, metric: str, progress: Progress) -> None:
             first = found.finals[0][name]
             shown = f"{first:.4f}" if name == "log-loss" else percent(first)
             over = f" ({len(found.finals)} trainings: {mean:.4f} ± {spread:.4f})" if len(found.finals) > 1 else ""
+            if name == "accuracy":
+                low, high = interval(first, images)
+                over = f", {round(first * images):,} of {images:,} (95 % interval {100 * low:.1f} .. {100 * high:.1f}){over}"
             progress.say(f"test {name} {shown}{over}")
     progress.say(f"model {found.folder / 'model.npz'}")
 

@@ -27,6 +27,7 @@ from genreg_np.runs.evaluation import Evaluation
 
 OF_ONE_CLASS = ("precision", "recall", "f1")
 METRICS = ("accuracy", "balanced-accuracy", *OF_ONE_CLASS, "log-loss")
+Z = 1.959964  # standard deviations to each side that 95 % of a normal distribution lie within
 LEAST = -35.0  # log p, so that one certain error does not decide everything
 
 
@@ -115,6 +116,12 @@ class Goal:
         costs = {"parameters": parameters * COSTS["parameters"], "macs": macs * COSTS["macs"]}
         values = {**measures, **costs}
         return math.fsum(weight * values[name] for name, weight in self.weights.items())
+
+
+def interval(share: float, count: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of so many (Wilson 1927): what it may be, and not be chance alone."""
+    middle, spread = share + Z**2 / (2 * count), Z * math.sqrt(share * (1 - share) / count + (Z / (2 * count)) ** 2)
+    return max(0.0, (middle - spread) / (1 + Z**2 / count)), min(1.0, (middle + spread) / (1 + Z**2 / count))
 
 
 def measures_of(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from genreg_np.errors import UsageError
-from genreg_np.search.metrics import METRICS, Goal, Metric, measures_of
+from genreg_np.search.metrics import METRICS, Goal, Metric, interval, measures_of
 
 NAMES = ("cat", "dog", "eel", "fox")
 
@@ -86,3 +86,12 @@ def test_a_weighted_sum_of_metrics_and_costs() -> None:
 def test_weights_that_are_none_are_refused(weights: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         Goal.of("accuracy", weights, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "low", "high"),
+    [(9, 16, 0.3318, 0.7690), (0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (9870, 10_000, 0.9846, 0.9890)],
+)
+def test_the_interval_is_wilsons(right: int, count: int, low: float, high: float) -> None:
+    """As the formula's usual tables have it: 9 of 16 may be a third or three quarters."""
+    assert interval(right / count, count) == pytest.approx((low, high), abs=5e-4)
