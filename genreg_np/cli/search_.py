@@ -72,6 +72,7 @@ def limits(command: Any) -> Any:
 @click.option("--generations", type=int, help="Breed so many populations.")
 @click.option("--budget", help="Take about this long instead, all in all: 60s, 5m, 1h.  [default: 5m]")
 @limits
+@click.option("--second", help="A cost to be low as well: parameters or macs; ends with a table of the front.")
 @click.option("--augmentation", help="simple, joint, evolved (a population of its own) or none.  [default: simple]")
 @click.option("--weights", help='Select by a sum instead: "accuracy=1,parameters=-0.001" (thousands; macs: millions).')
 @click.option("--final-epochs", type=int, help="Of the winner's training.  [default: by the budget]")
@@ -138,7 +139,7 @@ def images(stopping: Stopping, /, **options: Any) -> int:
         return INTERRUPTED
     if options["report"]:
         progress.say(f"report {report_.of_own_search(found.folder, dataset)}")
-    _report(found, config.metric, len(dataset.test), progress)
+    _report(found, config, len(dataset.test), progress)
     for line in next_lines(found.folder / "model.npz", origin):
         progress.say(line)
     return 0
@@ -207,7 +208,7 @@ def _set_up(
 
 _SETTINGS = (
     "metric", "selection", "population", "generations", "max_epochs", "max_layers", "max_parameters", "max_macs",
-    "max_seconds", "augmentation", "weights", "final_epochs", "final_seeds", "seed",
+    "max_seconds", "augmentation", "weights", "second", "final_epochs", "final_seeds", "seed",
 )  # fmt: skip
 
 
@@ -224,23 +225,31 @@ def _stopped(folder: Path) -> list[str]:
     ]
 
 
-def _report(found: Any, metric: str, images: int, progress: Progress) -> None:
+def _report(found: Any, config: Any, images: int, progress: Progress) -> None:
     """Say what a search came to; `images` are those of the test split."""
+    from genreg_np.search.folder import trials_in
     from genreg_np.search.metrics import interval
+    from genreg_np.search.pareto import front_of
 
     progress.say(f"{found.trials:,} trials in {duration(found.seconds)}, ended by {found.ended}")
     if found.winner is None:
         progress.say("every individual failed: this is the default network, trained; trials.jsonl says why")
     progress.say(f"network {found.network}, {found.model.network.gene_count:,} weights and biases")
     for name, (mean, spread) in found.test.items():
-        if name in ("accuracy", "f1", metric):
+        if name in ("accuracy", "f1", config.metric):
             first = found.finals[0][name]
             shown = f"{first:.4f}" if name == "log-loss" else percent(first)
             over = f" ({len(found.finals)} trainings: {mean:.4f} ± {spread:.4f})" if len(found.finals) > 1 else ""
             if name == "accuracy":
                 low, high = interval(first, images)
-                over = f", {round(first * images):,} of {images:,} (95 % interval {100 * low:.1f} .. {100 * high:.1f}){over}"
+                about = f"95 % interval {100 * low:.1f} .. {100 * high:.1f}"
+                over = f", {round(first * images):,} of {images:,} ({about}){over}"
             progress.say(f"test {name} {shown}{over}")
+    if config.second:
+        progress.say(f"nobody is better in both, {config.metric} and {config.second}, than one of these:")
+        for trial in front_of(list(trials_in(found.folder / "trials.jsonl")), config.second):
+            size = f"{getattr(trial, config.second):>11,} {config.second}"
+            progress.say(f"  {size}  {config.metric} {trial.metrics[config.metric]:.4f}  trial {trial.number}")
     progress.say(f"model {found.folder / 'model.npz'}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.search.classifiers import SPACES, Limits
 from genreg_np.search.ladder import RUNGS, Ladder
+from genreg_np.search.pareto import SECOND
 from genreg_np.search.selections import REGISTRY
 from genreg_np.settings import Settings, option
 
@@ -28,6 +29,7 @@ class SearchConfig(Settings):
     )
     augmentation: str = option("simple", "which genes change training images", choices=tuple(SPACES))
     weights: str = option("", "what is selected by instead: a sum of metrics and costs")
+    second: str = option("", "a cost to be low as well", choices=("", *SECOND))
     max_epochs: float = option(0.0, "how often an individual sees each image in the search, at most", low=0)
     max_layers: int = option(0, "convolutions and dense layers, at most", low=0)
     max_parameters: int = option(100_000, "weights and biases, at most", low=0)

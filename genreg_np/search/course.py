@@ -10,7 +10,7 @@ any stop on the way, leads to the same trials; time decides only how many there 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from genreg_np.errors import UsageError
@@ -49,6 +49,8 @@ class Course:
         fault_of(genome) -> str: why a genome cannot be, in a word or two; "" if it can.
     first : sequence of genomes
         The first children, in place of those that the selection would breed.
+    ranked : callable
+        ranked(trials of one rung) -> the same with the scores that they are compared by (pareto.py).
     """
 
     def __init__(
@@ -59,9 +61,10 @@ class Course:
         seed: int,
         fault_of: Callable[[object], str],
         first: tuple[Bred, ...] = (),
+        ranked: Callable[[Sequence[Trial]], Sequence[Trial]] = lambda trials: trials,
     ) -> None:
         self.ladder, self._space, self._selection, self._seed = ladder, space, selection, seed
-        self._fault_of, self._first = fault_of, first
+        self._fault_of, self._first, self._ranked = fault_of, first, ranked
         self.bred: list[Bred] = []
         self.faults: dict[str, int] = {}  # genomes that could not be, by reason
         self._keys: set[str] = set()
@@ -116,11 +119,11 @@ class Course:
             bred = self._first[child]
         else:
             judged = [self._results[0][place] for place in range(self._selection.needs(child))]
-            bred = self._feasible(child, judged)
+            bred = self._feasible(child, self._ranked(judged))
         self.bred.append(bred)
         self._keys.add(self._space.key(bred.genome))
 
-    def _feasible(self, child: int, judged: list[Trial]) -> Bred:
+    def _feasible(self, child: int, judged: Sequence[Trial]) -> Bred:
         """Return the first child that can be, and as a rule is no twin of one that has been."""
         twins = 0
         for attempt in range(MOST_ATTEMPTS):
@@ -142,7 +145,7 @@ class Course:
             while (len(chosen) + 1) * self.ladder.eta <= self._known(rung - 1):
                 seen = below[: (len(chosen) + 1) * self.ladder.eta]
                 waiting = [self._results[rung - 1][child] for child in seen if child not in chosen]
-                chosen.append(max(waiting, key=lambda trial: trial.rank).child)
+                chosen.append(max(self._ranked(waiting), key=lambda trial: trial.rank).child)
 
     # What came of it
 

@@ -30,6 +30,7 @@ from genreg_np.search.course import Course, Job
 from genreg_np.search.folder import SearchFolder
 from genreg_np.search.lesson import Learned, Lesson, Part, state_of
 from genreg_np.search.metrics import Goal
+from genreg_np.search.pareto import by_levels
 from genreg_np.search.selections import create as create_selection
 from genreg_np.search.selections.base import Bred, Selection
 from genreg_np.search.selections.paired import Paired
@@ -103,10 +104,11 @@ class Search:
         self._goal = Goal.of(config.metric, config.weights, dataset.class_names)
         images, self._whole = (len(parts[name].read()[1]) for name in ("train", "whole"))
         self._folds = config.folds_for(images) if "search" not in parts else 0
+        first = () if self.default is None else (Bred(self.default, how="the default network"),)
+        ranked = {"ranked": by_levels(config.second)} if config.second else {}
         self.course = Course(
-            self.space, selection_of(config), config.ladder(images), config.seed,
-            self._fault_of, () if self.default is None else (Bred(self.default, how="the default network"),),
-        )  # fmt: skip
+            self.space, selection_of(config), config.ladder(images), config.seed, self._fault_of, first, **ranked
+        )
         self._under_way: dict[int, tuple[Job, Individual]] = {}
         self._known: dict[tuple[str, int], Trial] = {}  # by genome and rung: what never is done twice
         self._crashes = 0

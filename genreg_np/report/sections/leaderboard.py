@@ -7,7 +7,9 @@ from collections import Counter
 from genreg_np.report.shown import Shown, Table
 from genreg_np.report.subject import Subject
 from genreg_np.search.classifiers import words_of
+from genreg_np.search.pareto import front_of
 from genreg_np.search.stored import StoredSearch
+from genreg_np.search.trials import Trial
 
 SHOWN, REASONS = 10, 5
 
@@ -18,6 +20,8 @@ def section(subject: Subject) -> Shown | None:
     if search is None or not search.trials:
         return None
     parts = [_table(search, len(subject.model.class_names))]
+    if search.config.second and (front := front_of(search.trials, search.config.second)):
+        parts.append(_front(search, front))
     if failed := [trial for trial in search.trials if not trial.is_ok]:
         reasons = Counter((trial.status, trial.why) for trial in failed).most_common(REASONS)
         rows = [(status, f"{count:,}", why) for (status, why), count in reasons]
@@ -47,6 +51,15 @@ def _words(search: StoredSearch, failed: int) -> str:
     else:
         said.append("There is no winner yet: the model is the best so far.")
     return " ".join(said)
+
+
+def _front(search: StoredSearch, front: list[Trial]) -> Table:
+    second, metric = search.config.second, search.config.metric
+    rows = [
+        (f"{trial.child}", f"{getattr(trial, second):,}", f"{trial.metrics.get(metric, float('nan')):.4f}")
+        for trial in front
+    ]
+    return Table(("individual", second, metric), rows, f"nobody is better in both, {metric} and {second}, than these")
 
 
 def _table(search: StoredSearch, classes: int) -> Table:

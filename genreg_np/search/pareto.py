@@ -1,0 +1,80 @@
+"""Two objectives: a score to be high, and a cost to be low.
+
+An individual dominates another that is no better in either and worse in one. Those whom nobody dominates are the
+front, level 0; without them, the next are level 1, and so on. Of one level those in emptier places count more, so that
+the front is kept long (Deb et al. 2002, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II").
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.search.trials import Trial
+
+SECOND = ("parameters", "macs")  # costs that can be a second objective
+FEWEST = 3  # individuals of a rung that a front is shown of
+Floats = NDArray[np.float64]
+
+
+def levels(scores: Floats, costs: Floats) -> NDArray[np.int64]:
+    """Return the level of each of n individuals (n,)."""
+    found = np.full(len(scores), -1, np.int64)
+    better = (scores[:, None] >= scores) & (costs[:, None] <= costs)
+    dominates = better & ~better.T
+    level = 0
+    while (left := found < 0).any():
+        front = left & ~dominates[left].any(axis=0)
+        found[front] = level
+        level += 1
+    return found
+
+
+def crowding(scores: Floats, costs: Floats) -> Floats:
+    """Return how far the neighbours of each of a level's individuals are from one another (n,); inf at the ends."""
+    found = np.zeros(len(scores))
+    for values in (scores, np.log(np.maximum(costs, 1.0))):
+        order = np.argsort(values, kind="stable")
+        found[order[[0, -1]]] = math.inf
+        if (reach := float(np.ptp(values))) > 0:
+            found[order[1:-1]] += (values[order[2:]] - values[order[:-2]]) / reach
+    return found
+
+
+def by_levels(second: str) -> Callable[[Sequence[Trial]], list[Trial]]:
+    """Return what gives trials scores by their levels, so that whoever compares them goes by both objectives."""
+
+    def levelled(trials: Sequence[Trial]) -> list[Trial]:
+        able = [trial for trial in trials if trial.is_ok]
+        scores, costs = _objectives(able, second)
+        found = levels(scores, costs)
+        room = np.zeros(len(able))
+        for level in np.unique(found):
+            room[found == level] = crowding(scores[found == level], costs[found == level])
+        known = {
+            trial.number: dataclasses.replace(trial, score=-float(level), tie=float(space))
+            for trial, level, space in zip(able, found, room, strict=True)
+        }
+        return [known.get(trial.number, trial) for trial in trials]
+
+    return levelled
+
+
+def front_of(trials: Sequence[Trial], second: str) -> list[Trial]:
+    """Return whom nobody dominates of the highest rung that has three, the cheapest first; none where no rung has."""
+    for rung in sorted({trial.rung for trial in trials}, reverse=True):
+        own = [trial for trial in trials if trial.rung == rung and trial.is_ok]
+        if len(own) >= FEWEST:
+            found = levels(*_objectives(own, second))
+            best = [trial for trial, level in zip(own, found, strict=True) if level == 0]
+            return sorted(best, key=lambda trial: (getattr(trial, second), -trial.score, trial.number))
+    return []
+
+
+def _objectives(trials: Sequence[Trial], second: str) -> tuple[Floats, Floats]:
+    scores = np.array([trial.score for trial in trials], np.float64)
+    return scores, np.array([getattr(trial, second) for trial in trials], np.float64)
