@@ -8,7 +8,6 @@ gigabytes takes more memory or time than the real archive would.
 from __future__ import annotations
 
 import hashlib
-import tarfile
 import zlib
 from collections.abc import Mapping
 from typing import BinaryIO
@@ -87,6 +86,8 @@ def read_archive(path: PathLike, limits: Mapping[str, int], md5: str | None = No
 
 def _files_of(raw: BinaryIO, limits: Mapping[str, int]) -> dict[str, bytes]:
     """Return the files among those wanted that are in a .tar.gz."""
+    import tarfile  # here: it takes longer to import than all else that reading other data needs
+
     unpacked = _Unpacked(raw, sum(limits.values()) + SPARE_BYTES)
     found: dict[str, bytes] = {}
     try:
