@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 PRIOR = (2e-6, 1.2e-10, 1.5e-9)  # seconds for a sample, for each of its multiply-adds, for each value, on one core
 WEIGHT = 3.0  # trials that the prior is worth
+ROUNDS, ORDINARY = 4, 0.25  # of reweighing, and the relative error beyond which one counts less (Huber 1964)
 MOST = 200  # trials that are fitted: the last ones
 
 
@@ -45,9 +46,14 @@ class Cost:
         pull = np.eye(len(prior)) * WEIGHT * np.maximum(share.mean(axis=0), 1e-6)
         left = np.concatenate([share, pull])
         right = np.concatenate([np.ones(len(share)), pull.sum(axis=1) * scale])
-        found, *_ = np.linalg.lstsq(left, right, rcond=None)
-        weights: NDArray[np.float64] = np.clip(found, 0.1 * scale, 10 * scale) * prior
-        return weights
+        found = np.full(len(prior), scale)
+        for _ in range(ROUNDS):  # large errors count less: a trial that was held up says nothing of others
+            errors = np.abs(left @ found - right)
+            weights = 1 / np.maximum(1.0, errors / ORDINARY)
+            weights[len(share) :] = 1
+            found, *_ = np.linalg.lstsq(left * weights[:, None] ** 0.5, right * weights**0.5, rcond=None)
+        fitted: NDArray[np.float64] = np.clip(found, 0.1 * scale, 10 * scale) * prior
+        return fitted
 
 
 def work_of(samples: int, macs: int, values: int) -> tuple[float, float, float]:

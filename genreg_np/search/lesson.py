@@ -40,7 +40,7 @@ from genreg_np.strategies.gradient import GradientDescent, GradientOptions, Grad
 from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Purpose, Stream
 
-WORKS = (Work.LOGITS, Work.MAPS)  # of a backend
+WORKS = (Work.LOGITS, Work.MAPS, Work.TAILS, Work.MOVING, Work.FOLLOWING)  # of a backend
 STATE = ("genes", "statistics", "moments")  # what is kept of an individual between its rungs
 
 

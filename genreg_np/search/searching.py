@@ -254,10 +254,13 @@ class Search:
     # Time
 
     def _work(self, job: Job, individual: Individual) -> tuple[float, float, float]:
+        return work_of(self._new_samples(job.rung), individual.macs, individual.values)
+
+    def _new_samples(self, rung: int) -> int:
+        """Return how many samples a trial of a rung learns from, over all folds where there are any."""
         samples = self.course.ladder.samples
-        new = samples[job.rung] - (samples[job.rung - 1] if job.rung else 0)
-        times = self._folds * self.config.repeats * (2 if job.rung else 1) if self._folds else 1
-        return work_of(new * times, individual.macs, individual.values)
+        times = self._folds * self.config.repeats * (2 if rung else 1) if self._folds else 1
+        return (samples[rung] - (samples[rung - 1] if rung else 0)) * times
 
     def predicted(self, job: Job, individual: Individual) -> float:
         """Return how long a job will take, in seconds."""
@@ -268,17 +271,18 @@ class Search:
         """How many samples the winner learns from in the end: never fewer than at the highest rung."""
         return max(self.config.final_epochs * self._whole, self.course.ladder.samples[-1])
 
-    def final_seconds(self, individual: Individual) -> float:
-        """Return how long the winner's training will take, in seconds, if it is this one."""
+    def final_seconds(self, trial: Trial | None) -> float:
+        """Return how long the winner's training will take, in seconds, if it is this one, by what it took so far."""
         rounds = -(-self.config.final_seeds // self.workers)
-        return rounds * self.cost.seconds(work_of(self.final_samples, individual.macs, individual.values))
+        if trial is None or not trial.seconds:
+            return 0.0
+        return rounds * self.final_samples * trial.seconds / self._new_samples(trial.rung)
 
     def _has_time(self) -> bool:
-        """Whether there is time for more than the end: for the default's, until there is a best one."""
+        """Whether there is time for more than the end."""
         if self.deadline == math.inf:
             return True
-        genome = self.best.genome if self.best else self.default
-        end = self.final_seconds(individual_of(genome, self._shape, self._classes)) if genome else 0.0
+        end = self.final_seconds(self.best)
         if not self.course.bred or self.clock() + SPARED * end < self.deadline:
             return True
         self.ended = "budget"
