@@ -297,7 +297,7 @@ def test_names_of_any_kind_stand_in_a_plane() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(list(embeddings._pictures("PCA", values[:, :2], points, ""))) == 2
-    assert points.names == ["$\\frac$", "#1", "a" * 7 + "…"]
+    assert points.names == ["$\\frac$", "#1", "a" * 11 + "…"]
 
 
 @pytest.mark.parametrize(

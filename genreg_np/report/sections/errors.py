@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.labels import short_name
 from genreg_np.report.names import drawn, written
 from genreg_np.report.shown import WIDTH, Picture, Shown, Table
 from genreg_np.report.subject import Subject
@@ -86,10 +85,8 @@ def _pictures(subject: Subject, wrong: NDArray[np.int64], pictures: NDArray[np.g
     columns, between, room = 5, " taken\nfor ", WIDTH / 5 - LEAST_ROOM
     if longest > room:
         columns, between, room = 4, "\ntaken for\n", WIDTH / 4 - PERCENT_ROOM
-    words = [
-        f"{fitted(labels[true], max(room, LEAST_ROOM))}{between}{fitted(labels[answer], room)}, {percent}"
-        for answer, percent, true in answers
-    ]
+        labels = fitted(subject.model.class_names, [place for one in answers for place in (one[0], one[2])], room)
+    words = [f"{labels[true]}{between}{labels[answer]}, {percent}" for answer, percent, true in answers]
     png = draw_tiles(list(brightness(pictures, subject.model.input_range)), words, columns)
     listed = "; ".join(f"{names[true]} taken for {names[answer]}, {percent}" for answer, percent, true in answers)
     which = _which(subject, wrong)
@@ -107,7 +104,9 @@ def _rows(subject: Subject, wrong: NDArray[np.int64]) -> Table:
     """
     names = written(subject.model.class_names)
     values = subject.inputs[wrong].reshape(len(wrong), -1).astype(np.float64)
-    columns = subject.model.feature_names or tuple(f"column {number}" for number in range(1, values.shape[1] + 1))
+    columns = written(subject.model.feature_names, 24) or tuple(
+        f"column {number}" for number in range(1, values.shape[1] + 1)
+    )
     means, deviation = _means(subject)
     rows = []
     for one, row in zip(wrong, values, strict=True):
@@ -115,7 +114,7 @@ def _rows(subject: Subject, wrong: NDArray[np.int64]) -> Table:
         nearer = (np.abs(row - means[true]) - np.abs(row - means[answer])) / deviation
         telling = [int(place) for place in np.argsort(-nearer, kind="stable") if nearer[place] > 0][:MOST_TELLING]
         told = "; ".join(
-            f"{short_name(columns[place])} {row[place]:.4g} ({means[true, place]:.3g}, {means[answer, place]:.3g})"
+            f"{columns[place]} {row[place]:.4g} ({means[true, place]:.3g}, {means[answer, place]:.3g})"
             for place in telling
         )
         sure = _percent(subject.probabilities[one, answer])
