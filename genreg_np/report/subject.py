@@ -61,6 +61,11 @@ class Subject:
         own = f"{self.model.training.get('genome')}_{measure}"
         return own if self.run is not None and any(own in record for record in self.run.records) else measure
 
+    @property
+    def is_mean(self) -> bool:
+        """Whether what is saved is a mean of several genomes, whose weights are smaller than those of any of them."""
+        return self.model.training.get("genome") == "consensus"
+
     @functools.cached_property
     def split_name(self) -> str:
         """The split that is shown: test, or validation of a run that has not looked at test, or has none."""
