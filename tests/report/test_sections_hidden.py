@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -265,7 +266,7 @@ def test_many_classes_and_names_of_any_kind() -> None:
 
 def test_without_scikit_learn_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing fails."""
-    monkeypatch.setattr(embeddings, "_imported", lambda module: None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     assert section("embeddings", shown("maps, two stages")) is None
 
 
@@ -274,7 +275,7 @@ def test_without_umap_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> 
     pytest.importorskip("sklearn")
     data = tiny_dataset()
     subject = labelled(model_of(Network.build((4, 4), (5,), 4)), data.test.inputs, data.test.labels)
-    monkeypatch.setattr(embeddings, "umap", lambda values: None)
+    monkeypatch.setattr(embeddings, "umap", lambda values: embeddings.HOW_TO_GET)
     without = section("embeddings", subject)
     monkeypatch.setattr(embeddings, "umap", lambda values: values[:, :2])
     with_it = section("embeddings", subject)

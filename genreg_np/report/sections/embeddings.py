@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.data.labels import short_name
 from genreg_np.report.chance import Share, either_way
 from genreg_np.report.hidden import Hidden
 from genreg_np.report.names import PLAIN, drawn
@@ -43,6 +44,7 @@ ENOUGH = 5  # inputs of a class that neighbours and probes can tell of
 PENALTY = 0.1  # C of a probe: of 1, .1, .01 and .001 best on four runs
 SEED = 42
 NO_NUMBER = "-"
+NOT_INSTALLED = "it is not installed"
 HOW_TO_GET = "With umap-learn (pip install 'genreg-np[plots]') there is a UMAP as well."
 
 Matrix = NDArray[np.floating[Any]]
@@ -65,7 +67,7 @@ def section(subject: Subject) -> Shown | None:
         return None
     rows, hidden = subject.rows, subject.hidden[-1]
     labels = subject.labels[rows]
-    if len(rows) < LEAST or len(np.unique(labels)) < 2 or _imported("sklearn") is None:
+    if len(rows) < LEAST or len(np.unique(labels)) < 2 or unusable("sklearn"):
         return None
     from threadpoolctl import threadpool_limits  # scikit-learn needs it, too
 
@@ -82,11 +84,11 @@ def _shown(points: Points, name: str) -> Shown | None:
     parts: list[Picture | Table] = [*_pictures("PCA", plane, points, note)]
     planes = {f"{points.values.shape[1]:,} hidden values": points.values, "PCA": plane}
     words = f"{len(points.labels):,} inputs by what {name} gives."
-    if (other := umap(points.values)) is not None:
+    if isinstance(other := umap(points.values), str):
+        words += f" {other}"
+    else:
         parts += _pictures("UMAP", other, points, "Distances between groups mean little.")
         planes["UMAP"] = other
-    else:
-        words += f" {HOW_TO_GET}"
     columns = list(_numbers(points, planes))
     head, *lines = zip(*([cell for cell, _ in column] for column in columns), strict=True)
     right = Share.of(points.predicted == points.labels)
@@ -148,14 +150,39 @@ def _components(values: Matrix, count: int) -> tuple[Matrix, Matrix]:
     return scores * np.where(largest < 0, -1, 1), np.linalg.norm(scores, axis=0)
 
 
-def umap(values: Matrix) -> Matrix | None:
-    """Return places in a plane by UMAP (n, 2), or None where it is not installed."""
+def umap(values: Matrix) -> Matrix | str:
+    """Return places in a plane by UMAP (n, 2), or in a sentence why there are none: a page is worth more than one."""
+    if why := unusable("umap"):
+        return HOW_TO_GET if why == NOT_INSTALLED else f"There is no UMAP, as umap-learn cannot be used here ({why})."
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what else it could do with other packages, and without a seed
-        if (made := getattr(_imported("umap"), "UMAP", None)) is None:  # a folder of that name is no package
-            return None
-        reducer = made(n_neighbors=15, min_dist=0.1, random_state=SEED)
-        return np.asarray(reducer.fit_transform(values), np.float64)
+        if (made := getattr(importlib.import_module("umap"), "UMAP", None)) is None:  # a folder of that name
+            return HOW_TO_GET
+        try:
+            plane = np.asarray(made(n_neighbors=15, min_dist=0.1, random_state=SEED).fit_transform(values), np.float64)
+        except Exception as error:  # whatever a package of others raises
+            return f"There is no UMAP, as umap-learn failed ({reason(error)})."
+    if plane.shape != (len(values), 2) or not np.isfinite(plane).all():
+        return "There is no UMAP, as what umap-learn gave is no plane of numbers."
+    return plane
+
+
+def unusable(package: str) -> str:
+    """Return why a package cannot be imported, or ""."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        return NOT_INSTALLED if error.name == package else reason(error)
+    except Exception as error:  # one that is there, but does not fit what else is
+        return reason(error)
+    return ""
+
+
+def reason(error: Exception) -> str:
+    """Return an error of a package in a few words."""
+    return short_name(f"{type(error).__name__}: {error}", 120)
 
 
 def neighbours_right(values: Matrix, labels: Labels) -> float | None:
@@ -312,11 +339,3 @@ def room_for(x: float, y: float, width: float, taken: list[tuple[float, float, f
             taken.append((x, at, width))
             return x, at
     return None
-
-
-def _imported(module: str) -> Any:
-    """Return a package, or None where it is not installed."""
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        return None
