@@ -47,6 +47,8 @@ class Subject:
         None of a model alone.
     beside : Beside or None
         What its pictures share with those of others on the page; None of one alone.
+    remarks : tuple of str
+        Sentences that the page ends with.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Subject:
     places: NDArray[np.int64] | None = None
     run: StoredRun | None = None
     beside: Beside | None = None
+    remarks: tuple[str, ...] = ()
 
     def recorded_as(self, measure: str) -> str:
         """Return what the run's records call a measure of the genome that is saved, which may be not the first one."""

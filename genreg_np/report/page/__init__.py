@@ -61,9 +61,17 @@ def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
         style=style,
         style_hash=f"sha256-{base64.b64encode(hashlib.sha256(style.encode('utf-8')).digest()).decode('ascii')}",
         links="\n".join(f'<a href="#{name}">{html.escape(title)}</a>' for name, title in titles.items()),
-        sections="\n".join(sections),
+        sections="\n".join([*sections, *_ends(subjects)]),
     )
     return text, pictures
+
+
+def _ends(subjects: Sequence[Subject]) -> Iterator[str]:
+    """Yield the lines that a page ends with."""
+    for subject in subjects:
+        for line in subject.remarks:
+            whose = f"{subject.name}: " if len(subjects) > 1 else ""
+            yield f'<p class="quiet">{_text(whose + line)}</p>'
 
 
 def _section(name: str, title: str, subjects: Sequence[Subject], shown: Sequence[dict[str, Shown]]) -> str:
