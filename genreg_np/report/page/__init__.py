@@ -12,13 +12,14 @@ from string import Template
 
 from genreg_np.report.compared import beside, compared
 from genreg_np.report.sections import REGISTRY, shown_of
-from genreg_np.report.shown import Picture, Shown, Table
+from genreg_np.report.shown import Picture, Shown, Table, plain_style
 from genreg_np.report.subject import Subject
 from genreg_np.version import __version__
 
 FOLDER = Path(__file__).parent
 
 
+@plain_style()
 def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
     """Make a page.
 
