@@ -17,7 +17,7 @@ from genreg_np.errors import MissingExtraError
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
 from genreg_np.model import Model, Network
-from genreg_np.report.chance import Share
+from genreg_np.report.chance import LEAST, Share
 from genreg_np.report.hidden import Hidden
 from genreg_np.report.names import drawn
 from genreg_np.report.sections import embeddings, histograms, population, units
@@ -69,7 +69,7 @@ def test_of_models_of_every_kind(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert (section("histograms", subject) is not None) == (not subject.model.is_int8)
     assert section("population", subject) is None
     if importlib.util.find_spec("sklearn"):
-        many = subject.dataset is not None and len(subject.rows) >= embeddings.LEAST
+        many = subject.dataset is not None and len(subject.rows) >= LEAST
         varied = bool(subject.hidden) and np.ptp(subject.hidden[-1].values, axis=0).any()
         assert (section("embeddings", subject) is not None) == (many and varied)
 
@@ -121,6 +121,15 @@ def test_sigmoid_is_saturated_at_both_ends() -> None:
     assert found.shares == pytest.approx([2 / 3, 0])
     assert found.codes == 2
     assert Units.of(hidden([[0, 1], [1, 1]], "step")).shares.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(("inputs", "told"), [(8, False), (40, True)])
+def test_units_that_never_change_are_told_of_many_inputs(inputs: int, told: bool) -> None:
+    """Of a few, most never do; so it is with switches."""
+    layer = hidden(np.ones((inputs, 3)), "tanh")
+    said = units._words(layer, Units.of(layer))
+    assert ("3 of 3 units never change" in said) == told
+    assert ("switches" in said) == told
 
 
 @pytest.mark.parametrize("function", ["relu", "elu", "linear", "lookup-int8"])

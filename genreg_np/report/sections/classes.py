@@ -118,25 +118,28 @@ def learned_in_words(looks: Looks, saved: int, names: Sequence[str]) -> str:
     now = accuracies[saved]
     known = ~np.isnan(now)
     if not now[known].any():
-        return "No class is predicted right on validation."
+        return "On validation no class is predicted right."
     behind = known & (now < BEHIND * now[known].mean())
     when = {int(place): learned_at(accuracies[:, place]) for place in np.flatnonzero(known & ~behind)}
     latest = max(when.values())
-    said = [_named("Not learned yet, on validation", np.flatnonzero(behind), names, now)] if behind.any() else []
+    said = [_named("On validation not learned yet", np.flatnonzero(behind), names, now)] if behind.any() else []
     if not latest:
         every = "every other class" if behind.any() else "every class"
+        every += " that it has inputs of" if not known.all() else ""
         said.append(
-            f"At the first look, generation {generations[0]:,}, {every} had nine tenths of its best accuracy or more."
+            f"At the first look at validation, generation {generations[0]:,}, {every} had nine tenths of its best "
+            "accuracy or more."
         )
     else:
         last = [place for place, look in when.items() if look == latest]
         if latest == len(generations) - 1 and now[last].min() < LEARNED * now[known].mean():
-            return " ".join([*said, _named("Still rising at the last look", np.array(last), names, now)])
+            return " ".join([*said, _named("Still rising at the last look at validation", np.array(last), names, now)])
         its = "its" if len(last) == 1 else "their"
         some = ", ".join(names[place] for place in last[:WORST])
         some += f" and {len(last) - WORST} more" if len(last) > WORST else ""
         said.append(
-            f"Learned last: {some}, at nine tenths of {its} best accuracy by generation {generations[latest]:,}."
+            f"Learned last, by validation: {some}, at nine tenths of {its} best accuracy by generation "
+            f"{generations[latest]:,}."
         )
     return " ".join(said)
 

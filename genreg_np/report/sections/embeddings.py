@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.labels import short_name
-from genreg_np.report.chance import Share, either_way
+from genreg_np.report.chance import LEAST, Share, either_way
 from genreg_np.report.hidden import Hidden
 from genreg_np.report.names import PLAIN, drawn
 from genreg_np.report.shown import COLOURS, MARKS, Picture, Shown, Table, new_figure, png_of
@@ -35,7 +35,6 @@ MOST_WIDTH = 4096  # values of a layer that are looked at
 MOST_MEASURED = 1000  # inputs that numbers other than neighbours are of
 MOST_PROBED = 256  # principal components that a probe sees, of more values
 NEIGHBOURS = 10
-LEAST = 20  # inputs, fewer say nothing
 MOST_DRAWN = 1000  # inputs of a picture
 MOST_NAMED = 20  # classes whose names are written into a picture
 MOST_LETTERS = 12  # of such a name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.report.chance import LEAST, Share
 from genreg_np.report.names import drawn, written
 from genreg_np.report.shown import WIDTH, Picture, Shown, Table
 from genreg_np.report.subject import Subject
@@ -66,14 +67,21 @@ def in_words(subject: Subject) -> str:
         halves = [100 * float(np.median(sure[which])) for which in (~right, right)]
         said.append(f"The median confidence of errors is {halves[0]:.1f} %, of right answers {halves[1]:.1f} %.")
     mean, accuracy = float(sure.mean(dtype=np.float64)), float(right.mean())
-    gap = mean - accuracy
-    verdict = (
-        "on average it is as sure as it is right"
-        if abs(gap) <= CALIBRATED
-        else f"it is {100 * abs(gap):.1f} points {'surer' if gap > 0 else 'less sure'} than it should be"
-    )
-    said.append(f"Mean confidence is {100 * mean:.1f} %, accuracy {100 * accuracy:.1f} %: {verdict}.")
+    said.append(f"Mean confidence is {100 * mean:.1f} %, accuracy {100 * accuracy:.1f} %{_judged(mean, right)}.")
     return " ".join(said)
+
+
+def _judged(mean: float, right: NDArray[np.bool_]) -> str:
+    """Return whether a mean confidence is what it should be of so many right answers (N,), of too few nothing."""
+    if len(right) < LEAST:
+        return ""
+    share = Share.of(right)
+    gap = mean - share.value
+    if abs(gap) <= CALIBRATED:
+        return ": on average it is as sure as it is right"
+    if abs(gap) <= share.either_way:
+        return f", no further apart than by chance (±{100 * share.either_way:.1f} points)"
+    return f": it is {100 * abs(gap):.1f} points {'surer' if gap > 0 else 'less sure'} than it should be"
 
 
 def _pictures(subject: Subject, wrong: NDArray[np.int64], pictures: NDArray[np.generic]) -> Picture:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.report.chance import LEAST
 from genreg_np.report.figures import spread_out
 from genreg_np.report.hidden import Hidden
 from genreg_np.report.shown import COLOURS, SMALL, Picture, Shown, Table, new_figure, png_of
@@ -103,10 +104,10 @@ def _words(hidden: Hidden, found: Units) -> str:
     share, units = 100 * found.shares.mean(), len(found.shares)
     channels = "channels" if hidden.values.shape[1] > units else "units"
     said = f"{hidden.name.capitalize()}: its {channels} are {_counted(hidden)} {share:.0f} % of the time"
-    if _bounded(hidden) and share > 90:
+    if _bounded(hidden) and share > 90 and found.inputs >= LEAST:
         said += ", so that they work as switches"
     said += f"; {found.inputs:,} inputs give {found.codes:,} different patterns of which units are high."
-    if found.dead:
+    if found.dead and found.inputs >= LEAST:
         said += f" {found.dead:,} of {units:,} {channels} never change{'s' if found.dead == 1 else ''}."
     return said
 
