@@ -132,7 +132,7 @@ def _of_model(source: str, dataset: str | None, data_dir: str | None, options: d
     try:
         name = dataset or trained_on(source, model)
     except UsageError as error:
-        return Subject(Path(source).name, model), str(error)
+        return Subject(Path(source).name, model, missing=f"its data are not at hand ({error})"), str(error)
     data = load_for(model, name, options, data_dir=data_dir)
     return Subject(Path(source).name, model, data, check_fit(name, data, model)), ""
 

@@ -49,7 +49,8 @@ def of_run(path: Path, source: str | None = None, data_dir: str | None = None) -
     except GenregError as error:
         if source is not None:
             raise
-        return Subject(path.name, model, run=run, remarks=remarks), str(error)
+        gone = f"its data are not at hand ({error})"
+        return Subject(path.name, model, run=run, missing=gone, remarks=remarks), str(error)
     return Subject(path.name, model, dataset, run=run, remarks=remarks), ""
 
 

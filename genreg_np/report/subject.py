@@ -47,6 +47,8 @@ class Subject:
         None of a model alone.
     beside : Beside or None
         What its pictures share with those of others on the page; None of one alone.
+    missing : str
+        Why there is no dataset, in a few words, though there could be one; "" where there is one, or cannot be any.
     remarks : tuple of str
         Sentences that the page ends with.
     """
@@ -57,6 +59,7 @@ class Subject:
     places: NDArray[np.int64] | None = None
     run: StoredRun | None = None
     beside: Beside | None = None
+    missing: str = ""
     remarks: tuple[str, ...] = ()
 
     def recorded_as(self, measure: str) -> str:
@@ -80,6 +83,18 @@ class Subject:
     def split(self) -> Split | None:
         """The images or rows that are shown; None without data."""
         return None if self.dataset is None else self.dataset.split(self.split_name)
+
+    @property
+    def lacks_data(self) -> str:
+        """Why the model is shown nothing, though it could be, in a few words; or ""."""
+        if self.dataset is None:
+            return self.missing
+        return "" if len(self.labels) else f"the {self.split_name} split is empty"
+
+    @property
+    def lacks_classes(self) -> str:
+        """Likewise why nothing is known of classes that the model tells; or ""."""
+        return self.lacks_data if len(self.model.class_names) > 1 else ""
 
     @functools.cached_property
     def inputs(self) -> NDArray[np.generic]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 from genreg_np.report.compared import beside, compared
-from genreg_np.report.sections import REGISTRY, shown_of
+from genreg_np.report.sections import REGISTRY, absent_of, shown_of
 from genreg_np.report.shown import Picture, Shown, Table, plain_style
 from genreg_np.report.subject import Subject
 from genreg_np.version import __version__
@@ -62,15 +62,15 @@ def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
         style=style,
         style_hash=f"sha256-{base64.b64encode(hashlib.sha256(style.encode('utf-8')).digest()).decode('ascii')}",
         links="\n".join(f'<a href="#{name}">{html.escape(title)}</a>' for name, title in titles.items()),
-        sections="\n".join([*sections, *_ends(subjects)]),
+        sections="\n".join([*sections, *_ends(subjects, shown)]),
     )
     return text, pictures
 
 
-def _ends(subjects: Sequence[Subject]) -> Iterator[str]:
-    """Yield the lines that a page ends with."""
-    for subject in subjects:
-        for line in subject.remarks:
+def _ends(subjects: Sequence[Subject], shown: Sequence[dict[str, Shown]]) -> Iterator[str]:
+    """Yield the lines that a page ends with: remarks, and what is not shown."""
+    for subject, one in zip(subjects, shown, strict=True):
+        for line in (*subject.remarks, *absent_of(subject, one)):
             whose = f"{subject.name}: " if len(subjects) > 1 else ""
             yield f'<p class="quiet">{_text(whose + line)}</p>'
 

@@ -13,6 +13,7 @@ from genreg_np.report.names import PLAIN, drawn, written
 from genreg_np.report.shown import COLOURS, SMALL, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
+TITLE = "Classes"
 MOST_PANELS = 24  # classes that have a panel each; of more there is one map
 MOST_ROWS = 40  # of a map, a bar chart and a table: the worst
 WORST = 3  # that words name
@@ -47,7 +48,12 @@ def section(subject: Subject) -> Shown | None:
     if counts is not None:
         parts.append(_table(subject, names, listed or order))
     words = [worst_in_words(final, counts, names, order, f"the {split} split"), learned_in_words(looks, saved, names)]
-    return Shown("Classes", " ".join(word for word in words if word), parts) if parts else None
+    return Shown(TITLE, " ".join(word for word in words if word), parts) if parts else None
+
+
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    return subject.lacks_classes
 
 
 def class_looks(subject: Subject) -> Looks:

@@ -16,6 +16,8 @@ from genreg_np.report.subject import Subject
 from genreg_np.runs.stored import StoredRun
 from genreg_np.strategies import strategy_class
 
+TITLE = "Training"
+NO_RECORDS = "the run has no records (metrics.jsonl)"
 MOST = 1e300  # a record's whole number may have any number of digits
 MOST_POINTS = 400  # of a line: more are averaged
 
@@ -27,7 +29,12 @@ def section(subject: Subject) -> Shown | None:
     if subject.run is None or not subject.run.records:
         return None
     parts = [part for part in (_accuracy(subject, subject.run), _trust(subject.run.records)) if part is not None]
-    return Shown("Training", _words(subject), parts) if parts else None
+    return Shown(TITLE, _words(subject), parts) if parts else None
+
+
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    return NO_RECORDS if subject.run is not None and not subject.run.records else ""
 
 
 def training_of(run: StoredRun) -> Line:

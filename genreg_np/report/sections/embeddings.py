@@ -27,10 +27,12 @@ from genreg_np.data.labels import short_name
 from genreg_np.report.chance import LEAST, Share, either_way
 from genreg_np.report.hidden import Hidden
 from genreg_np.report.names import PLAIN, drawn
+from genreg_np.report.sections import units
 from genreg_np.report.shown import COLOURS, MARKS, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import text_width
 
+TITLE = "Embeddings"
 MOST_WIDTH = 4096  # values of a layer that are looked at
 MOST_MEASURED = 1000  # inputs that numbers other than neighbours are of
 MOST_PROBED = 256  # principal components that a probe sees, of more values
@@ -75,6 +77,19 @@ def section(subject: Subject) -> Shown | None:
         return _shown(points, hidden.name)
 
 
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    if not subject.model.class_names:
+        return ""
+    if not subject.hidden:
+        return units.lacks(subject)
+    if why := unusable("sklearn"):
+        return f"scikit-learn cannot be used ({why}; pip install 'genreg-np[train]')"
+    if len(subject.rows) < LEAST or len(np.unique(subject.labels[subject.rows])) < 2:
+        return f"they need {LEAST} inputs of two classes or more"
+    return "hidden values are the same for all inputs"
+
+
 def _shown(points: Points, name: str) -> Shown | None:
     plane, share = pca(points.values)
     if not np.ptp(plane, axis=0).any():
@@ -99,7 +114,7 @@ def _shown(points: Points, name: str) -> Shown | None:
             f"itself is right on {100 * right.value:.1f} % of them.",
         )
     )  # fmt: skip
-    return Shown("Embeddings", f"{words}{_follows(columns[1][-1][1], right)}", parts)
+    return Shown(TITLE, f"{words}{_follows(columns[1][-1][1], right)}", parts)
 
 
 def _follows(probed: float | None, right: Share) -> str:

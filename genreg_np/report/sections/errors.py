@@ -11,6 +11,7 @@ from genreg_np.report.shown import WIDTH, Picture, Shown, Table
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import brightness, draw_tiles, fitted, pictures_of, text_width
 
+TITLE = "Errors"
 MOST = 24  # errors that are shown
 MOST_ALIKE = 6  # of one confusion, where that is nearly all there is
 MOST_TELLING = 4  # columns of a row
@@ -26,11 +27,16 @@ def section(subject: Subject) -> Shown | None:
     wrong = confident_errors(subject)
     words = in_words(subject)
     if not len(wrong):
-        return Shown("Errors", words)
+        return Shown(TITLE, words)
     pictures = pictures_of(subject.inputs[wrong], subject.model.input_shape)
     return Shown(
-        "Errors", words, [_rows(subject, wrong) if pictures is None else _pictures(subject, wrong, pictures)]
+        TITLE, words, [_rows(subject, wrong) if pictures is None else _pictures(subject, wrong, pictures)]
     )  # fmt: skip
+
+
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    return subject.lacks_classes
 
 
 def confident_errors(subject: Subject) -> NDArray[np.int64]:

@@ -14,12 +14,13 @@ import numpy as np
 
 from genreg_np.errors import GenregError
 from genreg_np.report.figures import MOST_LAYERS, draw_over_time, spread_out
-from genreg_np.report.sections.curves import Line, line_of, thinned
+from genreg_np.report.sections.curves import NO_RECORDS, Line, line_of, thinned
 from genreg_np.report.sections.histograms import weights_of
 from genreg_np.report.shown import COLOURS, DASHES, MARKS, Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Subject
 from genreg_np.strategies.mixed.similarity import CLUSTERED, layer_slices
 
+TITLE = "Population"
 COLLAPSED = 0.1  # of the largest distance: below it survivors are nearly one
 GROWING = 0.05  # by which weights still grow in the last half of a run that is worth a word
 MEAN, LARGEST = "mean size", "largest weight"  # as pictures call them
@@ -34,8 +35,13 @@ def section(subject: Subject) -> Shown | None:
     distance, sizes = line_of(records, "survivor_distance"), _sizes(subject)
     of_population = [part for part in (_diversity(records), _alike(subject)) if part is not None]
     parts = [*of_population, *_weights(sizes)]
-    title = "Population" if of_population else "Growth of weights"
+    title = TITLE if of_population else "Growth of weights"
     return Shown(title, " ".join((*_said(distance), *_grown(sizes.get(MEAN, ([], []))))), parts) if parts else None
+
+
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    return NO_RECORDS if subject.run is not None and not subject.run.records else ""
 
 
 def _sizes(subject: Subject) -> dict[str, Line]:
