@@ -7,6 +7,7 @@ Shapes: N images or rows that are shown, K classes, H values of a hidden layer, 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.split import SPLITS
+from genreg_np.infer import BEYOND, ModelError
 from genreg_np.model import Float32, Model
 from genreg_np.report.chance import Share
 from genreg_np.report.hidden import Hidden, hidden_of
@@ -138,6 +140,19 @@ class Subject:
         found: NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return found
 
+    def with_answers(self) -> Subject:
+        """Return it without data that its model gives no answers to, and with what is missing then."""
+        if self.split is None or not len(self.labels):
+            return self
+        try:
+            if not self.model.class_names:
+                self.model.outputs(self.inputs)
+            elif not np.isfinite(self.probabilities).all():
+                raise ModelError(BEYOND)
+        except ModelError as error:
+            return dataclasses.replace(self, dataset=None, places=None, missing=f"the model cannot answer: {error}")
+        return self
+
     @functools.cached_property
     def evaluation(self) -> Evaluation:
         """How often each class is taken for each."""
@@ -170,7 +185,10 @@ class Subject:
                 right = self.predicted == self.labels
             else:
                 some = slice(None, None, -(-len(split) // MOST_COUNTED.get(name, len(split))))
-                right = self.model.predict(self.in_order(split.inputs[some])) == self.counted_as(split.labels[some])
+                try:
+                    right = self.model.predict(self.in_order(split.inputs[some])) == self.counted_as(split.labels[some])
+                except ModelError:  # inputs that are larger than those that are shown
+                    continue
             found[name] = Share.of(right)
         return found
 

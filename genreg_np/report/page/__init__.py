@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
 
+import numpy as np
+
 from genreg_np.report.compared import beside, compared
 from genreg_np.report.sections import REGISTRY, absent_of, shown_of
 from genreg_np.report.shown import Picture, Shown, Table, plain_style
@@ -19,6 +21,7 @@ from genreg_np.version import __version__
 FOLDER = Path(__file__).parent
 
 
+@np.errstate(all="ignore")  # of weights that are too large for float32, which is said where it matters
 @plain_style()
 def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
     """Make a page.
@@ -39,6 +42,7 @@ def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
         Without matplotlib.
     """
     several = len(subjects) > 1
+    subjects = [subject.with_answers() for subject in subjects]
     if several:
         common = beside(subjects)
         subjects = [dataclasses.replace(subject, beside=common) for subject in subjects]

@@ -33,6 +33,7 @@ from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import text_width
 
 TITLE = "Embeddings"
+LARGE = 1e9  # of hidden values, beyond which they are scaled, so that their squares are numbers of float32
 MOST_WIDTH = 4096  # values of a layer that are looked at
 MOST_MEASURED = 1000  # inputs that numbers other than neighbours are of
 MOST_PROBED = 256  # principal components that a probe sees, of more values
@@ -129,11 +130,13 @@ def _follows(probed: float | None, right: Share) -> str:
 
 
 def narrowed(hidden: Hidden) -> Matrix:
-    """Return hidden values (n, H): of too many, each channel's mean, or some of them, evenly spread."""
+    """Return hidden values (n, H): of too many, each channel's mean, or some, evenly spread; of too large ones shares."""
     values = hidden.values
     if values.shape[1] > MOST_WIDTH and hidden.channels < values.shape[1]:
         values = hidden.units.mean(axis=2)
-    return values[:, :: -(-values.shape[1] // MOST_WIDTH)]
+    values = values[:, :: -(-values.shape[1] // MOST_WIDTH)]
+    largest = float(np.abs(values).max())
+    return values / np.float32(largest) if largest > LARGE else values
 
 
 def pca(values: Matrix) -> tuple[Matrix, float]:

@@ -39,8 +39,8 @@ class Weights:
     """The weights of a layer, now and at the start."""
 
     name: str
-    now: Float32  # (n,)
-    start: Float32 | None  # (n,)
+    now: NDArray[np.float64]  # (n,)
+    start: NDArray[np.float64] | None  # (n,)
 
 
 def section(subject: Subject) -> Shown | None:
@@ -70,7 +70,10 @@ def weights_of(network: Network, genes: Float32, start: Float32 | None) -> list[
             own += [slice(place, place + parameter.size)] if parameter.role == "weight" else []
             place += parameter.size
         if own:
-            now, then = (None if row is None else np.concatenate([row[at] for at in own]) for row in (genes, start))
+            now, then = (
+                None if row is None else np.concatenate([row[at] for at in own], dtype=np.float64)
+                for row in (genes, start)
+            )
             assert now is not None
             found.append(Weights(f"layer {index}, {layer.kind}", now, then))
     return found
