@@ -125,9 +125,8 @@ def test_data_that_are_gone_are_said_to_be(genreg) -> None:
     assert outcome.code == 0
     assert "shown without data" in outcome.err
     assert "--dataset" in outcome.err
-    assert "Not shown: Confusion, Errors, Hidden units, Embeddings: its data are not at" in Path(
-        "run/report.html"
-    ).read_text("utf-8")
+    page = Path("run/report.html").read_text("utf-8")
+    assert "Not shown: Confusion, Errors, Hidden units, Embeddings: its data are not at hand" in page
     moved = genreg("report", "run", "--dataset", "moved.npz")
     assert (moved.code, "without data" in moved.err) == (0, False)
 

@@ -54,11 +54,20 @@ def test_weights_that_grow_on_are_told(run: Subject, sizes: tuple[int, ...], tol
         {"similarity": [], "clusters": []},
         {"similarity": [0.5], "clusters": "many"},
         {"similarity": [None], "clusters": [1]},
+        {"similarity": [10**400], "clusters": [1]},
+        {"similarity": [0.5], "clusters": [10**400]},
+        {"similarity": [float("inf")], "clusters": [1]},
+        {"similarity": [0.5], "clusters": [float("nan")]},
+        {"similarity": [0.5, 0.5], "clusters": [1]},
+        {"similarity": [9.5], "clusters": [1]},
     ],
 )
 def test_records_without_a_population_show_none(run: Subject, record: dict[str, Any]) -> None:
     """As older runs have, or files that somebody changed."""
-    assert section("population", with_records(run, [{"generation": 1, **record}])) is None
+    records = [{"generation": 1, "similarity": [0.5], "clusters": [1]}, {"generation": 1, **record}]
+    assert section("population", with_records(run, records[1:])) is None
+    assert section("population", with_records(run, records)) is None, "one that is a record is no line"
+    assert section("population", with_records(run, [records[0], *records])) is not None
 
 
 def test_a_population_of_one_kind(run: Subject) -> None:

@@ -44,7 +44,7 @@ def training_of(run: StoredRun) -> Line:
 
 def line_of(records: Sequence[dict[str, Any]], name: str) -> Line:
     """Return generations and values of a measure, where it is a finite number."""
-    found = [(record["generation"], record[name]) for record in records if _is_number(record.get(name))]
+    found = [(record["generation"], record[name]) for record in records if is_number(record.get(name))]
     return [generation for generation, _ in found], [float(value) for _, value in found]
 
 
@@ -165,5 +165,6 @@ def _trust(records: Sequence[dict[str, Any]]) -> Picture | None:
     )  # fmt: skip
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value of a record is a finite number that can be drawn."""
     return type(value) in (int, float) and -MOST < value < MOST

@@ -130,7 +130,7 @@ def _follows(probed: float | None, right: Share) -> str:
 
 
 def narrowed(hidden: Hidden) -> Matrix:
-    """Return hidden values (n, H): of too many, each channel's mean, or some, evenly spread; of too large ones shares."""
+    """Return hidden values (n, H): of too many, each channel's mean, or some, evenly spread; large ones scaled."""
     values = hidden.values
     if values.shape[1] > MOST_WIDTH and hidden.channels < values.shape[1]:
         values = hidden.units.mean(axis=2)

@@ -14,7 +14,7 @@ import numpy as np
 
 from genreg_np.errors import GenregError
 from genreg_np.report.figures import MOST_LAYERS, draw_over_time, spread_out
-from genreg_np.report.sections.curves import NO_RECORDS, Line, line_of, thinned
+from genreg_np.report.sections.curves import NO_RECORDS, Line, is_number, line_of, thinned
 from genreg_np.report.sections.histograms import weights_of
 from genreg_np.report.shown import COLOURS, DASHES, MARKS, Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Subject
@@ -24,6 +24,7 @@ TITLE = "Population"
 COLLAPSED = 0.1  # of the largest distance: below it survivors are nearly one
 GROWING = 0.05  # by which weights still grow in the last half of a run that is worth a word
 MEAN, LARGEST = "mean size", "largest weight"  # as pictures call them
+MOST_COSINE, MOST_CLUSTERS = 1.01, 1e9  # of records that are records
 FEW = 30  # points of a line that are marked one by one
 
 
@@ -145,10 +146,10 @@ def _alike(subject: Subject) -> Picture | None:
     """Draw how alike networks are, and the kinds they fall into, layer by layer."""
     assert subject.run is not None
     rows = [record for record in subject.run.records if _lists(record)]
+    count = len(rows[-1]["similarity"]) if rows else 0
+    rows = [record for record in rows if len(record["similarity"]) == count]
     if len(rows) < 2:
         return None
-    count = len(rows[-1]["similarity"])
-    rows = [record for record in rows if len(record["similarity"]) == len(record["clusters"]) == count]
     names = _layer_names(subject, count)
     shown = spread_out(count, MOST_LAYERS)
     generations = [record["generation"] for record in rows]
@@ -173,10 +174,14 @@ def _alike(subject: Subject) -> Picture | None:
 
 
 def _lists(record: dict[str, Any]) -> bool:
-    """Whether a record has numbers of each layer."""
-    lists = (record.get("similarity"), record.get("clusters"))
-    return all(
-        isinstance(values, list) and values and all(type(value) in (int, float) for value in values) for values in lists
+    """Whether a record has, of each layer, a cosine and how many clusters there are."""
+    cosines, counts = record.get("similarity"), record.get("clusters")
+    return (
+        isinstance(cosines, list)
+        and isinstance(counts, list)
+        and 0 < len(cosines) == len(counts)
+        and all(is_number(value) and -MOST_COSINE <= value <= MOST_COSINE for value in cosines)
+        and all(is_number(value) and 0 <= value <= MOST_CLUSTERS for value in counts)
     )
 
 
