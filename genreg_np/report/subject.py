@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,12 +101,18 @@ class Subject:
 
     @functools.cached_property
     def inputs(self) -> NDArray[np.generic]:
-        """What is shown, (N, *input_shape), columns of a table in the model's order."""
+        """What is shown, (N, *input_shape), as the model takes it."""
         assert self.split is not None
         return self.in_order(self.split.inputs)
 
     def in_order(self, inputs: NDArray[np.generic]) -> NDArray[np.generic]:
-        """Return inputs of the dataset (N, ...) with the columns of a table in the model's order."""
+        """Return inputs of the dataset (N, ...) as the model takes them, columns of a table in its order.
+
+        Training takes pictures for a network of as many single values; others are left as they are.
+        """
+        shape = self.model.input_shape
+        if inputs.shape[1:] != shape and math.prod(inputs.shape[1:]) == math.prod(shape):
+            inputs = inputs.reshape(-1, *shape)
         names = () if self.dataset is None else self.dataset.feature_names
         if not (names and self.model.feature_names):
             return inputs

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from genreg_np import train
 from genreg_np.data.dataset import Dataset, Split
+from genreg_np.model import Network
+from genreg_np.report.opening import of_run
+from genreg_np.report.page import page_of
 from genreg_np.report.subject import MOST_HIDDEN, Subject
-from tests.helpers import evolution, tiny_dataset
+from tests.helpers import evolution, model_of, tiny_config, tiny_dataset
 
 
 def test_answers_are_the_models() -> None:
@@ -19,6 +27,24 @@ def test_answers_are_the_models() -> None:
     assert np.array_equal(subject.labels, data.test.labels)
     places = np.array([1, 0, 3, 2])
     assert np.array_equal(Subject("run", model, data, places).labels, places[data.test.labels])
+
+
+def test_pictures_are_shown_to_a_network_of_single_values(tmp_path: Path) -> None:
+    """As training took them; one of another size is shown without them, and it is said."""
+    pytest.importorskip("matplotlib", reason="figures need matplotlib")
+    data = tiny_dataset()
+    train(tiny_config(), data, tmp_path / "run", backend="numpy", network=Network.build((16,), (5,), 4))
+    subject, _ = of_run(tmp_path / "run", None)
+    subject = replace(subject, dataset=data, missing="")
+    assert subject.inputs.shape == (len(data.test), 16)
+    assert np.array_equal(subject.inputs[3], data.test.inputs[3].ravel())
+    page, _ = page_of([subject])
+    assert 'id="confusion"' in page
+    assert "Not shown" not in page
+    other = replace(subject, model=model_of(Network.build((4,), (5,), 4)))
+    page, _ = page_of([other])
+    assert "the model cannot answer: inputs have shape" in page
+    assert 'id="curves"' in page
 
 
 def test_of_many_inputs_some_are_looked_at() -> None:
