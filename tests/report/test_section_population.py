@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from genreg_np.model import Model
+from genreg_np.report.sections import population
 from genreg_np.report.shown import Picture
 from genreg_np.report.subject import Subject
 from tests.report.subjects import run_of
@@ -35,6 +36,22 @@ def test_a_population_that_collapses_is_told(run: Subject, last: float, word: st
     assert found is not None
     assert word in found.words
     assert pictures(found) == ["diversity"]
+
+
+@pytest.mark.parametrize(("most", "about"), [(10**9, "are 9.00 apart"), (10, "are about 9.00 apart")])
+def test_a_distance_that_is_sampled_is_about(
+    run: Subject, most: int, about: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where genomes have more genes than are looked at."""
+    monkeypatch.setattr(population, "MOST_GENES", most)
+    records: list[dict[str, Any]] = [
+        {"generation": 10, "survivor_distance": 9.0},
+        {"generation": 20, "survivor_distance": 8.127},
+    ]
+    found = section("population", with_records(run, records))
+    assert found is not None
+    assert about in found.words
+    assert "8.13 at the end" in found.words
 
 
 @pytest.mark.parametrize(("sizes", "told"), [((1, 2, 3, 4), True), ((1, 4, 4, 4), False)])

@@ -18,6 +18,7 @@ from genreg_np.report.sections.curves import NO_RECORDS, Line, is_number, line_o
 from genreg_np.report.sections.histograms import weights_of
 from genreg_np.report.shown import COLOURS, DASHES, MARKS, Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Subject
+from genreg_np.runs.looked import MOST_GENES
 from genreg_np.strategies.mixed.similarity import CLUSTERED, layer_slices
 
 TITLE = "Population"
@@ -37,7 +38,8 @@ def section(subject: Subject) -> Shown | None:
     of_population = [part for part in (_diversity(records), _alike(subject)) if part is not None]
     parts = [*of_population, *_weights(sizes)]
     title = TITLE if of_population else "Growth of weights"
-    return Shown(title, " ".join((*_said(distance), *_grown(sizes.get(MEAN, ([], []))))), parts) if parts else None
+    words = " ".join((*_said(distance, subject), *_grown(sizes.get(MEAN, ([], [])))))
+    return Shown(title, words, parts) if parts else None
 
 
 def lacks(subject: Subject) -> str:
@@ -65,19 +67,27 @@ def _sizes(subject: Subject) -> dict[str, Line]:
     return {name: line for name, line in found.items() if len(line[1]) > 1}  # one look is no line
 
 
-def _said(distance: Line) -> list[str]:
-    """Return in a sentence what becomes of the distance of survivors."""
+def _said(distance: Line, subject: Subject) -> list[str]:
+    """Return in a sentence what becomes of the distance of survivors, which is an estimate where genes are many."""
     generations, values = distance
     if len(values) < 2:
         return []
     share = values[-1] / max(values) if max(values) else 0.0
+    sampled = not subject.model.is_int8 and subject.model.network.gene_count > MOST_GENES
+    about = "about " if sampled else ""
     said = (
-        f"Two survivors are {values[0]:.3g} apart at generation {generations[0]:,} and {values[-1]:.3g} at the end, "
+        f"Two survivors are {about}{_three(values[0])} apart at generation {generations[0]:,} and "
+        f"{about}{_three(values[-1])} at the end, "
         f"{100 * share:.0f} % of the most they were"
     )
     if share < COLLAPSED:
         return [f"{said}: all of the population are nearly one network."]
     return [f"{said}: it has not collapsed."]
+
+
+def _three(value: float) -> str:
+    """Return a number with three digits, 0s at its end among them."""
+    return f"{value:#.3g}".rstrip(".")
 
 
 def _grown(mean: Line) -> list[str]:
