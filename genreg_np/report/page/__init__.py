@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import hashlib
 import html
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
@@ -61,6 +62,7 @@ def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
         sections.insert(0, _whole("compared", table.title, "\n".join(_body(table))))
     text = Template((FOLDER / "page.html").read_text("utf-8")).substitute(
         title=html.escape(" and ".join(subject.name for subject in subjects)),
+        figures=" ".join(pictures),
         made=f"made by genreg-np {__version__}",
         several=' class="several"' if several else "",
         style=style,
@@ -69,6 +71,12 @@ def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
         sections="\n".join([*sections, *_ends(subjects, shown)]),
     )
     return text, pictures
+
+
+def figures_of(page: str) -> list[str]:
+    """Return the names of the files that a page has its pictures in; of what is no page of ours, none."""
+    found = re.search('<meta name="figures" content="([^"]*)">', page)
+    return [name for name in found[1].split() if re.fullmatch(r"[0-9a-z-]+\.png", name)] if found else []
 
 
 def _ends(subjects: Sequence[Subject], shown: Sequence[dict[str, Shown]]) -> Iterator[str]:
