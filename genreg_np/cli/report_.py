@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +15,14 @@ from genreg_np.cli.output import print_json
 from genreg_np.cli.reading import reader_options
 from genreg_np.cli.terminal import say
 from genreg_np.errors import RunError, UsageError
-from genreg_np.files import write_atomic
+from genreg_np.files import open_regular, write_atomic
 
 if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset
     from genreg_np.report.subject import Subject
 
-FIGURES = "report-figures"  # a folder of the page's own
+PAGE, FIGURES = "report.html", "report-figures"  # a file, and a folder of its own
+MOST_HEAD = 1 << 16  # bytes of a page, among which the names of its figures are
 
 HELP = """\
 Make a page of a run or a model, to look at: report.html, one file that needs no network, and its pictures.
@@ -48,11 +51,11 @@ def command(
     **options: Any,
 ) -> None:  # fmt: skip
     """Write a page."""
-    check()
     if compare and dataset:
         raise UsageError("--dataset names the data of one run: leave it out beside --compare")
-    subjects = [_opened(one, dataset, data_dir, options) for one in (source, *compare)]
     folder = _folder(Path(source), out, bool(compare))
+    check(folder)
+    subjects = [_opened(one, dataset, data_dir, options) for one in (source, *compare)]
     page, size, figures = write(subjects, folder)
     if as_json:
         print_json({"report": str(page), "figures": figures, "bytes": size})
@@ -60,11 +63,31 @@ def command(
         say(f"{page}: {size:,} bytes; {figures} figures in {folder / FIGURES}")
 
 
-def check() -> None:
-    """Refuse, before anything is computed for it, a page that cannot be drawn here; raises as `new_figure` does."""
+def check(folder: Path | None = None) -> None:
+    """Refuse, before anything is computed for it, a page that cannot be drawn here, or written to a folder.
+
+    Raises
+    ------
+    MissingExtraError
+        Without matplotlib.
+    RunError
+        If the folder, or the nearest one there is, cannot be written to, or something is where the page would be.
+    """
     from genreg_np.report.shown import new_figure
 
     new_figure()
+    if folder is None:
+        return
+    page, figures = folder / PAGE, folder / FIGURES
+    if page.is_dir() and not page.is_symlink():
+        raise RunError(f"{page}: is a folder, and the page would be there; move it away, or choose another --out")
+    if figures.is_symlink():
+        raise RunError(f"{figures}: is a symbolic link, and nothing is written through one; remove it")
+    nearest = next(place for place in (figures, *figures.parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        raise RunError(f"{folder}: cannot be written ({nearest} is no folder); choose another --out")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise RunError(f"{folder}: cannot be written ({os.strerror(errno.EACCES)}); choose another --out")
 
 
 def write(subjects: Sequence[Subject], folder: Path) -> tuple[Path, int, int]:
@@ -75,23 +98,30 @@ def write(subjects: Sequence[Subject], folder: Path) -> tuple[Path, int, int]:
     RunError
         If it cannot be written.
     """
-    from genreg_np.report.page import page_of
+    from genreg_np.report.page import figures_of, page_of
 
+    check(folder)
     text, pictures = page_of(subjects)
     page, figures = text.encode("utf-8"), folder / FIGURES
     try:
         figures.mkdir(parents=True, exist_ok=True)
-        if figures.is_symlink():
-            raise RunError(f"{figures}: is a symbolic link, and nothing is written through one; remove it")
         for name, png in pictures.items():
             write_atomic(figures / name, png)
-        for old in figures.glob("*.png"):  # of a page that was here before
-            if old.name not in pictures:
-                old.unlink()
-        write_atomic(folder / "report.html", page)
+        for old in set(figures_of(_head(folder / PAGE))) - set(pictures):
+            (figures / old).unlink(missing_ok=True)
+        write_atomic(folder / PAGE, page)
     except OSError as error:
         raise RunError(f"{folder}: cannot be written ({error.strerror or error}); choose another --out") from None
-    return folder / "report.html", len(page), len(pictures)
+    return folder / PAGE, len(page), len(pictures)
+
+
+def _head(page: Path) -> str:
+    """Return the beginning of the page that was here before, or nothing."""
+    try:
+        with open_regular(page, follow_links=False) as file:
+            return file.read(MOST_HEAD).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def later_lines(run: Path) -> list[str]:
@@ -144,7 +174,7 @@ def _of_model(source: str, dataset: str | None, data_dir: str | None, options: d
     try:
         name = dataset or trained_on(source, model)
     except UsageError as error:
-        return Subject(Path(source).name, model), str(error)
+        return Subject(Path(source).name, model, missing=f"its data are not at hand ({error})"), str(error)
     data = load_for(model, name, options, data_dir=data_dir)
     return Subject(Path(source).name, model, data, check_fit(name, data, model)), ""
 

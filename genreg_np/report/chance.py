@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ERRORS = 2  # standard errors that are more than chance
+LEAST = 20  # inputs of which anything is said beyond their numbers
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,19 +11,10 @@ from genreg_np.report.chance import either_way, paired_either_way
 from genreg_np.report.sections.classes import class_looks
 from genreg_np.report.sections.curves import drawn_lines
 from genreg_np.report.shown import Shown, Table
-from genreg_np.report.subject import Subject
+from genreg_np.report.subject import Beside, Subject
 
 FEW = 4  # runs of which every two are held against each other; of more, each against the first
 NOTHING = "-"
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What pictures of several subjects have in common."""
-
-    lowest: float  # accuracy of all curves, 0 .. 1
-    lowest_class: float  # accuracy of all classes at all looks
-    classes: tuple[int, ...]  # their order: by accuracy over all subjects, the worst first; none of unlike classes
 
 
 def beside(subjects: Sequence[Subject]) -> Beside:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from genreg_np.model import Float32
-from genreg_np.report.shown import COLOURS, DASHES, new_figure, png_of
+from genreg_np.report.shown import COLOURS, DASHES, new_figure, plain_style, png_of
 from genreg_np.strategies.mixed.similarity import CLUSTERED, clusters, mean_pairwise
 
 REACH = 2.0  # of the scatter's axes, at least
@@ -59,19 +59,34 @@ def draw_all(similarity: Float32, layers: tuple[str, ...]) -> Iterator[tuple[str
     names = [layers[layer] for layer in shown]
     some = f", {len(shown)} of {len(layers)} layers and parts" if len(shown) < len(layers) else ""
     for generation in spread_out(len(similarity), MOST_GENERATIONS):
-        figure = new_figure(3 * len(shown), 6)
-        figure.suptitle(f"generation {generation}{some}")
-        panels = figure.subplots(2, len(shown), squeeze=False)
-        for column, (name, matrix) in enumerate(zip(names, similarity[generation][shown], strict=True)):
-            _scatter(panels[0, column], matrix, name, column == 0)
-            panels[1, column].hist(np.clip(matrix.ravel(), 0, 1), bins=BINS)
-            panels[1, column].set(xlim=(0, 1), xlabel="cosine", ylabel="pairs" if column == 0 else "")
-        yield f"generation-{generation:03d}.png", png_of(figure)
+        yield (
+            f"generation-{generation:03d}.png",
+            _generation(similarity[generation][shown], names, f"generation {generation}{some}"),
+        )
+    yield "similarity.png", _over_time(mean_pairwise(similarity[:, shown]), names)
+
+
+@plain_style()
+def _generation(similarity: Float32, names: Sequence[str], title: str) -> bytes:
+    """Draw a generation's scatters and histograms, of cosines (T, P, P)."""
+    figure = new_figure(3 * len(names), 6)
+    figure.suptitle(title)
+    panels = figure.subplots(2, len(names), squeeze=False)
+    for column, (name, matrix) in enumerate(zip(names, similarity, strict=True)):
+        _scatter(panels[0, column], matrix, name, column == 0)
+        panels[1, column].hist(np.clip(matrix.ravel(), 0, 1), bins=BINS)
+        panels[1, column].set(xlim=(0, 1), xlabel="cosine", ylabel="pairs" if column == 0 else "")
+    return png_of(figure)
+
+
+@plain_style()
+def _over_time(means: NDArray[np.float64], names: Sequence[str]) -> bytes:
+    """Draw the means of all generations (G, T)."""
     figure = new_figure(6, 4)
-    panel, means = figure.subplots(), mean_pairwise(similarity[:, shown])
+    panel = figure.subplots()
     draw_over_time(panel, np.arange(len(means)), means, names)
     panel.set(ylabel="mean cosine of all pairs", ylim=(min(0.0, float(means.min())), 1))
-    yield "similarity.png", png_of(figure)
+    return png_of(figure)
 
 
 def _scatter(panel: Any, matrix: Float32, name: str, leftmost: bool) -> None:

@@ -17,7 +17,8 @@ from genreg_np import infer
 from genreg_np.export.whole import LARGEST, output_step
 from genreg_np.model import Float32, Model
 
-MOST_VALUES = 1 << 25  # of a layer over all inputs: larger ones are left out
+MOST_VALUES = 1 << 25  # of a layer over all inputs: larger ones are left out, and those with numbers beyond float32
+LEFT_OUT = "hidden layers have more values than can be looked at, or too large ones"
 BESIDE = ("activation", *infer.SCALES, "lookup-int8", "normalisation-int8")  # what belongs to the layer before
 
 
@@ -63,7 +64,7 @@ def hidden_of(model: Model, inputs: Any) -> tuple[Hidden, ...]:
         if layers[index]["kind"] not in BESIDE:
             start = index
         values = after(model, index, values)
-        if layers[index + 1]["kind"] in BESIDE or values.size > MOST_VALUES:
+        if layers[index + 1]["kind"] in BESIDE or values.size > MOST_VALUES or not np.isfinite(values).all():
             continue
         kind, function = layers[start]["kind"], _function(layers[start : index + 1])
         if kind == "quantise":  # what arrives, in 8 bits
@@ -74,6 +75,11 @@ def hidden_of(model: Model, inputs: Any) -> tuple[Hidden, ...]:
         if start in starts:
             found.append(before)
     return tuple(found) if found or before is None or len(starts) > 1 else (before,)
+
+
+def has_hidden(model: Model) -> bool:
+    """Whether a model has hidden layers that learn."""
+    return sum(map(_learns, model.header["network"]["layers"])) > 1
 
 
 def after(model: Model, index: int, values: Float32) -> Float32:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from genreg_np.errors import GenregError, RunError
-from genreg_np.model import load
+from genreg_np.model import Model, load
 from genreg_np.report.subject import Subject
 from genreg_np.runs.own_folder import OWN_FITNESS
 from genreg_np.runs.provenance import fingerprint, lasting, load_again
@@ -36,8 +37,9 @@ def of_run(path: Path, source: str | None = None, data_dir: str | None = None) -
     if not (path / "model.npz").exists():
         raise RunError(f"{path}: has no model yet: it saves one when it ends or is stopped")
     model = load(path / "model.npz")
+    run, remarks = _until(run, model)
     if OWN_FITNESS in run.origin:
-        return Subject(path.name, model, run=run), ""
+        return Subject(path.name, model, run=run, remarks=remarks), ""
     origin = {"source": run.config.dataset, **run.origin}
     origin |= {"source": lasting(source)} if source else {}
     origin |= {"data_dir": data_dir} if data_dir else {}
@@ -48,8 +50,25 @@ def of_run(path: Path, source: str | None = None, data_dir: str | None = None) -
     except GenregError as error:
         if source is not None:
             raise
-        return Subject(path.name, model, run=run), str(error)
-    return Subject(path.name, model, dataset, run=run), ""
+        gone = f"its data are not at hand ({error})"
+        return Subject(path.name, model, run=run, missing=gone, remarks=remarks), str(error)
+    return Subject(path.name, model, dataset, run=run, remarks=remarks), ""
+
+
+def _until(run: StoredRun, model: Model) -> tuple[StoredRun, tuple[str, ...]]:
+    """Return a run without records later than its model, and a remark where it has some: it is under way, or ended so.
+
+    A model is saved more seldom than records are written, and is left as it was where a run is killed or goes on.
+    """
+    done = model.training.get("generations")
+    if type(done) is not int or not run.records or run.records[-1]["generation"] <= done:
+        return run, ()
+    said = (
+        f"The model was saved at generation {done:,}, and the run has records until {run.records[-1]['generation']:,}: "
+        "what it did since is not on this page."
+    )
+    kept = [record for record in run.records if record["generation"] <= done]
+    return dataclasses.replace(run, records=kept), (said,)
 
 
 def of_search(path: Path, source: str | None = None, data_dir: str | None = None) -> tuple[Subject, str]:
@@ -72,5 +91,6 @@ def of_search(path: Path, source: str | None = None, data_dir: str | None = None
     except GenregError as error:
         if source is not None:
             raise
-        return Subject(path.name, model, search=search), str(error)
+        gone = f"its data are not at hand ({error})"
+        return Subject(path.name, model, search=search, missing=gone), str(error)
     return Subject(path.name, model, dataset, search=search), ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +57,23 @@ class Shown:
     parts: Sequence[Picture | Table] = ()
 
 
+@contextlib.contextmanager
+def plain_style() -> Iterator[None]:
+    """Draw as matplotlib does by itself, whatever a user's settings file says; also a decorator.
+
+    So that nothing fails for a font or a program that is not there, and equal figures have equal bytes.
+
+    Raises
+    ------
+    MissingExtraError
+        Without matplotlib.
+    """
+    matplotlib = _matplotlib()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
 def new_figure(width: float = WIDTH, height: float = 3.2) -> Any:
     """Return a figure, in inches, that no window shows.
 
@@ -64,11 +82,15 @@ def new_figure(width: float = WIDTH, height: float = 3.2) -> Any:
     MissingExtraError
         Without matplotlib.
     """
+    return _matplotlib().figure.Figure((width, height), layout="constrained")
+
+
+def _matplotlib() -> Any:
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.figure
     except ImportError:
         raise missing_extra("matplotlib", "plots", "draw figures") from None
-    return Figure((width, height), layout="constrained")
+    return matplotlib
 
 
 def png_of(figure: Any, colours: int | None = None) -> bytes:

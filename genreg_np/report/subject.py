@@ -7,7 +7,9 @@ Shapes: N images or rows that are shown, K classes, H values of a hidden layer, 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.split import SPLITS
+from genreg_np.infer import BEYOND, ModelError
 from genreg_np.model import Float32, Model
 from genreg_np.report.chance import Share
 from genreg_np.report.hidden import Hidden, hidden_of
@@ -23,12 +26,20 @@ from genreg_np.runs.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset, Split
-    from genreg_np.report.compared import Beside
     from genreg_np.runs.stored import StoredRun
     from genreg_np.search.stored import StoredSearch
 
 MOST_HIDDEN = 2000  # images whose hidden values are looked at
 MOST_COUNTED = 3000  # inputs of a split that is not shown, of which accuracy is told where it is not recorded
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What pictures of several subjects have in common."""
+
+    lowest: float  # accuracy of all curves, 0 .. 1
+    lowest_class: float  # accuracy of all classes at all looks
+    classes: tuple[int, ...]  # their order: by accuracy over all subjects, the worst first; none of unlike classes
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,10 @@ class Subject:
         Whose winner the model is.
     beside : Beside or None
         What its pictures share with those of others on the page; None of one alone.
+    missing : str
+        Why there is no dataset, in a few words, though there could be one; "" where there is one, or cannot be any.
+    remarks : tuple of str
+        Sentences that the page ends with.
     """
 
     name: str
@@ -59,11 +74,18 @@ class Subject:
     run: StoredRun | None = None
     search: StoredSearch | None = None
     beside: Beside | None = None
+    missing: str = ""
+    remarks: tuple[str, ...] = ()
 
     def recorded_as(self, measure: str) -> str:
         """Return what the run's records call a measure of the genome that is saved, which may be not the first one."""
         own = f"{self.model.training.get('genome')}_{measure}"
         return own if self.run is not None and any(own in record for record in self.run.records) else measure
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether what is saved is a mean of several genomes, whose weights are smaller than those of any of them."""
+        return self.model.training.get("genome") == "consensus"
 
     @functools.cached_property
     def split_name(self) -> str:
@@ -77,14 +99,32 @@ class Subject:
         """The images or rows that are shown; None without data."""
         return None if self.dataset is None else self.dataset.split(self.split_name)
 
+    @property
+    def lacks_data(self) -> str:
+        """Why the model is shown nothing, though it could be, in a few words; or ""."""
+        if self.dataset is None:
+            return self.missing
+        return "" if len(self.labels) else f"the {self.split_name} split is empty"
+
+    @property
+    def lacks_classes(self) -> str:
+        """Likewise why nothing is known of classes that the model tells; or ""."""
+        return self.lacks_data if len(self.model.class_names) > 1 else ""
+
     @functools.cached_property
     def inputs(self) -> NDArray[np.generic]:
-        """What is shown, (N, *input_shape), columns of a table in the model's order."""
+        """What is shown, (N, *input_shape), as the model takes it."""
         assert self.split is not None
         return self.in_order(self.split.inputs)
 
     def in_order(self, inputs: NDArray[np.generic]) -> NDArray[np.generic]:
-        """Return inputs of the dataset (N, ...) with the columns of a table in the model's order."""
+        """Return inputs of the dataset (N, ...) as the model takes them, columns of a table in its order.
+
+        Training takes pictures for a network of as many single values; others are left as they are.
+        """
+        shape = self.model.input_shape
+        if inputs.shape[1:] != shape and math.prod(inputs.shape[1:]) == math.prod(shape):
+            inputs = inputs.reshape(-1, *shape)
         names = () if self.dataset is None else self.dataset.feature_names
         if not (names and self.model.feature_names):
             return inputs
@@ -118,6 +158,19 @@ class Subject:
         """The classes (N,) that it answers with."""
         found: NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return found
+
+    def with_answers(self) -> Subject:
+        """Return it without data that its model gives no answers to, and with what is missing then."""
+        if self.split is None or not len(self.labels):
+            return self
+        try:
+            if not self.model.class_names:
+                self.model.outputs(self.inputs)
+            elif not np.isfinite(self.probabilities).all():
+                raise ModelError(BEYOND)
+        except ModelError as error:
+            return dataclasses.replace(self, dataset=None, places=None, missing=f"the model cannot answer: {error}")
+        return self
 
     @functools.cached_property
     def evaluation(self) -> Evaluation:
@@ -153,9 +206,18 @@ class Subject:
             elif recorded is not None:
                 found[name] = Share(round(recorded * len(split)), len(split))
             else:
+<<<<<<< HEAD
                 some = slice(None, None, -(-len(split) // MOST_COUNTED))
                 predicted = self.model.predict(self.in_order(split.inputs[some]))
                 found[name] = Share.of(predicted == self.counted_as(split.labels[some]))
+=======
+                some = slice(None, None, -(-len(split) // MOST_COUNTED.get(name, len(split))))
+                try:
+                    right = self.model.predict(self.in_order(split.inputs[some])) == self.counted_as(split.labels[some])
+                except ModelError:  # inputs that are larger than those that are shown
+                    continue
+            found[name] = Share.of(right)
+>>>>>>> report-3
         return found
 
     def _recorded(self, split: str) -> float | None:

@@ -6,14 +6,14 @@ Shapes: n pictures of H x W pixels, C channels.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.model import Float32
-from genreg_np.report.names import PLAIN
+from genreg_np.report.names import PLAIN, drawn
 from genreg_np.report.shown import SMALL, WIDTH, new_figure, png_of
 
 LINE = 0.17  # inches, of a line of words
@@ -65,14 +65,14 @@ def text_width(text: str) -> float:
     return float(text_to_path.get_text_width_height_descent(text, FontProperties(size=SMALL), ismath=False)[0]) / 72
 
 
-def fitted(name: str, width: float) -> str:
-    """Return a name, cut at its end until it is no wider than so many inches; two letters stay."""
-    text = name
-    for letters in range(len(name) - 1, 1, -1):
-        if text_width(text) <= width:
+def fitted(names: Sequence[str], places: Iterable[int], width: float) -> list[str]:
+    """Return names cut to so few letters that those at some places are no wider than so many inches; 3 stay."""
+    chosen = set(places)
+    for letters in range(16, 2, -1):
+        texts = drawn(names, letters)
+        if max(text_width(texts[place]) for place in chosen) <= width:
             break
-        text = f"{name[:letters]}…"
-    return text
+    return texts
 
 
 def draw_tiles(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 
 from genreg_np.cli.output import Progress
 from genreg_np.cli.report_ import FIGURES
-from genreg_np.infer import load
+from genreg_np.infer import Model, load
+from genreg_np.report.page import figures_of
 from tests.cli import FAST, one_line, save_relabelled
 
 pytest.importorskip("matplotlib", reason="figures need matplotlib")
@@ -125,6 +127,8 @@ def test_data_that_are_gone_are_said_to_be(genreg) -> None:
     assert outcome.code == 0
     assert "shown without data" in outcome.err
     assert "--dataset" in outcome.err
+    page = Path("run/report.html").read_text("utf-8")
+    assert "Not shown: Confusion, Errors, Hidden units, Embeddings: its data are not at hand" in page
     moved = genreg("report", "run", "--dataset", "moved.npz")
     assert (moved.code, "without data" in moved.err) == (0, False)
 
@@ -139,6 +143,13 @@ def test_misuse_is_one_line(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
     trained(genreg, "run")
     Path("file").write_text("x")
     assert "cannot be written" in one_line(genreg("report", "run", "--out", "file/inner"), 1)
+    Path("taken/report.html").mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Model, "predict_proba", None)  # nothing is computed for it
+        assert "is a folder" in one_line(genreg("report", "run", "--out", "taken"), 1)
+        patch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+        assert "cannot be written" in one_line(genreg("report", "run", "--out", "barred/inner"), 1)
+    assert not Path("barred").exists()
     Path("run/model.npz").unlink()
     assert "no model yet" in one_line(genreg("report", "run"), 1)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
@@ -159,16 +170,26 @@ def test_training_may_end_with_a_page(genreg, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_page_takes_the_place_of_the_one_before_and_of_nothing_else(genreg) -> None:
-    """Its own figures that are stale go; what else lies there stays; nothing is written through a link."""
+    """Figures of the page before go; what else lies there stays; nothing is written through a link."""
     trained(genreg, "run")
     own, other = Path("run") / FIGURES, Path("run/figures")
-    for folder in (own, other):
-        folder.mkdir()
-        (folder / "stale.png").write_bytes(b"x")
+    other.mkdir()
+    assert genreg("report", "run").code == 0
+    page = Path("run/report.html").read_text("utf-8")
+    assert sorted(figures_of(page)) == sorted(path.name for path in own.iterdir())
+    named = " ".join(["stale.png", "../above.png", "weights.png", *figures_of(page)])
+    Path("run/report.html").write_text(re.sub('(name="figures" content=)"[^"]*"', rf'\1"{named}"', page), "utf-8")
+    for place in (own / "stale.png", own / "foreign.png", other / "stale.png", Path("run/above.png")):
+        place.write_bytes(b"x")
+    assert genreg("report", "run").code == 0
+    assert not (own / "stale.png").exists()
+    assert (own / "foreign.png").exists()
+    assert Path("run/above.png").exists()
+    assert "stale" not in Path("run/report.html").read_text("utf-8")
+    Path("run/report.html").unlink()
     Path("kept.html").write_text("precious")
     Path("run/report.html").symlink_to(Path("kept.html").resolve())
     assert genreg("report", "run").code == 0
-    assert not (own / "stale.png").exists()
     assert (other / "stale.png").exists()
     assert Path("kept.html").read_text() == "precious"
     for file in own.iterdir():

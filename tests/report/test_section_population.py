@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from genreg_np.model import Model
+from genreg_np.report.sections import population
 from genreg_np.report.shown import Picture
 from genreg_np.report.subject import Subject
 from tests.report.subjects import run_of
@@ -37,6 +38,22 @@ def test_a_population_that_collapses_is_told(run: Subject, last: float, word: st
     assert pictures(found) == ["diversity"]
 
 
+@pytest.mark.parametrize(("most", "about"), [(10**9, "are 9.00 apart"), (10, "are about 9.00 apart")])
+def test_a_distance_that_is_sampled_is_about(
+    run: Subject, most: int, about: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where genomes have more genes than are looked at."""
+    monkeypatch.setattr(population, "MOST_GENES", most)
+    records: list[dict[str, Any]] = [
+        {"generation": 10, "survivor_distance": 9.0},
+        {"generation": 20, "survivor_distance": 8.127},
+    ]
+    found = section("population", with_records(run, records))
+    assert found is not None
+    assert about in found.words
+    assert "8.13 at the end" in found.words
+
+
 @pytest.mark.parametrize(("sizes", "told"), [((1, 2, 3, 4), True), ((1, 4, 4, 4), False)])
 def test_weights_that_grow_on_are_told(run: Subject, sizes: tuple[int, ...], told: bool) -> None:
     records = [{"generation": number, "mean_weight": size} for number, size in enumerate(sizes, start=1)]
@@ -54,11 +71,20 @@ def test_weights_that_grow_on_are_told(run: Subject, sizes: tuple[int, ...], tol
         {"similarity": [], "clusters": []},
         {"similarity": [0.5], "clusters": "many"},
         {"similarity": [None], "clusters": [1]},
+        {"similarity": [10**400], "clusters": [1]},
+        {"similarity": [0.5], "clusters": [10**400]},
+        {"similarity": [float("inf")], "clusters": [1]},
+        {"similarity": [0.5], "clusters": [float("nan")]},
+        {"similarity": [0.5, 0.5], "clusters": [1]},
+        {"similarity": [9.5], "clusters": [1]},
     ],
 )
 def test_records_without_a_population_show_none(run: Subject, record: dict[str, Any]) -> None:
     """As older runs have, or files that somebody changed."""
-    assert section("population", with_records(run, [{"generation": 1, **record}])) is None
+    records = [{"generation": 1, "similarity": [0.5], "clusters": [1]}, {"generation": 1, **record}]
+    assert section("population", with_records(run, records[1:])) is None
+    assert section("population", with_records(run, records)) is None, "one that is a record is no line"
+    assert section("population", with_records(run, [records[0], *records])) is not None
 
 
 def test_a_population_of_one_kind(run: Subject) -> None:

@@ -99,6 +99,24 @@ def test_filters_of_one_kind_share_a_sentence() -> None:
     assert shown.words.count("differences") == 1
 
 
+@pytest.mark.parametrize(
+    ("even", "said"),
+    [
+        (0, "at a time; all of them see brightness, none differences alone."),
+        (
+            1,
+            "1 of them see differences (what they like and dislike nearly cancels), the others brightness, too.",
+        ),
+        (3, "at a time; all of them see differences (what they like and dislike nearly cancels)."),
+    ],
+)
+def test_there_are_no_others_where_all_filters_are_alike(even: int, said: str) -> None:
+    filters = np.ones((3, 4, 4))
+    filters[:even, :2] = -1
+    (words,) = weights._filters_in_words([weights.Seen("layer 0, detectors", "detectors", filters)])
+    assert said in words
+
+
 def test_grain_and_shapes_are_told_apart() -> None:
     """By how alike neighbouring weights are."""
     rng = np.random.default_rng(0)

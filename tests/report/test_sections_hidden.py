@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import builtins
-import dataclasses
 import importlib.util
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,11 @@ import numpy as np
 import pytest
 
 from genreg_np import strategies
-from genreg_np.data.dataset import Dataset, Split
 from genreg_np.errors import MissingExtraError
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
 from genreg_np.model import Model, Network
-from genreg_np.report.chance import Share
+from genreg_np.report.chance import LEAST, Share
 from genreg_np.report.hidden import Hidden
 from genreg_np.report.names import drawn
 from genreg_np.report.sections import embeddings, histograms, population, units
@@ -70,7 +69,7 @@ def test_of_models_of_every_kind(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert (section("histograms", subject) is not None) == (not subject.model.is_int8)
     assert section("population", subject) is None
     if importlib.util.find_spec("sklearn"):
-        many = subject.dataset is not None and len(subject.rows) >= embeddings.LEAST
+        many = subject.dataset is not None and len(subject.rows) >= LEAST
         varied = bool(subject.hidden) and np.ptp(subject.hidden[-1].values, axis=0).any()
         assert (section("embeddings", subject) is not None) == (many and varied)
 
@@ -124,6 +123,15 @@ def test_sigmoid_is_saturated_at_both_ends() -> None:
     assert Units.of(hidden([[0, 1], [1, 1]], "step")).shares.tolist() == [1, 1]
 
 
+@pytest.mark.parametrize(("inputs", "told"), [(8, False), (40, True)])
+def test_units_that_never_change_are_told_of_many_inputs(inputs: int, told: bool) -> None:
+    """Of a few, most never do; so it is with switches."""
+    layer = hidden(np.ones((inputs, 3)), "tanh")
+    said = units._words(layer, Units.of(layer))
+    assert ("3 of 3 units never change" in said) == told
+    assert ("switches" in said) == told
+
+
 @pytest.mark.parametrize("function", ["relu", "elu", "linear", "lookup-int8"])
 def test_others_are_counted_at_rest(function: str) -> None:
     found = Units.of(hidden([[0, 2, 0], [0, 1, 3], [0, -1, 0]], function))
@@ -146,69 +154,6 @@ def test_units_in_a_table() -> None:
     assert [row[:2] for row in rows] == [("layer 0, convolution, linear", "2"), ("layer 1, dense, tanh", "5")]
     assert found is not None
     assert "saturated" in found.words
-
-
-# Histograms
-
-
-def silent_dataset(constant: int = 0) -> Dataset:
-    """Return images whose first two pixels are the same in all."""
-    data = tiny_dataset()
-
-    def split(part: Split) -> Split:
-        inputs = part.inputs.copy()
-        inputs[:, 0, :2] = constant
-        return Split(inputs, part.labels)
-
-    return dataclasses.replace(data, train=split(data.train), validation=split(data.validation), test=split(data.test))
-
-
-def test_neutral_weights_are_those_of_silent_inputs(tmp_path: Path) -> None:
-    """Two pixels of sixteen, five units: ten weights, whose standard deviations are told, then and now."""
-    subject = run_of(tmp_path / "run", silent_dataset())
-    found = section("histograms", subject)
-    _, neutral, others = zip(*((table(found, 1).head, *table(found, 1).rows)), strict=True)
-    genes, start = (
-        subject.model.network.unpack(row)[0][0] for row in (subject.model.genes, subject.initial) if row is not None
-    )
-    assert neutral[:2] == ("of inputs always 0", "10")
-    assert others[1] == "70"
-    assert neutral[2] == f"{100 * 10 / subject.model.network.gene_count:.1f} %"
-    assert neutral[3:] == tuple(f"{weights[:, :2].std():.3g}" for weights in (start, genes))
-    assert found is not None
-    assert "2 of 16 inputs are 0" in found.words
-
-
-def test_what_selection_sees_is_not_neutral(tmp_path: Path) -> None:
-    """A constant that is not 0 works as a bias; and moved images leave no pixel alone."""
-    bias = run_of(tmp_path / "bias", silent_dataset(9))
-    assert not histograms.silent_inputs(bias).any()  # type: ignore[union-attr]
-    moved = run_of(tmp_path / "moved", silent_dataset(), strategy="node-perturbation", shift=1)
-    assert histograms.silent_inputs(moved) is None
-    still = run_of(tmp_path / "still", silent_dataset(), strategy="node-perturbation")
-    assert histograms.silent_inputs(still).sum() == 2  # type: ignore[union-attr]
-
-
-def test_a_column_that_never_varies_is_silent(tmp_path: Path) -> None:
-    """As standardised it is 0."""
-    data = tiny_dataset(kind="f")
-    for split in (data.train, data.validation, data.test):
-        split.inputs[:, 1, 1] = 3.7
-    silent = histograms.silent_inputs(run_of(tmp_path / "run", data))
-    assert silent is not None
-    assert np.flatnonzero(silent).tolist() == [5]
-
-
-def test_weights_are_dealt_to_layers_without_biases() -> None:
-    model = model_of(Network.build((6,), (5,), 3))
-    (w1, _), (w2, _) = model.network.unpack(model.genes)
-    first, second = histograms.weights_of(model.network, model.genes, None)
-    np.testing.assert_array_equal(first.now, w1.ravel())
-    np.testing.assert_array_equal(second.now, w2.ravel())
-    rows = table(section("histograms", Subject("alone", model))).rows
-    assert rows[1] == (
-        "layer 1, dense", "15", f"{np.abs(w2).mean():.3g}", f"{np.abs(w2).max():.3g}", f"{w2.std():.3g}"
-    )  # fmt: skip
 
 
 # Embeddings
@@ -297,7 +242,7 @@ def test_names_of_any_kind_stand_in_a_plane() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(list(embeddings._pictures("PCA", values[:, :2], points, ""))) == 2
-    assert points.names == ["$\\frac$", "#1", "a" * 7 + "…"]
+    assert points.names == ["$\\frac$", "#1", "a" * 11 + "…"]
 
 
 @pytest.mark.parametrize(
@@ -330,7 +275,7 @@ def test_many_classes_and_names_of_any_kind() -> None:
 
 def test_without_scikit_learn_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """And nothing fails."""
-    monkeypatch.setattr(embeddings, "_imported", lambda module: None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     assert section("embeddings", shown("maps, two stages")) is None
 
 
@@ -339,7 +284,7 @@ def test_without_umap_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> 
     pytest.importorskip("sklearn")
     data = tiny_dataset()
     subject = labelled(model_of(Network.build((4, 4), (5,), 4)), data.test.inputs, data.test.labels)
-    monkeypatch.setattr(embeddings, "umap", lambda values: None)
+    monkeypatch.setattr(embeddings, "umap", lambda values: embeddings.HOW_TO_GET)
     without = section("embeddings", subject)
     monkeypatch.setattr(embeddings, "umap", lambda values: values[:, :2])
     with_it = section("embeddings", subject)

@@ -126,7 +126,7 @@ def test_a_run_without_data_has_its_curves() -> None:
     assert set(shown) == {"classes", "weights"}
     assert shown["classes"].words == (
         "Least often right on the validation split: class 0 (80.0 %); most often class 1 (100.0 %). "
-        "Still rising at the last look: class 0 (80 %)."
+        "Still rising at the last look at validation: class 0 (80 %)."
     )
 
 
@@ -158,20 +158,30 @@ def test_a_run_shows_the_classes_of_the_genome_that_is_saved() -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([[0.5, 0.9], [0.5, 0.9]], "At the first look, generation 10, every class had nine tenths of its best acc"),
+        ([[0.5, 0.9], [0.5, 0.9]], "At the first look at validation, generation 10, every class had nine tenths of"),
         (
             [[0.0, 0.9], [0.0, 0.9]],
-            "Not learned yet, on validation: a (0 %). At the first look, generation 10, every o",
+            "On validation not learned yet: a (0 %). At the first look at validation, generation 10, every o",
         ),
-        ([[0.1, 0.4], [0.2, 0.9]], "Not learned yet, on validation: a (20 %). Learned last: b, at nine tenths"),
-        ([[0.1, 0.9], [0.5, 0.9]], "Still rising at the last look: a (50 %)."),
+        (
+            [[0.1, 0.4], [0.2, 0.9]],
+            "On validation not learned yet: a (20 %). Learned last, by validation: b, at ",
+        ),
+        ([[0.1, 0.9], [0.5, 0.9]], "Still rising at the last look at validation: a (50 %)."),
         (
             [[0.1, 0.9], [0.5, 0.9], [0.5, 0.9]],
-            "Learned last: a, at nine tenths of its best accuracy by generation 20.",
+            "Learned last, by validation: a, at nine tenths of its best accuracy by generation 20.",
         ),
-        ([[0.0, 0.0], [0.0, 0.0]], "No class is predicted right on validation."),
-        ([[0.1, 0.1], [0.9, 0.8]], "Learned last: a, b, at nine tenths of their best accuracy by generation 20."),
-        ([[0.1, None], [0.9, None]], "Learned last: a, at nine tenths of its best accuracy by generation 20."),
+        ([[0.0, 0.0], [0.0, 0.0]], "On validation no class is predicted right."),
+        (
+            [[0.1, 0.1], [0.9, 0.8]],
+            "Learned last, by validation: a, b, at nine tenths of their best accuracy by g",
+        ),
+        (
+            [[0.1, None], [0.9, None]],
+            "Learned last, by validation: a, at nine tenths of its best accuracy by generation 20.",
+        ),
+        ([[0.9, None], [0.9, None]], "every class that it has inputs of had nine tenths"),
         ([[0.1, 0.9]], ""),
     ],
 )
@@ -255,14 +265,27 @@ def test_errors_are_the_most_confident_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sure", "said"), [(0.02, "49.5 points less sure"), (9.0, "on average it is as sure as it is right")]
+    ("count", "wrong", "sure", "said"),
+    [
+        (40, 0, 0.02, "accuracy 100.0 %: it is 49.5 points less sure than it should be."),
+        (40, 0, 9.0, "accuracy 100.0 %: on average it is as sure as it is right."),
+        (40, 4, 9.0, "accuracy 90.0 %, no further apart than by chance (±10.2 points)."),
+        (400, 40, 9.0, "accuracy 90.0 %: it is 10.0 points surer than it should be."),
+        (18, 0, 0.02, "Mean confidence is 50.5 %, accuracy 100.0 %."),
+    ],
 )
-def test_confidence_is_judged(sure: float, said: str) -> None:
-    """By how far its mean is from accuracy; without errors nothing is drawn."""
-    shown = errors.section(answering([0, 1], [0, 1], 2, [sure, sure]))
+def test_confidence_is_judged(count: int, wrong: int, sure: float, said: str) -> None:
+    """By how far its mean is from accuracy, beyond chance; of a few inputs not at all."""
+    labels = np.arange(count) % 2
+    answers = np.where(np.arange(count) < wrong, 1 - labels, labels)
+    words = errors.in_words(answering(answers.tolist(), labels.tolist(), 2, [sure] * count))
+    assert words.startswith(f"{wrong} of {count} ({100 * wrong / count:.1f} %) are wrong.")
+    assert words.endswith(said)
+
+
+def test_without_errors_nothing_is_drawn() -> None:
+    shown = errors.section(answering([0, 1], [0, 1], 2))
     assert shown is not None
-    assert shown.words.startswith("0 of 2 (0.0 %) are wrong. Mean confidence is ")
-    assert said in shown.words
     assert not shown.parts
 
 
@@ -280,8 +303,8 @@ def test_one_confusion_does_not_fill_the_picture() -> None:
 @pytest.mark.parametrize("name", ["8", "mimetypes", "W" * 16, "a very long name"])
 def test_words_below_pictures_do_not_meet(name: str) -> None:
     """Whatever classes are called, a line is no wider than its tile."""
-    cut = fitted(name, 4.8 / 4 - errors.PERCENT_ROOM)
-    assert cut == name or cut.endswith("…")
+    (cut,) = fitted([name], [0], 4.8 / 4 - errors.PERCENT_ROOM)
+    assert cut == name or "…" in cut
     assert text_width(f"{cut}, >99 %") <= 4.8 / 4
     assert text_width("for 8, >99 %") - text_width("8") <= errors.LEAST_ROOM
 

@@ -6,19 +6,24 @@ import base64
 import dataclasses
 import hashlib
 import html
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
 
+import numpy as np
+
 from genreg_np.report.compared import beside, compared
-from genreg_np.report.sections import REGISTRY, shown_of
-from genreg_np.report.shown import Picture, Shown, Table
+from genreg_np.report.sections import REGISTRY, absent_of, shown_of
+from genreg_np.report.shown import Picture, Shown, Table, plain_style
 from genreg_np.report.subject import Subject
 from genreg_np.version import __version__
 
 FOLDER = Path(__file__).parent
 
 
+@np.errstate(all="ignore")  # of weights that are too large for float32, which is said where it matters
+@plain_style()
 def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
     """Make a page.
 
@@ -38,6 +43,7 @@ def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
         Without matplotlib.
     """
     several = len(subjects) > 1
+    subjects = [subject.with_answers() for subject in subjects]
     if several:
         common = beside(subjects)
         subjects = [dataclasses.replace(subject, beside=common) for subject in subjects]
@@ -56,14 +62,29 @@ def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
         sections.insert(0, _whole("compared", table.title, "\n".join(_body(table))))
     text = Template((FOLDER / "page.html").read_text("utf-8")).substitute(
         title=html.escape(" and ".join(subject.name for subject in subjects)),
+        figures=" ".join(pictures),
         made=f"made by genreg-np {__version__}",
         several=' class="several"' if several else "",
         style=style,
         style_hash=f"sha256-{base64.b64encode(hashlib.sha256(style.encode('utf-8')).digest()).decode('ascii')}",
         links="\n".join(f'<a href="#{name}">{html.escape(title)}</a>' for name, title in titles.items()),
-        sections="\n".join(sections),
+        sections="\n".join([*sections, *_ends(subjects, shown)]),
     )
     return text, pictures
+
+
+def figures_of(page: str) -> list[str]:
+    """Return the names of the files that a page has its pictures in; of what is no page of ours, none."""
+    found = re.search('<meta name="figures" content="([^"]*)">', page)
+    return [name for name in found[1].split() if re.fullmatch(r"[0-9a-z-]+\.png", name)] if found else []
+
+
+def _ends(subjects: Sequence[Subject], shown: Sequence[dict[str, Shown]]) -> Iterator[str]:
+    """Yield the lines that a page ends with: remarks, and what is not shown."""
+    for subject, one in zip(subjects, shown, strict=True):
+        for line in (*subject.remarks, *absent_of(subject, one)):
+            whose = f"{subject.name}: " if len(subjects) > 1 else ""
+            yield f'<p class="quiet">{_text(whose + line)}</p>'
 
 
 def _section(name: str, title: str, subjects: Sequence[Subject], shown: Sequence[dict[str, Shown]]) -> str:

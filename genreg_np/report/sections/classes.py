@@ -13,6 +13,7 @@ from genreg_np.report.names import PLAIN, drawn, written
 from genreg_np.report.shown import COLOURS, SMALL, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
+TITLE = "Classes"
 MOST_PANELS = 24  # classes that have a panel each; of more there is one map
 MOST_ROWS = 40  # of a map, a bar chart and a table: the worst
 WORST = 3  # that words name
@@ -47,7 +48,12 @@ def section(subject: Subject) -> Shown | None:
     if counts is not None:
         parts.append(_table(subject, names, listed or order))
     words = [worst_in_words(final, counts, names, order, f"the {split} split"), learned_in_words(looks, saved, names)]
-    return Shown("Classes", " ".join(word for word in words if word), parts) if parts else None
+    return Shown(TITLE, " ".join(word for word in words if word), parts) if parts else None
+
+
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    return subject.lacks_classes
 
 
 def class_looks(subject: Subject) -> Looks:
@@ -118,25 +124,28 @@ def learned_in_words(looks: Looks, saved: int, names: Sequence[str]) -> str:
     now = accuracies[saved]
     known = ~np.isnan(now)
     if not now[known].any():
-        return "No class is predicted right on validation."
+        return "On validation no class is predicted right."
     behind = known & (now < BEHIND * now[known].mean())
     when = {int(place): learned_at(accuracies[:, place]) for place in np.flatnonzero(known & ~behind)}
     latest = max(when.values())
-    said = [_named("Not learned yet, on validation", np.flatnonzero(behind), names, now)] if behind.any() else []
+    said = [_named("On validation not learned yet", np.flatnonzero(behind), names, now)] if behind.any() else []
     if not latest:
         every = "every other class" if behind.any() else "every class"
+        every += " that it has inputs of" if not known.all() else ""
         said.append(
-            f"At the first look, generation {generations[0]:,}, {every} had nine tenths of its best accuracy or more."
+            f"At the first look at validation, generation {generations[0]:,}, {every} had nine tenths of its best "
+            "accuracy or more."
         )
     else:
         last = [place for place, look in when.items() if look == latest]
         if latest == len(generations) - 1 and now[last].min() < LEARNED * now[known].mean():
-            return " ".join([*said, _named("Still rising at the last look", np.array(last), names, now)])
+            return " ".join([*said, _named("Still rising at the last look at validation", np.array(last), names, now)])
         its = "its" if len(last) == 1 else "their"
         some = ", ".join(names[place] for place in last[:WORST])
         some += f" and {len(last) - WORST} more" if len(last) > WORST else ""
         said.append(
-            f"Learned last: {some}, at nine tenths of {its} best accuracy by generation {generations[latest]:,}."
+            f"Learned last, by validation: {some}, at nine tenths of {its} best accuracy by generation "
+            f"{generations[latest]:,}."
         )
     return " ".join(said)
 

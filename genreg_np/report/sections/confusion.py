@@ -11,6 +11,7 @@ from genreg_np.report.names import PLAIN, drawn, written
 from genreg_np.report.shown import SMALL, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
+TITLE = "Confusion"
 MOST_CLASSES = 20  # whose numbers a matrix has room for
 FEW = 12  # that have room for a tenth of a per cent
 MOST_PAIRS = 20  # of a table
@@ -29,11 +30,16 @@ def section(subject: Subject) -> Shown | None:
     pairs = pairs_of(confusion)
     if len(names) <= MOST_CLASSES:
         return Shown(
-            "Confusion",
+            TITLE,
             in_words(confusion, names, pairs),
             [_matrix(confusion, names, drawn(subject.model.class_names), pairs)],
         )
-    return Shown("Confusion", in_words(confusion, names, pairs), [_table(confusion, names, pairs)] if pairs else [])
+    return Shown(TITLE, in_words(confusion, names, pairs), [_table(confusion, names, pairs)] if pairs else [])
+
+
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    return subject.lacks_classes
 
 
 def pairs_of(confusion: NDArray[np.int64]) -> list[Pair]:

@@ -16,6 +16,8 @@ from genreg_np.report.subject import Subject
 from genreg_np.runs.stored import StoredRun
 from genreg_np.strategies import strategy_class
 
+TITLE = "Training"
+NO_RECORDS = "the run has no records (metrics.jsonl)"
 MOST = 1e300  # a record's whole number may have any number of digits
 MOST_POINTS = 400  # of a line: more are averaged
 
@@ -27,7 +29,12 @@ def section(subject: Subject) -> Shown | None:
     if subject.run is None or not subject.run.records:
         return None
     parts = [part for part in (_accuracy(subject, subject.run), _trust(subject.run.records)) if part is not None]
-    return Shown("Training", _words(subject), parts) if parts else None
+    return Shown(TITLE, _words(subject), parts) if parts else None
+
+
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    return NO_RECORDS if subject.run is not None and not subject.run.records else ""
 
 
 def training_of(run: StoredRun) -> Line:
@@ -37,7 +44,7 @@ def training_of(run: StoredRun) -> Line:
 
 def line_of(records: Sequence[dict[str, Any]], name: str) -> Line:
     """Return generations and values of a measure, where it is a finite number."""
-    found = [(record["generation"], record[name]) for record in records if _is_number(record.get(name))]
+    found = [(record["generation"], record[name]) for record in records if is_number(record.get(name))]
     return [generation for generation, _ in found], [float(value) for _, value in found]
 
 
@@ -159,5 +166,6 @@ def _trust(records: Sequence[dict[str, Any]]) -> Picture | None:
     )  # fmt: skip
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value of a record is a finite number that can be drawn."""
     return type(value) in (int, float) and -MOST < value < MOST

@@ -23,26 +23,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.report.chance import Share, either_way
+from genreg_np.data.labels import short_name
+from genreg_np.report.chance import LEAST, Share, either_way
 from genreg_np.report.hidden import Hidden
 from genreg_np.report.names import PLAIN, drawn
+from genreg_np.report.sections import units
 from genreg_np.report.shown import COLOURS, MARKS, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import text_width
 
+TITLE = "Embeddings"
+LARGE = 1e9  # of hidden values, beyond which they are scaled, so that their squares are numbers of float32
 MOST_WIDTH = 4096  # values of a layer that are looked at
 MOST_MEASURED = 1000  # inputs that numbers other than neighbours are of
 MOST_PROBED = 256  # principal components that a probe sees, of more values
 NEIGHBOURS = 10
-LEAST = 20  # inputs, fewer say nothing
 MOST_DRAWN = 1000  # inputs of a picture
 MOST_NAMED = 20  # classes whose names are written into a picture
-MOST_LETTERS = 8  # of such a name
+MOST_LETTERS = 12  # of such a name
 PANEL_WIDTH, NAME_HEIGHT, EDGE = 4.6, 0.055, 0.01  # inches of a panel; of its height a name's; of it what stays free
 ENOUGH = 5  # inputs of a class that neighbours and probes can tell of
 PENALTY = 0.1  # C of a probe: of 1, .1, .01 and .001 best on four runs
 SEED = 42
 NO_NUMBER = "-"
+NOT_INSTALLED = "it is not installed"
 HOW_TO_GET = "With umap-learn (pip install 'genreg-np[plots]') there is a UMAP as well."
 
 Matrix = NDArray[np.floating[Any]]
@@ -65,13 +69,26 @@ def section(subject: Subject) -> Shown | None:
         return None
     rows, hidden = subject.rows, subject.hidden[-1]
     labels = subject.labels[rows]
-    if len(rows) < LEAST or len(np.unique(labels)) < 2 or _imported("sklearn") is None:
+    if len(rows) < LEAST or len(np.unique(labels)) < 2 or unusable("sklearn"):
         return None
     from threadpoolctl import threadpool_limits  # scikit-learn needs it, too
 
     points = Points(narrowed(hidden), labels, subject.predicted[rows], drawn(subject.model.class_names, MOST_LETTERS))
     with threadpool_limits(1):  # BLAS on a busy machine is slower by far with more, and its last digits vary
         return _shown(points, hidden.name)
+
+
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    if not subject.model.class_names:
+        return ""
+    if not subject.hidden:
+        return units.lacks(subject)
+    if why := unusable("sklearn"):
+        return f"scikit-learn cannot be used ({why}; pip install 'genreg-np[train]')"
+    if len(subject.rows) < LEAST or len(np.unique(subject.labels[subject.rows])) < 2:
+        return f"they need {LEAST} inputs of two classes or more"
+    return "hidden values are the same for all inputs"
 
 
 def _shown(points: Points, name: str) -> Shown | None:
@@ -82,11 +99,11 @@ def _shown(points: Points, name: str) -> Shown | None:
     parts: list[Picture | Table] = [*_pictures("PCA", plane, points, note)]
     planes = {f"{points.values.shape[1]:,} hidden values": points.values, "PCA": plane}
     words = f"{len(points.labels):,} inputs by what {name} gives."
-    if (other := umap(points.values)) is not None:
+    if isinstance(other := umap(points.values), str):
+        words += f" {other}"
+    else:
         parts += _pictures("UMAP", other, points, "Distances between groups mean little.")
         planes["UMAP"] = other
-    else:
-        words += f" {HOW_TO_GET}"
     columns = list(_numbers(points, planes))
     head, *lines = zip(*([cell for cell, _ in column] for column in columns), strict=True)
     right = Share.of(points.predicted == points.labels)
@@ -98,7 +115,7 @@ def _shown(points: Points, name: str) -> Shown | None:
             f"itself is right on {100 * right.value:.1f} % of them.",
         )
     )  # fmt: skip
-    return Shown("Embeddings", f"{words}{_follows(columns[1][-1][1], right)}", parts)
+    return Shown(TITLE, f"{words}{_follows(columns[1][-1][1], right)}", parts)
 
 
 def _follows(probed: float | None, right: Share) -> str:
@@ -113,11 +130,13 @@ def _follows(probed: float | None, right: Share) -> str:
 
 
 def narrowed(hidden: Hidden) -> Matrix:
-    """Return hidden values (n, H): of too many, each channel's mean, or some of them, evenly spread."""
+    """Return hidden values (n, H): of too many, each channel's mean, or some, evenly spread; large ones scaled."""
     values = hidden.values
     if values.shape[1] > MOST_WIDTH and hidden.channels < values.shape[1]:
         values = hidden.units.mean(axis=2)
-    return values[:, :: -(-values.shape[1] // MOST_WIDTH)]
+    values = values[:, :: -(-values.shape[1] // MOST_WIDTH)]
+    largest = float(np.abs(values).max())
+    return values / np.float32(largest) if largest > LARGE else values
 
 
 def pca(values: Matrix) -> tuple[Matrix, float]:
@@ -148,14 +167,39 @@ def _components(values: Matrix, count: int) -> tuple[Matrix, Matrix]:
     return scores * np.where(largest < 0, -1, 1), np.linalg.norm(scores, axis=0)
 
 
-def umap(values: Matrix) -> Matrix | None:
-    """Return places in a plane by UMAP (n, 2), or None where it is not installed."""
+def umap(values: Matrix) -> Matrix | str:
+    """Return places in a plane by UMAP (n, 2), or in a sentence why there are none: a page is worth more than one."""
+    if why := unusable("umap"):
+        return HOW_TO_GET if why == NOT_INSTALLED else f"There is no UMAP, as umap-learn cannot be used here ({why})."
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what else it could do with other packages, and without a seed
-        if (made := getattr(_imported("umap"), "UMAP", None)) is None:  # a folder of that name is no package
-            return None
-        reducer = made(n_neighbors=15, min_dist=0.1, random_state=SEED)
-        return np.asarray(reducer.fit_transform(values), np.float64)
+        if (made := getattr(importlib.import_module("umap"), "UMAP", None)) is None:  # a folder of that name
+            return HOW_TO_GET
+        try:
+            plane = np.asarray(made(n_neighbors=15, min_dist=0.1, random_state=SEED).fit_transform(values), np.float64)
+        except Exception as error:  # whatever a package of others raises
+            return f"There is no UMAP, as umap-learn failed ({reason(error)})."
+    if plane.shape != (len(values), 2) or not np.isfinite(plane).all():
+        return "There is no UMAP, as what umap-learn gave is no plane of numbers."
+    return plane
+
+
+def unusable(package: str) -> str:
+    """Return why a package cannot be imported, or ""."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        return NOT_INSTALLED if error.name == package else reason(error)
+    except Exception as error:  # one that is there, but does not fit what else is
+        return reason(error)
+    return ""
+
+
+def reason(error: Exception) -> str:
+    """Return an error of a package in a few words."""
+    return short_name(f"{type(error).__name__}: {error}", 120)
 
 
 def neighbours_right(values: Matrix, labels: Labels) -> float | None:
@@ -312,11 +356,3 @@ def room_for(x: float, y: float, width: float, taken: list[tuple[float, float, f
             taken.append((x, at, width))
             return x, at
     return None
-
-
-def _imported(module: str) -> Any:
-    """Return a package, or None where it is not installed."""
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        return None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.labels import short_name
+from genreg_np.report.chance import LEAST, Share
 from genreg_np.report.names import drawn, written
 from genreg_np.report.shown import WIDTH, Picture, Shown, Table
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import brightness, draw_tiles, fitted, pictures_of, text_width
 
+TITLE = "Errors"
 MOST = 24  # errors that are shown
 MOST_ALIKE = 6  # of one confusion, where that is nearly all there is
 MOST_TELLING = 4  # columns of a row
@@ -26,11 +27,16 @@ def section(subject: Subject) -> Shown | None:
     wrong = confident_errors(subject)
     words = in_words(subject)
     if not len(wrong):
-        return Shown("Errors", words)
+        return Shown(TITLE, words)
     pictures = pictures_of(subject.inputs[wrong], subject.model.input_shape)
     return Shown(
-        "Errors", words, [_rows(subject, wrong) if pictures is None else _pictures(subject, wrong, pictures)]
+        TITLE, words, [_rows(subject, wrong) if pictures is None else _pictures(subject, wrong, pictures)]
     )  # fmt: skip
+
+
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    return subject.lacks_classes
 
 
 def confident_errors(subject: Subject) -> NDArray[np.int64]:
@@ -67,14 +73,21 @@ def in_words(subject: Subject) -> str:
         halves = [100 * float(np.median(sure[which])) for which in (~right, right)]
         said.append(f"The median confidence of errors is {halves[0]:.1f} %, of right answers {halves[1]:.1f} %.")
     mean, accuracy = float(sure.mean(dtype=np.float64)), float(right.mean())
-    gap = mean - accuracy
-    verdict = (
-        "on average it is as sure as it is right"
-        if abs(gap) <= CALIBRATED
-        else f"it is {100 * abs(gap):.1f} points {'surer' if gap > 0 else 'less sure'} than it should be"
-    )
-    said.append(f"Mean confidence is {100 * mean:.1f} %, accuracy {100 * accuracy:.1f} %: {verdict}.")
+    said.append(f"Mean confidence is {100 * mean:.1f} %, accuracy {100 * accuracy:.1f} %{_judged(mean, right)}.")
     return " ".join(said)
+
+
+def _judged(mean: float, right: NDArray[np.bool_]) -> str:
+    """Return whether a mean confidence is what it should be of so many right answers (N,), of too few nothing."""
+    if len(right) < LEAST:
+        return ""
+    share = Share.of(right)
+    gap = mean - share.value
+    if abs(gap) <= CALIBRATED:
+        return ": on average it is as sure as it is right"
+    if abs(gap) <= share.either_way:
+        return f", no further apart than by chance (±{100 * share.either_way:.1f} points)"
+    return f": it is {100 * abs(gap):.1f} points {'surer' if gap > 0 else 'less sure'} than it should be"
 
 
 def _pictures(subject: Subject, wrong: NDArray[np.int64], pictures: NDArray[np.generic]) -> Picture:
@@ -86,10 +99,8 @@ def _pictures(subject: Subject, wrong: NDArray[np.int64], pictures: NDArray[np.g
     columns, between, room = 5, " taken\nfor ", WIDTH / 5 - LEAST_ROOM
     if longest > room:
         columns, between, room = 4, "\ntaken for\n", WIDTH / 4 - PERCENT_ROOM
-    words = [
-        f"{fitted(labels[true], max(room, LEAST_ROOM))}{between}{fitted(labels[answer], room)}, {percent}"
-        for answer, percent, true in answers
-    ]
+        labels = fitted(subject.model.class_names, [place for one in answers for place in (one[0], one[2])], room)
+    words = [f"{labels[true]}{between}{labels[answer]}, {percent}" for answer, percent, true in answers]
     png = draw_tiles(list(brightness(pictures, subject.model.input_range)), words, columns)
     listed = "; ".join(f"{names[true]} taken for {names[answer]}, {percent}" for answer, percent, true in answers)
     which = _which(subject, wrong)
@@ -107,7 +118,9 @@ def _rows(subject: Subject, wrong: NDArray[np.int64]) -> Table:
     """
     names = written(subject.model.class_names)
     values = subject.inputs[wrong].reshape(len(wrong), -1).astype(np.float64)
-    columns = subject.model.feature_names or tuple(f"column {number}" for number in range(1, values.shape[1] + 1))
+    columns = written(subject.model.feature_names, 24) or tuple(
+        f"column {number}" for number in range(1, values.shape[1] + 1)
+    )
     means, deviation = _means(subject)
     rows = []
     for one, row in zip(wrong, values, strict=True):
@@ -115,7 +128,7 @@ def _rows(subject: Subject, wrong: NDArray[np.int64]) -> Table:
         nearer = (np.abs(row - means[true]) - np.abs(row - means[answer])) / deviation
         telling = [int(place) for place in np.argsort(-nearer, kind="stable") if nearer[place] > 0][:MOST_TELLING]
         told = "; ".join(
-            f"{short_name(columns[place])} {row[place]:.4g} ({means[true, place]:.3g}, {means[answer, place]:.3g})"
+            f"{columns[place]} {row[place]:.4g} ({means[true, place]:.3g}, {means[answer, place]:.3g})"
             for place in telling
         )
         sure = _percent(subject.probabilities[one, answer])

@@ -1,9 +1,10 @@
 """Histograms: the weights of each learning layer beside those that the run began with, and those that no answer uses.
 
 A weight is neutral where its input is 0 in all training inputs, such as a pixel at the border: no answer depends on it,
-so that selection cannot have chosen it. How far such weights have moved is what mutation alone does, or decay; how far
-the others have moved is to be read beside it. (An input that is the same in all but not 0 works as a bias, and counts
-with the others.)
+so that selection cannot have chosen it. How large such weights are is what mutation alone does, or decay, or a mean of
+several genomes; how large the others are is to be read beside it. (An input that is the same in all but not 0 works as
+a bias, and counts with the others.) What is saved may be the mean of survivors, while a run began with single genomes:
+then "now" and "at the start" are unlike things, and it is said.
 
 Shapes: D genes, O x I weights of a dense layer.
 """
@@ -26,6 +27,10 @@ LEAST_BINS, MOST_BINS = 12, 60  # about as many as the root of the weights
 WITHIN = 0.999  # of all weights; the few beyond are counted in the bins at the ends
 MOST_PANELS = 4
 MOVING = ("shift", "rotation", "scaling", "shear", "elastic", "flip", "brightness", "noise")  # settings of moved inputs
+OF_A_MEAN = (
+    "What is saved is the mean of the survivors, and at the start there was a single genome: where survivors differ, "
+    "their mean has smaller weights than any of them, so that narrower than at the start does not mean shrunk."
+)
 NOTHING = 1e-6  # what a standardised column that never varies may be away from 0
 
 
@@ -34,8 +39,8 @@ class Weights:
     """The weights of a layer, now and at the start."""
 
     name: str
-    now: Float32  # (n,)
-    start: Float32 | None  # (n,)
+    now: NDArray[np.float64]  # (n,)
+    start: NDArray[np.float64] | None  # (n,)
 
 
 def section(subject: Subject) -> Shown | None:
@@ -45,8 +50,10 @@ def section(subject: Subject) -> Shown | None:
     layers = weights_of(subject.model.network, subject.model.genes, subject.initial)
     if not layers:
         return None
-    words = "" if subject.initial is not None else "What the weights were at the start is not known."
-    parts: list[Picture | Table] = [_picture(layers), _table(layers)]
+    words = "What the weights were at the start is not known."
+    if subject.initial is not None:
+        words = OF_A_MEAN if subject.is_mean else ""
+    parts: list[Picture | Table] = [_picture(layers, subject.is_mean), _table(layers)]
     neutral = _neutral(subject)
     if neutral is not None:
         said, table = neutral
@@ -63,7 +70,10 @@ def weights_of(network: Network, genes: Float32, start: Float32 | None) -> list[
             own += [slice(place, place + parameter.size)] if parameter.role == "weight" else []
             place += parameter.size
         if own:
-            now, then = (None if row is None else np.concatenate([row[at] for at in own]) for row in (genes, start))
+            now, then = (
+                None if row is None else np.concatenate([row[at] for at in own], dtype=np.float64)
+                for row in (genes, start)
+            )
             assert now is not None
             found.append(Weights(f"layer {index}, {layer.kind}", now, then))
     return found
@@ -119,13 +129,15 @@ def _neutral(subject: Subject) -> tuple[str, Table | None] | None:
     )
     now, start = deviations[0]
     if start is not None:
-        said += f" Their standard deviation went from {start:.3g} to {now:.3g}"
-        said += f", that of the layer's others to {deviations[1][0]:.3g}." if len(deviations) > 1 else "."
+        change = f"is {now:.3g}" if subject.is_mean else f"went from {start:.3g} to {now:.3g}"
+        others = "is" if subject.is_mean else "to"
+        said += f" Their standard deviation {change}"
+        said += f", that of the layer's others {others} {deviations[1][0]:.3g}." if len(deviations) > 1 else "."
     head, *rows = zip(*columns, strict=True)
     return said, Table(head, rows, "weights that no answer depends on, and the others")
 
 
-def _picture(layers: list[Weights]) -> Picture:
+def _picture(layers: list[Weights], is_mean: bool) -> Picture:
     """Draw a histogram for each layer: filled as it is, in outline as it was."""
     shown = [layers[number] for number in spread_out(len(layers), MOST_PANELS)]
     figure = new_figure(height=0.8 + 1.8 * len(shown))
@@ -150,7 +162,8 @@ def _picture(layers: list[Weights]) -> Picture:
     figure.axes[-1].set_xlabel("weight")
     return Picture(
         "histograms", png_of(figure), f"Histograms of the weights. {'; '.join(says)}.",
-        "Filled: the weights now; outline: at the start. A filled shape wider than the outline has grown.",
+        "Filled: the weights now; outline: at the start. "
+        + ("What is filled is a mean." if is_mean else "A filled shape wider than the outline has grown."),
     )  # fmt: skip
 
 

@@ -14,15 +14,18 @@ import numpy as np
 
 from genreg_np.errors import GenregError
 from genreg_np.report.figures import MOST_LAYERS, draw_over_time, spread_out
-from genreg_np.report.sections.curves import Line, line_of, thinned
+from genreg_np.report.sections.curves import NO_RECORDS, Line, is_number, line_of, thinned
 from genreg_np.report.sections.histograms import weights_of
 from genreg_np.report.shown import COLOURS, DASHES, MARKS, Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Subject
+from genreg_np.runs.looked import MOST_GENES
 from genreg_np.strategies.mixed.similarity import CLUSTERED, layer_slices
 
+TITLE = "Population"
 COLLAPSED = 0.1  # of the largest distance: below it survivors are nearly one
 GROWING = 0.05  # by which weights still grow in the last half of a run that is worth a word
 MEAN, LARGEST = "mean size", "largest weight"  # as pictures call them
+MOST_COSINE, MOST_CLUSTERS = 1.01, 1e9  # of records that are records
 FEW = 30  # points of a line that are marked one by one
 
 
@@ -34,8 +37,14 @@ def section(subject: Subject) -> Shown | None:
     distance, sizes = line_of(records, "survivor_distance"), _sizes(subject)
     of_population = [part for part in (_diversity(records), _alike(subject)) if part is not None]
     parts = [*of_population, *_weights(sizes)]
-    title = "Population" if of_population else "Growth of weights"
-    return Shown(title, " ".join((*_said(distance), *_grown(sizes.get(MEAN, ([], []))))), parts) if parts else None
+    title = TITLE if of_population else "Growth of weights"
+    words = " ".join((*_said(distance, subject), *_grown(sizes.get(MEAN, ([], [])))))
+    return Shown(title, words, parts) if parts else None
+
+
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    return NO_RECORDS if subject.run is not None and not subject.run.records else ""
 
 
 def _sizes(subject: Subject) -> dict[str, Line]:
@@ -58,19 +67,27 @@ def _sizes(subject: Subject) -> dict[str, Line]:
     return {name: line for name, line in found.items() if len(line[1]) > 1}  # one look is no line
 
 
-def _said(distance: Line) -> list[str]:
-    """Return in a sentence what becomes of the distance of survivors."""
+def _said(distance: Line, subject: Subject) -> list[str]:
+    """Return in a sentence what becomes of the distance of survivors, which is an estimate where genes are many."""
     generations, values = distance
     if len(values) < 2:
         return []
     share = values[-1] / max(values) if max(values) else 0.0
+    sampled = not subject.model.is_int8 and subject.model.network.gene_count > MOST_GENES
+    about = "about " if sampled else ""
     said = (
-        f"Two survivors are {values[0]:.3g} apart at generation {generations[0]:,} and {values[-1]:.3g} at the end, "
+        f"Two survivors are {about}{_three(values[0])} apart at generation {generations[0]:,} and "
+        f"{about}{_three(values[-1])} at the end, "
         f"{100 * share:.0f} % of the most they were"
     )
     if share < COLLAPSED:
         return [f"{said}: all of the population are nearly one network."]
     return [f"{said}: it has not collapsed."]
+
+
+def _three(value: float) -> str:
+    """Return a number with three digits, 0s at its end among them."""
+    return f"{value:#.3g}".rstrip(".")
 
 
 def _grown(mean: Line) -> list[str]:
@@ -139,10 +156,10 @@ def _alike(subject: Subject) -> Picture | None:
     """Draw how alike networks are, and the kinds they fall into, layer by layer."""
     assert subject.run is not None
     rows = [record for record in subject.run.records if _lists(record)]
+    count = len(rows[-1]["similarity"]) if rows else 0
+    rows = [record for record in rows if len(record["similarity"]) == count]
     if len(rows) < 2:
         return None
-    count = len(rows[-1]["similarity"])
-    rows = [record for record in rows if len(record["similarity"]) == len(record["clusters"]) == count]
     names = _layer_names(subject, count)
     shown = spread_out(count, MOST_LAYERS)
     generations = [record["generation"] for record in rows]
@@ -167,10 +184,14 @@ def _alike(subject: Subject) -> Picture | None:
 
 
 def _lists(record: dict[str, Any]) -> bool:
-    """Whether a record has numbers of each layer."""
-    lists = (record.get("similarity"), record.get("clusters"))
-    return all(
-        isinstance(values, list) and values and all(type(value) in (int, float) for value in values) for values in lists
+    """Whether a record has, of each layer, a cosine and how many clusters there are."""
+    cosines, counts = record.get("similarity"), record.get("clusters")
+    return (
+        isinstance(cosines, list)
+        and isinstance(counts, list)
+        and 0 < len(cosines) == len(counts)
+        and all(is_number(value) and -MOST_COSINE <= value <= MOST_COSINE for value in cosines)
+        and all(is_number(value) and 0 <= value <= MOST_CLUSTERS for value in counts)
     )
 
 

@@ -19,7 +19,7 @@ def section(subject: Subject) -> Shown:
         known = {name: value for name, value in _mapping(accuracies).items() if isinstance(value, float)}
         if known:
             each = (f"{'' if len(known) == 1 else f'{name} '}{100 * value:.2f} %" for name, value in known.items())
-            rows.append((split, ", ".join(each)))
+            rows.append((f"{split}, before it became 8 bits" if model.is_int8 else split, ", ".join(each)))
     for name, value in (
         ("method", training.get("method")),
         ("data", config.get("dataset")),

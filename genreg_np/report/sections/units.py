@@ -19,11 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.report.chance import LEAST
 from genreg_np.report.figures import spread_out
-from genreg_np.report.hidden import Hidden
+from genreg_np.report.hidden import LEFT_OUT, Hidden, has_hidden
 from genreg_np.report.shown import COLOURS, SMALL, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
+TITLE = "Hidden units"
 SATURATED = 0.95
 SAME = 1e-6
 SIGNED, UNSIGNED = ("tanh", "sign"), ("sigmoid", "step")  # the bounded activations: -1 .. 1, and 0 .. 1
@@ -76,7 +78,14 @@ def section(subject: Subject) -> Shown | None:
     shown = spread_out(len(layers), MOST_SHOWN)
     layers, measured = [layers[number] for number in shown], [measured[number] for number in shown]
     words = " ".join(_words(hidden, found) for hidden, found in zip(layers, measured, strict=True))
-    return Shown("Hidden units", words, [_picture(layers, measured), table])
+    return Shown(TITLE, words, [_picture(layers, measured), table])
+
+
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    if not has_hidden(subject.model):
+        return ""
+    return LEFT_OUT if subject.dataset is not None and not subject.hidden else subject.lacks_data
 
 
 def _bounded(hidden: Hidden) -> bool:
@@ -103,10 +112,10 @@ def _words(hidden: Hidden, found: Units) -> str:
     share, units = 100 * found.shares.mean(), len(found.shares)
     channels = "channels" if hidden.values.shape[1] > units else "units"
     said = f"{hidden.name.capitalize()}: its {channels} are {_counted(hidden)} {share:.0f} % of the time"
-    if _bounded(hidden) and share > 90:
+    if _bounded(hidden) and share > 90 and found.inputs >= LEAST:
         said += ", so that they work as switches"
     said += f"; {found.inputs:,} inputs give {found.codes:,} different patterns of which units are high."
-    if found.dead:
+    if found.dead and found.inputs >= LEAST:
         said += f" {found.dead:,} of {units:,} {channels} never change{'s' if found.dead == 1 else ''}."
     return said
 

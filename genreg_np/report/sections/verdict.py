@@ -18,6 +18,7 @@ from genreg_np.report.shown import Shown, Table
 from genreg_np.report.subject import Subject
 from genreg_np.runs.config import TrainConfig
 
+TITLE = "In short"
 NAMED = 3  # confusions, and classes, that are named
 OFTEN = 2  # times that make a confusion a finding
 HARDLY, ENOUGH = 0.1, 10  # of its inputs that a class is answered, and how many it has to have, to be called missing
@@ -42,7 +43,12 @@ def section(subject: Subject) -> Shown | None:
         )
         if text
     ]
-    return Shown("In short", "", [Table(("", ""), rows)]) if rows else None
+    return Shown(TITLE, "", [Table(("", ""), rows)]) if rows else None
+
+
+def lacks(subject: Subject) -> str:
+    """Return why it is absent though it could be there, or ""."""
+    return subject.lacks_classes
 
 
 def confused(subject: Subject) -> str:

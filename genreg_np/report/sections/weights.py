@@ -26,6 +26,7 @@ MOST_PARTS = 6
 PASSING = ("levels", "deskew", "standardise")  # what leaves a picture a picture
 DENSE = ("dense", "project")
 NESTING = ("branches", "concatenate")
+CANCEL = "what they like and dislike nearly cancels"
 GRAINY, SMOOTH = 0.2, 0.5  # how alike neighbours are
 
 
@@ -128,10 +129,16 @@ def _filters_in_words(found: Sequence[Seen]) -> list[str]:
         count = sum(len(rows) for rows in flat)
         numbers = _joined(one.where.removeprefix("layer ").partition(",")[0] for one in layers)
         sides = _joined(f"{one.weights.shape[-2]} x {one.weights.shape[-1]}" for one in layers)
+        others = (
+            f"all of them see differences ({CANCEL})"
+            if even == count
+            else f"{even:,} of them see differences ({CANCEL}), the others brightness, too"
+            if even
+            else "all of them see brightness, none differences alone"
+        )
         said.append(
             f"The {count:,} filters of layer{'s' if len(layers) > 1 else ''} {numbers} ({kind}) see {sides} pixels "
-            f"at a time; {even:,} of them see differences (what they like and dislike nearly cancels), the others "
-            "brightness, too."
+            f"at a time; {others}."
         )
     return said
 
