@@ -8,19 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.labels import listed, short_name
-from genreg_np.data.split import SPLITS, Split
-
-if TYPE_CHECKING:
-    from genreg_np.data.dataset import Dataset
+from genreg_np.data.split import Split
 
 
 def alike_notes(inputs: NDArray[np.generic], files: Sequence[tuple[Path, str]], names: Sequence[str]) -> list[str]:
@@ -67,42 +61,6 @@ def not_told_apart(parts: Sequence[Split]) -> tuple[int, int] | None:
         for label in sorted(found - own):
             return label, min(found - {label})
     return None
-
-
-def shared_between(dataset: Dataset) -> dict[tuple[str, str], int]:
-    """Return how many inputs of one split are in another as well, value by value.
-
-    What is measured on those is no measure of what was learned.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Of pictures, or of anything else.
-
-    Returns
-    -------
-    dict
-        ("test", "train"): how many inputs of test are also in train; likewise validation in train, and test in
-        validation. Pairs that share none are left out.
-    """
-    prints = {name: fingerprints(dataset.split(name).inputs) for name in SPLITS}
-    counts = {}
-    for earlier, later in combinations(SPLITS, 2):
-        known = set(prints[earlier])
-        counts[later, earlier] = sum(one in known for one in prints[later])
-    return {pair: count for pair, count in counts.items() if count}
-
-
-def with_shared_noted(dataset: Dataset) -> Dataset:
-    """Return a dataset of pictures whose note says, too, how many are in more than one split."""
-    counted = []
-    for (later, earlier), count in shared_between(dataset).items():
-        what = f"1 image of {later} is" if count == 1 else f"{count:,} images of {later} are"
-        counted.append(f"{what} also in {earlier}")
-    if not counted:
-        return dataset
-    said = f"{', '.join(counted)}: accuracy on those says nothing of new ones"
-    return replace(dataset, note="; ".join(filter(None, [dataset.note, said])))
 
 
 def fingerprints(inputs: NDArray[np.generic]) -> list[bytes]:

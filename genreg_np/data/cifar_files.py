@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.alike import with_shared_noted
 from genreg_np.data.archive import read_archive
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.data.fitting import CROP
 from genreg_np.data.plain_pickle import read_plain_pickle
+from genreg_np.data.shared import with_shared_noted
 from genreg_np.errors import DataError
 from genreg_np.files import open_regular
 

@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from genreg_np.data.alike import alike_notes, with_shared_noted
+from genreg_np.data.alike import alike_notes
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.data.depth import Range, Ranges
 from genreg_np.data.fitting import AUTO, CROP, Size
@@ -22,6 +22,7 @@ from genreg_np.data.images import SUFFIXES, read_picture
 from genreg_np.data.labels import class_order, encode_labels
 from genreg_np.data.pictures import How, Told
 from genreg_np.data.scaled import kept_or_read
+from genreg_np.data.shared import with_shared_noted
 from genreg_np.data.splits import complete_splits
 from genreg_np.data.walking import ending_of, files_below, is_hidden, not_read
 from genreg_np.errors import DataError

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from genreg_np.data.alike import with_shared_noted
 from genreg_np.data.cache import Source, download_folder, fetch, find, locate, search_folders
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.data.download import Progress
 from genreg_np.data.idx import PathLike, read_idx_pair
 from genreg_np.data.labels import class_order, encode_labels
+from genreg_np.data.shared import with_shared_noted
 from genreg_np.data.splits import complete_splits
 from genreg_np.errors import DataError
 

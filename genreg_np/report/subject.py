@@ -206,18 +206,12 @@ class Subject:
             elif recorded is not None:
                 found[name] = Share(round(recorded * len(split)), len(split))
             else:
-<<<<<<< HEAD
                 some = slice(None, None, -(-len(split) // MOST_COUNTED))
-                predicted = self.model.predict(self.in_order(split.inputs[some]))
-                found[name] = Share.of(predicted == self.counted_as(split.labels[some]))
-=======
-                some = slice(None, None, -(-len(split) // MOST_COUNTED.get(name, len(split))))
                 try:
                     right = self.model.predict(self.in_order(split.inputs[some])) == self.counted_as(split.labels[some])
                 except ModelError:  # inputs that are larger than those that are shown
                     continue
-            found[name] = Share.of(right)
->>>>>>> report-3
+                found[name] = Share.of(right)
         return found
 
     def _recorded(self, split: str) -> float | None:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from genreg_np.data import load_dataset
-from genreg_np.data.alike import shared_between, with_shared_noted
 from genreg_np.data.cifar import CIFAR_10
 from genreg_np.data.cifar_files import read_cifar
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.data.folder import load_folder
 from genreg_np.data.idx import read_idx, write_idx
 from genreg_np.data.mnist import FILES
+from genreg_np.data.shared import shared_between, with_shared_noted
 from tests.data.making_cifar import contents_of, small, write_folder
 from tests.helpers import tiny_dataset
 

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from pathlib import Path
-
-import numpy as np
-=======
 from dataclasses import replace
 from pathlib import Path
->>>>>>> report-3
 
 import numpy as np
 import pytest
@@ -20,12 +14,8 @@ from genreg_np.model import Network
 from genreg_np.report.opening import of_run
 from genreg_np.report.page import page_of
 from genreg_np.report.subject import MOST_HIDDEN, Subject
-<<<<<<< HEAD
-from tests.helpers import evolution, tiny_dataset
-from tests.report.subjects import run_of
-=======
 from tests.helpers import evolution, model_of, tiny_config, tiny_dataset
->>>>>>> report-3
+from tests.report.subjects import run_of
 
 
 def test_answers_are_the_models() -> None:
@@ -40,7 +30,6 @@ def test_answers_are_the_models() -> None:
     assert np.array_equal(Subject("run", model, data, places).labels, places[data.test.labels])
 
 
-<<<<<<< HEAD
 def test_accuracy_is_that_of_each_split(tmp_path: Path) -> None:
     """Of validation what the model tells, where it is that of its own run; of training what is predicted."""
     subject = run_of(tmp_path / "run", generations=3)
@@ -53,7 +42,8 @@ def test_accuracy_is_that_of_each_split(tmp_path: Path) -> None:
     for lie in ({"validation": {"best": "all"}}, {"validation": []}, [1], {"validation": {"best": 7.0}}):
         subject.model.header["training"] |= {"accuracies": lie, "genome": "best"}
         assert Subject("run", subject.model, subject.dataset, run=subject.run).shares == shares
-=======
+
+
 def test_pictures_are_shown_to_a_network_of_single_values(tmp_path: Path) -> None:
     """As training took them; one of another size is shown without them, and it is said."""
     pytest.importorskip("matplotlib", reason="figures need matplotlib")
@@ -70,7 +60,6 @@ def test_pictures_are_shown_to_a_network_of_single_values(tmp_path: Path) -> Non
     page, _ = page_of([other])
     assert "the model cannot answer: inputs have shape" in page
     assert 'id="curves"' in page
->>>>>>> report-3
 
 
 def test_of_many_inputs_some_are_looked_at() -> None:
