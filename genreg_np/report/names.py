@@ -2,7 +2,7 @@
 
 A figure's font lacks most of the world's signs, and would draw boxes. A name with such signs is drawn as its number,
 "#3", and written with that number before it. Long names are cut so that they stay different: at the end, or in the
-middle, or with their number before them.
+middle, or at the beginning, or with their number before them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def written(names: Sequence[str], width: int = 16) -> list[str]:
 def _cut(names: Sequence[str], width: int) -> list[str]:
     """Return names of at most so many letters, different ones unlike one another."""
     found = [short_name(name, width) for name in names]
-    for how in (_with_end, _numbered):
+    for how in (_with_end, _end, _numbered):
         times = Counter(found)
         found = [
             text if times[text] == 1 else how(name, place, width)
@@ -47,6 +47,12 @@ def _with_end(name: str, place: int, width: int) -> str:
     line = _whole(name)
     head = (width - 1) // 2
     return line if len(line) <= width else f"{line[:head]}…{line[head + 1 - width :]}"
+
+
+def _end(name: str, place: int, width: int) -> str:
+    """Return a name cut at its beginning."""
+    line = _whole(name)
+    return line if len(line) <= width else f"…{line[1 - width :]}"
 
 
 def _numbered(name: str, place: int, width: int) -> str:

@@ -34,6 +34,7 @@ def test_different_names_stay_different(width: int) -> None:
 def test_names_are_cut_at_their_end_where_that_tells_them_apart() -> None:
     assert drawn(["automobile of some kind", "ship"]) == ["automobile of s…", "ship"]
     assert drawn(ALIKE) == ["common_…ss_alpha", "common_…ass_beta", "common_…ss_gamma"]
+    assert drawn(["a_class_beta", "a_class_zeta", "a_class_theta"], 6) == ["…_beta", "…_zeta", "…theta"]
     assert written(["猫", "a" * 40 + "x" * 40, "a" * 40 + "x" * 41])[1] == "#1 aaaaaaaaaaaa…"
 
 
