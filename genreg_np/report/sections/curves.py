@@ -85,8 +85,8 @@ def _measured(run: StoredRun) -> tuple[str, str]:
     if strategy_class(run.config.strategy).keeps_population:
         return (
             "training: mean of all networks on their batches",
-            "Most networks are mutants that are worse than the saved one, so that their mean lies below validation: it "
-            "tells nothing of overfitting.",
+            "Most networks are mutants that are worse than the saved one: their mean mostly lies below validation, and "
+            "tells little of overfitting.",
         )
     return (
         "training: the network's batches",
