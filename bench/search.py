@@ -51,7 +51,7 @@ BUDGETS: dict[str, list[str]] = {
 INDIVIDUALS, RUNGS = 48, (8_000, 24_000)
 
 
-def gigaflops(threads: int = 2) -> float:
+def gigaflops() -> float:
     """Return what both cores reach in a float32 matrix product."""
     one = np.random.default_rng(0).random((1024, 1024), dtype=np.float32)
     best = float("inf")

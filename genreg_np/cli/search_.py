@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 HELP = """\
 Find a network and the optimiser that trains it by evolution; nobody designs anything.
 """
+EXAMPLES = """\b
+Examples:
+  genreg-np search images mnist --budget 5m
+  genreg-np search explain runs/mnist-search-steady-0 12
+"""
 IMAGES_HELP = """\
 Find a classifier of images, with its optimiser: train many small networks a little, the best of them longer.
 
@@ -40,7 +45,7 @@ Examples:
 """
 
 
-@click.group("search", help=HELP)
+@click.group("search", help=HELP, epilog=EXAMPLES)
 def command() -> None:
     """See HELP."""
 
