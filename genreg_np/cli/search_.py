@@ -269,7 +269,7 @@ def _to_json(found: Any, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@command.command("explain", help="Show an individual of a search: its genes, where it came from, what became of it.")
+@command.command("explain", help="Show an individual of a search, and where it came from.")
 @click.argument("run", type=click.Path())
 @click.argument("number", type=int)
 def explain(run: str, number: int) -> None:

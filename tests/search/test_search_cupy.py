@@ -1,0 +1,42 @@
+"""A search whose individuals learn on a GPU, over the stand-in: they come to what they come to on a CPU."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genreg_np.search import lesson
+from genreg_np.search.folder import trials_in
+from tests.helpers import standin
+from tests.search.helpers import bars, search
+
+
+@pytest.fixture
+def cupy(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The stand-in, in place of the module cupy; no backend of other tests is kept, nor this one for them."""
+    module = standin()
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    for cached in (lesson._backend, lesson._part):
+        cached.cache_clear()
+    yield module
+    for cached in (lesson._backend, lesson._part):
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize("folds", [1, 0])
+def test_individuals_learn_on_a_gpu(cupy: Any, folds: int, tmp_path: Path) -> None:
+    """The first population, whose genomes no result decides: the same but for what rounding decides."""
+    how: dict[str, Any] = {"selection": "random", "generations": 1, "folds": folds, "final_seeds": 1, "max_epochs": 3.0}
+    gpu = search(tmp_path / "gpu", bars(60), backend="cupy", **how)
+    assert sum(cupy.transfers["up"]) > 0
+    cpu = search(tmp_path / "cpu", bars(60), backend="numpy", **how)
+    pairs = zip(
+        *(sorted(trials_in(f.folder / "trials.jsonl"), key=lambda t: t.number) for f in (gpu, cpu)), strict=True
+    )
+    for one, other in pairs:
+        if one.rung == 0:
+            assert one.genome == other.genome
+            assert one.metrics["log-loss"] == pytest.approx(other.metrics["log-loss"], rel=0.05, abs=0.02)
