@@ -27,7 +27,7 @@ def hangs(lesson: Lesson) -> Learned:
 def eats(lesson: Lesson) -> Learned:
     """Take all the memory there is."""
     if _chosen(lesson):
-        pieces = [np.ones(1 << 27) for _ in range(64)]  # 64 GiB
+        pieces = [np.empty(1 << 27) for _ in range(64)]  # 64 GiB: what is asked for counts, touched or not
         return Learned("ok", str(len(pieces)))
     return learn(lesson)
 
