@@ -271,18 +271,16 @@ class Search:
         """How many samples the winner learns from in the end: never fewer than at the highest rung."""
         return max(self.config.final_epochs * self._whole, self.course.ladder.samples[-1])
 
-    def final_seconds(self, trial: Trial | None) -> float:
+    def final_seconds(self, trial: Trial) -> float:
         """Return how long the winner's training will take, in seconds, if it is this one, by what it took so far."""
         rounds = -(-self.config.final_seeds // self.workers)
-        if trial is None or not trial.seconds:
-            return 0.0
         return rounds * self.final_samples * trial.seconds / self._new_samples(trial.rung)
 
     def _has_time(self) -> bool:
         """Whether there is time for more than the end."""
         if self.deadline == math.inf:
             return True
-        end = self.final_seconds(self.best)
+        end = max(map(self.final_seconds, self.course.leaders(FINALISTS)), default=0.0)  # whoever of them wins
         if not self.course.bred or self.clock() + SPARED * end < self.deadline:
             return True
         self.ended = "budget"
