@@ -16,7 +16,8 @@ from genreg_np.cli.search_board import Board
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.cli.terminal import say
 from genreg_np.data.dataset import Dataset
-from genreg_np.errors import RunError, UsageError
+from genreg_np.errors import UsageError
+from genreg_np.runs.provenance import lasting, load_again
 
 if TYPE_CHECKING:
     from genreg_np.search.searching import Search
@@ -101,13 +102,13 @@ def images(stopping: Stopping, /, **options: Any) -> int:
 
     if options["report"]:
         report_.check()
+    if options["dashboard"]:
+        optuna()
     progress = Progress(options["quiet"], options["as_json"])
     budget = seconds_of(options["budget"])
     folder, config, dataset, origin, budget = _set_up(options, budget, progress)
     board = Board(progress, budget)
     mirror: _Mirrored | None = None
-    if options["dashboard"]:
-        optuna()
     stopping.last_words = ["stopped; no search was begun"]
 
     def on_trial(trial: Trial, search: Search) -> None:
@@ -193,15 +194,18 @@ def _set_up(
             raise UsageError("--resume names the folder: leave out --out")
         with SearchFolder.open(folder) as own:
             config, origin = own.read_config()
-        named = named or origin.get("source")
-        if named is None:
+        origin |= {"source": lasting(named)} if named else {}
+        origin |= {"data_dir": options["data_dir"]} if options["data_dir"] else {}
+        if origin.get("source") is None:
             raise UsageError(f"{folder}: its data have no name or path: say where they are with --dataset")
-        options = options | {"data_dir": options["data_dir"] or origin.get("data_dir")}
         config = SearchConfig.from_dict(config.to_dict() | given)
+        if config.generations and budget is not None:
+            raise UsageError("--resume of a search by generations takes --generations, not --budget")
         if not config.generations and budget is None:
             raise UsageError("--resume of a search under a budget needs --budget: for how much longer is it to go on?")
-        dataset, _, origin = read_data({"dataset": named}, options, progress)
-        return folder, config, dataset, origin, None if config.generations else budget
+        dataset = load_again(folder, origin, 1, named=bool(named))
+        progress.say(f"dataset {dataset.name}")
+        return folder, config, dataset, origin, budget
     if not options["generations"] and budget is None:
         budget = DEFAULT_SECONDS
     config = SearchConfig.from_dict(settings_for(budget) | given)
@@ -274,36 +278,23 @@ def _to_json(found: Any, folder: Path) -> dict[str, Any]:
 @click.argument("number", type=int)
 def explain(run: str, number: int) -> None:
     """Print a trial's individual."""
-    from genreg_np.search.classifiers import SPACES, words_of
-    from genreg_np.search.folder import trials_in
+    from genreg_np.report.sections.lineage import ancestors
+    from genreg_np.search.classifiers import words_of
+    from genreg_np.search.stored import StoredSearch
 
-    trials = {trial.number: trial for trial in trials_in(Path(run) / "trials.jsonl")}
-    if not trials:
-        raise RunError(f"{run}: holds no search with trials; name the folder that search printed")
+    search = StoredSearch.read(Path(run))
+    trials = {trial.number: trial for trial in search.trials}
     if number not in trials:
-        raise UsageError(f"{run}: has no trial {number}; the numbers run from {min(trials)} to {max(trials)}")
+        known = f"; the numbers run from {min(trials)} to {max(trials)}" if trials else ""
+        raise UsageError(f"{run}: has no trial {number}{known}")
     own = trials[number]
     say(f"individual {own.child}: {words_of(own.genome, 0).removesuffix(' / dense 0')} / dense K")
     say(f"{own.parameters:,} weights and biases, {own.macs:,} multiply-adds for an image")
-    for trial in sorted((trial for trial in trials.values() if trial.child == own.child), key=lambda trial: trial.rung):
+    for trial in sorted((trial for trial in search.trials if trial.child == own.child), key=lambda trial: trial.rung):
         measures = ", ".join(f"{name} {value:.4f}" for name, value in trial.metrics.items())
         said = measures if trial.is_ok else f"{trial.status}: {trial.why}"
         say(f"trial {trial.number}: rung {trial.rung}, {trial.samples:,} samples, {trial.seconds:.1f} s: {said}")
-    for line in lineage(trials, own.child):
-        say(line)
-    space = next(space for space in SPACES.values() if {gene.name for gene in space.genes} == own.genome.keys())
-    say("", *space.to_toml(own.genome).rstrip("\n").split("\n"))
-
-
-def lineage(trials: dict[int, Any], child: int) -> list[str]:
-    """Return where an individual came from, line by line: of several parents the first is followed."""
-    first = {trial.child: trial for trial in trials.values() if trial.rung == 0}
-    lines: list[str] = []
-    while child in first and len(lines) < 100:
-        trial = first[child]
+    for place, trial in enumerate(ancestors(search, own.child)):
         parents = f" of {', '.join(map(str, trial.parents))}" if trial.parents else ""
-        lines.append(f"{'bred' if not lines else 'before it'} {trial.child}{parents}: {trial.how}")
-        if not trial.parents:
-            break
-        child = trial.parents[0]
-    return lines
+        say(f"{'before it' if place else 'bred'} {trial.child}{parents}: {trial.how}")
+    say("", *search.space.to_toml(own.genome).rstrip("\n").split("\n"))

@@ -18,7 +18,7 @@ from genreg_np.search.draws import Draws
 from genreg_np.search.genes import Space
 from genreg_np.search.ladder import Ladder
 from genreg_np.search.selections.base import Bred, Selection
-from genreg_np.search.trials import Trial
+from genreg_np.search.trials import Trial, leaders_of
 
 MOST_ATTEMPTS = 1000  # genomes that a child may have drawn in vain
 MOST_TWINS = 20  # of them that had been there already
@@ -160,8 +160,7 @@ class Course:
 
     def leaders(self, count: int) -> list[Trial]:
         """Return the best individuals, each as it was at the highest rung that it has reached."""
-        highest = {trial.child: trial for rung in self._results for trial in rung.values() if trial.is_ok}
-        return sorted(highest.values(), key=lambda trial: (trial.rung, trial.rank), reverse=True)[:count]
+        return leaders_of(trial for rung in self._results for trial in rung.values())[:count]
 
     def finalists(self, count: int) -> list[Trial]:
         """Return the best of the highest rung that anyone has reached and passed, the best one first."""

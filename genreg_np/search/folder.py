@@ -21,6 +21,7 @@ from genreg_np.errors import RunError
 from genreg_np.files import open_regular, read_text
 from genreg_np.runs.held_folder import HeldFolder, as_run_error
 from genreg_np.search.config import SearchConfig
+from genreg_np.search.genes import Space
 from genreg_np.search.trials import Trial
 
 MOST_LINE_BYTES, MOST_TOML_BYTES = 1 << 16, 1 << 20
@@ -80,9 +81,10 @@ class SearchFolder(HeldFolder):
         """Add a trial to trials.jsonl."""
         self.append("trials.jsonl", trial.line())
 
-    def read_trials(self) -> list[Trial]:
+    def read_trials(self, space: Space) -> list[Trial]:
         """Return the trials that were recorded, each once; drop lines that are none, such as one that was cut short."""
-        found = {trial.number: trial for trial in trials_in(self.path / "trials.jsonl")}
+        path = self.path / "trials.jsonl"
+        found = {trial.number: trial for trial in trials_in(path) if space.holds(trial.genome)}
         self.write("trials.jsonl", "".join(trial.line() for trial in found.values()).encode("utf-8"))
         return list(found.values())
 

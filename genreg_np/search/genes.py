@@ -12,6 +12,7 @@ Genes belong to blocks, such as architecture and optimiser: crossover takes bloc
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -182,6 +183,14 @@ class Space:
     def expressed(self, genome: Genome) -> dict[str, Any]:
         """Return the genes that mean something, in order."""
         return {gene.name: genome[gene.name] for gene in self.genes if self.is_expressed(gene, genome)}
+
+    def holds(self, genome: Genome) -> bool:
+        """Whether a genome from a file is of this space: all its genes and no others, each with a possible value."""
+        if genome.keys() != {gene.name for gene in self.genes}:
+            return False
+        with contextlib.suppress(UsageError):
+            return all(gene.checked(genome[gene.name]) == genome[gene.name] for gene in self.genes)
+        return False
 
     def mutated(self, genome: Genome, draws: Draws, rate: float) -> Genome:
         """Return a genome with other values of about `rate` of its expressed genes, at least of one."""

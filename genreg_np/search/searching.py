@@ -3,7 +3,7 @@
     breed and promote     course.py        which trial is next: a function of results, not of time
     learn                 lesson.py        in processes of their own, killed past their limits
     choose                here             the best of the highest rung, by a split that nobody was selected by
-    train                 finals.py        the winner from scratch, on everything but the test split
+    train                 images.py        the winner from scratch, on everything but the test split
 
 Every trial is a line of trials.jsonl as soon as it has ended, and the best so far a model file: whatever ends the
 process, a search goes on from there.
@@ -118,7 +118,7 @@ class Search:
 
     def run(self) -> None:
         """Breed and judge until there is no more to do or no more time; go on from what the folder has."""
-        recorded = {trial.number: trial for trial in self.folder.read_trials()}
+        recorded = {trial.number: trial for trial in self.folder.read_trials(self.space)}
         self._fill(recorded)
         for outcome in self._engine.completed():
             self._took(outcome)

@@ -13,7 +13,7 @@ from genreg_np.search.classifiers import SPACES
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import read_search_config, trials_in
 from genreg_np.search.genes import Space
-from genreg_np.search.trials import Trial
+from genreg_np.search.trials import Trial, leaders_of
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class StoredSearch:
         if not is_search(path):
             raise RunError(f"{path}: holds no search; name the folder that search printed")
         config, origin = read_search_config(path / "config.toml")
-        genes = {gene.name for gene in SPACES[config.augmentation].genes}
-        found = {trial.number: trial for trial in trials_in(path / "trials.jsonl") if trial.genome.keys() == genes}
+        space = SPACES[config.augmentation]
+        found = {trial.number: trial for trial in trials_in(path / "trials.jsonl") if space.holds(trial.genome)}
         return cls(path, config, origin, [found[number] for number in sorted(found)], json_of(path / "search.json"))
 
     @property
@@ -74,11 +74,7 @@ class StoredSearch:
     @property
     def leaders(self) -> list[Trial]:
         """The individuals that were judged, each at the highest rung that it has reached, the best first."""
-        highest: dict[int, Trial] = {}
-        for trial in self.trials:
-            if trial.is_ok and (trial.child not in highest or trial.rung > highest[trial.child].rung):
-                highest[trial.child] = trial
-        return sorted(highest.values(), key=lambda trial: (trial.rung, trial.rank), reverse=True)
+        return leaders_of(self.trials)
 
 
 def is_search(path: Path) -> bool:

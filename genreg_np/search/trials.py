@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,6 +107,15 @@ class Trial:
             return None
         parents = values.pop("parents")
         return cls(parents=tuple(parents), **values)
+
+
+def leaders_of(trials: Iterable[Trial]) -> list[Trial]:
+    """Return the individuals that were judged, each at the highest rung that it has reached, the best first."""
+    highest: dict[int, Trial] = {}
+    for trial in trials:
+        if trial.is_ok and (trial.child not in highest or trial.rung > highest[trial.child].rung):
+            highest[trial.child] = trial
+    return sorted(highest.values(), key=lambda trial: (trial.rung, trial.rank), reverse=True)
 
 
 _KINDS = {item.name: typing.get_type_hints(Trial)[item.name] for item in dataclasses.fields(Trial)}

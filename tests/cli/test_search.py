@@ -66,6 +66,21 @@ def test_a_search_goes_on_by_its_folder_alone(genreg) -> None:
     assert json.loads(found.out)["trials"] == 6
 
 
+def test_a_search_of_a_folder_goes_on_with_pictures_as_they_were_read(genreg) -> None:
+    """Size and colour need not be said again; nor is a budget taken where generations are counted."""
+    pillow = pytest.importorskip("PIL.Image")
+    data = bars(60, side=12)
+    for place, (pixels, label) in enumerate(zip(data.everything.inputs, data.everything.labels, strict=True)):
+        folder = Path("photos") / data.class_names[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        pillow.fromarray(pixels).save(folder / f"{place}.png")
+    assert genreg("search", "images", "photos", "--size", "9x9", *QUICK, "--out", "run", "--quiet").code == 0
+    again = ("search", "images", "--resume", "run", "--engine", "serial", "--backend", "numpy")
+    assert genreg(*again, "--generations", 2, "--quiet").code == 0
+    assert load("run/model.npz").input_shape == (9, 9)
+    assert "takes --generations, not --budget" in one_line(genreg(*again, "--budget", "1m"), 2)
+
+
 def test_an_individual_is_explained(genreg) -> None:
     """Its network, its trials, where it came from, its genes and those that are not expressed."""
     genreg("search", "images", "bars.npz", *QUICK, "--out", "run", "--quiet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -258,3 +259,18 @@ def test_costs_can_count(tmp_path: Path) -> None:
     found = search(tmp_path / "run", weights="parameters=-1", rungs=(64,))
     assert found.winner is not None
     assert found.winner.parameters == min(trial.parameters for trial in trials(found))
+
+
+def test_trials_that_can_be_none_of_this_search_are_passed_over(found: Found, tmp_path: Path) -> None:
+    """A folder may come from anybody: genomes that lack genes, or have values that no gene can have."""
+    search(tmp_path / "run", generations=1)
+    line: dict[str, Any] = json.loads((tmp_path / "run/trials.jsonl").read_text("utf-8").splitlines()[0])
+    with (tmp_path / "run/trials.jsonl").open("a", encoding="utf-8") as file:
+        for genome in (
+            {},
+            line["genome"] | {"blocks": 7},
+            line["genome"] | {"rate": "fast"},
+            line["genome"] | {"x": 1},
+        ):
+            file.write(json.dumps(line | {"number": 0, "genome": genome}) + "\n")
+    assert trials(search(tmp_path / "run")) == trials(found)
