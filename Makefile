@@ -71,7 +71,7 @@ reproduce: $(VENV)/installed-bench
 figures: $(VENV)/installed-bench
 	$(BIN)/python bench/figures.py
 
-# Whether the GPU path is right on this machine's card, and how fast: six minutes at most. Needs no environment of ours,
+# Whether the GPU path is right on this machine's card, and how fast: eight minutes at most. Needs no environment of ours,
 # but a Python with CuPy, NumPy, SciPy, Numba, pytest, hypothesis, click and Pillow; writes bench/results/gpu-NAME.json.
 gpu:
 	PYTHONPATH=. $(PYTHON) bench/gpu.py $(ARGS)

@@ -1,6 +1,6 @@
 """The GPU path on a real GPU: its tests, parity with the other backends, and time beside numba on the same machine.
 
-    python bench/gpu.py                    at most six minutes; writes bench/results/gpu-NAME.json, NAME of the card
+    python bench/gpu.py                    at most eight minutes; writes bench/results/gpu-NAME.json, NAME of the card
     python bench/gpu.py --only nodes fast  some of the cases
     python bench/gpu.py --rehearse         the same few steps where there is no GPU, over the tests' stand-in for CuPy
 
@@ -31,8 +31,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 STANDIN = ROOT / "tests" / "standin"
-SECONDS = 340  # for everything; `make gpu` may take six minutes
-PART_SECONDS = {"tests": 120}
+SECONDS = 460  # for everything; `make gpu` may take eight minutes
+PART_SECONDS = {"tests": 150, "search": 100}
 LONGEST = 60  # seconds for any other part
 ALIKE = 20  # generations for which two backends are compared
 TIMED = 3.0  # seconds of steps that are timed, of each backend
@@ -48,11 +48,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "fast": ("fast", {}),
     "selection": ("selection", {}),
     "mixed": ("mixed", {}),
+    "gradient": ("gradient", {}),
+    "convolution": ("convolution", {}),
+    "photos": ("photos", {}),
     "evolution-strategy": ("evolution-strategy", {}),
     "random-search": ("random-search", {}),
     "genreg-2": ("genreg-2", {"filter_rounds": 2, "filter_generations": 3, "axes": 256}),
     "seed-alphabet": ("seed-alphabet", {}),
 }
+BY_GRADIENT = ("gradient", "convolution", "photos")
 REHEARSED = ("seed-mnist-64", "nodes")  # the stand-in takes seconds for a generation of the rest
 Told = Iterator[tuple[str, Any]]
 
@@ -204,7 +208,8 @@ def case(preset: str, changes: dict[str, Any], rehearse: bool) -> Told:
     from genreg_np.runs.evolution import Evolution
 
     if rehearse:
-        changes = changes | ({"population_size": 10} if preset.startswith("seed") else {"pairs": 2, "batch_size": 20})
+        smaller = {"population_size": 10} if preset.startswith("seed") else {"pairs": 2, "batch_size": 20}
+        changes = changes | ({"batch_size": 20} if preset in BY_GRADIENT else smaller)
     config = TrainConfig.from_preset(preset, **({"seed": 1, "validate_every": 10**6} | changes))
     data = images_for(preset, 300 if rehearse else 6000)
     begun = time.perf_counter()
@@ -233,7 +238,41 @@ def case(preset: str, changes: dict[str, Any], rehearse: bool) -> Told:
         yield f"test accuracy on the {name} after {evolution.generation} generations", evolution.accuracies("test")
 
 
-PARTS: dict[str, Callable[[bool], Told]] = {"device": device, "self-test": self_test, "tests": tests}
+def search(rehearse: bool) -> Told:
+    """Yield how far the same individuals of a search are apart after their first lessons, and how long these took."""
+    import tempfile
+
+    from genreg_np.search.config import SearchConfig
+    from genreg_np.search.folder import trials_in
+    from genreg_np.search.images import search_images
+
+    config = SearchConfig(
+        selection="random", population=4 if rehearse else 16, generations=1, rungs=(128,) if rehearse else (4000,),
+        max_macs=60_000 if rehearse else 1_500_000, final_epochs=1, final_seeds=1, seed=1,
+    )  # fmt: skip
+    data = images_for("search", 300 if rehearse else 6000)
+    trials = {}
+    for name, backend in (("GPU", "cupy"), ("CPU", "numba")):
+        with tempfile.TemporaryDirectory() as place:
+            found = search_images(data, config, f"{place}/run", engine="serial", backend=backend, workers=1)
+            trials[name] = {trial.number: trial for trial in trials_in(found.folder / "trials.jsonl")}
+        took = [trial.seconds for trial in trials[name].values() if trial.is_ok]
+        yield f"a trial on the {name}, one thread (s)", statistics.median(took)
+        yield f"fastest and slowest trial on the {name} (s)", [min(took), max(took)]
+    pairs = [(one, trials["CPU"][number]) for number, one in trials["GPU"].items()]
+    yield "individuals that end alike", sum(one.status == other.status for one, other in pairs)
+    both = [(one.metrics, other.metrics) for one, other in pairs if one.is_ok and other.is_ok]
+    losses = [one["log-loss"] / other["log-loss"] - 1 for one, other in both]
+    yield "log loss, GPU over CPU, less 1: median and largest", [statistics.median(map(abs, losses)), max(map(abs, losses))]
+    yield "accuracy, GPU and CPU: means", [statistics.mean(pair[of]["accuracy"] for pair in both) for of in (0, 1)]
+
+
+PARTS: dict[str, Callable[[bool], Told]] = {
+    "device": device,
+    "self-test": self_test,
+    "tests": tests,
+    "search": search,
+}
 
 
 def images_for(preset: str, most: int) -> Any:
