@@ -75,13 +75,14 @@ def limits(command: Any) -> Any:
 @click.option("--target", type=float, help="Stop searching when an individual reaches it.")
 @click.option("--selection", help="steady, crossover, elitist, differential or random.  [default: steady]")
 @click.option("--population", type=int, help="Individuals.  [default: 24]")
+@click.option("--begin", help="What the first individuals are: hand-made or random.  [default: hand-made]")
 @click.option("--generations", type=int, help="Breed so many populations.")
 @click.option("--budget", help="Take about this long instead, all in all: 60s, 5m, 1h.  [default: 5m]")
 @limits
 @click.option("--second", help="A cost to be low as well: parameters or macs; ends with a table of the front.")
 @click.option("--augmentation", help="simple, joint, evolved (a population of its own) or none.  [default: simple]")
 @click.option("--weights", help='Select by a sum instead: "accuracy=1,parameters=-0.001" (thousands; macs: millions).')
-@click.option("--final-epochs", type=int, help="Of the winner's training.  [default: by the budget]")
+@click.option("--final-epochs", type=int, help="Of the winner's training, at most.  [default: by the budget]")
 @click.option("--final-seeds", type=int, help="How often it is trained; the first is the model.  [default: 2]")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]")
 @click.option("--engine", help="Where individuals learn: processes or serial.  [default: processes]")
@@ -216,8 +217,8 @@ def _set_up(
 
 
 _SETTINGS = (
-    "metric", "selection", "population", "generations", "max_epochs", "max_layers", "max_parameters", "max_macs",
-    "max_seconds", "augmentation", "weights", "second", "final_epochs", "final_seeds", "seed",
+    "metric", "selection", "population", "begin", "generations", "max_epochs", "max_layers", "max_parameters",
+    "max_macs", "max_seconds", "augmentation", "weights", "second", "final_epochs", "final_seeds", "seed",
 )  # fmt: skip
 
 

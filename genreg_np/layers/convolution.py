@@ -8,7 +8,8 @@
 Shapes: C channels of H x W, F filters of K x K, stride s, margin m of zeros: w (P, F, C, K, K), b (P, F),
 v (P, C, H, W, N) or shared (C, H, W, N), z (P, F, rows, columns, N). Written as a sum over the K x K places of a tap:
 for each, v moved by (i, j) is a matrix (C, rows * columns * N), and what is to be done is a product with
-w[:, :, i, j] (F, C).
+w[:, :, i, j] (F, C). On a GPU, where each operation has to be sent, all moved v are one matrix
+(C K K, rows * columns * N) while that is small, and what is to be done is one product.
 
 Without padding ("valid") rows = (H - K) // s + 1. With it ("same") rows = ceil(H / s); of an odd number of zeros the
 larger half is at the end, as in ONNX (SAME_UPPER), PyTorch and TensorFlow.
@@ -42,6 +43,7 @@ from genreg_np.layers.groups import Gene, Groups, matrix_groups
 from genreg_np.settings import whole_number
 
 MOST_SIZE = 9  # K
+UNROLLED_BYTES = 256 << 20  # of moved maps on a GPU: from there on, products are large enough one by one
 
 
 @dataclass(frozen=True)
@@ -176,8 +178,11 @@ class Convolution(Filters):
         weights, biases = parameters
         maps = self._padded(values)
         sums: Array = biases[..., None]
-        for i, j in taps(self.size):
-            sums = sums + array_module(maps).matmul(weights[..., i, j], self._moved(maps, i, j))
+        if self._is_unrolled(maps):
+            sums = sums + array_module(maps).matmul(weights.reshape(*biases.shape, -1), self._unrolled(maps))
+        else:
+            for i, j in taps(self.size):
+                sums = sums + array_module(maps).matmul(weights[..., i, j], self._moved(maps, i, j))
         return sums.reshape(len(weights), -1, values.shape[-1]), maps
 
     def backward(
@@ -185,22 +190,37 @@ class Convolution(Filters):
     ) -> tuple[Array | None, list[Array]]:
         """Return the gradients by v, w and b."""
         weights, biases = parameters
-        xp, sums = array_module(weights), gradient.reshape(*biases.shape, -1)
-        gradients = []
-        if learning:
-            by_weights = xp.empty(weights.shape, weights.dtype)
-            for i, j in taps(self.size):
-                by_weights[..., i, j] = xp.matmul(sums, self._moved(kept, i, j).swapaxes(-1, -2))
-            gradients = [by_weights, sums.sum(axis=-1)]
+        sums = gradient.reshape(*biases.shape, -1)
+        gradients = [self._by_weights(sums, kept).reshape(weights.shape), sums.sum(axis=-1)] if learning else []
         if not wanted:
             return None, gradients
         (top, _), (left, _) = self.margins
         _, height, width = self.shape
-        by_maps = xp.zeros((len(weights), *kept.shape[-4:]), weights.dtype)
-        for i, j in taps(self.size):
+        by_maps = array_module(weights).zeros((len(weights), *kept.shape[-4:]), weights.dtype)
+        for (i, j), by_tap in zip(taps(self.size), self._by_taps(weights, sums, kept), strict=True):
             place = by_maps[tap_places(i, j, self.grid, self.stride)]
-            place += xp.matmul(weights[..., i, j].swapaxes(-1, -2), sums).reshape(place.shape)
+            place += by_tap.reshape(place.shape)
         return columns_of(by_maps[..., top : top + height, left : left + width, :]), gradients
+
+    def _by_weights(self, sums: Array, maps: Array) -> Array:
+        """Return the gradient by w, as its shape or as matrices (P, F, C * K * K)."""
+        xp = array_module(sums)
+        if self._is_unrolled(maps):
+            return xp.matmul(sums, self._unrolled(maps).swapaxes(-1, -2))
+        by_weights = xp.empty((*sums.shape[:2], *self.parameters[0].shape[1:]), sums.dtype)
+        for i, j in taps(self.size):
+            by_weights[..., i, j] = xp.matmul(sums, self._moved(maps, i, j).swapaxes(-1, -2))
+        return by_weights
+
+    def _by_taps(self, weights: Array, sums: Array, maps: Array) -> Iterator[Array]:
+        """Yield of each tap the gradient by what it sees, (P, C, rows * columns * N)."""
+        xp = array_module(sums)
+        if self._is_unrolled(maps):
+            together = xp.matmul(weights.reshape(*sums.shape[:2], -1).swapaxes(-1, -2), sums)
+            together = together.reshape(*weights.shape[:1], *weights.shape[2:], -1)
+            yield from (together[:, :, i, j] for i, j in taps(self.size))
+        else:
+            yield from (xp.matmul(weights[..., i, j].swapaxes(-1, -2), sums) for i, j in taps(self.size))
 
     def _padded(self, values: Array) -> Array:
         """Return columns as maps (..., C, H, W, N) with zeros around them."""
@@ -214,6 +234,20 @@ class Convolution(Filters):
         """Return what the tap (i, j) sees, (..., C, rows * columns * N)."""
         seen = maps[tap_places(i, j, self.grid, self.stride)]
         return seen.reshape(*seen.shape[:-3], -1)
+
+    def _is_unrolled(self, maps: Array) -> bool:
+        places = math.prod((*maps.shape[:-3], self.size, self.size, *self.grid, maps.shape[-1]))
+        return not isinstance(maps, np.ndarray) and places * maps.dtype.itemsize <= UNROLLED_BYTES
+
+    def _unrolled(self, maps: Array) -> Array:
+        """Return what all taps see, (..., C * K * K, rows * columns * N)."""
+        *lead, row, column, image = maps.strides
+        seen = array_module(maps).lib.stride_tricks.as_strided(
+            maps,
+            (*maps.shape[:-3], self.size, self.size, *self.grid, maps.shape[-1]),
+            (*lead, row, column, row * self.stride, column * self.stride, image),
+        )
+        return seen.reshape(*maps.shape[:-4], math.prod(self.parameters[0].shape[1:]), -1)
 
 
 def taps(size: int) -> Iterator[tuple[int, int]]:

@@ -4,11 +4,15 @@
     avg        a[c, y, x] = mean over i, j of the same                   da goes to all places in equal shares
     adaptive   windows from floor(y H / R) to ceil((y + 1) H / R) - 1, so that R x R come out of any H x W
 
+Windows of one size are computed all at once, place by place of a window: a few operations on large arrays, which is
+what a GPU wants. Where places outnumber windows, and where windows differ in size, it goes window by window.
+
 Shapes: C channels of H x W, windows of K x K at a stride s, by default K: (H - K) // s + 1 rows; v (P, C, H, W, N).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -29,6 +33,7 @@ from genreg_np.layers.base import (
     maps_of,
     maps_shape,
 )
+from genreg_np.layers.convolution import tap_places, taps
 from genreg_np.settings import whole_number
 
 METHODS = ("max", "avg")
@@ -148,6 +153,43 @@ class Pooling(_Windows):
             for column in range(columns):
                 top, left = row * self.stride, column * self.stride
                 yield row, column, (slice(top, top + self.size), slice(left, left + self.size))
+
+    @property
+    def _is_wide(self) -> bool:
+        return self.size**2 > math.prod(self.grid)
+
+    def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
+        """Return what comes out, (P, C * rows * columns, N), and the places of the largest values."""
+        if self._is_wide:
+            return super().forward(parameters, values, passing)
+        seen = self._seen(maps_of(values, self.shape))
+        pooled, xp = next(seen).copy(), array_module(values)
+        if self.method == "avg":
+            for one in seen:
+                pooled += one
+            return columns_of(pooled / self.size**2), None
+        places = xp.zeros(pooled.shape, np.int64)
+        for place, one in enumerate(seen, start=1):
+            is_larger = ((one > pooled) | (one != one)) & (pooled == pooled)  # the first NaN is the largest
+            pooled = xp.where(is_larger, one, pooled)
+            places = xp.where(is_larger, place, places)
+        return columns_of(pooled), places
+
+    def backward(
+        self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
+    ) -> tuple[Array | None, list[Array]]:
+        """Return the gradient by what was pooled."""
+        if self._is_wide or not wanted:
+            return super().backward(parameters, kept, gradient, wanted=wanted, learning=learning)
+        back = maps_of(gradient, (self.shape[0], *self.grid))
+        by_maps = array_module(gradient).zeros((len(gradient), *self.shape, gradient.shape[-1]), gradient.dtype)
+        for place, into in enumerate(self._seen(by_maps)):
+            into += back / self.size**2 if kept is None else back * (kept == place)
+        return columns_of(by_maps), []
+
+    def _seen(self, maps: Array) -> Iterator[Array]:
+        """Yield what each place of the windows sees of maps (..., C, H, W, N), (..., C, rows, columns, N): views."""
+        return (maps[tap_places(i, j, self.grid, self.stride)] for i, j in taps(self.size))
 
     def words(self) -> str:
         """Return e.g. "max 3 stride 2"."""

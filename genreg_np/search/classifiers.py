@@ -109,6 +109,14 @@ DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in NETWORK} | {
     },
 }  # fmt: skip
 
+_NORMALISED = {f"norm_{number}": "batch" for number in range(1, BLOCKS + 1)} | {"shift": 1}
+_WIDE = _NORMALISED | {f"filters_{number}": 24 * number for number in range(1, BLOCKS)} | {"rotation": 10}
+HANDMADE: tuple[dict[str, Any], ...] = (  # what the default has else: networks that people would try first
+    _NORMALISED | {f"filters_{number}": 16 * number for number in range(1, BLOCKS)},
+    _WIDE,
+    _WIDE | {"filters_1": 16, "filters_2": 32, "convolutions_1": 2, "convolutions_2": 2},
+)
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -242,3 +250,13 @@ def default_for(space: Space, shape: tuple[int, ...], classes: int, limits: Limi
         if not fault_of(genome, shape, classes, limits):
             return genome
     return None
+
+
+def handmade(space: Space, shape: tuple[int, ...], classes: int, limits: Limits) -> list[Genome]:
+    """Return the networks that a search begins with: the default, and larger ones as far as limits let them be."""
+    default = default_for(space, shape, classes, limits)
+    if default is None:
+        return []
+    larger = ({gene.name: (default | change)[gene.name] for gene in space.genes} for change in HANDMADE)
+    found = {space.key(genome): genome for genome in (default, *larger) if not fault_of(genome, shape, classes, limits)}
+    return list(found.values())

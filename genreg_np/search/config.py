@@ -27,6 +27,7 @@ class SearchConfig(Settings):
     generations: int = option(
         0, "as many children as so many populations; 0: as many as the budget has time for", low=0
     )
+    begin: str = option("hand-made", "what the first individuals are", choices=("hand-made", "random"))
     augmentation: str = option("simple", "which genes change training images", choices=tuple(SPACES))
     weights: str = option("", "what is selected by instead: a sum of metrics and costs")
     second: str = option("", "a cost to be low as well", choices=("", *SECOND))
@@ -37,7 +38,7 @@ class SearchConfig(Settings):
     max_seconds: float = option(0.0, "that an individual may take at a rung", low=0)
     folds: int = option(0, "of cross-validation; 0: five of fewer than 500 images, none of more", low=0, high=100)
     repeats: int = option(2, "of cross-validation, each with other folds", low=1, high=100)
-    final_epochs: int = option(0, "of the winner's training from scratch", low=0)
+    final_epochs: int = option(0, "of the winner's training from scratch, at most", low=0)
     final_seeds: int = option(2, "how often the winner is trained from scratch", low=1, high=1000)
     rungs: tuple[int, ...] = option((), "samples learned from at each rung", low=1)
     seed: int = option(0, "of all randomness", low=0, high=2**64 - 1)
@@ -93,7 +94,7 @@ class Plan:
 
 
 PLANS = (
-    Plan(90.0, {"max_macs": 600_000, "final_epochs": 4, "rungs": (8_000, 24_000, 50_000)}),
+    Plan(90.0, {"max_macs": 700_000, "final_epochs": 4, "rungs": (8_000, 24_000, 50_000)}),
     Plan(450.0, {"max_macs": 1_500_000, "final_epochs": 10, "rungs": RUNGS}),
     Plan(float("inf"), {"max_macs": 4_000_000, "final_epochs": 16, "rungs": RUNGS}),
 )

@@ -224,7 +224,7 @@ def _finals(
     """Train a genome from scratch on everything, several times; return the first model and all measures on test."""
     config, dataset = search.config, search.dataset
     individual = individual_of(genome, dataset.input_shape, len(dataset.class_names))
-    samples = search.final_samples
+    samples = search.final_samples(winner)
     judged = ("test",) if len(dataset.test) else ()
     lessons: list[Lesson] = [
         search.lesson_of(genome, individual, (samples,), "whole", judged, f"{FINAL}-{seed}")

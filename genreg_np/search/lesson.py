@@ -111,6 +111,7 @@ class Learned:
     why: str = ""
     measures: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)  # by what it was judged on
     seconds: float = 0.0
+    pace: float = 0.0  # seconds for a sample, by the median of its steps: what held it up for once does not count
     steps: int = 0  # of the state that is in its first file
 
 
@@ -134,7 +135,8 @@ def learn(lesson: Lesson) -> Learned:
                 measures[name] = measures_of(learning.answers(state, seen), own, lesson.class_names, lesson.metric)
     except FitnessError as error:
         return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
-    return Learned(OK, measures=measures, seconds=time.perf_counter() - started, steps=steps)
+    seconds = time.perf_counter() - started
+    return Learned(OK, measures=measures, seconds=seconds, pace=learning.pace, steps=steps)
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,13 @@ class _Learning:
     labels: NDArray[np.int64]
     lesson: Lesson
     fold: str = ""  # what is added to the names of its states
+    times: list[float] = dataclasses.field(default_factory=list)  # that steps took, in seconds
+
+    @property
+    def pace(self) -> float:
+        """Seconds for a sample; 0 where all states were at hand."""
+        batch = min(self.options.batch_size, len(self.labels))
+        return float(np.median(self.times)) / batch if self.times else 0.0
 
     def to_rung(self, rung: int) -> GradientState:
         """Return the state at the end of a rung, from its file or from that of the rung below."""
@@ -162,7 +171,9 @@ class _Learning:
         else:
             state = GradientDescent.start(context, stream)
         while state.generation < last:
+            began = time.perf_counter()
             state = GradientDescent.step(state, context, stream)
+            self.times.append(time.perf_counter() - began)
         write_atomic(path, pack_state(state))
         return state
 

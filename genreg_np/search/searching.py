@@ -23,7 +23,15 @@ from genreg_np.backends.base import Told
 from genreg_np.data.dataset import Dataset
 from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, Engine, Limits, Outcome
 from genreg_np.model import Model, Network
-from genreg_np.search.classifiers import SPACES, Individual, default_for, fault_of, individual_of, words_of
+from genreg_np.search.classifiers import (
+    SPACES,
+    Individual,
+    default_for,
+    fault_of,
+    handmade,
+    individual_of,
+    words_of,
+)
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.cost import Cost, work_of
 from genreg_np.search.course import Course, Job
@@ -39,7 +47,8 @@ from genreg_np.search.trials import Trial
 AHEAD = 1  # jobs that wait for a worker, so that none waits for a job
 MOST_BYTES = 4 << 30  # an individual may take
 PATIENCE, LEAST_PATIENCE = 20.0, 60.0  # of what is predicted, and seconds: longer than that is not learning
-SPARED = 1.15  # of what the end is predicted to take
+SPARED = 1.1  # of what the end is predicted to take
+END_SHARE = 0.5  # of a budget is kept for the end, at most
 FINALISTS = 3  # of the highest rung
 CRASHES = 3  # one after the other, at the start: something is wrong that is no individual's
 
@@ -94,6 +103,7 @@ class Search:
     ) -> None:
         self.config, self.dataset, self.parts, self.folder = config, dataset, parts, folder
         self.workers, self.deadline, self.clock = workers, deadline, clock
+        self._most_for_end = END_SHARE * (deadline - clock())
         self.cost = Cost()
         self.ended = ""  # why no more are bred: generations, budget, target, crashes
         self._engine, self._backend, self._target = engine, backend, target
@@ -104,7 +114,11 @@ class Search:
         self._goal = Goal.of(config.metric, config.weights, dataset.class_names)
         images, self._whole = (len(parts[name].read()[1]) for name in ("train", "whole"))
         self._folds = config.folds_for(images) if "search" not in parts else 0
-        first = () if self.default is None else (Bred(self.default, how="the default network"),)
+        first = tuple(
+            Bred(genome, how="made by hand" if number else "the default network")
+            for number, genome in enumerate(handmade(self.space, self._shape, self._classes, config.limits))
+            if config.begin == "hand-made"
+        )
         ranked = {"ranked": by_levels(config.second)} if config.second else {}
         self.course = Course(
             self.space, selection_of(config), config.ladder(images), config.seed, self._fault_of, first, **ranked
@@ -161,7 +175,9 @@ class Search:
             trial = dataclasses.replace(trial, status=outcome.status, why=outcome.why)
         else:
             learned: Learned = outcome.value
-            trial = dataclasses.replace(trial, status=learned.status, why=learned.why, seconds=learned.seconds)
+            trial = dataclasses.replace(
+                trial, status=learned.status, why=learned.why, seconds=learned.seconds, pace=learned.pace
+            )
             if trial.is_ok:
                 self.cost.took(self._work(job, individual), learned.seconds)
                 measures = learned.measures["search"]
@@ -266,22 +282,27 @@ class Search:
         """Return how long a job will take, in seconds."""
         return self.cost.seconds(self._work(job, individual))
 
-    @property
-    def final_samples(self) -> int:
-        """How many samples the winner learns from in the end: never fewer than at the highest rung."""
-        return max(self.config.final_epochs * self._whole, self.course.ladder.samples[-1])
+    def final_samples(self, winner: Trial | None) -> int:
+        """Return how many samples the winner learns from in the end: as many as there is time for."""
+        most = max(self.config.final_epochs * self._whole, self.course.ladder.samples[-1])
+        if winner is None or self.deadline == math.inf:
+            return most
+        time_left = (self.deadline - self.clock()) / SPARED
+        affordable = most * time_left / max(self._final_seconds(winner), 1e-9)
+        return int(min(most, max(affordable, winner.samples)))
 
-    def final_seconds(self, trial: Trial) -> float:
-        """Return how long the winner's training will take, in seconds, if it is this one, by what it took so far."""
+    def _final_seconds(self, trial: Trial) -> float:
+        """Return how long the winner's whole training will take, in seconds, if it is this one, by its own pace."""
         rounds = -(-self.config.final_seeds // self.workers)
-        return rounds * self.final_samples * trial.seconds / self._new_samples(trial.rung)
+        pace = trial.pace or trial.seconds / self._new_samples(trial.rung)
+        return rounds * self.final_samples(None) * pace
 
     def _has_time(self) -> bool:
         """Whether there is time for more than the end."""
         if self.deadline == math.inf:
             return True
-        end = max(map(self.final_seconds, self.course.leaders(FINALISTS)), default=0.0)  # whoever of them wins
-        if not self.course.bred or self.clock() + SPARED * end < self.deadline:
+        end = max(map(self._final_seconds, self.course.leaders(FINALISTS)), default=0.0)  # whoever of them wins
+        if not self.course.bred or self.clock() + min(SPARED * end, self._most_for_end) < self.deadline:
             return True
         self.ended = "budget"
         return False

@@ -48,6 +48,8 @@ class Trial:
         Weights and biases, and multiply-adds for one image.
     seconds, predicted : float
         That it took at this rung, and that were expected.
+    pace : float
+        Seconds for a sample it learned from, whatever held it up for once; 0 where that is not known.
     cached : bool
         Whether an equal genome had been there before, whose result this is.
     status : str
@@ -72,6 +74,7 @@ class Trial:
     macs: int = 0
     seconds: float = 0.0
     predicted: float = 0.0
+    pace: float = 0.0
     cached: bool = False
     status: str = OK
     why: str = ""

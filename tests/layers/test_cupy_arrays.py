@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genreg_np.errors import UsageError
-from genreg_np.layers import REGISTRY, layer_class
+from genreg_np.layers import REGISTRY, convolution, layer_class
 from genreg_np.layers.base import Layer, Passing
 from genreg_np.streams import Stream
 from tests.helpers import standin
@@ -25,7 +25,18 @@ def passed(layer: Layer, arrays: list[Any], values: Any, weights: Any, training:
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("training", [True, False])
 def test_cupy_arrays_give_what_numpys_give(kind: str, shared: bool, training: bool) -> None:
-    layer, shape = layer_class(kind).example()
+    check(*layer_class(kind).example(), shared, training)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_convolutions_of_much_go_tap_by_tap(monkeypatch: pytest.MonkeyPatch, shared: bool) -> None:
+    monkeypatch.setattr(convolution, "UNROLLED_BYTES", 0)
+    monkeypatch.setattr(convolution.Convolution, "_unrolled", None)
+    check(*convolution.Convolution.example(), shared, training=True)
+
+
+def check(layer: Layer, shape: tuple[int, ...], shared: bool, training: bool) -> None:
+    """Compare a layer's passes."""
     try:
         layer.check_gradient()
     except UsageError as error:

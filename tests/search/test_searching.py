@@ -23,7 +23,8 @@ def trials(found: Found | Path) -> list[Trial]:
     """Return the trials of a search by number, without what is another each time."""
     folder = found if isinstance(found, Path) else found.folder
     lines = sorted(trials_in(folder / "trials.jsonl"), key=lambda trial: trial.number)
-    return [Trial.read(json.dumps(json.loads(line.line()) | {"seconds": 0, "predicted": 0})) for line in lines]  # type: ignore[misc]
+    still = {"seconds": 0, "predicted": 0, "pace": 0}
+    return [Trial.read(json.dumps(json.loads(line.line()) | still)) for line in lines]  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module")

@@ -146,7 +146,7 @@ for _name in ("add", "sub", "mul", "truediv"):
     setattr(ndarray, f"__{_name}__", _operator(f"__{_name}__"))
     setattr(ndarray, f"__r{_name}__", _operator(f"__r{_name}__"))
     setattr(ndarray, f"__i{_name}__", _in_place(f"__i{_name}__"))
-for _name in ("eq", "ne", "gt", "lt", "ge", "le"):
+for _name in ("eq", "ne", "gt", "lt", "ge", "le", "and", "or"):
     setattr(ndarray, f"__{_name}__", _operator(f"__{_name}__"))
 for _name in ("neg", "abs"):
     setattr(ndarray, f"__{_name}__", lambda self, name=f"__{_name}__": ndarray(getattr(self._values, name)()))
@@ -324,6 +324,13 @@ cuda = SimpleNamespace(
     memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     compiler=SimpleNamespace(CompileException=CompileException),
 )
+
+
+def _as_strided(array: ndarray, shape: Any, strides: Any) -> ndarray:
+    return array._view(np.lib.stride_tricks.as_strided(_values(array), shape, strides))
+
+
+lib = SimpleNamespace(stride_tricks=SimpleNamespace(as_strided=_as_strided))
 
 
 def get_default_memory_pool() -> SimpleNamespace:
