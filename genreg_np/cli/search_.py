@@ -20,6 +20,7 @@ from genreg_np.errors import UsageError
 from genreg_np.runs.provenance import lasting, load_again
 
 if TYPE_CHECKING:
+    from genreg_np.search.config import SearchConfig
     from genreg_np.search.searching import Search
     from genreg_np.search.trials import Trial
 
@@ -120,7 +121,7 @@ def images(stopping: Stopping, /, **options: Any) -> int:
     def on_phase(phase: str) -> None:
         nonlocal mirror
         if phase == "searching" and options["dashboard"]:
-            mirror = _Mirrored(folder, config.augmentation, progress)
+            mirror = _Mirrored(folder, config, progress)
         if phase == "searching":
             stopping.last_words = _stopped(folder)
             progress.say(f"search folder {folder}")
@@ -155,13 +156,13 @@ def images(stopping: Stopping, /, **options: Any) -> int:
 class _Mirrored:
     """Writes trials for a dashboard, those of before too; what cannot be written ends that, not the search."""
 
-    def __init__(self, folder: Path, augmentation: str, progress: Progress) -> None:
-        from genreg_np.search.classifiers import SPACES
+    def __init__(self, folder: Path, config: SearchConfig, progress: Progress) -> None:
         from genreg_np.search.folder import trials_in
+        from genreg_np.search.kinds import space_of
         from genreg_np.search.mirror import Mirror
 
         self._progress = progress
-        self._mirror: Mirror | None = Mirror(folder, SPACES[augmentation])
+        self._mirror: Mirror | None = Mirror(folder, space_of(config))
         progress.say(f"watch it with: optuna-dashboard {self._mirror.path}")
         for trial in trials_in(folder / "trials.jsonl"):
             self.took(trial)
@@ -239,7 +240,7 @@ def _report(found: Any, config: Any, images: int, progress: Progress) -> None:
     """Say what a search came to; `images` are those of the test split."""
     from genreg_np.search.folder import trials_in
     from genreg_np.search.metrics import interval
-    from genreg_np.search.pareto import front_of
+    from genreg_np.search.pareto import cost_of, front_of
 
     progress.say(f"{found.trials:,} trials in {duration(found.seconds)}, ended by {found.ended}")
     if found.winner is None:
@@ -258,7 +259,7 @@ def _report(found: Any, config: Any, images: int, progress: Progress) -> None:
     if config.second:
         progress.say(f"nobody is better in both, {config.metric} and {config.second}, than one of these:")
         for trial in front_of(list(trials_in(found.folder / "trials.jsonl")), config.second):
-            size = f"{getattr(trial, config.second):>11,} {config.second}"
+            size = f"{cost_of(trial, config.second):>11,} {config.second}"
             progress.say(f"  {size}  {config.metric} {trial.metrics[config.metric]:.4f}  trial {trial.number}")
     progress.say(f"model {found.folder / 'model.npz'}")
 
@@ -280,7 +281,6 @@ def _to_json(found: Any, folder: Path) -> dict[str, Any]:
 def explain(run: str, number: int) -> None:
     """Print a trial's individual."""
     from genreg_np.report.sections.lineage import ancestors
-    from genreg_np.search.classifiers import words_of
     from genreg_np.search.stored import StoredSearch
 
     search = StoredSearch.read(Path(run))
@@ -289,7 +289,7 @@ def explain(run: str, number: int) -> None:
         known = f"; the numbers run from {min(trials)} to {max(trials)}" if trials else ""
         raise UsageError(f"{run}: has no trial {number}{known}")
     own = trials[number]
-    say(f"individual {own.child}: {words_of(own.genome, 0).removesuffix(' / dense 0')} / dense K")
+    say(f"individual {own.child}: {own.network}")
     say(f"{own.parameters:,} weights and biases, {own.macs:,} multiply-adds for an image")
     for trial in sorted((trial for trial in search.trials if trial.child == own.child), key=lambda trial: trial.rung):
         measures = ", ".join(f"{name} {value:.4f}" for name, value in trial.metrics.items())

@@ -8,19 +8,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from genreg_np.errors import UsageError, did_you_mean
-from genreg_np.search.classifiers import SPACES, Limits
 from genreg_np.search.ladder import RUNGS, Ladder
-from genreg_np.search.pareto import SECOND
+from genreg_np.search.pareto import OF_GENES, SECOND
 from genreg_np.search.selections import REGISTRY
 from genreg_np.settings import Settings, option
 
 TINY, TINY_FOLDS, TINY_EPOCHS = 500, 5, (10, 30, 90)  # images, and what is done with fewer
+AUGMENTATIONS = ("simple", "joint", "evolved", "none")
+HEADS = ("classes", "prototypes")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an individual may be at most; None: anything."""
+
+    layers: int | None = None  # that learn: convolutions and dense ones
+    parameters: int | None = 100_000
+    macs: int | None = 4_000_000  # multiply-adds for an image
 
 
 @dataclass(frozen=True)
 class SearchConfig(Settings):
     """Settings of a search for image classifiers; 0 means no limit, or by the budget."""
 
+    kind: str = option("classifier", "what is searched for")
     metric: str = option("accuracy", "what individuals are selected by")
     selection: str = option("steady", "who is bred of whom", choices=tuple(REGISTRY))
     population: int = option(24, "individuals", low=1, high=100_000)
@@ -28,9 +39,10 @@ class SearchConfig(Settings):
         0, "as many children as so many populations; 0: as many as the budget has time for", low=0
     )
     begin: str = option("hand-made", "what the first individuals are", choices=("hand-made", "random"))
-    augmentation: str = option("simple", "which genes change training images", choices=tuple(SPACES))
+    augmentation: str = option("simple", "which genes change training images", choices=AUGMENTATIONS)
+    head: str = option("classes", "how an individual tells classes", choices=HEADS)
     weights: str = option("", "what is selected by instead: a sum of metrics and costs")
-    second: str = option("", "a cost to be low as well", choices=("", *SECOND))
+    second: str = option("", "a cost to be low as well", choices=("", *SECOND, *OF_GENES))
     max_epochs: float = option(0.0, "how often an individual sees each image in the search, at most", low=0)
     max_layers: int = option(0, "convolutions and dense layers, at most", low=0)
     max_parameters: int = option(100_000, "weights and biases, at most", low=0)
@@ -94,9 +106,9 @@ class Plan:
 
 
 PLANS = (
-    Plan(90.0, {"max_macs": 700_000, "final_epochs": 4, "rungs": (8_000, 24_000, 50_000)}),
-    Plan(450.0, {"max_macs": 1_500_000, "final_epochs": 10, "rungs": RUNGS}),
-    Plan(float("inf"), {"max_macs": 4_000_000, "final_epochs": 16, "rungs": RUNGS}),
+    Plan(90.0, {"max_macs": 700_000, "final_epochs": 8, "rungs": (8_000, 24_000, 50_000)}),
+    Plan(450.0, {"max_macs": 2_500_000, "final_epochs": 16, "rungs": RUNGS}),
+    Plan(float("inf"), {"max_macs": 4_000_000, "final_epochs": 30, "rungs": RUNGS}),
 )
 DEFAULT_SECONDS = 300.0  # of a search that is told neither a budget nor generations
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from genreg_np.errors import UsageError
 from genreg_np.search.draws import Draws
-from genreg_np.search.genes import Space
+from genreg_np.search.genes import Genome, Space
 from genreg_np.search.ladder import Ladder
 from genreg_np.search.selections.base import Bred, Selection
 from genreg_np.search.trials import Trial, leaders_of
@@ -59,7 +59,7 @@ class Course:
         selection: Selection,
         ladder: Ladder,
         seed: int,
-        fault_of: Callable[[object], str],
+        fault_of: Callable[[Genome], str],
         first: tuple[Bred, ...] = (),
         ranked: Callable[[Sequence[Trial]], Sequence[Trial]] = lambda trials: trials,
     ) -> None:

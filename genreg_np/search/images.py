@@ -26,9 +26,9 @@ from genreg_np.errors import RunError, UsageError
 from genreg_np.model import Model
 from genreg_np.runs.notes import now
 from genreg_np.runs.provenance import fingerprint
-from genreg_np.search.classifiers import SPACES, individual_of, words_of
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import FINAL, SearchFolder
+from genreg_np.search.kinds import space_of
 from genreg_np.search.lesson import WORKS, Learned, Lesson, learn
 from genreg_np.search.searching import MOST_BYTES, Search, Watcher
 from genreg_np.search.sharing import Parts
@@ -154,7 +154,9 @@ def search_images(
             own.discard_if_empty()
             raise
         own.save("model.npz", model)
-        network = words_of(genome, len(dataset.class_names))
+        for name, piece in search.kind.pieces(model).items():
+            own.save(name, piece)
+        network = search.kind.words_of(genome)
         found = Found(
             winner, network, genome, model, finals, len(search.course.trials), search.ended, clock() - started, own.path
         )
@@ -169,7 +171,7 @@ def _folder(path: Path, config: SearchConfig, dataset: Dataset) -> SearchFolder:
     origin = {
         **(dataset.origin or {}),
         "data": fingerprint(dataset),
-        "space": SPACES[config.augmentation].digest,
+        "space": space_of(config).digest,
         "version": __version__,
     }
     if not (path / "config.toml").exists():
@@ -207,8 +209,8 @@ def _trained(
         If nobody could be trained.
     """
     candidates: list[tuple[Trial | None, Mapping[str, Any]]] = [(trial, trial.genome) for trial in search.finalists()]
-    if not candidates and search.default is not None:
-        candidates = [(None, search.default)]
+    if not candidates and search.kind.default is not None:
+        candidates = [(None, search.kind.default)]
     why = "every individual failed; trials.jsonl says why"
     for winner, genome in candidates:
         try:
@@ -223,7 +225,7 @@ def _finals(
 ) -> tuple[Model, list[Mapping[str, float]]]:
     """Train a genome from scratch on everything, several times; return the first model and all measures on test."""
     config, dataset = search.config, search.dataset
-    individual = individual_of(genome, dataset.input_shape, len(dataset.class_names))
+    individual = search.kind.individual_of(genome)
     samples = search.final_samples(winner)
     judged = ("test",) if len(dataset.test) else ()
     lessons: list[Lesson] = [

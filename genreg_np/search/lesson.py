@@ -32,11 +32,11 @@ from genreg_np.errors import FitnessError
 from genreg_np.files import pack_arrays, write_atomic
 from genreg_np.layers.base import array_module
 from genreg_np.layers.description import parse
-from genreg_np.layers.loss import log_softmax
 from genreg_np.model import Float32, Network
-from genreg_np.search.metrics import measures_of
+from genreg_np.search.aims import REGISTRY as AIMS
+from genreg_np.search.aims.base import Aim, Known
 from genreg_np.search.trials import DIVERGED
-from genreg_np.strategies.gradient import GradientDescent, GradientOptions, GradientState
+from genreg_np.strategies.gradient import GradientContext, GradientDescent, GradientOptions, GradientState
 from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Purpose, Stream
 
@@ -62,6 +62,8 @@ class Lesson:
 
     Parameters
     ----------
+    aim : str
+        What it learns: one of search/aims.
     words : str
         The network.
     input_shape : tuple of int
@@ -83,6 +85,7 @@ class Lesson:
         Of cross-validation, in place of parts to be judged on; 0 repeats: none.
     """
 
+    aim: str
     words: str
     input_shape: tuple[int, ...]
     options: Mapping[str, Any]
@@ -122,21 +125,41 @@ def learn(lesson: Lesson) -> Learned:
     features, labels = _part(lesson.train, backend)
     started = time.perf_counter()
     learning = _Learning(backend, network, options, features, labels, lesson)
-    measures, steps = {}, 0
+    measures: dict[str, Mapping[str, float]] = {}
+    steps = 0
     try:
         if lesson.repeats:
             for number, name in enumerate(lesson.judged):
                 measures[name], steps = learning.validated(number * lesson.repeats)
         else:
-            state = learning.to_rung(len(lesson.rungs) - 1)
-            steps = state.generation
+            kept = learning.to_rung(len(lesson.rungs) - 1)
+            steps = kept.state.generation
             for name, part in lesson.judged.items():
                 seen, own = _part(part, backend)
-                measures[name] = measures_of(learning.answers(state, seen), own, lesson.class_names, lesson.metric)
+                measures[name] = learning.measures(learning.answers(kept, seen), part.read()[0], own)
     except FitnessError as error:
         return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
     seconds = time.perf_counter() - started
     return Learned(OK, measures=measures, seconds=seconds, pace=learning.pace, steps=steps)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of an individual at the end of a rung."""
+
+    state: GradientState
+    known: Known = None  # of its training images
+
+    def finished(self, aim: Aim, network: Network) -> tuple[Network, Float32]:
+        """Return the network that answers, and its genes."""
+        finished, genes = network.finish(self.state.genes, self.state.statistics)
+        return aim.finished(finished, genes, self.known)
+
+    def pack(self) -> bytes:
+        """Return it as a file's bytes."""
+        known = {} if self.known is None else {"known": self.known}
+        generation = {"generation": np.array(self.state.generation, np.int64)}
+        return pack_arrays({name: getattr(self.state, name) for name in STATE} | generation | known)
 
 
 @dataclass(frozen=True)
@@ -156,17 +179,20 @@ class _Learning:
         batch = min(self.options.batch_size, len(self.labels))
         return float(np.median(self.times)) / batch if self.times else 0.0
 
-    def to_rung(self, rung: int) -> GradientState:
-        """Return the state at the end of a rung, from its file or from that of the rung below."""
+    @property
+    def aim(self) -> Aim:
+        """What it learns."""
+        return AIMS[self.lesson.aim]
+
+    def to_rung(self, rung: int) -> Kept:
+        """Return what is kept at the end of a rung, from its file or from that of the rung below."""
         last = -(-self.lesson.rungs[rung] // min(self.options.batch_size, len(self.labels)))
         path = Path(self.lesson.states[rung] + self.fold)
-        if (state := state_of(path, self.network, last)) is not None:
-            return state
-        problem = Problem(self.network, self.features, self.labels, last)
-        context = GradientDescent.prepare(problem, self.options, self.backend)
-        stream = Stream(self.lesson.seed)
+        if (kept := kept_in(path, self.network, last)) is not None:
+            return kept
+        context, stream = self._context(last), Stream(self.lesson.seed)
         if rung:
-            state = self.to_rung(rung - 1)
+            state = self.to_rung(rung - 1).state
             context = dataclasses.replace(context, first=state.generation)
         else:
             state = GradientDescent.start(context, stream)
@@ -174,23 +200,45 @@ class _Learning:
             began = time.perf_counter()
             state = GradientDescent.step(state, context, stream)
             self.times.append(time.perf_counter() - began)
-        write_atomic(path, pack_state(state))
-        return state
+        kept = Kept(state, self.aim.learned(functools.partial(self._values, state), self.labels, self._classes))
+        write_atomic(path, kept.pack())
+        return kept
 
-    def answers(self, state: GradientState, features: Any) -> Float32:
-        """Return log p (N, K) of features (N, I).
+    @property
+    def _classes(self) -> int:
+        return len(self.lesson.class_names)
+
+    def _context(self, last: int) -> GradientContext:
+        """Return what steps up to a last one need."""
+        problem = Problem(self.network, self.features, self.labels, last)
+        context = GradientDescent.prepare(problem, self.options, self.backend)
+        loss = self.aim.loss(self._classes, self.options.label_smoothing)
+        labels = context.labels if self.aim.by_labels else None
+        return dataclasses.replace(context, learner=self.backend.learner(self.network, loss), labels=labels)
+
+    def _values(self, state: GradientState, rows: NDArray[np.int64]) -> Float32:
+        """Return what comes out (n, V) of training images as they are."""
+        finished, genes = self.network.finish(state.genes, state.statistics)
+        return self.backend.logits(finished, genes, self.features[array_module(self.features).asarray(rows)])
+
+    def answers(self, kept: Kept, features: Any) -> Float32:
+        """Return what is measured (N, V) of features (N, I).
 
         Raises
         ------
         FitnessError
             If they are no numbers.
         """
-        finished, genes = self.network.finish(state.genes, state.statistics)
+        finished, genes = kept.finished(self.aim, self.network)
         with np.errstate(all="ignore"):
-            found: Float32 = log_softmax(self.backend.logits(finished, genes, features).T[None])[0].T
+            found = self.aim.answers(self.backend.logits(finished, genes, features))
         if not np.isfinite(found).all():
             raise FitnessError("its answers are no numbers")
         return found
+
+    def measures(self, answers: Float32, features: Float32, labels: NDArray[np.int64]) -> Mapping[str, float]:
+        """Return what answers (N, V) to images are worth."""
+        return self.aim.measures(answers, features, labels, self.lesson.class_names, self.lesson.metric)
 
     def validated(self, first: int) -> tuple[dict[str, float], int]:
         """Return measures by cross-validation, means over repeats, each of folds from number `first` on; and steps.
@@ -199,20 +247,23 @@ class _Learning:
         together.
         """
         rung, found, steps = len(self.lesson.rungs) - 1, [], 0
+        features, _ = self.lesson.train.read()
         for repeat in range(first, first + self.lesson.repeats):
             folds = folds_of(self.labels, self.lesson.folds, repeat)
-            answers = np.empty((len(self.labels), len(self.lesson.class_names)), np.float32)
+            answers: dict[int, Float32] = {}
             for fold in range(self.lesson.folds):
                 there = array_module(self.features).asarray
-                kept, held = (there(np.flatnonzero(chosen)) for chosen in (folds != fold, folds == fold))
+                others, held = (there(np.flatnonzero(chosen)) for chosen in (folds != fold, folds == fold))
                 learning = dataclasses.replace(
-                    self, features=self.features[kept], labels=self.labels[folds != fold],
+                    self, features=self.features[others], labels=self.labels[folds != fold],
                     fold=f".{repeat}-{fold}" if repeat or fold else "",
                 )  # fmt: skip
-                state = learning.to_rung(rung)
-                answers[folds == fold] = learning.answers(state, self.features[held])
-                steps = steps or state.generation
-            found.append(measures_of(answers, self.labels, self.lesson.class_names, self.lesson.metric))
+                kept = learning.to_rung(rung)
+                answers[fold] = learning.answers(kept, self.features[held])
+                steps = steps or kept.state.generation
+            order = np.argsort(folds, kind="stable")  # of the images, as they were answered
+            answered = np.concatenate([answers[fold] for fold in range(self.lesson.folds)])
+            found.append(self.measures(answered, features[order], self.labels[order]))
         return {name: float(np.mean([one[name] for one in found])) for name in found[0]}, steps
 
 
@@ -229,27 +280,22 @@ def folds_of(labels: NDArray[np.int64], folds: int, repeat: int) -> NDArray[np.i
     return found
 
 
-def pack_state(state: GradientState) -> bytes:
-    """Return an individual's state as a file's bytes."""
-    return pack_arrays(
-        {name: getattr(state, name) for name in STATE} | {"generation": np.array(state.generation, np.int64)}
-    )
-
-
-def state_of(path: str | Path, network: Network, generation: int) -> GradientState | None:
-    """Return the state in a file, if it is one of such a network after so many steps."""
+def kept_in(path: str | Path, network: Network, generation: int) -> Kept | None:
+    """Return what a file keeps of an individual, if it is one of such a network after so many steps."""
     try:
         with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in (*STATE, "generation")}
+            known = np.asarray(file["known"]) if "known" in file else None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     genes, statistics, moments = (arrays[name] for name in STATE)
     shapes = (network.gene_count,), network.first_statistics.shape, (2, network.gene_count)
     if (genes.shape, statistics.shape, moments.shape) != shapes or arrays["generation"] != generation:
         return None
-    if any(array.dtype != np.float32 for array in (genes, statistics, moments)):
+    floats = (genes, statistics, moments, *(() if known is None else (known,)))
+    if any(array.dtype != np.float32 for array in floats):
         return None
-    return GradientState(generation, genes, statistics, moments, np.zeros_like(genes))
+    return Kept(GradientState(generation, genes, statistics, moments, np.zeros_like(genes)), known)
 
 
 @functools.lru_cache(maxsize=1)

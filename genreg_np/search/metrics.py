@@ -27,6 +27,7 @@ from genreg_np.runs.evaluation import Evaluation
 
 OF_ONE_CLASS = ("precision", "recall", "f1")
 METRICS = ("accuracy", "balanced-accuracy", *OF_ONE_CLASS, "log-loss")
+LOWER = ("log-loss", "squared-error")  # are better the lower they are
 Z = 1.959964  # standard deviations to each side that 95 % of a normal distribution lie within
 LEAST = -35.0  # log p, so that one certain error does not decide everything
 
@@ -44,12 +45,14 @@ class Metric:
     name: str
 
     @classmethod
-    def of(cls, text: str, class_names: Sequence[str]) -> Metric:
-        """Return a metric, once it is known to be one for such classes."""
+    def of(cls, text: str, class_names: Sequence[str], known: Sequence[str] = METRICS) -> Metric:
+        """Return a metric, once it is known to be one of some, and for such classes."""
         name, colon, class_name = text.partition(":")
-        if name not in METRICS or (colon and name not in OF_ONE_CLASS):
+        if name not in known or (colon and name not in OF_ONE_CLASS):
             hint = f" ({', '.join(OF_ONE_CLASS)} can be of one class, as f1:NAME)" if name in METRICS else ""
-            raise UsageError(f"unknown metric {text!r}{hint or did_you_mean(name, METRICS)}")
+            raise UsageError(
+                f"unknown metric {text!r}{hint or did_you_mean(name, known)}; there are {', '.join(known)}"
+            )
         if colon and class_name not in class_names:
             raise UsageError(f"metric {text}: there is no class {class_name!r}" + did_you_mean(class_name, class_names))
         return cls(text)
@@ -57,12 +60,12 @@ class Metric:
     def score(self, measures: Mapping[str, float]) -> float:
         """Return what selection goes by: higher is better."""
         value = measures[self.name]
-        return -value if self.name == "log-loss" else value
+        return -value if self.name in LOWER else value
 
     def reaches(self, measures: Mapping[str, float], target: float) -> bool:
         """Whether a target is reached."""
         value = measures[self.name]
-        return value <= target if self.name == "log-loss" else value >= target
+        return value <= target if self.name in LOWER else value >= target
 
 
 COSTS = {"parameters": 1e-3, "macs": 1e-6}  # in thousands, and in millions
@@ -84,7 +87,7 @@ class Goal:
     weights: Mapping[str, float]
 
     @classmethod
-    def of(cls, metric: str, weights: str, class_names: Sequence[str]) -> Goal:
+    def of(cls, metric: str, weights: str, class_names: Sequence[str], known: Sequence[str] = METRICS) -> Goal:
         """Return what text such as "accuracy=1,parameters=-0.001" says; without any, the metric alone.
 
         Raises
@@ -92,7 +95,7 @@ class Goal:
         UsageError
             For a metric or cost that there is not, or a weight that is no number.
         """
-        own = Metric.of(metric, class_names)
+        own = Metric.of(metric, class_names, known)
         found: dict[str, float] = {}
         for term in filter(None, (term.strip() for term in weights.split(","))):
             name, equals, number = term.rpartition("=")
@@ -102,9 +105,9 @@ class Goal:
                 weight = math.nan
             if not equals or not math.isfinite(weight):
                 raise UsageError(f"--weights {term!r} must look like accuracy=1, or parameters=-0.001")
-            if name not in COSTS and name not in METRICS:
+            if name not in COSTS and name not in known:
                 raise UsageError(
-                    f"--weights: there is no metric or cost {name!r}" + did_you_mean(name, (*METRICS, *COSTS))
+                    f"--weights: there is no metric or cost {name!r}" + did_you_mean(name, (*known, *COSTS))
                 )
             found[name] = weight
         return cls(own, found)

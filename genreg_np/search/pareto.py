@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from genreg_np.search.trials import Trial
 
 SECOND = ("parameters", "macs")  # costs that can be a second objective
+OF_GENES = ("code",)  # genes that can be one, where there are such
 FEWEST = 3  # individuals of a rung that a front is shown of
 Floats = NDArray[np.float64]
 
@@ -71,10 +72,16 @@ def front_of(trials: Sequence[Trial], second: str) -> list[Trial]:
         if len(own) >= FEWEST:
             found = levels(*_objectives(own, second))
             best = [trial for trial, level in zip(own, found, strict=True) if level == 0]
-            return sorted(best, key=lambda trial: (getattr(trial, second), -trial.score, trial.number))
+            return sorted(best, key=lambda trial: (cost_of(trial, second), -trial.score, trial.number))
     return []
 
 
 def _objectives(trials: Sequence[Trial], second: str) -> tuple[Floats, Floats]:
     scores = np.array([trial.score for trial in trials], np.float64)
-    return scores, np.array([getattr(trial, second) for trial in trials], np.float64)
+    return scores, np.array([cost_of(trial, second) for trial in trials], np.float64)
+
+
+def cost_of(trial: Trial, second: str) -> int:
+    """Return what a trial's individual costs."""
+    cost: int = trial.genome[second] if second in OF_GENES else getattr(trial, second)
+    return cost

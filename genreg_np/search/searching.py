@@ -22,23 +22,17 @@ from typing import Any
 from genreg_np.backends.base import Told
 from genreg_np.data.dataset import Dataset
 from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, Engine, Limits, Outcome
+from genreg_np.errors import UsageError
 from genreg_np.model import Model, Network
-from genreg_np.search.classifiers import (
-    SPACES,
-    Individual,
-    default_for,
-    fault_of,
-    handmade,
-    individual_of,
-    words_of,
-)
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.cost import Cost, work_of
 from genreg_np.search.course import Course, Job
 from genreg_np.search.folder import SearchFolder
-from genreg_np.search.lesson import Learned, Lesson, Part, state_of
+from genreg_np.search.kinds import kind_of
+from genreg_np.search.kinds.base import Individual
+from genreg_np.search.lesson import Learned, Lesson, Part, kept_in
 from genreg_np.search.metrics import Goal
-from genreg_np.search.pareto import by_levels
+from genreg_np.search.pareto import OF_GENES, by_levels
 from genreg_np.search.selections import create as create_selection
 from genreg_np.search.selections.base import Bred, Selection
 from genreg_np.search.selections.paired import Paired
@@ -108,20 +102,21 @@ class Search:
         self.ended = ""  # why no more are bred: generations, budget, target, crashes
         self._engine, self._backend, self._target = engine, backend, target
         self._watcher = watcher or Watcher()
-        self._shape, self._classes = dataset.input_shape, len(dataset.class_names)
-        self.space = SPACES[config.augmentation]
-        self.default = default_for(self.space, self._shape, self._classes, config.limits)
-        self._goal = Goal.of(config.metric, config.weights, dataset.class_names)
+        self.kind = kind_of(config, dataset.input_shape, dataset.class_names)
+        self.space = self.kind.space
+        if config.second in OF_GENES and all(gene.name != config.second for gene in self.space.genes):
+            raise UsageError(f"--second {config.second}: a search for a {self.kind.name} has no such gene")
+        self._goal = Goal.of(config.metric, config.weights, dataset.class_names, self.kind.aim.metrics)
         images, self._whole = (len(parts[name].read()[1]) for name in ("train", "whole"))
         self._folds = config.folds_for(images) if "search" not in parts else 0
         first = tuple(
             Bred(genome, how="made by hand" if number else "the default network")
-            for number, genome in enumerate(handmade(self.space, self._shape, self._classes, config.limits))
+            for number, genome in enumerate(self.kind.beginnings())
             if config.begin == "hand-made"
         )
         ranked = {"ranked": by_levels(config.second)} if config.second else {}
         self.course = Course(
-            self.space, selection_of(config), config.ladder(images), config.seed, self._fault_of, first, **ranked
+            self.space, selection_of(config), config.ladder(images), config.seed, self.kind.fault_of, first, **ranked
         )
         self._under_way: dict[int, tuple[Job, Individual]] = {}
         self._known: dict[tuple[str, int], Trial] = {}  # by genome and rung: what never is done twice
@@ -149,7 +144,7 @@ class Search:
             self._begin(job, recorded)
 
     def _begin(self, job: Job, recorded: Mapping[int, Trial]) -> None:
-        individual = individual_of(job.bred.genome, self._shape, self._classes)
+        individual = self.kind.individual_of(job.bred.genome)
         key = self.space.key(job.bred.genome)
         twin = self._known.get((key, job.rung))
         if (known := recorded.get(job.number)) is not None and self.space.key(known.genome) == key:
@@ -183,7 +178,7 @@ class Search:
                 measures = learned.measures["search"]
                 score = self._goal.score(measures, individual.parameters, individual.macs)
                 trial = dataclasses.replace(
-                    trial, score=score, tie=-measures["log-loss"], metrics=measures,
+                    trial, score=score, tie=-measures[self.kind.aim.tie], metrics=measures,
                     select=learned.measures.get("select", {}),
                 )  # fmt: skip
         self._judged(trial, steps=outcome.value.steps if trial.is_ok else 0)
@@ -217,7 +212,7 @@ class Search:
         return Trial(
             job.number, job.child, job.rung, genome, self.space.expressed(genome), job.bred.parents,
             job.bred.how if not job.rung else "promoted", self.course.ladder.samples[job.rung],
-            parameters=individual.parameters, macs=individual.macs,
+            network=self.kind.words_of(genome), parameters=individual.parameters, macs=individual.macs,
             predicted=round(self.predicted(job, individual), 3),
         )  # fmt: skip
 
@@ -237,33 +232,33 @@ class Search:
         files = tuple(str(self.folder.states / f"{key}{salt and '-'}{salt}-{rung}.npz") for rung in range(len(rungs)))
         folds = 0 if salt else self._folds
         return Lesson(
-            words_of(genome, self._classes), self._shape, individual.options, int.from_bytes(seed[:8], "big"), rungs,
-            self.parts[train], {name: self.parts.get(name, self.parts[train]) for name in judged},
+            self.kind.aim.name, self.kind.words_of(genome), self.kind.shape, individual.options,
+            int.from_bytes(seed[:8], "big"), rungs, self.parts[train],
+            {name: self.parts.get(name, self.parts[train]) for name in judged},
             self.dataset.class_names, self.config.metric, files, self._backend, folds,
             self.config.repeats if folds else 0,
         )  # fmt: skip
 
     def _save(self, trial: Trial, steps: int) -> None:
         """Make the best so far the folder's model: of cross-validation, what learned from all but the first fold."""
-        individual = individual_of(trial.genome, self._shape, self._classes)
+        individual = self.kind.individual_of(trial.genome)
         lesson = self._lesson(Job(trial.number, trial.rung, 0, trial.child, Bred(trial.genome)), individual)
         if (model := self.model_of(lesson, steps, {"trial": trial.number, "search": dict(trial.metrics)})) is not None:
             self.folder.save("model.npz", model)
 
     def model_of(self, lesson: Lesson, steps: int, told: Mapping[str, Any]) -> Model | None:
         """Return what an individual knows after so many steps of a lesson as a model; None where its state is gone."""
-        network = lesson.network
-        state = state_of(lesson.states[-1], network, steps)
-        if state is None:
+        kept = kept_in(lesson.states[-1], lesson.network, steps)
+        if kept is None:
             return None
-        finished, genes = network.finish(state.genes, state.statistics)
+        finished, genes = kept.finished(self.kind.aim, lesson.network)
         training = {
             "method": "search", "seed": self.config.seed, "samples": lesson.rungs[-1], "network": lesson.words,
             "config": dict(lesson.options) | {"dataset": self.dataset.name}, **told,
         }  # fmt: skip
-        data = self.dataset
+        data, names = self.dataset, self.dataset.class_names if self.kind.aim.by_labels else ()
         return Model.build(
-            Network(finished.input_shape, finished.layers), genes, data.class_names, data.input_range, training,
+            Network(finished.input_shape, finished.layers), genes, names, data.input_range, training,
             data.feature_names, data.picture,
         )  # fmt: skip
 
@@ -307,9 +302,6 @@ class Search:
         self.ended = "budget"
         return False
 
-    def _fault_of(self, genome: Any) -> str:
-        return fault_of(genome, self._shape, self._classes, self.config.limits)
-
     # The end
 
     def finalists(self) -> list[Trial]:
@@ -321,7 +313,7 @@ class Search:
             finalists,
             key=lambda trial: (
                 -self._goal.score(trial.select, trial.parameters, trial.macs),
-                trial.select["log-loss"],
+                trial.select[self.kind.aim.tie],
                 trial.number,
             ),
         )

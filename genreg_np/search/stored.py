@@ -9,10 +9,10 @@ from typing import Any
 
 from genreg_np.errors import RunError
 from genreg_np.runs.held_folder import json_of
-from genreg_np.search.classifiers import SPACES
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import read_search_config, trials_in
 from genreg_np.search.genes import Space
+from genreg_np.search.kinds import space_of
 from genreg_np.search.trials import Trial, leaders_of
 
 
@@ -52,14 +52,14 @@ class StoredSearch:
         if not is_search(path):
             raise RunError(f"{path}: holds no search; name the folder that search printed")
         config, origin = read_search_config(path / "config.toml")
-        space = SPACES[config.augmentation]
+        space = space_of(config)
         found = {trial.number: trial for trial in trials_in(path / "trials.jsonl") if space.holds(trial.genome)}
         return cls(path, config, origin, [found[number] for number in sorted(found)], json_of(path / "search.json"))
 
     @property
     def space(self) -> Space:
         """The genes of its individuals."""
-        return SPACES[self.config.augmentation]
+        return space_of(self.config)
 
     @property
     def winner(self) -> Trial | None:

@@ -39,11 +39,13 @@ class Trial:
     score : float
         By the metric that was chosen, higher is better; -inf of one that failed.
     tie : float
-        What decides between equal scores: minus the log loss.
+        What decides between equal scores: minus the log loss, or another loss.
     metrics : mapping
         All measures on the search split.
     select : mapping
         The same on the split by which finalists are chosen; nobody looks at it before.
+    network : str
+        In words.
     parameters, macs : int
         Weights and biases, and multiply-adds for one image.
     seconds, predicted : float
@@ -70,6 +72,7 @@ class Trial:
     tie: float = -math.inf
     metrics: Mapping[str, float] = field(default_factory=dict)
     select: Mapping[str, float] = field(default_factory=dict)
+    network: str = ""
     parameters: int = 0
     macs: int = 0
     seconds: float = 0.0

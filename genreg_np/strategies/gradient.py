@@ -80,7 +80,7 @@ class GradientContext:
     network: Network
     learner: Learner = field(repr=False)
     features: Array = field(repr=False)  # (M, I) of the backend
-    labels: NDArray[np.int64]  # (M,)
+    labels: NDArray[np.int64] | None  # (M,); None where a network is to give what it was given
     images: tuple[int, int, int] | None  # C, H, W of what is augmented; None where nothing is
     decay: Float32 | None = field(repr=False)  # (D,) of weights, 0 of all else; None where there is none
     generations: int  # in all
@@ -173,10 +173,11 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
             If loss or weights are no longer finite: nothing would come back from that.
         """
         options, generation = context.options, state.generation
-        rows, _ = rows_of(len(context.labels), options.batch_size, stream, generation)
+        rows, _ = rows_of(len(context.features), options.batch_size, stream, generation)
         features = batch_of(context, rows, stream, generation)
+        wanted = features if context.labels is None else context.labels[rows]
         found = context.learner.gradient(
-            state.genes, state.statistics, features, context.labels[rows], Passing(True, stream, generation)
+            state.genes, state.statistics, features, wanted, Passing(True, stream, generation)
         )
         rate = options.learning_rate * SCHEDULES[options.schedule](
             generation - context.first, context.generations - context.first

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from genreg_np import load
-from genreg_np.search.classifiers import SPACE
 from genreg_np.search.folder import trials_in
+from genreg_np.search.kinds.classifiers import SPACE
 from tests.cli import one_line
 from tests.helpers import PATIENCE, ROOT
 from tests.search.helpers import bars
@@ -86,7 +86,7 @@ def test_an_individual_is_explained(genreg) -> None:
     genreg("search", "images", "bars.npz", *QUICK, "--out", "run", "--quiet")
     found = genreg("search", "explain", "run", 1)
     assert found.code == 0, found.err
-    for said in ("individual 1: conv", "weights and biases", "trial 1: rung 0", "bred 1: random", "not expressed:"):
+    for said in ("individual 1: conv", "weights and biases", "trial 1: rung 0", "bred 1: made by hand", "not expressed:"):
         assert said in found.out
     assert "the numbers run from 0 to 2" in one_line(genreg("search", "explain", "run", 99), 2)
     assert "holds no search" in one_line(genreg("search", "explain", "nowhere", 0), 1)

@@ -18,7 +18,7 @@ from genreg_np.report.page import page_of
 from genreg_np.report.sections import diagram, evaluations, importance, leaderboard, lineage
 from genreg_np.report.shown import Picture, Table
 from genreg_np.report.subject import Subject
-from genreg_np.search.classifiers import SPACE
+from genreg_np.search.kinds.classifiers import SPACE
 from genreg_np.search.stored import StoredSearch, is_search
 from genreg_np.search.trials import Trial
 from tests.search.helpers import bars, search

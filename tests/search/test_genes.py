@@ -7,9 +7,10 @@ import tomllib
 import pytest
 
 from genreg_np.errors import UsageError
-from genreg_np.search.classifiers import DEFAULT, SPACE, Limits, fault_of, individual_of, options_of, words_of
+from genreg_np.search.config import SearchConfig
 from genreg_np.search.draws import Draws
 from genreg_np.search.genes import Choice, Number, Space
+from genreg_np.search.kinds.classifiers import DEFAULT, SPACE, Classifiers, options_of, words_of
 
 SMALL = Space(
     (
@@ -131,7 +132,7 @@ def test_draws_are_the_same_again() -> None:
 
 def test_the_default_is_the_network_that_it_says() -> None:
     assert words_of(DEFAULT, 10) == "conv 8 3 / relu / max 2 / conv 16 3 / relu / max 2 / dense 10"
-    found = individual_of(DEFAULT, (28, 28), 10)
+    found = Classifiers(SearchConfig(), (28, 28), "0123456789").individual_of(DEFAULT)
     assert (found.parameters, found.layers) == (5258, 3)
     assert found.macs == 26 * 26 * 8 * 9 + 11 * 11 * 16 * 8 * 9 + 5 * 5 * 16 * 10
 
@@ -139,13 +140,13 @@ def test_the_default_is_the_network_that_it_says() -> None:
 def test_genomes_become_networks() -> None:
     """All kinds of layers occur, in colour too, and what is refused is said."""
     seen, refused = set(), {}
-    limits = Limits(layers=5, parameters=50_000, macs=2_000_000)
+    limits = SearchConfig(max_layers=5, max_parameters=50_000, max_macs=2_000_000)
+    kind = Classifiers(limits, (3, 20, 24), "abcde")
     for genome in genomes(SPACE, 300):
-        shape = (3, 20, 24)
-        fault = fault_of(genome, shape, 5, limits)
+        fault = kind.fault_of(genome)
         refused[fault] = refused.get(fault, 0) + 1
         if not fault:
-            found = individual_of(genome, shape, 5)
+            found = kind.individual_of(genome)
             assert found.network.outputs == 5
             seen |= {layer.kind for layer in found.network.learning}
             assert options_of(genome)["learning_rate"] > 0

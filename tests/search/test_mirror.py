@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from genreg_np.errors import MissingExtraError
-from genreg_np.search.classifiers import SPACE
+from genreg_np.search.kinds.classifiers import SPACE
 from genreg_np.search.mirror import STUDY, Mirror
 from genreg_np.search.searching import Search, Watcher
 from genreg_np.search.trials import Trial

@@ -6,7 +6,7 @@ from genreg_np.layers.description import parse, shown, words
 from genreg_np.model import Network
 from genreg_np.report.shown import SMALL, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
-from genreg_np.search.classifiers import ARCHITECTURE, words_of
+from genreg_np.search.kinds.base import ARCHITECTURE
 from genreg_np.search.stored import StoredSearch
 from genreg_np.search.trials import Trial
 
@@ -21,11 +21,11 @@ def section(subject: Subject) -> Shown | None:
     if search is None or not search.leaders:
         return None
     own = search.winner or search.leaders[0]
-    shape, classes = subject.model.input_shape, len(subject.model.class_names)
-    network = Network(shape, parse(words_of(own.genome, classes), shape))
+    shape = subject.model.input_shape
+    network = Network(shape, parse(own.network, shape))
     what = (
         f"{own.parameters:,} weights and biases, {own.macs:,} multiply-adds for an image of {shown(shape)}; in words: "
-        f"{words_of(own.genome, classes)}"
+        f"{own.network}"
     )
     return Shown("The network that was found", what, [_picture(network), _genes(search, own)])
 

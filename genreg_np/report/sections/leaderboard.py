@@ -6,8 +6,7 @@ from collections import Counter
 
 from genreg_np.report.shown import Shown, Table
 from genreg_np.report.subject import Subject
-from genreg_np.search.classifiers import words_of
-from genreg_np.search.pareto import front_of
+from genreg_np.search.pareto import cost_of, front_of
 from genreg_np.search.stored import StoredSearch
 from genreg_np.search.trials import Trial
 
@@ -19,7 +18,7 @@ def section(subject: Subject) -> Shown | None:
     search = subject.search
     if search is None or not search.trials:
         return None
-    parts = [_table(search, len(subject.model.class_names))]
+    parts = [_table(search)]
     if search.config.second and (front := front_of(search.trials, search.config.second)):
         parts.append(_front(search, front))
     if failed := [trial for trial in search.trials if not trial.is_ok]:
@@ -56,13 +55,13 @@ def _words(search: StoredSearch, failed: int) -> str:
 def _front(search: StoredSearch, front: list[Trial]) -> Table:
     second, metric = search.config.second, search.config.metric
     rows = [
-        (f"{trial.child}", f"{getattr(trial, second):,}", f"{trial.metrics.get(metric, float('nan')):.4f}")
+        (f"{trial.child}", f"{cost_of(trial, second):,}", f"{trial.metrics.get(metric, float('nan')):.4f}")
         for trial in front
     ]
     return Table(("individual", second, metric), rows, f"nobody is better in both, {metric} and {second}, than these")
 
 
-def _table(search: StoredSearch, classes: int) -> Table:
+def _table(search: StoredSearch) -> Table:
     metric = search.config.metric
     rows = [
         (
@@ -72,7 +71,7 @@ def _table(search: StoredSearch, classes: int) -> Table:
             f"{trial.samples:,}",
             f"{trial.parameters:,}",
             f"{trial.macs:,}",
-            words_of(trial.genome, classes),
+            trial.network,
         )
         for trial in search.leaders[:SHOWN]
     ]

@@ -18,23 +18,17 @@ whatever is found could have been written by hand. Epochs are no gene: they are 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from genreg_np.errors import UsageError
-from genreg_np.layers.base import Layer
-from genreg_np.layers.convolution import Convolution
-from genreg_np.layers.dense import Dense
-from genreg_np.layers.description import parse
-from genreg_np.model import Network
+from genreg_np.search.aims import REGISTRY as AIMS
+from genreg_np.search.aims.base import Aim
+from genreg_np.search.config import SearchConfig
 from genreg_np.search.genes import Choice, Gene, Genome, Number, Space
-from genreg_np.strategies.gradient import GradientOptions
+from genreg_np.search.kinds.base import ARCHITECTURE, DATA, OPTIMISER, Kind, changed
 
 BLOCKS = 3
 GROUPS = 4  # of group-norm; all numbers of filters are multiples
-ARCHITECTURE, OPTIMISER, DATA = "architecture", "optimiser", "data"
 ADAPTIVE = ("adam", "adamw", "rmsprop")
 SIMPLE = ("sgd", "nesterov")
 WHOLE = ("shift", "cut_out")  # settings that are whole pixels
@@ -64,6 +58,8 @@ NETWORK = (
     Choice("head_size", ARCHITECTURE, (("head", ("adaptive max", "adaptive avg")),), (1, 2, 3, 4), True),
     Choice("hidden", ARCHITECTURE, (), (0, 32, 64, 128), True),
     Choice("hidden_dropout", ARCHITECTURE, (("hidden", (32, 64, 128)),), (0.0, 0.1, 0.25, 0.5), True),
+)
+OPTIMISERS = (
     Choice("optimiser", OPTIMISER, (), (*ADAPTIVE, *SIMPLE)),
     Number("rate", OPTIMISER, (("optimiser", ADAPTIVE),), 2e-4, 1e-2, True),
     Number("simple_rate", OPTIMISER, (("optimiser", SIMPLE),), 3e-3, 3e-1, True),
@@ -88,15 +84,13 @@ POLICY = (
     Choice("noise", DATA, (), (0.0, 0.05, 0.1), True),
     Choice("brightness", DATA, (), (0.0, 0.1, 0.2), True),
 )
-SPACES = {
-    "simple": Space((*NETWORK, *SIMPLE_POLICY)),
-    "joint": Space((*NETWORK, *POLICY)),
-    "evolved": Space((*NETWORK, *POLICY)),
-    "none": Space(NETWORK),
-}
+EMBEDDING = Choice("embedding", ARCHITECTURE, (), (8, 16, 32, 64), True)  # of prototypes, in place of smoothed labels
+POLICIES = {"simple": SIMPLE_POLICY, "joint": POLICY, "evolved": POLICY, "none": ()}
+SPACES = {name: Space((*NETWORK, *OPTIMISERS, *policy)) for name, policy in POLICIES.items()}
+PROTOTYPES = {name: Space((*NETWORK, EMBEDDING, *OPTIMISERS[:-1], *policy)) for name, policy in POLICIES.items()}
 SPACE = SPACES["simple"]
-DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in NETWORK} | {
-    "blocks": 2, "head": "flatten", "hidden": 0, "optimiser": "adam", "rate": 0.003, "momentum": 0.9,
+DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in (*NETWORK, *OPTIMISERS)} | {
+    "blocks": 2, "head": "flatten", "hidden": 0, "embedding": 16, "optimiser": "adam", "rate": 0.003, "momentum": 0.9,
     "weight_decay": 0.0, "batch_size": 64, "schedule": "cosine", "label_smoothing": 0.0,
     **{gene.name: gene.at(0.0) for gene in POLICY},
     **{
@@ -118,66 +112,14 @@ HANDMADE: tuple[dict[str, Any], ...] = (  # what the default has else: networks 
 )
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What an individual may be at most; None: anything."""
-
-    layers: int | None = None  # that learn: convolutions and dense ones
-    parameters: int | None = 100_000
-    macs: int | None = 4_000_000  # multiply-adds for an image
-
-
-@dataclass(frozen=True)
-class Individual:
-    """What a genome stands for."""
-
-    network: Network
-    options: dict[str, Any]  # of strategy gradient
-
-    @property
-    def parameters(self) -> int:
-        """Weights and biases."""
-        return self.network.gene_count
-
-    @property
-    def macs(self) -> int:
-        """Multiply-adds of convolutions and dense layers, for one image."""
-        pairs = zip(self.network.learning, self.network.shapes[1:], strict=True)
-        return sum(multiplications(layer, shape) for layer, shape in pairs)
-
-    @property
-    def values(self) -> int:
-        """Numbers that its layers give for an image."""
-        return sum(math.prod(shape) for shape in self.network.shapes[1:])
-
-    @property
-    def layers(self) -> int:
-        """Convolutions and dense layers."""
-        return sum(isinstance(layer, (Convolution, Dense)) for layer in self.network.learning)
-
-
-def multiplications(layer: Layer, shape: tuple[int, ...]) -> int:
-    """Return the multiply-adds of a layer that gives such a shape; those of normalisation and the like are not counted.
-
-    Parameters
-    ----------
-    layer : Layer
-    shape : tuple of int
-        What it gives.
-    """
-    if isinstance(layer, Convolution):
-        return math.prod(shape) * layer.shape[0] * layer.size**2
-    return layer.inputs * layer.outputs if isinstance(layer, Dense) else 0
-
-
-def words_of(genome: Genome, classes: int) -> str:
-    """Return a genome's network in words."""
+def words_of(genome: Genome, outputs: int) -> str:
+    """Return a genome's network in words, with so many outputs."""
     words = [word for number in range(1, genome["blocks"] + 1) for word in _words_of_block(genome, number)]
     if genome["head"] != "flatten":
         words.append(f"{genome['head']} {genome['head_size']}")
     if genome["hidden"]:
         words += [f"dense {genome['hidden']}", "relu", *_dropout(genome["hidden_dropout"])]
-    return " / ".join([*words, f"dense {classes}"])
+    return " / ".join([*words, f"dense {outputs}"])
 
 
 def _words_of_block(genome: Genome, number: int) -> Iterator[str]:
@@ -202,7 +144,9 @@ def _dropout(rate: float) -> list[str]:
 def options_of(genome: Genome) -> dict[str, Any]:
     """Return a genome's optimiser and data as settings of strategy gradient."""
     optimiser, simple = genome["optimiser"], genome["optimiser"] in SIMPLE
-    options = {name: genome[name] for name in ("weight_decay", "batch_size", "schedule", "label_smoothing")}
+    options = {
+        name: genome[name] for name in ("weight_decay", "batch_size", "schedule", "label_smoothing") if name in genome
+    }
     options |= {"optimiser": optimiser, "learning_rate": genome["simple_rate" if simple else "rate"]}
     if simple or optimiser == "rmsprop":
         options["momentum"] = genome["momentum"]
@@ -212,51 +156,50 @@ def options_of(genome: Genome) -> dict[str, Any]:
     return options | {name: value if name in WHOLE else float(value) for name, value in policy.items()}
 
 
-def individual_of(genome: Genome, shape: tuple[int, ...], classes: int) -> Individual:
-    """Return what a genome stands for, on images of a shape.
+class Classifiers(Kind):
+    """Image classifiers."""
 
-    Raises
-    ------
-    UsageError
-        If its layers do not fit.
-    """
-    options = options_of(genome)
-    GradientOptions(**options)
-    return Individual(Network(shape, parse(words_of(genome, classes), shape)), options)
+    name = "classifier"
 
+    @property
+    def aim(self) -> Aim:
+        """Classes by their logits, or by how near the means of a class are."""
+        return AIMS["prototypes" if self._has_prototypes else "classes"]
 
-def fault_of(genome: Genome, shape: tuple[int, ...], classes: int, limits: Limits) -> str:
-    """Return why a genome cannot be, in a word or two; "" if it can."""
-    try:
-        found = individual_of(genome, shape, classes)
-    except UsageError:
-        return "shapes that do not fit"
-    for what, value, most in (
-        ("layers", found.layers, limits.layers),
-        ("parameters", found.parameters, limits.parameters),
-        ("multiply-adds", found.macs, limits.macs),
-    ):
-        if most is not None and value > most:
-            return f"too many {what}"
-    return ""
+    @property
+    def _has_prototypes(self) -> bool:
+        return any(gene.name == "embedding" for gene in self.space.genes)
 
+    @staticmethod
+    def space_of(config: SearchConfig) -> Space:
+        """Return the genes, by head and augmentation."""
+        return (PROTOTYPES if config.head == "prototypes" else SPACES)[config.augmentation]
 
-def default_for(space: Space, shape: tuple[int, ...], classes: int, limits: Limits) -> Genome | None:
-    """Return a plain network for images of a shape: the default, or what of it fits; None where nothing does."""
-    same = {f"padding_{number}": "same" for number in range(1, BLOCKS + 1)}
-    smaller = {"blocks": 1, "head": "adaptive avg", "head_size": 2, "reduction_1": "none"}
-    for change in ({}, same, same | {"blocks": 1}, same | smaller, same | smaller | {"reduction_1": "stride 2"}):
-        genome = {gene.name: (DEFAULT | change)[gene.name] for gene in space.genes}
-        if not fault_of(genome, shape, classes, limits):
-            return genome
-    return None
+    def words_of(self, genome: Genome) -> str:
+        """Return a genome's network in words."""
+        return words_of(genome, genome["embedding"] if self._has_prototypes else self.classes)
 
+    def options_of(self, genome: Genome) -> dict[str, Any]:
+        """Return a genome's optimiser and data as settings of strategy gradient."""
+        return options_of(genome)
 
-def handmade(space: Space, shape: tuple[int, ...], classes: int, limits: Limits) -> list[Genome]:
-    """Return the networks that a search begins with: the default, and larger ones as far as limits let them be."""
-    default = default_for(space, shape, classes, limits)
-    if default is None:
-        return []
-    larger = ({gene.name: (default | change)[gene.name] for gene in space.genes} for change in HANDMADE)
-    found = {space.key(genome): genome for genome in (default, *larger) if not fault_of(genome, shape, classes, limits)}
-    return list(found.values())
+    def added(self, genome: Genome) -> int:
+        """Return the size of the layer that prototypes become."""
+        return self.classes * (genome["embedding"] + 1) if self._has_prototypes else 0
+
+    def beginnings(self) -> list[Genome]:
+        """Return the default, or what of it fits, and larger ones as far as limits let them be."""
+        same = {f"padding_{number}": "same" for number in range(1, BLOCKS + 1)}
+        smaller = {"blocks": 1, "head": "adaptive avg", "head_size": 2, "reduction_1": "none"}
+        tried: tuple[dict[str, Any], ...] = (
+            {},
+            same,
+            same | {"blocks": 1},
+            same | smaller,
+            same | smaller | {"reduction_1": "stride 2"},
+        )
+        genomes = (changed(DEFAULT, change, self.space) for change in tried)
+        default = next((genome for genome in genomes if not self.fault_of(genome)), None)
+        if default is None:
+            return []
+        return self.distinct([default, *(changed(default, change, self.space) for change in HANDMADE)])

@@ -1,0 +1,41 @@
+"""The aim `itself`: an image comes out as it went in, through a code of few numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.layers.loss import Loss, least_squares
+from genreg_np.model import Float32
+from genreg_np.search.aims.base import Aim
+
+LEAST_ERROR = 1e-10  # so that the signal-to-noise ratio of a perfect copy is a number
+
+
+class Itself(Aim):
+    """Reconstruction: pixels as they were, by their mean squared error."""
+
+    name = "itself"
+    metrics: ClassVar[tuple[str, ...]] = ("squared-error", "psnr")
+    tie = "squared-error"
+    by_labels = False
+
+    def loss(self, classes: int, smoothing: float) -> Loss:
+        """Return the mean squared error."""
+        return least_squares
+
+    def measures(
+        self,
+        answers: Float32,
+        features: Float32,
+        labels: NDArray[np.int64],
+        class_names: Sequence[str],
+        metric: str,
+    ) -> Mapping[str, float]:
+        """Return the mean squared error of pixels of 0 .. 1, and the peak signal-to-noise ratio of it in decibels."""
+        error = float(np.square(answers.astype(np.float64) - features).mean())
+        return {"squared-error": error, "psnr": -10 * math.log10(max(error, LEAST_ERROR))}

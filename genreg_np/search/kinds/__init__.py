@@ -1,0 +1,23 @@
+"""What can be searched for: a kind of individual is a file here, and a line of REGISTRY."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genreg_np.search.config import SearchConfig
+from genreg_np.search.genes import Space
+from genreg_np.search.kinds.autoencoders import Autoencoders
+from genreg_np.search.kinds.base import Kind
+from genreg_np.search.kinds.classifiers import Classifiers
+
+REGISTRY: dict[str, type[Kind]] = {kind.name: kind for kind in (Classifiers, Autoencoders)}
+
+
+def kind_of(config: SearchConfig, shape: tuple[int, ...], class_names: Sequence[str]) -> Kind:
+    """Return what a search is for, on images of a shape."""
+    return REGISTRY[config.kind](config, shape, class_names)
+
+
+def space_of(config: SearchConfig) -> Space:
+    """Return the genes of a search."""
+    return REGISTRY[config.kind].space_of(config)

@@ -1,0 +1,159 @@
+"""Autoencoders as individuals: an image through a code of few numbers and back, and the optimiser that trains it.
+
+    encoder     one to three blocks of convolutions, each halves the maps or leaves them; a dense layer gives the code
+    decoder     the same blocks in reverse: maps are doubled where they were halved; the last convolution gives pixels
+
+Pixels go in and come out as 0 .. 1. How long the code is, is a gene, and a cost: the search keeps whom nobody beats in
+both. The winner's halves are saved as models of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from genreg_np.layers.dense import Dense
+from genreg_np.model import Model, Network
+from genreg_np.search.aims import REGISTRY as AIMS
+from genreg_np.search.aims.base import Aim
+from genreg_np.search.config import SearchConfig
+from genreg_np.search.genes import Choice, Gene, Genome, Space
+from genreg_np.search.kinds.base import ARCHITECTURE, Kind, changed
+from genreg_np.search.kinds.classifiers import BLOCKS, GROUPS, OPTIMISERS, options_of
+
+CODE = (2, 4, 8, 16, 32, 64, 128)
+
+
+def _block(number: int) -> Iterator[Gene]:
+    """Yield the genes of a block, of the encoder and of its image in the decoder."""
+    when = () if number == 1 else (("blocks", tuple(range(number, BLOCKS + 1))),)
+
+    def choice(name: str, *values: Any, ordered: bool = False) -> Gene:
+        return Choice(f"{name}_{number}", ARCHITECTURE, when, values, ordered)
+
+    yield choice("filters", 8, 16, 24, 32, 48, 64, ordered=True)
+    yield choice("kernel", 3, 5, ordered=True)
+    yield choice("norm", "none", "batch", "instance", "group")
+    yield choice("activation", "relu", "leaky-relu", "selu", "elu")
+    yield choice("reduction", "stride 2", "max 2", "avg 2", "none")
+    yield choice("enlargement", "upsample", "transposed")
+
+
+SPACE = Space(
+    (
+        Choice("code", ARCHITECTURE, (), CODE, True),
+        Choice("blocks", ARCHITECTURE, (), tuple(range(1, BLOCKS + 1)), True),
+        *(gene for number in range(1, BLOCKS + 1) for gene in _block(number)),
+        *(gene for gene in OPTIMISERS if gene.name != "label_smoothing"),
+    )
+)
+DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in SPACE.genes} | {
+    "code": 32, "blocks": 2, "optimiser": "adam", "rate": 0.003, "momentum": 0.9, "weight_decay": 0.0,
+    "batch_size": 64, "schedule": "cosine",
+    **{
+        f"{name}_{number}": value
+        for number in range(1, BLOCKS + 1)
+        for name, value in {
+            "filters": 8 * number, "kernel": 3, "norm": "none", "activation": "relu", "reduction": "stride 2",
+            "enlargement": "upsample",
+        }.items()
+    },
+}  # fmt: skip
+BEGINNINGS: tuple[dict[str, Any], ...] = (  # what the default has else
+    {},
+    {"blocks": 1},
+    {"blocks": 1, "reduction_1": "none"},
+    {"code": 8},
+    {"filters_1": 16, "filters_2": 32, "norm_1": "batch", "norm_2": "batch"},
+)
+
+
+class Autoencoders(Kind):
+    """Autoencoders."""
+
+    name = "autoencoder"
+
+    @property
+    def aim(self) -> Aim:
+        """The image itself."""
+        return AIMS["itself"]
+
+    @staticmethod
+    def space_of(config: SearchConfig) -> Space:
+        """Return the genes: images are learned as they are."""
+        return SPACE
+
+    def words_of(self, genome: Genome) -> str:
+        """Return a genome's network in words."""
+        channels, height, width = self.shape if len(self.shape) == 3 else (1, *self.shape)
+        blocks = range(1, genome["blocks"] + 1)
+        words = [word for number in blocks for word in _down(genome, number)]
+        halvings = sum(genome[f"reduction_{number}"] != "none" for number in blocks)
+        height, width = height // 2**halvings, width // 2**halvings
+        last = genome[f"filters_{blocks[-1]}"]
+        words += [f"dense {genome['code']}", f"dense {last * height * width}", f"reshape {last} {height} {width}"]
+        words += [word for number in reversed(blocks) for word in _up(genome, number)]
+        return " / ".join([*words, f"conv {channels} {genome['kernel_1']} same", "sigmoid"])
+
+    def options_of(self, genome: Genome) -> dict[str, Any]:
+        """Return a genome's optimiser as settings of strategy gradient."""
+        return options_of(genome)
+
+    def beginnings(self) -> list[Genome]:
+        """Return plain ones, as far as they fit."""
+        return self.distinct([changed(DEFAULT, change, self.space) for change in BEGINNINGS])
+
+    def fault_of(self, genome: Genome) -> str:
+        """Return why a genome cannot be; what comes out must be as large as what went in."""
+        fault = super().fault_of(genome)
+        if not fault and math.prod(self.individual_of(genome).network.shapes[-1]) != math.prod(self.shape):
+            return "shapes that do not fit"
+        return fault
+
+    def pieces(self, model: Model) -> Mapping[str, Model]:
+        """Return the halves: an image's code, and what a code stands for."""
+        layers = model.network.layers
+        place = next(place for place, layer in enumerate(layers) if isinstance(layer, Dense)) + 1
+        encoder = Network(model.input_shape, layers[:place])
+        decoder = Network(encoder.shapes[-1], layers[place:])
+        cut = encoder.gene_count
+        said = {"part of": "an autoencoder", **model.training}
+        halves = {
+            "encoder.npz": (encoder, model.genes[:cut], model.input_range),
+            "decoder.npz": (decoder, model.genes[cut:], None),
+        }
+        return {
+            name: Model.build(network, np.ascontiguousarray(genes), (), input_range, said)
+            for name, (network, genes, input_range) in halves.items()
+        }
+
+
+def _down(genome: Genome, number: int) -> Iterator[str]:
+    reduction = genome[f"reduction_{number}"]
+    stride = " stride 2" if reduction == "stride 2" else ""
+    yield f"conv {genome[f'filters_{number}']} {genome[f'kernel_{number}']}{stride} same"
+    yield from _after(genome, number)
+    if reduction in ("max 2", "avg 2"):
+        yield reduction
+
+
+def _up(genome: Genome, number: int) -> Iterator[str]:
+    filters, kernel = genome[f"filters_{max(1, number - 1)}"], genome[f"kernel_{number}"]
+    is_halved = genome[f"reduction_{number}"] != "none"
+    if is_halved and genome[f"enlargement_{number}"] == "transposed":
+        yield f"transposed {filters} {kernel} stride 2 same"
+    else:
+        if is_halved:
+            yield "upsample 2"
+        yield f"conv {filters} {kernel} same"
+    yield from _after(genome, number)
+
+
+def _after(genome: Genome, number: int) -> Iterator[str]:
+    norm = genome[f"norm_{number}"]
+    if norm != "none":
+        yield f"{norm}-norm" + (f" {GROUPS}" if norm == "group" else "")
+    yield genome[f"activation_{number}"]

@@ -1,0 +1,151 @@
+"""What can be searched for: other heads of classifiers, and autoencoders."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genreg_np.errors import UsageError
+from genreg_np.layers.loss import log_softmax
+from genreg_np.model import load
+from genreg_np.search.aims import REGISTRY as AIMS
+from genreg_np.search.aims.prototypes import prototypical
+from genreg_np.search.config import AUGMENTATIONS, SearchConfig
+from genreg_np.search.draws import Draws
+from genreg_np.search.folder import trials_in
+from genreg_np.search.kinds import REGISTRY, kind_of
+from genreg_np.search.kinds.classifiers import PROTOTYPES, SPACES
+from genreg_np.search.pareto import front_of
+from tests.search.helpers import bars, search
+
+SHAPES: list[tuple[int, ...]] = [(28, 28), (3, 32, 32), (8, 8), (3, 16, 24)]
+
+
+def config_of(name: str, **changes: Any) -> SearchConfig:
+    """Return the settings of a search for a kind."""
+    metric = {"classifier": "accuracy", "autoencoder": "psnr"}[name]
+    return SearchConfig(kind=name, metric=metric, **changes)
+
+
+@pytest.mark.parametrize("name", list(REGISTRY))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_beginnings_fit_and_random_genomes_become_networks(name: str, shape: tuple[int, ...]) -> None:
+    kind = kind_of(config_of(name, max_macs=4_000_000), shape, "abc")
+    found = kind.beginnings()
+    assert found
+    assert kind.default == found[0]
+    assert len({kind.space.key(genome) for genome in found}) == len(found)
+    genomes = [kind.space.drawn(Draws(3, child)) for child in range(60)]
+    able = [genome for genome in genomes if not kind.fault_of(genome)]
+    assert able
+    for genome in (*found, *able):
+        own = kind.individual_of(genome)
+        assert own.network.outputs == {"classifier": 3, "autoencoder": math.prod(shape)}[name]
+        assert own.parameters <= kind.limits.parameters
+        assert own.macs <= kind.limits.macs
+
+
+def test_spaces_have_the_augmentations_that_settings_know() -> None:
+    assert tuple(SPACES) == tuple(PROTOTYPES) == AUGMENTATIONS
+
+
+def test_the_episodes_loss_is_that_of_the_means_of_the_others() -> None:
+    """By its definition, image by image; one that is alone in its class is asked nothing."""
+    rng = np.random.default_rng(0)
+    values, labels = rng.normal(size=(2, 3, 9)), np.array([0, 0, 1, 1, 1, 2, 0, 3, 3])
+    losses, _ = prototypical(values, labels, 6)
+    for network in range(2):
+        places = values[network].T
+        said = []
+        for image, own in enumerate(labels):
+            if (labels == own).sum() < 2:
+                continue
+            others = np.arange(9) != image
+            seen = [label for label in range(6) if (labels == label).any()]
+            means = [places[(labels == label) & (others if label == own else True)].mean(axis=0) for label in seen]
+            logits = np.array([-((places[image] - mean) ** 2).sum() for mean in means])
+            said.append(-log_softmax(logits[None, :, None])[0, seen.index(own), 0])
+        assert losses[network] == pytest.approx(np.mean(said), rel=1e-9)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1, 2, 2], [0, 1, 2, 3, 4, 5], [0, 0, 0, 0, 0, 0], [0, 0, 1, 3, 3, 3]])
+def test_the_episodes_gradient_is_that_of_its_loss(labels: list[int]) -> None:
+    rng, step = np.random.default_rng(1), 1e-6
+    values, own = rng.normal(size=(2, 3, 6)) * 0.5, np.array(labels)
+    _, gradient = prototypical(values, own, 6)
+    for place in np.ndindex(values.shape):
+        moved = [values.copy(), values.copy()]
+        moved[0][place] += step
+        moved[1][place] -= step
+        above, below = (prototypical(one, own, 6)[0].sum() for one in moved)
+        assert gradient[place] == pytest.approx((above - below) / (2 * step), abs=1e-6)
+
+
+@pytest.mark.parametrize("folds", [1, 0])
+def test_prototypes_become_an_ordinary_classifier(folds: int, tmp_path: Path) -> None:
+    """The saved model answers what the search measured, and its last layer is of means."""
+    data = bars(240)
+    found = search(tmp_path / "run", data, head="prototypes", folds=folds, max_epochs=20.0, generations=1)
+    model = load(found.folder / "model.npz")
+    assert model.class_names == data.class_names
+    right = float((model.predict(data.test.inputs) == data.test.labels).mean())
+    assert right == pytest.approx(found.finals[0]["accuracy"], abs=1e-9)
+    assert right > 0.6
+    weights, biases = model.network.unpack(model.genes)[-1] if model.network.is_dense else _last(model)
+    assert np.allclose(biases, -np.square(weights / 2).sum(axis=1), rtol=1e-5)
+    for trial in trials_in(found.folder / "trials.jsonl"):
+        assert trial.network.endswith(f"dense {trial.genome['embedding']}")
+        assert "label_smoothing" not in trial.genome
+
+
+def _last(model: Any) -> tuple[Any, Any]:
+    weights, biases = model.network.parameters_of(model.genes[None])[-2:]
+    return weights[0], biases[0]
+
+
+def test_an_autoencoder_and_its_halves(tmp_path: Path) -> None:
+    """What the two halves give one after the other is what the whole gives, and better than the mean image."""
+    data = bars(240)
+    how: dict[str, Any] = {
+        "kind": "autoencoder", "metric": "psnr", "second": "code", "max_macs": 200_000, "max_parameters": 8000,
+        "final_epochs": 20,
+    }  # fmt: skip
+    found = search(tmp_path / "run", data, **how)
+    model, encoder, decoder = (load(found.folder / name) for name in ("model.npz", "encoder.npz", "decoder.npz"))
+    images = data.test.inputs
+    copies = model.outputs(images)
+    code = encoder.outputs(images)
+    assert code.shape == (len(images), found.genome["code"])
+    assert np.allclose(decoder.outputs(code).reshape(copies.shape), copies, atol=1e-5)
+    pixels = images.reshape(len(images), -1) / 255.0
+    error = float(np.square(copies.reshape(pixels.shape) - pixels).mean())
+    assert error == pytest.approx(found.finals[0]["squared-error"], rel=1e-4)
+    assert error < float(np.square(pixels - pixels.mean(axis=0)).mean())
+    front = front_of(list(trials_in(found.folder / "trials.jsonl")), "code")
+    codes, values = [t.genome["code"] for t in front], [t.metrics["psnr"] for t in front]
+    assert codes == sorted(codes)
+    assert values == sorted(values)
+
+
+def test_reconstruction_is_measured_in_decibels() -> None:
+    features = np.zeros((4, 5), np.float32)
+    measures = AIMS["itself"].measures(features + np.float32(0.1), features, np.zeros(4, np.int64), (), "psnr")
+    assert measures == pytest.approx({"squared-error": 0.01, "psnr": 20.0}, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"second": "code"}, "has no such gene"),
+        ({"kind": "autoencoder", "metric": "accuracy"}, "unknown metric 'accuracy'"),
+        ({"kind": "classifier", "metric": "psnr"}, "unknown metric 'psnr'"),
+    ],
+)
+def test_what_a_kind_has_not_is_refused(changes: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=said):
+        search(tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
