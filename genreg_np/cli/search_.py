@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,12 @@ import click
 
 from genreg_np.cli import report_
 from genreg_np.cli.output import Progress, duration, percent, print_json
-from genreg_np.cli.reading import reader_options
-from genreg_np.cli.runs import fresh_folder, next_lines, read_data, seconds_of
+from genreg_np.cli.runs import next_lines, seconds_of
 from genreg_np.cli.search_board import Board
+from genreg_np.cli.search_options import of_data, of_the_run, of_the_search, set_up
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.cli.terminal import say
-from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
-from genreg_np.runs.provenance import lasting, load_again
 
 if TYPE_CHECKING:
     from genreg_np.search.config import SearchConfig
@@ -30,6 +27,7 @@ Find a network and the optimiser that trains it by evolution; nobody designs any
 EXAMPLES = """\b
 Examples:
   genreg-np search images mnist --budget 5m
+  genreg-np search autoencoder mnist
   genreg-np search explain runs/mnist-search-steady-0 12
 """
 IMAGES_HELP = """\
@@ -47,57 +45,54 @@ Examples:
 """
 
 
+AUTOENCODER_HELP = """\
+Find a network that gives an image back through a code of few numbers: the fewer, the more it has understood.
+
+DATA is as for search images. Nobody is better in both, likeness and length of code, than those in the table at the
+end; the winner is the one that is most alike. Saved are model.npz and its halves, encoder.npz and decoder.npz.
+"""
+AUTOENCODER_EXAMPLES = """\b
+Examples:
+  genreg-np search autoencoder mnist --budget 5m
+  genreg-np infer runs/mnist-autoencoder-steady-0/encoder.npz digit.png
+"""
+UNBOUNDED = ("log-loss", "squared-error", "psnr")  # metrics that are no shares
+
+
 @click.group("search", help=HELP, epilog=EXAMPLES)
 def command() -> None:
     """See HELP."""
 
 
-def limits(command: Any) -> Any:
-    """Add the options of what an individual may be."""
-    for option in reversed(
-        (
-            click.option("--max-epochs", type=float, help="How often one sees each image before the end, at most."),
-            click.option("--max-layers", type=int, help="Convolutions and dense layers of one."),
-            click.option("--max-parameters", type=int, help="Weights and biases of one.  [default: 100,000]"),
-            click.option("--max-macs", type=int, help="Multiply-adds for an image.  [default: by the budget]"),
-            click.option("--max-seconds", type=float, help="That one may learn at a time; it is killed then."),
-        )
-    ):
-        command = option(command)
-    return command
-
-
 @command.command("images", help=IMAGES_HELP, epilog=IMAGES_EXAMPLES)
-@click.argument("data", required=False)
-@click.option("--dataset", help="The same as DATA.")
-@click.option("--data-dir", help="Where to look for datasets first.")
-@reader_options
+@of_data
 @click.option("--metric", help="accuracy, balanced-accuracy, f1, precision, recall, log-loss; f1:CLASS.")
-@click.option("--target", type=float, help="Stop searching when an individual reaches it.")
-@click.option("--selection", help="steady, crossover, elitist, differential or random.  [default: steady]")
-@click.option("--population", type=int, help="Individuals.  [default: 24]")
-@click.option("--begin", help="What the first individuals are: hand-made or random.  [default: hand-made]")
-@click.option("--generations", type=int, help="Breed so many populations.")
-@click.option("--budget", help="Take about this long instead, all in all: 60s, 5m, 1h.  [default: 5m]")
-@limits
+@of_the_search
 @click.option("--second", help="A cost to be low as well: parameters or macs; ends with a table of the front.")
 @click.option("--augmentation", help="simple, joint, evolved (a population of its own) or none.  [default: simple]")
+@click.option("--head", help="classes, or prototypes: the nearest class mean, for tiny sets.  [default: classes]")
 @click.option("--weights", help='Select by a sum instead: "accuracy=1,parameters=-0.001" (thousands; macs: millions).')
-@click.option("--final-epochs", type=int, help="Of the winner's training, at most.  [default: by the budget]")
-@click.option("--final-seeds", type=int, help="How often it is trained; the first is the model.  [default: 2]")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]")
-@click.option("--engine", help="Where individuals learn: processes or serial.  [default: processes]")
-@click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]")
-@click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
-@click.option("--out", type=click.Path(), help="The search's folder.  [default: runs/DATASET-search-SELECTION-SEED]")
-@click.option("--resume", type=click.Path(), help="Go on with a search.")
-@click.option("--report", is_flag=True, help="Make a page to look at when it ends.")
-@click.option("--dashboard", is_flag=True, help="Write trials for optuna-dashboard, too.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
+@of_the_run
 @click.pass_obj
 def images(stopping: Stopping, /, **options: Any) -> int:
-    """Search, and print what it came to."""
+    """Search for a classifier."""
+    return _search(stopping, {"kind": "classifier"}, options)
+
+
+@command.command("autoencoder", help=AUTOENCODER_HELP, epilog=AUTOENCODER_EXAMPLES)
+@of_data
+@click.option("--metric", help="psnr (decibels) or squared-error, of pixels of 0 .. 1.  [default: psnr]")
+@of_the_search
+@click.option("--second", help="A cost to be low as well: code, parameters or macs.  [default: code]")
+@of_the_run
+@click.pass_obj
+def autoencoder(stopping: Stopping, /, **options: Any) -> int:
+    """Search for an autoencoder."""
+    return _search(stopping, {"kind": "autoencoder", "metric": "psnr", "second": "code"}, options)
+
+
+def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -> int:
+    """Search, and print what it came to; `kind` are settings of what is searched for."""
     from genreg_np.search.images import search_images
     from genreg_np.search.mirror import optuna
     from genreg_np.search.searching import Watcher
@@ -108,7 +103,7 @@ def images(stopping: Stopping, /, **options: Any) -> int:
         optuna()
     progress = Progress(options["quiet"], options["as_json"])
     budget = seconds_of(options["budget"])
-    folder, config, dataset, origin, budget = _set_up(options, budget, progress)
+    folder, config, dataset, origin, budget = set_up(kind, options, budget, progress)
     board = Board(progress, budget)
     mirror: _Mirrored | None = None
     stopping.last_words = ["stopped; no search was begun"]
@@ -123,7 +118,7 @@ def images(stopping: Stopping, /, **options: Any) -> int:
         if phase == "searching" and options["dashboard"]:
             mirror = _Mirrored(folder, config, progress)
         if phase == "searching":
-            stopping.last_words = _stopped(folder)
+            stopping.last_words = _stopped(folder, config)
             progress.say(f"search folder {folder}")
         board.phase(phase)
 
@@ -132,7 +127,7 @@ def images(stopping: Stopping, /, **options: Any) -> int:
         found = search_images(
             dataset, config, folder, budget=budget, target=options["target"], workers=options["workers"],
             engine=options["engine"] or "processes", backend=options["backend"] or "auto",
-            watcher=Watcher(on_trial, on_phase, progress.compiling),
+            watcher=Watcher(on_trial, on_phase, progress.say, progress.compiling),
         )  # fmt: skip
     except KeyboardInterrupt:
         board.stop()
@@ -148,7 +143,7 @@ def images(stopping: Stopping, /, **options: Any) -> int:
     if options["report"]:
         progress.say(f"report {report_.of_own_search(found.folder, dataset)}")
     _report(found, config, len(dataset.test), progress)
-    for line in next_lines(found.folder / "model.npz", origin):
+    for line in _next(found.folder, config, origin):
         progress.say(line)
     return 0
 
@@ -177,63 +172,21 @@ class _Mirrored:
                 self._progress.say(f"no more trials are written for the dashboard: {type(error).__name__}: {error}")
 
 
-def _set_up(
-    options: dict[str, Any], budget: float | None, progress: Progress
-) -> tuple[Path, Any, Dataset, dict[str, Any], float | None]:
-    """Return folder, configuration, data, their origin, and the budget of a new search or of one that goes on."""
-    from genreg_np.search.config import DEFAULT_SECONDS, SearchConfig, settings_for
-    from genreg_np.search.folder import SearchFolder
-
-    if options["budget"] and options["generations"]:
-        raise UsageError("--budget and --generations say the same thing twice: give one of them")
-    if options["data"] and options["dataset"]:
-        raise UsageError("DATA and --dataset say the same thing twice: give one of them")
-    given = {name: options[name] for name in _SETTINGS if options[name] is not None}
-    named = options["data"] or options["dataset"]
-    if options["resume"] is not None:
-        folder = Path(options["resume"])
-        if options["out"]:
-            raise UsageError("--resume names the folder: leave out --out")
-        with SearchFolder.open(folder) as own:
-            config, origin = own.read_config()
-        origin |= {"source": lasting(named)} if named else {}
-        origin |= {"data_dir": options["data_dir"]} if options["data_dir"] else {}
-        if origin.get("source") is None:
-            raise UsageError(f"{folder}: its data have no name or path: say where they are with --dataset")
-        config = SearchConfig.from_dict(config.to_dict() | given)
-        if config.generations and budget is not None:
-            raise UsageError("--resume of a search by generations takes --generations, not --budget")
-        if not config.generations and budget is None:
-            raise UsageError("--resume of a search under a budget needs --budget: for how much longer is it to go on?")
-        dataset = load_again(folder, origin, 1, named=bool(named))
-        progress.say(f"dataset {dataset.name}")
-        return folder, config, dataset, origin, budget
-    if not options["generations"] and budget is None:
-        budget = DEFAULT_SECONDS
-    config = SearchConfig.from_dict(settings_for(budget) | given)
-    dataset, source, origin = read_data({"dataset": named or "auto"}, options, progress)
-    out = options["out"]
-    folder = Path(out) if out else fresh_folder(_stem(source), f"search-{config.selection}", config.seed)
-    return folder, config, dataset, origin, budget
-
-
-_SETTINGS = (
-    "metric", "selection", "population", "begin", "generations", "max_epochs", "max_layers", "max_parameters",
-    "max_macs", "max_seconds", "augmentation", "weights", "second", "final_epochs", "final_seeds", "seed",
-)  # fmt: skip
-
-
-def _stem(source: str) -> str:
-    """Return what a folder is called after: a dataset's name, or the last part of its path."""
-    return re.sub(r"\.\w+$", "", Path(source).name) or "images"
-
-
-def _stopped(folder: Path) -> list[str]:
+def _stopped(folder: Path, config: SearchConfig) -> list[str]:
+    command = "images" if config.kind == "classifier" else config.kind
+    until = f"--generations {config.generations}" if config.generations else "--budget 5m"
     return [
         f"stopped; what has been tried is in {folder}. Go on with:",
-        f"  genreg-np search images --resume {folder}",
+        f"  genreg-np search {command} --resume {folder} {until}",
         f"  (the best so far, if there is one: {folder / 'model.npz'})",
     ]
+
+
+def _next(folder: Path, config: SearchConfig, origin: dict[str, Any]) -> list[str]:
+    """Return the command to try next."""
+    if config.kind == "autoencoder":
+        return ["", "try next:", f"  genreg-np infer {folder / 'encoder.npz'} PICTURE"]
+    return next_lines(folder / "model.npz", origin)
 
 
 def _report(found: Any, config: Any, images: int, progress: Progress) -> None:
@@ -247,9 +200,9 @@ def _report(found: Any, config: Any, images: int, progress: Progress) -> None:
         progress.say("every individual failed: this is the default network, trained; trials.jsonl says why")
     progress.say(f"network {found.network}, {found.model.network.gene_count:,} weights and biases")
     for name, (mean, spread) in found.test.items():
-        if name in ("accuracy", "f1", config.metric):
+        if name in ("accuracy", "f1", "squared-error", config.metric):
             first = found.finals[0][name]
-            shown = f"{first:.4f}" if name == "log-loss" else percent(first)
+            shown = f"{first:.4f}" if name in UNBOUNDED else percent(first)
             over = f" ({len(found.finals)} trainings: {mean:.4f} ± {spread:.4f})" if len(found.finals) > 1 else ""
             if name == "accuracy":
                 low, high = interval(first, images)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
 
 from genreg_np.data.alike import fingerprints
 from genreg_np.data.dataset import Dataset
@@ -26,21 +30,28 @@ def shared_between(dataset: Dataset) -> dict[tuple[str, str], int]:
         ("test", "train"): how many inputs of test are also in train; likewise validation in train, and test in
         validation. Pairs that share none are left out.
     """
-    prints = {name: fingerprints(dataset.split(name).inputs) for name in SPLITS}
+    return shared_among({name: dataset.split(name).inputs for name in SPLITS})
+
+
+def shared_among(parts: Mapping[str, NDArray[np.generic]]) -> dict[tuple[str, str], int]:
+    """Return of each two parts how many inputs of the later one (N, ...) are also in the earlier one, as above."""
+    prints = {name: fingerprints(inputs) for name, inputs in parts.items()}
     counts = {}
-    for earlier, later in combinations(SPLITS, 2):
+    for earlier, later in combinations(parts, 2):
         known = set(prints[earlier])
         counts[later, earlier] = sum(one in known for one in prints[later])
     return {pair: count for pair, count in counts.items() if count}
 
 
-def with_shared_noted(dataset: Dataset) -> Dataset:
-    """Return a dataset of pictures whose note says, too, how many are in more than one split."""
+def shared_note(shared: Mapping[tuple[str, str], int]) -> str:
+    """Return in words what `shared_between` found; "" if that is nothing."""
     counted = []
-    for (later, earlier), count in shared_between(dataset).items():
+    for (later, earlier), count in shared.items():
         what = f"1 image of {later} is" if count == 1 else f"{count:,} images of {later} are"
         counted.append(f"{what} also in {earlier}")
-    if not counted:
-        return dataset
-    said = f"{', '.join(counted)}: accuracy on those says nothing of new ones"
-    return replace(dataset, note="; ".join(filter(None, [dataset.note, said])))
+    return f"{', '.join(counted)}: accuracy on those says nothing of new ones" if counted else ""
+
+
+def with_shared_noted(dataset: Dataset) -> Dataset:
+    """Return a dataset of pictures whose note says, too, how many are in more than one split."""
+    return replace(dataset, note="; ".join(filter(None, [dataset.note, shared_note(shared_between(dataset))])))

@@ -1,4 +1,4 @@
-"""`search_images`: from a dataset of images to a network that was found for it.
+"""`search_images`: from a dataset of images to a network that was found for it, a classifier or an autoencoder.
 
 The winner is trained from scratch on everything but the test split, several times from different seeds; the model is
 that of the first seed, whatever the others reach, and the test split is looked at once, by these models.
@@ -20,6 +20,7 @@ import numpy as np
 
 from genreg_np import backends
 from genreg_np.data.dataset import Dataset
+from genreg_np.data.shared import shared_note
 from genreg_np.engines import create as create_engine
 from genreg_np.engines.base import OK, Engine, Limits
 from genreg_np.errors import RunError, UsageError
@@ -90,7 +91,7 @@ def search_images(
     watcher: Watcher | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Found:
-    """Search for an image classifier.
+    """Search for a network for images: what `config.kind` says.
 
     Parameters
     ----------
@@ -141,7 +142,10 @@ def search_images(
                 create_engine(engine, learn, workers) as running,
             ):
                 folds = config.folds_for(len(dataset.train) + len(dataset.validation))
-                parts = Parts.of(dataset, folds).share(Path(shared), dataset.input_range)
+                cut = Parts.of(dataset, folds)
+                if note := shared_note(cut.shared()):
+                    watcher.on_remark(note)
+                parts = cut.share(Path(shared), dataset.input_range)
                 search = Search(
                     config, dataset, parts, own, running, workers=workers, backend=backend, deadline=deadline,
                     target=target, watcher=watcher, clock=clock,
@@ -161,7 +165,7 @@ def search_images(
             winner, network, genome, model, finals, len(search.course.trials), search.ended, clock() - started, own.path
         )
         own.write("winner.toml", search.space.to_toml(genome).encode("utf-8"))
-        own.write_json("search.json", _notes(found, search, workers, backend))
+        own.write_json("search.json", _notes(found, search, workers, backend) | ({"remark": note} if note else {}))
         own.clear_states()
         return found
 

@@ -53,6 +53,7 @@ class Watcher:
 
     on_trial: Callable[[Trial, Search], None] = lambda trial, search: None  # one that has just ended
     on_phase: Callable[[str], None] = lambda phase: None
+    on_remark: Callable[[str], None] = lambda remark: None  # on the data
     on_compiling: Told | None = None  # kernels that no cache has: Backend.warm_up
 
 

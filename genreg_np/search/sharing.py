@@ -23,6 +23,7 @@ import numpy as np
 
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.held_out import split_indices
+from genreg_np.data.shared import shared_among
 from genreg_np.data.split import Split
 from genreg_np.errors import UsageError
 from genreg_np.model import mapped
@@ -76,6 +77,10 @@ class Parts:
                 "test": dataset.test,
             }
         )
+
+    def shared(self) -> dict[tuple[str, str], int]:
+        """Return of each two parts that are held apart how many images of the later one are in the earlier one."""
+        return shared_among({name: split.inputs for name, split in self.splits.items() if name != "whole"})
 
     def share(self, folder: Path, input_range: tuple[float, float] | None) -> dict[str, Part]:
         """Write the parts to a folder, and return where they are."""

@@ -66,6 +66,36 @@ def test_a_search_goes_on_by_its_folder_alone(genreg) -> None:
     assert json.loads(found.out)["trials"] == 6
 
 
+def test_a_search_for_an_autoencoder(genreg) -> None:
+    """It ends with the front of likeness and code, and three models that infer takes; `images` leaves it alone."""
+    found = genreg("search", "autoencoder", "bars.npz", *QUICK, "--max-macs", 200_000, "--out", "run")
+    assert found.code == 0, found.err
+    for said in ("test psnr", "test squared-error", " code  psnr ", "infer run/encoder.npz PICTURE"):
+        assert said in found.out
+    np.save("images.npy", bars().test.inputs)
+    shown = genreg("infer", "run/encoder.npz", "images.npy", "--json")
+    assert shown.code == 0, shown.err
+    assert load("run/decoder.npz").output_count == load("run/model.npz").output_count == 64
+    wrong = genreg("search", "images", "--resume", "run", "--generations", 2)
+    assert "holds a search for another kind, autoencoder, not classifier" in one_line(wrong, 2)
+
+
+def test_prototypes_are_a_head(genreg) -> None:
+    found = genreg("search", "images", "bars.npz", *QUICK, "--head", "prototypes", "--out", "run")
+    assert found.code == 0, found.err
+    assert genreg("eval", "run/model.npz", "--dataset", "bars.npz").code == 0
+
+
+def test_images_in_two_parts_are_counted(genreg) -> None:
+    """By their pixels, wherever they come from; the search says so, and so does its record."""
+    with np.load("bars.npz") as file:
+        held = dict(file)
+    np.savez("twice.npz", x=np.concatenate([held["x"]] * 2), y=np.concatenate([held["y"]] * 2))
+    found = genreg("search", "images", "twice.npz", *QUICK, "--out", "run")
+    assert "also in train: accuracy on those says nothing of new ones" in found.out
+    assert "also in train" in json.loads(Path("run/search.json").read_text("utf-8"))["remark"]
+
+
 def test_a_search_of_a_folder_goes_on_with_pictures_as_they_were_read(genreg) -> None:
     """Size and colour need not be said again; nor is a budget taken where generations are counted."""
     pillow = pytest.importorskip("PIL.Image")
@@ -86,7 +116,13 @@ def test_an_individual_is_explained(genreg) -> None:
     genreg("search", "images", "bars.npz", *QUICK, "--out", "run", "--quiet")
     found = genreg("search", "explain", "run", 1)
     assert found.code == 0, found.err
-    for said in ("individual 1: conv", "weights and biases", "trial 1: rung 0", "bred 1: made by hand", "not expressed:"):
+    for said in (
+        "individual 1: conv",
+        "weights and biases",
+        "trial 1: rung 0",
+        "bred 1: made by hand",
+        "not expressed:",
+    ):
         assert said in found.out
     assert "the numbers run from 0 to 2" in one_line(genreg("search", "explain", "run", 99), 2)
     assert "holds no search" in one_line(genreg("search", "explain", "nowhere", 0), 1)

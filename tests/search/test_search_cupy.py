@@ -26,10 +26,19 @@ def cupy(monkeypatch: pytest.MonkeyPatch) -> Any:
         cached.cache_clear()
 
 
-@pytest.mark.parametrize("folds", [1, 0])
-def test_individuals_learn_on_a_gpu(cupy: Any, folds: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"folds": 1},
+        {"folds": 0},
+        {"folds": 1, "head": "prototypes"},
+        {"folds": 1, "kind": "autoencoder", "metric": "psnr", "max_macs": 200_000, "max_parameters": 8000},
+    ],
+)
+def test_individuals_learn_on_a_gpu(cupy: Any, what: dict[str, Any], tmp_path: Path) -> None:
     """The first population, whose genomes no result decides: the same but for what rounding decides."""
-    how: dict[str, Any] = {"selection": "random", "generations": 1, "folds": folds, "final_seeds": 1, "max_epochs": 3.0}
+    how: dict[str, Any] = {"selection": "random", "generations": 1, "final_seeds": 1, "max_epochs": 3.0, **what}
+    measured = "squared-error" if "kind" in what else "log-loss"
     gpu = search(tmp_path / "gpu", bars(60), backend="cupy", **how)
     assert sum(cupy.transfers["up"]) > 0
     cpu = search(tmp_path / "cpu", bars(60), backend="numpy", **how)
@@ -39,4 +48,4 @@ def test_individuals_learn_on_a_gpu(cupy: Any, folds: int, tmp_path: Path) -> No
     for one, other in pairs:
         if one.rung == 0:
             assert one.genome == other.genome
-            assert one.metrics["log-loss"] == pytest.approx(other.metrics["log-loss"], rel=0.05, abs=0.02)
+            assert one.metrics[measured] == pytest.approx(other.metrics[measured], rel=0.05, abs=0.02)

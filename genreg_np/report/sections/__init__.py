@@ -26,6 +26,7 @@ REGISTRY = (
     "classes",
     "confusion",
     "errors",
+    "copies",
     "weights",
     "units",
     "histograms",

@@ -53,7 +53,7 @@ def _picture(network: Network) -> Picture:
             )
     told = "; ".join(f"{name} gives {shape}" for name, shape in rows[1:])
     return Picture(
-        "diagram", png_of(figure, 32), f"The network from input to classes: {told}.",
+        "diagram", png_of(figure, 32), f"The network from top to bottom: {told}.",
         "From top to bottom; at the right what each layer gives, channels x rows x columns.",
     )  # fmt: skip
 

@@ -1,0 +1,129 @@
+"""Tiny sets: what a search reaches on fifty images, and how far the best of many on sixteen images is from the truth.
+
+    python bench/search_tiny.py [--draws 20] [--population 24] [--generations 3]
+
+Each draw takes four classes of Fashion-MNIST, with 20, 10, 10 and 10 training images, 16 test images and 1,000 others
+that take the place of the truth. Beside the search, by head: sixteen random individuals that learn as the winner does,
+and a random forest on pixels. Both cores; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Each draw is written to
+bench/results/search-tiny.json as soon as it is known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import machine
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+
+from genreg_np import load_dataset
+from genreg_np.data.dataset import Dataset, Split
+from genreg_np.search.config import SearchConfig
+from genreg_np.search.draws import Draws
+from genreg_np.search.images import search_images
+from genreg_np.search.kinds import kind_of
+from genreg_np.search.lesson import Lesson, learn
+from genreg_np.search.sharing import Parts
+
+RESULT = Path(__file__).with_name("results") / "search-tiny.json"
+SIZES, FEW, MANY, RANDOM = (20, 10, 10, 10), 16, 1000, 16
+VALIDATION = 0.2  # of the training images: a search of few joins them again
+
+
+def drawn(draw: int, everything: Dataset) -> tuple[Dataset, Split]:
+    """Return a tiny set, whose test split is large, and the few test images beside it."""
+    rng = np.random.default_rng(draw)
+    classes = np.sort(rng.choice(10, len(SIZES), replace=False))
+    train, test = everything.train, everything.test
+    parts: dict[str, list[np.ndarray[Any, Any]]] = {"train": [], "validation": [], "test": [], "few": []}
+    for label, size in zip(classes, SIZES, strict=True):
+        rows = rng.permutation(np.flatnonzero(train.labels == label))[:size]
+        held = round(VALIDATION * size)
+        parts["validation"].append(rows[:held])
+        parts["train"].append(rows[held:])
+        rows = rng.permutation(np.flatnonzero(test.labels == label))
+        parts["few"].append(rows[: FEW // len(SIZES)])
+        parts["test"].append(rows[FEW // len(SIZES) : (FEW + MANY) // len(SIZES)])
+
+    def split(name: str) -> Split:
+        source, rows = train if name in ("train", "validation") else test, np.concatenate(parts[name])
+        return Split(source.inputs[rows], np.searchsorted(classes, source.labels[rows]))
+
+    names = tuple(everything.class_names[label] for label in classes)
+    own = Dataset(f"draw {draw}", split("train"), split("validation"), split("test"), names, (0.0, 255.0))
+    return own, split("few")
+
+
+def at_random(data: Dataset, few: Split, config: SearchConfig, draw: int) -> dict[str, Any]:
+    """Return what random individuals reach that learn as long as a winner, on many images and on few."""
+    kind, found = kind_of(config, data.input_shape, data.class_names), []
+    samples = max(config.final_epochs * (len(data.train) + len(data.validation)), config.ladder(50).samples[-1])
+    with tempfile.TemporaryDirectory() as place:
+        cut = Parts.of(data, 5)
+        parts = Parts({**cut.splits, "few": few}).share(Path(place), data.input_range)
+        child = 0
+        while len(found) < RANDOM:
+            child += 1
+            genome = kind.space.drawn(Draws(draw, child))
+            if kind.fault_of(genome):
+                continue
+            individual = kind.individual_of(genome)
+            lesson = Lesson(
+                kind.aim.name, kind.words_of(genome), data.input_shape, individual.options, child, (samples,),
+                parts["whole"], {name: parts[name] for name in ("test", "few")}, data.class_names, "accuracy",
+                (f"{place}/{child}.npz",),
+            )  # fmt: skip
+            learned = learn(lesson)
+            found.append([learned.measures[name]["accuracy"] if learned.measures else 0.25 for name in ("test", "few")])
+    many, on_few = zip(*found, strict=True)
+    best = int(np.argmax(on_few))
+    return {
+        "random, median": statistics.median(many), "random, best of all": max(many),
+        "best of 16 by 16 test images, as told": on_few[best], "the same, in truth": many[best],
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Measure, and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--population", type=int, default=24)
+    parser.add_argument("--generations", type=int, default=3)
+    arguments = parser.parse_args()
+    everything = load_dataset("fashion-mnist")
+    draws: list[dict[str, Any]] = []
+    for draw in range(arguments.draws):
+        data, few = drawn(draw, everything)
+        line: dict[str, Any] = {"draw": draw, "classes": list(data.class_names)}
+        for head in ("classes", "prototypes"):
+            config = SearchConfig(
+                head=head, population=arguments.population, generations=arguments.generations, seed=draw,
+                max_macs=700_000, final_epochs=90, metric="accuracy",
+            )  # fmt: skip
+            with tempfile.TemporaryDirectory() as place:
+                found = search_images(data, config, f"{place}/run")
+            line[head] = statistics.mean(one["accuracy"] for one in found.finals)
+            line[f"{head}, by cross-validation"] = found.winner.metrics["accuracy"] if found.winner else None
+            line[f"{head}, seconds"] = round(found.seconds, 1)
+        line |= at_random(data, few, SearchConfig(max_macs=700_000, final_epochs=90), draw)
+        forest = RandomForestClassifier(500, n_jobs=2, random_state=draw)
+        whole = [
+            np.concatenate([getattr(one, what) for one in (data.train, data.validation)])
+            for what in ("inputs", "labels")
+        ]
+        forest.fit(whole[0].reshape(len(whole[0]), -1), whole[1])
+        line["random forest"] = float(forest.score(data.test.inputs.reshape(len(data.test), -1), data.test.labels))
+        draws.append(line)
+        RESULT.write_text(json.dumps({"machine": machine.describe(), "draws": draws}, indent=1) + "\n", "utf-8")
+        print(
+            {name: round(value, 4) if isinstance(value, float) else value for name, value in line.items()}, flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Copies: pictures of the split, and below each what an autoencoder gives back."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from genreg_np.report.shown import Picture, Shown
+from genreg_np.report.subject import Subject
+from genreg_np.report.tiles import brightness, draw_tiles, pictures_of
+
+COLUMNS, ROWS = 6, 2
+
+
+def section(subject: Subject) -> Shown | None:
+    """Show pictures over their copies; nothing of a model that gives no picture back."""
+    model = subject.model
+    if model.class_names or not len(subject.labels) or model.output_count != math.prod(model.input_shape):
+        return None
+    chosen = np.unique(np.linspace(0, len(subject.labels) - 1, COLUMNS * ROWS).astype(int))
+    inputs = subject.inputs[chosen]
+    pictures = pictures_of(inputs, model.input_shape)
+    if pictures is None or model.input_range is None:
+        return None
+    copies = pictures_of(model.outputs(inputs).reshape(inputs.shape), model.input_shape)
+    assert copies is not None
+    originals = brightness(pictures, model.input_range)
+    decibels = [
+        -10 * math.log10(max(float(np.square(one - copy).mean()), 1e-10))
+        for one, copy in zip(originals, copies, strict=True)
+    ]
+    tiles, words = [], []
+    for first in range(0, len(chosen), COLUMNS):
+        row = slice(first, first + COLUMNS)
+        empty = [np.ones_like(originals[0])] * (COLUMNS - len(originals[row]))
+        tiles += [*originals[row], *empty, *copies[row]]
+        words += ["" for _ in range(COLUMNS)] + [f"{value:.1f} dB" for value in decibels[row]]
+    listed = ", ".join(f"{value:.1f}" for value in decibels)
+    return Shown(
+        "Copies",
+        f"Of {len(chosen)} pictures of the {subject.split_name} split the copy is {np.median(decibels):.1f} decibels "
+        "like the original, by the median (peak signal-to-noise ratio: higher is more alike).",
+        [
+            Picture(
+                "copies", draw_tiles(tiles, words, COLUMNS),
+                f"{len(chosen)} pictures and their copies, which are like them by {listed} decibels.",
+                "Each picture, and below it its copy.",
+            )
+        ],
+    )  # fmt: skip
