@@ -22,6 +22,7 @@ import mixed_tables
 import photograph_tables
 import plots
 import report_tables
+import search_tables
 import tables
 import unsure_tables
 from support import support
@@ -58,6 +59,7 @@ PAGES = {
     },
     "docs/experiments/mixed.md": mixed_tables.PAGE,
     "docs/export.md": {"support": support},
+    "docs/search.md": search_tables.PAGE,
     "docs/layers.md": layer_tables.PAGE,
     "docs/microcontrollers.md": microcontroller_tables.PAGE,
     "docs/photographs.md": photograph_tables.PAGE,

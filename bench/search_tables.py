@@ -1,0 +1,152 @@
+"""The tables of docs/search.md: what bench/search.py, and the others of its name, measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tables import RESULTS, read, table
+
+NONE = "(not measured yet)"
+
+
+def budgets() -> str:
+    """Return what searches reach in a time."""
+    found = read("search")
+    rows = []
+    for name, lines in found["budgets"].items():
+        accuracies = [100 * line["mean_accuracy"] for line in lines]
+        scores, seconds = [line["f1"] for line in lines], [line["seconds"] for line in lines]
+        rows.append(
+            [
+                name,
+                str(len(lines)),
+                f"{statistics.mean(accuracies):.2f} % ({min(accuracies):.2f} - {max(accuracies):.2f})",
+                f"{statistics.mean(scores):.4f}",
+                f"{statistics.mean(seconds):.0f} ({max(seconds):.0f})",
+                f"{statistics.median(line['trials'] for line in lines):.0f}",
+                f"{min(line['parameters'] for line in lines):,} - {max(line['parameters'] for line in lines):,}",
+            ]
+        )
+    head = ["search", "seeds", "test accuracy: mean (range)", "F1", "seconds: mean (longest)", "trials", "weights"]
+    return table(head, rows) + f"\n\n{_machine(found)}"
+
+
+def selections() -> str:
+    """Return how selections do at equal samples, beside random search."""
+    return _if_there("search", "selections", _selections)
+
+
+def _selections(found: dict[str, Any]) -> str:
+    lines = found["selections"]
+    random = {line["seed"]: line for line in lines["random"]}
+    rows = []
+    for name, own in lines.items():
+        gaps = [line["best"] - random[line["seed"]]["best"] for line in own if line["seed"] in random]
+        reached = [
+            _reached(line["first"], min(random[line["seed"]]["first"])) for line in own if line["seed"] in random
+        ]
+        mean, half = statistics.mean(gaps), 1.96 * statistics.stdev(gaps) / len(gaps) ** 0.5
+        rows.append(
+            [
+                f"`{name}`",
+                f"{statistics.mean(line['best'] for line in own):.4f}",
+                "" if name == "random" else f"{mean:+.4f} ({mean - half:+.4f} .. {mean + half:+.4f})",
+                f"{statistics.median(reached):.0f}",
+            ]
+        )
+    seeds = len(random)
+    head = ["selection", f"best log loss, mean of {seeds}", "less random's (95 %)", "individuals until random's best"]
+    return table(head, rows)
+
+
+def _reached(values: Sequence[float], target: float) -> int:
+    """Return after how many individuals a value is reached; one more than there are where none is."""
+    return next((place for place, value in enumerate(values, start=1) if value <= target), len(values) + 1)
+
+
+def engine() -> str:
+    """Return what the engine costs."""
+    return _if_there("search-engine", "workers", _engine)
+
+
+def _engine(found: dict[str, Any]) -> str:
+    def middle(get: Callable[[dict[str, Any]], float]) -> float:
+        return statistics.median(get(run) for run in found["workers"])
+
+    off = middle(lambda run: run["2"]["error of the predicted seconds, median"])
+    said = [
+        f"Two workers are busy {100 * middle(lambda run: run['2']['busy']):.0f} % of the time, and faster than one by "
+        f"{middle(lambda run: run['two workers faster by']):.2f} x; beside its learning a trial costs "
+        f"{middle(lambda run: run['1']['overhead a trial (ms)']):.0f} ms. The seconds of a trial are predicted within "
+        f"{100 * off:.0f} %, by the median. The same search again, from its record: "
+        f"{middle(lambda run: run['2']['again (s)']):.1f} s."
+    ]
+    if "loops, all" in found:
+        count, share, middle_one = len(found["loops"]), *found["loops, all"].values()
+        said.append(
+            f"The same {count} random genomes on the same samples take {100 * share:.0f} % of the time of a plain "
+            f"PyTorch loop, one thread each (by the median genome {100 * middle_one:.0f} %)."
+        )
+    return " ".join([*said, _machine(found)])
+
+
+def tiny() -> str:
+    """Return what is reached on tiny sets."""
+    return _if_there("search-tiny", "draws", _tiny)
+
+
+def _tiny(found: dict[str, Any]) -> str:
+    draws = found["draws"]
+    names = {
+        "classes": "search, `--head classes`",
+        "prototypes": "search, `--head prototypes`",
+        "random, median": "random individuals, the median of 16",
+        "random forest": "a random forest on pixels",
+        "best of 16 by 16 test images, as told": "the best of 16 random ones, by 16 test images: as told",
+        "the same, in truth": "the same, in truth",
+    }
+    rows = []
+    for key, name in names.items():
+        values = [100 * draw[key] for draw in draws]
+        rows.append([name, f"{statistics.mean(values):.1f} %", f"{min(values):.1f} - {max(values):.1f}"])
+    return table([f"accuracy on 1,000 test images, {len(draws)} draws", "mean", "range"], rows)
+
+
+def peers() -> str:
+    """Return how long peers take to a target."""
+    return _if_there("search-peers", "ours", _peers)
+
+
+def _peers(found: dict[str, Any]) -> str:
+    rows = []
+    for name, lines in found.items():
+        if not isinstance(lines, list):
+            continue
+        reached = [line["seconds"] for line in lines if line["seconds"] is not None]
+        best = statistics.mean(100 * line["best"] for line in lines)
+        seconds = f"{statistics.median(reached):.0f} s" if reached else "-"
+        rows.append([name, f"{len(reached)} of {len(lines)}", seconds, f"{best:.2f} %"])
+    head = [
+        f"{100 * found['target']:.0f} % on the search split within {found['seconds']:.0f} s",
+        "reached",
+        "after",
+        "best",
+    ]
+    return table(head, rows)
+
+
+def _if_there(name: str, part: str, write: Callable[[dict[str, Any]], str]) -> str:
+    if not (RESULTS / f"{name}.json").exists() or part not in (found := read(name)):
+        return NONE
+    return write(found)
+
+
+def _machine(found: dict[str, Any]) -> str:
+    machine = found["machine"]
+    rate = f", {machine['gigaflops']} GFLOP/s in a product" if "gigaflops" in machine else ""
+    return f"{machine['processor']}, {machine['cores']} cores{rate}, load {machine['load']:.1f}."
+
+
+PAGE = {"budgets": budgets, "selections": selections, "engine": engine, "tiny": tiny, "peers": peers}
