@@ -144,8 +144,25 @@ def test_a_budget_ends_it_and_the_clock_may_step(tmp_path: Path) -> None:
     found = search(tmp_path / "run", generations=0, budget=30.0, clock=clock)
     assert found.ended == "budget"
     assert 1 <= found.trials < 30
+    assert found.winner is not None
+    assert found.model.header["training"]["samples"] >= found.winner.samples
     whole = search(tmp_path / "whole", generations=5, final_seeds=1)
     assert set(map(Trial.line, trials(found))) <= set(map(Trial.line, trials(whole)))
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_the_winner_learns_as_long_as_there_is_time(late: bool, tmp_path: Path) -> None:
+    """All its epochs where there is; no less than it had learned from before where there is none."""
+    now, data = [0.0], bars()
+
+    def phase(name: str) -> None:
+        now[0] = 1e6 if late and name == "training" else now[0]
+
+    how: dict[str, Any] = {"generations": 1, "budget": 1e6, "clock": lambda: now[0], "final_epochs": 100}
+    found = search(tmp_path / "run", data, watcher=Watcher(on_phase=phase), **how)
+    assert found.winner is not None
+    whole = len(data.train) + len(data.validation)
+    assert found.model.header["training"]["samples"] == (found.winner.samples if late else 100 * whole)
 
 
 @pytest.mark.parametrize("metric", ["log-loss", "f1", "recall:down", "balanced-accuracy", "precision"])
