@@ -168,6 +168,10 @@ def check_fit(name: str, data: Dataset, model: Model) -> NDArray[np.int64]:
             f"{name} has inputs of shape {data.input_shape}, the model takes {model.input_shape}: "
             "name its own with --dataset"
         )
+    if not model.class_names:
+        raise UsageError(
+            f"the model gives {model.output_count:,} values and no classes: eval counts right answers, infer shows values"
+        )
     if unknown := [class_name for class_name in data.class_names if class_name not in model.class_names]:
         raise UsageError(
             f"{name} has {listed(unknown)}, which the model does not know; it knows {listed(model.class_names)}: "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genreg_np.cli import report_
-from genreg_np.cli.output import Progress, duration, percent, print_json
+from genreg_np.cli.output import Progress, duration, print_json
 from genreg_np.cli.runs import next_lines, seconds_of
 from genreg_np.cli.search_board import Board
 from genreg_np.cli.search_options import of_data, of_the_run, of_the_search, set_up
@@ -56,7 +56,7 @@ Examples:
   genreg-np search autoencoder mnist --budget 5m
   genreg-np infer runs/mnist-autoencoder-steady-0/encoder.npz digit.png
 """
-UNBOUNDED = ("log-loss", "squared-error", "psnr")  # metrics that are no shares
+UNBOUNDED = {"log-loss": "", "squared-error": "", "psnr": " dB"}  # metrics that are no shares, and their units
 
 
 @click.group("search", help=HELP, epilog=EXAMPLES)
@@ -118,8 +118,9 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
         if phase == "searching" and options["dashboard"]:
             mirror = _Mirrored(folder, config, progress)
         if phase == "searching":
-            stopping.last_words = _stopped(folder, config)
+            stopping.last_words = _stopped(folder, config, options)
             progress.say(f"search folder {folder}")
+            progress.say("starting workers ...")
         board.phase(phase)
 
     found = None
@@ -172,9 +173,10 @@ class _Mirrored:
                 self._progress.say(f"no more trials are written for the dashboard: {type(error).__name__}: {error}")
 
 
-def _stopped(folder: Path, config: SearchConfig) -> list[str]:
+def _stopped(folder: Path, config: SearchConfig, options: dict[str, Any]) -> list[str]:
     command = "images" if config.kind == "classifier" else config.kind
-    until = f"--generations {config.generations}" if config.generations else "--budget 5m"
+    until = f"--generations {config.generations}" if config.generations else f"--budget {options['budget'] or '5m'}"
+    until += "" if options["target"] is None else f" --target {options['target']:g}"
     return [
         f"stopped; what has been tried is in {folder}. Go on with:",
         f"  genreg-np search {command} --resume {folder} {until}",
@@ -195,25 +197,35 @@ def _report(found: Any, config: Any, images: int, progress: Progress) -> None:
     from genreg_np.search.metrics import interval
     from genreg_np.search.pareto import cost_of, front_of
 
-    progress.say(f"{found.trials:,} trials in {duration(found.seconds)}, ended by {found.ended}")
+    trials = list(trials_in(found.folder / "trials.jsonl"))
+    individuals, bred = ({trial.child for trial in those} for those in (trials, [t for t in trials if t.parents]))
+    none = "; a longer budget breeds" if not bred and config.children is None else ""
+    progress.say(
+        f"{found.trials:,} trial{'s' * (found.trials != 1)} of {len(individuals):,} individuals, {len(bred):,} of them "
+        f"bred{none}; {duration(found.seconds)}, ended by {found.ended}"
+    )
     if found.winner is None:
         progress.say("every individual failed: this is the default network, trained; trials.jsonl says why")
     progress.say(f"network {found.network}, {found.model.network.gene_count:,} weights and biases")
     for name, (mean, spread) in found.test.items():
         if name in ("accuracy", "f1", "squared-error", config.metric):
             first = found.finals[0][name]
-            shown = f"{first:.4f}" if name in UNBOUNDED else percent(first)
-            over = f" ({len(found.finals)} trainings: {mean:.4f} ± {spread:.4f})" if len(found.finals) > 1 else ""
+            times, unit = (1, UNBOUNDED[name]) if name in UNBOUNDED else (100, " %")
+            digits = 4 if times == 1 and not unit else 2
+            shown = f"{times * first:.{digits}f}{unit}"
+            both = f"{times * mean:.{digits}f} ± {times * spread:.{digits}f}{unit}"
+            over = f" ({len(found.finals)} trainings: {both})" if len(found.finals) > 1 else ""
             if name == "accuracy":
                 low, high = interval(first, images)
                 about = f"95 % interval {100 * low:.1f} .. {100 * high:.1f}"
                 over = f", {round(first * images):,} of {images:,} ({about}){over}"
             progress.say(f"test {name} {shown}{over}")
     if config.second:
-        progress.say(f"nobody is better in both, {config.metric} and {config.second}, than one of these:")
-        for trial in front_of(list(trials_in(found.folder / "trials.jsonl")), config.second):
+        progress.say(f"nobody was better in both, {config.metric} and {config.second}, than one of these:")
+        for trial in front_of(trials, config.second):
             size = f"{cost_of(trial, config.second):>11,} {config.second}"
-            progress.say(f"  {size}  {config.metric} {trial.metrics[config.metric]:.4f}  trial {trial.number}")
+            judged = f"individual {trial.child}, {trial.samples:,} samples"
+            progress.say(f"  {size}  {config.metric} {trial.metrics[config.metric]:.4f}  {judged}")
     progress.say(f"model {found.folder / 'model.npz'}")
 
 
@@ -224,24 +236,26 @@ def _to_json(found: Any, folder: Path) -> dict[str, Any]:
         "ended": found.ended, "folder": str(found.folder), "model": str(found.folder / "model.npz"),
         "network": found.network, "genome": dict(found.genome), "trials": found.trials,
         "seconds": round(found.seconds, 3), "test": [dict(one) for one in found.finals],
-        "winner": None if found.winner is None else found.winner.number,
+        "winner": None if found.winner is None else found.winner.child,
     }  # fmt: skip
 
 
-@command.command("explain", help="Show an individual of a search, and where it came from.")
+@command.command("explain", help="Show individual NUMBER of a search, or its winner, and where it came from.")
 @click.argument("run", type=click.Path())
-@click.argument("number", type=int)
-def explain(run: str, number: int) -> None:
-    """Print a trial's individual."""
+@click.argument("number", type=int, required=False)
+def explain(run: str, number: int | None) -> None:
+    """Print an individual."""
     from genreg_np.report.sections.lineage import ancestors
     from genreg_np.search.stored import StoredSearch
 
     search = StoredSearch.read(Path(run))
-    trials = {trial.number: trial for trial in search.trials}
-    if number not in trials:
-        known = f"; the numbers run from {min(trials)} to {max(trials)}" if trials else ""
-        raise UsageError(f"{run}: has no trial {number}{known}")
-    own = trials[number]
+    individuals = {trial.child: trial for trial in search.trials}
+    if number is None and (first := search.winner or next(iter(search.leaders), None)):
+        number = first.child
+    if number not in individuals:
+        known = f"; the numbers run from {min(individuals)} to {max(individuals)}" if individuals else ""
+        raise UsageError(f"{run}: has no individual {'' if number is None else number}{known}")
+    own = individuals[number]
     say(f"individual {own.child}: {own.network}")
     say(f"{own.parameters:,} weights and biases, {own.macs:,} multiply-adds for an image")
     for trial in sorted((trial for trial in search.trials if trial.child == own.child), key=lambda trial: trial.rung):

@@ -35,7 +35,7 @@ class Board:
         self._progress, self._budget = progress, budget
         self._started = time.monotonic()
         self._printed = -math.inf
-        self._scores: list[float] = []
+        self._values: list[float] = []
         self._stopped: dict[str, int] = {}
         self._live: Any = None
 
@@ -51,7 +51,7 @@ class Board:
     def took(self, trial: Trial, search: Search) -> None:
         """Show a trial that has ended."""
         if trial.is_ok:
-            self._scores.append(trial.score)
+            self._values.append(trial.metrics[search.config.metric])
         else:
             self._stopped[trial.status] = self._stopped.get(trial.status, 0) + 1
             if trial.status not in ("diverged",):
@@ -76,19 +76,19 @@ class Board:
         best, metric = search.best, search.config.metric
         return (
             f"{len(search.course.trials):,} trials, {spent}: best {metric} {best.metrics[metric]:.4f} "
-            f"(trial {best.number}, {best.samples:,} samples, {best.parameters:,} weights), "
-            f"median score {statistics.median(self._scores):.4f}{stopped}"
+            f"(individual {best.child}, {best.samples:,} samples, {best.parameters:,} weights), "
+            f"median {statistics.median(self._values):.4f}{stopped}"
         )
 
     def _table(self, search: Search) -> Any:
         from rich.table import Table
 
         table = Table(title=clean_line(self._line(search)) if search.best else None, title_justify="left")
-        for name in ("trial", search.config.metric, "samples", "weights", "seconds", "how"):
+        for name in ("individual", search.config.metric, "samples", "weights", "seconds", "how"):
             table.add_column(name, justify="left" if name == "how" else "right")
         for trial in search.course.leaders(SHOWN):
             table.add_row(
-                str(trial.number), f"{trial.metrics[search.config.metric]:.4f}", f"{trial.samples:,}",
+                str(trial.child), f"{trial.metrics[search.config.metric]:.4f}", f"{trial.samples:,}",
                 f"{trial.parameters:,}", f"{trial.seconds:.1f}", clean_line(trial.how),
             )  # fmt: skip
         return table

@@ -66,9 +66,7 @@ def of_the_run(command: F) -> F:
         click.option("--engine", help="Where individuals learn: processes or serial.  [default: processes]"),
         click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]"),
         click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]"),
-        click.option(
-            "--out", type=click.Path(), help="The search's folder.  [default: runs/DATASET-search-SELECTION-SEED]"
-        ),
+        click.option("--out", type=click.Path(), help="The search's folder.  [default: a new one in runs/]"),
         click.option("--resume", type=click.Path(), help="Go on with a search."),
         click.option("--report", is_flag=True, help="Make a page to look at when it ends."),
         click.option("--dashboard", is_flag=True, help="Write trials for optuna-dashboard, too."),
@@ -118,6 +116,10 @@ def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, 
     out = options["out"]
     what = "search" if config.kind == "classifier" else config.kind
     folder = Path(out) if out else fresh_folder(_stem(source), f"{what}-{config.selection}", config.seed)
+    if not config.generations and (folder / "search.json").exists():
+        raise UsageError(
+            f"{folder}: holds a search that has ended: go on with --resume {folder}, or choose another --out"
+        )
     return folder, config, dataset, origin, budget
 
 

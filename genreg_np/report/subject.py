@@ -196,6 +196,8 @@ class Subject:
             return {}
         hidden = {"test"} if self.split_name == "validation" else set()
         hidden |= set(self.run.config.spent) if self.run is not None else set()
+        if self.search is not None and self.search.winner is not None:
+            hidden |= {"validation"}  # the winner has learned from it, in the end
         found = {}
         for name in SPLITS:
             if name in hidden or not len(split := self.dataset.split(name)):

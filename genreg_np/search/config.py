@@ -42,7 +42,7 @@ class SearchConfig(Settings):
     augmentation: str = option("simple", "which genes change training images", choices=AUGMENTATIONS)
     head: str = option("classes", "how an individual tells classes", choices=HEADS)
     weights: str = option("", "what is selected by instead: a sum of metrics and costs")
-    second: str = option("", "a cost to be low as well", choices=("", *SECOND, *OF_GENES))
+    second: str = option("", "a cost to be low as well")
     max_epochs: float = option(0.0, "how often an individual sees each image in the search, at most", low=0)
     max_layers: int = option(0, "convolutions and dense layers, at most", low=0)
     max_parameters: int = option(100_000, "weights and biases, at most", low=0)
@@ -54,6 +54,15 @@ class SearchConfig(Settings):
     final_seeds: int = option(2, "how often the winner is trained from scratch", low=1, high=1000)
     rungs: tuple[int, ...] = option((), "samples learned from at each rung", low=1)
     seed: int = option(0, "of all randomness", low=0, high=2**64 - 1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known = (*SECOND, *(OF_GENES if self.kind == "autoencoder" else ()))
+        if self.second and self.second not in known:
+            said = f"second = {self.second!r} must be one of {', '.join(known)}"
+            raise UsageError(said + did_you_mean(self.second, known))
+        if self.second and self.weights:
+            raise UsageError("--second and --weights are two ways to weigh costs: give one of them")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "search") -> SearchConfig:

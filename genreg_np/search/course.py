@@ -161,11 +161,3 @@ class Course:
     def leaders(self, count: int) -> list[Trial]:
         """Return the best individuals, each as it was at the highest rung that it has reached."""
         return leaders_of(trial for rung in self._results for trial in rung.values())[:count]
-
-    def finalists(self, count: int) -> list[Trial]:
-        """Return the best of the highest rung that anyone has reached and passed, the best one first."""
-        for rung in reversed(self._results):
-            found = sorted((trial for trial in rung.values() if trial.is_ok), key=lambda t: t.rank, reverse=True)
-            if found:
-                return found[:count]
-        return []

@@ -31,7 +31,10 @@ ORIGIN, FINAL = "origin", "final"
 class SearchFolder(HeldFolder):
     """A search's files."""
 
-    own = (".lock", "config.toml", "trials.jsonl", "states", "model.npz", "search.json", "winner.toml", "optuna.log")
+    own = (
+        ".lock", "config.toml", "trials.jsonl", "states", "model.npz", "encoder.npz", "decoder.npz", "search.json",
+        "winner.toml", "optuna.log",
+    )  # fmt: skip
     marks = ("config.toml", "trials.jsonl", "model.npz")
     what, maker = "search", "search"
 
@@ -49,6 +52,12 @@ class SearchFolder(HeldFolder):
             for path in self.states.iterdir():
                 if FINAL not in path.name:
                     path.unlink()
+
+    def reopened(self) -> None:
+        """Take away what an end before this one came to: it is not that of what goes on now."""
+        with contextlib.suppress(OSError):
+            for name in ("search.json", "winner.toml"):
+                (self.path / name).unlink(missing_ok=True)
 
     def discard_if_empty(self) -> None:
         """Take the folder away if this process made it, and no trial has been recorded."""

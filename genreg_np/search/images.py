@@ -29,8 +29,9 @@ from genreg_np.runs.notes import now
 from genreg_np.runs.provenance import fingerprint
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import FINAL, SearchFolder
-from genreg_np.search.kinds import space_of
+from genreg_np.search.kinds import kind_of, space_of
 from genreg_np.search.lesson import WORKS, Learned, Lesson, learn
+from genreg_np.search.metrics import Goal
 from genreg_np.search.searching import MOST_BYTES, Search, Watcher
 from genreg_np.search.sharing import Parts
 from genreg_np.search.trials import Trial
@@ -129,6 +130,12 @@ def search_images(
     watcher = watcher or Watcher()
     if budget is None and not config.generations:
         raise UsageError("a search needs generations or a budget: how long is it to go on?")
+    kind = kind_of(config, dataset.input_shape, dataset.class_names)
+    goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.aim.metrics)
+    if target is not None:
+        goal.metric.check_target(target)
+    if not kind.beginnings() and (why := kind.misfit()):
+        raise UsageError(f"{dataset.name}: no network of a search fits its images: {why}")
     deadline = math.inf if budget is None else started + budget
     with _folder(Path(folder), config, dataset) as own:
         try:
@@ -142,7 +149,7 @@ def search_images(
                 create_engine(engine, learn, workers) as running,
             ):
                 folds = config.folds_for(len(dataset.train) + len(dataset.validation))
-                cut = Parts.of(dataset, folds)
+                cut = Parts.of(dataset, folds, kind.aim.by_labels)
                 if note := shared_note(cut.shared()):
                     watcher.on_remark(note)
                 parts = cut.share(Path(shared), dataset.input_range)
@@ -157,10 +164,9 @@ def search_images(
         except BaseException:
             own.discard_if_empty()
             raise
-        own.save("model.npz", model)
-        for name, piece in search.kind.pieces(model).items():
-            own.save(name, piece)
-        network = search.kind.words_of(genome)
+        for name, one in {"model.npz": model, **search.kind.pieces(model)}.items():
+            own.save(name, one)
+        network = search.kind.answering(genome)
         found = Found(
             winner, network, genome, model, finals, len(search.course.trials), search.ended, clock() - started, own.path
         )
@@ -228,13 +234,12 @@ def _finals(
     search: Search, engine: Engine, genome: Mapping[str, Any], winner: Trial | None
 ) -> tuple[Model, list[Mapping[str, float]]]:
     """Train a genome from scratch on everything, several times; return the first model and all measures on test."""
-    config, dataset = search.config, search.dataset
+    dataset = search.dataset
     individual = search.kind.individual_of(genome)
-    samples = search.final_samples(winner)
+    samples, seeds = search.finals(genome, winner)
     judged = ("test",) if len(dataset.test) else ()
     lessons: list[Lesson] = [
-        search.lesson_of(genome, individual, (samples,), "whole", judged, f"{FINAL}-{seed}")
-        for seed in range(config.final_seeds)
+        search.lesson_of(genome, individual, (samples,), "whole", judged, f"{FINAL}-{seed}") for seed in range(seeds)
     ]
     finals: list[Mapping[str, float]] = []
     steps = 0
@@ -260,6 +265,6 @@ def _notes(found: Found, search: Search, workers: int, backend: str) -> dict[str
     return {
         "ended": found.ended, "when": now(), "seconds": round(found.seconds, 3), "trials": found.trials,
         "workers": workers, "backend": backend, "version": __version__, "network": found.network,
-        "winner": None if found.winner is None else found.winner.number, "finals": [dict(one) for one in found.finals],
+        "winner": None if found.winner is None else found.winner.child, "finals": [dict(one) for one in found.finals],
         "refused": search.course.faults, "parameters": found.model.network.gene_count,
     }  # fmt: skip

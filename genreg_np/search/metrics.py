@@ -27,6 +27,7 @@ from genreg_np.runs.evaluation import Evaluation
 
 OF_ONE_CLASS = ("precision", "recall", "f1")
 METRICS = ("accuracy", "balanced-accuracy", *OF_ONE_CLASS, "log-loss")
+SHARES = ("accuracy", "balanced-accuracy", *OF_ONE_CLASS)  # of 0 .. 1
 LOWER = ("log-loss", "squared-error")  # are better the lower they are
 Z = 1.959964  # standard deviations to each side that 95 % of a normal distribution lie within
 LEAST = -35.0  # log p, so that one certain error does not decide everything
@@ -49,10 +50,8 @@ class Metric:
         """Return a metric, once it is known to be one of some, and for such classes."""
         name, colon, class_name = text.partition(":")
         if name not in known or (colon and name not in OF_ONE_CLASS):
-            hint = f" ({', '.join(OF_ONE_CLASS)} can be of one class, as f1:NAME)" if name in METRICS else ""
-            raise UsageError(
-                f"unknown metric {text!r}{hint or did_you_mean(name, known)}; there are {', '.join(known)}"
-            )
+            hint = f" ({', '.join(OF_ONE_CLASS)} can be of one class, as f1:NAME)" if name in known else ""
+            raise UsageError(f"unknown metric {text!r}{hint or did_you_mean(name, known)}")
         if colon and class_name not in class_names:
             raise UsageError(f"metric {text}: there is no class {class_name!r}" + did_you_mean(class_name, class_names))
         return cls(text)
@@ -61,6 +60,19 @@ class Metric:
         """Return what selection goes by: higher is better."""
         value = measures[self.name]
         return -value if self.name in LOWER else value
+
+    def check_target(self, target: float) -> None:
+        """Refuse a target that no individual can reach.
+
+        Raises
+        ------
+        UsageError
+            For it.
+        """
+        most = 1.0 if self.name.partition(":")[0] in SHARES else math.inf
+        if not (math.isfinite(target) and target <= most):
+            upto = " of 0 .. 1" if most == 1 else ""
+            raise UsageError(f"--target {target:g} cannot be reached: {self.name} is a number{upto}")
 
     def reaches(self, measures: Mapping[str, float], target: float) -> bool:
         """Whether a target is reached."""

@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.search.trials import Trial
+from genreg_np.search.trials import Trial, leaders_of
 
 SECOND = ("parameters", "macs")  # costs that can be a second objective
 OF_GENES = ("code",)  # genes that can be one, where there are such
-FEWEST = 3  # individuals of a rung that a front is shown of
+AT_THE_ENDS = 1e6  # the room of whoever has no neighbour on one side
 Floats = NDArray[np.float64]
 
 
@@ -55,7 +55,11 @@ def by_levels(second: str) -> Callable[[Sequence[Trial]], list[Trial]]:
         found = levels(scores, costs)
         room = np.zeros(len(able))
         for level in np.unique(found):
-            room[found == level] = crowding(scores[found == level], costs[found == level])
+            own = scores[found == level]
+            free = crowding(own, costs[found == level])
+            ends = np.isinf(free)  # of them whoever scores more counts more
+            free[ends] = AT_THE_ENDS + own[ends].argsort().argsort()
+            room[found == level] = free
         known = {
             trial.number: dataclasses.replace(trial, score=-float(level), tie=float(space))
             for trial, level, space in zip(able, found, room, strict=True)
@@ -66,14 +70,11 @@ def by_levels(second: str) -> Callable[[Sequence[Trial]], list[Trial]]:
 
 
 def front_of(trials: Sequence[Trial], second: str) -> list[Trial]:
-    """Return whom nobody dominates of the highest rung that has three, the cheapest first; none where no rung has."""
-    for rung in sorted({trial.rung for trial in trials}, reverse=True):
-        own = [trial for trial in trials if trial.rung == rung and trial.is_ok]
-        if len(own) >= FEWEST:
-            found = levels(*_objectives(own, second))
-            best = [trial for trial, level in zip(own, found, strict=True) if level == 0]
-            return sorted(best, key=lambda trial: (cost_of(trial, second), -trial.score, trial.number))
-    return []
+    """Return whom nobody dominates, each as it was at the highest rung that it has reached, the cheapest first."""
+    own = leaders_of(trials)
+    found = levels(*_objectives(own, second))
+    best = [trial for trial, level in zip(own, found, strict=True) if level == 0]
+    return sorted(best, key=lambda trial: (cost_of(trial, second), -trial.score, trial.number))
 
 
 def _objectives(trials: Sequence[Trial], second: str) -> tuple[Floats, Floats]:

@@ -22,17 +22,17 @@ from typing import Any
 from genreg_np.backends.base import Told
 from genreg_np.data.dataset import Dataset
 from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, Engine, Limits, Outcome
-from genreg_np.errors import UsageError
 from genreg_np.model import Model, Network
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.cost import Cost, work_of
 from genreg_np.search.course import Course, Job
 from genreg_np.search.folder import SearchFolder
+from genreg_np.search.genes import Genome
 from genreg_np.search.kinds import kind_of
 from genreg_np.search.kinds.base import Individual
 from genreg_np.search.lesson import Learned, Lesson, Part, kept_in
 from genreg_np.search.metrics import Goal
-from genreg_np.search.pareto import OF_GENES, by_levels
+from genreg_np.search.pareto import by_levels
 from genreg_np.search.selections import create as create_selection
 from genreg_np.search.selections.base import Bred, Selection
 from genreg_np.search.selections.paired import Paired
@@ -43,7 +43,7 @@ MOST_BYTES = 4 << 30  # an individual may take
 PATIENCE, LEAST_PATIENCE = 20.0, 60.0  # of what is predicted, and seconds: longer than that is not learning
 SPARED = 1.1  # of what the end is predicted to take
 END_SHARE = 0.5  # of a budget is kept for the end, at most
-FINALISTS = 3  # of the highest rung
+FINALISTS = 3  # individuals that the select split chooses among
 CRASHES = 3  # one after the other, at the start: something is wrong that is no individual's
 
 
@@ -105,8 +105,6 @@ class Search:
         self._watcher = watcher or Watcher()
         self.kind = kind_of(config, dataset.input_shape, dataset.class_names)
         self.space = self.kind.space
-        if config.second in OF_GENES and all(gene.name != config.second for gene in self.space.genes):
-            raise UsageError(f"--second {config.second}: a search for a {self.kind.name} has no such gene")
         self._goal = Goal.of(config.metric, config.weights, dataset.class_names, self.kind.aim.metrics)
         images, self._whole = (len(parts[name].read()[1]) for name in ("train", "whole"))
         self._folds = config.folds_for(images) if "search" not in parts else 0
@@ -155,7 +153,7 @@ class Search:
         elif job.before is not None and not job.before.is_ok:
             why = f"not tried: {job.before.status} at the rung below"
             self._judged(dataclasses.replace(self._trial(job, individual), status=job.before.status, why=why))
-        else:
+        elif self._has_time(self.predicted(job, individual)):
             self._under_way[job.number] = job, individual
             seconds = self.config.max_seconds or LEAST_PATIENCE + PATIENCE * self.predicted(job, individual)
             self._engine.submit(job.number, self._lesson(job, individual), Limits(seconds, MOST_BYTES))
@@ -205,7 +203,7 @@ class Search:
                 self._engine.cancel(number)
 
     def _is_best(self, trial: Trial) -> bool:
-        return self.best is None or (trial.rung, trial.rank) > (self.best.rung, self.best.rank)
+        return self.best is None or trial.rank > self.best.rank
 
     def _trial(self, job: Job, individual: Individual) -> Trial:
         """Return what is known of a trial before it is done."""
@@ -213,7 +211,7 @@ class Search:
         return Trial(
             job.number, job.child, job.rung, genome, self.space.expressed(genome), job.bred.parents,
             job.bred.how if not job.rung else "promoted", self.course.ladder.samples[job.rung],
-            network=self.kind.words_of(genome), parameters=individual.parameters, macs=individual.macs,
+            network=self.kind.answering(genome), parameters=individual.parameters, macs=individual.macs,
             predicted=round(self.predicted(job, individual), 3),
         )  # fmt: skip
 
@@ -245,7 +243,9 @@ class Search:
         individual = self.kind.individual_of(trial.genome)
         lesson = self._lesson(Job(trial.number, trial.rung, 0, trial.child, Bred(trial.genome)), individual)
         if (model := self.model_of(lesson, steps, {"trial": trial.number, "search": dict(trial.metrics)})) is not None:
-            self.folder.save("model.npz", model)
+            self.folder.reopened()
+            for name, one in {"model.npz": model, **self.kind.pieces(model)}.items():
+                self.folder.save(name, one)
 
     def model_of(self, lesson: Lesson, steps: int, told: Mapping[str, Any]) -> Model | None:
         """Return what an individual knows after so many steps of a lesson as a model; None where its state is gone."""
@@ -278,27 +278,47 @@ class Search:
         """Return how long a job will take, in seconds."""
         return self.cost.seconds(self._work(job, individual))
 
-    def final_samples(self, winner: Trial | None) -> int:
-        """Return how many samples the winner learns from in the end: as many as there is time for."""
-        most = max(self.config.final_epochs * self._whole, self.course.ladder.samples[-1])
-        if winner is None or self.deadline == math.inf:
-            return most
-        time_left = (self.deadline - self.clock()) / SPARED
-        affordable = most * time_left / max(self._final_seconds(winner), 1e-9)
-        return int(min(most, max(affordable, winner.samples)))
+    def finals(self, genome: Genome, winner: Trial | None) -> tuple[int, int]:
+        """Return how many samples a network learns from in the end, and how many times: as there is time for.
 
-    def _final_seconds(self, trial: Trial) -> float:
-        """Return how long the winner's whole training will take, in seconds, if it is this one, by its own pace."""
-        rounds = -(-self.config.final_seeds // self.workers)
-        pace = trial.pace or trial.seconds / self._new_samples(trial.rung)
-        return rounds * self.final_samples(None) * pace
-
-    def _has_time(self) -> bool:
-        """Whether there is time for more than the end."""
+        Parameters
+        ----------
+        genome : Genome
+        winner : Trial or None
+            Where it was judged; None of the default network.
+        """
+        most, seeds = self._most_samples, self.config.final_seeds
         if self.deadline == math.inf:
+            return most, seeds
+        pace, time_left = self._pace(genome, winner), (self.deadline - self.clock()) / SPARED
+        least = winner.samples if winner else self.course.ladder.samples[0]
+        seeds = min(seeds, max(1, self.workers * int(time_left / (least * pace))))
+        affordable = time_left / (-(-seeds // self.workers) * pace)
+        return int(min(most, max(affordable, least))), seeds
+
+    @property
+    def _most_samples(self) -> int:
+        return max(self.config.final_epochs * self._whole, self.course.ladder.samples[-1])
+
+    def _pace(self, genome: Genome, trial: Trial | None) -> float:
+        """Return the seconds that an individual takes for a sample, by its own trial where it has one."""
+        if trial is not None and (trial.pace or trial.seconds):
+            return trial.pace or trial.seconds / self._new_samples(trial.rung)
+        individual = self.kind.individual_of(genome)
+        return self.cost.seconds(work_of(1, individual.macs, individual.values))
+
+    def _reserve(self) -> float:
+        """Return the seconds that are kept for the end, whoever of the leaders wins."""
+        leaders = self.course.leaders(FINALISTS)
+        rounds = -(-self.config.final_seeds // self.workers)
+        end = max((rounds * self._most_samples * self._pace(trial.genome, trial) for trial in leaders), default=0.0)
+        return min(SPARED * end, self._most_for_end)
+
+    def _has_time(self, seconds: float = 0.0) -> bool:
+        """Whether there is time for the end, and so many seconds before it; at the start there always is."""
+        if self.deadline == math.inf or not self.course.trials:
             return True
-        end = max(map(self._final_seconds, self.course.leaders(FINALISTS)), default=0.0)  # whoever of them wins
-        if not self.course.bred or self.clock() + min(SPARED * end, self._most_for_end) < self.deadline:
+        if self.clock() + seconds + self._reserve() < self.deadline:
             return True
         self.ended = "budget"
         return False
@@ -306,8 +326,8 @@ class Search:
     # The end
 
     def finalists(self) -> list[Trial]:
-        """Return the best of the highest rung, in the order in which the select split has them: the first one wins."""
-        finalists = self.course.finalists(FINALISTS)
+        """Return the best individuals, in the order in which the select split has them: the first one wins."""
+        finalists = self.course.leaders(FINALISTS)
         if not all(trial.select for trial in finalists):
             return finalists
         return sorted(

@@ -39,8 +39,10 @@ class Parts:
     splits: Mapping[str, Split]
 
     @classmethod
-    def of(cls, dataset: Dataset, folds: int = 0) -> Parts:
+    def of(cls, dataset: Dataset, folds: int = 0, by_labels: bool = True) -> Parts:
         """Cut a dataset; where it is cross-validated, what is learned from is all but the test split.
+
+        `by_labels` says whether classes are to be learned: then there must be two.
 
         Raises
         ------
@@ -53,7 +55,8 @@ class Parts:
                 f"{dataset.name} has inputs of {shape} {dataset.train.inputs.dtype}, no images of whole-number pixels: "
                 "search images takes a folder of pictures or a named set of images"
             )
-        dataset.check_trainable()
+        if by_labels:
+            dataset.check_trainable()
         train = dataset.train
         whole = Split(
             np.concatenate([train.inputs, dataset.validation.inputs]),

@@ -63,9 +63,9 @@ class StoredSearch:
 
     @property
     def winner(self) -> Trial | None:
-        """The trial that won, once one has."""
-        number = self.notes.get("winner")
-        return next((trial for trial in self.trials if trial.number == number), None)
+        """The individual that won, once one has, as it was at the highest rung that it reached."""
+        child = self.notes.get("winner")
+        return next((trial for trial in self.leaders if trial.child == child), None)
 
     def rung(self, rung: int) -> list[Trial]:
         """Return the trials of a rung that were judged, by their numbers."""

@@ -116,12 +116,15 @@ class Trial:
 
 
 def leaders_of(trials: Iterable[Trial]) -> list[Trial]:
-    """Return the individuals that were judged, each at the highest rung that it has reached, the best first."""
+    """Return the individuals that were judged, each at the highest rung that it has reached, the best first.
+
+    Of a rung below the score counts as it is: more samples would rather make it better.
+    """
     highest: dict[int, Trial] = {}
     for trial in trials:
         if trial.is_ok and (trial.child not in highest or trial.rung > highest[trial.child].rung):
             highest[trial.child] = trial
-    return sorted(highest.values(), key=lambda trial: (trial.rung, trial.rank), reverse=True)
+    return sorted(highest.values(), key=lambda trial: trial.rank, reverse=True)
 
 
 _KINDS = {item.name: typing.get_type_hints(Trial)[item.name] for item in dataclasses.fields(Trial)}

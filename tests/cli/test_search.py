@@ -39,7 +39,7 @@ def test_a_search_says_what_it_came_to_and_leaves_a_model(genreg) -> None:
     """In words and as JSON; the model is ready for eval."""
     found = genreg("search", "images", "bars.npz", *QUICK, "--out", "one")
     assert found.code == 0, found.err
-    assert "3 trials in" in found.out
+    assert "3 trials of 3 individuals, 0 of them bred" in found.out
     assert "test accuracy" in found.out
     assert "test f1" in found.out
     assert "genreg-np eval one/model.npz" in found.out

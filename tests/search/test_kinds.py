@@ -85,11 +85,13 @@ def test_the_episodes_gradient_is_that_of_its_loss(labels: list[int]) -> None:
         assert gradient[place] == pytest.approx((above - below) / (2 * step), abs=1e-6)
 
 
-@pytest.mark.parametrize("folds", [1, 0])
-def test_prototypes_become_an_ordinary_classifier(folds: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("folds", "epochs"), [(1, 20.0), (0, 4.0)])
+def test_prototypes_become_an_ordinary_classifier(folds: int, epochs: float, tmp_path: Path) -> None:
     """The saved model answers what the search measured, and its last layer is of means."""
     data = bars(240)
-    found = search(tmp_path / "run", data, head="prototypes", folds=folds, max_epochs=20.0, generations=1)
+    found = search(
+        tmp_path / "run", data, final_epochs=20, head="prototypes", folds=folds, max_epochs=epochs, generations=1
+    )
     model = load(found.folder / "model.npz")
     assert model.class_names == data.class_names
     right = float((model.predict(data.test.inputs) == data.test.labels).mean())
@@ -98,7 +100,7 @@ def test_prototypes_become_an_ordinary_classifier(folds: int, tmp_path: Path) ->
     weights, biases = model.network.unpack(model.genes)[-1] if model.network.is_dense else _last(model)
     assert np.allclose(biases, -np.square(weights / 2).sum(axis=1), rtol=1e-5)
     for trial in trials_in(found.folder / "trials.jsonl"):
-        assert trial.network.endswith(f"dense {trial.genome['embedding']}")
+        assert trial.network.endswith(f"dense {trial.genome['embedding']} / dense 3")
         assert "label_smoothing" not in trial.genome
 
 
@@ -140,7 +142,10 @@ def test_reconstruction_is_measured_in_decibels() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"second": "code"}, "has no such gene"),
+        ({"second": "code"}, "must be one of parameters, macs"),
+        ({"second": "macs", "weights": "accuracy=1"}, "two ways to weigh costs"),
+        ({"target": 90.0}, "cannot be reached: accuracy is a number of 0 .. 1"),
+        ({"target": float("nan")}, "cannot be reached"),
         ({"kind": "autoencoder", "metric": "accuracy"}, "unknown metric 'accuracy'"),
         ({"kind": "classifier", "metric": "psnr"}, "unknown metric 'psnr'"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -56,13 +57,15 @@ def test_trials_are_compared_by_both() -> None:
     assert found[3] == trials[3]
 
 
-def test_the_front_is_of_the_highest_rung_that_has_three() -> None:
+def test_the_front_is_of_individuals_as_they_were_at_their_highest_rung() -> None:
     trials = [
         trial(0, 0.9, 900), trial(1, 0.8, 100), trial(2, 0.7, 500), trial(3, 0.95, 950),
-        *(trial(number, 0.99, 10, rung=1) for number in (4, 5)),
     ]  # fmt: skip
     assert [one.number for one in front_of(trials, "parameters")] == [1, 0, 3]
-    assert front_of(trials[:2], "parameters") == []
+    assert front_of(trials[:1], "parameters") == trials[:1]
+    assert front_of([], "parameters") == []
+    promoted = dataclasses.replace(trial(9, 0.75, 100, rung=1), child=trials[1].child)
+    assert [one.number for one in front_of([*trials, promoted], "parameters")] == [9, 0, 3]
 
 
 def test_a_search_for_small_ones_finds_smaller_ones(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def _course(search: StoredSearch) -> Picture:
     random = best_of_random([trial.score for trial in search.rung(0) if _is_random(trial)] or [scores[0]])
     figure = new_figure()
     panel = figure.subplots()
-    panel.plot(counts, scores, ".", color="0.7", markersize=3, label="each individual")
+    panel.plot(counts, scores, ".", color="0.55", markersize=4, label="each individual")
     panel.plot(counts, best, color=COLOURS[0], linewidth=1.8, label="best so far")
     panel.plot(counts, median, "--", color=COLOURS[1], label="median so far")
     panel.plot(
@@ -112,12 +112,14 @@ def _course(search: StoredSearch) -> Picture:
     if low < best[-1]:
         panel.set_ylim(low, best[-1] + 0.05 * (best[-1] - low))
     panel.grid(alpha=0.25)
-    panel.legend(frameon=False, loc="lower right")
+    figure.legend(frameon=False, loc="outside upper center", ncols=2)
     return Picture(
         "evaluations", png_of(figure),
         f"Scores at the first rung by individuals: best {best[-1]:.4f}, median {median[-1]:.4f}, the best of "
         f"{len(random)} random ones {random[-1]:.4f} on average.",
-        "Where the best line leaves the dotted one behind, breeding found what chance did not.",
+        "Where the best line leaves the dotted one behind, breeding found what chance did not."
+        if any(trial.parents for trial in search.rung(0))
+        else "Nobody was bred yet.",
     )  # fmt: skip
 
 

@@ -34,11 +34,11 @@ def _words(search: StoredSearch, failed: int) -> str:
     counts = [len([trial for trial in search.trials if trial.rung == rung]) for rung in sorted(rungs)]
     ladder = ", ".join(f"{count:,}" for count in counts)
     said = [
-        f"{individuals:,} individuals were tried by selection {search.config.selection}, {ladder} of them at each "
-        "rung, which have more and more samples to learn from."
+        f"{individuals:,} individuals were tried by selection {search.config.selection}: {ladder} of them at rungs of "
+        "more and more samples to learn from."
     ]
     if failed:
-        said.append(f"{failed:,} trials came to nothing.")
+        said.append(f"{failed:,} trial{'s' * (failed != 1)} came to nothing.")
     if search.notes.get("ended"):
         said.append(f"It ended by {search.notes['ended']}.")
     if (winner := search.winner) is not None:

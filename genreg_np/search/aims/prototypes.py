@@ -28,7 +28,7 @@ from genreg_np.search.aims.base import Known
 from genreg_np.search.aims.classes import Classes
 
 OF_EACH = 200  # training images that a class's mean is of, at most
-UNSEEN = -1e9  # the logit of a class that a batch has no image of
+UNSEEN = -1e6  # the logit of a class that there is no image of
 
 
 class Prototypes(Classes):
@@ -41,17 +41,23 @@ class Prototypes(Classes):
         return functools.partial(prototypical, classes=classes)
 
     def learned(self, values: Callable[[NDArray[np.int64]], Float32], labels: NDArray[np.int64], classes: int) -> Known:
-        """Return the mean of each class (K, V)."""
+        """Return the mean of each class (K, V); NaN of one without images, as a fold of a tiny set may have."""
         own = [np.flatnonzero(labels == label)[:OF_EACH] for label in range(classes)]
-        return np.stack([values(rows).mean(axis=0, dtype=np.float64).astype(np.float32) for rows in own])
+        seen = [values(rows).mean(axis=0, dtype=np.float64).astype(np.float32) for rows in own if len(rows)]
+        means = np.full((classes, seen[0].shape[0]), np.nan, np.float32)
+        means[[label for label in range(classes) if len(own[label])]] = seen
+        return means
 
     def finished(self, network: Network, genes: Float32, known: Known) -> tuple[Network, Float32]:
-        """Return the network with a dense layer that gives each class's logit."""
+        """Return the network with a dense layer that gives each class's logit; a class that was not seen has none."""
         assert known is not None
         classes, size = known.shape
-        biases = -np.square(known.astype(np.float64)).sum(axis=1).astype(np.float32)
+        unseen = np.asarray(np.isnan(known).any(axis=1))
+        means = np.where(unseen[:, None], np.float32(0), known)
+        biases = -np.square(means.astype(np.float64)).sum(axis=1).astype(np.float32)
+        biases[unseen] = UNSEEN
         layers = (*network.layers, Dense(size, classes))
-        return Network(network.input_shape, layers), np.concatenate([genes, (2 * known).ravel(), biases])
+        return Network(network.input_shape, layers), np.concatenate([genes, (2 * means).ravel(), biases])
 
 
 def prototypical(values: Array, labels: Array, classes: int) -> tuple[Array, Array]:

@@ -13,8 +13,6 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from genreg_np.layers.dense import Dense
 from genreg_np.model import Model, Network
 from genreg_np.search.aims import REGISTRY as AIMS
@@ -68,6 +66,8 @@ BEGINNINGS: tuple[dict[str, Any], ...] = (  # what the default has else
     {"blocks": 1, "reduction_1": "none"},
     {"code": 8},
     {"filters_1": 16, "filters_2": 32, "norm_1": "batch", "norm_2": "batch"},
+    {"blocks": 3, "code": 16},
+    {"blocks": 3, "code": 16} | {f"enlargement_{number}": "transposed" for number in range(1, BLOCKS + 1)},
 )
 
 
@@ -120,15 +120,9 @@ class Autoencoders(Kind):
         encoder = Network(model.input_shape, layers[:place])
         decoder = Network(encoder.shapes[-1], layers[place:])
         cut = encoder.gene_count
-        said = {"part of": "an autoencoder", **model.training}
-        halves = {
-            "encoder.npz": (encoder, model.genes[:cut], model.input_range),
-            "decoder.npz": (decoder, model.genes[cut:], None),
-        }
-        return {
-            name: Model.build(network, np.ascontiguousarray(genes), (), input_range, said)
-            for name, (network, genes, input_range) in halves.items()
-        }
+        said, picture = {"part of": "an autoencoder", **model.training}, model.header.get("picture")
+        encodes = Model.build(encoder, model.genes[:cut].copy(), (), model.input_range, said, (), picture)
+        return {"encoder.npz": encodes, "decoder.npz": Model.build(decoder, model.genes[cut:].copy(), (), None, said)}
 
 
 def _down(genome: Genome, number: int) -> Iterator[str]:

@@ -41,7 +41,7 @@ class Individual:
     def macs(self) -> int:
         """Multiply-adds of convolutions and dense layers, for one image."""
         pairs = zip(self.network.learning, self.network.shapes[1:], strict=True)
-        return sum(multiplications(layer, shape) for layer, shape in pairs)
+        return sum(multiplications(layer, shape) for layer, shape in pairs) + self.added
 
     @property
     def values(self) -> int:
@@ -51,7 +51,8 @@ class Individual:
     @property
     def layers(self) -> int:
         """Convolutions and dense layers."""
-        return sum(isinstance(layer, (Convolution, TransposedConvolution, Dense)) for layer in self.network.learning)
+        kinds = (Convolution, TransposedConvolution, Dense)
+        return sum(isinstance(layer, kinds) for layer in self.network.learning) + bool(self.added)
 
 
 def multiplications(layer: Layer, shape: tuple[int, ...]) -> int:
@@ -110,8 +111,12 @@ class Kind(ABC):
         """Return the networks that a search begins with, made by hand: a plain one first, which fits if any does."""
 
     def added(self, genome: Genome) -> int:
-        """Return how many weights and biases an individual has only when it answers."""
+        """Return how many weights and biases an individual has only when it answers: those of one dense layer."""
         return 0
+
+    def answering(self, genome: Genome) -> str:
+        """Return the network in words that answers: what is saved."""
+        return self.words_of(genome)
 
     def pieces(self, model: Model) -> Mapping[str, Model]:
         """Return models that are parts of one, by the names of their files."""
@@ -148,6 +153,16 @@ class Kind(ABC):
         ):
             if most is not None and value > most:
                 return f"too many {what}"
+        return ""
+
+    def misfit(self) -> str:
+        """Return why no network can be made for such images, where that is so for a plain one; "" if it can."""
+        if len(self.shape) not in (2, 3):
+            return ""
+        try:
+            parse("conv 8 3 same / dense 1", self.shape)
+        except UsageError as error:
+            return str(error)
         return ""
 
     def distinct(self, genomes: Sequence[Genome]) -> list[Genome]:

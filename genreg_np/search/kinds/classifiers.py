@@ -187,6 +187,10 @@ class Classifiers(Kind):
         """Return the size of the layer that prototypes become."""
         return self.classes * (genome["embedding"] + 1) if self._has_prototypes else 0
 
+    def answering(self, genome: Genome) -> str:
+        """Return the network in words, with the layer that prototypes become."""
+        return self.words_of(genome) + (f" / dense {self.classes}" if self._has_prototypes else "")
+
     def beginnings(self) -> list[Genome]:
         """Return the default, or what of it fits, and larger ones as far as limits let them be."""
         same = {f"padding_{number}": "same" for number in range(1, BLOCKS + 1)}
