@@ -170,7 +170,8 @@ def check_fit(name: str, data: Dataset, model: Model) -> NDArray[np.int64]:
         )
     if not model.class_names:
         raise UsageError(
-            f"the model gives {model.output_count:,} values and no classes: eval counts right answers, infer shows values"
+            f"the model gives {model.output_count:,} values and no classes: eval counts right answers, infer shows "
+            "what it gives"
         )
     if unknown := [class_name for class_name in data.class_names if class_name not in model.class_names]:
         raise UsageError(
