@@ -17,6 +17,7 @@ from genreg_np.cli.terminal import say
 from genreg_np.errors import UsageError
 
 if TYPE_CHECKING:
+    from genreg_np.data.dataset import Dataset
     from genreg_np.search.config import SearchConfig
     from genreg_np.search.searching import Search
     from genreg_np.search.trials import Trial
@@ -143,7 +144,7 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
         return INTERRUPTED
     if options["report"]:
         progress.say(f"report {report_.of_own_search(found.folder, dataset)}")
-    _report(found, config, len(dataset.test), progress)
+    _report(found, config, dataset, progress)
     for line in _next(found.folder, config, origin):
         progress.say(line)
     return 0
@@ -187,12 +188,14 @@ def _stopped(folder: Path, config: SearchConfig, options: dict[str, Any]) -> lis
 def _next(folder: Path, config: SearchConfig, origin: dict[str, Any]) -> list[str]:
     """Return the command to try next."""
     if config.kind == "autoencoder":
-        return ["", "try next:", f"  genreg-np infer {folder / 'encoder.npz'} PICTURE"]
-    return next_lines(folder / "model.npz", origin)
+        lines = ["", "try next:", f"  genreg-np infer {folder / 'encoder.npz'} PICTURE"]
+    else:
+        lines = next_lines(folder / "model.npz", origin)
+    return [*lines, f"  genreg-np search explain {folder}"]
 
 
-def _report(found: Any, config: Any, images: int, progress: Progress) -> None:
-    """Say what a search came to; `images` are those of the test split."""
+def _report(found: Any, config: Any, dataset: Dataset, progress: Progress) -> None:
+    """Say what a search came to."""
     from genreg_np.search.folder import trials_in
     from genreg_np.search.metrics import interval
     from genreg_np.search.pareto import cost_of, front_of
@@ -206,7 +209,9 @@ def _report(found: Any, config: Any, images: int, progress: Progress) -> None:
     )
     if found.winner is None:
         progress.say("every individual failed: this is the default network, trained; trials.jsonl says why")
-    progress.say(f"network {found.network}, {found.model.network.gene_count:,} weights and biases")
+    saved, own = found.model.network.gene_count, found.winner.parameters if found.winner else 0
+    folded = f" ({saved:,} as saved: normalisation is folded into them)" if own > saved else ""
+    progress.say(f"network {found.network}, {own or saved:,} weights and biases{folded}")
     for name, (mean, spread) in found.test.items():
         if name in ("accuracy", "f1", "squared-error", config.metric):
             first = found.finals[0][name]
@@ -216,10 +221,11 @@ def _report(found: Any, config: Any, images: int, progress: Progress) -> None:
             both = f"{times * mean:.{digits}f} ± {times * spread:.{digits}f}{unit}"
             over = f" ({len(found.finals)} trainings: {both})" if len(found.finals) > 1 else ""
             if name == "accuracy":
+                images = len(dataset.test)
                 low, high = interval(first, images)
                 about = f"95 % interval {100 * low:.1f} .. {100 * high:.1f}"
                 over = f", {round(first * images):,} of {images:,} ({about}){over}"
-            progress.say(f"test {name} {shown}{over}")
+            progress.say(f"test {name} {shown}{over}{_of_the_mean(dataset) if name == 'psnr' else ''}")
     if config.second:
         progress.say(f"nobody was better in both, {config.metric} and {config.second}, than one of these:")
         for trial in front_of(trials, config.second):
@@ -227,6 +233,15 @@ def _report(found: Any, config: Any, images: int, progress: Progress) -> None:
             judged = f"individual {trial.child}, {trial.samples:,} samples"
             progress.say(f"  {size}  {config.metric} {trial.metrics[config.metric]:.4f}  {judged}")
     progress.say(f"model {found.folder / 'model.npz'}")
+
+
+def _of_the_mean(dataset: Dataset) -> str:
+    """Return how like the mean training image is, in place of a copy."""
+    from genreg_np.model import mapped
+    from genreg_np.search.aims.itself import decibels
+
+    train, test = (mapped(split.inputs, dataset.input_range) for split in (dataset.train, dataset.test))
+    return f"; the mean training image instead: {decibels(test - train.mean(axis=0)):.2f} dB"
 
 
 def _to_json(found: Any, folder: Path) -> dict[str, Any]:

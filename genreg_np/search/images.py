@@ -23,18 +23,20 @@ from genreg_np.data.dataset import Dataset
 from genreg_np.data.shared import shared_note
 from genreg_np.engines import create as create_engine
 from genreg_np.engines.base import OK, Engine, Limits
-from genreg_np.errors import RunError, UsageError
-from genreg_np.model import Model
+from genreg_np.errors import GenregError, RunError, UsageError
+from genreg_np.model import Model, load
+from genreg_np.runs.held_folder import json_of
 from genreg_np.runs.notes import now
 from genreg_np.runs.provenance import fingerprint
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import FINAL, SearchFolder
 from genreg_np.search.kinds import kind_of, space_of
+from genreg_np.search.kinds.base import Kind
 from genreg_np.search.lesson import WORKS, Learned, Lesson, learn
 from genreg_np.search.metrics import Goal
 from genreg_np.search.searching import MOST_BYTES, Search, Watcher
 from genreg_np.search.sharing import Parts
-from genreg_np.search.trials import Trial
+from genreg_np.search.trials import Trial, leaders_of
 from genreg_np.version import __version__
 
 
@@ -138,6 +140,8 @@ def search_images(
         raise UsageError(f"{dataset.name}: no network of a search fits its images: {why}")
     deadline = math.inf if budget is None else started + budget
     with _folder(Path(folder), config, dataset) as own:
+        if target is None and (found := _done_before(own, config, kind)) is not None:
+            return found
         try:
             backend = backends.create("cpu", 1).name if backend in ("auto", "cpu") else backend
             if engine != "serial":  # once, before several workers need it
@@ -208,6 +212,24 @@ def _folder(path: Path, config: SearchConfig, dataset: Dataset) -> SearchFolder:
     return folder
 
 
+def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found | None:
+    """Return what the same search came to that has ended already; None where there is none, or it can go on."""
+    notes = json_of(own.path / "search.json")
+    if not config.generations or notes.get("ended") != "generations" or notes.get("generations") != config.generations:
+        return None
+    trials, child = own.read_trials(kind.space), notes.get("winner")
+    winner = next((trial for trial in leaders_of(trials) if trial.child == child), None)
+    genome = kind.default if winner is None else winner.genome
+    try:
+        model = load(own.path / "model.npz")
+        finals, count, seconds = notes["finals"], notes["trials"], notes["seconds"]
+    except (GenregError, KeyError):
+        return None
+    if genome is None or (winner is None) != (child is None):
+        return None
+    return Found(winner, kind.answering(genome), genome, model, finals, count, "generations", seconds, own.path)
+
+
 def _trained(
     search: Search, engine: Engine
 ) -> tuple[Trial | None, Mapping[str, Any], Model, list[Mapping[str, float]]]:
@@ -263,7 +285,8 @@ def _finals(
 def _notes(found: Found, search: Search, workers: int, backend: str) -> dict[str, Any]:
     """Return what is worth knowing of a search and does not determine it."""
     return {
-        "ended": found.ended, "when": now(), "seconds": round(found.seconds, 3), "trials": found.trials,
+        "ended": found.ended, "generations": search.config.generations,
+        "when": now(), "seconds": round(found.seconds, 3), "trials": found.trials,
         "workers": workers, "backend": backend, "version": __version__, "network": found.network,
         "winner": None if found.winner is None else found.winner.child, "finals": [dict(one) for one in found.finals],
         "refused": search.course.faults, "parameters": found.model.network.gene_count,

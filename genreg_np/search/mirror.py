@@ -8,6 +8,7 @@ Our record stays the record: nothing is read back, and what cannot be written en
 
 from __future__ import annotations
 
+import datetime
 import importlib
 from pathlib import Path
 from typing import Any
@@ -78,12 +79,13 @@ class Mirror:
             "how": trial.how, "parameters": trial.parameters, "macs": trial.macs, "seconds": trial.seconds,
             "status": trial.status, "why": trial.why, **trial.metrics,
         }  # fmt: skip
-        self._study.add_trial(
-            self._optuna.trial.create_trial(
-                state=states.COMPLETE if trial.is_ok else states.FAIL,
-                value=trial.score if trial.is_ok else None,
-                params=dict(trial.expressed),
-                distributions={name: self._distributions[name] for name in trial.expressed},
-                user_attrs=about,
-            )
+        written = self._optuna.trial.create_trial(
+            state=states.COMPLETE if trial.is_ok else states.FAIL,
+            value=trial.score if trial.is_ok else None,
+            params=dict(trial.expressed),
+            distributions={name: self._distributions[name] for name in trial.expressed},
+            user_attrs=about,
         )
+        if written.datetime_complete is not None:
+            written.datetime_start = written.datetime_complete - datetime.timedelta(seconds=trial.seconds)
+        self._study.add_trial(written)

@@ -15,7 +15,7 @@ from genreg_np import load
 from genreg_np.errors import RunError
 from genreg_np.report.opening import of_search
 from genreg_np.report.page import page_of
-from genreg_np.report.sections import diagram, evaluations, importance, leaderboard, lineage
+from genreg_np.report.sections import copies, diagram, evaluations, importance, leaderboard, lineage
 from genreg_np.report.shown import Picture, Table
 from genreg_np.report.subject import Subject
 from genreg_np.search.kinds.classifiers import SPACE
@@ -162,3 +162,22 @@ def test_a_trial_is_read_as_it_was_written(subject: Subject) -> None:
         assert Trial.read(trial.line()) == trial
     failed = Trial(3, 1, 0, {}, {}, status="crash", why="x")
     assert Trial.read(failed.line()) == failed
+
+
+def test_an_autoencoder_is_shown_by_its_copies(subject: Subject, tmp_path: Path) -> None:
+    """As like their pictures as the page says; a classifier has none."""
+    how = {"kind": "autoencoder", "metric": "psnr", "second": "code", "max_macs": 200_000, "generations": 1}
+    search(tmp_path / "run", final_seeds=1, **how)
+    data = dataclasses.replace(bars(), origin={"source": "bars"})
+    own = Subject("run", load(tmp_path / "run" / "model.npz"), data, search=StoredSearch.read(tmp_path / "run"))
+    shown = copies.section(own)
+    assert shown is not None
+    pixels = data.test.inputs.reshape(len(data.test), -1) / 255.0
+    chosen = np.unique(np.linspace(0, len(pixels) - 1, copies.COLUMNS * copies.ROWS).astype(int))
+    errors = np.square(own.model.outputs(data.test.inputs)[chosen] - pixels[chosen]).mean(axis=1)
+    assert f"the copy is {np.median(-10 * np.log10(errors)):.1f} decibels" in shown.words
+    assert copies.section(subject) is None
+    text, pictures = page_of([own])
+    assert "copies.png" in pictures
+    assert "Copies and hidden values below" in text
+    assert "64 values" in text

@@ -11,6 +11,7 @@ import pytest
 
 from genreg_np import load
 from genreg_np.errors import RunError, UsageError
+from genreg_np.search import images
 from genreg_np.search import lesson as lessons
 from genreg_np.search.folder import trials_in
 from genreg_np.search.images import Found
@@ -95,8 +96,19 @@ def test_a_search_that_is_killed_goes_on(found: Found, tmp_path: Path) -> None:
     assert last.model.pack() == found.model.pack()
 
 
-def test_a_search_again_is_done_at_once(found: Found) -> None:
-    """Nothing is learned again, and the result is the same."""
+def test_a_search_again_is_done_at_once(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is learned again, no worker is started, and the result is the same."""
+    with monkeypatch.context() as patched:
+        patched.setattr(images, "create_engine", None)
+        again = search(found.folder)
+    assert again.model.pack() == found.model.pack()
+    assert (again.winner, again.finals, again.network) == (found.winner, found.finals, found.network)
+    assert (again.genome, again.trials, again.ended) == (found.genome, found.trials, found.ended)
+
+
+def test_a_record_of_an_end_that_is_damaged_is_made_again(found: Found) -> None:
+    """From the states that are kept: nothing is learned again."""
+    (found.folder / "search.json").unlink()
     done: list[object] = []
     again = search(found.folder, watcher=Watcher(lambda trial, search: done.append(trial)))
     assert not done

@@ -9,6 +9,7 @@ import numpy as np
 from genreg_np.report.shown import Picture, Shown
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import brightness, draw_tiles, pictures_of
+from genreg_np.search.aims.itself import decibels
 
 COLUMNS, ROWS = 6, 2
 
@@ -26,20 +27,17 @@ def section(subject: Subject) -> Shown | None:
     copies = pictures_of(model.outputs(inputs).reshape(inputs.shape), model.input_shape)
     assert copies is not None
     originals = brightness(pictures, model.input_range)
-    decibels = [
-        -10 * math.log10(max(float(np.square(one - copy).mean()), 1e-10))
-        for one, copy in zip(originals, copies, strict=True)
-    ]
+    ratios = [decibels(one - copy) for one, copy in zip(originals, copies, strict=True)]
     tiles, words = [], []
     for first in range(0, len(chosen), COLUMNS):
         row = slice(first, first + COLUMNS)
         empty = [np.ones_like(originals[0])] * (COLUMNS - len(originals[row]))
         tiles += [*originals[row], *empty, *copies[row]]
-        words += ["" for _ in range(COLUMNS)] + [f"{value:.1f} dB" for value in decibels[row]]
-    listed = ", ".join(f"{value:.1f}" for value in decibels)
+        words += ["" for _ in range(COLUMNS)] + [f"{value:.1f} dB" for value in ratios[row]]
+    listed = ", ".join(f"{value:.1f}" for value in ratios)
     return Shown(
         "Copies",
-        f"Of {len(chosen)} pictures of the {subject.split_name} split the copy is {np.median(decibels):.1f} decibels "
+        f"Of {len(chosen)} pictures of the {subject.split_name} split the copy is {np.median(ratios):.1f} decibels "
         "like the original, by the median (peak signal-to-noise ratio: higher is more alike).",
         [
             Picture(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from genreg_np.model import Model
 from genreg_np.report.shown import Shown, Table
 from genreg_np.report.subject import Subject
 
@@ -35,14 +36,17 @@ def section(subject: Subject) -> Shown:
         rows += [(name, str(notes[name])) for name in ("seconds", "backend", "started") if notes.get(name)]
         rows += [("ended", _ended(notes["ended"]))] if notes.get("ended") else []
     size = len(model.pack())
-    rows.append(("model", f"{size:,} bytes, {len(model.class_names)} classes"))
+    rows.append(("model", f"{size:,} bytes, {_gives(model)}"))
     words = ""
     if subject.split is not None:
         count = len(subject.labels)
-        words = (
-            f"Classes, errors and hidden values below are those of {count:,} inputs, the {subject.split_name} split."
-        )
+        what = "Classes, errors" if subject.model.class_names else "Copies"
+        words = f"{what} and hidden values below are those of {count:,} inputs, the {subject.split_name} split."
     return Shown("Summary", words, [Table(("", ""), rows)])
+
+
+def _gives(model: Model) -> str:
+    return f"{len(model.class_names)} classes" if model.class_names else f"{model.output_count:,} values"
 
 
 def _saved(subject: Subject) -> str | None:

@@ -37,5 +37,10 @@ class Itself(Aim):
         metric: str,
     ) -> Mapping[str, float]:
         """Return the mean squared error of pixels of 0 .. 1, and the peak signal-to-noise ratio of it in decibels."""
-        error = float(np.square(answers.astype(np.float64) - features).mean())
-        return {"squared-error": error, "psnr": -10 * math.log10(max(error, LEAST_ERROR))}
+        errors = answers.astype(np.float64) - features
+        return {"squared-error": float(np.square(errors).mean()), "psnr": decibels(errors)}
+
+
+def decibels(errors: NDArray[np.floating]) -> float:
+    """Return the peak signal-to-noise ratio of errors of pixels of 0 .. 1, in decibels."""
+    return -10 * math.log10(max(float(np.square(errors, dtype=np.float64).mean()), LEAST_ERROR))
