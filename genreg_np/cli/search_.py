@@ -57,6 +57,7 @@ Examples:
   genreg-np search autoencoder mnist --budget 5m
   genreg-np infer runs/mnist-autoencoder-steady-0/encoder.npz digit.png
 """
+LARGER = {"max_parameters": 300_000, "max_macs": 8_000_000}  # than classifiers, which give but a few numbers
 UNBOUNDED = {"log-loss": "", "squared-error": "", "psnr": " dB"}  # metrics that are no shares, and their units
 
 
@@ -89,7 +90,7 @@ def images(stopping: Stopping, /, **options: Any) -> int:
 @click.pass_obj
 def autoencoder(stopping: Stopping, /, **options: Any) -> int:
     """Search for an autoencoder."""
-    return _search(stopping, {"kind": "autoencoder", "metric": "psnr", "second": "code"}, options)
+    return _search(stopping, {"kind": "autoencoder", "metric": "psnr", "second": "code", **LARGER}, options)
 
 
 def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -> int:

@@ -50,8 +50,14 @@ def of_the_search(command: F) -> F:
         click.option("--budget", help="Take about this long instead, all in all: 60s, 5m, 1h.  [default: 5m]"),
         click.option("--max-epochs", type=float, help="How often one sees each image before the end, at most."),
         click.option("--max-layers", type=int, help="Convolutions and dense layers of one."),
-        click.option("--max-parameters", type=int, help="Weights and biases of one.  [default: 100,000]"),
-        click.option("--max-macs", type=int, help="Multiply-adds for an image.  [default: by the budget]"),
+        click.option(
+            "--max-parameters", type=int, help="Weights and biases.  [default: 100,000; an autoencoder's 300,000]"
+        ),
+        click.option(
+            "--max-macs",
+            type=int,
+            help="Multiply-adds for an image.  [default: by the budget; an autoencoder's 8 million]",
+        ),
         click.option("--max-seconds", type=float, help="That one may learn at a time; it is killed then."),
     )
 

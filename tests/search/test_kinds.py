@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,28 @@ def test_an_autoencoder_and_its_halves(tmp_path: Path) -> None:
     codes, values = [t.genome["code"] for t in front], [t.metrics["psnr"] for t in front]
     assert codes == sorted(codes)
     assert values == sorted(values)
+
+
+def test_an_odd_side_is_said_to_an_autoencoder(tmp_path: Path) -> None:
+    """Unless a network fits that halves nothing."""
+    how: dict[str, Any] = {"kind": "autoencoder", "metric": "psnr", "max_macs": 200_000, "max_parameters": 2000}
+    with pytest.raises(
+        UsageError, match="15 x 15 pixels cannot be halved: give an even size, for pictures as --size 16x16"
+    ):
+        search(tmp_path / "run", bars(60, side=15), **how)
+
+
+def test_a_class_that_a_fold_has_not_is_never_answered(tmp_path: Path) -> None:
+    """One image of a class: the folds that test it do not know it; the search goes on."""
+    data = bars(60)
+    labels = np.where(np.arange(len(data.train)) == 0, 2, data.train.labels % 2)
+    split = [dataclasses.replace(one, labels=one.labels % 2) for one in (data.validation, data.test)]
+    lone = dataclasses.replace(
+        data, train=dataclasses.replace(data.train, labels=labels), validation=split[0], test=split[1]
+    )
+    found = search(tmp_path / "run", lone, head="prototypes", folds=0, max_epochs=2.0, generations=1)
+    assert found.winner is not None
+    assert all(trial.is_ok for trial in trials_in(found.folder / "trials.jsonl"))
 
 
 def test_reconstruction_is_measured_in_decibels() -> None:

@@ -113,6 +113,16 @@ class Autoencoders(Kind):
             return "shapes that do not fit"
         return fault
 
+    def misfit(self) -> str:
+        """Return why no network can be made for such images: a code is reached by halving."""
+        if why := super().misfit():
+            return why
+        height, width = self.shape[-2:]
+        if height % 2 or width % 2:
+            even = f"{height + height % 2}x{width + width % 2}"
+            return f"{height} x {width} pixels cannot be halved: give an even size, for pictures as --size {even}"
+        return ""
+
     def pieces(self, model: Model) -> Mapping[str, Model]:
         """Return the halves: an image's code, and what a code stands for."""
         layers = model.network.layers
