@@ -98,7 +98,8 @@ class Search:
     ) -> None:
         self.config, self.dataset, self.parts, self.folder = config, dataset, parts, folder
         self.workers, self.deadline, self.clock = workers, deadline, clock
-        self._most_for_end = END_SHARE * (deadline - clock())
+        self._begun = clock()
+        self._most_for_end = END_SHARE * (deadline - self._begun)
         self.cost = Cost()
         self.ended = ""  # why no more are bred: generations, budget, target, crashes
         self._engine, self._backend, self._target = engine, backend, target
@@ -315,10 +316,15 @@ class Search:
         return min(SPARED * end, self._most_for_end)
 
     def _has_time(self, seconds: float = 0.0) -> bool:
-        """Whether there is time for the end, and so many seconds before it; at the start there always is."""
+        """Whether there is time for the end, and so many seconds before it.
+
+        At the start there always is; and what is predicted for a job ends nothing in the first half of the time, when
+        little is known yet of what jobs take.
+        """
         if self.deadline == math.inf or not self.course.trials:
             return True
-        if self.clock() + seconds + self._reserve() < self.deadline:
+        now, until = self.clock(), self.deadline - self._reserve()
+        if now + seconds < until or now < (self._begun + until) / 2:
             return True
         self.ended = "budget"
         return False
