@@ -162,6 +162,23 @@ def test_a_budget_ends_it_and_the_clock_may_step(tmp_path: Path) -> None:
     assert set(map(Trial.line, trials(found))) <= set(map(Trial.line, trials(whole)))
 
 
+def test_nothing_is_begun_that_will_not_end_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the second half of the time; in the first, predictions are not believed."""
+    counts = {}
+    for seconds in (0.0, 1e9):
+        monkeypatch.setattr(Search, "predicted", lambda self, job, individual, seconds=seconds: seconds)
+        now = [0.0]
+
+        def clock(now: list[float] = now) -> float:
+            now[0] += 1
+            return now[0]
+
+        found = search(tmp_path / f"{seconds}", generations=0, budget=200.0, clock=clock, final_seeds=1)
+        assert found.ended == "budget"
+        counts[seconds] = found.trials
+    assert 3 < counts[1e9] < counts[0.0]
+
+
 @pytest.mark.parametrize("late", [True, False])
 def test_the_winner_learns_as_long_as_there_is_time(late: bool, tmp_path: Path) -> None:
     """All its epochs where there is; no less than it had learned from before where there is none."""
