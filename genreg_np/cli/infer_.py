@@ -23,7 +23,7 @@ from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
 
 HELP = """\
-Predict the class of images: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
+Predict the class of images, or give the values of a model without classes: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
 
 NPY and IDX files may hold one input or many. A model that was trained on a folder of images takes pictures of any
 size, brought to its own as in training. For other models one of another size is refused unless --resize is given.
@@ -42,7 +42,8 @@ is 1. Folders in folders are entered, except hidden ones; files of other kinds a
     "  genreg-np infer model.npz photos/ --json\n"
     "  genreg-np infer model.npz photos/ --reject 0.9           (say so where it is unsure)\n"
     "  genreg-np infer model.npz t10k-images-idx3-ubyte.gz\n"
-    "  cat seven.png | genreg-np infer model.npz",
+    "  cat seven.png | genreg-np infer model.npz\n"
+    "  genreg-np infer encoder.npz photos/ --save codes/           (of a model that gives values)",
 )
 @click.argument("model_path", metavar="MODEL", type=click.Path())
 @click.argument("paths", metavar="[IMAGE]...", nargs=-1, type=click.Path())
@@ -62,13 +63,19 @@ is 1. Folders in folders are entered, except hidden ones; files of other kinds a
 @click.option("--as-is", is_flag=True, help="Take images that look inverted as they are.")
 @range_option
 @answer_option
+@click.option(
+    "--save",
+    metavar="FOLDER",
+    type=click.Path(),
+    help="Write the values of a model without classes: .npy, and pictures.",
+)
 @click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one line of JSON: a list of {file, class, probability, top}."
 )
 def command(
-    model_path: str, paths: tuple[str, ...], top: int, reject: float | None, backend: str, as_json: bool,
-    **taking: Any,
+    model_path: str, paths: tuple[str, ...], top: int, reject: float | None, save: str | None, backend: str,
+    as_json: bool, **taking: Any,
 ) -> int:  # fmt: skip
     """Print what a model answers to each input."""
     model = load_model(model_path, backend)
@@ -88,14 +95,24 @@ def command(
             say_error(error)
             return []
 
+    if save is not None and model.class_names:
+        raise UsageError(
+            "--save is for models that give values: this one tells classes; --json prints its probabilities"
+        )
     how, rejection = Taking(**taking), Rejection.of(model, model_path, reject)
     _say_centring(how, model, model_path)
     files = [file for path in paths for file in attempt(files_in, Path(path))] if paths else [None]
     results = [result for file in files for result in attempt(_predict_file, file, model, top, how, rejection)]
     if results:
         how.check_range_used()
+    if save is not None:
+        from genreg_np.cli.saving import save_values
+
+        save_values(results, Path(save), model_path)
     if as_json:
         print_json(results)
+    elif save is not None:
+        say(f"{len(results):,} saved in {save}")
     else:
         _print_lines(results)
     return 1 if faults else 0

@@ -55,7 +55,7 @@ end; the winner is the one that is most alike. Saved are model.npz and its halve
 AUTOENCODER_EXAMPLES = """\b
 Examples:
   genreg-np search autoencoder mnist --budget 5m
-  genreg-np infer runs/mnist-autoencoder-steady-0/encoder.npz digit.png
+  genreg-np infer runs/mnist-autoencoder-steady-0/encoder.npz digits/ --save codes/
 """
 LARGER = {"max_parameters": 300_000, "max_macs": 8_000_000}  # than classifiers, which give but a few numbers
 UNBOUNDED = {"log-loss": "", "squared-error": "", "psnr": " dB"}  # metrics that are no shares, and their units
@@ -189,7 +189,7 @@ def _stopped(folder: Path, config: SearchConfig, options: dict[str, Any]) -> lis
 def _next(folder: Path, config: SearchConfig, origin: dict[str, Any]) -> list[str]:
     """Return the command to try next."""
     if config.kind == "autoencoder":
-        lines = ["", "try next:", f"  genreg-np infer {folder / 'encoder.npz'} PICTURE"]
+        lines = ["", "try next:", f"  genreg-np infer {folder / 'encoder.npz'} PICTURE --save codes"]
     else:
         lines = next_lines(folder / "model.npz", origin)
     return [*lines, f"  genreg-np search explain {folder}"]

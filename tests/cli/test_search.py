@@ -70,11 +70,22 @@ def test_a_search_for_an_autoencoder(genreg) -> None:
     """It ends with the front of likeness and code, and three models that infer takes; `images` leaves it alone."""
     found = genreg("search", "autoencoder", "bars.npz", *QUICK, "--max-macs", 200_000, "--out", "run")
     assert found.code == 0, found.err
-    for said in ("test psnr", "test squared-error", " code  psnr ", "infer run/encoder.npz PICTURE"):
+    for said in ("test psnr", "test squared-error", " code  psnr ", "infer run/encoder.npz PICTURE --save codes"):
         assert said in found.out
     np.save("images.npy", bars().test.inputs)
     shown = genreg("infer", "run/encoder.npz", "images.npy", "--json")
     assert shown.code == 0, shown.err
+    saved = genreg("infer", "run/encoder.npz", "images.npy", "--save", "codes")
+    assert saved.code == 0, saved.err
+    codes = sorted(Path("codes").iterdir())
+    assert len(codes) == len(bars().test)
+    assert genreg("infer", "run/decoder.npz", *codes, "--save", "copies").code == 0
+    copies = sorted(Path("copies").glob("*.npy"))
+    expected = load("run/model.npz").outputs(bars().test.inputs)
+    assert np.allclose([np.load(path) for path in copies], expected, atol=1e-5)
+    pillow = pytest.importorskip("PIL.Image")
+    drawn = np.asarray(pillow.open(sorted(Path("copies").glob("*.png"))[0]))
+    assert np.abs(drawn.astype(float).ravel() - 255 * expected[0]).max() <= 0.51
     assert load("run/decoder.npz").output_count == load("run/model.npz").output_count == 64
     wrong = genreg("search", "images", "--resume", "run", "--generations", 2)
     assert "holds a search for another kind, autoencoder, not classifier" in one_line(wrong, 2)
@@ -83,6 +94,10 @@ def test_a_search_for_an_autoencoder(genreg) -> None:
 def test_prototypes_are_a_head(genreg) -> None:
     found = genreg("search", "images", "bars.npz", *QUICK, "--head", "prototypes", "--out", "run")
     assert found.code == 0, found.err
+    np.save("images.npy", bars().test.inputs)
+    refused = genreg("infer", "run/model.npz", "images.npy", "--save", "values")
+    assert "--save is for models that give values" in one_line(refused, 2)
+    assert not Path("values").exists()
     assert genreg("eval", "run/model.npz", "--dataset", "bars.npz").code == 0
 
 

@@ -1,0 +1,61 @@
+"""`genreg-np infer --save`: what a model without classes gives, as files that infer takes again."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genreg_np.errors import RunError
+from genreg_np.files import write_atomic
+from genreg_np.model import load
+
+LONGEST = 80  # letters of a file's name
+
+
+def save_values(results: list[dict[str, Any]], folder: Path, model_path: str) -> None:
+    """Write each result's values to a .npy, and to a .png where they are a picture of 0 .. 1.
+
+    They are a picture where the model's last layer gives maps of one channel, or of three.
+
+    Parameters
+    ----------
+    results : list of dict
+        `file` and `values` of each.
+    folder : Path
+        Made if there is none.
+    model_path : str
+
+    Raises
+    ------
+    RunError
+        If they cannot be written.
+    """
+    shape = load(model_path).network.shapes[-1]
+    is_picture = len(shape) == 3 and shape[0] in (1, 3)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, result in enumerate(results, start=1):
+            name = re.sub(r"[^\w.-]+", "-", Path(str(result["file"])).name)[-LONGEST:].strip("-.") or "input"
+            target = folder / f"{number:04d}-{name}"
+            values = np.array(result["values"], np.float32)
+            buffer = io.BytesIO()
+            np.save(buffer, values)
+            write_atomic(target.with_name(target.name + ".npy"), buffer.getvalue())
+            if is_picture:
+                write_atomic(target.with_name(target.name + ".png"), _png(values.reshape(shape)))
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror})") from None
+
+
+def _png(maps: np.ndarray[Any, Any]) -> bytes:
+    """Return maps (C, H, W) of 0 .. 1 as the bytes of a PNG."""
+    from PIL import Image
+
+    pixels = np.round(np.clip(maps, 0, 1) * 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(buffer, "PNG")
+    return buffer.getvalue()
