@@ -23,7 +23,9 @@ from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
 
 HELP = """\
-Predict the class of images, or give the values of a model without classes: PNG, JPEG, NPY, IDX; files, folders, or one image on stdin.
+Predict the class of images, or give the values of a model without classes.
+
+Images are PNG, JPEG, NPY or IDX: files, folders, or one image on stdin.
 
 NPY and IDX files may hold one input or many. A model that was trained on a folder of images takes pictures of any
 size, brought to its own as in training. For other models one of another size is refused unless --resize is given.
