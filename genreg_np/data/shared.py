@@ -54,4 +54,5 @@ def shared_note(shared: Mapping[tuple[str, str], int]) -> str:
 
 def with_shared_noted(dataset: Dataset) -> Dataset:
     """Return a dataset of pictures whose note says, too, how many are in more than one split."""
-    return replace(dataset, note="; ".join(filter(None, [dataset.note, shared_note(shared_between(dataset))])))
+    said = shared_note(shared_between(dataset))
+    return replace(dataset, note="; ".join(filter(None, [dataset.note, said]))) if said else dataset
