@@ -75,7 +75,7 @@ class Board:
         stopped = "".join(f", {count} {status}" for status, count in self._stopped.items())
         best, metric = search.best, search.config.metric
         return (
-            f"{len(search.course.trials):,} trials, {spent}: best {metric} {best.metrics[metric]:.4f} "
+            f"{(tried := len(search.course.trials)):,} trial{'s' * (tried != 1)}, {spent}: best {metric} {best.metrics[metric]:.4f} "
             f"(individual {best.child}, {best.samples:,} samples, {best.parameters:,} weights), "
             f"median {statistics.median(self._values):.4f}{stopped}"
         )
