@@ -73,9 +73,9 @@ class Board:
         assert search.best is not None
         spent = duration(time.monotonic() - self._started) + (f" of {duration(self._budget)}" if self._budget else "")
         stopped = "".join(f", {count} {status}" for status, count in self._stopped.items())
-        best, metric = search.best, search.config.metric
+        best, metric, tried = search.best, search.config.metric, len(search.course.trials)
         return (
-            f"{(tried := len(search.course.trials)):,} trial{'s' * (tried != 1)}, {spent}: best {metric} {best.metrics[metric]:.4f} "
+            f"{tried:,} trial{'s' * (tried != 1)}, {spent}: best {metric} {best.metrics[metric]:.4f} "
             f"(individual {best.child}, {best.samples:,} samples, {best.parameters:,} weights), "
             f"median {statistics.median(self._values):.4f}{stopped}"
         )
