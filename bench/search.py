@@ -92,7 +92,13 @@ def budget(options: list[str], seed: int, data_dir: str | None) -> dict[str, Any
 def selection(name: str, seed: int, folder: Path, data: Any, parts: Any) -> dict[str, Any]:
     """Return the best log loss of a search at two rungs, and its course at the first."""
     config = SearchConfig(
-        metric="log-loss", selection=name, generations=INDIVIDUALS // 24, rungs=RUNGS, seed=seed, max_macs=600_000
+        metric="log-loss",
+        selection=name,
+        generations=INDIVIDUALS // 24,
+        rungs=RUNGS,
+        seed=seed,
+        max_macs=600_000,
+        begin="random",
     )
     with SearchFolder.create(folder) as own, create("processes", learn, os.cpu_count() or 1) as engine:
         search = Search(config, data, parts, own, engine, workers=os.cpu_count() or 1)

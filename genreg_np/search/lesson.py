@@ -211,10 +211,9 @@ class _Learning:
     def _context(self, last: int) -> GradientContext:
         """Return what steps up to a last one need."""
         problem = Problem(self.network, self.features, self.labels, last)
-        context = GradientDescent.prepare(problem, self.options, self.backend)
         loss = self.aim.loss(self._classes, self.options.label_smoothing)
-        labels = context.labels if self.aim.by_labels else None
-        return dataclasses.replace(context, learner=self.backend.learner(self.network, loss), labels=labels)
+        context = GradientDescent.prepare(problem, self.options, self.backend, loss)
+        return context if self.aim.by_labels else dataclasses.replace(context, labels=None)
 
     def _values(self, state: GradientState, rows: NDArray[np.int64]) -> Float32:
         """Return what comes out (n, V) of training images as they are."""

@@ -27,7 +27,7 @@ from genreg_np.backends.gradients import Learner
 from genreg_np.backends.memory import Plan
 from genreg_np.errors import FitnessError, UsageError
 from genreg_np.layers.base import Array, Passing, array_module
-from genreg_np.layers.loss import negative_log_likelihood
+from genreg_np.layers.loss import Loss, negative_log_likelihood
 from genreg_np.layers.optimisers import ALL_MOMENTS, Optimiser
 from genreg_np.layers.schedules import SCHEDULES
 from genreg_np.model import Float32, Network
@@ -122,8 +122,10 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
         return (Work.LOGITS, Work.FOLLOWING, *((Work.MOVING,) if options.interpolated else ()))
 
     @staticmethod
-    def prepare(problem: Problem, options: GradientOptions, backend: Backend) -> GradientContext:
-        """Put together what stays the same.
+    def prepare(
+        problem: Problem, options: GradientOptions, backend: Backend, loss: Loss | None = None
+    ) -> GradientContext:
+        """Put together what stays the same; without a loss it is -log p of the right class.
 
         Raises
         ------
@@ -136,7 +138,7 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
                 "population, such as genreg, take a fitness of whole models)"
             )
         network = problem.network
-        loss = functools.partial(negative_log_likelihood, smoothing=options.label_smoothing)
+        loss = loss or functools.partial(negative_log_likelihood, smoothing=options.label_smoothing)
         return GradientContext(
             dataclasses.replace(options, batch_size=min(options.batch_size, len(problem.labels))),
             backend,

@@ -71,7 +71,8 @@ def prototypical(values: Array, labels: Array, classes: int) -> tuple[Array, Arr
     counts = own.sum(axis=0)  # (K,)
     means = xp.matmul(values, own) / xp.maximum(counts, 1)  # (P, V, K)
     places = values.swapaxes(1, 2)  # (P, N, V)
-    stretch = 1 + own * ((counts / xp.maximum(counts - 1, 1)) * (counts / xp.maximum(counts - 1, 1)) - 1)  # (N, K)
+    further = counts / xp.maximum(counts - 1, 1)  # (K,) than the mean of all is that of the others
+    stretch = 1 + own * (further * further - 1)  # (N, K)
     squares = (
         (places * places).sum(axis=2)[:, :, None] - 2 * xp.matmul(places, means) + (means * means).sum(axis=1)[:, None]
     )  # (P, N, K)

@@ -20,18 +20,14 @@ from genreg_np.search.aims.base import Aim
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.genes import Choice, Gene, Genome, Space
 from genreg_np.search.kinds.base import ARCHITECTURE, Kind, changed
-from genreg_np.search.kinds.classifiers import BLOCKS, GROUPS, OPTIMISERS, options_of
+from genreg_np.search.kinds.classifiers import BLOCKS, OPTIMISERS, choices_of_block, norm_words, options_of
 
 CODE = (2, 4, 8, 16, 32, 64, 128)
 
 
 def _block(number: int) -> Iterator[Gene]:
     """Yield the genes of a block, of the encoder and of its image in the decoder."""
-    when = () if number == 1 else (("blocks", tuple(range(number, BLOCKS + 1))),)
-
-    def choice(name: str, *values: Any, ordered: bool = False) -> Gene:
-        return Choice(f"{name}_{number}", ARCHITECTURE, when, values, ordered)
-
+    choice = choices_of_block(number)
     yield choice("filters", 8, 16, 24, 32, 48, 64, ordered=True)
     yield choice("kernel", 3, 5, ordered=True)
     yield choice("norm", "none", "batch", "instance", "group")
@@ -157,7 +153,5 @@ def _up(genome: Genome, number: int) -> Iterator[str]:
 
 
 def _after(genome: Genome, number: int) -> Iterator[str]:
-    norm = genome[f"norm_{number}"]
-    if norm != "none":
-        yield f"{norm}-norm" + (f" {GROUPS}" if norm == "group" else "")
+    yield from norm_words(genome[f"norm_{number}"])
     yield genome[f"activation_{number}"]

@@ -18,7 +18,7 @@ whatever is found could have been written by hand. Epochs are no gene: they are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from genreg_np.search.aims import REGISTRY as AIMS
@@ -34,13 +34,19 @@ SIMPLE = ("sgd", "nesterov")
 WHOLE = ("shift", "cut_out")  # settings that are whole pixels
 
 
-def _block(number: int) -> Iterator[Gene]:
-    """Yield the genes of a block of convolutions."""
+def choices_of_block(number: int) -> Callable[..., Gene]:
+    """Return what makes a gene of a block: choice(name, *values, ordered=False); expressed where there are so many."""
     when = () if number == 1 else (("blocks", tuple(range(number, BLOCKS + 1))),)
 
     def choice(name: str, *values: Any, ordered: bool = False) -> Gene:
         return Choice(f"{name}_{number}", ARCHITECTURE, when, values, ordered)
 
+    return choice
+
+
+def _block(number: int) -> Iterator[Gene]:
+    """Yield the genes of a block of convolutions."""
+    choice = choices_of_block(number)
     yield choice("filters", 8, 16, 24, 32, 48, 64, ordered=True)
     yield choice("kernel", 3, 5, ordered=True)
     yield choice("padding", "valid", "same")
@@ -129,12 +135,16 @@ def _words_of_block(genome: Genome, number: int) -> Iterator[str]:
         last = convolution == own["convolutions"]
         stride = " stride 2" if last and reduction == "stride 2" else ""
         yield f"conv {own['filters']} {own['kernel']}{stride}{' same' if own['padding'] == 'same' else ''}"
-        if own["norm"] != "none":
-            yield f"{own['norm']}-norm" + (f" {GROUPS}" if own["norm"] == "group" else "")
+        yield from norm_words(own["norm"])
         yield genome[f"activation_{number}"]
     if reduction in ("max 2", "avg 2"):
         yield reduction
     yield from _dropout(genome[f"dropout_{number}"])
+
+
+def norm_words(norm: str) -> list[str]:
+    """Return a normalisation as a layer in words; of none nothing."""
+    return [] if norm == "none" else [f"{norm}-norm" + (f" {GROUPS}" if norm == "group" else "")]
 
 
 def _dropout(rate: float) -> list[str]:
