@@ -90,6 +90,40 @@ def test_a_search_for_an_autoencoder(genreg) -> None:
     wrong = genreg("search", "images", "--resume", "run", "--generations", 2)
     assert "holds a search for another kind, autoencoder, not classifier" in one_line(wrong, 2)
 
+    shown = genreg("eval", "run/model.npz", "--dataset", "bars.npz")
+    assert "gives 64 values and no classes" in one_line(shown, 2)
+
+
+def test_the_encoder_of_a_folder_takes_pictures_as_the_model_does(genreg) -> None:
+    """Of another size, brought to its own as in training."""
+    pillow = pytest.importorskip("PIL.Image")
+    data = bars(60, side=12)
+    for place, (pixels, label) in enumerate(zip(data.everything.inputs, data.everything.labels, strict=True)):
+        folder = Path("photos") / data.class_names[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        pillow.fromarray(pixels).save(folder / f"{place}.png")
+    assert genreg("search", "autoencoder", "photos", "--size", "8x8", *QUICK, "--out", "run", "--quiet").code == 0
+    picture = sorted(Path("photos").rglob("*.png"))[0]
+    for name in ("model", "encoder"):
+        found = genreg("infer", f"run/{name}.npz", picture, "--json")
+        assert found.code == 0, found.err
+
+
+def test_a_search_that_has_ended_is_not_gone_on_with_unasked(genreg) -> None:
+    """By a budget: it would take longer, and become another."""
+    assert genreg("search", "images", "bars.npz", *QUICK, "--out", "run", "--quiet").code == 0
+    before = Path("run/model.npz").read_bytes()
+    found = genreg("search", "images", "bars.npz", "--budget", "5s", "--out", "run")
+    assert "holds a search that has ended: go on with --resume run" in one_line(found, 2)
+    assert Path("run/model.npz").read_bytes() == before
+
+
+def test_the_winner_is_explained_where_nobody_is_named(genreg) -> None:
+    genreg("search", "images", "bars.npz", *QUICK, "--out", "run", "--quiet")
+    winner = json.loads(Path("run/search.json").read_text("utf-8"))["winner"]
+    assert genreg("search", "explain", "run").out == genreg("search", "explain", "run", winner).out
+    assert "has no individual 99; the numbers run from 0 to 2" in one_line(genreg("search", "explain", "run", 99), 2)
+
 
 def test_prototypes_are_a_head(genreg) -> None:
     found = genreg("search", "images", "bars.npz", *QUICK, "--head", "prototypes", "--out", "run")

@@ -164,6 +164,11 @@ def test_a_trial_is_read_as_it_was_written(subject: Subject) -> None:
     assert Trial.read(failed.line()) == failed
 
 
+def test_what_the_winner_has_learned_from_is_no_validation(subject: Subject) -> None:
+    """It learned, in the end, from all but the test split."""
+    assert set(subject.shares) == {"train", "test"}
+
+
 def test_an_autoencoder_is_shown_by_its_copies(subject: Subject, tmp_path: Path) -> None:
     """As like their pictures as the page says; a classifier has none."""
     how = {"kind": "autoencoder", "metric": "psnr", "second": "code", "max_macs": 200_000, "generations": 1}

@@ -11,16 +11,19 @@ import numpy as np
 import pytest
 
 from genreg_np.errors import UsageError
+from genreg_np.layers.description import parse
 from genreg_np.layers.loss import log_softmax
-from genreg_np.model import load
+from genreg_np.model import Network, load
 from genreg_np.search.aims import REGISTRY as AIMS
 from genreg_np.search.aims.prototypes import prototypical
 from genreg_np.search.config import AUGMENTATIONS, SearchConfig
 from genreg_np.search.draws import Draws
 from genreg_np.search.folder import trials_in
 from genreg_np.search.kinds import REGISTRY, kind_of
+from genreg_np.search.kinds.base import Individual
 from genreg_np.search.kinds.classifiers import PROTOTYPES, SPACES
 from genreg_np.search.pareto import front_of
+from genreg_np.search.searching import Watcher
 from tests.search.helpers import bars, search
 
 SHAPES: list[tuple[int, ...]] = [(28, 28), (3, 32, 32), (8, 8), (3, 16, 24)]
@@ -154,6 +157,48 @@ def test_a_class_that_a_fold_has_not_is_never_answered(tmp_path: Path) -> None:
     found = search(tmp_path / "run", lone, head="prototypes", folds=0, max_epochs=2.0, generations=1)
     assert found.winner is not None
     assert all(trial.is_ok for trial in trials_in(found.folder / "trials.jsonl"))
+
+
+def test_the_layer_that_prototypes_become_counts() -> None:
+    """As layer, weights and multiply-adds: limits are those of what is saved."""
+    kind = kind_of(config_of("classifier", head="prototypes"), (8, 8), "abc")
+    genome = kind.default
+    assert genome is not None
+    own, saved = kind.individual_of(genome), Network((8, 8), parse(kind.answering(genome), (8, 8)))
+    whole = Individual(saved, own.options)
+    assert own.parameters == whole.parameters
+    assert own.layers == whole.layers
+    assert own.macs >= whole.macs > own.macs - 4
+
+
+def test_halves_and_whole_belong_together_whenever_a_search_is_left(tmp_path: Path) -> None:
+    """From the first best one on; what an end before said is gone by then."""
+    folder, data = tmp_path / "run", bars()
+
+    def phase(name: str) -> None:
+        if name == "searching":
+            (folder / "search.json").write_text('{"ended": "target"}', "utf-8")
+
+    def stop(trial: Any, search: Any) -> None:
+        raise KeyboardInterrupt
+
+    how: dict[str, Any] = {"kind": "autoencoder", "metric": "psnr", "max_macs": 200_000, "max_parameters": 8000}
+    with pytest.raises(KeyboardInterrupt):
+        search(folder, data, watcher=Watcher(on_trial=stop, on_phase=phase), **how)
+    model, encoder, decoder = (load(folder / name) for name in ("model.npz", "encoder.npz", "decoder.npz"))
+    copies = decoder.outputs(encoder.outputs(data.test.inputs))
+    assert np.allclose(copies, model.outputs(data.test.inputs), atol=1e-5)
+    assert not (folder / "search.json").exists()
+
+
+def test_channels_that_come_last_are_said(tmp_path: Path) -> None:
+    data = bars(60)
+    last = {
+        name: dataclasses.replace(part, inputs=np.repeat(part.inputs[..., None], 3, axis=-1))
+        for name, part in (("train", data.train), ("validation", data.validation), ("test", data.test))
+    }
+    with pytest.raises(UsageError, match=r"no network of a search fits its images: .*moveaxis"):
+        search(tmp_path / "run", dataclasses.replace(data, **last))
 
 
 def test_reconstruction_is_measured_in_decibels() -> None:

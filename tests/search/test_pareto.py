@@ -10,7 +10,7 @@ import pytest
 
 from genreg_np.search.folder import trials_in
 from genreg_np.search.pareto import by_levels, crowding, front_of, levels
-from genreg_np.search.trials import Trial
+from genreg_np.search.trials import Trial, leaders_of
 from tests.search.helpers import search
 
 
@@ -66,6 +66,17 @@ def test_the_front_is_of_individuals_as_they_were_at_their_highest_rung() -> Non
     assert front_of([], "parameters") == []
     promoted = dataclasses.replace(trial(9, 0.75, 100, rung=1), child=trials[1].child)
     assert [one.number for one in front_of([*trials, promoted], "parameters")] == [9, 0, 3]
+
+
+def test_ends_of_a_front_are_told_apart_by_the_score() -> None:
+    """Both have no neighbour on one side: who scores more goes on first."""
+    found = by_levels("parameters")([trial(0, 0.1, 10), trial(1, 0.9, 900), trial(2, 0.5, 100)])
+    assert max(found, key=lambda one: one.rank).number == 1
+
+
+def test_individuals_are_ranked_by_their_scores_whatever_their_rungs() -> None:
+    few, many = trial(0, 0.9, 10), trial(1, 0.8, 10, rung=1)
+    assert [one.number for one in leaders_of([many, few])] == [0, 1]
 
 
 def test_a_search_for_small_ones_finds_smaller_ones(tmp_path: Path) -> None:
