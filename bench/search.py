@@ -1,13 +1,14 @@
 """Searches for image classifiers: what they reach in a time, and who is bred of whom at equal samples.
 
     python bench/search.py budgets [--only NAME] [--seeds 3] [--data-dir DIR]
-    python bench/search.py selections [--seeds 24] [--data-dir DIR]
+    python bench/search.py selections [--only NAME] [--seeds 24]
 
 budgets       `genreg-np search images` as a command, seed by seed: test accuracy and F1 of the model, the mean over its
               trainings, seconds of the whole command, trials, network; of the trials the median error of the predicted
               seconds, and how busy the workers were.
 selections    the two lowest rungs of Fashion-MNIST, 48 individuals, paired seeds: the best log loss on the search split
-              that anyone has at the second rung, and after how many individuals random's best is reached.
+              that anyone has at the second rung, and after how many individuals random's best is reached; with Optuna's
+              TPE as one more selection.
 
 Both cores of a machine that does nothing else; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Each line is written to
 bench/results/search.json as soon as it is known, beside what is known of the others.
@@ -28,6 +29,7 @@ from typing import Any
 
 import machine
 import numpy as np
+import search_tpe  # noqa: F401  a selection more
 
 from genreg_np import load_dataset
 from genreg_np.engines import create
@@ -113,7 +115,7 @@ def main() -> None:
     """Measure, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("budgets", "selections"))
-    parser.add_argument("--only", choices=tuple(BUDGETS))
+    parser.add_argument("--only", choices=(*BUDGETS, *REGISTRY))
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--data-dir")
     arguments = parser.parse_args()
@@ -135,7 +137,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         parts = Parts.of(data).share(Path(place), data.input_range)
         for seed in range(arguments.seeds or 24):
-            for name in REGISTRY:
+            for name in [arguments.only] if arguments.only else REGISTRY:
                 write("selections", name, selection(name, seed, Path(place) / f"{name}-{seed}", data, parts))
 
 
