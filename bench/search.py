@@ -35,7 +35,7 @@ from genreg_np import load_dataset
 from genreg_np.engines import create
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import SearchFolder, trials_in
-from genreg_np.search.lesson import learn
+from genreg_np.search.lessons.base import learn
 from genreg_np.search.searching import Search
 from genreg_np.search.selections import REGISTRY
 from genreg_np.search.sharing import Parts

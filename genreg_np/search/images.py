@@ -32,7 +32,7 @@ from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import FINAL, SearchFolder
 from genreg_np.search.kinds import kind_of, space_of
 from genreg_np.search.kinds.base import Kind
-from genreg_np.search.lesson import WORKS, Learned, Lesson, learn
+from genreg_np.search.lessons.base import Learned, Lesson, learn
 from genreg_np.search.metrics import Goal
 from genreg_np.search.searching import MOST_BYTES, Search, Watcher
 from genreg_np.search.sharing import Parts
@@ -133,7 +133,7 @@ def search_images(
     if budget is None and not config.generations:
         raise UsageError("a search needs generations or a budget: how long is it to go on?")
     kind = kind_of(config, dataset.input_shape, dataset.class_names)
-    goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.aim.metrics)
+    goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.metrics)
     if target is not None:
         goal.metric.check_target(target)
     if not kind.beginnings() and (why := kind.misfit()):
@@ -145,7 +145,7 @@ def search_images(
         try:
             backend = backends.create("cpu", 1).name if backend in ("auto", "cpu") else backend
             if engine != "serial":  # once, before several workers need it
-                backends.create(backend).warm_up(WORKS, watcher.on_compiling)
+                backends.create(backend).warm_up(kind.works, watcher.on_compiling)
             workers = 1 if backend.startswith("cupy") else workers or os.cpu_count() or 1
             watcher.on_phase("preparing")
             with (
@@ -153,7 +153,7 @@ def search_images(
                 create_engine(engine, learn, workers) as running,
             ):
                 folds = config.folds_for(len(dataset.train) + len(dataset.validation))
-                cut = Parts.of(dataset, folds, kind.aim.by_labels)
+                cut = Parts.of(dataset, folds, kind.by_labels)
                 if note := shared_note(cut.shared()):
                     watcher.on_remark(note)
                 parts = cut.share(Path(shared), dataset.input_range)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from genreg_np.search import lesson
+from genreg_np.search.lessons import base
 from genreg_np.search.folder import trials_in
 from tests.helpers import standin
 from tests.search.helpers import bars, search
@@ -19,10 +19,10 @@ def cupy(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The stand-in, in place of the module cupy; no backend of other tests is kept, nor this one for them."""
     module = standin()
     monkeypatch.setitem(sys.modules, "cupy", module)
-    for cached in (lesson._backend, lesson._part):
+    for cached in (base.backend_for, base.part_there):
         cached.cache_clear()
     yield module
-    for cached in (lesson._backend, lesson._part):
+    for cached in (base.backend_for, base.part_there):
         cached.cache_clear()
 
 

@@ -1,4 +1,4 @@
-"""What a kind of individual is: its genes, the network and optimiser that they stand for, and what it is to learn."""
+"""What a kind of individual is: its genes, what they stand for, how that learns, and what is saved of it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from genreg_np.backends.base import Work
+from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.layers.base import Layer
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
-from genreg_np.layers.description import parse
 from genreg_np.layers.upsample import TransposedConvolution
-from genreg_np.model import Model, Network
-from genreg_np.search.aims.base import Aim
+from genreg_np.model import Float32, Model, Network
 from genreg_np.search.config import SearchConfig
+from genreg_np.search.cost import work_of
 from genreg_np.search.genes import Genome, Space
-from genreg_np.strategies.gradient import GradientOptions
+from genreg_np.search.lessons.base import Lesson
 
 ARCHITECTURE, OPTIMISER, DATA = "architecture", "optimiser", "data"  # blocks of genes
 
@@ -28,9 +29,10 @@ ARCHITECTURE, OPTIMISER, DATA = "architecture", "optimiser", "data"  # blocks of
 class Individual:
     """What a genome stands for."""
 
-    network: Network
-    options: dict[str, Any]  # of strategy gradient
+    network: Network  # that answers
+    options: dict[str, Any]  # of its optimisers
     added: int = 0  # weights and biases that it has only when it answers
+    beside: tuple[Network, ...] = ()  # networks that only learn with it
 
     @property
     def parameters(self) -> int:
@@ -40,19 +42,25 @@ class Individual:
     @property
     def macs(self) -> int:
         """Multiply-adds of convolutions and dense layers, for one image."""
-        pairs = zip(self.network.learning, self.network.shapes[1:], strict=True)
-        return sum(multiplications(layer, shape) for layer, shape in pairs) + self.added
-
-    @property
-    def values(self) -> int:
-        """Numbers that its layers give for an image."""
-        return sum(math.prod(shape) for shape in self.network.shapes[1:])
+        return macs_of(self.network) + self.added
 
     @property
     def layers(self) -> int:
         """Convolutions and dense layers."""
         kinds = (Convolution, TransposedConvolution, Dense)
         return sum(isinstance(layer, kinds) for layer in self.network.learning) + bool(self.added)
+
+    def work(self, samples: int) -> tuple[float, float, float]:
+        """Return what learning from so many samples is made of: cost.py."""
+        networks = self.network, *self.beside
+        values = sum(math.prod(shape) for network in networks for shape in network.shapes[1:])
+        return work_of(samples, sum(map(macs_of, networks)) + self.added, values)
+
+
+def macs_of(network: Network) -> int:
+    """Return a network's multiply-adds for one image."""
+    pairs = zip(network.learning, network.shapes[1:], strict=True)
+    return sum(multiplications(layer, shape) for layer, shape in pairs)
 
 
 def multiplications(layer: Layer, shape: tuple[int, ...]) -> int:
@@ -83,15 +91,26 @@ class Kind(ABC):
     """
 
     name: ClassVar[str]
+    works: ClassVar[tuple[Work, ...]]  # of a backend, that its lessons need
 
     def __init__(self, config: SearchConfig, shape: tuple[int, ...], class_names: Sequence[str]) -> None:
-        self.limits, self.shape, self.classes = config.limits, shape, len(class_names)
+        self.config, self.limits, self.shape, self.class_names = config, config.limits, shape, tuple(class_names)
         self.space = self.space_of(config)
 
     @property
     @abstractmethod
-    def aim(self) -> Aim:
-        """What individuals learn: one of search/aims."""
+    def metrics(self) -> tuple[str, ...]:
+        """What individuals are measured by."""
+
+    @property
+    def by_labels(self) -> bool:
+        """Whether the classes of images are learned: then there must be two."""
+        return True
+
+    @property
+    @abstractmethod
+    def tie(self) -> str:
+        """The metric that decides between equals: the lower the better."""
 
     @staticmethod
     @abstractmethod
@@ -99,24 +118,40 @@ class Kind(ABC):
         """Return the genes."""
 
     @abstractmethod
-    def words_of(self, genome: Genome) -> str:
-        """Return a genome's network in words."""
+    def individual_of(self, genome: Genome) -> Individual:
+        """Return what a genome stands for.
+
+        Raises
+        ------
+        UsageError
+            If its layers do not fit.
+        """
 
     @abstractmethod
-    def options_of(self, genome: Genome) -> dict[str, Any]:
-        """Return a genome's optimiser and data as settings of strategy gradient."""
+    def lesson(self, genome: Genome, individual: Individual, folds: int, **told: Any) -> Lesson:
+        """Return a lesson of an individual, judged by so many folds of cross-validation or, if 0, by parts.
+
+        Parameters
+        ----------
+        genome : mapping
+        individual : Individual
+            What the genome stands for.
+        folds : int
+        told : mapping
+            What any lesson is told but input_shape and class_names: lessons/base.py.
+        """
+
+    @abstractmethod
+    def answering(self, genome: Genome) -> str:
+        """Return the network in words that answers: what is saved."""
 
     @abstractmethod
     def beginnings(self) -> list[Genome]:
         """Return the networks that a search begins with, made by hand: a plain one first, which fits if any does."""
 
-    def added(self, genome: Genome) -> int:
-        """Return how many weights and biases an individual has only when it answers: those of one dense layer."""
-        return 0
-
-    def answering(self, genome: Genome) -> str:
-        """Return the network in words that answers: what is saved."""
-        return self.words_of(genome)
+    @abstractmethod
+    def model(self, network: Network, genes: Float32, dataset: Dataset, training: Mapping[str, Any]) -> Model:
+        """Return a model of what a lesson ended with."""
 
     def pieces(self, model: Model) -> Mapping[str, Model]:
         """Return models that are parts of one, by the names of their files."""
@@ -126,19 +161,6 @@ class Kind(ABC):
     def default(self) -> Genome | None:
         """The plain one; None where nothing fits."""
         return next(iter(self.beginnings()), None)
-
-    def individual_of(self, genome: Genome) -> Individual:
-        """Return what a genome stands for.
-
-        Raises
-        ------
-        UsageError
-            If its layers do not fit.
-        """
-        options = self.options_of(genome)
-        GradientOptions(**options)
-        network = Network(self.shape, parse(self.words_of(genome), self.shape))
-        return Individual(network, options, self.added(genome))
 
     def fault_of(self, genome: Genome) -> str:
         """Return why a genome cannot be, in a word or two; "" if it can."""
@@ -157,12 +179,6 @@ class Kind(ABC):
 
     def misfit(self) -> str:
         """Return why no network can be made for such images, where that is so for a plain one; "" if it can."""
-        if len(self.shape) not in (2, 3):
-            return ""
-        try:
-            parse("conv 8 3 same / dense 1", self.shape)
-        except UsageError as error:
-            return str(error)
         return ""
 
     def distinct(self, genomes: Sequence[Genome]) -> list[Genome]:
