@@ -16,6 +16,7 @@ from genreg_np.settings import Settings, option
 TINY, TINY_FOLDS, TINY_EPOCHS = 500, 5, (10, 30, 90)  # images, and what is done with fewer
 AUGMENTATIONS = ("simple", "joint", "evolved", "none")
 HEADS = ("classes", "prototypes")
+MODES = ("pipeline", "losses")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class SearchConfig(Settings):
     begin: str = option("hand-made", "what the first individuals are", choices=("hand-made", "random"))
     augmentation: str = option("simple", "which genes change training images", choices=AUGMENTATIONS)
     head: str = option("classes", "how an individual tells classes", choices=HEADS)
+    mode: str = option("pipeline", "of GANs: whether the loss is a gene, or three contend", choices=MODES)
+    conditional: bool = option(False, "whether generators are told a class")
     weights: str = option("", "what is selected by instead: a sum of metrics and costs")
     second: str = option("", "a cost to be low as well")
     max_epochs: float = option(0.0, "how often an individual sees each image in the search, at most", low=0)

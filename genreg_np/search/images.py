@@ -31,8 +31,8 @@ from genreg_np.runs.provenance import fingerprint
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import FINAL, SearchFolder
 from genreg_np.search.kinds import kind_of, space_of
-from genreg_np.search.kinds.base import Kind
-from genreg_np.search.lessons.base import Learned, Lesson, learn
+from genreg_np.search.kinds.base import Kind, Preparing
+from genreg_np.search.lessons.base import Learned, Lesson, backend_for, learn
 from genreg_np.search.metrics import Goal
 from genreg_np.search.searching import MOST_BYTES, Search, Watcher
 from genreg_np.search.sharing import Parts
@@ -157,8 +157,12 @@ def search_images(
                 if note := shared_note(cut.shared()):
                     watcher.on_remark(note)
                 parts = cut.share(Path(shared), dataset.input_range)
+                preparing = Preparing(
+                    fingerprint(dataset), lambda: backend_for(backend, kind.works), watcher.on_phase, watcher.on_remark
+                )
+                notes = kind.prepared(parts, own, preparing) | ({"remark": note} if note else {})
                 search = Search(
-                    config, dataset, parts, own, running, workers=workers, backend=backend, deadline=deadline,
+                    config, dataset, parts, own, running, kind, workers=workers, backend=backend, deadline=deadline,
                     target=target, watcher=watcher, clock=clock,
                 )  # fmt: skip
                 watcher.on_phase("searching")
@@ -168,14 +172,14 @@ def search_images(
         except BaseException:
             own.discard_if_empty()
             raise
-        for name, one in {"model.npz": model, **search.kind.pieces(model)}.items():
+        for name, one in {kind.file: model, **kind.pieces(model)}.items():
             own.save(name, one)
-        network = search.kind.answering(genome)
+        network = kind.answering(genome)
         found = Found(
             winner, network, genome, model, finals, len(search.course.trials), search.ended, clock() - started, own.path
         )
         own.write("winner.toml", search.space.to_toml(genome).encode("utf-8"))
-        own.write_json("search.json", _notes(found, search, workers, backend) | ({"remark": note} if note else {}))
+        own.write_json("search.json", _notes(found, search, workers, backend) | notes)
         own.clear_states()
         return found
 
@@ -221,7 +225,7 @@ def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found |
     winner = next((trial for trial in leaders_of(trials) if trial.child == child), None)
     genome = kind.default if winner is None else winner.genome
     try:
-        model = load(own.path / "model.npz")
+        model = load(own.path / kind.file)
         finals, count, seconds = notes["finals"], notes["trials"], notes["seconds"]
     except (GenregError, KeyError):
         return None
@@ -256,28 +260,30 @@ def _finals(
     search: Search, engine: Engine, genome: Mapping[str, Any], winner: Trial | None
 ) -> tuple[Model, list[Mapping[str, float]]]:
     """Train a genome from scratch on everything, several times; return the first model and all measures on test."""
-    dataset = search.dataset
-    individual = search.kind.individual_of(genome)
+    kind = search.kind
+    individual = kind.individual_of(genome)
     samples, seeds = search.finals(genome, winner)
-    judged = ("test",) if len(dataset.test) else ()
+    judged = kind.judged_at_the_end(bool(len(search.dataset.test)))
     lessons: list[Lesson] = [
-        search.lesson_of(genome, individual, (samples,), "whole", judged, f"{FINAL}-{seed}") for seed in range(seeds)
+        search.lesson_of(genome, individual, (samples,), kind.retrained, judged, f"{FINAL}-{seed}")
+        for seed in range(seeds)
     ]
-    finals: list[Mapping[str, float]] = []
-    steps = 0
+    done: list[tuple[Lesson, Learned]] = []
     for number, outcome in enumerate(engine.map(lessons, Limits(bytes=MOST_BYTES))):
         learned: Learned | None = outcome.value
-        if outcome.status != OK or learned is None or learned.status != OK:
+        if outcome.status == OK and learned is not None and learned.status == OK:
+            done.append((lessons[number], learned))
+        elif number == 0:
             why = outcome.why or (learned.why if learned else outcome.status)
-            if number == 0:
-                raise RunError(f"the network that was found could not be trained from scratch: {why}")
-            continue
-        steps = steps or learned.steps
-        finals.append(learned.measures.get("test", {}))
+            raise RunError(f"the network that was found could not be trained from scratch: {why}")
+    best = kind.best_of([learned.measures for _, learned in done])
+    done.insert(0, done.pop(best))
+    finals = [learned.measures.get("test", {}) for _, learned in done]
     told: dict[str, Any] = {"genome": dict(search.space.expressed(genome)), "test": dict(finals[0])}
     if winner:
         told |= {"trial": winner.number, "search": dict(winner.metrics), "select": dict(winner.select)}
-    model = search.model_of(lessons[0], steps, told)
+    lesson, learned = done[0]
+    model = search.model_of(lesson, learned.steps, told)
     assert model is not None
     return model, finals
 

@@ -28,8 +28,7 @@ from genreg_np.search.cost import Cost
 from genreg_np.search.course import Course, Job
 from genreg_np.search.folder import SearchFolder
 from genreg_np.search.genes import Genome
-from genreg_np.search.kinds import kind_of
-from genreg_np.search.kinds.base import Individual
+from genreg_np.search.kinds.base import Individual, Kind
 from genreg_np.search.lessons.base import Learned, Lesson, Part
 from genreg_np.search.metrics import Goal
 from genreg_np.search.pareto import by_levels
@@ -69,6 +68,8 @@ class Search:
     folder : SearchFolder
     engine : Engine
         Runs lessons.base.learn.
+    kind : Kind
+        What is searched for, prepared.
     workers : int
         How many lessons it does at once.
     backend : str
@@ -88,6 +89,7 @@ class Search:
         parts: Mapping[str, Part],
         folder: SearchFolder,
         engine: Engine,
+        kind: Kind,
         *,
         workers: int = 1,
         backend: str = "numba",
@@ -104,7 +106,7 @@ class Search:
         self.ended = ""  # why no more are bred: generations, budget, target, crashes
         self._engine, self._backend, self._target = engine, backend, target
         self._watcher = watcher or Watcher()
-        self.kind = kind_of(config, dataset.input_shape, dataset.class_names)
+        self.kind = kind
         self.space = self.kind.space
         self._goal = Goal.of(config.metric, config.weights, dataset.class_names, self.kind.metrics)
         images, self._whole = (len(parts[name].read()[1]) for name in ("train", "whole"))
@@ -115,9 +117,8 @@ class Search:
             if config.begin == "hand-made"
         )
         ranked = {"ranked": by_levels(config.second)} if config.second else {}
-        self.course = Course(
-            self.space, selection_of(config), config.ladder(images), config.seed, self.kind.fault_of, first, **ranked
-        )
+        selection, ladder = selection_of(config, kind.policy), config.ladder(images)
+        self.course = Course(self.space, selection, ladder, config.seed, kind.fault_of, first, **ranked)
         self._under_way: dict[int, tuple[Job, Individual]] = {}
         self._known: dict[tuple[str, int], Trial] = {}  # by genome and rung: what never is done twice
         self._crashes = 0
@@ -171,14 +172,15 @@ class Search:
         else:
             learned: Learned = outcome.value
             trial = dataclasses.replace(
-                trial, status=learned.status, why=learned.why, seconds=learned.seconds, pace=learned.pace
-            )
+                trial, status=learned.status, why=learned.why, seconds=learned.seconds, pace=learned.pace,
+                metrics=learned.measures.get("search", {}),
+            )  # fmt: skip
             if trial.is_ok:
                 self.cost.took(self._work(job, individual), learned.seconds)
                 measures = learned.measures["search"]
                 score = self._goal.score(measures, individual.parameters, individual.macs)
                 trial = dataclasses.replace(
-                    trial, score=score, tie=-measures[self.kind.tie], metrics=measures,
+                    trial, score=score, tie=-measures[self.kind.tie],
                     select=learned.measures.get("select", {}),
                 )  # fmt: skip
         self._judged(trial, steps=outcome.value.steps if trial.is_ok else 0)
@@ -243,7 +245,7 @@ class Search:
         lesson = self._lesson(Job(trial.number, trial.rung, 0, trial.child, Bred(trial.genome)), individual)
         if (model := self.model_of(lesson, steps, {"trial": trial.number, "search": dict(trial.metrics)})) is not None:
             self.folder.reopened()
-            for name, one in {"model.npz": model, **self.kind.pieces(model)}.items():
+            for name, one in {self.kind.file: model, **self.kind.pieces(model)}.items():
                 self.folder.save(name, one)
 
     def model_of(self, lesson: Lesson, steps: int, told: Mapping[str, Any]) -> Model | None:
@@ -337,12 +339,12 @@ class Search:
         )
 
 
-def selection_of(config: SearchConfig) -> Selection:
-    """Return the selection that a configuration asks for, of one population or of two."""
+def selection_of(config: SearchConfig, policy: tuple[str, ...]) -> Selection:
+    """Return the selection that a configuration asks for, of one population or of two; `policy` is the second's."""
     inner = create_selection(config.selection, config.population)
     if config.augmentation != "evolved":
         return inner
-    return Paired(inner, create_selection(config.selection, config.population))
+    return Paired(inner, create_selection(config.selection, config.population), policy)
 
 
 def _found(trial: Trial) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from genreg_np.search.lessons import base
 from genreg_np.search.folder import trials_in
+from genreg_np.search.lessons import base
 from tests.helpers import standin
 from tests.search.helpers import bars, search
 

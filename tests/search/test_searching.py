@@ -12,10 +12,10 @@ import pytest
 from genreg_np import load
 from genreg_np.errors import RunError, UsageError
 from genreg_np.search import images
-from genreg_np.search.lessons import base as lessons
-from genreg_np.search.lessons.network import folds_of
 from genreg_np.search.folder import trials_in
 from genreg_np.search.images import Found
+from genreg_np.search.lessons import base as lessons
+from genreg_np.search.lessons.network import folds_of
 from genreg_np.search.searching import Search, Watcher
 from genreg_np.search.trials import DIVERGED, Trial
 from tests.search.helpers import bars, search

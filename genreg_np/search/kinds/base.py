@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from genreg_np.backends.base import Work
+from genreg_np.backends.base import Backend, Work
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.layers.base import Layer
@@ -19,8 +19,9 @@ from genreg_np.layers.upsample import TransposedConvolution
 from genreg_np.model import Float32, Model, Network
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.cost import work_of
+from genreg_np.search.folder import SearchFolder
 from genreg_np.search.genes import Genome, Space
-from genreg_np.search.lessons.base import Lesson
+from genreg_np.search.lessons.base import Lesson, Part
 
 ARCHITECTURE, OPTIMISER, DATA = "architecture", "optimiser", "data"  # blocks of genes
 
@@ -79,6 +80,26 @@ def multiplications(layer: Layer, shape: tuple[int, ...]) -> int:
     return layer.inputs * layer.outputs if isinstance(layer, Dense) else 0
 
 
+@dataclass(frozen=True)
+class Preparing:
+    """What is known when a search is prepared.
+
+    Parameters
+    ----------
+    data : str
+        What tells its data from others.
+    backend : callable
+        backend() -> Backend with one thread.
+    on_phase, on_remark : callable
+        Told what is begun, and what is worth knowing.
+    """
+
+    data: str
+    backend: Callable[[], Backend]
+    on_phase: Callable[[str], None]
+    on_remark: Callable[[str], None]
+
+
 class Kind(ABC):
     """A kind of individual, for images of a shape.
 
@@ -92,6 +113,9 @@ class Kind(ABC):
 
     name: ClassVar[str]
     works: ClassVar[tuple[Work, ...]]  # of a backend, that its lessons need
+    file: ClassVar[str] = "model.npz"  # what the winner is saved as
+    retrained: ClassVar[str] = "whole"  # what the winner learns from in the end
+    policy: ClassVar[tuple[str, ...]] = (DATA,)  # blocks of genes that a second population has
 
     def __init__(self, config: SearchConfig, shape: tuple[int, ...], class_names: Sequence[str]) -> None:
         self.config, self.limits, self.shape, self.class_names = config, config.limits, shape, tuple(class_names)
@@ -152,6 +176,25 @@ class Kind(ABC):
     @abstractmethod
     def model(self, network: Network, genes: Float32, dataset: Dataset, training: Mapping[str, Any]) -> Model:
         """Return a model of what a lesson ended with."""
+
+    def prepared(self, parts: Mapping[str, Part], folder: SearchFolder, told: Preparing) -> dict[str, Any]:
+        """Make what lessons need beside data; return what of it search.json tells.
+
+        Parameters
+        ----------
+        parts : mapping of str to Part
+        folder : SearchFolder
+        told : Preparing
+        """
+        return {}
+
+    def judged_at_the_end(self, has_test: bool) -> tuple[str, ...]:
+        """Return the parts that the winner's trainings are judged on."""
+        return ("test",) if has_test else ()
+
+    def best_of(self, finals: Sequence[Mapping[str, Mapping[str, float]]]) -> int:
+        """Return which of the winner's trainings is saved: the first one, whatever the others reach on test."""
+        return 0
 
     def pieces(self, model: Model) -> Mapping[str, Model]:
         """Return models that are parts of one, by the names of their files."""
