@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from genreg_np.cli.output import Progress, duration, raw
 from genreg_np.cli.terminal import clean_line
+from genreg_np.search.trials import DIVERGED, REMOVED
 
 if TYPE_CHECKING:
     from genreg_np.search.searching import Search
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 5.0  # at most one line in this time where stdout is no terminal
 SHOWN = 5  # individuals of the leaderboard
-PHASES = {"preparing": "cutting the data ...", "training": "training the winner from scratch ..."}
+PHASES = {
+    "preparing": "cutting the data ...",
+    "judging": "training the judge of images, unless it is at hand ...",
+    "training": "training the winner from scratch ...",
+}
 
 
 class Board:
@@ -54,7 +59,7 @@ class Board:
             self._values.append(trial.metrics[search.config.metric])
         else:
             self._stopped[trial.status] = self._stopped.get(trial.status, 0) + 1
-            if trial.status not in ("diverged",):
+            if trial.status not in (DIVERGED, REMOVED):
                 self._progress.say(f"trial {trial.number} {trial.status}: {trial.why}")
         now = time.monotonic()
         if self._live is not None:

@@ -40,6 +40,7 @@ class SearchConfig(Settings):
         0, "as many children as so many populations; 0: as many as the budget has time for", low=0
     )
     begin: str = option("hand-made", "what the first individuals are", choices=("hand-made", "random"))
+    genome: str = option("", "the very first individual, as winner.toml has one")
     augmentation: str = option("simple", "which genes change training images", choices=AUGMENTATIONS)
     head: str = option("classes", "how an individual tells classes", choices=HEADS)
     mode: str = option("pipeline", "of GANs: whether the loss is a gene, or three contend", choices=MODES)
@@ -53,7 +54,7 @@ class SearchConfig(Settings):
     max_seconds: float = option(0.0, "that an individual may take at a rung", low=0)
     folds: int = option(0, "of cross-validation; 0: five of fewer than 500 images, none of more", low=0, high=100)
     repeats: int = option(2, "of cross-validation, each with other folds", low=1, high=100)
-    final_epochs: int = option(0, "of the winner's training from scratch, at most", low=0)
+    final_epochs: int = option(0, "of the winner's training from scratch, at most; 0: by the highest rung", low=0)
     final_seeds: int = option(2, "how often the winner is trained from scratch", low=1, high=1000)
     rungs: tuple[int, ...] = option((), "samples learned from at each rung", low=1)
     seed: int = option(0, "of all randomness", low=0, high=2**64 - 1)
@@ -122,10 +123,14 @@ PLANS = (
     Plan(450.0, {"max_macs": 2_500_000, "final_epochs": 16, "rungs": RUNGS}),
     Plan(float("inf"), {"max_macs": 4_000_000, "final_epochs": 30, "rungs": RUNGS}),
 )
+GAN_PLANS = (
+    Plan(450.0, {"max_macs": 4_000_000, "rungs": (8_000, 24_000, 72_000)}),
+    Plan(float("inf"), {"max_macs": 4_000_000, "rungs": (16_000, 48_000, 150_000, 450_000)}),
+)
 DEFAULT_SECONDS = 300.0  # of a search that is told neither a budget nor generations
 
 
-def settings_for(budget: float | None) -> dict[str, Any]:
-    """Return the settings that a budget in seconds stands for, or one of five minutes."""
+def settings_for(budget: float | None, kind: str = "classifier") -> dict[str, Any]:
+    """Return the settings that a budget in seconds stands for, or one of five minutes, in a search for a kind."""
     seconds = DEFAULT_SECONDS if budget is None else budget
-    return next(plan.settings for plan in PLANS if seconds <= plan.seconds)
+    return next(plan.settings for plan in (GAN_PLANS if kind == "gan" else PLANS) if seconds <= plan.seconds)

@@ -59,6 +59,8 @@ class Found:
         Why no more were bred: generations, budget, target, crashes.
     seconds : float
     folder : Path
+    file : str
+        The model's, in the folder.
     """
 
     winner: Trial | None
@@ -70,6 +72,12 @@ class Found:
     ended: str
     seconds: float
     folder: Path
+    file: str = "model.npz"
+
+    @property
+    def path(self) -> Path:
+        """The model's file."""
+        return self.folder / self.file
 
     @property
     def test(self) -> dict[str, tuple[float, float]]:
@@ -176,8 +184,9 @@ def search_images(
             own.save(name, one)
         network = kind.answering(genome)
         found = Found(
-            winner, network, genome, model, finals, len(search.course.trials), search.ended, clock() - started, own.path
-        )
+            winner, network, genome, model, finals, len(search.course.trials), search.ended, clock() - started,
+            own.path, kind.file,
+        )  # fmt: skip
         own.write("winner.toml", search.space.to_toml(genome).encode("utf-8"))
         own.write_json("search.json", _notes(found, search, workers, backend) | notes)
         own.clear_states()
@@ -231,7 +240,9 @@ def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found |
         return None
     if genome is None or (winner is None) != (child is None):
         return None
-    return Found(winner, kind.answering(genome), genome, model, finals, count, "generations", seconds, own.path)
+    return Found(
+        winner, kind.answering(genome), genome, model, finals, count, "generations", seconds, own.path, kind.file
+    )
 
 
 def _trained(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -111,14 +112,13 @@ class Search:
         self._goal = Goal.of(config.metric, config.weights, dataset.class_names, self.kind.metrics)
         images, self._whole = (len(parts[name].read()[1]) for name in ("train", "whole"))
         self._folds = config.folds_for(images) if "search" not in parts else 0
-        first = tuple(
-            Bred(genome, how="made by hand" if number else "the default network")
-            for number, genome in enumerate(self.kind.beginnings())
-            if config.begin == "hand-made"
-        )
+        first = [Bred(genome, how="given") for genome in kind.given()]
+        if config.begin == "hand-made":
+            names = itertools.chain(["the default network"], itertools.repeat("made by hand"))
+            first += [Bred(genome, how=name) for genome, name in zip(kind.beginnings(), names, strict=False)]
         ranked = {"ranked": by_levels(config.second)} if config.second else {}
         selection, ladder = selection_of(config, kind.policy), config.ladder(images)
-        self.course = Course(self.space, selection, ladder, config.seed, kind.fault_of, first, **ranked)
+        self.course = Course(self.space, selection, ladder, config.seed, kind.fault_of, tuple(first), **ranked)
         self._under_way: dict[int, tuple[Job, Individual]] = {}
         self._known: dict[tuple[str, int], Trial] = {}  # by genome and rung: what never is done twice
         self._crashes = 0
@@ -293,7 +293,8 @@ class Search:
 
     @property
     def _most_samples(self) -> int:
-        return max(self.config.final_epochs * self._whole, self.course.ladder.samples[-1])
+        top = self.course.ladder.samples[-1]
+        return max(self.config.final_epochs * self._whole or self.kind.longest * top, top)
 
     def _pace(self, genome: Genome, trial: Trial | None) -> float:
         """Return the seconds that an individual takes for a sample, by its own trial where it has one."""

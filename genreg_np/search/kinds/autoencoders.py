@@ -99,6 +99,11 @@ class Autoencoders(NetworkKind):
         """Return a genome's optimiser as settings of strategy gradient."""
         return options_of(genome)
 
+    @property
+    def plain(self) -> Genome:
+        """The default."""
+        return changed(DEFAULT, {}, self.space)
+
     def beginnings(self) -> list[Genome]:
         """Return plain ones, as far as they fit."""
         return self.distinct([changed(DEFAULT, change, self.space) for change in BEGINNINGS])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from genreg_np.errors import UsageError
 from genreg_np.layers.base import Layer
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
+from genreg_np.layers.description import shown
 from genreg_np.layers.upsample import TransposedConvolution
 from genreg_np.model import Float32, Model, Network
 from genreg_np.search.config import SearchConfig
@@ -23,6 +25,7 @@ from genreg_np.search.folder import SearchFolder
 from genreg_np.search.genes import Genome, Space
 from genreg_np.search.lessons.base import Lesson, Part
 
+TIMES_BESIDE = 3  # that images go through a network which only learns beside another: real, generated, and back
 ARCHITECTURE, OPTIMISER, DATA = "architecture", "optimiser", "data"  # blocks of genes
 
 
@@ -53,7 +56,7 @@ class Individual:
 
     def work(self, samples: int) -> tuple[float, float, float]:
         """Return what learning from so many samples is made of: cost.py."""
-        networks = self.network, *self.beside
+        networks = self.network, *(TIMES_BESIDE * self.beside)
         values = sum(math.prod(shape) for network in networks for shape in network.shapes[1:])
         return work_of(samples, sum(map(macs_of, networks)) + self.added, values)
 
@@ -115,6 +118,7 @@ class Kind(ABC):
     works: ClassVar[tuple[Work, ...]]  # of a backend, that its lessons need
     file: ClassVar[str] = "model.npz"  # what the winner is saved as
     retrained: ClassVar[str] = "whole"  # what the winner learns from in the end
+    longest: ClassVar[int] = 1  # times the samples of the highest rung that the winner learns from, if nothing is said
     policy: ClassVar[tuple[str, ...]] = (DATA,)  # blocks of genes that a second population has
 
     def __init__(self, config: SearchConfig, shape: tuple[int, ...], class_names: Sequence[str]) -> None:
@@ -169,6 +173,11 @@ class Kind(ABC):
     def answering(self, genome: Genome) -> str:
         """Return the network in words that answers: what is saved."""
 
+    @property
+    @abstractmethod
+    def plain(self) -> Genome:
+        """The genome that gives what another one leaves out; it need not fit."""
+
     @abstractmethod
     def beginnings(self) -> list[Genome]:
         """Return the networks that a search begins with, made by hand: a plain one first, which fits if any does."""
@@ -199,6 +208,25 @@ class Kind(ABC):
     def pieces(self, model: Model) -> Mapping[str, Model]:
         """Return models that are parts of one, by the names of their files."""
         return {}
+
+    def given(self) -> list[Genome]:
+        """Return the genome that the configuration names, if it does.
+
+        Raises
+        ------
+        UsageError
+            If it is none, or cannot be.
+        """
+        if not self.config.genome:
+            return []
+        try:
+            values = tomllib.loads(self.config.genome)
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"the genome is not TOML ({error})") from None
+        genome = self.space.read(values, self.plain)
+        if fault := self.fault_of(genome):
+            raise UsageError(f"the genome cannot be: {fault} (images are {shown(self.shape)})")
+        return [genome]
 
     @functools.cached_property
     def default(self) -> Genome | None:

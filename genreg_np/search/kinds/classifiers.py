@@ -202,6 +202,11 @@ class Classifiers(NetworkKind):
         """Return the network in words, with the layer that prototypes become."""
         return self.words_of(genome) + (f" / dense {len(self.class_names)}" if self._has_prototypes else "")
 
+    @property
+    def plain(self) -> Genome:
+        """The default."""
+        return changed(DEFAULT, {}, self.space)
+
     def beginnings(self) -> list[Genome]:
         """Return the default, or what of it fits, and larger ones as far as limits let them be."""
         same = {f"padding_{number}": "same" for number in range(1, BLOCKS + 1)}

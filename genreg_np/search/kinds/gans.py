@@ -128,6 +128,7 @@ class Gans(Kind):
     name = "gan"
     works = WORKS
     file = "generator.npz"
+    longest = 6
     retrained = "train"  # never images by which it is judged
     policy = (OPTIMISER, DATA)
 
@@ -274,6 +275,11 @@ class Gans(Kind):
     def model(self, network: Network, genes: Float32, dataset: Dataset, training: Mapping[str, Any]) -> Model:
         """Return a generator: noise goes in, an image comes out."""
         return Model.build(network, genes, (), None, {**training, "judge": self.judged_by})
+
+    @property
+    def plain(self) -> Genome:
+        """The default."""
+        return changed(DEFAULT, {}, self.space)
 
     def beginnings(self) -> list[Genome]:
         """Return the default, or what of it fits, and one of dense layers alone."""
