@@ -294,6 +294,7 @@ def _finals(
     if winner:
         told |= {"trial": winner.number, "search": dict(winner.metrics), "select": dict(winner.select)}
     lesson, learned = done[0]
+    told["final"] = lessons.index(lesson)
     model = search.model_of(lesson, learned.steps, told)
     assert model is not None
     return model, finals
@@ -306,5 +307,6 @@ def _notes(found: Found, search: Search, workers: int, backend: str) -> dict[str
         "when": now(), "seconds": round(found.seconds, 3), "trials": found.trials,
         "workers": workers, "backend": backend, "version": __version__, "network": found.network,
         "winner": None if found.winner is None else found.winner.child, "finals": [dict(one) for one in found.finals],
-        "refused": search.course.faults, "parameters": found.model.network.gene_count,
+        "refused": search.course.faults, "final": found.model.training["final"],
+        "parameters": found.model.network.gene_count,
     }  # fmt: skip

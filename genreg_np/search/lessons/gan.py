@@ -60,6 +60,40 @@ class _Kept(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Growth:
+    """How a pair's images came about: what is shown and measured of them at each checkpoint, c of them.
+
+    Parameters
+    ----------
+    sheets : (c, SHEET, I) uint8
+        Images of always the same noise.
+    checkpoints : tuple of mappings
+        Measures.
+    """
+
+    sheets: NDArray[np.uint8]
+    checkpoints: tuple[dict[str, float], ...]
+
+    @classmethod
+    def of(cls, content: bytes) -> Growth:
+        """Return that of a state's file.
+
+        Raises
+        ------
+        ValueError
+            If it is none.
+        """
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                sheets, told = np.asarray(file["sheets"]), json.loads(bytes(np.asarray(file["told"])))
+        except (OSError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+            raise ValueError("is no state of a pair") from error
+        if sheets.dtype != np.uint8 or sheets.ndim != 3 or len(sheets) != len(told):
+            raise ValueError("is no state of a pair")
+        return cls(sheets, tuple(told))
+
+
+@dataclass(frozen=True)
 class GanLesson(Lesson):
     """What a worker is told of a pair.
 
