@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from genreg_np.errors import FitnessError
+from genreg_np.generator import Noise, channels_of
 from genreg_np.layers.description import parse
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network
 from genreg_np.search.gan import pair
 from genreg_np.search.gan.losses import LOSSES
-from genreg_np.search.gan.rules import Noise, Rules, channels_of, drawn, shown
+from genreg_np.search.gan.rules import Rules, drawn, shown
 from genreg_np.streams import Stream
 from tests.helpers import CPU_BACKENDS, create_or_skip
 

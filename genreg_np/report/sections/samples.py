@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from genreg_np.generator import COLUMNS, Generator
 from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import draw_tiles, pictures_of
-from genreg_np.search.gan.samples import COLUMNS, Generator
 from genreg_np.search.lessons.gan import Growth
 from genreg_np.search.stored import StoredSearch
 from genreg_np.search.trials import Trial

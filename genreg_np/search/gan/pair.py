@@ -31,12 +31,13 @@ from numpy.typing import NDArray
 from genreg_np.backends.base import Backend
 from genreg_np.backends.gradients import check_gradients, joined
 from genreg_np.errors import FitnessError
+from genreg_np.generator import channels_of
 from genreg_np.layers.base import Array, Passing, array_module, on_host
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32, Network
 from genreg_np.search.gan.losses import LOSSES
-from genreg_np.search.gan.rules import Rules, channels_of, drawn, scale_of, shown
+from genreg_np.search.gan.rules import Rules, drawn, scale_of, shown
 from genreg_np.strategies.base import first_genes
 from genreg_np.strategies.epochs import rows_of
 from genreg_np.streams import Purpose, Stream, normal_table, scale_words

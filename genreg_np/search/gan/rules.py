@@ -10,43 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.generator import Noise, channels_of
 from genreg_np.layers.base import Array, array_module
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32
-from genreg_np.streams import Purpose, Stream, normal_table, scale_words, unit_floats
+from genreg_np.streams import Purpose, Stream
 
 FED, CLASSES = 0, 1  # what is drawn for a pass
-
-
-@dataclass(frozen=True)
-class Noise:
-    """What generators are fed with.
-
-    Parameters
-    ----------
-    size : int
-        Z.
-    kind : str
-        normal, uniform (-1 .. 1), or truncated: normal, but nothing beyond a cut.
-    spread : float
-        Deviation of `normal`; the cut of `truncated`.
-    """
-
-    size: int
-    kind: str = "normal"
-    spread: float = 1.0
-
-    def drawn(self, words: NDArray[np.uint32]) -> Float32:
-        """Return noise, a number for each random word."""
-        if self.kind == "uniform":
-            return unit_floats(words) * np.float32(2) - np.float32(1)
-        table = normal_table()
-        if self.kind == "normal":
-            found: Float32 = table[words >> np.uint32(16)] * np.float32(self.spread)
-            return found
-        first = int(np.searchsorted(table, -self.spread, side="right"))
-        cut: Float32 = table[first + scale_words(words, np.int64(len(table) - 2 * first))]
-        return cut
 
 
 @dataclass(frozen=True)
@@ -133,12 +103,6 @@ def shown(
     each = columns.shape[1] // rules.pack
     packs = [columns[:, place * each : (place + 1) * each] for place in range(rules.pack)]
     return xp.ascontiguousarray(xp.concatenate(packs))
-
-
-def channels_of(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return C, H, W of images of a shape."""
-    channels = (1, *shape) if len(shape) == 2 else shape
-    return channels[0], channels[1], channels[2]
 
 
 def scale_of(rules: Rules) -> float:

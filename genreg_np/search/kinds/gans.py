@@ -22,6 +22,7 @@ import numpy as np
 
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
+from genreg_np.generator import Noise, channels_of
 from genreg_np.infer import ModelError
 from genreg_np.layers.adversarial import MinibatchDeviation, SpectralNorm
 from genreg_np.layers.base import Layer
@@ -35,7 +36,7 @@ from genreg_np.search.folder import JUDGE, SearchFolder
 from genreg_np.search.gan.health import METRICS
 from genreg_np.search.gan.judge import LEAST_REAL, MOST_IMAGES, check_able, digest, judge_for
 from genreg_np.search.gan.losses import LOSSES
-from genreg_np.search.gan.rules import Noise, Rules, channels_of
+from genreg_np.search.gan.rules import Rules
 from genreg_np.search.genes import Choice, Gene, Genome, Number, Space
 from genreg_np.search.kinds.base import DATA, OPTIMISER, Individual, Kind, Preparing, changed
 from genreg_np.search.lessons.base import Part
@@ -111,7 +112,7 @@ DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in PIPELINE.genes} |
     "generator": "conv", "g_layers": 2, "g_width": 256, "g_filters": 32, "g_kernel": 3, "g_activation": "relu",
     "g_convolutions": 1, "g_norm": "batch", "output": "tanh",
     "discriminator": "conv", "d_layers": 2, "d_width": 256, "d_filters": 16, "d_kernel": 5,
-    "d_activation": "leaky-relu", "d_hidden": 64, "d_dropout": 0.2, "pack": 1, "deviation": False,
+    "d_activation": "leaky-relu", "d_hidden": 64, "d_dropout": 0.2, "pack": 1, "deviation": True,
     "loss": "non-saturating", "spectral": False, "smoothing": 0.1, "instance_noise": 0.0,
     "g_optimiser": "adam", "g_rate": 0.002, "g_simple_rate": 0.01, "g_momentum": 0.5,
     "d_optimiser": "adam", "d_rate": 0.001, "d_simple_rate": 0.01, "d_momentum": 0.5,

@@ -11,14 +11,45 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.model import Float32, Model
-from genreg_np.search.gan.rules import Noise, channels_of
-from genreg_np.streams import Purpose, Stream
+from genreg_np.streams import Purpose, Stream, normal_table, scale_words, unit_floats
 
 KINDS = ("normal", "uniform", "truncated")
 COLUMNS = 10  # of a sheet where there are no classes
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What generators are fed with.
+
+    Parameters
+    ----------
+    size : int
+        Z.
+    kind : str
+        normal, uniform (-1 .. 1), or truncated: normal, but nothing beyond a cut.
+    spread : float
+        Deviation of `normal`; the cut of `truncated`.
+    """
+
+    size: int
+    kind: str = "normal"
+    spread: float = 1.0
+
+    def drawn(self, words: NDArray[np.uint32]) -> Float32:
+        """Return noise, a number for each random word."""
+        if self.kind == "uniform":
+            return unit_floats(words) * np.float32(2) - np.float32(1)
+        table = normal_table()
+        if self.kind == "normal":
+            found: Float32 = table[words >> np.uint32(16)] * np.float32(self.spread)
+            return found
+        first = int(np.searchsorted(table, -self.spread, side="right"))
+        cut: Float32 = table[first + scale_words(words, np.int64(len(table) - 2 * first))]
+        return cut
 
 
 @dataclass(frozen=True)
@@ -49,14 +80,21 @@ class Generator:
         UsageError
             If it is none.
         """
+        found = cls.found(model)
+        if found is None:
+            raise UsageError(f"{where}: is no generator of images; search gan finds one")
+        return found
+
+    @classmethod
+    def found(cls, model: Model) -> Generator | None:
+        """Return the generator that a model is; None of another model."""
         said = model.training.get("generator")
-        found = _read(said) if isinstance(said, Mapping) else None
-        if found is not None:
-            noise, shape, names = found
-            fits = model.input_shape == (noise.size + len(names),) and model.output_count == math.prod(shape)
-            if fits:
-                return cls(model, noise, shape, names)
-        raise UsageError(f"{where}: is no generator of images; search gan finds one")
+        read = _read(said) if isinstance(said, Mapping) else None
+        if read is None:
+            return None
+        noise, shape, names = read
+        fits = model.input_shape == (noise.size + len(names),) and model.output_count == math.prod(shape)
+        return cls(model, noise, shape, names) if fits else None
 
     @property
     def size(self) -> str:
@@ -92,6 +130,12 @@ class Generator:
         asked = (classes[:, None] == np.arange(len(self.class_names))).astype(np.float32)
         found: Float32 = self.model.outputs(np.concatenate([inputs, asked], axis=1)).reshape(count, *self.shape)
         return found
+
+
+def channels_of(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return C, H, W of images of a shape."""
+    channels = (1, *shape) if len(shape) == 2 else shape
+    return channels[0], channels[1], channels[2]
 
 
 def _read(said: Mapping[str, Any]) -> tuple[Noise, tuple[int, int, int], tuple[str, ...]] | None:
