@@ -41,7 +41,12 @@ def next_of(found: Found, config: SearchConfig, origin: dict[str, Any]) -> list[
     elif config.kind == "autoencoder":
         lines = ["", "try next:", f"  genreg-np infer {found.folder / 'encoder.npz'} PICTURE --save codes"]
     else:
-        lines = ["", "try next:", f"  genreg-np sample {found.folder}", f"  genreg-np export {found.path} --to html --out page"]
+        lines = [
+            "",
+            "try next:",
+            f"  genreg-np sample {found.folder}",
+            f"  genreg-np export {found.path} --to html --out page",
+        ]
     return [*lines, f"  genreg-np search explain {found.folder}"]
 
 

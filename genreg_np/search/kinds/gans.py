@@ -28,7 +28,7 @@ from genreg_np.layers.adversarial import MinibatchDeviation, SpectralNorm
 from genreg_np.layers.base import Layer
 from genreg_np.layers.convolution import Convolution
 from genreg_np.layers.dense import Dense
-from genreg_np.layers.description import parse, words
+from genreg_np.layers.description import parse, shown, words
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32, Model, Network, load
 from genreg_np.search.config import SearchConfig
@@ -140,8 +140,17 @@ class Gans(Kind):
 
     @staticmethod
     def space_of(config: SearchConfig) -> Space:
-        """Return the genes."""
-        return SPACES[config.mode]
+        """Return the genes.
+
+        Raises
+        ------
+        UsageError
+            For an augmentation that generators do not know.
+        """
+        if config.augmentation == "joint":
+            raise UsageError("augmentation of generators is simple, evolved or none: images are moved and mirrored")
+        space = SPACES[config.mode]
+        return space.only([block for block in space.blocks if block != DATA or config.augmentation != "none"])
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -216,8 +225,8 @@ class Gans(Kind):
         return Rules(
             Noise(genome["noise_size"], kind, spread), losses, _optimiser_of(genome, "g"), _optimiser_of(genome, "d"),
             genome["batch_size"], genome["turns"], genome["average"], genome["output"] == "tanh", genome["pack"],
-            genome["smoothing"] if LOSSES[losses[0]].smooths else 0.0, genome["instance_noise"], genome["shift"],
-            genome["flip"], self.asked, genome["schedule"] == "falling",
+            genome["smoothing"] if LOSSES[losses[0]].smooths else 0.0, genome["instance_noise"], genome.get("shift", 0),
+            genome.get("flip", False), self.asked, genome["schedule"] == "falling",
         )  # fmt: skip
 
     def lesson(self, genome: Genome, individual: Individual, folds: int, **told: Any) -> GanLesson:
@@ -284,14 +293,19 @@ class Gans(Kind):
 
     def beginnings(self) -> list[Genome]:
         """Return the default, or what of it fits, and one of dense layers alone."""
+        if self.misfit():
+            return []
         dense = changed(DEFAULT, DENSE, self.space)
         return self.distinct([changed(DEFAULT, {}, self.space), dense])
 
+    def misfit(self) -> str:
+        """Return why no pair can be made for such images; "" if one can."""
+        if len(self.shape) in (2, 3) and min(self.shape[-2:]) < LEAST_SIDE:
+            return f"{shown(self.shape)} pixels are too few: {LEAST_SIDE} x {LEAST_SIDE} at least"
+        return ""
+
     def fault_of(self, genome: Genome) -> str:
         """Return why a genome cannot be, in a word or two; "" if it can."""
-        height, width = channels_of(self.shape)[1:]
-        if "conv" in (genome["generator"], genome["discriminator"]) and min(height, width) < LEAST_SIDE:
-            return "images too small for convolutions"
         fault = super().fault_of(genome)
         if fault:
             return fault

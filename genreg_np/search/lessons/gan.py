@@ -86,7 +86,7 @@ class Growth:
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 sheets, told = np.asarray(file["sheets"]), json.loads(bytes(np.asarray(file["told"])))
-        except (OSError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, KeyError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError("is no state of a pair") from error
         if sheets.dtype != np.uint8 or sheets.ndim != 3 or len(sheets) != len(told):
             raise ValueError("is no state of a pair")
