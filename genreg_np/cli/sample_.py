@@ -40,7 +40,7 @@ MOST_ON_A_SHEET = 10_000
 )
 def command(model_path: str, count: int, seed: int, class_name: str | None, out: str) -> None:
     """Write a sheet."""
-    from genreg_np.generator import Generator
+    from genreg_np.data.generated import Generator
 
     path, target = Path(model_path), Path(out)
     if target.suffix not in (".png", ".npy"):

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from genreg_np.data.centring import SIDE, is_light, is_written
 from genreg_np.data.fitting import CROP, remembered
+from genreg_np.data.generated import Generator
 from genreg_np.errors import UsageError
 from genreg_np.export import kinds_of
 from genreg_np.export.facts import facts
-from genreg_np.generator import Generator
 from genreg_np.infer_familiarity import Familiarity
 from genreg_np.model import Model
 

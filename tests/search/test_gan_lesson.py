@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from genreg_np import load_dataset
+from genreg_np.data.generated import Generator
 from genreg_np.errors import UsageError
-from genreg_np.generator import Generator
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import load
 from genreg_np.search.config import SearchConfig

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from genreg_np.data.generated import Noise, channels_of
 from genreg_np.errors import FitnessError
-from genreg_np.generator import Noise, channels_of
 from genreg_np.layers.description import parse
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network

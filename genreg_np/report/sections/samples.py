@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from genreg_np.generator import COLUMNS, Generator
+from genreg_np.data.generated import COLUMNS, Generator
 from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import draw_tiles, pictures_of

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 
 from genreg_np.backends.base import Backend
 from genreg_np.backends.gradients import check_gradients, joined
+from genreg_np.data.generated import channels_of
 from genreg_np.errors import FitnessError
-from genreg_np.generator import channels_of
 from genreg_np.layers.base import Array, Passing, array_module, on_host
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.optimisers import Optimiser

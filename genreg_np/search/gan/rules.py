@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.generator import Noise, channels_of
+from genreg_np.data.generated import Noise, channels_of
 from genreg_np.layers.base import Array, array_module
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32

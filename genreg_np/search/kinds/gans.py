@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from genreg_np.data.dataset import Dataset
+from genreg_np.data.generated import Noise, channels_of
 from genreg_np.errors import UsageError
-from genreg_np.generator import Noise, channels_of
 from genreg_np.infer import ModelError
 from genreg_np.layers.adversarial import MinibatchDeviation, SpectralNorm
 from genreg_np.layers.base import Layer
@@ -108,9 +108,9 @@ BY_CHILDREN = Space(  # of --mode losses: what the discriminator follows is no g
 )
 SPACES = {"pipeline": PIPELINE, "losses": BY_CHILDREN}
 DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in PIPELINE.genes} | {
-    "noise_size": 16, "noise": "normal", "spread": 1.0, "cut": 1.5,
+    "noise_size": 16, "noise": "truncated", "spread": 1.0, "cut": 1.5,
     "generator": "conv", "g_layers": 2, "g_width": 256, "g_filters": 32, "g_kernel": 3, "g_activation": "relu",
-    "g_convolutions": 1, "g_norm": "batch", "output": "tanh",
+    "g_convolutions": 1, "g_norm": "batch", "output": "sigmoid",
     "discriminator": "conv", "d_layers": 2, "d_width": 256, "d_filters": 16, "d_kernel": 5,
     "d_activation": "leaky-relu", "d_hidden": 64, "d_dropout": 0.2, "pack": 1, "deviation": True,
     "loss": "non-saturating", "spectral": False, "smoothing": 0.1, "instance_noise": 0.0,
@@ -303,14 +303,6 @@ class Gans(Kind):
         if len(self.shape) in (2, 3) and min(self.shape[-2:]) < LEAST_SIDE:
             return f"{shown(self.shape)} pixels are too few: {LEAST_SIDE} x {LEAST_SIDE} at least"
         return ""
-
-    def fault_of(self, genome: Genome) -> str:
-        """Return why a genome cannot be, in a word or two; "" if it can."""
-        fault = super().fault_of(genome)
-        if fault:
-            return fault
-        most, beside = self.limits.parameters, self.discriminator_of(genome).gene_count
-        return "" if most is None or beside <= most else "too many parameters"
 
 
 def halvings_of(height: int, width: int) -> int:
