@@ -21,6 +21,7 @@ network, E statistics, M training images. Columns are images.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,9 +84,15 @@ class State:
         return self.average[:, :genes], self.average[:, genes:]
 
     def is_finite(self) -> bool:
-        """Whether all numbers are."""
-        sides = (getattr(side, name) for side in (self.generators, self.discriminator) for name in ARRAYS)
-        return all(np.isfinite(array).all() for array in (*sides, self.average))
+        """Whether all genes are: what is infinite in moments is so in genes a step later."""
+        return all(math.isfinite(float(side.genes.sum())) for side in (self.generators, self.discriminator))
+
+    def copy(self) -> State:
+        """Return one that steps from this one do not change."""
+        generators, discriminator = (
+            Side(*(getattr(side, name).copy() for name in ARRAYS)) for side in (self.generators, self.discriminator)
+        )
+        return State(self.step, generators, discriminator, self.average.copy())
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,7 @@ def start(context: Context, stream: Stream, beside: Stream) -> State:
 
 
 def step(state: State, context: Context, stream: Stream) -> State:
-    """Do a step.
+    """Do a step; the arrays of the state that is given become those after it.
 
     Raises
     ------
@@ -169,14 +176,13 @@ class _Step:
         self._state, self._there = state, context.backend.to_device
         self._maker, self._judge = context.stacks
         self._passes = state.step * (2 * self._rules.turns + 1)  # of the discriminator, before the next one
-        self._judging = state.discriminator
-        self._kept = self._there(state.discriminator.statistics.copy())
+        self._kept = self._there(state.discriminator.statistics)
 
     def done(self) -> State:
         """Return the state after it."""
         state, rules, context = self._state, self._rules, self._context
-        statistics = self._there(state.generators.statistics.copy())
-        arrays = context.generator.arrays_of(self._there(state.generators.genes), statistics)
+        makers, statistics = state.generators, self._there(state.generators.statistics)
+        arrays = context.generator.arrays_of(self._there(makers.genes), statistics)
         for turn in range(rules.turns):
             number = state.step * rules.turns + turn
             inputs, classes = drawn(rules, self._stream, number, rules.batch_size)
@@ -185,14 +191,21 @@ class _Step:
             self._judge_learns(number, generated, np.tile(classes, len(rules.losses)))
         by_images = self._by_images(generated, np.tile(classes, len(rules.losses)))
         _, gradients = self._maker.backward(arrays, needed, by_images, wanted=False)
-        makes = context.at(rules.makes, state.step)
-        made = _followed(context, state.generators, gradients, makes, state.step + 1, statistics)
-        judge = dataclasses.replace(self._judging, statistics=on_host(self._kept))
-        average = np.concatenate([made.genes, made.statistics], axis=1)
-        if rules.average:
-            left = min(rules.average, (1 + state.step) / (WARMING + state.step))
-            average = state.average + np.float32(1 - left) * (average - state.average)
-        return State(state.step + 1, made, judge, average)
+        _follow(context, makers, gradients, context.at(rules.makes, state.step), state.step + 1)
+        for side, kept in ((makers, statistics), (state.discriminator, self._kept)):
+            side.statistics[...] = on_host(kept)
+        self._averaged()
+        return dataclasses.replace(state, step=state.step + 1)
+
+    def _averaged(self) -> None:
+        """Let the average come nearer to what the generators are now."""
+        state, makers = self._state, self._state.generators
+        left = min(self._rules.average, (1 + state.step) / (WARMING + state.step))
+        first = 0
+        for own in (makers.genes, makers.statistics):
+            average = state.average[:, first : first + own.shape[1]]
+            average += np.float32(1 - left) * (own - average)
+            first += own.shape[1]
 
     def _judge_learns(self, number: int, generated: Array, classes: NDArray[np.int64]) -> None:
         """Let the discriminator follow its loss of a batch of real images and of generated ones (I, P N)."""
@@ -206,7 +219,7 @@ class _Step:
             gradient = joined(self._judge.backward(arrays, needed, by_values, wanted=False)[1])
             found = gradient if found is None else found + gradient
         judges = context.at(self._rules.judges, self._state.step)
-        self._judging = _followed(context, self._judging, [found], judges, number + 1, self._kept)
+        _follow(context, self._state.discriminator, [found], judges, number + 1)
 
     def _by_images(self, generated: Array, classes: NDArray[np.int64]) -> Array:
         """Return the gradients (P, I, N) of the generators' losses by their images (I, P N)."""
@@ -227,7 +240,7 @@ class _Step:
         return xp.array(images.swapaxes(0, 1), order="C").reshape(images.shape[1], -1)
 
     def _arrays(self) -> Sequence[Array]:
-        return self._context.discriminator.arrays_of(self._there(self._judging.genes), self._kept)
+        return self._context.discriminator.arrays_of(self._there(self._state.discriminator.genes), self._kept)
 
     def _passed(self, arrays: Sequence[Array], images: Array, classes: NDArray[np.int64]) -> tuple[Array, Any, _Seen]:
         """Return what the discriminator gives for images (I, N), what its way back needs, and what it sees."""
@@ -277,14 +290,8 @@ def _moved(maps: Array, moves: tuple[int, int], flip: bool) -> Array:
     return maps[:, :, ::-1] if flip else maps
 
 
-def _followed(
-    context: Context, side: Side, gradients: Sequence[Array], optimiser: Optimiser, number: int, statistics: Array
-) -> Side:
-    """Return networks after the number-th step against their gradients."""
+def _follow(context: Context, side: Side, gradients: Sequence[Array], optimiser: Optimiser, number: int) -> None:
+    """Let networks do their number-th step against their gradients, in place."""
     own = on_host(joined(gradients))
-    steps = [
-        context.backend.follow(optimiser, genes, gradient, moments, number)
-        for genes, gradient, moments in zip(side.genes, own, side.moments, strict=True)
-    ]
-    genes, moments = (np.stack(arrays) for arrays in zip(*steps, strict=True))
-    return Side(genes, on_host(statistics), moments)
+    for genes, gradient, moments in zip(side.genes, own, side.moments, strict=True):
+        context.backend.follow(optimiser, genes, gradient, moments, number, in_place=True)

@@ -118,9 +118,14 @@ DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in PIPELINE.genes} |
     "d_optimiser": "adam", "d_rate": 0.001, "d_simple_rate": 0.01, "d_momentum": 0.5,
     "turns": 1, "batch_size": 32, "schedule": "falling", "average": 0.999, "shift": 0, "flip": False,
 }  # fmt: skip
-DENSE: dict[str, Any] = {  # what is tried where images cannot be halved, and beside the default
-    "generator": "mlp", "discriminator": "mlp", "d_dropout": 0.3, "g_width": 256, "d_width": 256, "batch_size": 64,
-}  # fmt: skip
+BEGINNINGS: tuple[dict[str, Any], ...] = (  # what the default has else
+    {},
+    {"loss": "least-squares", "smoothing": 0.0},
+    {"loss": "hinge", "spectral": True, "d_rate": 0.002},
+    {"g_filters": 16, "g_kernel": 5},
+    {"g_activation": "leaky-relu", "d_dropout": 0.3, "noise_size": 8},
+    {"generator": "mlp", "discriminator": "mlp", "d_dropout": 0.4, "d_rate": 0.0005, "batch_size": 64},
+)
 
 
 class Gans(Kind):
@@ -177,8 +182,7 @@ class Gans(Kind):
         norm = [] if genome["g_norm"] == "none" else [f"{genome['g_norm']}-norm"]
         after = [*norm, genome["g_activation"]]
         if genome["generator"] == "mlp":
-            widths = [genome["g_width"] * 2**layer for layer in range(genome["g_layers"])]
-            words = [word for size in widths for word in (f"dense {size}", *after)]
+            words = [f"dense {genome['g_width']}", *after] * genome["g_layers"]
             words += [f"dense {channels * height * width}", "sigmoid"]
             if channels > 1:
                 words.append(f"reshape {channels} {height} {width}")
@@ -292,11 +296,10 @@ class Gans(Kind):
         return changed(DEFAULT, {}, self.space)
 
     def beginnings(self) -> list[Genome]:
-        """Return the default, or what of it fits, and one of dense layers alone."""
+        """Return the default, others like it, and one of dense layers alone, as far as they fit."""
         if self.misfit():
             return []
-        dense = changed(DEFAULT, DENSE, self.space)
-        return self.distinct([changed(DEFAULT, {}, self.space), dense])
+        return self.distinct([changed(DEFAULT, change, self.space) for change in BEGINNINGS])
 
     def misfit(self) -> str:
         """Return why no pair can be made for such images; "" if one can."""

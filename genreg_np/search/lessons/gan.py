@@ -196,7 +196,7 @@ class _Learning:
             self._labels, first, last,
         )  # fmt: skip
         stream = Stream(lesson.seed)
-        state = before.state if before else pair.start(context, stream, Stream(lesson.seed ^ 1))
+        state = before.state.copy() if before else pair.start(context, stream, Stream(lesson.seed ^ 1))
         checkpoints, sheets = (list(before.checkpoints), [before.sheets]) if before else ([], [])
         marks = [first + (last - first) * place // CHECKPOINTS for place in range(1, CHECKPOINTS + 1)]
         while state.step < last:
