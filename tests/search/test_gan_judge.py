@@ -98,6 +98,13 @@ def test_a_discriminator_wins_when_it_is_right_at_three_checkpoints() -> None:
     assert health.broken([ok, won, won], 10) == []
 
 
+def test_little_is_expected_of_who_has_learned_little() -> None:
+    few = told(healthy()) | {"coverage": 0.1}
+    assert health.broken([few] * 3, 10) == ["coverage 0.10"]
+    assert health.broken([few] * 3, 10, 8000) == []
+    assert health.broken([few] * 3, 10, 20_000) == ["coverage 0.10"]
+
+
 def test_steadiness_is_part_of_fitness() -> None:
     good, worse = told(healthy()), told(healthy() * np.float32(0.8))
     steady = health.fitness([good, good, good], 10)["fitness"]

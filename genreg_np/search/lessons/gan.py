@@ -124,16 +124,16 @@ class GanLesson(Lesson):
             return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
         except _Removed as removal:
             why, checkpoints = removal.args
-            told = {"search": health.fitness(checkpoints, len(self.class_names))}
+            told = {"search": health.fitness(checkpoints, len(self.class_names), self.rungs[-1])}
             return Learned(REMOVED, why, told, time.perf_counter() - started)
-        classes = len(self.class_names)
+        classes, samples = len(self.class_names), self.rungs[-1]
         for name, part in self.judged.items():
             if part == self.held:
-                measures[name] = health.fitness(kept.checkpoints, classes)
+                measures[name] = health.fitness(kept.checkpoints, classes, samples)
             else:
                 own = learning.judged(kept.state, part)
-                measures[name] = health.fitness((*kept.checkpoints[-health.LAST : -1], own), classes)
-        broken = health.broken(kept.checkpoints, classes)
+                measures[name] = health.fitness((*kept.checkpoints[-health.LAST : -1], own), classes, samples)
+        broken = health.broken(kept.checkpoints, classes, samples)
         why = f"infeasible: {', '.join(broken)}" if broken else ""
         seconds = time.perf_counter() - started
         return Learned(OK, why, measures, seconds, learning.pace, kept.state.step)
