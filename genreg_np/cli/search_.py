@@ -124,6 +124,7 @@ def gan(stopping: Stopping, /, **options: Any) -> int:
 
 def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -> int:
     """Search, and print what it came to; `kind` are settings of what is searched for."""
+    from genreg_np.search.folder import DIARY
     from genreg_np.search.images import search_images
     from genreg_np.search.mirror import optuna
     from genreg_np.search.searching import Watcher
@@ -135,7 +136,7 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
     progress = Progress(options["quiet"], options["as_json"])
     budget = seconds_of(options["budget"])
     folder, config, dataset, origin, budget = set_up(kind, options, budget, progress)
-    board = Board(progress, budget)
+    board = Board(progress, budget, folder / DIARY, config.children == 1)
     mirror: _Mirrored | None = None
     stopping.last_words = ["stopped; no search was begun"]
 

@@ -5,6 +5,7 @@ trials.jsonl      a line per trial, as they ended (trials.py)
 states/           what individuals know, between rungs
 model.npz         the best so far; in the end the winner, trained from scratch (of GANs generator.npz)
 judge.npz         of GANs: the classifier by which generated images are judged
+checkpoints.jsonl of GANs: a line for each checkpoint of each lesson, as they come; nothing depends on it
 winner.toml       the winner's genome
 search.json       what came of it, and what does not determine it: times, workers, versions
 """
@@ -26,7 +27,7 @@ from genreg_np.search.genes import Space
 from genreg_np.search.trials import Trial
 
 MOST_LINE_BYTES, MOST_TOML_BYTES = 1 << 16, 1 << 20
-ORIGIN, FINAL, JUDGE = "origin", "final", "judge.npz"
+ORIGIN, FINAL, JUDGE, DIARY = "origin", "final", "judge.npz", "checkpoints.jsonl"
 
 
 class SearchFolder(HeldFolder):
@@ -34,7 +35,7 @@ class SearchFolder(HeldFolder):
 
     own = (
         ".lock", "config.toml", "trials.jsonl", "states", "model.npz", "encoder.npz", "decoder.npz", "generator.npz",
-        JUDGE, "search.json", "winner.toml", "optuna.log",
+        JUDGE, DIARY, "search.json", "winner.toml", "optuna.log",
     )  # fmt: skip
     marks = ("config.toml", "trials.jsonl", "model.npz", "generator.npz")
     what, maker = "search", "search"

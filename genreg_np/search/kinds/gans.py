@@ -32,7 +32,7 @@ from genreg_np.layers.description import parse, shown, words
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32, Model, Network, load
 from genreg_np.search.config import SearchConfig
-from genreg_np.search.folder import JUDGE, SearchFolder
+from genreg_np.search.folder import DIARY, JUDGE, SearchFolder
 from genreg_np.search.gan.health import METRICS
 from genreg_np.search.gan.judge import LEAST_REAL, MOST_IMAGES, check_able, digest, judge_for
 from genreg_np.search.gan.losses import LOSSES
@@ -142,6 +142,7 @@ class Gans(Kind):
         super().__init__(config, shape, class_names)
         self.judge, self.judged_by = "", ""  # its file and its digest, once it is prepared
         self.held = Part("", "")  # real images by which checkpoints are judged
+        self.diary = ""  # where they are told as they come
 
     @staticmethod
     def space_of(config: SearchConfig) -> Space:
@@ -238,7 +239,7 @@ class Gans(Kind):
         generator, (discriminator,) = individual.network, individual.beside
         return GanLesson(
             generator=generator, discriminator=discriminator, rules=self.rules_of(genome), judge=self.judge,
-            held=self.held, input_shape=self.shape, class_names=self.class_names, **told,
+            held=self.held, diary=self.diary, input_shape=self.shape, class_names=self.class_names, **told,
         )  # fmt: skip
 
     def answering(self, genome: Genome) -> str:
@@ -267,6 +268,7 @@ class Gans(Kind):
             model = judge_for(images, labels, self.shape, self.class_names, backend, told.data)
             folder.save(JUDGE, model)
         self.judge, self.judged_by, self.held = str(path), digest(model), parts["search"]
+        self.diary = str(folder.path / DIARY)
         reals = reals_of(self.judge, self.held, parts["train"], backend)
         right = float((reals.held.logits.argmax(axis=1) == held_labels[: len(reals.held.images)]).mean())
         check_able(right, len(self.class_names))

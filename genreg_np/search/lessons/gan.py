@@ -12,12 +12,14 @@ Shapes: N images, I pixels, Z noise, K classes, P generators.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import io
 import json
 import time
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -105,6 +107,8 @@ class GanLesson(Lesson):
         Its file.
     held : Part
         Real images by which checkpoints are judged.
+    diary : str
+        A file to which each checkpoint adds a line; "": none.
     """
 
     generator: Network
@@ -112,6 +116,7 @@ class GanLesson(Lesson):
     rules: Rules
     judge: str
     held: Part
+    diary: str = ""
 
     def learn(self) -> Learned:
         """Train from the rung below to this one, keep the state, and judge."""
@@ -207,6 +212,7 @@ class _Learning:
                 state = self._best_of(state)
             if state.step in marks:
                 checkpoints.append(self.judged(state, lesson.held))
+                self._tell(checkpoints[-1], state.step)
                 images = self._generated(state, SHEET, SHOWN)[0]
                 sheets.append(np.rint(images * 255).astype(np.uint8)[None])
                 done = (state.step - first) / max(1, last - first)
@@ -214,6 +220,19 @@ class _Learning:
                 if why := health.removed(checkpoints, deviation, done, len(lesson.class_names)):
                     raise _Removed(why, checkpoints)
         return _Kept(state, tuple(checkpoints), np.concatenate(sheets))
+
+    def _tell(self, measures: Mapping[str, float], step: int) -> None:
+        """Add a line to the diary; one that cannot be written is nothing to stop for."""
+        lesson = self._lesson
+        line = {
+            "lesson": Path(lesson.states[-1]).stem,
+            "samples": step * self._batch,
+            "of": lesson.rungs[-1],
+            **measures,
+        }
+        if lesson.diary:
+            with contextlib.suppress(OSError), open(lesson.diary, "a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
 
     def judged(self, state: State, part: Part) -> dict[str, float]:
         """Return the measures of a pair's images beside the real ones of a part."""
