@@ -45,7 +45,7 @@ class Adversarial:
 
 
 def _all(values: Array, target: float) -> Array:
-    return array_module(values).full(values.shape[1:], target, values.dtype)
+    return array_module(values).zeros(values.shape[1:], values.dtype) + target
 
 
 LOSSES = {

@@ -263,7 +263,7 @@ class _Step:
 
         def back(gradient: Array) -> Array:
             parts = [gradient[place * lines : place * lines + len(images)] for place in range(rules.pack)]
-            by_maps = array_module(images).concatenate(parts, axis=-1).reshape(*sides, -1) * np.float32(scale)
+            by_maps = array_module(images).concatenate(parts, axis=-1).reshape(*sides, -1) * scale
             unflipped = by_maps[:, :, ::-1] if flip else by_maps
             return _moved(unflipped, (-moves[0], -moves[1]), False).reshape(images.shape)
 

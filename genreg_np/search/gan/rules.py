@@ -94,11 +94,11 @@ def shown(
     classes : (N,) int64
     """
     xp, scale = array_module(images), scale_of(rules)
-    columns = images * np.float32(scale) - np.float32(scale - 1)
+    columns = images * scale - (scale - 1)
     if rules.classes:
         chosen = xp.asarray((classes == np.arange(rules.classes)[:, None]).astype(np.float32))
         _, height, width = channels_of(shape)
-        maps = chosen if len(seen) == 1 else xp.repeat(chosen, height * width, axis=0)  # numbers, or whole maps
+        maps = chosen if len(seen) == 1 else chosen.repeat(height * width, axis=0)  # numbers, or whole maps
         columns = xp.concatenate([columns, maps])
     each = columns.shape[1] // rules.pack
     packs = [columns[:, place * each : (place + 1) * each] for place in range(rules.pack)]
