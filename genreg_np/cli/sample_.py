@@ -43,11 +43,11 @@ def command(model_path: str, count: int, seed: int, class_name: str | None, out:
     from genreg_np.data.generated import Generator
 
     path, target = Path(model_path), Path(out)
-    if target.suffix not in (".png", ".npy"):
+    if target.suffix.lower() not in (".png", ".npy"):
         raise UsageError(f"--out {out}: must end with .png or .npy")
     generator = Generator.of(load(path / "generator.npz" if path.is_dir() else path), str(path))
     images = generator.drawn(count, seed, class_name)
-    content = _npy(images) if target.suffix == ".npy" else _png(images, generator.grouped)
+    content = _npy(images) if target.suffix.lower() == ".npy" else _png(images, generator.grouped)
     try:
         write_atomic(target, content)
     except OSError as error:

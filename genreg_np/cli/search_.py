@@ -169,12 +169,15 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
     finally:
         board.stop()
     stopping.all_is_saved()
+    page = None
+    if found is not None and options["report"]:
+        page = report_.of_own_search(found.folder, dataset)
     if options["as_json"]:
-        print_json(to_json(found, folder))
+        print_json(to_json(found, folder, config, page))
     if found is None:
         return INTERRUPTED
-    if options["report"]:
-        progress.say(f"report {report_.of_own_search(found.folder, dataset)}")
+    if page is not None:
+        progress.say(f"report {page}")
     report(found, config, dataset, progress)
     for line in next_of(found, config, origin):
         progress.say(line)

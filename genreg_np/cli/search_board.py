@@ -94,7 +94,7 @@ class Board:
         return (
             f"{tried:,} trial{'s' * (tried != 1)}, {spent}: best {metric} {best.metrics[metric]:.4f} "
             f"(individual {best.child}, {best.samples:,} samples, {best.parameters:,} weights), "
-            f"median {statistics.median(self._values):.4f}{stopped}"
+            f"median {statistics.median(self._values or [best.metrics[metric]]):.4f}{stopped}"
         )
 
     def _table(self, search: Search) -> Any:

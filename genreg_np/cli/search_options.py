@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from genreg_np.search.config import SearchConfig
 
 MOST_TOML_BYTES = 1 << 20  # of a genome
+FINAL_SEEDS = "How often it is trained; the first is the model (of GANs the best).  [default: 2]"
 F = TypeVar("F", bound=Callable[..., Any])
 SETTINGS = (
     "metric", "genome", "mode", "conditional", "selection", "population", "begin", "generations", "max_epochs",
@@ -67,7 +68,11 @@ def of_the_run(command: F) -> F:
     return _with(
         command,
         click.option("--final-epochs", type=int, help="Of the winner's training, at most.  [default: by the budget]"),
-        click.option("--final-seeds", type=int, help="How often it is trained; the first is the model.  [default: 2]"),
+        click.option(
+            "--final-seeds",
+            type=int,
+            help=FINAL_SEEDS,
+        ),
         click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]"),
         click.option("--engine", help="Where individuals learn: processes or serial.  [default: processes]"),
         click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]"),

@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from genreg_np.search.config import SearchConfig
     from genreg_np.search.images import Found
 
-UNBOUNDED = {  # metrics that are no shares, and their units
-    "log-loss": "", "squared-error": "", "psnr": " dB", "fitness": "", "fcd": "", "modes": "", "variety": "",
-    "tvd": "", "copying": "", "copying-psnr": " dB", "critic": "",
-}  # fmt: skip
+UNITS = {"psnr": " dB", "copying-psnr": " dB"}  # of measures that are no shares
+OF_GANS = ("modes", "fcd", "coverage", "tvd", "confident")
 SHOWN = ("accuracy", "f1", "squared-error", "fcd", "coverage", "tvd", "modes", "confident", "copying", "agreement")
 
 
@@ -53,7 +51,7 @@ def next_of(found: Found, config: SearchConfig, origin: dict[str, Any]) -> list[
 def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progress) -> None:
     """Say what a search came to."""
     from genreg_np.search.folder import trials_in
-    from genreg_np.search.metrics import interval
+    from genreg_np.search.metrics import SHARES, interval
     from genreg_np.search.pareto import cost_of, front_of
 
     trials = list(trials_in(found.folder / "trials.jsonl"))
@@ -73,7 +71,7 @@ def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progr
     for name, (mean, spread) in found.test.items():
         if name in (*SHOWN, config.metric):
             first = found.finals[0][name]
-            times, unit = (1, UNBOUNDED[name]) if name in UNBOUNDED else (100, " %")
+            times, unit = (100, " %") if name.partition(":")[0] in SHARES else (1, UNITS.get(name, ""))
             digits = 4 if times == 1 and not unit else 2
             shown = f"{times * first:.{digits}f}{unit}"
             both = f"{times * mean:.{digits}f} ± {times * spread:.{digits}f}{unit}"
@@ -102,11 +100,16 @@ def _of_the_mean(dataset: Dataset) -> str:
     return f"; the mean training image instead: {decibels(test - train.mean(axis=0)):.2f} dB"
 
 
-def to_json(found: Found | None, folder: Path) -> dict[str, Any]:
+def to_json(found: Found | None, folder: Path, config: SearchConfig, report: Path | None) -> dict[str, Any]:
     """Return the line of --json."""
     if found is None:
         return {"ended": "stopped", "folder": str(folder)}
+    test = dict(found.finals[0]) if found.finals else {}
+    of_all = {"test_accuracy": test.get("accuracy")} if config.kind == "classifier" else {}
+    of_gans = {name: test.get(name) for name in OF_GANS} if config.kind == "gan" else {}
     return {
+        "best_score": None if found.winner is None else found.winner.score, "test_score": test.get(config.metric),
+        **of_all, **of_gans, "evaluations": found.trials, "report": None if report is None else str(report),
         "ended": found.ended, "folder": str(found.folder), "model": str(found.path),
         "network": found.network, "genome": dict(found.genome), "trials": found.trials,
         "seconds": round(found.seconds, 3), "test": [dict(one) for one in found.finals],

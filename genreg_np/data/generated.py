@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.model import Float32, Model
+from genreg_np.settings import names_of, whole_numbers
 from genreg_np.streams import Purpose, Stream, normal_table, scale_words, unit_floats
 
+NARROWEST, WIDEST = 1e-3, 1e3  # spreads that are taken
 KINDS = ("normal", "uniform", "truncated")
 COLUMNS = 10  # of a sheet where there are no classes
 
@@ -141,11 +143,12 @@ def channels_of(shape: tuple[int, ...]) -> tuple[int, int, int]:
 def _read(said: Mapping[str, Any]) -> tuple[Noise, tuple[int, int, int], tuple[str, ...]] | None:
     """Return noise, shape and class names as a model's file says them; None of what is damaged."""
     try:
-        noise = Noise(int(said["noise"]["size"]), str(said["noise"]["kind"]), float(said["noise"]["spread"]))
-        shape = tuple(int(extent) for extent in said["image"])
-        names = tuple(map(str, said["classes"]))
-    except (KeyError, TypeError, ValueError):
+        noise = Noise(said["noise"]["size"], said["noise"]["kind"], float(said["noise"]["spread"]))
+        shape, names = whole_numbers(said["image"], "image", least=1), names_of(said["classes"], "classes")
+        whole_numbers((noise.size,), "noise", least=1)
+    except (KeyError, TypeError, ValueError, OverflowError, UsageError):
         return None
-    if noise.kind not in KINDS or not 0 < noise.spread < math.inf or len(shape) not in (2, 3) or min(shape) < 1:
+    known = noise.kind in KINDS and NARROWEST <= noise.spread <= WIDEST
+    if not known or len(shape) not in (2, 3) or channels_of(shape)[0] not in (1, 3) or len(set(names)) != len(names):
         return None
     return noise, channels_of(shape), names

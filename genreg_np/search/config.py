@@ -93,9 +93,10 @@ class SearchConfig(Settings):
         """What an individual may be at most."""
         return Limits(self.max_layers or None, self.max_parameters or None, self.max_macs or None)
 
-    def ladder(self, images: int) -> Ladder:
-        """Return the rungs, for so many training images; those of a tiny set are counted in epochs."""
-        rungs = tuple(epochs * images for epochs in TINY_EPOCHS) if images < TINY else self.rungs or RUNGS
+    def ladder(self, images: int, by_epochs: bool = True) -> Ladder:
+        """Return the rungs, for so many training images; those of a tiny set are counted in epochs, if at all."""
+        is_tiny = by_epochs and images < TINY
+        rungs = tuple(epochs * images for epochs in TINY_EPOCHS) if is_tiny else self.rungs or RUNGS
         return Ladder.for_data(images, self.max_epochs or None, rungs)
 
     def folds_for(self, images: int) -> int:

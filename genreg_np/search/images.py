@@ -146,6 +146,7 @@ def search_images(
         goal.metric.check_target(target)
     if not kind.beginnings() and (why := kind.misfit()):
         raise UsageError(f"{dataset.name}: no network of a search fits its images: {why}")
+    kind.given()  # refuses what cannot be, before anything is done
     deadline = math.inf if budget is None else started + budget
     with _folder(Path(folder), config, dataset) as own:
         if target is None and (found := _done_before(own, config, kind)) is not None:
@@ -160,7 +161,8 @@ def search_images(
                 tempfile.TemporaryDirectory(prefix="genreg-np-") as shared,
                 create_engine(engine, learn, workers) as running,
             ):
-                folds = config.folds_for(len(dataset.train) + len(dataset.validation))
+                images = len(dataset.train) + len(dataset.validation)
+                folds = config.folds_for(images) if kind.is_validated_by_folds else 0
                 cut = Parts.of(dataset, folds, kind.by_labels)
                 if note := shared_note(cut.shared()):
                     watcher.on_remark(note)
@@ -218,7 +220,7 @@ def _folder(path: Path, config: SearchConfig, dataset: Dataset) -> SearchFolder:
                     f"{path}: holds a search with {item.name} = {old}, not {new}: leave it as it was, or choose "
                     "another --out"
                 )
-        folder.write_config(config, origin)
+        folder.write_config(config, theirs | origin)
     except BaseException:
         folder.close()
         raise
@@ -264,6 +266,9 @@ def _trained(
             return winner, genome, *_finals(search, engine, genome, winner)
         except RunError as error:
             why = str(error)
+    if not search.kind.is_first_saved and search.best is not None:  # what a rung made of it is better than nothing
+        search.tell(f"{why}: saved is individual {search.best.child} as it was in the search")
+        return search.best, search.best.genome, load(search.folder.path / search.kind.file), []
     raise RunError(f"{search.folder.path}: {why}")
 
 
@@ -274,19 +279,23 @@ def _finals(
     kind = search.kind
     individual = kind.individual_of(genome)
     samples, seeds = search.finals(genome, winner)
-    judged = kind.judged_at_the_end(bool(len(search.dataset.test)))
+    judged = kind.judged_at_the_end(len(search.dataset.test))
     lessons: list[Lesson] = [
         search.lesson_of(genome, individual, (samples,), kind.retrained, judged, f"{FINAL}-{seed}")
         for seed in range(seeds)
     ]
     done: list[tuple[Lesson, Learned]] = []
+    why = ""
     for number, outcome in enumerate(engine.map(lessons, Limits(bytes=MOST_BYTES))):
         learned: Learned | None = outcome.value
         if outcome.status == OK and learned is not None and learned.status == OK:
             done.append((lessons[number], learned))
-        elif number == 0:
-            why = outcome.why or (learned.why if learned else outcome.status)
-            raise RunError(f"the network that was found could not be trained from scratch: {why}")
+        else:
+            why = why or outcome.why or (learned.why if learned else outcome.status)
+            if number == 0 and kind.is_first_saved:
+                break
+    if not done:
+        raise RunError(f"the network that was found could not be trained from scratch: {why}")
     best = kind.best_of([learned.measures for _, learned in done])
     done.insert(0, done.pop(best))
     finals = [learned.measures.get("test", {}) for _, learned in done]
@@ -294,7 +303,7 @@ def _finals(
     if winner:
         told |= {"trial": winner.number, "search": dict(winner.metrics), "select": dict(winner.select)}
     lesson, learned = done[0]
-    told["final"] = lessons.index(lesson)
+    told["state"] = Path(lesson.states[-1]).name
     model = search.model_of(lesson, learned.steps, told)
     assert model is not None
     return model, finals
@@ -307,6 +316,6 @@ def _notes(found: Found, search: Search, workers: int, backend: str) -> dict[str
         "when": now(), "seconds": round(found.seconds, 3), "trials": found.trials,
         "workers": workers, "backend": backend, "version": __version__, "network": found.network,
         "winner": None if found.winner is None else found.winner.child, "finals": [dict(one) for one in found.finals],
-        "refused": search.course.faults, "final": found.model.training["final"],
+        "refused": search.course.faults, "state": found.model.training.get("state", ""),
         "parameters": found.model.network.gene_count,
     }  # fmt: skip

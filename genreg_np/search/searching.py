@@ -110,14 +110,14 @@ class Search:
         self.kind = kind
         self.space = self.kind.space
         self._goal = Goal.of(config.metric, config.weights, dataset.class_names, self.kind.metrics)
-        images, self._whole = (len(parts[name].read()[1]) for name in ("train", "whole"))
+        images, self._whole = (len(parts[name].read()[1]) for name in ("train", kind.retrained))
         self._folds = config.folds_for(images) if "search" not in parts else 0
         first = [Bred(genome, how="given") for genome in kind.given()]
         if config.begin == "hand-made":
             names = itertools.chain(["the default network"], itertools.repeat("made by hand"))
             first += [Bred(genome, how=name) for genome, name in zip(kind.beginnings(), names, strict=False)]
         ranked = {"ranked": by_levels(config.second)} if config.second else {}
-        selection, ladder = selection_of(config, kind.policy), config.ladder(images)
+        selection, ladder = selection_of(config, kind.policy), config.ladder(images, kind.is_validated_by_folds)
         self.course = Course(self.space, selection, ladder, config.seed, kind.fault_of, tuple(first), **ranked)
         self._under_way: dict[int, tuple[Job, Individual]] = {}
         self._known: dict[tuple[str, int], Trial] = {}  # by genome and rung: what never is done twice
@@ -257,6 +257,10 @@ class Search:
         }  # fmt: skip
         training["config"] |= {"dataset": self.dataset.name}
         return self.kind.model(*finished, self.dataset, training)
+
+    def tell(self, remark: str) -> None:
+        """Tell whoever watches."""
+        self._watcher.on_remark(remark)
 
     # Time
 

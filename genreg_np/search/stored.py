@@ -10,7 +10,7 @@ from typing import Any
 from genreg_np.errors import RunError
 from genreg_np.runs.held_folder import json_of
 from genreg_np.search.config import SearchConfig
-from genreg_np.search.folder import FINAL, read_search_config, trials_in
+from genreg_np.search.folder import read_search_config, trials_in
 from genreg_np.search.genes import Space
 from genreg_np.search.kinds import REGISTRY, space_of
 from genreg_np.search.lessons.gan import Growth
@@ -79,13 +79,11 @@ class StoredSearch:
 
     def growth(self) -> Growth | None:
         """Return how the images of a saved generator came about; None where its state is gone."""
-        names = self.path.glob(f"states/*-{FINAL}-{self.notes.get('final', 0)}-0.npz")
-        for path in sorted(names, key=lambda path: path.stat().st_mtime, reverse=True):
-            try:
-                return Growth.of(path.read_bytes())
-            except (OSError, ValueError):
-                continue
-        return None
+        name = Path(str(self.notes.get("state", ""))).name
+        try:
+            return Growth.of((self.path / "states" / name).read_bytes())
+        except (OSError, ValueError):
+            return None
 
     @property
     def leaders(self) -> list[Trial]:

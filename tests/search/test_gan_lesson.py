@@ -15,34 +15,25 @@ from genreg_np import load_dataset
 from genreg_np.data.generated import Generator
 from genreg_np.errors import UsageError
 from genreg_np.layers.optimisers import Optimiser
-from genreg_np.model import load
+from genreg_np.model import Model, load
 from genreg_np.search.config import SearchConfig
-from genreg_np.search.folder import trials_in
+from genreg_np.search.folder import SearchFolder, trials_in
 from genreg_np.search.images import Found, search_images
 from genreg_np.search.kinds import kind_of
 from genreg_np.search.kinds.base import Preparing, changed
 from genreg_np.search.kinds.gans import Gans
-from genreg_np.search.lessons.base import Part, backend_for
+from genreg_np.search.lessons.base import Learned, Lesson, Part, backend_for, learn
 from genreg_np.search.lessons.gan import CHECKPOINTS, SHEET, GanLesson, Growth, kept_in
 from genreg_np.search.searching import Watcher
 from genreg_np.search.sharing import Parts
 from genreg_np.search.stored import StoredSearch
+from genreg_np.search.trials import REMOVED
 from tests.helpers import one_line
 from tests.search.helpers import bars
 
 SMALL = {  # networks that learn digits in a second or two
     "g_filters": 16, "g_convolutions": 0, "d_filters": 8, "d_hidden": 0, "d_kernel": 3, "d_dropout": 0.0,
 }  # fmt: skip
-
-
-class _Folder:
-    """In place of a search's folder."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def save(self, name: str, model: Any) -> None:
-        model.save(self.path / name)
 
 
 @functools.cache
@@ -54,7 +45,10 @@ def prepared(where: str, **changes: Any) -> tuple[Gans, dict[str, Part], dict[st
     assert isinstance(kind, Gans)
     parts = Parts.of(data).share(Path(where), data.input_range)
     told = Preparing("digits", lambda: backend_for("numpy", kind.works), lambda phase: None, lambda remark: None)
-    return kind, parts, kind.prepared(parts, _Folder(Path(where)), told)  # type: ignore[arg-type]
+    name = "-".join(["search", *map(str, changes.values())])
+    with SearchFolder.create(Path(where) / name) as folder:
+        folder.write_config(config, {"data": "digits"})
+        return kind, parts, kind.prepared(parts, folder, told)
 
 
 @pytest.fixture(scope="module")
@@ -231,6 +225,49 @@ def test_two_populations_breed_generators_and_optimisers_apart(tmp_path: Path) -
         if trial.how.startswith("policy") and ", with the model of " in trial.how:
             model = genomes[int(trial.how.rpartition(" ")[2])]
             assert all(trial.genome[name] == model[name] for name in model if name not in policy)
+
+
+def test_a_search_goes_on_under_the_judge_it_began_with_alone(tmp_path: Path) -> None:
+    search(tmp_path / "run")
+    judge = load(tmp_path / "run/judge.npz")
+    genes = judge.genes
+    genes[0] += 1
+    Model.build(judge.network, genes, judge.class_names, judge.input_range, judge.training).save(
+        tmp_path / "run/judge.npz"
+    )
+    with pytest.raises(UsageError, match="began with"):
+        search(tmp_path / "run", generations=2)
+    (tmp_path / "run/judge.npz").unlink()  # made again by its recipe, or taken from the cache
+    assert search(tmp_path / "run", generations=2).trials > 4
+
+
+def test_a_training_that_fails_leaves_the_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def first_fails(lesson: Lesson) -> Learned:
+        if "final-0" in lesson.states[0]:
+            return Learned(REMOVED, "collapsed")
+        return learn(lesson)
+
+    def all_fail(lesson: Lesson) -> Learned:
+        return Learned(REMOVED, "collapsed") if "final" in lesson.states[0] else learn(lesson)
+
+    monkeypatch.setattr("genreg_np.search.images.learn", first_fails)
+    found = search(tmp_path / "one")
+    assert len(found.finals) == 1
+    assert "final-1" in StoredSearch.read(tmp_path / "one").notes["state"]
+    said: list[str] = []
+    monkeypatch.setattr("genreg_np.search.images.learn", all_fail)
+    found = search(tmp_path / "none", population=2, rungs=(6400,), watcher=Watcher(on_remark=said.append))
+    assert found.winner is not None
+    assert not found.finals
+    assert "collapsed" in said[-1]
+    assert Generator.of(load(tmp_path / "none/generator.npz"), "it").drawn(2, 0).shape == (2, 1, 8, 8)
+
+
+def test_some_hundred_images_are_enough(tmp_path: Path) -> None:
+    """Fewer than 500, which classifiers are cross-validated on."""
+    config = SearchConfig(kind="gan", metric="fitness", generations=1, population=2, rungs=(320,), final_seeds=1)
+    found = search_images(bars(490), config, tmp_path / "run", engine="serial", backend="numpy")
+    assert found.finals
 
 
 @pytest.mark.parametrize(

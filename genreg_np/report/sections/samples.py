@@ -17,7 +17,19 @@ from genreg_np.search.stored import StoredSearch
 from genreg_np.search.trials import Trial
 
 SHOWN, ROWS = 40, 4
-MEASURES = ("fcd", "coverage", "density", "tvd", "modes", "confident", "variety", "copying", "duplicates", "agreement")
+MEASURES = (
+    "fcd",
+    "coverage",
+    "density",
+    "tvd",
+    "modes",
+    "confident",
+    "variety",
+    "copying",
+    "copies",
+    "duplicates",
+    "agreement",
+)
 AT_CHECKPOINTS = ("fcd", "coverage", "tvd", "modes", "confident", "critic")
 
 
@@ -39,7 +51,8 @@ def section(subject: Subject) -> Shown | None:
             "another alone, never with those of other papers."
         )
     parts: list[Picture | Table] = [_sheet("samples", list(images), generator.grouped, "Images of the generator.")]
-    if (growth := search.growth()) is not None:
+    growth = search.growth()
+    if growth is not None and growth.sheets.shape[2] == subject.model.output_count:
         parts += _course(growth, generator)
     if finals := search.notes.get("finals"):
         parts.append(_beside_the_floor(finals, search.notes.get("floor", {})))
@@ -80,7 +93,11 @@ def _beside_the_floor(finals: Sequence[dict[str, float]], floor: dict[str, float
         if name in finals[0]
     ]
     trainings = ["saved", *(f"training {number}" for number in range(2, len(finals) + 1))]
-    return Table(("measure", *trainings, "real images"), rows, "beside the test split; real images among themselves")
+    return Table(
+        ("measure", *trainings, "real images"),
+        rows,
+        "beside the test split; of real images, those of the select split beside the search split",
+    )
 
 
 def _generations(search: StoredSearch) -> Table:

@@ -1,7 +1,7 @@
 """What a pair is selected by: how like its images are, how healthy it is, and how steady both stay.
 
     cost      log fcd + tvd / 2 + (1 - coverage) / 2        at a checkpoint
-    fitness   the median of the last three checkpoints' costs, and how far apart they are; and 10 for each rule below
+    fitness   the median of the last three checkpoints' costs, and how far apart they are; and 100 for each rule below
               that is broken: the infeasible come after all others, in the order of how many they break
 
 What the losses of the two are is recorded nowhere and rewarded nowhere: they say nothing of images.
@@ -20,14 +20,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-METRICS = (
-    "fitness", "fcd", "coverage", "density", "tvd", "modes", "confident", "variety", "copying", "copying-psnr",
-    "duplicates", "critic", "violations",
+METRICS = (  # that can be selected by: of the others neither more nor less is better
+    "fitness", "fcd", "coverage", "tvd", "modes", "confident", "variety", "copies", "duplicates", "violations",
 )  # fmt: skip
-PENALTY = 10.0
+PENALTY = 100.0
+MOST_COST = 99.0  # of a pair that breaks no rule, so that none that breaks one is fitter
 LAST = 3  # checkpoints
 ENOUGH = 50_000  # samples after which nothing is excused
 LEAST_COVERAGE, MOST_CRITIC, MOST_DUPLICATES, LEAST_COPYING = 0.3, 0.98, 0.05, 0.5
+MOST_COPIES = 0.05
 ALIKE, FEW_MODES, NEVER_WRONG = 0.02, 2, 0.999
 THIRD = 1 / 3
 LEAST_DISTANCE = 1e-6  # of fcd, so that it has a logarithm
@@ -52,7 +53,7 @@ def broken(checkpoints: Sequence[Measures], classes: int, samples: int = ENOUGH)
         found.append(f"the discriminator wins ({100 * last['critic']:.1f} % right)")
     if last["duplicates"] >= MOST_DUPLICATES:
         found.append(f"{100 * last['duplicates']:.0f} % of images are another one again")
-    if last["copying"] < LEAST_COPYING:
+    if last["copying"] < LEAST_COPYING or last["copies"] >= MOST_COPIES:
         found.append(f"copies of training images (distance {last['copying']:.2f} of a real one's)")
     return found
 
@@ -61,7 +62,7 @@ def fitness(checkpoints: Sequence[Measures], classes: int, samples: int = ENOUGH
     """Return the measures of the last checkpoint, with fitness and the number of rules that are broken."""
     costs = [cost(measures) for measures in checkpoints[-LAST:]]
     violations = len(broken(checkpoints, classes, samples))
-    found = float(np.median(costs)) + max(costs) - min(costs) + PENALTY * violations
+    found = min(MOST_COST, float(np.median(costs)) + max(costs) - min(costs)) + PENALTY * violations
     return {"fitness": found, **checkpoints[-1], "violations": float(violations)}
 
 

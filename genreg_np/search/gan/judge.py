@@ -40,6 +40,7 @@ SAMPLES, MOST_EPOCHS, LEAST_EPOCHS = 200_000, 60, 2  # learned from, as far as t
 LEAST_IMAGES, LEAST_REAL = 200, 50  # to learn from, and to hold generated ones against
 MOST_IMAGES = 5000  # that are judged at a time
 QUICK = 1000  # images that a distance between pixels is looked for of
+NEAR = 0.25  # of the usual distance to a training image: what is nearer is a copy
 MOST_TRAINED = 10_000  # training images that copies are looked for among
 
 
@@ -98,7 +99,8 @@ class Reals:
     trained: Seen
     shares: NDArray[np.float64]  # (K,) of the classes among those held
     within: Float32  # (N,) squared radii around those held
-    usual: float  # median distance of those held to their nearest trained one
+    usual: float  # median distance of those held to their nearest trained one, where they are not the same
+    near: float  # share of those held that are nearer than NEAR of that
 
     @classmethod
     def of(cls, held: Seen, trained: Seen) -> Reals:
@@ -106,7 +108,10 @@ class Reals:
         classes = held.logits.shape[1]
         shares = np.bincount(held.logits.argmax(axis=1), minlength=classes) / len(held.logits)
         distances = np.sqrt(measures.nearest(held.features[:QUICK], trained.features))
-        return cls(held, trained, shares, measures.radii(held.features), float(np.median(distances)))
+        apart = distances[distances > 0]
+        usual = float(np.median(apart)) if len(apart) else 1.0
+        near = float((distances < NEAR * usual).mean())
+        return cls(held, trained, shares, measures.radii(held.features), usual, near)
 
     def measured(self, generated: Seen) -> dict[str, float]:
         """Return all measures of generated images: measures.py."""
@@ -119,7 +124,8 @@ class Reals:
             "coverage": coverage,
             "density": density,
             **measures.of_classes(generated.logits, self.shares),
-            "copying": float(np.median(distances)) / max(self.usual, 1e-12),
+            "copying": float(np.median(distances)) / self.usual,
+            "copies": max(0.0, float((distances < NEAR * self.usual).mean()) - self.near),
             "copying-psnr": decibels(np.sqrt(np.median(errors))),
             "duplicates": measures.duplicated(generated.features[few], self.usual),
         }
@@ -158,7 +164,7 @@ def judge_for(
     if path is not None:
         with contextlib.suppress(ModelError, UsageError):
             kept = load(path)
-            if kept.network.header() == network.header():
+            if is_judge(kept, data, shape, class_names):
                 return kept
     steps = int(np.clip(SAMPLES, LEAST_EPOCHS * len(images), MOST_EPOCHS * len(images))) // 64
     options = GradientOptions(batch_size=64, learning_rate=0.003, shift=1)
@@ -174,6 +180,13 @@ def judge_for(
             path.parent.mkdir(parents=True, exist_ok=True)
             model.save(path)
     return model
+
+
+def is_judge(model: Model, data: str, shape: tuple[int, ...], class_names: tuple[str, ...]) -> bool:
+    """Whether a model is the judge of such images, by this recipe."""
+    wanted = Network(shape, parse(words_of(shape, len(class_names)), shape)).header()
+    told = {"method": "judge", "recipe": RECIPE, "data": data}
+    return model.header["network"] == wanted and model.training == told
 
 
 def digest(model: Model) -> str:
@@ -195,16 +208,16 @@ def check_able(right: float, classes: int) -> None:
     Parameters
     ----------
     right : float
-        Share of held-out images that it predicts right.
+        Share of held-out images that it predicts right, the mean over classes.
     classes : int
 
     Raises
     ------
     UsageError
-        If it is hardly more than chance.
+        If that is less than half of the way from chance to 1.
     """
-    if right < 2 / (classes + 1):
+    if right < (1 + 1 / classes) / 2:
         raise UsageError(
-            f"a judge that was trained on these images is right about {100 * right:.0f} % of others: it cannot tell "
-            f"{classes} classes apart, so that it cannot judge generated images either"
+            f"a judge that was trained on these images is right about {100 * right:.0f} % of others, by the mean of "
+            f"{classes} classes: it cannot tell them apart, so that it cannot judge generated images either"
         )

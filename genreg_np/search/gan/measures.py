@@ -14,6 +14,8 @@
                   al. 2016 take Inception)
     copying       median distance of generated images to their nearest training image, as a share of what it is of real
                   images that nobody trained on: near 0 of copies
+    copies        share of generated images that are nearer than a quarter of that to a training image, less what that
+                  share is of real ones
     copying-psnr  peak signal-to-noise ratio of generated images beside the training image nearest in pixels, median,
                   in decibels: it can tell copies, and nothing else
     duplicates    share of generated images that are all but the same as another of them

@@ -85,7 +85,8 @@ class State:
 
     def is_finite(self) -> bool:
         """Whether all genes are: what is infinite in moments is so in genes a step later."""
-        return all(math.isfinite(float(side.genes.sum())) for side in (self.generators, self.discriminator))
+        with np.errstate(all="ignore"):
+            return all(math.isfinite(float(side.genes.sum())) for side in (self.generators, self.discriminator))
 
     def copy(self) -> State:
         """Return one that steps from this one do not change."""

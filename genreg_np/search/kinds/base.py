@@ -117,6 +117,8 @@ class Kind(ABC):
     name: ClassVar[str]
     works: ClassVar[tuple[Work, ...]]  # of a backend, that its lessons need
     file: ClassVar[str] = "model.npz"  # what the winner is saved as
+    is_validated_by_folds: ClassVar[bool] = True  # where images are few
+    is_first_saved: ClassVar[bool] = True  # of the winner's trainings, whatever the others reach
     retrained: ClassVar[str] = "whole"  # what the winner learns from in the end
     longest: ClassVar[int] = 1  # times the samples of the highest rung that the winner learns from, if nothing is said
     policy: ClassVar[tuple[str, ...]] = (DATA,)  # blocks of genes that a second population has
@@ -197,9 +199,9 @@ class Kind(ABC):
         """
         return {}
 
-    def judged_at_the_end(self, has_test: bool) -> tuple[str, ...]:
-        """Return the parts that the winner's trainings are judged on."""
-        return ("test",) if has_test else ()
+    def judged_at_the_end(self, test_images: int) -> tuple[str, ...]:
+        """Return the parts that the winner's trainings are judged on, where there are so many images to test by."""
+        return ("test",) if test_images else ()
 
     def best_of(self, finals: Sequence[Mapping[str, Mapping[str, float]]]) -> int:
         """Return which of the winner's trainings is saved: the first one, whatever the others reach on test."""
@@ -221,8 +223,8 @@ class Kind(ABC):
             return []
         try:
             values = tomllib.loads(self.config.genome)
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"the genome is not TOML ({error})") from None
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            raise UsageError(f"the genome is not TOML ({' '.join(str(error).split())})") from None
         genome = self.space.read(values, self.plain)
         if fault := self.fault_of(genome):
             raise UsageError(f"the genome cannot be: {fault} (images are {shown(self.shape)})")

@@ -34,13 +34,14 @@ from genreg_np.model import Float32, Model, Network, load
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import DIARY, JUDGE, SearchFolder
 from genreg_np.search.gan.health import METRICS
-from genreg_np.search.gan.judge import LEAST_REAL, MOST_IMAGES, check_able, digest, judge_for
+from genreg_np.search.gan.judge import LEAST_REAL, MOST_IMAGES, check_able, digest, is_judge, judge_for
 from genreg_np.search.gan.losses import LOSSES
 from genreg_np.search.gan.rules import Rules
 from genreg_np.search.genes import Choice, Gene, Genome, Number, Space
 from genreg_np.search.kinds.base import DATA, OPTIMISER, Individual, Kind, Preparing, changed
 from genreg_np.search.lessons.base import Part
 from genreg_np.search.lessons.gan import WORKS, GanLesson, judge_of, reals_of
+from genreg_np.search.metrics import Goal
 
 GENERATOR, DISCRIMINATOR, LOSS = "generator", "discriminator", "loss"  # blocks of genes, beside those of base.py
 LEAST_SIDE, MOST_HALVINGS = 4, 3  # of the maps that a generator of convolutions begins with
@@ -103,8 +104,13 @@ LEARNING = (
     Choice("flip", DATA, (), (False, True)),
 )
 PIPELINE = Space((*NETWORKS, WHICH, *OF_LOSS, *LEARNING))
-BY_CHILDREN = Space(  # of --mode losses: what the discriminator follows is no gene
-    (*NETWORKS, *(dataclasses.replace(gene, when=()) for gene in OF_LOSS), *LEARNING)
+TOGETHER = ("pack", "deviation")  # genes of a discriminator that sees several images at a time
+BY_CHILDREN = Space(  # of --mode losses: three generators go through a discriminator that follows one loss
+    (
+        *(gene for gene in NETWORKS if gene.name not in TOGETHER),
+        *(dataclasses.replace(gene, when=()) for gene in OF_LOSS),
+        *LEARNING,
+    )
 )
 SPACES = {"pipeline": PIPELINE, "losses": BY_CHILDREN}
 DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in PIPELINE.genes} | {
@@ -134,6 +140,8 @@ class Gans(Kind):
     name = "gan"
     works = WORKS
     file = "generator.npz"
+    is_validated_by_folds = False
+    is_first_saved = False
     longest = 6
     retrained = "train"  # never images by which it is judged
     policy = (OPTIMISER, DATA)
@@ -203,19 +211,20 @@ class Gans(Kind):
     def discriminator_of(self, genome: Genome) -> Network:
         """Return a genome's discriminator."""
         channels, height, width = channels_of(self.shape)
+        pack = genome.get("pack", 1)
         drop = [f"dropout {genome['d_dropout']:g}"] if genome["d_dropout"] else []
         after = [genome["d_activation"], *drop]
         if genome["discriminator"] == "mlp":
-            seen: tuple[int, ...] = (genome["pack"] * (channels * height * width + self.asked),)
+            seen: tuple[int, ...] = (pack * (channels * height * width + self.asked),)
             words = [f"dense {genome['d_width']}", *after] * genome["d_layers"]
         else:
-            seen = genome["pack"] * (channels + self.asked), height, width
+            seen = pack * (channels + self.asked), height, width
             words = []
             for halving in range(max(1, halvings_of(height, width))):
                 words += [f"conv {genome['d_filters'] << min(halving, 1)} {genome['d_kernel']} stride 2 same", *after]
             words += [f"dense {genome['d_hidden']}", *after] if genome["d_hidden"] else []
         layers = parse(" / ".join(words), seen)
-        if genome["deviation"]:
+        if genome.get("deviation"):
             layers = (*layers, MinibatchDeviation(Network(seen, layers).shapes[-1]))
         layers = (*layers, *parse("dense 1", Network(seen, layers).shapes[-1]))
         if genome["spectral"] or genome.get("loss") == "wasserstein":
@@ -229,7 +238,7 @@ class Gans(Kind):
         losses = CHILDREN if self.config.mode == "losses" else (genome["loss"],)
         return Rules(
             Noise(genome["noise_size"], kind, spread), losses, _optimiser_of(genome, "g"), _optimiser_of(genome, "d"),
-            genome["batch_size"], genome["turns"], genome["average"], genome["output"] == "tanh", genome["pack"],
+            genome["batch_size"], genome["turns"], genome["average"], genome["output"] == "tanh", genome.get("pack", 1),
             genome["smoothing"] if LOSSES[losses[0]].smooths else 0.0, genome["instance_noise"], genome.get("shift", 0),
             genome.get("flip", False), self.asked, genome["schedule"] == "falling",
         )  # fmt: skip
@@ -239,7 +248,8 @@ class Gans(Kind):
         generator, (discriminator,) = individual.network, individual.beside
         return GanLesson(
             generator=generator, discriminator=discriminator, rules=self.rules_of(genome), judge=self.judge,
-            held=self.held, diary=self.diary, input_shape=self.shape, class_names=self.class_names, **told,
+            judged_by=self.judged_by, held=self.held, diary=self.diary, input_shape=self.shape,
+            class_names=self.class_names, **told,
         )  # fmt: skip
 
     def answering(self, genome: Genome) -> str:
@@ -258,35 +268,49 @@ class Gans(Kind):
         backend, path = told.backend(), folder.path / JUDGE
         images, labels = parts["train"].read()
         held, held_labels = parts["search"].read()
-        if len(held) < LEAST_REAL:
-            raise UsageError(f"{len(held)} images to hold generated ones against are too few: {LEAST_REAL} at least")
+        for part in (held, parts["select"].read()[0]):
+            if len(part) < LEAST_REAL:
+                raise UsageError(
+                    f"{len(part)} images to hold generated ones against are too few: {LEAST_REAL} at least"
+                )
+        _, origin = folder.read_config()
         try:
             model = load(path)
-            if model.training.get("data") != told.data:
+            if not is_judge(model, told.data, self.shape, self.class_names):
                 raise ModelError("of other images")
         except ModelError:
             model = judge_for(images, labels, self.shape, self.class_names, backend, told.data)
             folder.save(JUDGE, model)
         self.judge, self.judged_by, self.held = str(path), digest(model), parts["search"]
+        if origin.get("judge", self.judged_by) != self.judged_by:
+            raise UsageError(
+                f"{path}: is judge {self.judged_by}, but the search began with {origin['judge']}, and what two judges "
+                "say must not be compared: put the file back, or choose another --out"
+            )
+        folder.write_config(self.config, origin | {"judge": self.judged_by})
         self.diary = str(folder.path / DIARY)
-        reals = reals_of(self.judge, self.held, parts["train"], backend)
-        right = float((reals.held.logits.argmax(axis=1) == held_labels[: len(reals.held.images)]).mean())
+        reals = reals_of(self.judge, self.judged_by, self.held, parts["train"], backend)
+        predicted, labels = reals.held.logits.argmax(axis=1), held_labels[: len(reals.held.images)]
+        right = float(np.mean([(predicted[labels == label] == label).mean() for label in np.unique(labels)]))
         check_able(right, len(self.class_names))
         select, _ = parts["select"].read()
-        floor = reals.measured(judge_of(self.judge).seen(np.ascontiguousarray(select[:MOST_IMAGES]), backend))
+        floor = reals.measured(
+            judge_of(self.judge, self.judged_by).seen(np.ascontiguousarray(select[:MOST_IMAGES]), backend)
+        )
         told.on_remark(
             f"judge {self.judged_by}: {100 * right:.1f} % of {len(reals.held.images):,} images right; real images "
             f"among themselves have fcd {floor['fcd']:.2f}, coverage {floor['coverage']:.2f}"
         )
         return {"judge": self.judged_by, "judge_accuracy": right, "floor": floor}
 
-    def judged_at_the_end(self, has_test: bool) -> tuple[str, ...]:
+    def judged_at_the_end(self, test_images: int) -> tuple[str, ...]:
         """Return the parts that the winner's trainings are judged on: the search split says which one is saved."""
-        return ("search", *super().judged_at_the_end(has_test))
+        return ("search", "test") if test_images >= LEAST_REAL else ("search",)
 
     def best_of(self, finals: Sequence[Mapping[str, Mapping[str, float]]]) -> int:
-        """Return which of the winner's trainings is saved: the fittest by the search split."""
-        return min(range(len(finals)), key=lambda place: finals[place]["search"]["fitness"])
+        """Return which of the winner's trainings is saved: the best by the search split."""
+        goal = Goal.of(self.config.metric, self.config.weights, self.class_names, self.metrics)
+        return max(range(len(finals)), key=lambda place: goal.score(finals[place]["search"], 0, 0))
 
     def model(self, network: Network, genes: Float32, dataset: Dataset, training: Mapping[str, Any]) -> Model:
         """Return a generator: noise goes in, an image comes out."""

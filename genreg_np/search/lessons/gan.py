@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import io
 import json
+import math
 import time
 import zipfile
 from collections.abc import Mapping
@@ -90,7 +91,8 @@ class Growth:
                 sheets, told = np.asarray(file["sheets"]), json.loads(bytes(np.asarray(file["told"])))
         except (OSError, KeyError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError("is no state of a pair") from error
-        if sheets.dtype != np.uint8 or sheets.ndim != 3 or len(sheets) != len(told):
+        is_told = isinstance(told, list) and all(isinstance(one, dict) and "fcd" in one for one in told)
+        if sheets.dtype != np.uint8 or sheets.ndim != 3 or not is_told or len(sheets) != len(told):
             raise ValueError("is no state of a pair")
         return cls(sheets, tuple(told))
 
@@ -103,8 +105,8 @@ class GanLesson(Lesson):
     ----------
     generator, discriminator : Network
     rules : Rules
-    judge : str
-        Its file.
+    judge, judged_by : str
+        The judge's file, and its digest.
     held : Part
         Real images by which checkpoints are judged.
     diary : str
@@ -115,6 +117,7 @@ class GanLesson(Lesson):
     discriminator: Network
     rules: Rules
     judge: str
+    judged_by: str
     held: Part
     diary: str = ""
 
@@ -137,7 +140,7 @@ class GanLesson(Lesson):
                 measures[name] = health.fitness(kept.checkpoints, classes, samples)
             else:
                 own = learning.judged(kept.state, part)
-                measures[name] = health.fitness((*kept.checkpoints[-health.LAST : -1], own), classes, samples)
+                measures[name] = health.fitness((own,), classes, samples)  # as it is: no other state was seen by them
         broken = health.broken(kept.checkpoints, classes, samples)
         why = f"infeasible: {', '.join(broken)}" if broken else ""
         seconds = time.perf_counter() - started
@@ -208,7 +211,7 @@ class _Learning:
             began = time.perf_counter()
             state = pair.step(state, context, stream)
             self._times.append(time.perf_counter() - began)
-            if len(rules.losses) > 1 and (state.step % CHOSEN_EVERY == 0 or state.step == last):
+            if len(rules.losses) > 1 and (state.step % CHOSEN_EVERY == 0 or state.step in marks):
                 state = self._best_of(state)
             if state.step in marks:
                 checkpoints.append(self.judged(state, lesson.held))
@@ -237,12 +240,14 @@ class _Learning:
     def judged(self, state: State, part: Part) -> dict[str, float]:
         """Return the measures of a pair's images beside the real ones of a part."""
         lesson, backend = self._lesson, self._backend
-        reals = reals_of(lesson.judge, part, lesson.train, backend)
+        reals = reals_of(lesson.judge, lesson.judged_by, part, lesson.train, backend)
         images, classes = self._generated(state, len(reals.held.images), 0)
-        seen = judge_of(lesson.judge).seen(images, backend)
+        seen = judge_of(lesson.judge, lesson.judged_by).seen(images, backend)
         if not np.isfinite(seen.logits).all():
             raise FitnessError("its images are no numbers")
         found = reals.measured(seen)
+        if not all(map(math.isfinite, found.values())):
+            raise FitnessError("its measures are no numbers")
         found["critic"] = self._critic(state, reals.held, images, classes)
         if lesson.rules.classes:
             found["agreement"] = float((seen.logits.argmax(axis=1) == classes).mean())
@@ -280,11 +285,11 @@ class _Learning:
     def _best_of(self, state: State) -> State:
         """Return a state in which the generator whose images are best has taken the place of all."""
         lesson = self._lesson
-        reals = reals_of(lesson.judge, lesson.held, lesson.train, self._backend)
+        reals = reals_of(lesson.judge, lesson.judged_by, lesson.held, lesson.train, self._backend)
         costs = []
         for place in range(len(lesson.rules.losses)):
             images, _ = self._generated(state, min(QUICK, len(reals.held.images)), 0, place)
-            measures = reals.measured(judge_of(lesson.judge).seen(images, self._backend))
+            measures = reals.measured(judge_of(lesson.judge, lesson.judged_by).seen(images, self._backend))
             costs.append(health.cost(measures))
         best = int(np.argmin(costs))
         average = np.repeat(state.average[best : best + 1], len(costs), axis=0)
@@ -292,16 +297,16 @@ class _Learning:
 
 
 @functools.lru_cache(maxsize=2)
-def judge_of(path: str) -> Judge:
-    """Return a judge from its file; once for all lessons of a worker."""
+def judge_of(path: str, digest: str) -> Judge:
+    """Return a judge from its file, which has such a digest; once for all lessons of a worker."""
     return Judge.of(load(path))
 
 
 @functools.lru_cache(maxsize=4)
-def reals_of(judge: str, held: Part, train: Part, backend: Backend) -> Reals:
+def reals_of(judge: str, digest: str, held: Part, train: Part, backend: Backend) -> Reals:
     """Return real images as a judge sees them; once for all lessons of a worker."""
     seen = [
-        judge_of(judge).seen(np.ascontiguousarray(images[:most]), backend, labels[:most])
+        judge_of(judge, digest).seen(np.ascontiguousarray(images[:most]), backend, labels[:most])
         for (images, labels), most in ((held.read(), MOST_IMAGES), (train.read(), MOST_TRAINED))
     ]
     return Reals.of(*seen)
