@@ -60,6 +60,7 @@ PAGES = {
     "docs/experiments/mixed.md": mixed_tables.PAGE,
     "docs/export.md": {"support": support},
     "docs/search.md": search_tables.PAGE,
+    "docs/search-gan.md": search_tables.GAN,
     "docs/layers.md": layer_tables.PAGE,
     "docs/microcontrollers.md": microcontroller_tables.PAGE,
     "docs/photographs.md": photograph_tables.PAGE,

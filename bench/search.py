@@ -1,7 +1,7 @@
 """Searches for image classifiers: what they reach in a time, and who is bred of whom at equal samples.
 
-    python bench/search.py budgets [--only NAME] [--seeds 3] [--data-dir DIR]
-    python bench/search.py selections [--only NAME] [--seeds 24]
+    python bench/search.py budgets [--only NAME] [--seeds 3] [--first 0] [--data-dir DIR]
+    python bench/search.py selections [--only NAME] [--seeds 24] [--first 0]
 
 budgets       `genreg-np search images` as a command, seed by seed: test accuracy and F1 of the model, the mean over its
               trainings, seconds of the whole command, trials, network; of the trials the median error of the predicted
@@ -35,7 +35,8 @@ from genreg_np import load_dataset
 from genreg_np.engines import create
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import SearchFolder, trials_in
-from genreg_np.search.lesson import learn
+from genreg_np.search.kinds import kind_of
+from genreg_np.search.lessons.base import learn
 from genreg_np.search.searching import Search
 from genreg_np.search.selections import REGISTRY
 from genreg_np.search.sharing import Parts
@@ -103,7 +104,8 @@ def selection(name: str, seed: int, folder: Path, data: Any, parts: Any) -> dict
         begin="random",
     )
     with SearchFolder.create(folder) as own, create("processes", learn, os.cpu_count() or 1) as engine:
-        search = Search(config, data, parts, own, engine, workers=os.cpu_count() or 1)
+        kind = kind_of(config, data.input_shape, data.class_names)
+        search = Search(config, data, parts, own, engine, kind, workers=os.cpu_count() or 1)
         search.run()
         trials = search.course.trials
     second = [-trial.score for trial in trials if trial.rung == 1 and trial.is_ok]
@@ -117,6 +119,7 @@ def main() -> None:
     parser.add_argument("what", choices=("budgets", "selections"))
     parser.add_argument("--only", choices=(*BUDGETS, *REGISTRY))
     parser.add_argument("--seeds", type=int)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--data-dir")
     arguments = parser.parse_args()
     found = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
@@ -129,14 +132,14 @@ def main() -> None:
         print(part, name, {key: value for key, value in line.items() if key != "first"}, flush=True)
 
     if arguments.what == "budgets":
-        for seed in range(arguments.seeds or 3):
+        for seed in range(arguments.first, arguments.seeds or 3):
             for name in [arguments.only] if arguments.only else BUDGETS:
                 write("budgets", name, budget(BUDGETS[name], seed, arguments.data_dir))
         return
     data = load_dataset("fashion-mnist")
     with tempfile.TemporaryDirectory() as place:
         parts = Parts.of(data).share(Path(place), data.input_range)
-        for seed in range(arguments.seeds or 24):
+        for seed in range(arguments.first, arguments.seeds or 24):
             for name in [arguments.only] if arguments.only else REGISTRY:
                 write("selections", name, selection(name, seed, Path(place) / f"{name}-{seed}", data, parts))
 

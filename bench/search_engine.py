@@ -27,7 +27,7 @@ from genreg_np.search.draws import Draws
 from genreg_np.search.folder import trials_in
 from genreg_np.search.images import search_images
 from genreg_np.search.kinds import kind_of
-from genreg_np.search.lesson import Lesson, learn
+from genreg_np.search.lessons.base import learn
 from genreg_np.search.searching import Watcher
 from genreg_np.search.sharing import Parts
 from genreg_np.strategies.gradient import SCHEDULES
@@ -87,14 +87,14 @@ def loops(data: Any, peers: str) -> list[dict[str, Any]]:
             steps = math.ceil(SAMPLES / own.options["batch_size"])
             schedule, rate = SCHEDULES[own.options["schedule"]], own.options["learning_rate"]
             case = {
-                "words": kind.words_of(genome), "shape": data.input_shape, "options": own.options, "seed": child,
+                "words": kind.answering(genome), "shape": data.input_shape, "options": own.options, "seed": child,
                 "rates": [rate * schedule(step, steps) for step in range(steps)],
             }  # fmt: skip
             ours, theirs = [], []
             for turn in range(ROUNDS + 1):
-                lesson = Lesson(
-                    kind.aim.name, case["words"], data.input_shape, own.options, child, (SAMPLES,), parts["train"], {},
-                    data.class_names, "accuracy", (f"{place}/{child}-{turn}.npz",),
+                lesson = kind.lesson(
+                    genome, own, 0, seed=child, rungs=(SAMPLES,), train=parts["train"], judged={},
+                    states=(f"{place}/{child}-{turn}.npz",), backend="numba",
                 )  # fmt: skip
                 learned = learn(lesson)
                 peer.stdin.write(json.dumps(case) + "\n")

@@ -124,12 +124,66 @@ def peers() -> str:
     return table(head, rows)
 
 
+def gans() -> str:
+    """Return what searches for generators reach, beside the floor."""
+    found, rows = read("search-gan"), []
+    names = ("fcd", "coverage", "tvd", "modes", "confident", "copying")
+    for name, lines in found["searches"].items():
+        tests = [line["test"] for line in lines]
+        floors = [line["floor"] for line in lines]
+        random = [line["random, median fcd"] for line in lines if line["random, median fcd"] is not None]
+        rows.append(
+            [
+                name, str(len(lines)),
+                *(f"{statistics.mean(one[key] for one in tests):.3g}" for key in names),
+                f"{statistics.mean(one['fcd'] for one in floors):.3g}",
+                f"{statistics.mean(line['default, fcd'] for line in lines):.3g}",
+                f"{statistics.median(random):.0f}" if random else "-",
+                f"{statistics.mean(line['seconds'] for line in lines):.0f}",
+            ]
+        )  # fmt: skip
+    head = ["search", "seeds", *names, "fcd of real images", "of the default", "random, median", "seconds"]
+    return table(head, rows) + f"\n\n{_machine(found)}"
+
+
+def health() -> str:
+    """Return how many of random pairs and of the last population are healthy."""
+    found, rows = read("search-gan"), []
+    for name, lines in found["searches"].items():
+        shares = [
+            [100 * line[key] for line in lines if line[key] is not None]
+            for key in ("random, healthy", "last population, healthy")
+        ]
+        rows.append([name, *(f"{statistics.mean(values):.0f} %" if values else "-" for values in shares)])
+    return table(["search", "healthy of random genomes", "of the last population"], rows)
+
+
+def pair_step() -> str:
+    """Return how long a step takes beside PyTorch."""
+    step = read("search-gan")["step"]
+    ratio = step["torch (ms)"] / step["ours (ms)"]
+    return (
+        f"A step of the pair 64-256-256-784 and 784-256-256-1, batches of 128, takes {step['ours (ms)']:.1f} ms in one "
+        f"thread, PyTorch's {step['torch (ms)']:.1f} ms ({step['torch, fused Adam (ms)']:.1f} with its fused Adam): "
+        f"{ratio:.2f} x."
+    )
+
+
 def _machine(found: dict[str, Any]) -> str:
     machine = found["machine"]
     rate = f", {machine['gigaflops']} GFLOP/s in a product" if "gigaflops" in machine else ""
     return f"{machine['processor']}, {machine['cores']} cores{rate}, load {machine['load']:.1f}."
 
 
+GAN = {
+    name: write
+    for name, (write, part) in {
+        "gans": (gans, "searches"),
+        "health": (health, "searches"),
+        "step": (pair_step, "step"),
+    }.items()
+    if (RESULTS / "search-gan.json").exists() and part in read("search-gan")
+}
 MEASURED = {  # each table, and the part of a file that it is made of
     "budgets": (budgets, "search", "budgets"),
     "selections": (selections, "search", "selections"),

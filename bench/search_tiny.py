@@ -27,7 +27,7 @@ from genreg_np.search.config import SearchConfig
 from genreg_np.search.draws import Draws
 from genreg_np.search.images import search_images
 from genreg_np.search.kinds import kind_of
-from genreg_np.search.lesson import Lesson, learn
+from genreg_np.search.lessons.base import learn
 from genreg_np.search.sharing import Parts
 
 RESULT = Path(__file__).with_name("results") / "search-tiny.json"
@@ -73,10 +73,10 @@ def at_random(data: Dataset, few: Split, config: SearchConfig, draw: int) -> dic
             if kind.fault_of(genome):
                 continue
             individual = kind.individual_of(genome)
-            lesson = Lesson(
-                kind.aim.name, kind.words_of(genome), data.input_shape, individual.options, child, (samples,),
-                parts["whole"], {name: parts[name] for name in ("test", "few")}, data.class_names, "accuracy",
-                (f"{place}/{child}.npz",),
+            lesson = kind.lesson(
+                genome, individual, 0, seed=child, rungs=(samples,), train=parts["whole"],
+                judged={name: parts[name] for name in ("test", "few")}, states=(f"{place}/{child}.npz",),
+                backend="numba",
             )  # fmt: skip
             learned = learn(lesson)
             found.append([learned.measures[name]["accuracy"] if learned.measures else 0.25 for name in ("test", "few")])

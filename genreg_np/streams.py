@@ -59,6 +59,7 @@ class Purpose(IntEnum):
     DROPOUT = 17  # one word per value: whether it is dropped in a step of training
     AUGMENTATION = 18  # how a training image is moved, turned, bent, lit in a step of training
     SEARCH = 19  # choices of an architecture search: genes of a child, its parents
+    PAIR = 20  # noise, classes and moves of a pair of generator and discriminator
 
 
 def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:

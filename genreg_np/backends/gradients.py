@@ -152,9 +152,10 @@ class GradientBackend:
         number: int,
         decay: Float32 | None = None,
         clip: float = 0.0,
+        in_place: bool = False,
     ) -> tuple[Float32, Float32]:
         """Return one network's genes and moments after a step; layers/optimisers.py has the parameters."""
-        return follow(optimiser, genes, gradient, moments, number, decay, clip)
+        return follow(optimiser, genes, gradient, moments, number, decay, clip, in_place)
 
     def descend(
         self, descent: Descent, genes: Array, features: Array, labels: NDArray[np.int64], order: NDArray[np.int64]

@@ -21,6 +21,7 @@ COMMANDS = {
     "train": "Train a network by evolution.",
     "mixed": "Train by gradient descent and recombination in turn.",
     "search": "Find a network and its optimiser by evolution.",
+    "sample": "Draw new images with a generator that search gan found.",
     "eval": "Measure a model's accuracy on a dataset.",
     "infer": "Predict the classes of images.",
     "report": "Make a page of a run or a model, to look at.",

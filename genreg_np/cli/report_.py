@@ -140,11 +140,9 @@ def of_own_run(run: Path, data: Dataset) -> Path:
 
 def of_own_search(folder: Path, data: Dataset) -> Path:
     """Write the page of a search that has just ended into its folder, and return its path; raises as `write` does."""
-    from genreg_np.model import load
-    from genreg_np.report.subject import Subject
-    from genreg_np.search.stored import StoredSearch
+    from genreg_np.report.opening import of_found
 
-    return write([Subject(folder.name, load(folder / "model.npz"), data, search=StoredSearch.read(folder))], folder)[0]
+    return write([of_found(folder, data)], folder)[0]
 
 
 def _opened(source: str, dataset: str | None, data_dir: str | None, options: dict[str, Any]) -> Subject:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genreg_np.cli import report_
-from genreg_np.cli.output import Progress, duration, print_json
-from genreg_np.cli.runs import next_lines, seconds_of
+from genreg_np.cli.output import Progress, print_json
+from genreg_np.cli.runs import seconds_of
 from genreg_np.cli.search_board import Board
 from genreg_np.cli.search_options import of_data, of_the_run, of_the_search, set_up
+from genreg_np.cli.search_told import next_of, report, stopped, to_json
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.cli.terminal import say
 from genreg_np.errors import UsageError
 
 if TYPE_CHECKING:
-    from genreg_np.data.dataset import Dataset
     from genreg_np.search.config import SearchConfig
     from genreg_np.search.searching import Search
     from genreg_np.search.trials import Trial
@@ -29,6 +29,7 @@ EXAMPLES = """\b
 Examples:
   genreg-np search images mnist --budget 5m
   genreg-np search autoencoder mnist
+  genreg-np search gan mnist --budget 7m
   genreg-np search explain runs/mnist-search-steady-0 12
 """
 IMAGES_HELP = """\
@@ -57,8 +58,21 @@ Examples:
   genreg-np search autoencoder mnist --budget 5m
   genreg-np infer runs/mnist-autoencoder-steady-0/encoder.npz digits/ --save codes/
 """
+GAN_HELP = """\
+Find a generator of images, the discriminator that teaches it, their loss and both optimisers.
+
+DATA is as for search images. Pairs whose images collapse into few, or whose discriminator wins, leave the population.
+Saved is generator.npz: noise goes in, an image comes out. --genome FILE --generations 1 trains one pair alone.
+"""
+GAN_EXAMPLES = """\b
+Examples:
+  genreg-np search gan mnist --budget 7m
+  genreg-np search gan mnist --conditional
+  genreg-np search gan mnist --genome runs/mnist-gan-steady-0/winner.toml --generations 1
+  genreg-np sample runs/mnist-gan-steady-0
+"""
 LARGER = {"max_parameters": 300_000, "max_macs": 8_000_000}  # than classifiers, which give but a few numbers
-UNBOUNDED = {"log-loss": "", "squared-error": "", "psnr": " dB"}  # metrics that are no shares, and their units
+MOST_OF_GAN = 600_000  # weights and biases
 
 
 @click.group("search", help=HELP, epilog=EXAMPLES)
@@ -93,8 +107,24 @@ def autoencoder(stopping: Stopping, /, **options: Any) -> int:
     return _search(stopping, {"kind": "autoencoder", "metric": "psnr", "second": "code", **LARGER}, options)
 
 
+@command.command("gan", help=GAN_HELP, epilog=GAN_EXAMPLES)
+@of_data
+@click.option("--metric", help="fitness, fcd, coverage, tvd ... (docs/search-gan.md).  [default: fitness]")
+@of_the_search
+@click.option("--conditional", is_flag=True, default=None, help="The generator is asked for a class.")
+@click.option("--mode", help="pipeline: the loss is a gene; losses: three contend all along.  [default: pipeline]")
+@click.option("--augmentation", help="simple, evolved (optimisers, too: two populations) or none.  [default: simple]")
+@click.option("--weights", help='Select by a sum instead: "fitness=-1,parameters=-0.001" (thousands; macs: millions).')
+@of_the_run
+@click.pass_obj
+def gan(stopping: Stopping, /, **options: Any) -> int:
+    """Search for a generator."""
+    return _search(stopping, {"kind": "gan", "metric": "fitness", "max_parameters": MOST_OF_GAN}, options)
+
+
 def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -> int:
     """Search, and print what it came to; `kind` are settings of what is searched for."""
+    from genreg_np.search.folder import DIARY
     from genreg_np.search.images import search_images
     from genreg_np.search.mirror import optuna
     from genreg_np.search.searching import Watcher
@@ -106,7 +136,7 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
     progress = Progress(options["quiet"], options["as_json"])
     budget = seconds_of(options["budget"])
     folder, config, dataset, origin, budget = set_up(kind, options, budget, progress)
-    board = Board(progress, budget)
+    board = Board(progress, budget, folder / DIARY, config.children == 1)
     mirror: _Mirrored | None = None
     stopping.last_words = ["stopped; no search was begun"]
 
@@ -120,7 +150,7 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
         if phase == "searching" and options["dashboard"]:
             mirror = _Mirrored(folder, config, progress)
         if phase == "searching":
-            stopping.last_words = _stopped(folder, config, options)
+            stopping.last_words = stopped(folder, config, options)
             progress.say(f"search folder {folder}")
             progress.say("starting workers ...")
         board.phase(phase)
@@ -139,14 +169,17 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
     finally:
         board.stop()
     stopping.all_is_saved()
+    page = None
+    if found is not None and options["report"]:
+        page = report_.of_own_search(found.folder, dataset)
     if options["as_json"]:
-        print_json(_to_json(found, folder))
+        print_json(to_json(found, folder, config, page))
     if found is None:
         return INTERRUPTED
-    if options["report"]:
-        progress.say(f"report {report_.of_own_search(found.folder, dataset)}")
-    _report(found, config, dataset, progress)
-    for line in _next(found.folder, config, origin):
+    if page is not None:
+        progress.say(f"report {page}")
+    report(found, config, dataset, progress)
+    for line in next_of(found, config, origin):
         progress.say(line)
     return 0
 
@@ -173,87 +206,6 @@ class _Mirrored:
             except Exception as error:  # of another package's storage
                 self._mirror = None
                 self._progress.say(f"no more trials are written for the dashboard: {type(error).__name__}: {error}")
-
-
-def _stopped(folder: Path, config: SearchConfig, options: dict[str, Any]) -> list[str]:
-    command = "images" if config.kind == "classifier" else config.kind
-    until = f"--generations {config.generations}" if config.generations else f"--budget {options['budget'] or '5m'}"
-    until += "" if options["target"] is None else f" --target {options['target']:g}"
-    return [
-        f"stopped; what has been tried is in {folder}. Go on with:",
-        f"  genreg-np search {command} --resume {folder} {until}",
-        f"  (the best so far, if there is one: {folder / 'model.npz'})",
-    ]
-
-
-def _next(folder: Path, config: SearchConfig, origin: dict[str, Any]) -> list[str]:
-    """Return the command to try next."""
-    if config.kind == "autoencoder":
-        lines = ["", "try next:", f"  genreg-np infer {folder / 'encoder.npz'} PICTURE --save codes"]
-    else:
-        lines = next_lines(folder / "model.npz", origin)
-    return [*lines, f"  genreg-np search explain {folder}"]
-
-
-def _report(found: Any, config: Any, dataset: Dataset, progress: Progress) -> None:
-    """Say what a search came to."""
-    from genreg_np.search.folder import trials_in
-    from genreg_np.search.metrics import interval
-    from genreg_np.search.pareto import cost_of, front_of
-
-    trials = list(trials_in(found.folder / "trials.jsonl"))
-    individuals, bred = ({trial.child for trial in those} for those in (trials, [t for t in trials if t.parents]))
-    none = "; a longer budget breeds" if not bred and config.children is None else ""
-    progress.say(
-        f"{found.trials:,} trial{'s' * (found.trials != 1)} of {len(individuals):,} individuals, {len(bred):,} of them "
-        f"bred{none}; {duration(found.seconds)}, ended by {found.ended}"
-    )
-    if found.winner is None:
-        progress.say("every individual failed: this is the default network, trained; trials.jsonl says why")
-    saved, own = found.model.network.gene_count, found.winner.parameters if found.winner else 0
-    folded = f" ({saved:,} as saved: normalisation is folded into them)" if own > saved else ""
-    progress.say(f"network {found.network}, {own or saved:,} weights and biases{folded}")
-    for name, (mean, spread) in found.test.items():
-        if name in ("accuracy", "f1", "squared-error", config.metric):
-            first = found.finals[0][name]
-            times, unit = (1, UNBOUNDED[name]) if name in UNBOUNDED else (100, " %")
-            digits = 4 if times == 1 and not unit else 2
-            shown = f"{times * first:.{digits}f}{unit}"
-            both = f"{times * mean:.{digits}f} ± {times * spread:.{digits}f}{unit}"
-            over = f" ({len(found.finals)} trainings: {both})" if len(found.finals) > 1 else ""
-            if name == "accuracy":
-                images = len(dataset.test)
-                low, high = interval(first, images)
-                about = f"95 % interval {100 * low:.1f} .. {100 * high:.1f}"
-                over = f", {round(first * images):,} of {images:,} ({about}){over}"
-            progress.say(f"test {name} {shown}{over}{_of_the_mean(dataset) if name == 'psnr' else ''}")
-    if config.second:
-        progress.say(f"nobody was better in both, {config.metric} and {config.second}, than one of these:")
-        for trial in front_of(trials, config.second):
-            size = f"{cost_of(trial, config.second):>11,} {config.second}"
-            judged = f"individual {trial.child}, {trial.samples:,} samples"
-            progress.say(f"  {size}  {config.metric} {trial.metrics[config.metric]:.4f}  {judged}")
-    progress.say(f"model {found.folder / 'model.npz'}")
-
-
-def _of_the_mean(dataset: Dataset) -> str:
-    """Return how like the mean training image is, in place of a copy."""
-    from genreg_np.model import mapped
-    from genreg_np.search.aims.itself import decibels
-
-    train, test = (mapped(split.inputs, dataset.input_range) for split in (dataset.train, dataset.test))
-    return f"; the mean training image instead: {decibels(test - train.mean(axis=0)):.2f} dB"
-
-
-def _to_json(found: Any, folder: Path) -> dict[str, Any]:
-    if found is None:
-        return {"ended": "stopped", "folder": str(folder)}
-    return {
-        "ended": found.ended, "folder": str(found.folder), "model": str(found.folder / "model.npz"),
-        "network": found.network, "genome": dict(found.genome), "trials": found.trials,
-        "seconds": round(found.seconds, 3), "test": [dict(one) for one in found.finals],
-        "winner": None if found.winner is None else found.winner.child,
-    }  # fmt: skip
 
 
 @command.command("explain", help="Show individual NUMBER of a search, or its winner, and where it came from.")

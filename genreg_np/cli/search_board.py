@@ -6,10 +6,13 @@ import math
 import statistics
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genreg_np.cli.output import Progress, duration, raw
+from genreg_np.cli.search_diary import Diary
 from genreg_np.cli.terminal import clean_line
+from genreg_np.search.trials import DIVERGED, REMOVED
 
 if TYPE_CHECKING:
     from genreg_np.search.searching import Search
@@ -17,7 +20,11 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 5.0  # at most one line in this time where stdout is no terminal
 SHOWN = 5  # individuals of the leaderboard
-PHASES = {"preparing": "cutting the data ...", "training": "training the winner from scratch ..."}
+PHASES = {
+    "preparing": "cutting the data ...",
+    "judging": "training the judge of images, unless it is at hand ...",
+    "training": "training the winner from scratch ...",
+}
 
 
 class Board:
@@ -29,22 +36,29 @@ class Board:
         What prints its lines.
     budget : float or None
         Seconds that the search has, in all.
+    diary : Path
+        Where lessons tell how they get on, if they do.
+    alone : bool
+        Whether there is one individual, of which more is told than of one among many.
     """
 
-    def __init__(self, progress: Progress, budget: float | None) -> None:
-        self._progress, self._budget = progress, budget
+    def __init__(self, progress: Progress, budget: float | None, diary: Path, alone: bool) -> None:
+        self._progress, self._budget, self._path, self._alone = progress, budget, diary, alone
         self._started = time.monotonic()
         self._printed = -math.inf
         self._values: list[float] = []
         self._stopped: dict[str, int] = {}
         self._live: Any = None
+        self._diary: Diary | None = None
 
     def phase(self, phase: str) -> None:
         """Say that another phase begins."""
-        if phase == "searching":
+        if phase == "searching" and not self._alone:
             self._live = _live()
         elif phase == "training":
             self.stop()
+        if phase == "training" or (phase == "searching" and self._alone):
+            self._diary = Diary(self._path, self._progress)
         if phase in PHASES:
             self._progress.say(PHASES[phase])
 
@@ -54,7 +68,7 @@ class Board:
             self._values.append(trial.metrics[search.config.metric])
         else:
             self._stopped[trial.status] = self._stopped.get(trial.status, 0) + 1
-            if trial.status not in ("diverged",):
+            if trial.status not in (DIVERGED, REMOVED):
                 self._progress.say(f"trial {trial.number} {trial.status}: {trial.why}")
         now = time.monotonic()
         if self._live is not None:
@@ -65,6 +79,9 @@ class Board:
 
     def stop(self) -> None:
         """Leave the board as it is."""
+        if self._diary is not None:
+            self._diary.close()
+            self._diary = None
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -77,7 +94,7 @@ class Board:
         return (
             f"{tried:,} trial{'s' * (tried != 1)}, {spent}: best {metric} {best.metrics[metric]:.4f} "
             f"(individual {best.child}, {best.samples:,} samples, {best.parameters:,} weights), "
-            f"median {statistics.median(self._values):.4f}{stopped}"
+            f"median {statistics.median(self._values or [best.metrics[metric]]):.4f}{stopped}"
         )
 
     def _table(self, search: Search) -> Any:

@@ -14,16 +14,22 @@ from genreg_np.cli.reading import reader_options
 from genreg_np.cli.runs import fresh_folder, read_data
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
+from genreg_np.files import read_text
 from genreg_np.runs.provenance import lasting, load_again
 
 if TYPE_CHECKING:
     from genreg_np.search.config import SearchConfig
 
+MOST_TOML_BYTES = 1 << 20  # of a genome
+FINAL_SEEDS = "How often it is trained; the first is the model (of GANs the best).  [default: 2]"
 F = TypeVar("F", bound=Callable[..., Any])
 SETTINGS = (
-    "metric", "selection", "population", "begin", "generations", "max_epochs", "max_layers", "max_parameters",
-    "max_macs", "max_seconds", "augmentation", "head", "weights", "second", "final_epochs", "final_seeds", "seed",
+    "metric", "genome", "mode", "conditional", "selection", "population", "begin", "generations", "max_epochs",
+    "max_layers", "max_parameters", "max_macs", "max_seconds", "augmentation", "head", "weights", "second",
+    "final_epochs", "final_seeds", "seed",
 )  # fmt: skip
+MOST_PARAMETERS = "100,000; an autoencoder's 300,000; a GAN's 600,000"
+MOST_MACS = "by the budget; an autoencoder's 8 million"
 Set = tuple[Path, "SearchConfig", Dataset, dict[str, Any], "float | None"]
 
 
@@ -45,19 +51,14 @@ def of_the_search(command: F) -> F:
         click.option("--target", type=float, help="Stop searching when an individual reaches it."),
         click.option("--selection", help="steady, crossover, elitist, differential or random.  [default: steady]"),
         click.option("--population", type=int, help="Individuals.  [default: 24]"),
+        click.option("--genome", type=click.Path(), help="A file such as winner.toml: the very first individual."),
         click.option("--begin", help="What the first individuals are: hand-made or random.  [default: hand-made]"),
         click.option("--generations", type=int, help="Breed so many populations."),
         click.option("--budget", help="Take about this long instead, all in all: 60s, 5m, 1h.  [default: 5m]"),
         click.option("--max-epochs", type=float, help="How often one sees each image before the end, at most."),
         click.option("--max-layers", type=int, help="Convolutions and dense layers of one."),
-        click.option(
-            "--max-parameters", type=int, help="Weights and biases.  [default: 100,000; an autoencoder's 300,000]"
-        ),
-        click.option(
-            "--max-macs",
-            type=int,
-            help="Multiply-adds for an image.  [default: by the budget; an autoencoder's 8 million]",
-        ),
+        click.option("--max-parameters", type=int, help=f"Weights and biases.  [default: {MOST_PARAMETERS}]"),
+        click.option("--max-macs", type=int, help=f"Multiply-adds for an image.  [default: {MOST_MACS}]"),
         click.option("--max-seconds", type=float, help="That one may learn at a time; it is killed then."),
     )
 
@@ -67,7 +68,11 @@ def of_the_run(command: F) -> F:
     return _with(
         command,
         click.option("--final-epochs", type=int, help="Of the winner's training, at most.  [default: by the budget]"),
-        click.option("--final-seeds", type=int, help="How often it is trained; the first is the model.  [default: 2]"),
+        click.option(
+            "--final-seeds",
+            type=int,
+            help=FINAL_SEEDS,
+        ),
         click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]"),
         click.option("--engine", help="Where individuals learn: processes or serial.  [default: processes]"),
         click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]"),
@@ -112,12 +117,15 @@ def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, 
     if options["data"] and options["dataset"]:
         raise UsageError("DATA and --dataset say the same thing twice: give one of them")
     given = {name: options[name] for name in SETTINGS if options.get(name) is not None}
+    if "genome" in given:
+        given["genome"] = _text_of(Path(given["genome"]))
+        kind = kind | {"population": 1, "selection": "random"}
     named = options["data"] or options["dataset"]
     if options["resume"] is not None:
         return _gone_on_with(kind, options, given, named, budget, progress)
     if not options["generations"] and budget is None:
         budget = DEFAULT_SECONDS
-    config = SearchConfig.from_dict(settings_for(budget) | kind | given)
+    config = SearchConfig.from_dict(settings_for(budget, kind["kind"]) | kind | given)
     dataset, source, origin = read_data({"dataset": named or "auto"}, options, progress)
     out = options["out"]
     what = "search" if config.kind == "classifier" else config.kind
@@ -160,6 +168,21 @@ def _gone_on_with(
     dataset = load_again(folder, origin, 1, named=bool(named))
     progress.say(f"dataset {dataset.name}")
     return folder, config, dataset, origin, budget
+
+
+def _text_of(path: Path) -> str:
+    """Return the genome that a file holds.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read.
+    """
+    try:
+        return read_text(path, MOST_TOML_BYTES)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise UsageError(f"--genome {path}: cannot be read ({why})") from None
 
 
 def _stem(source: str) -> str:

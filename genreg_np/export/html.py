@@ -8,11 +8,14 @@ The weights are base64 of the model file's own bytes, inside JSON that no class 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
+import html
 import json
 import math
 import numbers
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -22,6 +25,7 @@ from numpy.typing import NDArray
 
 from genreg_np.data.centring import SIDE, is_light, is_written
 from genreg_np.data.fitting import CROP, remembered
+from genreg_np.data.generated import Generator
 from genreg_np.errors import UsageError
 from genreg_np.export import kinds_of
 from genreg_np.export.facts import facts
@@ -101,7 +105,15 @@ def page(model: Model, reject: float | None = None) -> str:
         Familiarity(model)  # refuses a malformed one
         described["familiarity"] = {key: model.header["familiarity"][key] for key in ("layer", "limit")}
         described["arrays"] |= {name: _packed(model.arrays[name]) for name in FAMILIARITY}
-    asked = asked_for(model)
+    asked, generator = asked_for(model), Generator.found(model)
+    scripts: list[str]
+    if generator is not None:
+        described["generator"] = {
+            "noise": dataclasses.asdict(generator.noise), "image": generator.shape, "classes": generator.class_names,
+        }  # fmt: skip
+        asking, scripts = _filled("parts/noise.html", classes=_choice(generator.class_names)), ["noise.js"]
+        answer = _filled("parts/image.html", rows=str(generator.shape[1]), columns=str(generator.shape[2]))
+        return _written(asking, answer, described, model, scripts, "Draw new images", "draws", _read("noise.css"))
     if asked == "drawing":
         asking, answering, scripts = _drawing(model, described)
     elif asked == "photograph":
@@ -117,15 +129,32 @@ def page(model: Model, reject: float | None = None) -> str:
     if answering:
         answering = f'<div class="top">\n{answering}</div>'
     answers = ["answer.js", "familiarity.js"] if familiar else ["answer.js"]
-    script = "\n".join(["\n'use strict';\n", *map(_read, ["network.js", *layer_files(model), *answers, *scripts])])
-    style = "\n" + _read("page.css") + (_read("photograph.css") if asked == "photograph" else "")
+    answer = _filled("parts/answer.html", answering=answering)
+    style = _read("photograph.css") if asked == "photograph" else ""
+    return _written(asking, answer, described, model, [*answers, *scripts], _title(model), "answers", style)
+
+
+def _written(
+    asking: str,
+    answer: str,
+    described: dict[str, Any],
+    model: Model,
+    scripts: list[str],
+    title: str,
+    does: str,
+    style: str,
+) -> str:
+    """Return a page of parts: what it asks for, what it shows, its scripts and styles."""
+    files = ["network.js", *layer_files(model), "known.js", *scripts]
+    script, style = "\n".join(["\n'use strict';\n", *map(_read, files)]), "\n" + _read("page.css") + style
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
     return _filled(
         "page.html",
         policy=policy + "base-uri 'none'; form-action 'none'",
-        title=_title(model),
+        title=title,
+        does=does,
         asking=asking,
-        answering=answering,
+        answer=answer,
         style=style,
         model=_json(described),
         script=script,
@@ -192,6 +221,14 @@ def _drawing(model: Model, described: dict[str, Any]) -> tuple[str, str, list[st
     if fit:
         scripts[:0] = [*FITTED, "placed.js"]
     return _filled("parts/drawing.html", centring=centring), _sees(model), scripts
+
+
+def _choice(names: Sequence[str]) -> str:
+    """Return a choice of classes as HTML; nothing of none."""
+    if not names:
+        return ""
+    options = "".join(f"<option>{html.escape(name)}</option>" for name in names)
+    return f'<select id="class" aria-label="Class">{options}</select>\n'
 
 
 def _sees(model: Model) -> str:

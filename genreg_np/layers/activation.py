@@ -31,7 +31,7 @@ def _relu(z: Array) -> Array:
 
 
 def _leaky(z: Array) -> Array:
-    return array_module(z).where(z > 0, z, z * 0.01)
+    return array_module(z).maximum(z, z * 0.01)
 
 
 def _tanh(z: Array) -> Array:

@@ -86,8 +86,9 @@ def follow(
     number: int,
     decay: Float32 | None = None,
     clip: float = 0.0,
+    in_place: bool = False,
 ) -> tuple[Float32, Float32]:
-    """Return one network's genes and moments after step `number`; nothing that is given changes.
+    """Return one network's genes and moments after step `number`; nothing that is given changes but in place.
 
     Parameters
     ----------
@@ -101,10 +102,13 @@ def follow(
         Of each gene: a pull towards 0, added to its gradient; or, of adamw, apart from that.
     clip : float
         The longest gradient, taken before the decay, that is followed as it is; longer ones are cut down to it. 0: all.
+    in_place : bool
+        Whether the genes and moments that are given become those after the step.
     """
     if clip:
         gradient = clipped(gradient, clip)
-    genes, moments = genes.copy(), moments.copy()
+    if not in_place:
+        genes, moments = genes.copy(), moments.copy()
     if decay is not None and optimiser.name in DECOUPLED:
         genes -= genes * decay * optimiser.learning_rate
     elif decay is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from genreg_np.data.dataset import Dataset
 from genreg_np.errors import GenregError, RunError
 from genreg_np.model import Model, load
 from genreg_np.report.subject import Subject
@@ -71,12 +72,26 @@ def _until(run: StoredRun, model: Model) -> tuple[StoredRun, tuple[str, ...]]:
     return dataclasses.replace(run, records=kept), (said,)
 
 
+def of_found(path: Path, dataset: Dataset | None = None, missing: str = "") -> Subject:
+    """Return a search as a subject, with its data where they are at hand, or in words why they are not.
+
+    Raises
+    ------
+    RunError
+        If it holds no search, or no model yet.
+    """
+    search = StoredSearch.read(path)
+    if not search.file.exists():
+        raise RunError(f"{path}: has no model yet: it saves one with the first individual that is judged")
+    by_data = search.config.kind != "gan"  # into a generator goes noise: nothing of the data is shown to it
+    return Subject(
+        path.name, load(search.file), dataset if by_data else None, search=search, missing=missing if by_data else ""
+    )
+
+
 def of_search(path: Path, source: str | None = None, data_dir: str | None = None) -> tuple[Subject, str]:
     """Return a search as a subject, and in a line why there are no data, or ""; parameters and errors as `of_run`."""
     search = StoredSearch.read(path)
-    if not (path / "model.npz").exists():
-        raise RunError(f"{path}: has no model yet: it saves one with the first individual that is judged")
-    model = load(path / "model.npz")
     origin = dict(search.origin)
     if source:
         origin["source"] = lasting(source)
@@ -91,6 +106,5 @@ def of_search(path: Path, source: str | None = None, data_dir: str | None = None
     except GenregError as error:
         if source is not None:
             raise
-        gone = f"its data are not at hand ({error})"
-        return Subject(path.name, model, search=search, missing=gone), str(error)
-    return Subject(path.name, model, dataset, search=search), ""
+        return of_found(path, missing=f"its data are not at hand ({error})"), str(error)
+    return of_found(path, dataset), ""

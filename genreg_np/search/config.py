@@ -16,6 +16,7 @@ from genreg_np.settings import Settings, option
 TINY, TINY_FOLDS, TINY_EPOCHS = 500, 5, (10, 30, 90)  # images, and what is done with fewer
 AUGMENTATIONS = ("simple", "joint", "evolved", "none")
 HEADS = ("classes", "prototypes")
+MODES = ("pipeline", "losses")
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,11 @@ class SearchConfig(Settings):
         0, "as many children as so many populations; 0: as many as the budget has time for", low=0
     )
     begin: str = option("hand-made", "what the first individuals are", choices=("hand-made", "random"))
+    genome: str = option("", "the very first individual, as winner.toml has one")
     augmentation: str = option("simple", "which genes change training images", choices=AUGMENTATIONS)
     head: str = option("classes", "how an individual tells classes", choices=HEADS)
+    mode: str = option("pipeline", "of GANs: whether the loss is a gene, or three contend", choices=MODES)
+    conditional: bool = option(False, "whether generators are told a class")
     weights: str = option("", "what is selected by instead: a sum of metrics and costs")
     second: str = option("", "a cost to be low as well")
     max_epochs: float = option(0.0, "how often an individual sees each image in the search, at most", low=0)
@@ -50,7 +54,7 @@ class SearchConfig(Settings):
     max_seconds: float = option(0.0, "that an individual may take at a rung", low=0)
     folds: int = option(0, "of cross-validation; 0: five of fewer than 500 images, none of more", low=0, high=100)
     repeats: int = option(2, "of cross-validation, each with other folds", low=1, high=100)
-    final_epochs: int = option(0, "of the winner's training from scratch, at most", low=0)
+    final_epochs: int = option(0, "of the winner's training from scratch, at most; 0: by the highest rung", low=0)
     final_seeds: int = option(2, "how often the winner is trained from scratch", low=1, high=1000)
     rungs: tuple[int, ...] = option((), "samples learned from at each rung", low=1)
     seed: int = option(0, "of all randomness", low=0, high=2**64 - 1)
@@ -89,9 +93,10 @@ class SearchConfig(Settings):
         """What an individual may be at most."""
         return Limits(self.max_layers or None, self.max_parameters or None, self.max_macs or None)
 
-    def ladder(self, images: int) -> Ladder:
-        """Return the rungs, for so many training images; those of a tiny set are counted in epochs."""
-        rungs = tuple(epochs * images for epochs in TINY_EPOCHS) if images < TINY else self.rungs or RUNGS
+    def ladder(self, images: int, by_epochs: bool = True) -> Ladder:
+        """Return the rungs, for so many training images; those of a tiny set are counted in epochs, if at all."""
+        is_tiny = by_epochs and images < TINY
+        rungs = tuple(epochs * images for epochs in TINY_EPOCHS) if is_tiny else self.rungs or RUNGS
         return Ladder.for_data(images, self.max_epochs or None, rungs)
 
     def folds_for(self, images: int) -> int:
@@ -119,10 +124,14 @@ PLANS = (
     Plan(450.0, {"max_macs": 2_500_000, "final_epochs": 16, "rungs": RUNGS}),
     Plan(float("inf"), {"max_macs": 4_000_000, "final_epochs": 30, "rungs": RUNGS}),
 )
+GAN_PLANS = (
+    Plan(450.0, {"population": 12, "max_macs": 4_000_000, "rungs": (8_000, 24_000, 72_000)}),
+    Plan(float("inf"), {"population": 12, "max_macs": 4_000_000, "rungs": (16_000, 48_000, 150_000, 450_000)}),
+)
 DEFAULT_SECONDS = 300.0  # of a search that is told neither a budget nor generations
 
 
-def settings_for(budget: float | None) -> dict[str, Any]:
-    """Return the settings that a budget in seconds stands for, or one of five minutes."""
+def settings_for(budget: float | None, kind: str = "classifier") -> dict[str, Any]:
+    """Return the settings that a budget in seconds stands for, or one of five minutes, in a search for a kind."""
     seconds = DEFAULT_SECONDS if budget is None else budget
-    return next(plan.settings for plan in PLANS if seconds <= plan.seconds)
+    return next(plan.settings for plan in (GAN_PLANS if kind == "gan" else PLANS) if seconds <= plan.seconds)

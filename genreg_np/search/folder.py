@@ -3,7 +3,9 @@
 config.toml       what determines it: settings, and its [origin]: data, what they are, the code
 trials.jsonl      a line per trial, as they ended (trials.py)
 states/           what individuals know, between rungs
-model.npz         the best so far; in the end the winner, trained from scratch
+model.npz         the best so far; in the end the winner, trained from scratch (of GANs generator.npz)
+judge.npz         of GANs: the classifier by which generated images are judged
+checkpoints.jsonl of GANs: a line for each checkpoint of each lesson, as they come; nothing depends on it
 winner.toml       the winner's genome
 search.json       what came of it, and what does not determine it: times, workers, versions
 """
@@ -25,17 +27,17 @@ from genreg_np.search.genes import Space
 from genreg_np.search.trials import Trial
 
 MOST_LINE_BYTES, MOST_TOML_BYTES = 1 << 16, 1 << 20
-ORIGIN, FINAL = "origin", "final"
+ORIGIN, FINAL, JUDGE, DIARY = "origin", "final", "judge.npz", "checkpoints.jsonl"
 
 
 class SearchFolder(HeldFolder):
     """A search's files."""
 
     own = (
-        ".lock", "config.toml", "trials.jsonl", "states", "model.npz", "encoder.npz", "decoder.npz", "search.json",
-        "winner.toml", "optuna.log",
+        ".lock", "config.toml", "trials.jsonl", "states", "model.npz", "encoder.npz", "decoder.npz", "generator.npz",
+        JUDGE, DIARY, "search.json", "winner.toml", "optuna.log",
     )  # fmt: skip
-    marks = ("config.toml", "trials.jsonl", "model.npz")
+    marks = ("config.toml", "trials.jsonl", "model.npz", "generator.npz")
     what, maker = "search", "search"
 
     @property

@@ -31,8 +31,8 @@ from genreg_np.runs.provenance import fingerprint
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import FINAL, SearchFolder
 from genreg_np.search.kinds import kind_of, space_of
-from genreg_np.search.kinds.base import Kind
-from genreg_np.search.lesson import WORKS, Learned, Lesson, learn
+from genreg_np.search.kinds.base import Kind, Preparing
+from genreg_np.search.lessons.base import Learned, Lesson, backend_for, learn
 from genreg_np.search.metrics import Goal
 from genreg_np.search.searching import MOST_BYTES, Search, Watcher
 from genreg_np.search.sharing import Parts
@@ -59,6 +59,8 @@ class Found:
         Why no more were bred: generations, budget, target, crashes.
     seconds : float
     folder : Path
+    file : str
+        The model's, in the folder.
     """
 
     winner: Trial | None
@@ -70,6 +72,12 @@ class Found:
     ended: str
     seconds: float
     folder: Path
+    file: str = "model.npz"
+
+    @property
+    def path(self) -> Path:
+        """The model's file."""
+        return self.folder / self.file
 
     @property
     def test(self) -> dict[str, tuple[float, float]]:
@@ -133,11 +141,12 @@ def search_images(
     if budget is None and not config.generations:
         raise UsageError("a search needs generations or a budget: how long is it to go on?")
     kind = kind_of(config, dataset.input_shape, dataset.class_names)
-    goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.aim.metrics)
+    goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.metrics)
     if target is not None:
         goal.metric.check_target(target)
     if not kind.beginnings() and (why := kind.misfit()):
         raise UsageError(f"{dataset.name}: no network of a search fits its images: {why}")
+    kind.given()  # refuses what cannot be, before anything is done
     deadline = math.inf if budget is None else started + budget
     with _folder(Path(folder), config, dataset) as own:
         if target is None and (found := _done_before(own, config, kind)) is not None:
@@ -145,20 +154,25 @@ def search_images(
         try:
             backend = backends.create("cpu", 1).name if backend in ("auto", "cpu") else backend
             if engine != "serial":  # once, before several workers need it
-                backends.create(backend).warm_up(WORKS, watcher.on_compiling)
+                backends.create(backend).warm_up(kind.works, watcher.on_compiling)
             workers = 1 if backend.startswith("cupy") else workers or os.cpu_count() or 1
             watcher.on_phase("preparing")
             with (
                 tempfile.TemporaryDirectory(prefix="genreg-np-") as shared,
                 create_engine(engine, learn, workers) as running,
             ):
-                folds = config.folds_for(len(dataset.train) + len(dataset.validation))
-                cut = Parts.of(dataset, folds, kind.aim.by_labels)
+                images = len(dataset.train) + len(dataset.validation)
+                folds = config.folds_for(images) if kind.is_validated_by_folds else 0
+                cut = Parts.of(dataset, folds, kind.by_labels)
                 if note := shared_note(cut.shared()):
                     watcher.on_remark(note)
                 parts = cut.share(Path(shared), dataset.input_range)
+                preparing = Preparing(
+                    fingerprint(dataset), lambda: backend_for(backend, kind.works), watcher.on_phase, watcher.on_remark
+                )
+                notes = kind.prepared(parts, own, preparing) | ({"remark": note} if note else {})
                 search = Search(
-                    config, dataset, parts, own, running, workers=workers, backend=backend, deadline=deadline,
+                    config, dataset, parts, own, running, kind, workers=workers, backend=backend, deadline=deadline,
                     target=target, watcher=watcher, clock=clock,
                 )  # fmt: skip
                 watcher.on_phase("searching")
@@ -168,14 +182,15 @@ def search_images(
         except BaseException:
             own.discard_if_empty()
             raise
-        for name, one in {"model.npz": model, **search.kind.pieces(model)}.items():
+        for name, one in {kind.file: model, **kind.pieces(model)}.items():
             own.save(name, one)
-        network = search.kind.answering(genome)
+        network = kind.answering(genome)
         found = Found(
-            winner, network, genome, model, finals, len(search.course.trials), search.ended, clock() - started, own.path
-        )
+            winner, network, genome, model, finals, len(search.course.trials), search.ended, clock() - started,
+            own.path, kind.file,
+        )  # fmt: skip
         own.write("winner.toml", search.space.to_toml(genome).encode("utf-8"))
-        own.write_json("search.json", _notes(found, search, workers, backend) | ({"remark": note} if note else {}))
+        own.write_json("search.json", _notes(found, search, workers, backend) | notes)
         own.clear_states()
         return found
 
@@ -205,7 +220,7 @@ def _folder(path: Path, config: SearchConfig, dataset: Dataset) -> SearchFolder:
                     f"{path}: holds a search with {item.name} = {old}, not {new}: leave it as it was, or choose "
                     "another --out"
                 )
-        folder.write_config(config, origin)
+        folder.write_config(config, theirs | origin)
     except BaseException:
         folder.close()
         raise
@@ -221,13 +236,15 @@ def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found |
     winner = next((trial for trial in leaders_of(trials) if trial.child == child), None)
     genome = kind.default if winner is None else winner.genome
     try:
-        model = load(own.path / "model.npz")
+        model = load(own.path / kind.file)
         finals, count, seconds = notes["finals"], notes["trials"], notes["seconds"]
     except (GenregError, KeyError):
         return None
     if genome is None or (winner is None) != (child is None):
         return None
-    return Found(winner, kind.answering(genome), genome, model, finals, count, "generations", seconds, own.path)
+    return Found(
+        winner, kind.answering(genome), genome, model, finals, count, "generations", seconds, own.path, kind.file
+    )
 
 
 def _trained(
@@ -249,6 +266,9 @@ def _trained(
             return winner, genome, *_finals(search, engine, genome, winner)
         except RunError as error:
             why = str(error)
+    if not search.kind.is_first_saved and search.best is not None:  # what a rung made of it is better than nothing
+        search.tell(f"{why}: saved is individual {search.best.child} as it was in the search")
+        return search.best, search.best.genome, load(search.folder.path / search.kind.file), []
     raise RunError(f"{search.folder.path}: {why}")
 
 
@@ -256,28 +276,35 @@ def _finals(
     search: Search, engine: Engine, genome: Mapping[str, Any], winner: Trial | None
 ) -> tuple[Model, list[Mapping[str, float]]]:
     """Train a genome from scratch on everything, several times; return the first model and all measures on test."""
-    dataset = search.dataset
-    individual = search.kind.individual_of(genome)
+    kind = search.kind
+    individual = kind.individual_of(genome)
     samples, seeds = search.finals(genome, winner)
-    judged = ("test",) if len(dataset.test) else ()
+    judged = kind.judged_at_the_end(len(search.dataset.test))
     lessons: list[Lesson] = [
-        search.lesson_of(genome, individual, (samples,), "whole", judged, f"{FINAL}-{seed}") for seed in range(seeds)
+        search.lesson_of(genome, individual, (samples,), kind.retrained, judged, f"{FINAL}-{seed}")
+        for seed in range(seeds)
     ]
-    finals: list[Mapping[str, float]] = []
-    steps = 0
+    done: list[tuple[Lesson, Learned]] = []
+    why = ""
     for number, outcome in enumerate(engine.map(lessons, Limits(bytes=MOST_BYTES))):
         learned: Learned | None = outcome.value
-        if outcome.status != OK or learned is None or learned.status != OK:
-            why = outcome.why or (learned.why if learned else outcome.status)
-            if number == 0:
-                raise RunError(f"the network that was found could not be trained from scratch: {why}")
-            continue
-        steps = steps or learned.steps
-        finals.append(learned.measures.get("test", {}))
+        if outcome.status == OK and learned is not None and learned.status == OK:
+            done.append((lessons[number], learned))
+        else:
+            why = why or outcome.why or (learned.why if learned else outcome.status)
+            if number == 0 and kind.is_first_saved:
+                break
+    if not done:
+        raise RunError(f"the network that was found could not be trained from scratch: {why}")
+    best = kind.best_of([learned.measures for _, learned in done])
+    done.insert(0, done.pop(best))
+    finals = [learned.measures.get("test", {}) for _, learned in done]
     told: dict[str, Any] = {"genome": dict(search.space.expressed(genome)), "test": dict(finals[0])}
     if winner:
         told |= {"trial": winner.number, "search": dict(winner.metrics), "select": dict(winner.select)}
-    model = search.model_of(lessons[0], steps, told)
+    lesson, learned = done[0]
+    told["state"] = Path(lesson.states[-1]).name
+    model = search.model_of(lesson, learned.steps, told)
     assert model is not None
     return model, finals
 
@@ -289,5 +316,6 @@ def _notes(found: Found, search: Search, workers: int, backend: str) -> dict[str
         "when": now(), "seconds": round(found.seconds, 3), "trials": found.trials,
         "workers": workers, "backend": backend, "version": __version__, "network": found.network,
         "winner": None if found.winner is None else found.winner.child, "finals": [dict(one) for one in found.finals],
-        "refused": search.course.faults, "parameters": found.model.network.gene_count,
+        "refused": search.course.faults, "state": found.model.training.get("state", ""),
+        "parameters": found.model.network.gene_count,
     }  # fmt: skip

@@ -27,8 +27,17 @@ from genreg_np.runs.evaluation import Evaluation
 
 OF_ONE_CLASS = ("precision", "recall", "f1")
 METRICS = ("accuracy", "balanced-accuracy", *OF_ONE_CLASS, "log-loss")
-SHARES = ("accuracy", "balanced-accuracy", *OF_ONE_CLASS)  # of 0 .. 1
-LOWER = ("log-loss", "squared-error")  # are better the lower they are
+SHARES = (
+    "accuracy",
+    "balanced-accuracy",
+    *OF_ONE_CLASS,
+    "coverage",
+    "confident",
+    "agreement",
+    "copies",
+    "duplicates",
+)  # of 0 .. 1
+LOWER = ("log-loss", "squared-error", "fitness", "fcd", "tvd", "copies", "duplicates", "violations")  # the better
 Z = 1.959964  # standard deviations to each side that 95 % of a normal distribution lie within
 LEAST = -35.0  # log p, so that one certain error does not decide everything
 

@@ -1,7 +1,7 @@
 """A search for an image classifier: individuals are bred, learn in workers, are judged, and the best learns anew.
 
     breed and promote     course.py        which trial is next: a function of results, not of time
-    learn                 lesson.py        in processes of their own, killed past their limits
+    learn                 lessons/         in processes of their own, killed past their limits
     choose                here             the best of the highest rung, by a split that nobody was selected by
     train                 images.py        the winner from scratch, on everything but the test split
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -22,15 +23,14 @@ from typing import Any
 from genreg_np.backends.base import Told
 from genreg_np.data.dataset import Dataset
 from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, Engine, Limits, Outcome
-from genreg_np.model import Model, Network
+from genreg_np.model import Model
 from genreg_np.search.config import SearchConfig
-from genreg_np.search.cost import Cost, work_of
+from genreg_np.search.cost import Cost
 from genreg_np.search.course import Course, Job
 from genreg_np.search.folder import SearchFolder
 from genreg_np.search.genes import Genome
-from genreg_np.search.kinds import kind_of
-from genreg_np.search.kinds.base import Individual
-from genreg_np.search.lesson import Learned, Lesson, Part, kept_in
+from genreg_np.search.kinds.base import Individual, Kind
+from genreg_np.search.lessons.base import Learned, Lesson, Part
 from genreg_np.search.metrics import Goal
 from genreg_np.search.pareto import by_levels
 from genreg_np.search.selections import create as create_selection
@@ -68,7 +68,9 @@ class Search:
         Its parts, as sharing.py wrote them.
     folder : SearchFolder
     engine : Engine
-        Runs lesson.learn.
+        Runs lessons.base.learn.
+    kind : Kind
+        What is searched for, prepared.
     workers : int
         How many lessons it does at once.
     backend : str
@@ -88,6 +90,7 @@ class Search:
         parts: Mapping[str, Part],
         folder: SearchFolder,
         engine: Engine,
+        kind: Kind,
         *,
         workers: int = 1,
         backend: str = "numba",
@@ -104,20 +107,18 @@ class Search:
         self.ended = ""  # why no more are bred: generations, budget, target, crashes
         self._engine, self._backend, self._target = engine, backend, target
         self._watcher = watcher or Watcher()
-        self.kind = kind_of(config, dataset.input_shape, dataset.class_names)
+        self.kind = kind
         self.space = self.kind.space
-        self._goal = Goal.of(config.metric, config.weights, dataset.class_names, self.kind.aim.metrics)
-        images, self._whole = (len(parts[name].read()[1]) for name in ("train", "whole"))
+        self._goal = Goal.of(config.metric, config.weights, dataset.class_names, self.kind.metrics)
+        images, self._whole = (len(parts[name].read()[1]) for name in ("train", kind.retrained))
         self._folds = config.folds_for(images) if "search" not in parts else 0
-        first = tuple(
-            Bred(genome, how="made by hand" if number else "the default network")
-            for number, genome in enumerate(self.kind.beginnings())
-            if config.begin == "hand-made"
-        )
+        first = [Bred(genome, how="given") for genome in kind.given()]
+        if config.begin == "hand-made":
+            names = itertools.chain(["the default network"], itertools.repeat("made by hand"))
+            first += [Bred(genome, how=name) for genome, name in zip(kind.beginnings(), names, strict=False)]
         ranked = {"ranked": by_levels(config.second)} if config.second else {}
-        self.course = Course(
-            self.space, selection_of(config), config.ladder(images), config.seed, self.kind.fault_of, first, **ranked
-        )
+        selection, ladder = selection_of(config, kind.policy), config.ladder(images, kind.is_validated_by_folds)
+        self.course = Course(self.space, selection, ladder, config.seed, kind.fault_of, tuple(first), **ranked)
         self._under_way: dict[int, tuple[Job, Individual]] = {}
         self._known: dict[tuple[str, int], Trial] = {}  # by genome and rung: what never is done twice
         self._crashes = 0
@@ -171,14 +172,15 @@ class Search:
         else:
             learned: Learned = outcome.value
             trial = dataclasses.replace(
-                trial, status=learned.status, why=learned.why, seconds=learned.seconds, pace=learned.pace
-            )
+                trial, status=learned.status, why=learned.why, seconds=learned.seconds, pace=learned.pace,
+                metrics=learned.measures.get("search", {}),
+            )  # fmt: skip
             if trial.is_ok:
                 self.cost.took(self._work(job, individual), learned.seconds)
                 measures = learned.measures["search"]
                 score = self._goal.score(measures, individual.parameters, individual.macs)
                 trial = dataclasses.replace(
-                    trial, score=score, tie=-measures[self.kind.aim.tie], metrics=measures,
+                    trial, score=score, tie=-measures[self.kind.tie],
                     select=learned.measures.get("select", {}),
                 )  # fmt: skip
         self._judged(trial, steps=outcome.value.steps if trial.is_ok else 0)
@@ -230,13 +232,11 @@ class Search:
         key = self.space.key(genome)
         seed = hashlib.sha256(f"{self.config.seed} {key} {salt}".encode()).digest()
         files = tuple(str(self.folder.states / f"{key}{salt and '-'}{salt}-{rung}.npz") for rung in range(len(rungs)))
-        folds = 0 if salt else self._folds
-        return Lesson(
-            self.kind.aim.name, self.kind.words_of(genome), self.kind.shape, individual.options,
-            int.from_bytes(seed[:8], "big"), rungs, self.parts[train],
-            {name: self.parts.get(name, self.parts[train]) for name in judged},
-            self.dataset.class_names, self.config.metric, files, self._backend, folds,
-            self.config.repeats if folds else 0,
+        return self.kind.lesson(
+            genome, individual, 0 if salt else self._folds,
+            seed=int.from_bytes(seed[:8], "big"), rungs=rungs, train=self.parts[train],
+            judged={name: self.parts.get(name, self.parts[train]) for name in judged},
+            states=files, backend=self._backend,
         )  # fmt: skip
 
     def _save(self, trial: Trial, steps: int) -> None:
@@ -245,29 +245,27 @@ class Search:
         lesson = self._lesson(Job(trial.number, trial.rung, 0, trial.child, Bred(trial.genome)), individual)
         if (model := self.model_of(lesson, steps, {"trial": trial.number, "search": dict(trial.metrics)})) is not None:
             self.folder.reopened()
-            for name, one in {"model.npz": model, **self.kind.pieces(model)}.items():
+            for name, one in {self.kind.file: model, **self.kind.pieces(model)}.items():
                 self.folder.save(name, one)
 
     def model_of(self, lesson: Lesson, steps: int, told: Mapping[str, Any]) -> Model | None:
         """Return what an individual knows after so many steps of a lesson as a model; None where its state is gone."""
-        kept = kept_in(lesson.states[-1], lesson.network, steps)
-        if kept is None:
+        if (finished := lesson.finished(steps)) is None:
             return None
-        finished, genes = kept.finished(self.kind.aim, lesson.network)
-        training = {
-            "method": "search", "seed": self.config.seed, "samples": lesson.rungs[-1], "network": lesson.words,
-            "config": dict(lesson.options) | {"dataset": self.dataset.name}, **told,
+        training: dict[str, Any] = {
+            "method": "search", "seed": self.config.seed, "samples": lesson.rungs[-1], **lesson.described(), **told,
         }  # fmt: skip
-        data, names = self.dataset, self.dataset.class_names if self.kind.aim.by_labels else ()
-        return Model.build(
-            Network(finished.input_shape, finished.layers), genes, names, data.input_range, training,
-            data.feature_names, data.picture,
-        )  # fmt: skip
+        training["config"] |= {"dataset": self.dataset.name}
+        return self.kind.model(*finished, self.dataset, training)
+
+    def tell(self, remark: str) -> None:
+        """Tell whoever watches."""
+        self._watcher.on_remark(remark)
 
     # Time
 
     def _work(self, job: Job, individual: Individual) -> tuple[float, float, float]:
-        return work_of(self._new_samples(job.rung), individual.macs, individual.values)
+        return individual.work(self._new_samples(job.rung))
 
     def _new_samples(self, rung: int) -> int:
         """Return how many samples a trial of a rung learns from, over all folds where there are any."""
@@ -299,14 +297,14 @@ class Search:
 
     @property
     def _most_samples(self) -> int:
-        return max(self.config.final_epochs * self._whole, self.course.ladder.samples[-1])
+        top = self.course.ladder.samples[-1]
+        return max(self.config.final_epochs * self._whole or self.kind.longest * top, top)
 
     def _pace(self, genome: Genome, trial: Trial | None) -> float:
         """Return the seconds that an individual takes for a sample, by its own trial where it has one."""
         if trial is not None and (trial.pace or trial.seconds):
             return trial.pace or trial.seconds / self._new_samples(trial.rung)
-        individual = self.kind.individual_of(genome)
-        return self.cost.seconds(work_of(1, individual.macs, individual.values))
+        return self.cost.seconds(self.kind.individual_of(genome).work(1))
 
     def _reserve(self) -> float:
         """Return the seconds that are kept for the end, whoever of the leaders wins."""
@@ -340,18 +338,18 @@ class Search:
             finalists,
             key=lambda trial: (
                 -self._goal.score(trial.select, trial.parameters, trial.macs),
-                trial.select[self.kind.aim.tie],
+                trial.select[self.kind.tie],
                 trial.number,
             ),
         )
 
 
-def selection_of(config: SearchConfig) -> Selection:
-    """Return the selection that a configuration asks for, of one population or of two."""
+def selection_of(config: SearchConfig, policy: tuple[str, ...]) -> Selection:
+    """Return the selection that a configuration asks for, of one population or of two; `policy` is the second's."""
     inner = create_selection(config.selection, config.population)
     if config.augmentation != "evolved":
         return inner
-    return Paired(inner, create_selection(config.selection, config.population))
+    return Paired(inner, create_selection(config.selection, config.population), policy)
 
 
 def _found(trial: Trial) -> dict[str, Any]:

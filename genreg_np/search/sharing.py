@@ -6,7 +6,7 @@
     whole     all of these, for the winner's final training
     test      looked at once, at the end
 
-Of a set that is too small for that, all but the test split is learned from in turns: cross-validation (lesson.py).
+Of a set that is too small for that, all but the test split is learned from in turns: cross-validation.
 Of MNIST's kind, whose splits everybody knows, the last 5,000 training images are searched by, and the 5,000 before them
 choose. Of other data the validation split is searched by, and 15 % of each class of the training split choose.
 
@@ -27,7 +27,7 @@ from genreg_np.data.shared import shared_among
 from genreg_np.data.split import Split
 from genreg_np.errors import UsageError
 from genreg_np.model import mapped
-from genreg_np.search.lesson import Part
+from genreg_np.search.lessons.base import Part
 
 IN_ORDER = ("mnist", "fashion-mnist")  # whose last training images are held out, not some of each class
 

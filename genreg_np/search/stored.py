@@ -12,7 +12,8 @@ from genreg_np.runs.held_folder import json_of
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import read_search_config, trials_in
 from genreg_np.search.genes import Space
-from genreg_np.search.kinds import space_of
+from genreg_np.search.kinds import REGISTRY, space_of
+from genreg_np.search.lessons.gan import Growth
 from genreg_np.search.trials import Trial, leaders_of
 
 
@@ -70,6 +71,19 @@ class StoredSearch:
     def rung(self, rung: int) -> list[Trial]:
         """Return the trials of a rung that were judged, by their numbers."""
         return [trial for trial in self.trials if trial.rung == rung and trial.is_ok]
+
+    @property
+    def file(self) -> Path:
+        """Its model's."""
+        return self.path / REGISTRY[self.config.kind].file
+
+    def growth(self) -> Growth | None:
+        """Return how the images of a saved generator came about; None where its state is gone."""
+        name = Path(str(self.notes.get("state", ""))).name
+        try:
+            return Growth.of((self.path / "states" / name).read_bytes())
+        except (OSError, ValueError):
+            return None
 
     @property
     def leaders(self) -> list[Trial]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from genreg_np.engines.base import OK
 
+REMOVED = "removed"  # a pair that nobody needs to wait for: gan/health.py
 DIVERGED = "diverged"  # beside the endings of engines: its loss or its weights were no numbers any more
 
 
@@ -55,7 +56,7 @@ class Trial:
     cached : bool
         Whether an equal genome had been there before, whose result this is.
     status : str
-        ok, diverged, timeout, memory, crash, failed.
+        ok, diverged, removed, timeout, memory, crash, failed.
     why : str
         What ended it, in a line.
     """

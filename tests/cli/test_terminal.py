@@ -50,6 +50,7 @@ CALLS: dict[str, list[object]] = {
         "copi\x1bed",
     ],
     "search --json": ["search", "images", "own.npz", *SEARCH, "--backend", "numpy", "--out", "searched", "--json"],
+    "sample": ["sample", "generator.npz", "--n", "4", "--out", "sh\x1beet.png"],
     "eval": ["eval", "model.npz", "--dataset", "own.npz"],
     "eval --json": ["eval", "model.npz", "--dataset", "own.npz", "--json"],
     "infer": ["infer", "model.npz", "\u202eone.npy", "--top", 6],
@@ -89,6 +90,10 @@ def _files(_in_empty_folder: None, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save("\u202eone.npy", images[:2])
     model = model_of(Network.build((4, 4), (3,), len(NAMES)), class_names=NAMES, training={"note": "n\x1b[8m\x85"})
     model.save("model.npz")
+    noise = {"size": 2, "kind": "normal", "spread": 1.0}
+    told = {"generator": {"noise": noise, "image": [4, 4], "classes": list(NAMES)}}
+    drawing = Network.build((2 + len(NAMES),), (3,), 16)
+    model_of(drawing, class_names=(), input_range=None, training=told).save("generator.npz")
     write_pickle(Path("champion.pkl"), make_champion(16, 3, 2))
     monkeypatch.setattr(doctor_, "_backend", lambda name, selftest: True)
 

@@ -253,7 +253,7 @@ def test_a_network_can_be_taken_out_of_its_page(tmp_path: Path, name: str) -> No
     exhibit = exhibit_of(name)
     text = page_of(exhibit.model)
     described = text.split('<script type="application/json" id="model">')[1].split("</script>")[0]
-    script = text.split("<script>")[1].split("// What the network answers")[0]
+    script = text.split("<script>")[1].split("// What every page begins with")[0]
     rows = json.dumps(exhibit.inputs.reshape(len(exhibit.inputs), -1).tolist())
     asked = f"const network = new Network({described}), rows = {rows};"
     asked += "console.log(JSON.stringify(rows.map((x) => Array.from(network.outputs(network.prepare(x))))));"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genreg_np.search.lesson import Learned, Lesson, learn
+from genreg_np.search.lessons.base import Learned, Lesson, learn
 
 
 def _chosen(lesson: Lesson) -> bool:

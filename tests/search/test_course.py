@@ -52,7 +52,7 @@ def selection(name: str, population: int = 8) -> Selection:
     """Return a selection by its name, or two in one."""
     if name != "paired":
         return create(name, population)
-    return Paired(create("steady", population), create("crossover", population), "mind")
+    return Paired(create("steady", population), create("crossover", population), ("mind",))
 
 
 def done(name: str, children: int, workers: int = 1, seed: int = 0, fails: Any = None, order: int = 0) -> Course:

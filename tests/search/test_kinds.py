@@ -31,7 +31,7 @@ SHAPES: list[tuple[int, ...]] = [(28, 28), (3, 32, 32), (8, 8), (3, 16, 24)]
 
 def config_of(name: str, **changes: Any) -> SearchConfig:
     """Return the settings of a search for a kind."""
-    metric = {"classifier": "accuracy", "autoencoder": "psnr"}[name]
+    metric = {"classifier": "accuracy", "autoencoder": "psnr", "gan": "fitness"}[name]
     return SearchConfig(kind=name, metric=metric, **changes)
 
 
@@ -48,7 +48,7 @@ def test_beginnings_fit_and_random_genomes_become_networks(name: str, shape: tup
     assert able
     for genome in (*found, *able):
         own = kind.individual_of(genome)
-        assert own.network.outputs == {"classifier": 3, "autoencoder": math.prod(shape)}[name]
+        assert own.network.outputs == {"classifier": 3}.get(name, math.prod(shape))
         assert own.parameters <= kind.limits.parameters
         assert own.macs <= kind.limits.macs
 

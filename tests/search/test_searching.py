@@ -12,11 +12,12 @@ import pytest
 from genreg_np import load
 from genreg_np.errors import RunError, UsageError
 from genreg_np.search import images
-from genreg_np.search import lesson as lessons
 from genreg_np.search.folder import trials_in
 from genreg_np.search.images import Found
+from genreg_np.search.lessons import base as lessons
+from genreg_np.search.lessons.network import folds_of
 from genreg_np.search.searching import Search, Watcher
-from genreg_np.search.trials import Trial
+from genreg_np.search.trials import DIVERGED, Trial
 from tests.search.helpers import bars, search
 
 
@@ -228,7 +229,7 @@ def test_an_individual_that_diverges_is_told_and_the_search_goes_on(
 ) -> None:
     def some(lesson: lessons.Lesson) -> lessons.Learned:
         if lesson.seed % 2 and "final" not in lesson.states[0]:
-            return lessons.Learned(lessons.DIVERGED, "its loss became infinite")
+            return lessons.Learned(DIVERGED, "its loss became infinite")
         return lessons.learn(lesson)
 
     monkeypatch.setattr("genreg_np.search.images.learn", some)
@@ -243,7 +244,7 @@ def test_where_all_fail_the_default_is_trained(tmp_path: Path, monkeypatch: pyte
     def none(lesson: lessons.Lesson) -> lessons.Learned:
         if "final" in lesson.states[0]:
             return lessons.learn(lesson)
-        return lessons.Learned(lessons.DIVERGED, "no")
+        return lessons.Learned(DIVERGED, "no")
 
     monkeypatch.setattr("genreg_np.search.images.learn", none)
     found = search(tmp_path / "run")
@@ -258,7 +259,7 @@ def test_a_winner_that_cannot_be_trained_leaves_the_best_so_far(
 ) -> None:
     def no_end(lesson: lessons.Lesson) -> lessons.Learned:
         if "final" in lesson.states[0]:
-            return lessons.Learned(lessons.DIVERGED, "weights became infinite")
+            return lessons.Learned(DIVERGED, "weights became infinite")
         return lessons.learn(lesson)
 
     monkeypatch.setattr("genreg_np.search.images.learn", no_end)
@@ -293,12 +294,12 @@ def test_a_tiny_set_is_cross_validated(tmp_path: Path) -> None:
 def test_folds_are_even_and_of_every_class() -> None:
     """Each image is held out once; another repeat has others."""
     labels = np.array([0] * 20 + [1] * 10 + [2] * 10 + [3] * 3)
-    folds = lessons.folds_of(labels, 5, 0)
+    folds = folds_of(labels, 5, 0)
     assert sorted(np.bincount(folds, minlength=5)) == [8, 8, 9, 9, 9]
     for label, share in ((0, 4), (1, 2), (2, 2)):
         assert (np.bincount(folds[labels == label], minlength=5) == share).all()
-    assert (lessons.folds_of(labels, 5, 0) == folds).all()
-    assert (lessons.folds_of(labels, 5, 1) != folds).any()
+    assert (folds_of(labels, 5, 0) == folds).all()
+    assert (folds_of(labels, 5, 1) != folds).any()
 
 
 def test_costs_can_count(tmp_path: Path) -> None:

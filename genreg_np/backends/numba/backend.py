@@ -213,9 +213,10 @@ class NumbaBackend(Backend):
         number: int,
         decay: Float32 | None = None,
         clip: float = 0.0,
+        in_place: bool = False,
     ) -> tuple[Float32, Float32]:
         """Return one network's genes and moments after a step, the bytes of layers/optimisers.py."""
-        return numba_gradients.follow(optimiser, genes, gradient, moments, number, decay, clip)
+        return numba_gradients.follow(optimiser, genes, gradient, moments, number, decay, clip, in_place)
 
     def descend(
         self, descent: Descent, genes: Float32, features: Float32, labels: NDArray[np.int64], order: NDArray[np.int64]

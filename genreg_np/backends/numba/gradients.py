@@ -89,6 +89,7 @@ def follow(
     number: int,
     decay: Float32 | None,
     clip: float,
+    in_place: bool = False,
 ) -> tuple[Float32, Float32]:
     """Do what layers.optimisers.follow says, to the byte."""
     gradient = np.require(clipped(gradient, clip) if clip else gradient, np.float32, ["C", "W"])
@@ -97,7 +98,9 @@ def follow(
         rate, scale = optimiser.rates(number)
     momentum, decay = optimiser.momentum, genes[:0].copy() if decay is None else np.require(decay, None, ["C", "W"])
     numbers = optimiser.learning_rate, momentum, 1 - momentum, kept, 1 - kept, EPSILON, rate, scale
-    genes, moments, apart = genes.copy(), moments.copy(), optimiser.name in DECOUPLED
+    apart = optimiser.name in DECOUPLED
+    if not in_place:
+        genes, moments = genes.copy(), moments.copy()
     code = STEPS[optimiser.name]
     following.follow(genes, moments, gradient, decay, code, apart, tuple(map(np.float32, numbers)))
     return genes, moments

@@ -6,16 +6,6 @@ const SETTLED_MS = 700; // an answer that stands so long is announced and timed
 const TIMING_MS = 20; // of all batches,
 const BATCH_MS = 5; // and of one: a browser's clock is coarse
 
-const element = (id) => document.getElementById(id);
-
-/** Return a new element with text, whatever the text is. */
-function made(tag, text = "", className = "") {
-  const node = document.createElement(tag);
-  node.textContent = text;
-  node.className = className;
-  return node;
-}
-
 class Answer {
   constructor(network, names, outputCount, reject) {
     this.network = network;
@@ -128,12 +118,5 @@ class Answer {
 const percent = (fraction) => `${(100 * fraction).toFixed(1)} %`;
 const number = (value) => String(Number(value.toPrecision(6)));
 
-/** List what is known of the model. */
-function showFacts(facts) {
-  for (const [term, text] of facts) element("facts").append(made("dt", term), made("dd", text));
-}
-
-const model = JSON.parse(element("model").textContent);
-showFacts(model.facts);
 const network = new Network(model);
 const answer = new Answer(network, model.class_names, model.output_count, model.reject);

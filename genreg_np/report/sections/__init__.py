@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 REGISTRY = (
     "verdict",
+    "samples",
     "leaderboard",
     "evaluations",
     "lineage",

@@ -9,8 +9,9 @@ from genreg_np.search.genes import Space
 from genreg_np.search.kinds.autoencoders import Autoencoders
 from genreg_np.search.kinds.base import Kind
 from genreg_np.search.kinds.classifiers import Classifiers
+from genreg_np.search.kinds.gans import Gans
 
-REGISTRY: dict[str, type[Kind]] = {kind.name: kind for kind in (Classifiers, Autoencoders)}
+REGISTRY: dict[str, type[Kind]] = {kind.name: kind for kind in (Classifiers, Autoencoders, Gans)}
 
 
 def kind_of(config: SearchConfig, shape: tuple[int, ...], class_names: Sequence[str]) -> Kind:

@@ -19,8 +19,9 @@ from genreg_np.search.aims import REGISTRY as AIMS
 from genreg_np.search.aims.base import Aim
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.genes import Choice, Gene, Genome, Space
-from genreg_np.search.kinds.base import ARCHITECTURE, Kind, changed
+from genreg_np.search.kinds.base import ARCHITECTURE, changed
 from genreg_np.search.kinds.classifiers import BLOCKS, OPTIMISERS, choices_of_block, norm_words, options_of
+from genreg_np.search.kinds.networks import NetworkKind
 
 CODE = (2, 4, 8, 16, 32, 64, 128)
 
@@ -67,7 +68,7 @@ BEGINNINGS: tuple[dict[str, Any], ...] = (  # what the default has else
 )
 
 
-class Autoencoders(Kind):
+class Autoencoders(NetworkKind):
     """Autoencoders."""
 
     name = "autoencoder"
@@ -97,6 +98,11 @@ class Autoencoders(Kind):
     def options_of(self, genome: Genome) -> dict[str, Any]:
         """Return a genome's optimiser as settings of strategy gradient."""
         return options_of(genome)
+
+    @property
+    def plain(self) -> Genome:
+        """The default."""
+        return changed(DEFAULT, {}, self.space)
 
     def beginnings(self) -> list[Genome]:
         """Return plain ones, as far as they fit."""

@@ -25,7 +25,8 @@ from genreg_np.search.aims import REGISTRY as AIMS
 from genreg_np.search.aims.base import Aim
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.genes import Choice, Gene, Genome, Number, Space
-from genreg_np.search.kinds.base import ARCHITECTURE, DATA, OPTIMISER, Kind, changed
+from genreg_np.search.kinds.base import ARCHITECTURE, DATA, OPTIMISER, changed
+from genreg_np.search.kinds.networks import NetworkKind
 
 BLOCKS = 3
 GROUPS = 4  # of group-norm; all numbers of filters are multiples
@@ -166,7 +167,7 @@ def options_of(genome: Genome) -> dict[str, Any]:
     return options | {name: value if name in WHOLE else float(value) for name, value in policy.items()}
 
 
-class Classifiers(Kind):
+class Classifiers(NetworkKind):
     """Image classifiers."""
 
     name = "classifier"
@@ -187,7 +188,7 @@ class Classifiers(Kind):
 
     def words_of(self, genome: Genome) -> str:
         """Return a genome's network in words."""
-        return words_of(genome, genome["embedding"] if self._has_prototypes else self.classes)
+        return words_of(genome, genome["embedding"] if self._has_prototypes else len(self.class_names))
 
     def options_of(self, genome: Genome) -> dict[str, Any]:
         """Return a genome's optimiser and data as settings of strategy gradient."""
@@ -195,11 +196,16 @@ class Classifiers(Kind):
 
     def added(self, genome: Genome) -> int:
         """Return the size of the layer that prototypes become."""
-        return self.classes * (genome["embedding"] + 1) if self._has_prototypes else 0
+        return len(self.class_names) * (genome["embedding"] + 1) if self._has_prototypes else 0
 
     def answering(self, genome: Genome) -> str:
         """Return the network in words, with the layer that prototypes become."""
-        return self.words_of(genome) + (f" / dense {self.classes}" if self._has_prototypes else "")
+        return self.words_of(genome) + (f" / dense {len(self.class_names)}" if self._has_prototypes else "")
+
+    @property
+    def plain(self) -> Genome:
+        """The default."""
+        return changed(DEFAULT, {}, self.space)
 
     def beginnings(self) -> list[Genome]:
         """Return the default, or what of it fits, and larger ones as far as limits let them be."""

@@ -28,16 +28,16 @@ class Paired(Selection):
     Parameters
     ----------
     models, policies : Selection
-    policy_block : str
-        The genes that are a policy's; all others are a model's.
+    policy : sequence of str
+        The blocks of genes that are a policy's; all others are a model's.
     """
 
     name = "paired"
     summary = "models and policies of augmentation, each judged with the other's best"
 
-    def __init__(self, models: Selection, policies: Selection, policy_block: str = "data") -> None:
+    def __init__(self, models: Selection, policies: Selection, policy: Sequence[str] = ("data",)) -> None:
         super().__init__(max(2, models.population))
-        self._models, self._policies, self._block = models, policies, policy_block
+        self._models, self._policies, self._blocks = models, policies, tuple(policy)
 
     def needs(self, child: int) -> int:
         """Return what its own population needs, in children of both."""
@@ -49,7 +49,7 @@ class Paired(Selection):
         """Return a model with the best policy, or a policy with the best model."""
         own, place, position = self._own(child)
         is_policy = own is self._policies
-        blocks = [block for block in space.blocks if (block == self._block) == is_policy]
+        blocks = [block for block in space.blocks if (block in self._blocks) == is_policy]
         mine, others = space.only(blocks), space.only([block for block in space.blocks if block not in blocks])
         kin = [_as_own(trial, number, mine) for number, trial in enumerate(self._kin(judged, is_policy))]
         bred = own.breed(place, kin[: own.needs(place)], mine, draws)

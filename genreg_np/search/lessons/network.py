@@ -1,13 +1,8 @@
-"""A lesson: one individual learns from its first samples, or from more, and is judged. What workers do.
+"""The lesson of one network: it follows its gradients, by whatever aim, and is judged on parts or by cross-validation.
 
-A lesson is a pure function of what it is told: an individual that went through two rungs is the same whoever trained
-it, and whether its state of the first was at hand or had to be made again. Its random numbers are those of its genome,
-so that equal genomes are equal individuals.
+Each rung has a schedule of its own, which begins where the one before ended (warm restarts: Loshchilov & Hutter 2017).
 
-The state of a rung - weights, what layers kept count of, what the optimiser remembers - is a file of its own. Each rung
-has a schedule of its own, which begins where the one before ended (warm restarts: Loshchilov & Hutter 2017).
-
-Shapes: M training images, I inputs, D genes, E statistics.
+Shapes: M training images, I inputs, D genes, E statistics, V values that come out.
 """
 
 from __future__ import annotations
@@ -25,7 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np import backends
 from genreg_np.backends.base import Backend, Work
 from genreg_np.engines.base import OK
 from genreg_np.errors import FitnessError
@@ -35,6 +29,7 @@ from genreg_np.layers.description import parse
 from genreg_np.model import Float32, Network
 from genreg_np.search.aims import REGISTRY as AIMS
 from genreg_np.search.aims.base import Aim, Known
+from genreg_np.search.lessons.base import Learned, Lesson, backend_for, part_there
 from genreg_np.search.trials import DIVERGED
 from genreg_np.strategies.gradient import GradientContext, GradientDescent, GradientOptions, GradientState
 from genreg_np.strategies.problem import Problem
@@ -45,20 +40,8 @@ STATE = ("genes", "statistics", "moments")  # what is kept of an individual betw
 
 
 @dataclass(frozen=True)
-class Part:
-    """Where arrays of a split lie, for several processes to share: features (N, I) float32, labels (N,) int64."""
-
-    features: str
-    labels: str
-
-    def read(self) -> tuple[Float32, NDArray[np.int64]]:
-        """Return them, features as the file's own pages."""
-        return np.load(self.features, mmap_mode="r"), np.load(self.labels)
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a worker is told.
+class NetworkLesson(Lesson):
+    """What a worker is told of a network.
 
     Parameters
     ----------
@@ -66,37 +49,17 @@ class Lesson:
         What it learns: one of search/aims.
     words : str
         The network.
-    input_shape : tuple of int
     options : mapping
         Of strategy gradient.
-    seed : int
-        The individual's own.
-    rungs : tuple of int
-        Samples that it has learned from at the end of each rung so far, this one's last.
-    train : Part
-    judged : mapping of str to Part
-        What it is judged on, by names.
-    class_names : tuple of str
     metric : str
-    states : tuple of str
-        Files of the individual's state, one for each rung.
-    backend : str
     folds, repeats : int
         Of cross-validation, in place of parts to be judged on; 0 repeats: none.
     """
 
     aim: str
     words: str
-    input_shape: tuple[int, ...]
     options: Mapping[str, Any]
-    seed: int
-    rungs: tuple[int, ...]
-    train: Part
-    judged: Mapping[str, Part]
-    class_names: tuple[str, ...]
     metric: str
-    states: tuple[str, ...]
-    backend: str = "numba"
     folds: int = 0
     repeats: int = 0
 
@@ -105,42 +68,38 @@ class Lesson:
         """The network."""
         return Network(self.input_shape, parse(self.words, self.input_shape))
 
+    def learn(self) -> Learned:
+        """Train from the rung below to this one, keep the state, and judge."""
+        backend, network = backend_for(self.backend, WORKS), self.network
+        options = GradientOptions(**self.options)
+        features, labels = part_there(self.train, backend)
+        started = time.perf_counter()
+        learning = _Learning(backend, network, options, features, labels, self)
+        measures: dict[str, Mapping[str, float]] = {}
+        steps = 0
+        try:
+            if self.repeats:
+                for number, name in enumerate(self.judged):
+                    measures[name], steps = learning.validated(number * self.repeats)
+            else:
+                kept = learning.to_rung(len(self.rungs) - 1)
+                steps = kept.state.generation
+                for name, part in self.judged.items():
+                    seen, own = part_there(part, backend)
+                    measures[name] = learning.measures(learning.answers(kept, seen), part.read()[0], own)
+        except FitnessError as error:
+            return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return Learned(OK, measures=measures, seconds=seconds, pace=learning.pace, steps=steps)
 
-@dataclass(frozen=True)
-class Learned:
-    """What came of a lesson."""
+    def finished(self, steps: int) -> tuple[Network, Float32] | None:
+        """Return the network that answers after so many steps, and its genes (D,); None where its state is gone."""
+        kept = kept_in(self.states[-1], self.network, steps)
+        return None if kept is None else kept.finished(AIMS[self.aim], self.network)
 
-    status: str
-    why: str = ""
-    measures: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)  # by what it was judged on
-    seconds: float = 0.0
-    pace: float = 0.0  # seconds for a sample, by the median of its steps: what held it up for once does not count
-    steps: int = 0  # of the state that is in its first file
-
-
-def learn(lesson: Lesson) -> Learned:
-    """Do a lesson: train from the rung below to this one, keep the state, and judge."""
-    backend, network = _backend(lesson.backend), lesson.network
-    options = GradientOptions(**lesson.options)
-    features, labels = _part(lesson.train, backend)
-    started = time.perf_counter()
-    learning = _Learning(backend, network, options, features, labels, lesson)
-    measures: dict[str, Mapping[str, float]] = {}
-    steps = 0
-    try:
-        if lesson.repeats:
-            for number, name in enumerate(lesson.judged):
-                measures[name], steps = learning.validated(number * lesson.repeats)
-        else:
-            kept = learning.to_rung(len(lesson.rungs) - 1)
-            steps = kept.state.generation
-            for name, part in lesson.judged.items():
-                seen, own = _part(part, backend)
-                measures[name] = learning.measures(learning.answers(kept, seen), part.read()[0], own)
-    except FitnessError as error:
-        return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
-    seconds = time.perf_counter() - started
-    return Learned(OK, measures=measures, seconds=seconds, pace=learning.pace, steps=steps)
+    def described(self) -> dict[str, Any]:
+        """Return what a model says of how it was trained."""
+        return {"network": self.words, "config": dict(self.options)}
 
 
 @dataclass(frozen=True)
@@ -169,7 +128,7 @@ class _Learning:
     options: GradientOptions
     features: Any  # (M, I) of the backend
     labels: NDArray[np.int64]
-    lesson: Lesson
+    lesson: NetworkLesson
     fold: str = ""  # what is added to the names of its states
     times: list[float] = dataclasses.field(default_factory=list)  # that steps took, in seconds
 
@@ -295,17 +254,3 @@ def kept_in(path: str | Path, network: Network, generation: int) -> Kept | None:
     if any(array.dtype != np.float32 for array in floats):
         return None
     return Kept(GradientState(generation, genes, statistics, moments, np.zeros_like(genes)), known)
-
-
-@functools.lru_cache(maxsize=1)
-def _backend(name: str) -> Backend:
-    backend = backends.create(name, 1 if name == "numba" else None)
-    backend.warm_up(WORKS)
-    return backend
-
-
-@functools.lru_cache(maxsize=8)
-def _part(part: Part, backend: Backend) -> tuple[Any, NDArray[np.int64]]:
-    """Return features where the backend computes, and labels: once for all lessons of a worker."""
-    features, labels = part.read()
-    return backend.to_device(features), labels

@@ -1,0 +1,159 @@
+"""Searches for generators: what they reach in a time, what random genomes do, and how long a step takes beside PyTorch.
+
+    python bench/search_gan.py searches [--only NAME] [--seeds 5] [--first 0] [--data-dir DIR]
+    python bench/search_gan.py step --peers /path/to/python-with-torch
+
+searches    `genreg-np search gan` as a command, seed by seed: measures of the generator by the test split, seconds of
+            the whole command; of the trials at the lowest rung the median distance of random genomes, removed ones as
+            they were last, and the shares of healthy ones among random and among the last population; and the default
+            pair trained for as many samples as the winner was.
+step        one step of the pair 64-256-256-784 and 784-256-256-1 on batches of 128, one thread, beside PyTorch's, by
+            turns; medians.
+
+Both cores of a machine that does nothing else; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Each line is written to
+bench/results/search-gan.json as soon as it is known, beside what is known of the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import machine
+import numpy as np
+
+from genreg_np import load_dataset
+from genreg_np.data.generated import Noise
+from genreg_np.layers.description import parse
+from genreg_np.layers.optimisers import Optimiser
+from genreg_np.model import Network, load
+from genreg_np.search.gan import pair
+from genreg_np.search.gan.rules import Rules
+from genreg_np.search.kinds.gans import Gans
+from genreg_np.search.lessons.base import backend_for
+from genreg_np.search.sharing import Parts
+from genreg_np.search.stored import StoredSearch
+from genreg_np.streams import Stream
+
+RESULT = Path(__file__).with_name("results") / "search-gan.json"
+PEER = Path(__file__).with_name("peers") / "gan_torch.py"
+SEARCHES: dict[str, list[str]] = {
+    "mnist, 7 min": ["mnist", "--budget", "7m"],
+    "mnist, of a class, 7 min": ["mnist", "--conditional", "--budget", "7m"],
+    "fashion-mnist, 7 min": ["fashion-mnist", "--budget", "7m"],
+    "mnist, one population, 7 min": ["mnist", "--begin", "random", "--budget", "7m"],
+    "mnist, two populations, 7 min": ["mnist", "--begin", "random", "--augmentation", "evolved", "--budget", "7m"],
+    "mnist, three losses, 7 min": ["mnist", "--mode", "losses", "--budget", "7m"],
+    "digits, 60 s": ["digits", "--budget", "60s"],
+}
+BATCH, STEPS, ROUNDS = 128, 60, 5
+
+
+def searched(options: list[str], seed: int, data_dir: str | None) -> dict[str, Any]:
+    """Return what one search reaches."""
+    with tempfile.TemporaryDirectory() as place:
+        where = ["--data-dir", data_dir] if data_dir and options[0] == "mnist" else []
+        command = [*options, "--seed", str(seed), "--out", f"{place}/run", "--json", *where]
+        start = time.perf_counter()
+        run = [sys.executable, "-m", "genreg_np", "search", "gan", *command]
+        told = json.loads(subprocess.run(run, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+        seconds = time.perf_counter() - start
+        search = StoredSearch.read(Path(place) / "run")
+        first = [trial for trial in search.trials if trial.rung == 0]
+        random = [trial for trial in first if trial.how == "random"]
+        last = first[-search.config.population :]
+        samples = load(search.file).training["samples"]
+        found = {
+            "seed": seed, "seconds": round(seconds, 1), "trials": told["trials"], "network": told["network"],
+            "test": told["test"][0], "winner": search.winner.how if search.winner else "", "samples": samples,
+            "floor": search.notes["floor"], "judge accuracy": search.notes["judge_accuracy"],
+            "random, median fcd": statistics.median(_distance(trial) for trial in random) if random else None,
+            "random, healthy": _healthy(random), "last population, healthy": _healthy(last),
+        }  # fmt: skip
+        return found | {"default, fcd": by_default(search, options[0], samples, seed, Path(place))}
+
+
+def _distance(trial: Any) -> float:
+    return float(trial.metrics.get("fcd", np.inf))
+
+
+def _healthy(trials: list[Any]) -> float | None:
+    healthy = [trial.is_ok and not trial.metrics.get("violations") for trial in trials]
+    return sum(healthy) / len(healthy) if healthy else None
+
+
+def by_default(search: StoredSearch, name: str, samples: int, seed: int, place: Path) -> float:
+    """Return the distance of the default pair's images after so many samples, by the test split."""
+    data = load_dataset(name)
+    kind = Gans(search.config, data.input_shape, data.class_names)
+    (place / "parts").mkdir()
+    parts = Parts.of(data).share(place / "parts", data.input_range)
+    kind.judge, kind.held = str(search.path / "judge.npz"), parts["search"]
+    lesson = kind.lesson(
+        kind.plain, kind.individual_of(kind.plain), 0, seed=seed, rungs=(samples,), train=parts["train"],
+        judged={"test": parts["test"]}, states=(f"{place}/default.npz",), backend="numba",
+    )  # fmt: skip
+    return lesson.learn().measures.get("test", {}).get("fcd", float("inf"))
+
+
+def steps(peers: str) -> dict[str, float]:
+    """Return milliseconds of a step, ours and PyTorch's, by turns."""
+    generator, discriminator = "dense 256 / leaky-relu / dense 256 / leaky-relu / dense {} / {}", (784,)
+    making = Network((64,), parse(generator.format(784, "sigmoid"), (64,)))
+    judging = Network(discriminator, parse(generator.format(1, "linear").removesuffix(" / linear"), discriminator))
+    adam = Optimiser("adam", 2e-4, 0.5)
+    rules = Rules(Noise(64), ("non-saturating",), adam, adam, BATCH, centred=True)
+    images = np.random.default_rng(0).random((100 * BATCH, 784), dtype=np.float32)
+    backend = backend_for("numba", Gans.works)
+    context = pair.Context(backend, making, judging, rules, (28, 28), images, np.zeros(len(images), np.int64))
+    state, ours, theirs = pair.start(context, Stream(1), Stream(2)), [], []
+    for _ in range(ROUNDS):
+        for _ in range(STEPS):
+            began = time.perf_counter()
+            state = pair.step(state, context, Stream(1))
+            ours.append(time.perf_counter() - began)
+        told = subprocess.run([peers, str(PEER), str(STEPS)], capture_output=True, text=True, check=True).stdout
+        theirs.append(json.loads(told))
+    plain, fused = (statistics.median(one[name] for one in theirs) for name in ("plain", "fused"))
+    return {"ours (ms)": 1e3 * statistics.median(ours), "torch (ms)": plain, "torch, fused Adam (ms)": fused}
+
+
+def main() -> None:
+    """Measure, and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("searches", "step"))
+    parser.add_argument("--only", choices=tuple(SEARCHES))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--peers", help="a Python that has PyTorch")
+    arguments = parser.parse_args()
+    found = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
+    found["machine"] = machine.describe()
+
+    def write() -> None:
+        RESULT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+    if arguments.what == "step":
+        found["step"] = steps(arguments.peers)
+        print(found["step"])
+        write()
+        return
+    for seed in range(arguments.first, arguments.seeds):
+        for name in [arguments.only] if arguments.only else SEARCHES:
+            line = searched(SEARCHES[name], seed, arguments.data_dir)
+            lines = [one for one in found.setdefault("searches", {}).get(name, []) if one["seed"] != seed]
+            found["searches"][name] = sorted([*lines, line], key=lambda one: one["seed"])
+            print(name, line, flush=True)
+            write()
+
+
+if __name__ == "__main__":
+    main()

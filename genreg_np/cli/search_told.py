@@ -1,0 +1,117 @@
+"""What `genreg-np search` says when it ends or is stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genreg_np.cli.output import Progress, duration
+from genreg_np.cli.runs import next_lines
+
+if TYPE_CHECKING:
+    from genreg_np.data.dataset import Dataset
+    from genreg_np.search.config import SearchConfig
+    from genreg_np.search.images import Found
+
+UNITS = {"psnr": " dB", "copying-psnr": " dB"}  # of measures that are no shares
+OF_GANS = ("modes", "fcd", "coverage", "tvd", "confident")
+SHOWN = ("accuracy", "f1", "squared-error", "fcd", "coverage", "tvd", "modes", "confident", "copying", "agreement")
+
+
+def stopped(folder: Path, config: SearchConfig, options: dict[str, Any]) -> list[str]:
+    """Return how a search that was stopped goes on."""
+    from genreg_np.search.kinds import REGISTRY
+
+    command = "images" if config.kind == "classifier" else config.kind
+    until = f"--generations {config.generations}" if config.generations else f"--budget {options['budget'] or '5m'}"
+    until += "" if options["target"] is None else f" --target {options['target']:g}"
+    return [
+        f"stopped; what has been tried is in {folder}. Go on with:",
+        f"  genreg-np search {command} --resume {folder} {until}",
+        f"  (the best so far, if there is one: {folder / REGISTRY[config.kind].file})",
+    ]
+
+
+def next_of(found: Found, config: SearchConfig, origin: dict[str, Any]) -> list[str]:
+    """Return the commands to try next."""
+    if config.kind == "classifier":
+        lines = next_lines(found.path, origin)
+    elif config.kind == "autoencoder":
+        lines = ["", "try next:", f"  genreg-np infer {found.folder / 'encoder.npz'} PICTURE --save codes"]
+    else:
+        lines = [
+            "",
+            "try next:",
+            f"  genreg-np sample {found.folder}",
+            f"  genreg-np export {found.path} --to html --out page",
+        ]
+    return [*lines, f"  genreg-np search explain {found.folder}"]
+
+
+def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progress) -> None:
+    """Say what a search came to."""
+    from genreg_np.search.folder import trials_in
+    from genreg_np.search.metrics import SHARES, interval
+    from genreg_np.search.pareto import cost_of, front_of
+
+    trials = list(trials_in(found.folder / "trials.jsonl"))
+    individuals, bred = ({trial.child for trial in those} for those in (trials, [t for t in trials if t.parents]))
+    none = "; a longer budget breeds" if not bred and config.children is None else ""
+    progress.say(
+        f"{found.trials:,} trial{'s' * (found.trials != 1)} of {len(individuals):,} individuals, {len(bred):,} of them "
+        f"bred{none}; {duration(found.seconds)}, ended by {found.ended}"
+    )
+    if found.winner is None:
+        progress.say("every individual failed: this is the default network, trained; trials.jsonl says why")
+    elif found.winner.why:
+        progress.say(f"nobody was better than individual {found.winner.child}, which is {found.winner.why}")
+    saved, own = found.model.network.gene_count, found.winner.parameters if found.winner else 0
+    folded = f" ({saved:,} as saved: normalisation is folded into them)" if own > saved else ""
+    progress.say(f"network {found.network}, {own or saved:,} weights and biases{folded}")
+    for name, (mean, spread) in found.test.items():
+        if name in (*SHOWN, config.metric):
+            first = found.finals[0][name]
+            times, unit = (100, " %") if name.partition(":")[0] in SHARES else (1, UNITS.get(name, ""))
+            digits = 4 if times == 1 and not unit else 2
+            shown = f"{times * first:.{digits}f}{unit}"
+            both = f"{times * mean:.{digits}f} ± {times * spread:.{digits}f}{unit}"
+            over = f" ({len(found.finals)} trainings: {both})" if len(found.finals) > 1 else ""
+            if name == "accuracy":
+                images = len(dataset.test)
+                low, high = interval(first, images)
+                about = f"95 % interval {100 * low:.1f} .. {100 * high:.1f}"
+                over = f", {round(first * images):,} of {images:,} ({about}){over}"
+            progress.say(f"test {name} {shown}{over}{_of_the_mean(dataset) if name == 'psnr' else ''}")
+    if config.second:
+        progress.say(f"nobody was better in both, {config.metric} and {config.second}, than one of these:")
+        for trial in front_of(trials, config.second):
+            size = f"{cost_of(trial, config.second):>11,} {config.second}"
+            judged = f"individual {trial.child}, {trial.samples:,} samples"
+            progress.say(f"  {size}  {config.metric} {trial.metrics[config.metric]:.4f}  {judged}")
+    progress.say(f"model {found.path}")
+
+
+def _of_the_mean(dataset: Dataset) -> str:
+    """Return how like the mean training image is, in place of a copy."""
+    from genreg_np.model import mapped
+    from genreg_np.search.aims.itself import decibels
+
+    train, test = (mapped(split.inputs, dataset.input_range) for split in (dataset.train, dataset.test))
+    return f"; the mean training image instead: {decibels(test - train.mean(axis=0)):.2f} dB"
+
+
+def to_json(found: Found | None, folder: Path, config: SearchConfig, report: Path | None) -> dict[str, Any]:
+    """Return the line of --json."""
+    if found is None:
+        return {"ended": "stopped", "folder": str(folder)}
+    test = dict(found.finals[0]) if found.finals else {}
+    of_all = {"test_accuracy": test.get("accuracy")} if config.kind == "classifier" else {}
+    of_gans = {name: test.get(name) for name in OF_GANS} if config.kind == "gan" else {}
+    return {
+        "best_score": None if found.winner is None else found.winner.score, "test_score": test.get(config.metric),
+        **of_all, **of_gans, "evaluations": found.trials, "report": None if report is None else str(report),
+        "ended": found.ended, "folder": str(found.folder), "model": str(found.path),
+        "network": found.network, "genome": dict(found.genome), "trials": found.trials,
+        "seconds": round(found.seconds, 3), "test": [dict(one) for one in found.finals],
+        "winner": None if found.winner is None else found.winner.child,
+    }  # fmt: skip

@@ -1,0 +1,14 @@
+// What every page begins with: its parts by name, and what is known of the model.
+
+const element = (id) => document.getElementById(id);
+
+/** Return a new element with text, whatever the text is. */
+function made(tag, text = "", className = "") {
+  const node = document.createElement(tag);
+  node.textContent = text;
+  node.className = className;
+  return node;
+}
+
+const model = JSON.parse(element("model").textContent);
+for (const [term, text] of model.facts) element("facts").append(made("dt", term), made("dd", text));

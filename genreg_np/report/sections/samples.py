@@ -1,0 +1,125 @@
+"""Samples of a search for a generator: what it draws, how that came about, and how the population did."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from genreg_np.data.generated import COLUMNS, Generator
+from genreg_np.report.shown import Picture, Shown, Table
+from genreg_np.report.subject import Subject
+from genreg_np.report.tiles import draw_tiles, pictures_of
+from genreg_np.search.lessons.gan import Growth
+from genreg_np.search.stored import StoredSearch
+from genreg_np.search.trials import Trial
+
+SHOWN, ROWS = 40, 4
+MEASURES = (
+    "fcd",
+    "coverage",
+    "density",
+    "tvd",
+    "modes",
+    "confident",
+    "variety",
+    "copying",
+    "copies",
+    "duplicates",
+    "agreement",
+)
+AT_CHECKPOINTS = ("fcd", "coverage", "tvd", "modes", "confident", "critic")
+
+
+def section(subject: Subject) -> Shown | None:
+    """Show images of a search's generator; nothing of anything else."""
+    search = subject.search
+    if search is None or search.config.kind != "gan":
+        return None
+    generator = Generator.of(subject.model, subject.name)
+    images = pictures_of(generator.drawn(SHOWN, 0), generator.shape)
+    if images is None:
+        return None
+    judge = search.notes.get("judge")
+    said = f"{SHOWN} images that nobody drew, of the noise of seed 0."
+    if judge:
+        said += (
+            f" They are measured by judge {judge}, a classifier of such images that is right about "
+            f"{100 * search.notes['judge_accuracy']:.1f} % of those held out: its figures are to be compared with one "
+            "another alone, never with those of other papers."
+        )
+    parts: list[Picture | Table] = [_sheet("samples", list(images), generator.grouped, "Images of the generator.")]
+    growth = search.growth()
+    if growth is not None and growth.sheets.shape[2] == subject.model.output_count:
+        parts += _course(growth, generator)
+    if finals := search.notes.get("finals"):
+        parts.append(_beside_the_floor(finals, search.notes.get("floor", {})))
+    parts.append(_generations(search))
+    return Shown("Samples", said, parts)
+
+
+def _sheet(name: str, images: Sequence[Any], columns: int, caption: str) -> Picture:
+    tiles = [np.clip(image, 0, 1) for image in images]
+    png = draw_tiles(tiles, [""] * len(tiles), columns)
+    return Picture(name, png, f"{len(tiles)} generated images.", caption)
+
+
+def _course(growth: Growth, generator: Generator) -> list[Picture | Table]:
+    """Return sheets of the same noise at each checkpoint of the winner's training, and its measures there."""
+    maps = growth.sheets.reshape(*growth.sheets.shape[:2], *generator.shape) / np.float32(255)
+    rows = [pictures_of(sheet[:COLUMNS], generator.shape) for sheet in maps]
+    images = [image for row in rows if row is not None for image in row]
+    table = [
+        (f"{number}", *(f"{told[name]:.3g}" for name in AT_CHECKPOINTS))
+        for number, told in enumerate(growth.checkpoints, start=1)
+    ]
+    return [
+        _sheet("growth", images, COLUMNS, "The same noise at each checkpoint of the winner's training, from the top."),
+        Table(("checkpoint", *AT_CHECKPOINTS), table, "its measures there, by real images that nobody learned from"),
+    ]
+
+
+def _beside_the_floor(finals: Sequence[dict[str, float]], floor: dict[str, float]) -> Table:
+    """Return what the winner's trainings reach beside real images of the test split, and the floor."""
+    rows = [
+        (
+            name,
+            *(f"{final[name]:.3g}" for final in finals if name in final),
+            f"{floor[name]:.3g}" if name in floor else "-",
+        )
+        for name in MEASURES
+        if name in finals[0]
+    ]
+    trainings = ["saved", *(f"training {number}" for number in range(2, len(finals) + 1))]
+    return Table(
+        ("measure", *trainings, "real images"),
+        rows,
+        "beside the test split; of real images, those of the select split beside the search split",
+    )
+
+
+def _generations(search: StoredSearch) -> Table:
+    """Return how healthy each generation was, at the lowest rung."""
+    first = [trial for trial in search.trials if trial.rung == 0]
+    rows = []
+    for start in range(0, len(first), search.config.population):
+        own = first[start : start + search.config.population]
+        judged = [trial for trial in own if trial.is_ok]
+        healthy = [trial for trial in judged if not trial.metrics.get("violations")]
+        distances = [trial.metrics["fcd"] for trial in judged]
+        rows.append(
+            (
+                f"{start // search.config.population + 1}", f"{len(own)}", f"{_removed(own)}",
+                f"{len(judged) - len(healthy)}", f"{len(healthy)}",
+                f"{statistics.median(distances):.3g}" if distances else "-",
+                f"{min(distances):.3g}" if distances else "-",
+            )
+        )  # fmt: skip
+    head = ("generation", "individuals", "removed", "infeasible", "healthy", "median fcd", "best fcd")
+    return Table(head, rows, "the population at its lowest rung; why some were removed is in the table of the search")
+
+
+def _removed(trials: Sequence[Trial]) -> int:
+    return sum(not trial.is_ok for trial in trials)

@@ -1,0 +1,223 @@
+"""The judge: a classifier of real images by whose features generated ones are compared with them.
+
+It is made by recipe, the same for all searches on the same images: a small convolutional network and the settings that
+train it, from seed 0, on the images that generators learn from. Nothing of it is shipped; it is saved beside a search
+and in the user's cache, and named by a digest of its file, because figures under two judges must not be compared.
+
+Real images that it has not learned from are what generated ones are held against. How such images do among themselves
+is the floor: nobody gets below it but by chance.
+
+Shapes: N images, I pixels, F features, K classes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.base import Backend
+from genreg_np.errors import UsageError
+from genreg_np.files import user_cache_dir
+from genreg_np.infer import ModelError
+from genreg_np.layers.description import parse
+from genreg_np.model import Float32, Model, Network, load
+from genreg_np.search.aims.itself import decibels
+from genreg_np.search.gan import measures
+from genreg_np.strategies.gradient import GradientDescent, GradientOptions
+from genreg_np.strategies.problem import Problem
+from genreg_np.streams import Stream
+
+RECIPE = "1"  # changes with whatever makes another judge of the same images
+FEATURES = 64
+LARGE = 40  # pixels from which on a side is halved once more
+SAMPLES, MOST_EPOCHS, LEAST_EPOCHS = 200_000, 60, 2  # learned from, as far as that is so many epochs
+LEAST_IMAGES, LEAST_REAL = 200, 50  # to learn from, and to hold generated ones against
+MOST_IMAGES = 5000  # that are judged at a time
+QUICK = 1000  # images that a distance between pixels is looked for of
+NEAR = 0.25  # of the usual distance to a training image: what is nearer is a copy
+MOST_TRAINED = 10_000  # training images that copies are looked for among
+
+
+def words_of(shape: tuple[int, ...], classes: int) -> str:
+    """Return the judge's network in words, for images of a shape."""
+    block = "conv {} 3 same / relu / max 2 / "
+    sizes = (16, 32, 32) if min(shape[-2:]) > LARGE else (16, 32)
+    return "".join(block.format(filters) for filters in sizes) + f"dense {FEATURES} / relu / dense {classes}"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A judge.
+
+    Parameters
+    ----------
+    network : Network
+    genes : (D,) float32
+    """
+
+    network: Network
+    genes: Float32
+
+    @classmethod
+    def of(cls, model: Model) -> Judge:
+        """Return the judge that a model is."""
+        return cls(model.network, model.genes)
+
+    @functools.cached_property
+    def _featured(self) -> Network:
+        return Network(self.network.input_shape, self.network.layers[:-1])
+
+    def seen(self, images: Float32, backend: Backend, labels: NDArray[np.int64] | None = None) -> Seen:
+        """Return what it makes of images (N, I) of 0 .. 1; real ones have labels (N,)."""
+        own = self._featured
+        features = backend.to_host(backend.logits(own, self.genes[: own.gene_count], backend.to_device(images)))
+        weights, biases = self.network.parameters_of(self.genes)[-2:]
+        return Seen(images, features, features @ weights.T + biases, labels)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a judge makes of images."""
+
+    images: Float32  # (N, I)
+    features: Float32  # (N, F)
+    logits: Float32  # (N, K)
+    labels: NDArray[np.int64] | None = None  # (N,) of real ones
+
+
+@dataclass(frozen=True)
+class Reals:
+    """Real images that generated ones are held against, and those that generators learn from."""
+
+    held: Seen
+    trained: Seen
+    shares: NDArray[np.float64]  # (K,) of the classes among those held
+    within: Float32  # (N,) squared radii around those held
+    usual: float  # median distance of those held to their nearest trained one, where they are not the same
+    near: float  # share of those held that are nearer than NEAR of that
+
+    @classmethod
+    def of(cls, held: Seen, trained: Seen) -> Reals:
+        """Put together what does not depend on what is judged."""
+        classes = held.logits.shape[1]
+        shares = np.bincount(held.logits.argmax(axis=1), minlength=classes) / len(held.logits)
+        distances = np.sqrt(measures.nearest(held.features[:QUICK], trained.features))
+        apart = distances[distances > 0]
+        usual = float(np.median(apart)) if len(apart) else 1.0
+        near = float((distances < NEAR * usual).mean())
+        return cls(held, trained, shares, measures.radii(held.features), usual, near)
+
+    def measured(self, generated: Seen) -> dict[str, float]:
+        """Return all measures of generated images: measures.py."""
+        coverage, density = measures.covered(self.held.features, self.within, generated.features)
+        few = slice(QUICK)
+        distances = np.sqrt(measures.nearest(generated.features[few], self.trained.features))
+        errors = measures.nearest(generated.images[few], self.trained.images) / generated.images.shape[1]
+        return {
+            "fcd": measures.frechet(generated.features, self.held.features),
+            "coverage": coverage,
+            "density": density,
+            **measures.of_classes(generated.logits, self.shares),
+            "copying": float(np.median(distances)) / self.usual,
+            "copies": max(0.0, float((distances < NEAR * self.usual).mean()) - self.near),
+            "copying-psnr": decibels(np.sqrt(np.median(errors))),
+            "duplicates": measures.duplicated(generated.features[few], self.usual),
+        }
+
+
+def judge_for(
+    images: Float32, labels: NDArray[np.int64], shape: tuple[int, ...], class_names: tuple[str, ...],
+    backend: Backend, data: str,
+) -> Model:  # fmt: skip
+    """Return the judge of some images, from the user's cache or newly trained.
+
+    Parameters
+    ----------
+    images : (M, I) float32
+    labels : (M,) int64
+    shape : tuple of int
+        Of an image.
+    class_names : tuple of str
+    backend : Backend
+    data : str
+        What tells these data from others.
+
+    Raises
+    ------
+    UsageError
+        For fewer images than a judge can be trained on.
+    """
+    if len(images) < LEAST_IMAGES:
+        raise UsageError(
+            f"{len(images):,} images are too few to train a judge of generated ones on: {LEAST_IMAGES} at least"
+        )
+    words = words_of(shape, len(class_names))
+    network = Network(shape, parse(words, shape))
+    key = hashlib.sha256(f"{RECIPE} {data} {words} {len(images)}".encode()).hexdigest()[:24]
+    path = _cached(key)
+    if path is not None:
+        with contextlib.suppress(ModelError, UsageError):
+            kept = load(path)
+            if is_judge(kept, data, shape, class_names):
+                return kept
+    steps = int(np.clip(SAMPLES, LEAST_EPOCHS * len(images), MOST_EPOCHS * len(images))) // 64
+    options = GradientOptions(batch_size=64, learning_rate=0.003, shift=1)
+    context = GradientDescent.prepare(Problem(network, backend.to_device(images), labels, steps), options, backend)
+    state, stream = GradientDescent.start(context, Stream(0)), Stream(0)
+    while state.generation < steps:
+        state = GradientDescent.step(state, context, stream)
+    model = Model.build(
+        network, state.genes, class_names, (0.0, 1.0), {"method": "judge", "recipe": RECIPE, "data": data}
+    )
+    if path is not None:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            model.save(path)
+    return model
+
+
+def is_judge(model: Model, data: str, shape: tuple[int, ...], class_names: tuple[str, ...]) -> bool:
+    """Whether a model is the judge of such images, by this recipe."""
+    wanted = Network(shape, parse(words_of(shape, len(class_names)), shape)).header()
+    told = {"method": "judge", "recipe": RECIPE, "data": data}
+    return model.header["network"] == wanted and model.training == told
+
+
+def digest(model: Model) -> str:
+    """Return what a judge is named by."""
+    return hashlib.sha256(model.pack()).hexdigest()[:16]
+
+
+def _cached(key: str) -> Path | None:
+    """Return where a judge is kept; None for a user without a home."""
+    try:
+        return user_cache_dir() / "judges" / f"{key}.npz"
+    except RuntimeError:
+        return None
+
+
+def check_able(right: float, classes: int) -> None:
+    """Refuse a judge that cannot tell the classes apart: what it says of images would mean nothing.
+
+    Parameters
+    ----------
+    right : float
+        Share of held-out images that it predicts right, the mean over classes.
+    classes : int
+
+    Raises
+    ------
+    UsageError
+        If that is less than half of the way from chance to 1.
+    """
+    if right < (1 + 1 / classes) / 2:
+        raise UsageError(
+            f"a judge that was trained on these images is right about {100 * right:.0f} % of others, by the mean of "
+            f"{classes} classes: it cannot tell them apart, so that it cannot judge generated images either"
+        )

@@ -1,0 +1,91 @@
+"""Individuals that are one network and its optimiser: what they learn is an aim (search/aims)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from genreg_np.data.dataset import Dataset
+from genreg_np.errors import UsageError
+from genreg_np.layers.description import parse
+from genreg_np.model import Float32, Model, Network
+from genreg_np.search.aims.base import Aim
+from genreg_np.search.genes import Genome
+from genreg_np.search.kinds.base import Individual, Kind
+from genreg_np.search.lessons.network import WORKS, NetworkLesson
+from genreg_np.strategies.gradient import GradientOptions
+
+
+class NetworkKind(Kind):
+    """A kind of network."""
+
+    works = WORKS
+
+    @property
+    @abstractmethod
+    def aim(self) -> Aim:
+        """What individuals learn."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What individuals are measured by."""
+        return self.aim.metrics
+
+    @property
+    def by_labels(self) -> bool:
+        """Whether the classes of images are learned."""
+        return self.aim.by_labels
+
+    @property
+    def tie(self) -> str:
+        """The metric that decides between equals: the lower the better."""
+        return self.aim.tie
+
+    @abstractmethod
+    def words_of(self, genome: Genome) -> str:
+        """Return a genome's network in words."""
+
+    @abstractmethod
+    def options_of(self, genome: Genome) -> dict[str, Any]:
+        """Return a genome's optimiser and data as settings of strategy gradient."""
+
+    def added(self, genome: Genome) -> int:
+        """Return how many weights and biases an individual has only when it answers: those of one dense layer."""
+        return 0
+
+    def answering(self, genome: Genome) -> str:
+        """Return the network in words that answers: what is saved."""
+        return self.words_of(genome)
+
+    def individual_of(self, genome: Genome) -> Individual:
+        """Return what a genome stands for; raises UsageError if its layers do not fit."""
+        options = self.options_of(genome)
+        GradientOptions(**options)
+        network = Network(self.shape, parse(self.words_of(genome), self.shape))
+        return Individual(network, options, self.added(genome))
+
+    def lesson(self, genome: Genome, individual: Individual, folds: int, **told: Any) -> NetworkLesson:
+        """Return a lesson of an individual, judged by so many folds of cross-validation or, if 0, by parts."""
+        return NetworkLesson(
+            aim=self.aim.name, words=self.words_of(genome), options=individual.options, metric=self.config.metric,
+            folds=folds, repeats=self.config.repeats if folds else 0, input_shape=self.shape,
+            class_names=self.class_names, **told,
+        )  # fmt: skip
+
+    def model(self, network: Network, genes: Float32, dataset: Dataset, training: Mapping[str, Any]) -> Model:
+        """Return a model of what a lesson ended with."""
+        return Model.build(
+            network, genes, dataset.class_names if self.aim.by_labels else (), dataset.input_range, training,
+            dataset.feature_names, dataset.picture,
+        )  # fmt: skip
+
+    def misfit(self) -> str:
+        """Return why no network can be made for such images, where that is so for a plain one; "" if it can."""
+        if len(self.shape) not in (2, 3):
+            return ""
+        try:
+            parse("conv 8 3 same / dense 1", self.shape)
+        except UsageError as error:
+            return str(error)
+        return ""

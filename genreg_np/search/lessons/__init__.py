@@ -1,0 +1,1 @@
+"""Lessons: what workers are told to do with one individual, and do."""

@@ -1,0 +1,348 @@
+"""The lesson of a pair: generators and discriminator learn from one another, and a judge says what of it is any good.
+
+Within a rung there are checkpoints; at each the images that come out are judged by real ones that nobody learned from.
+What they say is kept with the state, as is a sheet of images of always the same noise. A pair whose numbers are none
+any more, or that health.py says is not worth waiting for, ends there.
+
+In the mode of three losses (E-GAN: Wang et al. 2019) three generators learn side by side from the same weights, each by
+a loss of its own, and every so often the one whose images are best takes the place of all.
+
+Shapes: N images, I pixels, Z noise, K classes, P generators.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import io
+import json
+import math
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.base import Backend, Work
+from genreg_np.engines.base import OK
+from genreg_np.errors import FitnessError
+from genreg_np.files import pack_arrays, write_atomic
+from genreg_np.layers.description import words
+from genreg_np.model import Float32, Network, load
+from genreg_np.search.gan import health, pair
+from genreg_np.search.gan.judge import MOST_IMAGES, MOST_TRAINED, Judge, Reals, Seen
+from genreg_np.search.gan.pair import Context, Side, State
+from genreg_np.search.gan.rules import Rules, drawn, shown
+from genreg_np.search.lessons.base import Learned, Lesson, Part, backend_for, part_there
+from genreg_np.search.trials import DIVERGED, REMOVED
+from genreg_np.streams import Stream
+
+WORKS = (Work.LOGITS, Work.MAPS, Work.TAILS, Work.FOLLOWING)  # of a backend
+CHECKPOINTS = 6  # of a rung
+SHEET = 40  # images of a sheet
+QUICK = 1000  # images by which one of three generators is chosen
+CHOSEN_EVERY = 200  # steps after which that happens
+JUDGED, SHOWN = Stream(0), 1 << 31  # what images are judged of, and shown of: the same noise for everybody
+
+
+class _Removed(Exception):
+    """A pair was removed; with the checkpoints so far."""
+
+
+class _Kept(NamedTuple):
+    """What is kept of a pair at the end of a rung."""
+
+    state: State
+    checkpoints: tuple[dict[str, float], ...]
+    sheets: NDArray[np.uint8]  # (checkpoints, SHEET, I)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How a pair's images came about: what is shown and measured of them at each checkpoint, c of them.
+
+    Parameters
+    ----------
+    sheets : (c, SHEET, I) uint8
+        Images of always the same noise.
+    checkpoints : tuple of mappings
+        Measures.
+    """
+
+    sheets: NDArray[np.uint8]
+    checkpoints: tuple[dict[str, float], ...]
+
+    @classmethod
+    def of(cls, content: bytes) -> Growth:
+        """Return that of a state's file.
+
+        Raises
+        ------
+        ValueError
+            If it is none.
+        """
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                sheets, told = np.asarray(file["sheets"]), json.loads(bytes(np.asarray(file["told"])))
+        except (OSError, KeyError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise ValueError("is no state of a pair") from error
+        is_told = isinstance(told, list) and all(isinstance(one, dict) and "fcd" in one for one in told)
+        if sheets.dtype != np.uint8 or sheets.ndim != 3 or not is_told or len(sheets) != len(told):
+            raise ValueError("is no state of a pair")
+        return cls(sheets, tuple(told))
+
+
+@dataclass(frozen=True)
+class GanLesson(Lesson):
+    """What a worker is told of a pair.
+
+    Parameters
+    ----------
+    generator, discriminator : Network
+    rules : Rules
+    judge, judged_by : str
+        The judge's file, and its digest.
+    held : Part
+        Real images by which checkpoints are judged.
+    diary : str
+        A file to which each checkpoint adds a line; "": none.
+    """
+
+    generator: Network
+    discriminator: Network
+    rules: Rules
+    judge: str
+    judged_by: str
+    held: Part
+    diary: str = ""
+
+    def learn(self) -> Learned:
+        """Train from the rung below to this one, keep the state, and judge."""
+        backend, started = backend_for(self.backend, WORKS), time.perf_counter()
+        learning = _Learning(self, backend)
+        measures: dict[str, dict[str, float]] = {}
+        try:
+            kept = learning.to_rung(len(self.rungs) - 1)
+        except FitnessError as error:
+            return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
+        except _Removed as removal:
+            why, checkpoints = removal.args
+            told = {"search": health.fitness(checkpoints, len(self.class_names), self.rungs[-1])}
+            return Learned(REMOVED, why, told, time.perf_counter() - started)
+        classes, samples = len(self.class_names), self.rungs[-1]
+        for name, part in self.judged.items():
+            if part == self.held:
+                measures[name] = health.fitness(kept.checkpoints, classes, samples)
+            else:
+                own = learning.judged(kept.state, part)
+                measures[name] = health.fitness((own,), classes, samples)  # as it is: no other state was seen by them
+        broken = health.broken(kept.checkpoints, classes, samples)
+        why = f"infeasible: {', '.join(broken)}" if broken else ""
+        seconds = time.perf_counter() - started
+        return Learned(OK, why, measures, seconds, learning.pace, kept.state.step)
+
+    def finished(self, steps: int) -> tuple[Network, Float32] | None:
+        """Return the generator after so many steps, and its genes (D,); None where its state is gone."""
+        kept = kept_in(Path(self.states[-1]), self, steps)
+        if kept is None:
+            return None
+        genes, statistics = kept.state.answering
+        return self.generator.finish(genes[0], statistics[0])
+
+    def described(self) -> dict[str, Any]:
+        """Return what a model says of how it was trained."""
+        rules = self.rules
+        return {
+            "config": {
+                "losses": list(rules.losses), "batch_size": rules.batch_size,
+                "discriminator": words(self.discriminator.layers),
+            },
+            "generator": {
+                "noise": dataclasses.asdict(rules.noise), "image": list(self.input_shape),
+                "classes": list(self.class_names) if rules.classes else [],
+            },
+        }  # fmt: skip
+
+
+class _Learning:
+    """A lesson under way."""
+
+    def __init__(self, lesson: GanLesson, backend: Backend) -> None:
+        self._lesson, self._backend = lesson, backend
+        self._images, self._labels = part_there(lesson.train, backend)
+        self._times: list[float] = []
+        self._batch = min(lesson.rules.batch_size, len(self._labels))
+
+    @property
+    def pace(self) -> float:
+        """Seconds for a sample; 0 where all states were at hand."""
+        return float(np.median(self._times)) / self._batch if self._times else 0.0
+
+    def to_rung(self, rung: int) -> _Kept:
+        """Return what is kept at the end of a rung, from its file or from that of the rung below."""
+        last = -(-self._lesson.rungs[rung] // self._batch)
+        path = Path(self._lesson.states[rung])
+        if (kept := kept_in(path, self._lesson, last)) is not None:
+            return kept
+        before = self.to_rung(rung - 1) if rung else None
+        kept = self._learned(before, last)
+        write_atomic(path, packed(kept))
+        return kept
+
+    def _learned(self, before: _Kept | None, last: int) -> _Kept:
+        """Learn up to a step, from a rung below or from the beginning."""
+        lesson = self._lesson
+        first = before.state.step if before else 0
+        rules = dataclasses.replace(lesson.rules, batch_size=self._batch)
+        context = Context(
+            self._backend, lesson.generator, lesson.discriminator, rules, lesson.input_shape, self._images,
+            self._labels, first, last,
+        )  # fmt: skip
+        stream = Stream(lesson.seed)
+        state = before.state.copy() if before else pair.start(context, stream, Stream(lesson.seed ^ 1))
+        checkpoints, sheets = (list(before.checkpoints), [before.sheets]) if before else ([], [])
+        marks = [first + (last - first) * place // CHECKPOINTS for place in range(1, CHECKPOINTS + 1)]
+        while state.step < last:
+            began = time.perf_counter()
+            state = pair.step(state, context, stream)
+            self._times.append(time.perf_counter() - began)
+            if len(rules.losses) > 1 and (state.step % CHOSEN_EVERY == 0 or state.step in marks):
+                state = self._best_of(state)
+            if state.step in marks:
+                checkpoints.append(self.judged(state, lesson.held))
+                self._tell(checkpoints[-1], state.step)
+                images = self._generated(state, SHEET, SHOWN)[0]
+                sheets.append(np.rint(images * 255).astype(np.uint8)[None])
+                done = (state.step - first) / max(1, last - first)
+                deviation = float(images.std(axis=0).mean())
+                if why := health.removed(checkpoints, deviation, done, len(lesson.class_names)):
+                    raise _Removed(why, checkpoints)
+        return _Kept(state, tuple(checkpoints), np.concatenate(sheets))
+
+    def _tell(self, measures: Mapping[str, float], step: int) -> None:
+        """Add a line to the diary; one that cannot be written is nothing to stop for."""
+        lesson = self._lesson
+        line = {
+            "lesson": Path(lesson.states[-1]).stem,
+            "samples": step * self._batch,
+            "of": lesson.rungs[-1],
+            **measures,
+        }
+        if lesson.diary:
+            with contextlib.suppress(OSError), open(lesson.diary, "a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def judged(self, state: State, part: Part) -> dict[str, float]:
+        """Return the measures of a pair's images beside the real ones of a part."""
+        lesson, backend = self._lesson, self._backend
+        reals = reals_of(lesson.judge, lesson.judged_by, part, lesson.train, backend)
+        images, classes = self._generated(state, len(reals.held.images), 0)
+        seen = judge_of(lesson.judge, lesson.judged_by).seen(images, backend)
+        if not np.isfinite(seen.logits).all():
+            raise FitnessError("its images are no numbers")
+        found = reals.measured(seen)
+        if not all(map(math.isfinite, found.values())):
+            raise FitnessError("its measures are no numbers")
+        found["critic"] = self._critic(state, reals.held, images, classes)
+        if lesson.rules.classes:
+            found["agreement"] = float((seen.logits.argmax(axis=1) == classes).mean())
+        return found
+
+    def _generated(self, state: State, count: int, number: int, place: int = 0) -> tuple[Float32, NDArray[np.int64]]:
+        """Return so many images (N, I) of the place-th generator, and the classes (N,) that were asked for."""
+        lesson = self._lesson
+        inputs, classes = drawn(lesson.rules, JUDGED, number, count)
+        genes, statistics = state.answering
+        network, own = lesson.generator.finish(genes[place], statistics[place])
+        with np.errstate(all="ignore"):
+            columns = self._backend.to_device(np.ascontiguousarray(inputs.T))
+            return self._backend.to_host(self._backend.logits(network, own, columns)), classes
+
+    def _critic(self, state: State, held: Seen, images: Float32, classes: NDArray[np.int64]) -> float:
+        """Return how often the discriminator is right about images it has not seen, half of them real.
+
+        By rank: right is a real image above the median of all its numbers, whatever loss they come from.
+        """
+        lesson, few = self._lesson, slice(QUICK)
+        assert held.labels is not None
+        rules = dataclasses.replace(lesson.rules, instance_noise=0.0, shift=0, flip=False)
+        network, genes = lesson.discriminator.finish(state.discriminator.genes[0], state.discriminator.statistics[0])
+        found = []
+        for own, labels in ((held.images[few], held.labels[few]), (images[few], classes[few])):
+            seen = shown(rules, lesson.input_shape, network.input_shape, own.T, labels)
+            columns = self._backend.to_device(np.ascontiguousarray(seen.T))
+            found.append(self._backend.to_host(self._backend.logits(network, genes, columns))[:, 0])
+        count = min(map(len, found))
+        real, generated = (values[:count] for values in found)
+        middle = np.median(np.concatenate([real, generated]))
+        return float(((real > middle).mean() + (generated <= middle).mean()) / 2)
+
+    def _best_of(self, state: State) -> State:
+        """Return a state in which the generator whose images are best has taken the place of all."""
+        lesson = self._lesson
+        reals = reals_of(lesson.judge, lesson.judged_by, lesson.held, lesson.train, self._backend)
+        costs = []
+        for place in range(len(lesson.rules.losses)):
+            images, _ = self._generated(state, min(QUICK, len(reals.held.images)), 0, place)
+            measures = reals.measured(judge_of(lesson.judge, lesson.judged_by).seen(images, self._backend))
+            costs.append(health.cost(measures))
+        best = int(np.argmin(costs))
+        average = np.repeat(state.average[best : best + 1], len(costs), axis=0)
+        return dataclasses.replace(state, generators=state.generators.only(best), average=average)
+
+
+@functools.lru_cache(maxsize=2)
+def judge_of(path: str, digest: str) -> Judge:
+    """Return a judge from its file, which has such a digest; once for all lessons of a worker."""
+    return Judge.of(load(path))
+
+
+@functools.lru_cache(maxsize=4)
+def reals_of(judge: str, digest: str, held: Part, train: Part, backend: Backend) -> Reals:
+    """Return real images as a judge sees them; once for all lessons of a worker."""
+    seen = [
+        judge_of(judge, digest).seen(np.ascontiguousarray(images[:most]), backend, labels[:most])
+        for (images, labels), most in ((held.read(), MOST_IMAGES), (train.read(), MOST_TRAINED))
+    ]
+    return Reals.of(*seen)
+
+
+def packed(kept: _Kept) -> bytes:
+    """Return what is kept of a pair as a file's bytes."""
+    state = kept.state
+    sides = {
+        f"{name}.{array}": getattr(side, array)
+        for name, side in (("generators", state.generators), ("discriminator", state.discriminator))
+        for array in pair.ARRAYS
+    }
+    told = np.frombuffer(json.dumps(kept.checkpoints).encode("utf-8"), np.uint8)
+    step = np.array(state.step, np.int64)
+    return pack_arrays(sides | {"average": state.average, "step": step, "told": told, "sheets": kept.sheets})
+
+
+def kept_in(path: Path, lesson: GanLesson, step: int) -> _Kept | None:
+    """Return what a file keeps of a pair, if it is one of such networks after so many steps."""
+    networks = {"generators": lesson.generator, "discriminator": lesson.discriminator}
+    counts = {"generators": len(lesson.rules.losses), "discriminator": 1}
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            sides = {name: Side(*(np.asarray(file[f"{name}.{array}"]) for array in pair.ARRAYS)) for name in networks}
+            average, sheets = np.asarray(file["average"]), np.asarray(file["sheets"])
+            told, kept_step = json.loads(bytes(np.asarray(file["told"]))), int(file["step"])
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
+        return None
+    for name, network in networks.items():
+        count, genes, statistics = counts[name], network.gene_count, len(network.first_statistics)
+        shapes = (count, genes), (count, statistics), (count, 2, genes)
+        arrays = [getattr(sides[name], array) for array in pair.ARRAYS]
+        if tuple(array.shape for array in arrays) != shapes or any(array.dtype != np.float32 for array in arrays):
+            return None
+    genes, statistics = (getattr(sides["generators"], name).shape[1] for name in pair.ARRAYS[:2])
+    if average.shape != (counts["generators"], genes + statistics) or kept_step != step:
+        return None
+    return _Kept(State(step, sides["generators"], sides["discriminator"], average), tuple(told), sheets)

@@ -1,0 +1,107 @@
+"""`genreg-np search gan` and `sample`: from digits to a sheet of new ones, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genreg_np.model import Network, load
+from tests.helpers import model_of
+
+TOLD: dict[str, Any] = {
+    "noise": {"size": 2, "kind": "truncated", "spread": 1.5}, "image": [3, 4, 5], "classes": ["red", "blue"],
+}  # fmt: skip
+
+
+def save(told: dict[str, Any], name: str = "generator.npz", outputs: int = 60) -> None:
+    """Save a generator that was never trained."""
+    network = Network.build((4,), (6,), outputs)
+    model_of(network, class_names=(), input_range=None, training={"generator": told}).save(name)
+
+
+def test_digits_are_searched_drawn_and_shown(genreg) -> None:
+    Path("small.toml").write_text("g_filters = 16\ng_convolutions = 0\nd_filters = 8\nd_hidden = 0\n")
+    how = ["--genome", "small.toml", "--generations", 1, "--max-epochs", 2, "--final-epochs", 2, "--backend", "numpy"]
+    done = genreg("search", "gan", "digits", *how, "--out", "run")
+    assert done.code == 0, done.err
+    assert "judge " in done.out
+    assert "genreg-np sample run" in done.out
+    assert load("run/generator.npz").training["generator"]["image"] == [8, 8]
+    drawn = genreg("sample", "run", "--n", 12, "--seed", 3, "--out", "sheet.png")
+    assert drawn.code == 0, drawn.err
+    assert "12 images, 8 x 8 pixels" in drawn.out
+    pillow = pytest.importorskip("PIL.Image")
+    with pillow.open("sheet.png") as sheet:
+        assert sheet.mode == "L"
+        assert sheet.width > 10 * 56
+    explained = genreg("search", "explain", "run")
+    assert "individual 0" in explained.out
+    assert genreg("export", "run/generator.npz", "--to", "html", "--out", "page").code == 0
+    assert "Draw new images" in Path("page/model.html").read_text("utf-8")
+
+
+def test_the_same_seed_draws_the_same_images_and_classes_have_columns(genreg) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    save(TOLD)
+    for name in ("one", "two"):
+        assert genreg("sample", "generator.npz", "--n", 6, "--seed", 5, "--out", f"{name}.npy").code == 0
+    one = np.load("one.npy")
+    assert one.shape == (6, 3, 4, 5)
+    assert (one == np.load("two.npy")).all()
+    assert genreg("sample", "generator.npz", "--n", 6, "--seed", 5, "--class", "blue", "--out", "blue.npy").code == 0
+    blue = np.load("blue.npy")
+    assert (blue[1::2] == one[1::2]).all()
+    assert (blue[::2] != one[::2]).any()
+    assert genreg("sample", "generator.npz", "--n", 5, "--out", "sheet.png").code == 0
+    with pillow.open("sheet.png") as sheet:
+        assert sheet.mode == "RGB"
+        assert sheet.width == 2 * (11 * 5 + 2) + 2  # a column for each class
+        assert sheet.height == 3 * (11 * 4 + 2) + 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["generator.npz", "--class", "green"], "no class 'green'"),
+        (["generator.npz", "--class", "bleu"], "did you mean 'blue'"),
+        (["plain.npz", "--class", "blue"], "cannot be asked for a class"),
+        (["model.npz"], "is no generator of images"),
+        (["damaged.npz"], "is no generator of images"),
+        (["other.npz"], "is no generator of images"),
+        (["missing.npz"], "no such file"),
+        (["generator.npz", "--out", "sheet.gif"], "must end with .png or .npy"),
+        (["generator.npz", "--n", "20000"], "10,000 images at most"),
+        (["generator.npz", "--out", "no/folder/sheet.png"], "cannot be written"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(genreg, arguments: list[str], said: str) -> None:
+    pytest.importorskip("PIL")
+    save(TOLD)
+    network = Network.build((2,), (6,), 60)
+    plain = {"generator": TOLD | {"classes": []}}
+    model_of(network, class_names=(), input_range=None, training=plain).save("plain.npz")
+    model_of(Network.build((4,), (), 2), input_range=None).save("model.npz")
+    save(TOLD | {"noise": {"size": "two"}}, "damaged.npz")
+    save(TOLD, "other.npz", outputs=30)
+    done = genreg("sample", *arguments)
+    assert done.code in (1, 2)
+    assert said in done.err
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--genome", "missing.toml"], "cannot be read"),
+        (["--metric", "accuracy"], "unknown metric"),
+        (["--mode", "loss"], "must be one of pipeline, losses"),
+        (["--augmentation", "joint"], "simple, evolved or none"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(genreg, arguments: list[str], said: str) -> None:
+    done = genreg("search", "gan", "digits", *arguments, "--generations", 1, "--out", "run")
+    assert done.code == 2
+    assert said in done.err

@@ -1,0 +1,153 @@
+"""The judge, and what it says of planted failures: each is told from healthy images, and by the rule that is for it."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genreg_np import load_dataset
+from genreg_np.backends import create
+from genreg_np.errors import UsageError
+from genreg_np.model import Float32, mapped
+from genreg_np.search.gan import health
+from genreg_np.search.gan.judge import Judge, Reals, check_able, digest, judge_for
+from genreg_np.search.sharing import Parts
+from tests.helpers import one_line
+
+
+@functools.cache
+def digits() -> tuple[Judge, Reals, dict[str, tuple[Float32, np.ndarray]]]:
+    """The judge of the digits, real ones as it sees them, and all parts as features and labels."""
+    data = load_dataset("digits")
+    parts = {
+        name: (mapped(split.inputs, data.input_range), split.labels) for name, split in Parts.of(data).splits.items()
+    }
+    backend = create("numpy")
+    model = judge_for(*parts["train"], data.input_shape, data.class_names, backend, "digits of this test")
+    judge = Judge.of(model)
+    held, trained = (judge.seen(parts[name][0], backend, parts[name][1]) for name in ("search", "train"))
+    return judge, Reals.of(held, trained), parts
+
+
+def told(images: Float32, critic: float = 0.6) -> dict[str, float]:
+    """Return what the judge says of images, with a discriminator that is right so often."""
+    judge, reals, _ = digits()
+    return reals.measured(judge.seen(images, create("numpy"))) | {"critic": critic}
+
+
+def healthy() -> Float32:
+    """Return real images that nobody has learned from, and that are not held against others."""
+    return digits()[2]["select"][0]
+
+
+def test_the_judge_knows_digits_that_it_has_not_seen() -> None:
+    _, reals, parts = digits()
+    assert (reals.held.logits.argmax(axis=1) == parts["search"][1]).mean() > 0.95
+
+
+def test_real_images_are_the_floor_and_break_no_rule() -> None:
+    found = told(healthy())
+    assert health.broken([found] * 3, 10) == []
+    assert found["fcd"] < 5
+    assert found["coverage"] > 0.9
+    assert found["copying"] == pytest.approx(1, abs=0.15)
+
+
+PLANTED: dict[str, Any] = {
+    "constant": lambda: np.repeat(healthy()[:1], 250, axis=0),
+    "one class": lambda: healthy()[digits()[2]["select"][1] == 3].repeat(12, axis=0)[:250],
+    "half of the classes": lambda: healthy()[digits()[2]["select"][1] < 5],
+    "copies": lambda: digits()[2]["train"][0][:250],
+    "blurred copies": lambda: np.clip(digits()[2]["train"][0][:250] * np.float32(0.95) + np.float32(0.01), 0, 1),
+    "copies in part": lambda: np.concatenate([digits()[2]["train"][0][:100], healthy()]),
+    "noise ignored": lambda: np.repeat(healthy()[:100], 3, axis=0),
+    "noise": lambda: np.random.default_rng(0).random((250, 64), dtype=np.float32),
+}
+RULES = {
+    "constant": ("of 10 classes", "another one again", "coverage"),
+    "one class": ("of 10 classes",),
+    "half of the classes": ("of 10 classes",),
+    "copies": ("copies of training images",),
+    "blurred copies": ("copies of training images",),
+    "copies in part": ("copies of training images",),
+    "noise ignored": ("another one again",),
+    "noise": ("coverage",),
+}
+
+
+@pytest.mark.parametrize("name", list(PLANTED))
+def test_planted_failures_break_their_rules(name: str) -> None:
+    found = told(PLANTED[name]())
+    broken = health.broken([found] * 3, 10)
+    for rule in RULES[name]:
+        assert any(rule in text for text in broken), (rule, broken)
+    sound = told(healthy())
+    assert health.fitness([found] * 3, 10)["fitness"] > health.PENALTY > health.fitness([sound] * 3, 10)["fitness"]
+
+
+def test_only_its_own_rule_finds_a_copier_and_who_ignores_noise() -> None:
+    """So that these rules cannot be taken out: all other measures take such images for good ones."""
+    assert len(health.broken([told(PLANTED["copies"]())] * 3, 10)) == 1
+    assert len(health.broken([told(PLANTED["noise ignored"]())] * 3, 10)) == 1
+
+
+def test_a_discriminator_wins_when_it_is_right_at_three_checkpoints() -> None:
+    ok, won = told(healthy()), told(healthy(), critic=0.99)
+    assert [text for text in health.broken([won] * 3, 10) if "discriminator wins" in text]
+    assert health.broken([ok, won, won], 10) == []
+
+
+def test_little_is_expected_of_who_has_learned_little() -> None:
+    few = told(healthy()) | {"coverage": 0.1}
+    assert health.broken([few] * 3, 10) == ["coverage 0.10"]
+    assert health.broken([few] * 3, 10, 8000) == []
+    assert health.broken([few] * 3, 10, 20_000) == ["coverage 0.10"]
+
+
+def test_steadiness_is_part_of_fitness() -> None:
+    good, worse = told(healthy()), told(healthy() * np.float32(0.8))
+    steady = health.fitness([good, good, good], 10)["fitness"]
+    unsteady = health.fitness([worse, good, good], 10)["fitness"]
+    assert unsteady == pytest.approx(steady + health.cost(worse) - health.cost(good))
+    assert health.fitness([worse, good, good, good], 10)["fitness"] == steady  # the last three count
+
+
+@pytest.mark.parametrize(
+    ("changes", "deviation", "done", "why"),
+    [
+        ({}, 0.3, 1.0, ""),
+        ({}, 0.01, 0.1, "all images are alike"),
+        ({"modes": 2.0}, 0.3, 0.2, ""),
+        ({"modes": 2.0}, 0.3, 0.4, "2 of 10 classes"),
+        ({"critic": 1.0}, 0.3, 0.1, "never wrong"),
+    ],
+)
+def test_who_is_removed_at_a_checkpoint(changes: dict[str, float], deviation: float, done: float, why: str) -> None:
+    found = {"modes": 10.0, "critic": 0.6} | changes
+    assert why in health.removed([found, found], deviation, done, 10)
+    assert bool(why) == bool(health.removed([found, found], deviation, done, 10))
+    assert health.removed([{"modes": 10.0, "critic": 1.0}], 0.3, 0.1, 10) == ""  # once is chance
+
+
+def test_a_judge_is_a_recipe_and_named_by_its_bytes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    images, labels = digits()[2]["train"]
+    how: Any = (images[:200], labels[:200], (8, 8), tuple("0123456789"), create("numpy"), "few")
+    one = judge_for(*how)
+    (kept,) = (tmp_path / "genreg-np" / "judges").iterdir()
+    kept.write_bytes(b"damaged")
+    assert digest(judge_for(*how)) == digest(one)  # made again
+    assert digest(judge_for(*how)) == digest(one)  # from the cache
+
+
+def test_a_judge_needs_images_and_must_tell_classes_apart() -> None:
+    images, labels = digits()[2]["train"]
+    with pytest.raises(UsageError) as caught:
+        judge_for(images[:100], labels[:100], (8, 8), tuple("0123456789"), create("numpy"), "few")
+    assert "100 images are too few" in one_line(caught.value)
+    check_able(0.56, 10)
+    with pytest.raises(UsageError, match="cannot tell them apart"):
+        check_able(0.54, 10)
