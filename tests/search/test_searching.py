@@ -336,4 +336,4 @@ def test_a_genome_that_is_given_is_the_very_first_individual(tmp_path: Path) -> 
     assert trial.expressed == {name: found.genome[name] for name in trial.expressed}
     assert again.trials >= 2
     with pytest.raises(UsageError, match="cannot be: too many"):
-        search(tmp_path / "three", genome="blocks = 3\nhidden = 128\nfilters_3 = 64")
+        search(tmp_path / "three", genome="blocks = 1\nhidden = 128\nfilters_1 = 64")
