@@ -48,9 +48,14 @@ def command(
     """Print accuracy, and who is taken for whom."""
     from genreg_np.cli.infer_ import load_model
     from genreg_np.data import dataset_names
+    from genreg_np.data.generated import Generator
     from genreg_np.runs.evaluation import Evaluation
 
     model = load_model(model_path, backend)
+    if Generator.found(model) is not None:
+        raise UsageError(
+            f"{model_path}: draws images, and so has no accuracy; genreg-np sample {model_path} shows some"
+        )
     rejection = Rejection.of(model, model_path, reject)
     name = dataset or trained_on(model_path, model)
     views = variations or 1

@@ -11,6 +11,7 @@ from genreg_np import infer
 from genreg_np.cli.output import percent, print_json
 from genreg_np.cli.terminal import say
 from genreg_np.data.fitting import remembered
+from genreg_np.data.generated import Generator
 from genreg_np.data.labels import short_name
 from genreg_np.export.facts import earlier, quantised
 from genreg_np.export.integers import words
@@ -50,6 +51,10 @@ def description(path: str, model: infer.Model) -> list[str]:
         ranges = "".join(f", {kind} {low:g} to {high:g}" for kind, (low, high) in taken.ranges.items())
         pictures = f"{height}x{width} pixels (height x width) in {colour}, fit {taken.fit}{ranges}"
         lines.insert(3, f"pictures     {_short(pictures)}")
+    if (drawing := Generator.found(model)) is not None:
+        asked = f", and the class: {', '.join(map(short_name, drawing.class_names))}" if drawing.class_names else ""
+        noise = f"{drawing.noise.size} numbers of {drawing.noise.kind} noise{_short(asked)}"
+        lines[3:] = [f"draws        {drawing.size}, of {noise}: genreg-np sample {path}"]
     if model.feature_names:
         names = ", ".join(short_name(name) if name else "(no name)" for name in model.feature_names)
         lines.insert(3, f"columns      {_short(names)}")

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np import infer
 from genreg_np.errors import UsageError, did_you_mean
-from genreg_np.model import Float32, Model
+from genreg_np.model import Float32
 from genreg_np.settings import names_of, whole_numbers
 from genreg_np.streams import Purpose, Stream, normal_table, scale_words, unit_floats
 
@@ -60,7 +61,7 @@ class Generator:
 
     Parameters
     ----------
-    model : Model
+    model : infer.Model
     noise : Noise
     shape : tuple of int
         C, H, W of an image.
@@ -68,13 +69,13 @@ class Generator:
         That it can be asked for.
     """
 
-    model: Model
+    model: infer.Model
     noise: Noise
     shape: tuple[int, int, int]
     class_names: tuple[str, ...]
 
     @classmethod
-    def of(cls, model: Model, where: str) -> Generator:
+    def of(cls, model: infer.Model, where: str) -> Generator:
         """Return the generator that a model is; `where` it came from is for errors.
 
         Raises
@@ -88,9 +89,9 @@ class Generator:
         return found
 
     @classmethod
-    def found(cls, model: Model) -> Generator | None:
+    def found(cls, model: infer.Model) -> Generator | None:
         """Return the generator that a model is; None of another model."""
-        said = model.training.get("generator")
+        said = model.trained("generator")
         read = _read(said) if isinstance(said, Mapping) else None
         if read is None:
             return None

@@ -105,3 +105,12 @@ def test_what_cannot_be_searched_is_refused(genreg, arguments: list[str], said: 
     done = genreg("search", "gan", "digits", *arguments, "--generations", 1, "--out", "run")
     assert done.code == 2
     assert said in done.err
+
+
+def test_other_commands_know_a_generator(genreg) -> None:
+    save(TOLD)
+    told = genreg("info", "generator.npz")
+    assert "draws        5 x 4 pixels in colour, of 2 numbers of truncated noise, and the class: red, blue" in told.out
+    done = genreg("eval", "generator.npz", "--dataset", "digits")
+    assert done.code == 2
+    assert "genreg-np sample generator.npz" in done.err

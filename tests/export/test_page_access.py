@@ -17,6 +17,7 @@ from genreg_np.model import Model, Network
 from tests.export.browser import NOTHING, Browser
 from tests.export.conftest import Visit
 from tests.export.test_page import on_pad, picture, quarters, take
+from tests.export.test_page_generator import generator
 from tests.helpers import model_of
 from tests.zoo import exhibit_of
 
@@ -28,6 +29,8 @@ PAGES: dict[str, Model] = {
     "photograph": model_of(Network.build((3, 20, 30), (), 12), class_names=NAMES),
     "fields": exhibit_of("standardised features").model,
     "many numbers": model_of(Network.build((200,), (), 3), input_range=(0.0, 9.0)),
+    "generator": generator((3, 12, 9)),
+    "generator of classes": generator(classes=NAMES),
     "values of an image": model_of(Network.build((90, 14), (), 300), class_names=()),
 }
 REJECT = {"photograph": 1.0, "drawing": 0.9}  # where the page may say that it is unsure

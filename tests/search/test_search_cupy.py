@@ -59,9 +59,9 @@ def test_pairs_learn_on_a_gpu(cupy: Any, genes: str, tmp_path: Path) -> None:
         "kind": "gan", "metric": "fitness", "selection": "random", "generations": 1, "population": 1, "final_seeds": 1,
         "rungs": (128,), "begin": "hand-made", "max_macs": 0, "max_parameters": 0,
     }  # fmt: skip
-    search(tmp_path / "gpu", bars(400), backend="cupy", **how)
+    search(tmp_path / "gpu", bars(490), backend="cupy", **how)
     assert sum(cupy.transfers["up"]) > 0
-    search(tmp_path / "cpu", bars(400), backend="numpy", **how)
+    search(tmp_path / "cpu", bars(490), backend="numpy", **how)
     (gpu,), (cpu,) = (list(trials_in(tmp_path / name / "trials.jsonl")) for name in ("gpu", "cpu"))
     for name in ("fcd", "coverage", "tvd", "copying"):
         assert gpu.metrics[name] == pytest.approx(cpu.metrics[name], rel=0.05, abs=0.02)

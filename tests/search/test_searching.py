@@ -322,3 +322,18 @@ def test_trials_that_can_be_none_of_this_search_are_passed_over(found: Found, tm
         ):
             file.write(json.dumps(line | {"number": 0, "genome": genome}) + "\n")
     assert trials(search(tmp_path / "run")) == trials(found)
+
+
+def test_a_genome_that_is_given_is_the_very_first_individual(tmp_path: Path) -> None:
+    found = search(tmp_path / "one", genome="blocks = 1\nhidden = 32\noptimiser = 'sgd'")
+    first = next(trial for trial in trials_in(tmp_path / "one/trials.jsonl") if trial.child == 0)
+    assert first.how == "given"
+    assert (first.genome["blocks"], first.genome["hidden"], first.genome["optimiser"]) == (1, 32, "sgd")
+    assert first.genome["filters_1"] == 8  # as the default has it
+    winner = (tmp_path / "one/winner.toml").read_text("utf-8")
+    again = search(tmp_path / "two", genome=winner, population=2, generations=1, begin="random")
+    trial = next(trial for trial in trials_in(tmp_path / "two/trials.jsonl") if trial.child == 0)
+    assert trial.expressed == {name: found.genome[name] for name in trial.expressed}
+    assert again.trials >= 2
+    with pytest.raises(UsageError, match="cannot be: too many"):
+        search(tmp_path / "three", genome="blocks = 1\nhidden = 128\nfilters_1 = 64")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.generated import Noise, channels_of
+from genreg_np.errors import UsageError
 from genreg_np.layers.base import Array, array_module
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32
@@ -66,6 +67,10 @@ class Rules:
     flip: bool = False
     classes: int = 0
     falling: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pack > 1 and len(self.losses) > 1:
+            raise UsageError("several generators go through the discriminator together: none can be seen in packs")
 
 
 def drawn(rules: Rules, stream: Stream, number: int, count: int) -> tuple[Float32, NDArray[np.int64]]:
