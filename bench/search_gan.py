@@ -105,9 +105,9 @@ def by_default(search: StoredSearch, name: str, samples: int, seed: int, place: 
 
 def steps(peers: str) -> dict[str, float]:
     """Return milliseconds of a step, ours and PyTorch's, by turns."""
-    generator, discriminator = "dense 256 / leaky-relu / dense 256 / leaky-relu / dense {} / {}", (784,)
-    making = Network((64,), parse(generator.format(784, "sigmoid"), (64,)))
-    judging = Network(discriminator, parse(generator.format(1, "linear").removesuffix(" / linear"), discriminator))
+    hidden = "dense 256 / leaky-relu / dense 256 / leaky-relu"
+    making = Network((64,), parse(f"{hidden} / dense 784 / sigmoid", (64,)))
+    judging = Network((784,), parse(f"{hidden} / dense 1", (784,)))
     adam = Optimiser("adam", 2e-4, 0.5)
     rules = Rules(Noise(64), ("non-saturating",), adam, adam, BATCH, centred=True)
     images = np.random.default_rng(0).random((100 * BATCH, 784), dtype=np.float32)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
+from genreg_np.cli.saving import npy, png
 from genreg_np.cli.terminal import say
-from genreg_np.errors import RunError, UsageError, missing_extra
+from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
 from genreg_np.model import load
 
@@ -27,7 +27,7 @@ Examples:
   genreg-np sample generator.npz --n 1000 --out images.npy
 """
 GAP, SMALLEST, MOST = 2, 56, 100_000  # pixels between images, their least side on a sheet, and images at most
-MOST_ON_A_SHEET = 10_000
+MOST_ON_A_SHEET, GREY = 10_000, 0.5  # images, and what is between them
 
 
 @click.command("sample", help=HELP, epilog=EXAMPLES)
@@ -47,7 +47,7 @@ def command(model_path: str, count: int, seed: int, class_name: str | None, out:
         raise UsageError(f"--out {out}: must end with .png or .npy")
     generator = Generator.of(load(path / "generator.npz" if path.is_dir() else path), str(path))
     images = generator.drawn(count, seed, class_name)
-    content = _npy(images) if target.suffix.lower() == ".npy" else _png(images, generator.grouped)
+    content = npy(images) if target.suffix.lower() == ".npy" else png(_sheet(images, generator.grouped))
     try:
         write_atomic(target, content)
     except OSError as error:
@@ -56,31 +56,17 @@ def command(model_path: str, count: int, seed: int, class_name: str | None, out:
     say(f"{count:,} image{'s' * (count != 1)}{asked}, {generator.size}: {target}")
 
 
-def _npy(images: np.ndarray[Any, Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, images)
-    return buffer.getvalue()
-
-
-def _png(images: np.ndarray[Any, Any], columns: int) -> bytes:
-    """Return images (N, C, H, W) of 0 .. 1 as the bytes of one PNG, so many beside one another."""
-    try:
-        from PIL import Image
-    except ImportError:
-        raise missing_extra("pillow", "images", "write a sheet") from None
-
+def _sheet(images: np.ndarray[Any, Any], columns: int) -> np.ndarray[Any, Any]:
+    """Return images (N, C, H, W) as one (C, rows, columns), so many beside one another; small ones enlarged."""
     if len(images) > MOST_ON_A_SHEET:
         raise UsageError(f"a sheet has {MOST_ON_A_SHEET:,} images at most: --out images.npy takes more")
     times = max(1, SMALLEST // max(images.shape[2:]))
-    pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
-    pixels = pixels.repeat(times, axis=1).repeat(times, axis=2)
-    height, width, channels = pixels.shape[1:]
+    pixels = images.repeat(times, axis=2).repeat(times, axis=3)
+    channels, height, width = pixels.shape[1:]
     rows = -(-len(pixels) // columns)
-    sheet = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, channels), 128, np.uint8)
+    sheet = np.full((channels, rows * (height + GAP) + GAP, columns * (width + GAP) + GAP), GREY, np.float32)
     for place, picture in enumerate(pixels):
         row, column = divmod(place, columns)
         top, left = GAP + row * (height + GAP), GAP + column * (width + GAP)
-        sheet[top : top + height, left : left + width] = picture
-    buffer = io.BytesIO()
-    Image.fromarray(sheet[..., 0] if channels == 1 else sheet).save(buffer, "PNG")
-    return buffer.getvalue()
+        sheet[:, top : top + height, left : left + width] = picture
+    return sheet

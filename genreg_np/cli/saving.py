@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from genreg_np.errors import RunError
+from genreg_np.errors import RunError, missing_extra
 from genreg_np.files import write_atomic
 from genreg_np.model import load
 
@@ -42,18 +42,26 @@ def save_values(results: list[dict[str, Any]], folder: Path, model_path: str) ->
             name = re.sub(r"[^\w.-]+", "-", Path(str(result["file"])).name)[-LONGEST:].strip("-.") or "input"
             target = folder / f"{number:04d}-{name}"
             values = np.array(result["values"], np.float32)
-            buffer = io.BytesIO()
-            np.save(buffer, values)
-            write_atomic(target.with_name(target.name + ".npy"), buffer.getvalue())
+            write_atomic(target.with_name(target.name + ".npy"), npy(values))
             if is_picture:
-                write_atomic(target.with_name(target.name + ".png"), _png(values.reshape(shape)))
+                write_atomic(target.with_name(target.name + ".png"), png(values.reshape(shape)))
     except OSError as error:
         raise RunError(f"{folder}: cannot be written ({error.strerror})") from None
 
 
-def _png(maps: np.ndarray[Any, Any]) -> bytes:
-    """Return maps (C, H, W) of 0 .. 1 as the bytes of a PNG."""
-    from PIL import Image
+def npy(array: np.ndarray[Any, Any]) -> bytes:
+    """Return an array as the bytes of a .npy."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def png(maps: np.ndarray[Any, Any]) -> bytes:
+    """Return maps (C, H, W) of 0 .. 1, C of 1 or 3, as the bytes of a PNG."""
+    try:
+        from PIL import Image
+    except ImportError:
+        raise missing_extra("pillow", "images", "write pictures") from None
 
     pixels = np.round(np.clip(maps, 0, 1) * 255).astype(np.uint8)
     buffer = io.BytesIO()

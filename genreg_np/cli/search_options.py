@@ -20,7 +20,6 @@ from genreg_np.runs.provenance import lasting, load_again
 if TYPE_CHECKING:
     from genreg_np.search.config import SearchConfig
 
-MOST_TOML_BYTES = 1 << 20  # of a genome
 FINAL_SEEDS = "How often it is trained; the first is the model (of GANs the best).  [default: 2]"
 F = TypeVar("F", bound=Callable[..., Any])
 SETTINGS = (
@@ -178,6 +177,8 @@ def _text_of(path: Path) -> str:
     UsageError
         If it cannot be read.
     """
+    from genreg_np.search.folder import MOST_TOML_BYTES
+
     try:
         return read_text(path, MOST_TOML_BYTES)
     except (OSError, ValueError) as error:

@@ -103,7 +103,7 @@ class Generator:
     def size(self) -> str:
         """Its images' size in words."""
         channels, height, width = self.shape
-        return f"{width} x {height} pixels" + {1: "", 3: " in colour"}.get(channels, f" of {channels} channels")
+        return f"{width} x {height} pixels" + (" in colour" if channels == 3 else "")
 
     @property
     def grouped(self) -> int:

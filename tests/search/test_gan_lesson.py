@@ -215,16 +215,17 @@ def test_a_conditional_generator_draws_the_class_it_is_asked_for(tmp_path: Path)
 
 
 def test_two_populations_breed_generators_and_optimisers_apart(tmp_path: Path) -> None:
-    search(tmp_path / "run", augmentation="evolved", population=3, generations=3, rungs=(640,))
+    search(tmp_path / "run", augmentation="evolved", selection="crossover", population=2, generations=5, rungs=(3200,))
     trials = lines(tmp_path / "run")
     assert {trial.how.split(":")[0] for trial in trials if ":" in trial.how} == {"model", "policy"}
     kind, *_ = prepared.__wrapped__(str(tmp_path))
     policy = [gene.name for gene in kind.space.genes if gene.block in kind.policy]
     genomes = {trial.child: trial.genome for trial in trials}
-    for trial in trials:
-        if trial.how.startswith("policy") and ", with the model of " in trial.how:
-            model = genomes[int(trial.how.rpartition(" ")[2])]
-            assert all(trial.genome[name] == model[name] for name in model if name not in policy)
+    judged = [trial for trial in trials if trial.how.startswith("policy") and ", with the model of " in trial.how]
+    assert judged
+    for trial in judged:
+        model = genomes[int(trial.how.rpartition(" ")[2])]
+        assert all(trial.genome[name] == model[name] for name in model if name not in policy)
 
 
 def test_a_search_goes_on_under_the_judge_it_began_with_alone(tmp_path: Path) -> None:
@@ -275,6 +276,7 @@ def test_some_hundred_images_are_enough(tmp_path: Path) -> None:
     [
         (bars(60), {}, "too few"),
         (bars(600, side=3), {}, "3 x 3 pixels are too few"),
+        (bars(600, channels=2), {}, "2 channels"),
         (load_dataset("digits"), {"genome": "g_filters = 9"}, "g_filters = 9 must be one of"),
         (load_dataset("digits"), {"genome": "g_filtres = 16"}, "did you mean 'g_filters'"),
         (load_dataset("digits"), {"genome": "generator = mlp"}, "not TOML"),

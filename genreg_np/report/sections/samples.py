@@ -14,9 +14,8 @@ from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import draw_tiles, pictures_of
 from genreg_np.search.lessons.gan import Growth
 from genreg_np.search.stored import StoredSearch
-from genreg_np.search.trials import Trial
 
-SHOWN, ROWS = 40, 4
+SHOWN = 40
 MEASURES = (
     "fcd",
     "coverage",
@@ -111,7 +110,7 @@ def _generations(search: StoredSearch) -> Table:
         distances = [trial.metrics["fcd"] for trial in judged]
         rows.append(
             (
-                f"{start // search.config.population + 1}", f"{len(own)}", f"{_removed(own)}",
+                f"{start // search.config.population + 1}", f"{len(own)}", f"{len(own) - len(judged)}",
                 f"{len(judged) - len(healthy)}", f"{len(healthy)}",
                 f"{statistics.median(distances):.3g}" if distances else "-",
                 f"{min(distances):.3g}" if distances else "-",
@@ -119,7 +118,3 @@ def _generations(search: StoredSearch) -> Table:
         )  # fmt: skip
     head = ("generation", "individuals", "removed", "infeasible", "healthy", "median fcd", "best fcd")
     return Table(head, rows, "the population at its lowest rung; why some were removed is in the table of the search")
-
-
-def _removed(trials: Sequence[Trial]) -> int:
-    return sum(not trial.is_ok for trial in trials)

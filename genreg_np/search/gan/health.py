@@ -85,6 +85,6 @@ def removed(checkpoints: Sequence[Measures], deviation: float, done: float, clas
         return f"collapsed: all images are alike (a pixel varies by {deviation:.3f})"
     if last["modes"] <= min(FEW_MODES, classes - 1) and done >= THIRD:
         return f"collapsed: {last['modes']:.0f} of {classes} classes"
-    if min((one["critic"] for one in checkpoints[-2:]), default=0) >= NEVER_WRONG and len(checkpoints) > 1:
+    if len(checkpoints) > 1 and min(one["critic"] for one in checkpoints[-2:]) >= NEVER_WRONG:
         return "the discriminator won: it was never wrong at two checkpoints"
     return ""

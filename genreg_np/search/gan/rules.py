@@ -50,6 +50,13 @@ class Rules:
         Whether half of the batches that it sees are mirrored.
     classes : int
         K that are asked for; 0: none are.
+    falling : bool
+        Whether rates fall to 0 over the second half of a rung.
+
+    Raises
+    ------
+    UsageError
+        For packs of several generators' images.
     """
 
     noise: Noise

@@ -191,22 +191,22 @@ class Gans(Kind):
         norm = [] if genome["g_norm"] == "none" else [f"{genome['g_norm']}-norm"]
         after = [*norm, genome["g_activation"]]
         if genome["generator"] == "mlp":
-            words = [f"dense {genome['g_width']}", *after] * genome["g_layers"]
-            words += [f"dense {channels * height * width}", "sigmoid"]
+            line = [f"dense {genome['g_width']}", *after] * genome["g_layers"]
+            line += [f"dense {channels * height * width}", "sigmoid"]
             if channels > 1:
-                words.append(f"reshape {channels} {height} {width}")
+                line.append(f"reshape {channels} {height} {width}")
         else:
             halvings = halvings_of(height, width)
             filters, kernel = genome["g_filters"], genome["g_kernel"]
             rows, columns = height >> halvings, width >> halvings
-            words = [f"dense {filters * rows * columns}", *after, f"reshape {filters} {rows} {columns}"]
+            line = [f"dense {filters * rows * columns}", *after, f"reshape {filters} {rows} {columns}"]
             if genome["g_convolutions"]:
-                words += [f"conv {filters} {kernel} same", *after]
+                line += [f"conv {filters} {kernel} same", *after]
             for doubling in range(1, halvings):
-                words += ["upsample 2", f"conv {filters >> doubling} {kernel} same", *after]
-            words += [*(["upsample 2"] if halvings else []), f"conv {channels} 5 same", "sigmoid"]
+                line += ["upsample 2", f"conv {filters >> doubling} {kernel} same", *after]
+            line += [*(["upsample 2"] if halvings else []), f"conv {channels} 5 same", "sigmoid"]
         fed = (genome["noise_size"] + self.asked,)
-        return Network(fed, parse(" / ".join(words), fed))
+        return Network(fed, parse(" / ".join(line), fed))
 
     def discriminator_of(self, genome: Genome) -> Network:
         """Return a genome's discriminator."""
@@ -216,14 +216,14 @@ class Gans(Kind):
         after = [genome["d_activation"], *drop]
         if genome["discriminator"] == "mlp":
             seen: tuple[int, ...] = (pack * (channels * height * width + self.asked),)
-            words = [f"dense {genome['d_width']}", *after] * genome["d_layers"]
+            line = [f"dense {genome['d_width']}", *after] * genome["d_layers"]
         else:
             seen = pack * (channels + self.asked), height, width
-            words = []
+            line = []
             for halving in range(max(1, halvings_of(height, width))):
-                words += [f"conv {genome['d_filters'] << min(halving, 1)} {genome['d_kernel']} stride 2 same", *after]
-            words += [f"dense {genome['d_hidden']}", *after] if genome["d_hidden"] else []
-        layers = parse(" / ".join(words), seen)
+                line += [f"conv {genome['d_filters'] << min(halving, 1)} {genome['d_kernel']} stride 2 same", *after]
+            line += [f"dense {genome['d_hidden']}", *after] if genome["d_hidden"] else []
+        layers = parse(" / ".join(line), seen)
         if genome.get("deviation"):
             layers = (*layers, MinibatchDeviation(Network(seen, layers).shapes[-1]))
         layers = (*layers, *parse("dense 1", Network(seen, layers).shapes[-1]))
@@ -329,7 +329,11 @@ class Gans(Kind):
 
     def misfit(self) -> str:
         """Return why no pair can be made for such images; "" if one can."""
-        if len(self.shape) in (2, 3) and min(self.shape[-2:]) < LEAST_SIDE:
+        if len(self.shape) not in (2, 3):
+            return ""
+        if channels_of(self.shape)[0] not in (1, 3):
+            return f"{self.shape[0]} channels: a generator draws in grey, 1, or in colour, 3"
+        if min(self.shape[-2:]) < LEAST_SIDE:
             return f"{shown(self.shape)} pixels are too few: {LEAST_SIDE} x {LEAST_SIDE} at least"
         return ""
 
