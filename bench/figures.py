@@ -24,6 +24,7 @@ import plots
 import report_tables
 import search_tables
 import tables
+import tabular_tables
 import unsure_tables
 from support import support
 from tables import read, table
@@ -65,6 +66,7 @@ PAGES = {
     "docs/microcontrollers.md": microcontroller_tables.PAGE,
     "docs/photographs.md": photograph_tables.PAGE,
     "docs/report.md": report_tables.PAGE,
+    "docs/tables.md": tabular_tables.PAGE,
     "docs/unsure.md": unsure_tables.PAGE,
     "docs/benchmarks.md": {
         "machine": tables.machine,

@@ -39,6 +39,7 @@ EQUATIONS = {
     "branches": "stacks of fixed layers, end to end",
     "responses": "filters with functions of their own, means of cells",
     "statistics": "means of cells, of rows and columns, directions of brightness",
+    "columns": "of each column its value, 1 where a word is this one, 1 where it is missing; what is missing filled in",
     "standardise": "(v - mean) scale",
     "project": "W v",
 }

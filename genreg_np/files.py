@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import hashlib
 import io
 import operator
 import os
@@ -183,3 +184,18 @@ def _home() -> Path:
         if os.path.isabs(home_of_user := pwd.getpwuid(os.getuid()).pw_dir):
             return Path(home_of_user)
     raise RuntimeError("no home folder")
+
+
+def digest_of(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a regular file's bytes.
+
+    Raises
+    ------
+    OSError
+        As open_regular does.
+    """
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

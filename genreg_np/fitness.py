@@ -7,6 +7,12 @@ margin           mean over images of how far the right class's logit leads, at m
 custom           the user's own numbers, through Evolution.tell or Evolution.run(fitness=...); in node perturbation
                  a function of logits (n, K) and labels (n,) that gives each image's number, (n,)
 
+Of data whose targets t are numbers, by errors e = z - t, each a mean over the K targets:
+
+squared          - e^2
+absolute         - |e|
+huber            - e^2 / 2 where |e| <= 1, else 1 / 2 - |e|   (Huber 1964; targets have deviation 1)
+
 An image counts by its place in the episode where trust decays per image (trust.py), else by 1.
 
 Numbers that are not finite: +inf is perfect, ahead of every finite one in its generation; NaN and -inf are the worst.
@@ -30,7 +36,7 @@ from numpy.typing import NDArray
 from genreg_np.errors import FitnessError, UsageError
 
 Float32 = NDArray[np.float32]
-ImageFitness = Callable[[Float32, NDArray[np.int64]], NDArray[np.floating]]  # logits (n, K), labels (n,) -> (n,)
+ImageFitness = Callable[[Float32, NDArray[Any]], NDArray[np.floating]]  # logits (n, K), labels (n,) -> (n,)
 
 
 class Score(IntEnum):
@@ -41,23 +47,44 @@ class Score(IntEnum):
     LOG_PROBABILITY = 2  # log of the right class's probability
     MARGIN = 3  # how far the right class's logit leads the best other one, at most 1; node perturbation only
     CUSTOM = 4  # the user's function of the logits; node perturbation only
+    SQUARED = 5  # less the mean squared error; this and the next two of targets that are numbers
+    ABSOLUTE = 6  # less the mean absolute error
+    HUBER = 7  # less Huber's, which is squared near 0 and absolute beyond 1
 
 
-GENOME_SCORES = (Score.REWARD_SAMPLED, Score.REWARD_ARGMAX, Score.LOG_PROBABILITY)  # of whole genomes
+GENOME_SCORES = (Score.REWARD_SAMPLED, Score.REWARD_ARGMAX, Score.LOG_PROBABILITY)  # of whole genomes, by classes
+
+ERROR_SCORES = (Score.SQUARED, Score.ABSOLUTE, Score.HUBER)  # of numbers, not of classes
 
 BUILT_IN = ("reward", "accuracy", "log-probability")  # all of them finite, or NaN where weights have grown too large
-FITNESSES = (*BUILT_IN, "custom")
-IMAGE_FITNESSES = ("log-probability", "margin", "reward", "accuracy", "custom")
+ERRORS = ("squared", "absolute", "huber")  # as they, of numbers
+FITNESSES = (*BUILT_IN, *ERRORS, "custom")
+IMAGE_FITNESSES = ("log-probability", "margin", "reward", "accuracy", *ERRORS, "custom")
 PREDICTIONS = ("sampled", "argmax")
+PLAIN = {  # what takes no rewards
+    "log-probability": Score.LOG_PROBABILITY,
+    "margin": Score.MARGIN,
+    "custom": Score.CUSTOM,
+    "squared": Score.SQUARED,
+    "absolute": Score.ABSOLUTE,
+    "huber": Score.HUBER,
+}
 LARGEST_SCORE = float(np.finfo(np.float32).max)  # of an image
+LEAST_EXPLAINED = -1e6  # of a variance: whoever is further off, or no number, is as bad
 
 
 def scoring(fitness: str, prediction: str, correct_reward: float, wrong_penalty: float) -> tuple[Score, float, float]:
     """Return what a backend needs to score images: (kind, reward, penalty)."""
-    if kind := {"log-probability": Score.LOG_PROBABILITY, "margin": Score.MARGIN, "custom": Score.CUSTOM}.get(fitness):
+    if kind := PLAIN.get(fitness):
         return kind, 0.0, 0.0
     kind = Score.REWARD_SAMPLED if prediction == "sampled" else Score.REWARD_ARGMAX
     return (kind, 1.0, 0.0) if fitness == "accuracy" else (kind, correct_reward, wrong_penalty)
+
+
+def explained(squared_error: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the share of a variance of 1 that predictions explain, from their mean squared errors: 1 at best."""
+    share = 1 - np.asarray(squared_error, np.float64)
+    return np.maximum(np.where(np.isnan(share), LEAST_EXPLAINED, share), LEAST_EXPLAINED)
 
 
 def as_number(value: Any) -> float:
@@ -187,8 +214,8 @@ def finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def check_image_scores(function: ImageFitness | None, logits: Any, labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Call a user's fitness of logits (n, K) and labels (n,), and return its scores (n,).
+def check_image_scores(function: ImageFitness | None, logits: Any, labels: NDArray[Any]) -> NDArray[np.float32]:
+    """Call a user's fitness of logits (n, K) and labels (n,), or numbers and targets (n, K): return its scores (n,).
 
     Raises
     ------
@@ -201,10 +228,10 @@ def check_image_scores(function: ImageFitness | None, logits: Any, labels: NDArr
         scores = np.asarray(function(logits, labels), np.float64)
     except (TypeError, ValueError) as error:
         raise FitnessError(f"the fitness function failed on logits {logits.shape}: {error}") from error
-    if scores.shape != labels.shape:
+    if scores.shape != labels.shape[:1]:
         raise FitnessError(
-            f"the fitness function gave shape {scores.shape} for logits {logits.shape}: it must give {labels.shape}, "
-            "one number for each image"
+            f"the fitness function gave shape {scores.shape} for logits {logits.shape}: it must give "
+            f"{labels.shape[:1]}, one number for each image"
         )
     usable = np.abs(scores) <= LARGEST_SCORE  # false for NaN
     if not usable.all():

@@ -41,6 +41,7 @@ MOST_VALUES = 1 << 22  # of an input and of a layer: a small file must not ask f
 MOST_ROOM = 1 << 28  # bytes that a layer may need to compute one input, and about what a batch takes between layers
 MOST_LAYERS, MOST_NESTING, MOST_HEADER_BYTES, MOST_NPY_HEADER = 1000, 32, 4 << 20, 1 << 16
 BYTE, ONE_BYTE = np.dtype(np.uint8), np.float32(255)
+NO_CLASSES = "this model gives values, not classes: call outputs() instead"
 BEYOND = "the model's outputs are no finite numbers: its weights and these inputs are too large for float32"
 SCALES = ("prelu", "scale-shift", "group-norm", "instance-norm", "layer-norm")
 SUMS = ("dense-int8", "convolution-int8", "transposed-convolution-int8", "pooling-int8", "adaptive-pooling-int8")
@@ -52,6 +53,7 @@ ELSEWHERE = {  # which file has which kinds of layers, where this one has not
     **dict.fromkeys(("standardise", "project", "branches", *LEARNED, *PLAIN), "infer_layers"),
     **dict.fromkeys(("levels", "deskew", "detectors", "deviations", "responses", "statistics"), "infer_images"),
     **dict.fromkeys(INT8, "infer_int8"),
+    "columns": "infer_table",
 }
 NPY_HEADER = re.compile(  # what NumPy writes, and what others write after it; NumPy's own parser reads much more
     r"\{\s*'descr'\s*:\s*'([<>|=]?[?A-Zb-z][0-9]{0,9})'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*"
@@ -202,14 +204,13 @@ def _header(stored: Any) -> dict[str, Any]:
         json.dumps(header, ensure_ascii=False).encode("utf-8")
     except ValueError:
         raise ModelError("its header holds text that is no Unicode") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT_NAME:
-        raise ModelError("is not a genreg-np model")
+    require(isinstance(header, dict) and header.get("format") == FORMAT_NAME, "is not a genreg-np model")
     if header.get("version") != FORMAT_VERSION:
         raise ModelError(
             f"has format version {header.get('version')!r}, this program reads {FORMAT_VERSION}; "
             "use the genreg-np (or its infer.py) that wrote it, or a newer one"
         )
-    return header
+    return dict(header)
 
 
 def predict(path: PathLike, inputs: Any) -> np.ndarray:
@@ -221,8 +222,8 @@ class Model:
     """A network with its weights, ready to predict. Immutable, so any number of threads may share it.
 
     `header` is what the file says of itself; `input_shape` that of one input; `class_names` has K names, or none where
-    the outputs are values; `input_range` is the smallest and largest raw value of integers, or None; `feature_names`
-    has a name for each input, in order, or none.
+    outputs are values, of which `value_names` has some if they are predicted; `input_range` is the smallest and largest
+    raw value of integers, or None; `feature_names` has a name for each input, in order, or none.
     """
 
     def __init__(self, header: dict[str, Any], arrays: Arrays) -> None:
@@ -231,6 +232,8 @@ class Model:
         self.arrays = {name: _read_only(array) for name, array in arrays.items()}
         self.input_shape = tuple(whole_number(extent) for extent in entry_of(network, "input_shape", list))
         self.class_names = tuple(str(name) for name in entry_of(header, "class_names", list))
+        values = entry_of(header, "values", dict) if header.get("task") == "values" else {"names": []}
+        self.value_names = tuple(str(name) for name in entry_of(values, "names", list))
         self.input_range = checked_range(header.get("input_range"))
         layers = entry_of(network, "layers", list)
         require(min(self.input_shape, default=0) >= 1, "the network has no inputs")
@@ -238,23 +241,23 @@ class Model:
         require(width <= MOST_VALUES, f"an input of {width:,} values is beyond the limit of {MOST_VALUES:,}")
         self.feature_names = _feature_names(header, width)
         self._of_bytes = self.input_range == (0.0, 255.0)
-        if not any(layer["kind"] in WEIGHTED for layer in layers):
-            raise ModelError("the network has no layers of weights")
+        require(any(layer["kind"] in WEIGHTED for layer in layers), "the network has no layers of weights")
         complete(layers)
         for check in CHECKS:
             check(layers)
+        self._columns = header.get("columns")
+        if self._columns is not None:
+            require(layers[0]["kind"] == "columns", "its header is malformed: 'columns', and no layer that takes them")
+            TABLES["check"](header)
         _, self.output_count, self._forward = stack(layers, self.arrays, "layers", width)
-        if len(self.class_names) not in (0, self.output_count):
-            raise ModelError(f"{len(self.class_names)} class names for {self.output_count} outputs")
+        named = len(self.class_names + self.value_names)
+        require(named in (0, self.output_count), f"{named} class names for {self.output_count} outputs")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.header, dict(self.arrays))
 
     def trained(self, *path: str) -> Any:
-        """Return what the header says of training, e.g. trained("config", "dataset"); None where it does not say.
-
-        Prediction does not depend on it, so it may be anything: check what comes back.
-        """
+        """Return what the header says of training, as trained("seed"), unchecked; None where it says nothing."""
         value = self.header.get("training")
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
@@ -268,8 +271,7 @@ class Model:
         array, width = self._named(inputs) if self.feature_names else _array(inputs), self._width
         if array.dtype is BYTE and self._of_bytes and array.shape == self.input_shape:
             return _mapped_bytes(array.reshape(1, width))  # one image: the least that can be done
-        if array.dtype.kind not in "biuf":
-            raise ModelError(f"inputs must be numbers, not {array.dtype}")
+        require(array.dtype.kind in "biuf", f"inputs must be numbers, not {array.dtype}")
         if array.shape == self.input_shape:
             array = array[None]
         if array.shape[1:] != self.input_shape and (array.ndim != 2 or array.shape[1] != width):
@@ -281,7 +283,8 @@ class Model:
         if array.dtype.kind == "f":
             with np.errstate(over="ignore"):
                 array = np.ascontiguousarray(array, np.float32)
-            low, high = (array.min(), array.max()) if array.size else (0.0, 0.0)  # NaN if one of them is
+            known = array[~np.isnan(array)] if self._columns else array  # NaN is what a table's row lacks
+            low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)  # NaN if one of them is
             if not (math.isfinite(low) and math.isfinite(high)):
                 raise ModelError("inputs hold NaN, infinite or too large values; the model would answer nonsense")
             if self.input_range and (low < -0.001 or high > 1.001):
@@ -310,19 +313,24 @@ class Model:
 
     def predict_proba(self, inputs: Any) -> np.ndarray:
         """Return the probability of each class, (N, K) float32, rows summing to 1."""
-        self._needs_classes()
+        require(self.class_names, NO_CLASSES)
         logits = self.outputs(inputs)
         largest = logits.max(axis=1, keepdims=True)
-        if not np.isfinite(largest).all():
-            raise ModelError(BEYOND)
+        require(np.isfinite(largest).all(), BEYOND)
         exponentials = np.exp(logits - largest)
         probabilities: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
         return probabilities
 
     def predict(self, inputs: Any) -> np.ndarray:
-        """Return the most probable class of each input, (N,) int64; ties go to the lowest class."""
-        self._needs_classes()
+        """Return the most probable class of each input, (N,) int64, of equals the lowest.
+
+        Or the numbers that are predicted, float32: (N,), or (N, K) of several.
+        """
+        require(self.class_names or self.value_names, NO_CLASSES)
         values = self.outputs(inputs)
+        if self.value_names:
+            require(np.isfinite(values).all(), BEYOND)
+            return values[:, 0] if values.shape[1] == 1 else values
         classes: np.ndarray = values.argmax(axis=1)
         # Of a row with NaN in it, argmax names that place. One look at one number: most calls are for one input.
         if classes.size and not math.isfinite(values.item(classes.item()) if classes.size == 1 else values.max()):
@@ -346,31 +354,25 @@ class Model:
             "have more than once": [name for index, name in enumerate(given) if place[name] > index],
         }
         for fault, wrong in faults.items():
-            if wrong:
-                raise ModelError(
-                    f"the inputs {fault} {_listed(wrong)}: pass the columns the model was trained on "
-                    f"({_listed(self.feature_names)}), or an array without names in that order"
-                )
+            told = f"pass the columns the model was trained on ({_listed(self.feature_names)})"
+            require(not wrong, f"the inputs {fault} {_listed(wrong)}: {told}, or an array without names in that order")
         return [place[name] for name in self.feature_names]
 
     def _named(self, inputs: Any) -> np.ndarray:
         """Return inputs as an array, its columns in the model's order where they have names."""
+        if self._columns and not (isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biuf"):
+            return TABLES["read"](self._columns, inputs)  # type: ignore[no-any-return]
         array = _array(inputs)
         names = getattr(inputs, "columns", None)  # of a DataFrame; one row of it has an index instead
         if names is None and array.ndim == 1 and hasattr(inputs, "to_numpy"):
             names = getattr(inputs, "index", None)
         return array if names is None else array[..., self.columns(names)]
 
-    def _needs_classes(self) -> None:
-        if not self.class_names:
-            raise ModelError("this model gives values, not classes: call outputs() instead")
-
 
 def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) -> Layer:
     """Check layers, one after another, and return them as one.
 
-    Arrays of layer 3 are called f"{where}.3.weight", f"{where}.3.bias"; `width` inputs arrive. ModelError if a layer is
-    malformed, misses its arrays or does not fit the one before it.
+    Arrays of layer 3 are called f"{where}.3.weight" ...; `width` inputs arrive. ModelError if one does not fit.
     """
     functions: list[Function] = []
     first = widest = width
@@ -407,10 +409,8 @@ def in_pieces(function: Function, row_bytes: int, name: str, fixed_bytes: int = 
 
     `name` is the layer's, which is refused if a row and what is needed for any number of rows take more than MOST_ROOM.
     """
-    if row_bytes + fixed_bytes > MOST_ROOM:
-        raise ModelError(
-            f"{name} would take {row_bytes + fixed_bytes:,} bytes for one input, more than the limit of {MOST_ROOM:,}"
-        )
+    room = row_bytes + fixed_bytes
+    require(room <= MOST_ROOM, f"{name} would take {room:,} bytes for one input, more than the limit of {MOST_ROOM:,}")
     step = max(1, CHUNK_BYTES // max(1, row_bytes))
 
     def run(x: np.ndarray) -> np.ndarray:
@@ -469,6 +469,7 @@ def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Laye
 
 
 LAYERS: dict[str, Maker] = {"dense": _dense}  # by kind; other files add theirs
+TABLES: dict[str, Callable[..., Any]] = {}  # what infer_table.py adds: reading rows, and checking what they are
 CHECKS: list[Callable[[list[dict[str, Any]]], None]] = []  # of a network's layers together; other files add theirs
 
 
@@ -496,9 +497,8 @@ def entry_of(part: dict[str, Any], key: str, kind: type) -> Any:
 
 def whole_number(value: Any) -> int:
     """Return a number of the header, which must be an int."""
-    if type(value) is not int:
-        raise ModelError(f"its header is malformed: {str(value)[:40]!r} where a whole number belongs")
-    return value
+    require(type(value) is int, f"its header is malformed: {str(value)[:40]!r} where a whole number belongs")
+    return int(value)
 
 
 def _feature_names(header: dict[str, Any], width: int) -> tuple[str, ...]:

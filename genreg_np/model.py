@@ -13,7 +13,7 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,10 @@ from genreg_np.layers import read_layer
 from genreg_np.layers.base import Arrays, Float32, Layer, Parameter
 from genreg_np.layers.composite import Stack, dealt
 from genreg_np.layers.dense import Dense
+from genreg_np.layers.description import in_words
 from genreg_np.layers.images import FixedLayer, Standardise
+from genreg_np.layers.normalise import ScaleShift
+from genreg_np.layers.targets import Targets
 from genreg_np.settings import names_of, whole_numbers
 
 __all__ = ["Dense", "FixedLayer", "Float32", "Model", "Network", "Standardise", "load"]
@@ -228,16 +231,7 @@ class Network:
 
     def describe(self) -> str:
         """Return e.g. "784-64-10, tanh, 50,890 weights and biases"; of layers that are not all dense their kinds."""
-        if not self.is_dense:
-            before = " x ".join(str(extent) for extent in self.feature_shape)
-            layers = " / ".join(layer.words() for layer in self.learning)
-            return f"{before}: {layers}, {self.gene_count:,} weights and biases"
-        widths = "-".join(str(width) for width in (self.dense[0].inputs, *(layer.outputs for layer in self.dense)))
-        last = self.dense[-1].activation
-        activations = list(dict.fromkeys(layer.activation for layer in self.dense[:-1]))
-        if last != "linear" or not activations:  # as the last layer's is, unless it is said
-            activations.append(last if not activations else f"then {last}")
-        return f"{widths}, {', '.join(activations)}, {self.gene_count:,} weights and biases"
+        return in_words(self.learning, self.feature_shape, self.gene_count)
 
 
 def _places(parameters: Iterable[Parameter]) -> tuple[tuple[Parameter, slice], ...]:
@@ -273,6 +267,9 @@ class Model(infer.Model):
         training: Mapping[str, Any] | None = None,
         feature_names: tuple[str, ...] = (),
         picture: Mapping[str, Any] | None = None,
+        targets: Targets | None = None,
+        columns: Sequence[Mapping[str, Any]] = (),
+        label: str = "",
     ) -> Model:
         """Make a model of a genome.
 
@@ -290,6 +287,12 @@ class Model(infer.Model):
             A name for each input; none where inputs have no names.
         picture : mapping or None
             How pictures become inputs: `Dataset.picture`.
+        targets : Targets or None
+            How numbers to predict were scaled: the model then ends with a layer that undoes that.
+        columns : sequence of mapping
+            How the fields of a table's row become inputs: `Dataset.columns`; none where they are numbers as they are.
+        label : str
+            The name of the column of classes in a table.
 
         Raises
         ------
@@ -304,6 +307,9 @@ class Model(infer.Model):
         if genes.shape != (network.gene_count,):
             given = f"{genes.size:,}" if genes.ndim == 1 else f"an array of shape {genes.shape}"
             raise UsageError(f"genes: {given}, but this network has {network.gene_count:,} weights and biases")
+        if targets is not None:
+            network = Network(network.input_shape, (*network.layers, ScaleShift((network.outputs,))))
+            genes = np.concatenate([genes, targets.scale, targets.offset]).astype(np.float32)
         values = iter(network.parameters_of(genes))
         arrays: Arrays = {}
         for index, layer in enumerate(network.layers):
@@ -317,10 +323,11 @@ class Model(infer.Model):
             "input_range": None if input_range is None else [float(bound) for bound in input_range],
             "training": dict(training or {}),
         }
-        if picture:
-            header["picture"] = dict(picture)
-        if feature_names:
-            header["feature_names"] = list(names_of(feature_names, "feature_names"))
+        named, rows = list(names_of(feature_names, "feature_names")), [dict(column) for column in columns]
+        more = {"picture": dict(picture or {}), "feature_names": named, "columns": rows, "label": label}
+        header |= {name: value for name, value in more.items() if value}
+        if targets is not None:
+            header |= {"task": "values", "values": targets.header()}
         return cls(header, arrays)
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genreg_np import infer, infer_images, infer_int8, infer_layers
+from genreg_np import infer, infer_images, infer_int8, infer_layers, infer_table
 from genreg_np.files import pack_arrays
 from genreg_np.infer import ModelError
 from genreg_np.model import Model
@@ -20,7 +20,7 @@ from tests.helpers import KINDS, PATIENCE, one_line
 from tests.test_infer_headers import header_bytes
 from tests.zoo import exhibit_of
 
-RUNTIME = tuple(Path(str(module.__file__)) for module in (infer, infer_images, infer_int8, infer_layers))
+RUNTIME = tuple(Path(str(module.__file__)) for module in (infer, infer_images, infer_int8, infer_layers, infer_table))
 OWN, MORE, INT8 = "dense, relu", "branches, hidden layer", "int8, deep"
 MAPS, SUMS = "int8, maps, two stages", "int8, layer of transposed-convolution"
 NEEDED = {  # files besides infer.py

@@ -13,7 +13,7 @@ from genreg_np import backends
 from genreg_np.backends import numpy_
 from genreg_np.backends.base import Backend, Batch, Estimate, Perturbation
 from genreg_np.errors import FitnessError
-from genreg_np.fitness import Score
+from genreg_np.fitness import ERROR_SCORES, Score
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.model import Network
 from genreg_np.streams import Purpose, Stream
@@ -38,6 +38,8 @@ def example(score: Score = Score.LOG_PROBABILITY, network: Network = NETWORK) ->
     rows = rng.permutation(2 * IMAGES)[:IMAGES]
     features = rng.random((2 * IMAGES, network.dense[0].inputs), np.float32)
     labels = rng.integers(0, network.outputs, IMAGES)
+    if score in ERROR_SCORES:
+        labels = rng.normal(0, 1, (IMAGES, network.outputs)).astype(np.float32)
     weights = np.linspace(0.5, 1.5, IMAGES)
     shifts = rng.integers(0, network.dense[0].inputs, IMAGES)
     return genes, Batch(features, labels, weights, score, 10.0, -1.5, rows, probability, shifts)
@@ -64,6 +66,10 @@ def relative_difference(first: np.ndarray, second: np.ndarray) -> float:
 def slow_scores(batch: Batch, logits: np.ndarray, image: int, pair: int, perturbation: Perturbation) -> float:
     """Return what an image's logits earn, from the words of base.Score."""
     label = batch.labels[image]
+    if batch.score in ERROR_SCORES:
+        errors = np.abs(logits - label)
+        huber = np.where(errors <= 1, errors**2 / 2, errors - 0.5)
+        return -float({Score.SQUARED: errors**2, Score.ABSOLUTE: errors, Score.HUBER: huber}[batch.score].mean())
     if batch.score is Score.LOG_PROBABILITY:
         return float(logits[label] - np.log(np.exp(logits - logits.max()).sum()) - logits.max())
     if batch.score is Score.MARGIN:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from genreg_np import load_dataset
 from genreg_np.runs.config import read_preset
 from tests.helpers import own
 
@@ -21,13 +22,16 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 def test_the_python_examples_of_the_readme_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     names: dict[str, Any] = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
         if block is blocks[0]:
             assert names["result"].test_accuracy > 0.9
             assert [path.name for path in tmp_path.iterdir()] == ["near.npz"]
+        if block is blocks[1]:
+            assert load_dataset("penguins.csv", label="mass").columns
+            assert abs(names["mass"].predict([["Biscoe", "12"]])[0] - 4380) < 100
     assert Path("runs/first/model.npz").exists()
     assert names["parity"](names["best"]) >= 3
 

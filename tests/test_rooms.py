@@ -12,8 +12,8 @@ from tests.helpers import ROOT
 PACKAGE = ROOT / "genreg_np"
 FLOORS = (  # from the ground up; rooms on one floor do not know each other
     ("errors", "version"),
-    ("files", "registry", "infer", "streams"),
-    ("settings", "infer_familiarity", "infer_images", "infer_int8", "infer_layers"),
+    ("files", "infer", "streams"),
+    ("settings", "infer_familiarity", "infer_images", "infer_int8", "infer_layers", "infer_table"),
     ("layers",),
     ("model", "fitness"),
     ("backends", "data", "engines"),

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 from genreg_np.backends.base import Backend, Work
 from genreg_np.errors import GenregError, UsageError, did_you_mean, missing_extra
-from genreg_np.registry import look_up
-from genreg_np.settings import whole_number
+from genreg_np.settings import look_up, whole_number
 
 REGISTRY = {
     "numpy": "genreg_np.backends.numpy_:NumpyBackend",

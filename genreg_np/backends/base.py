@@ -99,7 +99,7 @@ class Batch:
     """The images all genomes of a generation are judged on, and how."""
 
     features: Float32 = field(repr=False)  # (N, I) C-contiguous, or (M, I) of which `rows` picks
-    labels: NDArray[np.int64]  # (N,)
+    labels: NDArray[Any]  # (N,) int64 classes, or (N, K) float32 numbers that the outputs are to be
     weights: NDArray[np.float64]  # (N,) how much each image's score counts
     score: Score
     reward: float = 0.0
@@ -107,9 +107,15 @@ class Batch:
     rows: NDArray[np.int64] | None = field(default=None, repr=False)  # (N,) rows of `features`; None: all, in order
     function: ImageFitness | None = None  # what Score.CUSTOM calls
     shifts: NDArray[np.int64] | None = None  # (N,) how many places each input's features are rolled on, 0 .. I-1
+    importance: NDArray[np.float64] | None = field(default=None, repr=False)  # (M,) of all rows, beside `weights`
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether labels are numbers, not classes."""
+        return self.labels.ndim == 2
 
     @property
     def inputs(self) -> Float32:
@@ -126,7 +132,7 @@ class Judgement:
     """What `Backend.score` returns."""
 
     fitness: NDArray[np.float64]  # (P,) weighted sum of the image scores
-    accuracy: NDArray[np.float64]  # (P,) fraction of images predicted right
+    accuracy: NDArray[np.float64]  # (P,) fraction of images predicted right; of numbers, see fitness.explained
 
     def of(self, chosen: NDArray[np.integer] | None) -> Judgement:
         """Return the part of some genomes (C,), or all of it."""
@@ -184,6 +190,8 @@ class Work(IntEnum):
     TAILS = 7  # the same of what is more than convolution, batch norm, relu and max pooling
     MOVING = 8  # moved: images that are turned and the like
     FOLLOWING = 9  # follow: a step of a single network by its gradient
+    ERRORS = 10  # score by errors of numbers
+    ERROR_PAIRS = 11  # perturb by them
 
 
 class Backend(ImageBackend, GradientBackend, ABC):

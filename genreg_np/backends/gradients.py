@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.layers.base import PREDICTING, Array, Passing, array_module, on_host
 from genreg_np.layers.composite import Stack
-from genreg_np.layers.loss import Loss, negative_log_likelihood
+from genreg_np.layers.loss import LOSSES, Loss
 from genreg_np.layers.optimisers import Optimiser, follow
 from genreg_np.model import Float32, Network
 
@@ -48,6 +49,7 @@ class Descent:
     network: Network
     optimiser: Optimiser
     batch_size: int  # N; the last batch of an order may be smaller
+    loss: str = "negative-log-likelihood"  # or another of layers/loss.py, whose targets are numbers
 
     def __post_init__(self) -> None:
         check_gradients(self.network)
@@ -93,6 +95,7 @@ class Learner:
         features: Array,
         wanted: NDArray[np.generic],
         passing: Passing = PREDICTING,
+        weights: Float32 | None = None,
     ) -> Gradient:
         """Return loss and gradient on one batch; nothing that is given changes.
 
@@ -106,6 +109,8 @@ class Learner:
             Labels, or targets.
         passing : Passing
             What the pass is for: prediction or, as a rule, a step of training.
+        weights : (N,) float32, optional
+            How much each counts for the gradient, 1 on the average; the loss is that of all alike.
         """
         there, labels = self._backend.to_device, wanted if wanted.ndim == 1 else None
         with self._backend.computing(), np.errstate(all="ignore"):  # a network that diverges is told by its loss
@@ -115,6 +120,8 @@ class Learner:
             columns = features.T if self._network.is_dense else xp.ascontiguousarray(features.T)
             values, needed = self._stack.forward(arrays, columns, passing)
             losses, by_values = self._loss(values, xp.asarray(wanted.T))
+            if weights is not None:
+                by_values = by_values * xp.asarray(weights)
             _, gradients = self._stack.backward(arrays, needed, by_values, wanted=False)
             found = [losses, joined(gradients), kept, values]
             loss, gradient, kept, values = (on_host(array)[0] for array in found)
@@ -158,7 +165,7 @@ class GradientBackend:
         return follow(optimiser, genes, gradient, moments, number, decay, clip, in_place)
 
     def descend(
-        self, descent: Descent, genes: Array, features: Array, labels: NDArray[np.int64], order: NDArray[np.int64]
+        self, descent: Descent, genes: Array, features: Array, labels: NDArray[Any], order: NDArray[np.int64]
     ) -> tuple[Array, NDArray[np.float64]]:
         """Train P networks on the same batches, with an optimiser that begins anew.
 
@@ -169,7 +176,7 @@ class GradientBackend:
             The networks; the backend's own. They are not changed.
         features : (M, I) float32
             The backend's own.
-        labels : (M,) int64
+        labels : (M,) int64, or (M, K) float32
         order : (n,) int64
             Rows of `features`, in the order in which they are learned from, a batch after another.
 
@@ -187,12 +194,12 @@ class GradientBackend:
             parameters = separate(descent.network, genes)
             moments = descent.optimiser.start(parameters)
             total = xp.zeros(len(genes), np.float32)
-            rows_of_all, labels_of_all = xp.asarray(order), xp.asarray(labels)
+            rows_of_all, labels_of_all, loss = xp.asarray(order), xp.asarray(labels), LOSSES[descent.loss]
             for number, first in enumerate(range(0, len(order), descent.batch_size), start=1):
                 rows = rows_of_all[first : first + descent.batch_size]
                 columns = xp.ascontiguousarray(features[rows].T)
                 logits, kept = stack.forward(parameters, columns)
-                losses, gradient = negative_log_likelihood(logits, labels_of_all[rows])
+                losses, gradient = loss(logits, labels_of_all[rows].T)
                 _, gradients = stack.backward(parameters, kept, gradient, wanted=False)
                 descent.optimiser.step(parameters, gradients, moments, number)
                 total += losses * (len(rows) / len(order))

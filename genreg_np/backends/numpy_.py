@@ -5,7 +5,9 @@ Shapes: T genomes of a tile, D genes, S segments of the mutation walk, N images,
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,7 @@ from genreg_np.backends.base import (
 )
 from genreg_np.backends.memory import Plan
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.fitness import Score, check_image_scores
+from genreg_np.fitness import Score, check_image_scores, explained
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32, Network
@@ -243,16 +245,16 @@ def judge(
         draws = words.reshape(len(tile), -1)[:, : len(batch)]
     scores, right = image_scores(logits, batch, draws)
     fitness = np.cumsum(scores * batch.weights, axis=1, dtype=np.float64)[:, -1]
-    return fitness, right.mean(axis=1)
+    return fitness, share_of(right)
 
 
-def image_scores(
-    logits: Float32, batch: Batch, draws: NDArray[np.uint32]
-) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+def image_scores(logits: Float32, batch: Batch, draws: NDArray[np.uint32]) -> tuple[NDArray[np.floating], NDArray[Any]]:
     """Return what each network earns for each image, and whether it is right, each (T, N), from logits (T, K, N).
 
-    Sampled classes are drawn by the words `draws` (T, N).
+    Sampled classes are drawn by the words `draws` (T, N). Of numbers the second are their squared errors.
     """
+    if batch.of_numbers:
+        return number_scores(logits, batch)
     label = batch.labels[None, None]
     shifted = logits - logits.max(axis=1, keepdims=True)
     own = np.take_along_axis(shifted, label, axis=1)[:, 0]
@@ -271,6 +273,32 @@ def image_scores(
     if batch.score is Score.CUSTOM:
         return np.stack([check_image_scores(batch.function, answer.T, batch.labels) for answer in logits]), right
     return np.where(right, batch.reward, batch.penalty), right
+
+
+def number_scores(values: Float32, batch: Batch) -> tuple[Float32, Float32]:
+    """Return what each network earns for each image, and its squared error, each (T, N), from outputs (T, K, N)."""
+    with np.errstate(over="ignore", invalid="ignore"):  # of whoever diverged
+        return _number_scores(values - batch.labels.T, values, batch)
+
+
+def _number_scores(errors: Float32, values: Float32, batch: Batch) -> tuple[Float32, Float32]:
+    sizes, squares = np.abs(errors), errors * errors
+    losses = squares
+    if batch.score is Score.CUSTOM:
+        own = [check_image_scores(batch.function, answer.T, batch.labels) for answer in values]
+        return np.stack(own), squares.mean(axis=1)
+    if batch.score is Score.ABSOLUTE:
+        losses = sizes
+    elif batch.score is Score.HUBER:
+        losses = np.where(sizes <= 1, np.float32(0.5) * squares, sizes - np.float32(0.5))
+    return -losses.mean(axis=1), squares.mean(axis=1)
+
+
+def share_of(right: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the share of images (T, N) that are right, (T,), or of their variance that is explained."""
+    with np.errstate(over="ignore"):
+        shares = right.mean(axis=1, dtype=np.float64)
+    return shares if right.dtype == np.bool_ else explained(shares)
 
 
 # Node perturbation
@@ -336,4 +364,6 @@ def estimate(network: Network, genes: Float32, batch: Batch, perturbation: Pertu
         weights[...] = credit @ inputs[layer].T / images
         biases[...] = credit.mean(axis=1)
     fitness = (scores_of(sums[-1], len(sums) - 1, 0) * batch.weights).mean()
-    return Estimate(change, float(fitness), float((inputs[-1].argmax(axis=0) == batch.labels).mean()))
+    judged = dataclasses.replace(batch, score=Score.SQUARED if batch.of_numbers else Score.REWARD_ARGMAX)
+    _, right = image_scores(inputs[-1][None], judged, words[None])
+    return Estimate(change, float(fitness), float(share_of(right)[0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -50,21 +51,32 @@ def fetch_command(name: str, data_dir: str | None) -> None:
     say(f"{name}: {folder}" if folder else f"{name}: built in, nothing to fetch")
 
 
-@command.command("show", help="Write a contact sheet: a row of pictures per class.")
+@command.command(
+    "show",
+    help="Write a contact sheet: a row of pictures per class. Of a table, say what its columns are.",
+    epilog="\b\nExamples:\n  genreg-np data show photos/ --out sheet.png\n"
+    "  genreg-np data show table.csv --label species",
+)
 @click.argument("dataset")
 @click.option("--out", type=click.Path(), help="The picture to write.  [default: DATASET.png]")
 @click.option("--split", default="train", show_default=True, type=click.Choice(["train", "validation", "test"]))
 @click.option("--per-class", default=10, show_default=True, type=click.IntRange(1, 100), help="Pictures in a row.")
 @click.option("--variations", default=1, show_default=True, help="Random views per letter (letters only).")
 @click.option("--data-dir", help="Where to look for datasets first.")
-@reader_options
+@functools.partial(reader_options, hidden=False)
 def show_command(
     dataset: str, out: str | None, split: str, per_class: int, variations: int, data_dir: str | None, **reading: Any
 ) -> None:
     """Write pictures of a dataset as one."""
     from genreg_np.data import load_dataset
+    from genreg_np.data.rows import is_table
     from genreg_np.data.sheet import contact_sheet
 
+    if is_table(dataset) and Path(dataset).exists():
+        from genreg_np.data.about import about_table
+
+        say(*about_table(dataset, reader_arguments(reading)))
+        return
     loaded = load_dataset(dataset, data_dir=data_dir, variations=variations, **reader_arguments(reading))
     target = Path(out or f"{Path(dataset).stem}.png")
     contact_sheet(loaded, split, target, per_class)

@@ -8,10 +8,11 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.cli.output import confusion_lines, per_class_lines, percent, print_json
+from genreg_np.cli.measured import Measured, of_table, tell_classes, tell_numbers
+from genreg_np.cli.output import print_json
 from genreg_np.cli.reading import reader_arguments, reader_options
 from genreg_np.cli.terminal import say
-from genreg_np.cli.unsure import REASONS, Rejection, answer_option
+from genreg_np.cli.unsure import Rejection, answer_option
 from genreg_np.data.dataset import SPLITS
 from genreg_np.data.fitting import GREY, RGB, STRETCH, remembered
 from genreg_np.data.held_out import BY_CLASS
@@ -24,17 +25,21 @@ if TYPE_CHECKING:
     from genreg_np.infer import Model
 
 ALL = "all"  # instead of one split
-MOST_SHOWN = 64  # classes whose confusion matrix is printed
 
 
 @click.command(
     "eval",
-    help="Measure a model's accuracy: overall, per class, and who is taken for whom.",
-    epilog="\b\nExample:\n  genreg-np eval runs/mnist-seed-mnist-64-0/model.npz --dataset mnist --split test",
+    help="Measure a model: accuracy and more, per class, and who is taken for whom; of numbers R2 and errors.",
+    epilog="\b\nExamples:\n  genreg-np eval runs/mnist-seed-mnist-64-0/model.npz --dataset mnist --split test\n"
+    "  genreg-np eval model.npz --dataset new.csv          (all rows of a table that was not trained on)",
 )
 @click.argument("model_path", metavar="MODEL", type=click.Path())
 @click.option("--dataset", help="Name or path; by default the one the model was trained on.")
-@click.option("--split", default="test", show_default=True, type=click.Choice([*SPLITS, ALL]))
+@click.option(
+    "--split",
+    type=click.Choice([*SPLITS, ALL]),
+    help="[default: test; all of a table that was not trained on]",
+)
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
 @click.option("--variations", type=int, help="Random views per letter (letters only).")
@@ -42,14 +47,14 @@ MOST_SHOWN = 64  # classes whose confusion matrix is printed
 @click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def command(
-    model_path: str, dataset: str | None, split: str, data_dir: str | None, variations: int | None, backend: str,
-    reject: float | None, as_json: bool, **options: Any,
+    model_path: str, dataset: str | None, split: str | None, data_dir: str | None, variations: int | None,
+    backend: str, reject: float | None, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Print accuracy, and who is taken for whom."""
+    """Print how well a model predicts."""
     from genreg_np.cli.infer_ import load_model
-    from genreg_np.data import dataset_names
+    from genreg_np.data.for_model import is_for_tables
     from genreg_np.data.generated import Generator
-    from genreg_np.runs.evaluation import Evaluation
+    from genreg_np.data.rows import is_table
 
     model = load_model(model_path, backend)
     if Generator.found(model) is not None:
@@ -58,69 +63,48 @@ def command(
         )
     rejection = Rejection.of(model, model_path, reject)
     name = dataset or trained_on(model_path, model)
-    views = variations or 1
-    if variations is None and name == model.trained("config", "dataset"):
-        trained_views = model.trained("config", "variations")
-        views = trained_views if type(trained_views) is int else 1
-    data = load_for(model, name, options, data_dir=data_dir, variations=views)
-    places, names = check_fit(name, data, model), model.class_names
+    if not (model.class_names or model.value_names):
+        raise UsageError(
+            f"the model gives {model.output_count:,} values and no classes: eval counts right answers, infer shows "
+            "what it gives"
+        )
+    if is_table(name) and is_for_tables(model):
+        measured = of_table(model, name, split, options)
+    else:
+        views = variations or 1
+        if variations is None and name == model.trained("config", "dataset"):
+            trained_views = model.trained("config", "variations")
+            views = trained_views if type(trained_views) is int else 1
+        measured = of_dataset(model, name, split or "test", options, data_dir=data_dir, variations=views)
+    tell = tell_classes if model.class_names else tell_numbers
+    found, lines = tell(model, measured, rejection, reject)
+    if as_json:
+        print_json({"dataset": measured.name, "split": measured.split, **found})
+        return
+    say(*lines)
+
+
+def of_dataset(model: Model, name: str, split: str, options: dict[str, Any], **where: Any) -> Measured:
+    """Return what a model is measured on: a split of a dataset that fits it."""
+    from genreg_np.data import dataset_names
+
+    data = load_for(model, name, options, **where)
+    places = check_fit(name, data, model)
     part = data.everything if split == ALL else data.split(split)
     if not len(part):
         raise UsageError(f"{name}: nothing in its {split} split, for it has few samples: measure all with --split all")
-    inputs, labels = in_order(part.inputs, data, model), places[part.labels]
-    result = Evaluation.of(model.predict(inputs), labels, len(names))
-    told = _answered(rejection, model, inputs, labels) if rejection else {}
-    if as_json:
-        print_json(
-            {
-                "accuracy": result.accuracy,
-                "n": result.n,
-                "dataset": data.name,
-                "split": split,
-                "classes": names,  # the order of the confusion matrix
-                "per_class": dict(zip(names, result.per_class, strict=True)),
-                "confusion": result.confusion.tolist(),
-                **told,
-            }
-        )
-        return
-    what = "all splits" if split == ALL else f"{split} split"
-    say(f"{data.name}, {what}, {result.n} inputs: accuracy {percent(result.accuracy)}")
-    if told:
-        share, right = percent(told["answered"]), percent(told["answered_accuracy"])
-        say(f"answered {share} of them, of which right {right}; to the others it says unsure (--reject {reject:g})")
-    if data.note:
-        say(data.note)
+    notes = [data.note] if data.note else []
     if split != ALL and BY_CLASS in data.note and name not in dataset_names():
-        say(
+        notes.append(
             f"measured on {len(part):,} of {len(data.everything):,} samples, a part held out here; --split all "
             "measures every one, which is right for data that were not trained on"
         )
     if bool(model.feature_names) != bool(data.feature_names):
         which = "data have no names to go by, the model has" if model.feature_names else "model knows no names of them"
-        say(f"columns are taken in the order they stand in: the {which}")
-    if isinstance(note := model.trained("note"), str):
-        say(f"of the model: {short_name(note, 160)}")
-    say("", *per_class_lines(result, names), "")
-    if len(names) > MOST_SHOWN:
-        say(f"the confusion matrix of {len(names):,} classes is printed with --json only")
-    else:
-        say(*confusion_lines(result, names))
-
-
-def _answered(
-    rejection: Rejection, model: Model, inputs: NDArray[np.generic], labels: NDArray[np.int64]
-) -> dict[str, Any]:
-    """Return the share of inputs that are answered, the accuracy on those, and why the others are not."""
-    probabilities = model.predict_proba(inputs)
-    why = np.array(rejection.why(probabilities.max(axis=1), inputs))
-    answered = why == ""
-    right = (probabilities.argmax(axis=1) == labels)[answered]
-    return {
-        "answered": float(answered.mean()),
-        "answered_accuracy": float(right.mean()) if len(right) else None,
-        "unsure": {reason: int((why == reason).sum()) for reason in REASONS},
-    }
+        notes.append(f"columns are taken in the order they stand in: the {which}")
+    labels = places[part.labels] if model.class_names else part.labels
+    mean = data.train.labels.mean(axis=0) if data.of_numbers else None
+    return Measured(data.name, split, in_order(part.inputs, data, model), labels, tuple(notes), mean)
 
 
 def trained_on(path: str, model: Model, others: str = "") -> str:
@@ -173,10 +157,10 @@ def check_fit(name: str, data: Dataset, model: Model) -> NDArray[np.int64]:
             f"{name} has inputs of shape {data.input_shape}, the model takes {model.input_shape}: "
             "name its own with --dataset"
         )
-    if not model.class_names:
+    if data.of_numbers != bool(model.value_names) or (data.of_numbers and data.outputs != model.output_count):
         raise UsageError(
-            f"the model gives {model.output_count:,} values and no classes: eval counts right answers, infer shows "
-            "what it gives"
+            f"{name} has {data.counted}, and the model {words_of(model)}: name its own data with --dataset, or another "
+            "column with --label"
         )
     if unknown := [class_name for class_name in data.class_names if class_name not in model.class_names]:
         raise UsageError(
@@ -197,6 +181,13 @@ def in_order(inputs: NDArray[np.generic], data: Dataset, model: Model) -> NDArra
         return inputs
     ordered: NDArray[np.generic] = inputs[:, model.columns(data.feature_names)]
     return ordered
+
+
+def words_of(model: Model) -> str:
+    """Return what a model predicts, in words."""
+    if model.class_names:
+        return f"tells {len(model.class_names)} classes apart"
+    return f"predicts {listed(model.value_names).removeprefix('classes ').removeprefix('class ')}"
 
 
 def _described(value_range: tuple[float, float] | None) -> str:

@@ -20,12 +20,14 @@ from genreg_np.cli.terminal import say, say_error
 from genreg_np.cli.unsure import Rejection, answer_option, words
 from genreg_np.data.fitting import FITS
 from genreg_np.data.labels import short_name
+from genreg_np.data.rows import is_table
 from genreg_np.errors import DataError, UsageError
 
 HELP = """\
-Predict the class of images, or give the values of a model without classes.
+Predict the class of images or of a table's rows, or the numbers of a model that predicts some.
 
-Images are PNG, JPEG, NPY or IDX: files, folders, or one image on stdin.
+Images are PNG, JPEG, NPY or IDX: files, folders, or one image on stdin. Tables are CSV or TSV, compressed or not: their
+columns are found by name, more of them are carried through, and --out writes a table with the predictions.
 
 NPY and IDX files may hold one input or many. A model that was trained on a folder of images takes pictures of any
 size, brought to its own as in training. For other models one of another size is refused unless --resize is given.
@@ -45,6 +47,7 @@ is 1. Folders in folders are entered, except hidden ones; files of other kinds a
     "  genreg-np infer model.npz photos/ --reject 0.9           (say so where it is unsure)\n"
     "  genreg-np infer model.npz t10k-images-idx3-ubyte.gz\n"
     "  cat seven.png | genreg-np infer model.npz\n"
+    "  genreg-np infer model.npz new.csv --out predictions.csv\n"
     "  genreg-np infer encoder.npz photos/ --save codes/           (of a model that gives values)",
 )
 @click.argument("model_path", metavar="MODEL", type=click.Path())
@@ -71,13 +74,21 @@ is 1. Folders in folders are entered, except hidden ones; files of other kinds a
     type=click.Path(),
     help="Write the values of a model without classes: .npy, and pictures.",
 )
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write a table's rows with what is predicted of them: .csv or .tsv.",
+)
+@click.option("--header/--no-header", default=None, help="Whether a table's first row names the columns.")
+@click.option("--separator", metavar="SIGN", help="Of a table: comma, semicolon, tab, pipe or blank.")
 @click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one line of JSON: a list of {file, class, probability, top}."
 )
 def command(
-    model_path: str, paths: tuple[str, ...], top: int, reject: float | None, save: str | None, backend: str,
-    as_json: bool, **taking: Any,
+    model_path: str, paths: tuple[str, ...], top: int, reject: float | None, save: str | None, out: str | None,
+    header: bool | None, separator: str | None, backend: str, as_json: bool, **taking: Any,
 ) -> int:  # fmt: skip
     """Print what a model answers to each input."""
     model = load_model(model_path, backend)
@@ -103,6 +114,12 @@ def command(
         )
     how, rejection = Taking(**taking), Rejection.of(model, model_path, reject)
     _say_centring(how, model, model_path)
+    if tables := [path for path in paths if is_table(path) and _takes_rows(model)]:
+        if len(tables) < len(paths):
+            raise UsageError(f"{tables[0]} is a table, and others are not: predict them by a command each")
+        return _predict_tables(model, tables, top, rejection, out, (header, separator), as_json)
+    if out is not None or header is not None or separator is not None:
+        raise UsageError("--out, --header and --separator are for tables (.csv, .tsv): leave them out")
     files = [file for path in paths for file in attempt(files_in, Path(path))] if paths else [None]
     results = [result for file in files for result in attempt(_predict_file, file, model, top, how, rejection)]
     if results:
@@ -118,6 +135,50 @@ def command(
     else:
         _print_lines(results)
     return 1 if faults else 0
+
+
+def _takes_rows(model: infer.Model) -> bool:
+    from genreg_np.data.for_model import is_for_tables  # here: pictures are predicted sooner without it
+
+    return is_for_tables(model)
+
+
+def _predict_tables(
+    model: infer.Model, paths: list[str], top: int, rejection: Rejection | None, out: str | None,
+    reading: tuple[bool | None, str | None], as_json: bool,
+) -> int:  # fmt: skip
+    """Predict all rows of tables: to a file, as JSON, or a line each."""
+    from genreg_np.cli.tables import Predictions, line_of, predicted
+
+    if out is not None and len(paths) > 1:
+        raise UsageError("--out takes the rows of one table: predict others by a command each")
+    if out is not None and any(_is_same(path, out) for path in paths):
+        raise UsageError(f"--out {out} is the table that is read: name another file")
+    written = Predictions(Path(out), rejection is not None) if out is not None else None
+    found: list[dict[str, Any]] = []
+    try:
+        for path in paths:
+            for stream, batch, results in predicted(Path(path), model, top, rejection, *reading):
+                if written is not None:
+                    written.add(stream, batch, results)
+                elif as_json:
+                    found += [{"file": path, **result} if len(paths) > 1 else result for result in results]
+                else:
+                    say(*(line_of(result) for result in results))
+        if written is not None:
+            written.finish()
+            say(f"{written.rows:,} rows predicted: {out}")
+    finally:
+        if written is not None:
+            written.discard()
+    if as_json and written is None:
+        print_json(found)
+    return 0
+
+
+def _is_same(path: str, other: str) -> bool:
+    """Return whether two paths are of one file that is there."""
+    return Path(path).exists() and Path(other).exists() and Path(path).samefile(other)
 
 
 def _predict_file(

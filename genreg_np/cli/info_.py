@@ -43,7 +43,9 @@ def description(path: str, model: infer.Model) -> list[str]:
         f"{path}: {Path(path).stat().st_size:,} bytes",
         f"network      {_network(model)}",
         f"input        {model.input_shape}, {raw}",
-        f"classes      {', '.join(map(short_name, model.class_names)) or 'none: the outputs are values'}",
+        f"predicts     {', '.join(map(short_name, model.value_names))}"
+        if model.value_names
+        else f"classes      {', '.join(map(short_name, model.class_names)) or 'none: the outputs are values'}",
     ]
     if taken := remembered(model.header):
         height, width = model.input_shape[-2:]
@@ -55,7 +57,10 @@ def description(path: str, model: infer.Model) -> list[str]:
         asked = f", and the class: {', '.join(map(short_name, drawing.class_names))}" if drawing.class_names else ""
         noise = f"{drawing.noise.size} numbers of {drawing.noise.kind} noise{_short(asked)}"
         lines[3:] = [f"draws        {drawing.size}, of {noise}: genreg-np sample {path}"]
-    if model.feature_names:
+    if described := model.header.get("columns"):
+        names = ", ".join(f"{short_name(column['name'])} ({column['kind']})" for column in described)
+        lines.insert(3, f"columns      {_short(names)}")
+    elif model.feature_names:
         names = ", ".join(short_name(name) if name else "(no name)" for name in model.feature_names)
         lines.insert(3, f"columns      {_short(names)}")
     if "familiarity" in model.header:
@@ -77,6 +82,11 @@ def description(path: str, model: infer.Model) -> list[str]:
         accuracies = model.trained("accuracies", split)
         if isinstance(accuracies, dict):
             shown = [f"{_short(name)} {percent(value)}" for name, value in accuracies.items() if _is_fraction(value)]
+            lines += [f"{split:<12} {', '.join(shown)}{of_floats}"] if shown else []
+    for split in ("validation", "test"):
+        scores = model.trained("r2", split)
+        if isinstance(scores, dict):
+            shown = [f"{_short(name)} R2 {value:.4f}" for name, value in scores.items() if type(value) is float]
             lines += [f"{split:<12} {', '.join(shown)}{of_floats}"] if shown else []
     if itself.is_int8 and (told := quantised(itself)):
         lines.append(f"8 bits       {told}")

@@ -223,11 +223,14 @@ class Progress:
         elif "validation_accuracy" in record:
             best = max(record["validation_accuracy"], record.get("consensus_validation_accuracy", 0.0))
             self._accuracy = f"validation {percent(best)}"
+        elif "validation_score" in record:
+            best = max(record["validation_score"], record.get("consensus_validation_score", -math.inf))
+            self._accuracy = f"validation R2 {best:.4f}"
         count = record.get("non_finite", 0)
         undefined = f"  {count:,} fitness values not finite so far" if count else ""
         if self._bar is not None:
             self._bar.update(self._task, completed=generation, total=total, told=self._accuracy + undefined)
-        elif "validation_accuracy" in record:
+        elif "validation_accuracy" in record or "validation_score" in record:
             now = self._clock()
             if now - self._printed_at >= PLAIN_LINE_SECONDS or generation == total:
                 self._printed_at = now

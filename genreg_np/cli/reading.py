@@ -12,6 +12,11 @@ import click
 
 from genreg_np.data.fitting import COLOURS, FITS
 
+TASKS = ("auto", "classes", "values")  # of data.checked, which takes longer to load
+KIND_HELP = "Of a table's column: numbers, words, flags (yes or no) or dates."
+REPEATABLE: dict[str, Any] = {"multiple": True, "callback": lambda _context, _option, value: value or None}
+SEVERAL = ("label", "keep", "drop", "kind")  # options that may be given more than once
+
 F = TypeVar("F", bound=Callable[..., Any])
 Range = tuple[float, float]
 
@@ -34,12 +39,23 @@ range_option = click.option(
 )
 
 
-def reader_options(command: F) -> F:
-    """Add the options to a command."""
+def reader_options(command: F, hidden: bool = True) -> F:
+    """Add the options to a command; rarer ones are hidden in most."""
     options = (
-        click.option("--label", help="A table's label column, by name or number."),
-        click.option("--header/--no-header", default=None, help="Whether a table's first row names the columns."),
-        click.option("--separator", metavar="SIGN", help="Of a table: comma, semicolon, tab, pipe or blank."),
+        click.option("--label", **REPEATABLE, help="A table's label column, by name or number; repeatable."),
+        click.option(
+            "--task", metavar="WHAT", type=click.Choice(TASKS), help="Of labels: classes, or values (numbers)."
+        ),
+        click.option("--keep", **REPEATABLE, metavar="COLUMN", hidden=hidden, help="Take in what tells nothing."),
+        click.option("--drop", **REPEATABLE, metavar="COLUMN", hidden=hidden, help="Leave a table's column out."),
+        click.option("--kind", **REPEATABLE, metavar="COLUMN=KIND", hidden=hidden, help=KIND_HELP),
+        click.option("--weight", metavar="COLUMN", hidden=hidden, help="What a table's rows count in training."),
+        click.option(
+            "--header/--no-header", default=None, hidden=hidden, help="Whether a table's first row names the columns."
+        ),
+        click.option(
+            "--separator", metavar="SIGN", hidden=hidden, help="Of a table: comma, semicolon, tab, pipe or blank."
+        ),
         click.option("--size", metavar="HEIGHTxWIDTH", help="Scale a folder's images to this many pixels."),
         click.option("--fit", metavar="HOW", type=click.Choice(FITS), help="How: crop to the middle, pad, stretch."),
         click.option(
@@ -48,7 +64,9 @@ def reader_options(command: F) -> F:
             type=click.Choice(COLOURS),
             help="How images are read: grey, rgb or (default) auto.",
         ),
-        click.option("--skip-bad", is_flag=True, default=None, help="Leave out images that cannot be read."),
+        click.option(
+            "--skip-bad", is_flag=True, default=None, hidden=hidden, help="Leave out images that cannot be read."
+        ),
         range_option,
     )
     for option in reversed(options):
@@ -67,7 +85,9 @@ def reader_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     from genreg_np.data import READER_OPTIONS
     from genreg_np.data.images import parse_size
 
-    given = {name: options[name] for name in READER_OPTIONS if options.get(name) is not None}
+    given = {name: options[name] for name in READER_OPTIONS if options.get(name) not in (None, ())}
+    if len(given.get("label", ())) == 1:
+        given["label"] = given["label"][0]
     return given | ({"size": parse_size(given["size"])} if "size" in given else {})
 
 
@@ -79,6 +99,9 @@ def reader_words(arguments: Mapping[str, Any]) -> list[str]:
             words.append("--header" if value else "--no-header")
         elif name == "size":
             words += ["--size", "{}x{}".format(*value)]
+        elif name in SEVERAL:
+            some = [value] if isinstance(value, str) else value
+            words += [word for one in some for word in (f"--{name}", one)]
         elif name == "skip_bad":
             words += ["--skip-bad"] if value else []
         else:

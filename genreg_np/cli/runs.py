@@ -73,7 +73,7 @@ def read_data(
         **reading,
     )
     for note in dataset.note.split("; "):
-        if note and not note.startswith("split by class"):
+        if note and not note.startswith(("split by class", "split at random")):
             progress.say(note)
     sizes = ", ".join(f"{len(dataset.split(name)):,} {name}" for name in SPLITS)
     progress.say(f"dataset {dataset.name}: {sizes}{pictures_words(dataset)}")

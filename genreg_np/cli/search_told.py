@@ -50,8 +50,9 @@ def next_of(found: Found, config: SearchConfig, origin: dict[str, Any]) -> list[
 
 def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progress) -> None:
     """Say what a search came to."""
+    from genreg_np.runs.measures import interval
     from genreg_np.search.folder import trials_in
-    from genreg_np.search.metrics import SHARES, interval
+    from genreg_np.search.metrics import SHARES
     from genreg_np.search.pareto import cost_of, front_of
 
     trials = list(trials_in(found.folder / "trials.jsonl"))

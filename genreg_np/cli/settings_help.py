@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from genreg_np.data import may_be_pictures
+from genreg_np.data.rows import is_table
 from genreg_np.errors import UsageError
 from genreg_np.runs.config import (
     TrainConfig,
@@ -123,7 +124,7 @@ def early_config(given: dict[str, Any], preset: str | None, dataset: str) -> tup
     if may_be_pictures(dataset):
         named.insert(0, (dataset, True))
     network = given.get("network", "")
-    chosen = (default_preset(name, strategy, network, pictures) for name, pictures in named)
+    chosen = (default_preset(name, strategy, network, pictures, is_table(name)) for name, pictures in named)
     presets = [preset] if preset else list(dict.fromkeys(chosen))
     problems: list[UsageError] = []
     for one in presets:

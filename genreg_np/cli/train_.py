@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from genreg_np.cli import report_
+from genreg_np.cli.measured import FEW, number_lines
 from genreg_np.cli.output import Progress, duration, per_class_lines, percent, print_json
 from genreg_np.cli.reading import reader_options
 from genreg_np.cli.runs import (
@@ -29,7 +31,9 @@ from genreg_np.cli.settings_help import GIVEN, SettingsCommand, early_config, gi
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.data import READER_OPTIONS, dataset_names, is_image_folder
 from genreg_np.data.dataset import Dataset
+from genreg_np.data.rows import is_table
 from genreg_np.errors import UsageError
+from genreg_np.fitness import BUILT_IN, ERRORS
 from genreg_np.runs.config import (
     TrainConfig,
     default_preset,
@@ -37,6 +41,9 @@ from genreg_np.runs.config import (
     parse_assignment,
     read_preset,
 )
+from genreg_np.runs.evaluation import Evaluation
+from genreg_np.runs.measures import interval
+from genreg_np.runs.numbers import NumberEvaluation
 from genreg_np.runs.result import Result, Watcher
 from genreg_np.runs.training import resume, train
 from genreg_np.strategies import REGISTRY, strategy_class
@@ -70,6 +77,12 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 @click.option("--device", type=click.IntRange(min=0), help="Which GPU the cupy backend uses.")
 @click.option("--threads", type=int, help="How many threads; by default all.")
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
+@click.option(
+    "--class-weight",
+    metavar="HOW",
+    type=click.Choice(("none", "balanced")),
+    help="none, or balanced: all classes count alike.",
+)
 @click.option("--flip", is_flag=True, default=None, help="Learn from mirrored pictures, too.")
 @click.option("--familiarity", is_flag=True, default=None, help="Let the model recognise unfamiliar inputs.")
 @click.option("--no-familiarity", "familiarity", flag_value=False, default=None, type=bool, hidden=True)  # saves lines
@@ -136,7 +149,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     for name, example in (("hidden", "64"), ("network", '"conv 8 5 / max 4 / dense 10"')):
         if options[name] is not None and not options[name].strip():
             raise UsageError(f"--{name} is empty: write layers, such as {example}, or leave it out")
-    named = ("dataset", "strategy", "hidden", "network", "generations", "target", "familiarity", "seed")
+    named = ("dataset", "strategy", "hidden", "network", "generations", "target", "familiarity", "seed", "class_weight")
     given = given_settings(options, named)
     budget = seconds_of(options["budget"])
     _, config = early_config(given, options["preset"], str(given.get("dataset", "auto")))
@@ -146,13 +159,20 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     preset = options["preset"]
     if preset is None:
         pictures = dataset.picture is not None and min(dataset.input_shape[-2:]) >= LEAST_SIDE
-        preset = default_preset(source, settings.get("strategy"), settings.get("network", ""), pictures)
+        preset = default_preset(
+            source, settings.get("strategy"), settings.get("network", ""), pictures, is_table(source)
+        )
         settings = merged(read_preset(preset), settings)
     if options["flip"]:
         settings = _flipped(settings)
     keep = {} if source in dataset_names() else {"keep": "best"}  # one's own are few, and soon known by heart
     settings = {"familiarity": is_image_folder(source)} | keep | settings | {"dataset": source}
-    config = TrainConfig.from_dict(settings, GIVEN)
+    config = TrainConfig.from_dict(settings, GIVEN).for_data(dataset)
+    if dataset.of_numbers and given.get("fitness") in (*BUILT_IN, "margin"):
+        raise UsageError(
+            f"fitness = {given['fitness']} is of classes, and {dataset.name} has numbers to predict: choose one of "
+            f"{', '.join(ERRORS)}"
+        )
     if not given.get("network"):
         _check_network(config, dataset, preset)
     initial = load(options["init_model"]) if options["init_model"] else None
@@ -198,12 +218,12 @@ def _check_network(config: TrainConfig, dataset: Dataset, preset: str) -> None:
         if config.network:
             layers.build(dataset)
     except UsageError as error:
-        classes = len(dataset.class_names)
-        example = f"conv 16 3 / relu / max 2 / dense {classes}"
+        outputs = dataset.outputs
+        example = f"conv 16 3 / relu / max 2 / dense {outputs}"
         try:
             HiddenLayers((), config.activation, example).build(dataset)
         except UsageError:
-            example = f"dense 64 / relu / dense {classes}"
+            example = f"dense 64 / relu / dense {outputs}"
         raise UsageError(
             f"{error}. The network of preset {preset} is for pictures of 28 x 28 of 10 classes: describe one for these "
             f'data, as --network "{example}"'
@@ -255,6 +275,12 @@ def to_json(result: Result | None, started: Started) -> dict[str, Any]:
     model = result.model if result else None
     training: dict[str, Any] = model.training if model else {}
     run = result.run if result else started.run
+    scores: dict[str, Any] = {
+        "validation_accuracy": result.validation_accuracy if result else None,
+        "test_accuracy": result.test_accuracy if result else None,
+    }
+    if result and result.metric != "accuracy":
+        scores = {"validation_score": result.validation_score, "test_score": result.test_score, "metric": result.metric}
     return {
         "method": training.get("method"),
         "dataset": training.get("config", {}).get("dataset"),
@@ -263,8 +289,7 @@ def to_json(result: Result | None, started: Started) -> dict[str, Any]:
         "seconds": round(result.seconds, 3) if result else None,
         "genome": training.get("genome"),
         "generation": training.get("generation", result.generations) if result else None,
-        "validation_accuracy": result.validation_accuracy if result else None,
-        "test_accuracy": result.test_accuracy if result else None,
+        **scores,
         "run": str(run) if run else None,
         "model": str(run / "model.npz") if run and model else None,
         "ended": result.ended if result else "stopped",
@@ -275,23 +300,9 @@ def _report(result: Result, started: Started, progress: Progress, unfamiliar_ask
     """Print what the run came to, and the command to try next."""
     assert result.model is not None
     model_path = folder_of(result) / "model.npz"
-    names = result.model.class_names
-    chosen = result.test[result.genome]
     progress.say("")
-    one = len(result.validation) == 1
-    each = ", ".join(f"{'' if one else name + ' '}{percent(value)}" for name, value in result.validation.items())
-    among = f"validation {each}" if one else f"{result.genome}, chosen on validation: {each}"
-    progress.say(f"test accuracy {percent(chosen.accuracy)}  ({among})")
-    for name, evaluation in result.test.items():
-        if name != result.genome:
-            progress.say(f"  test accuracy of the {name}: {percent(evaluation.accuracy)}")
-    if "consensus" in result.test:
-        progress.say(
-            "  best: GENREG's champion, the most trusted genome. consensus: the survivors' mean weights, our addition."
-        )
-    if len(names) <= 40:
-        for line in per_class_lines(chosen, names):
-            progress.say(line)
+    for line in _numbers_told(result) if result.model.value_names else _classes_told(result):
+        progress.say(line)
     kept = result.model.training.get("generation", result.generations)
     of_these = "" if kept == result.generations else f"; generation {kept} is saved, the best on validation"
     progress.say(f"{result.generations} generations, {duration(result.seconds)}{of_these}")
@@ -300,3 +311,41 @@ def _report(result: Result, started: Started, progress: Progress, unfamiliar_ask
     progress.say(f"model {model_path}")
     for line in next_lines(model_path, started.origin):
         progress.say(line)
+
+
+def _classes_told(result: Result) -> list[str]:
+    """Return what is said of classes: accuracies, and a line for each."""
+    assert result.model is not None
+    chosen, names = result.test[result.genome], result.model.class_names
+    assert isinstance(chosen, Evaluation)
+    lines = [f"test accuracy {percent(chosen.accuracy)}{_between(chosen)}  ({_among(result, percent)})"]
+    for name, evaluation in result.test.items():
+        if name != result.genome:
+            lines.append(f"  test accuracy of the {name}: {percent(evaluation.score)}")
+    if "consensus" in result.test:
+        lines.append(
+            "  best: GENREG's champion, the most trusted genome. consensus: the survivors' mean weights, our addition."
+        )
+    return lines + (per_class_lines(chosen, names) if len(names) <= 40 else [])
+
+
+def _between(chosen: Evaluation) -> str:
+    """Return the interval of an accuracy that is measured on few."""
+    if chosen.n >= FEW:
+        return ""
+    low, high = interval(chosen.accuracy, chosen.n)
+    return f" of {chosen.n:,}, 95 % interval {percent(low)} to {percent(high)}"
+
+
+def _numbers_told(result: Result) -> list[str]:
+    """Return what is said of numbers: R2, and errors beside those of the mean."""
+    chosen = result.test[result.genome]
+    assert isinstance(chosen, NumberEvaluation)
+    return [f"test R2 {chosen.score:.4f}  ({_among(result, '{:.4f}'.format)})", *number_lines(chosen)]
+
+
+def _among(result: Result, shown: Callable[[float], str]) -> str:
+    """Return what the champions reach on the validation split."""
+    one = len(result.validation) == 1
+    each = ", ".join(f"{'' if one else name + ' '}{shown(value)}" for name, value in result.validation.items())
+    return f"validation {each}" if one else f"{result.genome}, chosen on validation: {each}"

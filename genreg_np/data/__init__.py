@@ -11,7 +11,7 @@ Shapes: see `Dataset`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,26 @@ from typing import Any
 from genreg_np.data import cache
 from genreg_np.data.built_in import REGISTRY as BUILT_IN
 from genreg_np.data.built_in import built_in_dataset
+from genreg_np.data.checked import AUTO
 from genreg_np.data.cifar import SOURCES as CIFAR
 from genreg_np.data.cifar import cifar_at, fetch_cifar, find_cifar, load_cifar
 from genreg_np.data.cifar_files import Cifar, read_cifar
 from genreg_np.data.dataset import SPLITS, Dataset, Split
 from genreg_np.data.depth import Ranges
 from genreg_np.data.download import Progress
-from genreg_np.data.fitting import COLOURS, FITS
 from genreg_np.data.idx import PathLike
 from genreg_np.data.mnist import MNIST, SOURCES, is_idx_folder, load_idx_folder, load_source
+from genreg_np.data.options import (
+    ARRAYS,
+    IDX,
+    IMAGES,
+    READER_OPTIONS,
+    TABLE,
+    TABLE_OPTIONS,
+    check_options,
+    reader_arguments,
+)
+from genreg_np.data.rows import is_table
 from genreg_np.errors import DataError, MissingExtraError, UsageError, did_you_mean
 from genreg_np.settings import whole_number, whole_numbers
 
@@ -48,29 +59,7 @@ __all__ = [
     "reader_arguments",
 ]
 
-AUTO = "auto"
-TABLE, ARRAYS, IMAGES, IDX = "a table", "an .npz file", "a folder of images", "a folder of IDX files"
 CIFAR_FILES = "files of CIFAR"
-TABLE_SUFFIXES = (".csv", ".tsv")
-
-
-def _pair(*kinds: type) -> Callable[[Any], bool]:
-    return lambda value: (
-        isinstance(value, tuple | list) and len(value) == 2 and all(type(one) in kinds for one in value)
-    )
-
-
-READER_OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # option: what it applies to, and what it may be
-    "label": (TABLE, lambda value: isinstance(value, str)),
-    "header": (TABLE, lambda value: isinstance(value, bool)),
-    "separator": (TABLE, lambda value: isinstance(value, str)),
-    "size": (IMAGES, _pair(int)),
-    "range": (IMAGES, _pair(int, float)),
-    "color": (IMAGES, lambda value: isinstance(value, str)),
-    "fit": (IMAGES, lambda value: isinstance(value, str)),
-    "skip_bad": (IMAGES, lambda value: isinstance(value, bool)),
-}
-CHOICES = {"color": COLOURS, "fit": FITS}  # of what an option is one
 
 
 @dataclass(frozen=True)
@@ -189,9 +178,14 @@ def load_dataset(
     download: bool = True,
     progress: Progress | None = None,
     variations: int = 1,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     header: bool | None = None,
     separator: str | None = None,
+    task: str | None = None,
+    keep: Sequence[str] | None = None,
+    drop: Sequence[str] | None = None,
+    kind: Sequence[str] | None = None,
+    weight: str | None = None,
     size: tuple[int, int] | None = None,
     range: tuple[float, float] | None = None,
     color: str | None = None,
@@ -216,12 +210,20 @@ def load_dataset(
         Called with (file name, bytes so far, bytes in all or 0) during a download.
     variations : int
         Views per letter, for letters.
-    label : str, optional
-        Label column of a table: its name, or its number from 1.
+    label : str or sequence of str, optional
+        Label column of a table: its name, or its number from 1; several are numbers to predict.
     header : bool, optional
         Whether a table's first row names the columns; by default told by what it looks like.
     separator : str, optional
         Of a table: comma, semicolon, tab, pipe or blank, or the sign; by default found.
+    task : str, optional
+        Of a table: classes, or values, which are numbers to predict; auto (the default): by what labels look like.
+    keep, drop : sequence of str, optional
+        Columns of a table that are taken in though they tell nothing, such as row numbers, and that are left out.
+    kind : sequence of str, optional
+        COLUMN=KIND of a table: numbers, words, flags (yes or no) or dates, for columns that look like something else.
+    weight : str, optional
+        Column of a table that says how much each row counts in training.
     size : tuple of int, optional
         Height and width of a folder's images; by default their own where they all have one of at most 64 x 64, else
         32 x 32.
@@ -254,21 +256,16 @@ def load_dataset(
         For a dataset that needs a package which is not installed.
     """
     name = os.fspath(name_or_path)
-    kind = _kind(name)
+    source = _kind(name)
     variations = whole_number(variations, "variations")
     size = None if size is None else _whole_size(size)
     reading = {"label": label, "header": header, "separator": separator, "size": size, "range": range}
+    reading |= {"task": task, "keep": keep, "drop": drop, "kind": kind, "weight": weight}
     reading |= {"color": color, "fit": fit, "skip_bad": skip_bad}
-    for option, (target, fits) in READER_OPTIONS.items():
-        if reading[option] is not None and not fits(reading[option]):
-            raise UsageError(f"{option} = {reading[option]!r}: of the wrong type; load_dataset says what it takes")
-        if reading[option] is not None and kind != target:
-            raise UsageError(f"{option} applies to {target} only, not to {name}; leave it out")
-        if reading[option] is not None and reading[option] not in CHOICES.get(option, (reading[option],)):
-            raise UsageError(f"{option} = {reading[option]!r}: must be one of {', '.join(CHOICES[option])}")
-    if variations != 1 and kind != "letters":
+    check_options(reading, source, name)
+    if variations != 1 and source != "letters":
         raise UsageError(f"variations applies to letters only, not to {name}; leave it out")
-    if kind == AUTO:
+    if source == AUTO:
         chosen, reason = find_auto(data_dir, download, progress)
         try:
             dataset = load_dataset(chosen, data_dir=data_dir, download=download, progress=progress)
@@ -276,7 +273,7 @@ def load_dataset(
             raise MissingExtraError(f"{reason}; but {error}" if reason else str(error)) from None
         return replace(dataset, note="; ".join(filter(None, [reason, dataset.note])))
     pictures = {"ranges": ranges, "told": on_picture}
-    dataset = _load(kind, name, reading, data_dir, download, progress, variations, pictures)
+    dataset = _load(source, name, reading, data_dir, download, progress, variations, pictures)
     given = {option: value for option, value in reading.items() if value is not None}
     given |= {} if data_dir is None else {"data_dir": os.path.abspath(data_dir)}
     given |= dataset.origin or {}
@@ -308,28 +305,17 @@ def _load(
     if kind == TABLE:
         from genreg_np.data.table import load_csv
 
-        return load_csv(name, reading["label"], header=reading["header"], separator=reading["separator"])
+        how = {option: reading[option] for option in TABLE_OPTIONS if reading[option] is not None}
+        return load_csv(name, reading["label"], **how)
     if kind == IDX:
         return load_idx_folder(Path(name))
     if kind == CIFAR_FILES and (found := cifar_at(Path(name))):
         return read_cifar(*found)
     from genreg_np.data.folder import load_folder
 
-    how: dict[str, Any] = {"color": reading["color"], "fit": reading["fit"], "skip_bad": reading["skip_bad"]}
-    how = {option: value for option, value in how.items() if value is not None}
-    return load_folder(name, reading["size"], reading["range"], **how, **pictures)
-
-
-def reader_arguments(origin: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `load_dataset` that a run's origin keeps; TOML has lists for tuples.
-
-    Parameters
-    ----------
-    origin : mapping
-        The [origin] of a run's config.toml.
-    """
-    kept = {name: origin[name] for name in READER_OPTIONS if origin.get(name) is not None}
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+    looks: dict[str, Any] = {"color": reading["color"], "fit": reading["fit"], "skip_bad": reading["skip_bad"]}
+    looks = {option: value for option, value in looks.items() if value is not None}
+    return load_folder(name, reading["size"], reading["range"], **looks, **pictures)
 
 
 def _whole_size(size: Sequence[int]) -> tuple[int, int]:
@@ -376,9 +362,8 @@ def _kind(name: str) -> str:
         raise UsageError(
             f"no dataset {name!r}{did_you_mean(name, [AUTO, *dataset_names()])}, and no such file or folder"
         )
-    suffix = path.suffix.lower()
-    if suffix in TABLE_SUFFIXES:
+    if is_table(path):
         return TABLE
-    if suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         return ARRAYS
     raise UsageError(f"{name}: a dataset is a folder, a .csv, a .tsv or an .npz file; convert it to one of them")

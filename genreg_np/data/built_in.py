@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import missing_extra
-from genreg_np.registry import look_up
+from genreg_np.settings import look_up
 
 REGISTRY = {
     "digits": "genreg_np.data.digits:DIGITS",

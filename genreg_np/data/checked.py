@@ -8,6 +8,7 @@ Shapes: inputs (N, *input_shape), labels (N,) or (N, 1) integers or text; (N,) i
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 
 from genreg_np.data.held_out import completed
 from genreg_np.data.labels import class_order, encode_labels, label_text, merge_numbers, merged_note, short_name
-from genreg_np.data.quantities import counting_note
+from genreg_np.data.quantities import counting_note, quantity, told_as_numbers
 from genreg_np.data.split import Split
 from genreg_np.errors import DataError, UsageError
 from genreg_np.infer import checked_range
+from genreg_np.layers.targets import check_targets
 
+TASKS = AUTO, CLASSES, VALUES = "auto", "classes", "values"  # what labels are
 LARGEST_LABEL = 2**53  # of a float: beyond it, neighbouring whole numbers are one
 
 Array = NDArray[np.generic]
@@ -33,6 +36,9 @@ def fields_of_arrays(
     class_names: Array | None = None,
     feature_names: Array | None = None,
     input_range: tuple[float, float] | None = None,
+    task: str = AUTO,
+    value_names: tuple[str, ...] = (),
+    weights: Array | None = None,
 ) -> dict[str, Any]:
     """Return the fields of a Dataset of arrays, wherever they come from.
 
@@ -48,6 +54,12 @@ def fields_of_arrays(
         As in a file.
     input_range : tuple of float, optional
         Smallest and largest raw value; by default what the type of the training inputs says.
+    task : str
+        One of TASKS: whether labels are classes, or numbers to predict; auto: what they look like.
+    value_names : tuple of str
+        Of the numbers to predict, where they are some.
+    weights : ndarray, optional
+        How much each training sample counts, (N,).
 
     Raises
     ------
@@ -55,7 +67,7 @@ def fields_of_arrays(
         For arrays that are no inputs or no labels, or do not fit together.
     """
     labels = {split: pair[1] for split, pair in given.items()}
-    classes, encoded, note = _classes(where, class_names, labels)
+    classes, names_of_values, encoded, note = _targets(where, labels, class_names, task, value_names)
     inputs = {split: _inputs(f"{where}, {split} inputs", pair[0]) for split, pair in given.items()}
     for split in given:
         if len(inputs[split]) != len(encoded[split]):
@@ -63,12 +75,14 @@ def fields_of_arrays(
                 f"{where}: {len(inputs[split]):,} {split} inputs, but {len(encoded[split]):,} labels; they must pair up"
             )
     splits = {split: Split(inputs[split], encoded[split]) for split in given}
+    if weights is not None:
+        splits["train"] = Split(inputs["train"], encoded["train"], _weights(where, weights, len(splits["train"])))
     names = _text(f"{where}, feature_names", feature_names)
     note = "; ".join(filter(None, [note, counting_note(inputs["train"], names)]))
     given_range = input_range or _input_range(where, given["train"][0])
     validation, test = splits.get("validation"), splits.get("test")
     fields = completed(splits["train"], validation, test, classes, name=name, note=note)
-    return {**fields, "input_range": given_range, "feature_names": names}
+    return {**fields, "input_range": given_range, "feature_names": names, "value_names": names_of_values}
 
 
 def range_of(value: Any, name: str) -> tuple[float, float]:
@@ -133,6 +147,83 @@ def _text(where: str, array: Array | None) -> tuple[str, ...]:
     if array.ndim != 1 or array.dtype.kind != "U":
         raise DataError(f"{where}: an array of shape {array.shape} {array.dtype}; a list of names is needed")
     return tuple(name.strip() for name in array.tolist())
+
+
+def _targets(
+    where: str, labels: dict[str, Array], class_names: Array | None, task: str, value_names: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, NDArray[Any]], str]:
+    """Return names of classes or else of numbers, what is to be predicted of each split, and a note."""
+    if task not in TASKS:
+        raise UsageError(f"task = {task!r}: must be one of {', '.join(TASKS)}")
+    train = labels["train"]
+    columns = 1 if train.ndim == 1 else math.prod(train.shape[1:])
+    sure = task == VALUES or (task == AUTO and (value_names or (train.dtype.kind == "f" and not _are_whole(train))))
+    if task == AUTO and columns > 1 and _are_one_hot(train):
+        raise DataError(
+            f"{where}, train labels: rows of a single 1, of which there is one for each class: of one-hot rows take "
+            "labels.argmax(axis=1)"
+        )
+    why = ""
+    found: dict[str, NDArray[Any]]
+    if not sure:
+        classes, encoded, note = _classes(where, class_names, labels)
+        known = (encoded["train"] >= 0) & (encoded["train"] < len(classes))  # others are refused with their line later
+        counts = np.bincount(encoded["train"][known], minlength=len(classes)).astype(np.int64)
+        why = quantity(classes, counts) if task == AUTO and class_names is None else ""
+        if not why:
+            found = dict(encoded)
+            return classes, (), found, note
+    if class_names is not None:
+        raise UsageError(f"{where}: class_names go with classes, and these labels are numbers to predict")
+    names = value_names or (("y",) if columns == 1 else tuple(f"y{number}" for number in range(1, columns + 1)))
+    found = {split: _numbers(f"{where}, {split} labels", array, names) for split, array in labels.items()}
+    check_names(where, names)
+    return (), names, found, told_as_numbers(why)
+
+
+def _are_one_hot(labels: Array) -> bool:
+    """Whether labels (N, K) are 1 for one class and 0 for all others."""
+    if labels.ndim != 2 or labels.dtype.kind not in "biuf":
+        return False
+    numbers = labels.astype(np.float64)
+    return bool(np.isin(numbers, (0, 1)).all() and (numbers.sum(axis=1) == 1).all())
+
+
+def _are_whole(labels: Array) -> bool:
+    """Whether labels (N,) or (N, 1) are whole numbers: as well classes as not."""
+    return math.prod(labels.shape[1:]) == 1 and bool((np.isfinite(labels) & (np.rint(labels) == labels)).all())
+
+
+def _numbers(where: str, array: Array, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return targets as (N, K) float64."""
+    if array.dtype.kind not in "biuf" or array.ndim not in (1, 2):
+        raise DataError(f"{where}: an array of shape {array.shape} {array.dtype}; numbers to predict are needed")
+    found = array.reshape(len(array), -1).astype(np.float64)
+    check_targets(where, found, names)
+    return found
+
+
+def check_names(where: str, names: tuple[str, ...]) -> None:
+    """Refuse names of numbers to predict that are not all different.
+
+    Raises
+    ------
+    UsageError
+        With one that is there twice.
+    """
+    twice = [name for index, name in enumerate(names) if name in names[:index]]
+    if twice:
+        raise UsageError(f"{where}: two targets are called {twice[0]!r}: give each its own name")
+
+
+def _weights(where: str, weights: Array, count: int) -> NDArray[np.float64]:
+    """Return weights as (N,) float64."""
+    if weights.dtype.kind not in "biuf" or weights.shape not in ((count,), (count, 1)):
+        raise DataError(
+            f"{where}: weights of shape {weights.shape} {weights.dtype}; a number for each of the {count} training "
+            "samples is needed"
+        )
+    return weights.reshape(count).astype(np.float64)
 
 
 def _classes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from genreg_np.data.alike import not_told_apart
 from genreg_np.data.labels import listed, short_name
 from genreg_np.data.split import MOST_CLASSES, SPLITS, Split, check_classes, check_labels
 from genreg_np.errors import DataError
+from genreg_np.layers.targets import Targets, check_spread, check_targets
 
 __all__ = ["MOST_CLASSES", "SPLITS", "Dataset", "Split"]
 
@@ -50,6 +52,13 @@ class Dataset:
     picture : mapping or None
         How pictures become inputs, for who predicts: `fit` (crop, pad or stretch), and `range` where they have more
         than 8 bits; None for data that are no folder of images.
+    value_names : tuple of str
+        Of what is to be predicted where that are numbers, not classes: then labels are (N, K) float64.
+    columns : tuple of mapping
+        What the columns of a table are, as a model's header describes them (infer_table.py), where they are not all
+        numbers without a missing one. Inputs may then be NaN.
+    label : str
+        The name of a table's label column, of classes.
 
     Raises
     ------
@@ -69,6 +78,9 @@ class Dataset:
     feature_names: tuple[str, ...] = ()
     origin: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
     picture: Mapping[str, Any] | None = field(default=None, compare=False)
+    value_names: tuple[str, ...] = ()
+    columns: tuple[Mapping[str, Any], ...] = ()
+    label: str = field(default="", compare=False)
 
     @classmethod
     def from_arrays(
@@ -82,6 +94,8 @@ class Dataset:
         feature_names: Sequence[str] = (),
         input_range: tuple[float, float] | None = None,
         name: str = "arrays",
+        task: str = "auto",
+        weights: Any = None,
     ) -> Dataset:
         """Make a dataset of arrays, lists or tables, as `load_dataset` does of an .npz file.
 
@@ -91,8 +105,8 @@ class Dataset:
             Floats are features, standardised by the network; whole numbers and booleans are raw values, mapped from
             `input_range` to 0 .. 1. A table's columns are features, whatever their types, as those of a .csv file, and
             their names become `feature_names`. What is not split is not copied: leave the arrays as they are.
-        labels : (N,) or (N, 1) array-like
-            A class each: whole numbers, text or booleans.
+        labels : (N,) or (N, 1) array-like, or (N, K)
+            A class each: whole numbers, text or booleans; or numbers to predict, K of them for each sample.
         validation, test : pair of inputs and labels, optional
             Where they are left out, 15 % of each class of the training data is held out for each, the same samples
             every time. A table's columns may stand in another order.
@@ -105,6 +119,11 @@ class Dataset:
             else what the training inputs run from and to.
         name : str
             What messages and models call it.
+        task : str
+            classes or values (numbers to predict); auto: values where labels are fractions, or several for each sample,
+            or whole numbers of which hardly any recurs.
+        weights : (N,) array-like, optional
+            How much each training sample counts; by default all alike.
 
         Returns
         -------
@@ -129,7 +148,7 @@ class Dataset:
 
         fields = fields_of(
             inputs, labels, validation=validation, test=test, class_names=class_names, feature_names=feature_names,
-            input_range=input_range, name=name,
+            input_range=input_range, name=name, task=task, weights=weights,
         )  # fmt: skip
         return cls(**fields)
 
@@ -137,6 +156,33 @@ class Dataset:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input, e.g. (28, 28)."""
         return tuple(self.train.inputs.shape[1:])
+
+    @property
+    def of_numbers(self) -> bool:
+        """Whether numbers are to be predicted, not classes."""
+        return bool(self.value_names)
+
+    @property
+    def outputs(self) -> int:
+        """K, how many classes there are to tell apart, or numbers to predict."""
+        return len(self.value_names or self.class_names)
+
+    @property
+    def counted(self) -> str:
+        """What is to be predicted, in words: "3 classes"."""
+        if not self.of_numbers:
+            return f"{self.outputs} classes"
+        return f"{self.outputs} number{'s' if self.outputs > 1 else ''} to predict"
+
+    @functools.cached_property
+    def targets(self) -> Targets:
+        """How the numbers to predict are scaled for networks, by the training split."""
+        return Targets.of(self.value_names, self.train.labels)
+
+    def wanted(self, name: str) -> NDArray[Any]:
+        """Return what networks are to give for a split: classes (N,) int64, or scaled numbers (N, K) float32."""
+        labels = self.split(name).labels
+        return self.targets.scaled(labels) if self.of_numbers else labels
 
     def split(self, name: str) -> Split:
         """Return the split called `name`: train, validation or test."""
@@ -157,14 +203,17 @@ class Dataset:
         Raises
         ------
         DataError
-            For labels that are a quantity, an empty split, fewer than two classes or more than 4,096, a class without a
+            For an empty split, fewer than two classes or more than 4,096, a class without a
             training sample, or one of which every picture is in another class, too.
         """
+        if self.of_numbers:
+            self._check_numbers()
+            return
         classes = len(self.class_names)
         if classes < 2:
             read = f" (as it was read: {self.note})" if self.note else ""
             raise DataError(f"{self.name}: {classes} class; at least two are needed to learn a difference{read}")
-        check_classes(self.name, self.class_names, self._counts(*SPLITS))
+        check_classes(self.name, self.class_names)
         for name in SPLITS:
             if not len(self.split(name)):
                 raise DataError(
@@ -182,11 +231,30 @@ class Dataset:
                 "tells them apart; put each image into one class"
             )
 
+    def _check_numbers(self) -> None:
+        """Refuse numbers that there is nothing to learn of."""
+        for name in SPLITS:
+            if not len(self.split(name)):
+                raise DataError(f"{self.name}: too few samples, nothing would be left for {name}; add some")
+        for name, column in zip(self.value_names, self.train.labels.T, strict=True):
+            if (column == column[0]).all():
+                raise DataError(f"{self.name}: {name!r} is {column[0]:g} in every training sample: nothing to learn")
+
     def _counts(self, *names: str) -> NDArray[np.int64]:
         """Return how many samples of each class some splits have, (K,)."""
         return np.bincount(
             np.concatenate([self.split(name).labels for name in names]), minlength=len(self.class_names)
         ).astype(np.int64)
+
+    @staticmethod
+    def _check_weights(where: str, split: Split) -> None:
+        weights = split.weights
+        if weights is None:
+            return
+        if weights.shape != (len(split),) or not (np.isfinite(weights) & (weights >= 0)).all():
+            raise DataError(f"{where}: weights must be one number from 0 on for each of the {len(split)} samples")
+        if len(split) and not weights.any():
+            raise DataError(f"{where}: all weights are 0, so that nothing counts")
 
     def __post_init__(self) -> None:
         classes = len(self.class_names)
@@ -200,14 +268,23 @@ class Dataset:
                     f"{where}: inputs are {inputs.shape[1:]} {inputs.dtype}, "
                     f"those of the train split {self.input_shape} {self.train.inputs.dtype}"
                 )
-            if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
+            if inputs.dtype.kind == "f" and not (np.isinf(inputs) if self.columns else ~np.isfinite(inputs)).sum() == 0:
                 raise DataError(f"{where}: NaN or infinite values among the inputs; clean or drop those rows")
-            if inputs.dtype.kind == "f" and inputs.size and max(-inputs.min(), inputs.max()) > LARGEST:
-                raise DataError(
-                    f"{where}: inputs run from {inputs.min():g} to {inputs.max():g}, beyond +-{LARGEST:g}; "
-                    "rescale that column"
-                )
-            check_labels(where, labels, classes)
+            if inputs.dtype.kind == "f" and inputs.size:
+                low, high = np.nanmin(inputs, initial=0), np.nanmax(inputs, initial=0)
+                if max(-low, high) > LARGEST:
+                    raise DataError(
+                        f"{where}: inputs run from {low:g} to {high:g}, beyond +-{LARGEST:g}; rescale that column"
+                    )
+            if self.of_numbers:
+                check_targets(where, labels, self.value_names)
+                if name == "train":
+                    check_spread(where, labels, self.value_names)
+            else:
+                check_labels(where, labels, classes)
+            self._check_weights(where, self.split(name))
+        if self.of_numbers and self.class_names:
+            raise DataError(f"{self.name}: class_names and value_names: what is to be predicted are one or the other")
         try:
             "".join(self.class_names).encode("utf-8")
         except UnicodeEncodeError:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +80,41 @@ def names_columns(first: Sequence[str], column: int, others: Others) -> bool | N
     if is_number(label):
         return _numbers_name(first, features, label, others)
     return _word_names(label, features, numbers, recurs, others)
+
+
+def first_is_header(first: Sequence[str], below: Sequence[Collection[str]], rows: int) -> bool | None:
+    """Tell whether a first row is a header, of a table some of whose features are words; None where it cannot be told.
+
+    A word above numbers is a name, and so is one that no row has where the words of the rows recur. A row of data has a
+    label and words that others have, too.
+
+    Parameters
+    ----------
+    first : sequence of str
+        Fields of the first row.
+    below : sequence of collections of str
+        The different fields of each column in all other rows.
+    rows : int
+        How many these are.
+    """
+    if len(set(first)) < len(first):
+        return False
+    above, recurs, fresh = False, 0, 0
+    for field, texts in zip(first, below, strict=True):
+        known = [text for text in texts if text.lower() not in MISSING]
+        if known and all(map(is_number, known)):
+            if is_number(field) and field not in texts:
+                continue
+            above = above or not (is_number(field) or field.lower() in MISSING)
+        elif field in texts:
+            recurs += field.lower() not in MISSING
+        elif 2 * len(known) <= rows:
+            fresh += 1
+    if above and not recurs:
+        return True
+    if recurs:
+        return None if above else False
+    return True if fresh else None
 
 
 def _word_names(

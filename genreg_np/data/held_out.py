@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.quantities import quantity_note
-from genreg_np.data.split import MOST_CLASSES, Split, check_classes, check_labels
+from genreg_np.data.split import Split, check_classes, check_labels
 from genreg_np.streams import Purpose, Stream
 
-BY_CLASS = "by class: "  # in the note of data of which a split was made here
+BY_CLASS, AT_RANDOM = "by class: ", "at random: "  # in the note of data of which a split was made here
 HELD_OUT_PERCENT = 15  # of a class, for validation, and the same for test
 
 Indices = NDArray[np.int64]
@@ -104,20 +104,21 @@ def completed(
     DataError
         Before a split is made, for labels that are no class, or so many classes that nothing could be done with it.
     """
-    if len(class_names) > MOST_CLASSES:
-        check_classes(name, class_names, np.bincount(train.labels, minlength=len(class_names)).astype(np.int64))
+    check_classes(name, class_names)
     note = "; ".join(filter(None, [note, quantity_note(class_names)]))
     given = {"validation": validation, "test": test}
     missing = [split_name for split_name, split in given.items() if split is None]
     if missing:
-        check_labels(f"{name}, train split", train.labels, len(class_names))
-        kept, *held_out = split_indices(train.labels, len(missing))
+        of_numbers = train.labels.ndim == 2
+        if not of_numbers:
+            check_labels(f"{name}, train split", train.labels, len(class_names))
+        kept, *held_out = split_indices(np.zeros(len(train), np.int64) if of_numbers else train.labels, len(missing))
         for split_name, indices in zip(missing, held_out, strict=True):
-            given[split_name] = Split(train.inputs[indices], train.labels[indices])
-        train = Split(train.inputs[kept], train.labels[kept])
+            given[split_name] = train.of(indices)
+        train = train.of(kept)
     final = {"train": train, **{split_name: split for split_name, split in given.items() if split is not None}}
     if missing:
         origin = "split" if len(missing) == 2 else f"{missing[0]} split held out of train"
         sizes = ", ".join(f"{len(split):,} {split_name}" for split_name, split in final.items())
-        note = "; ".join(filter(None, [note, f"{origin} {BY_CLASS}{sizes}"]))
+        note = "; ".join(filter(None, [note, f"{origin} {AT_RANDOM if of_numbers else BY_CLASS}{sizes}"]))
     return {**final, "class_names": class_names, "name": name, "note": note}

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from genreg_np.data.checked import Array, fields_of_arrays, range_of
+from genreg_np.data.checked import VALUES, Array, fields_of_arrays, range_of
+from genreg_np.data.frames import fields_of_frames, is_mixed
 from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError
 from genreg_np.settings import names_of
@@ -29,6 +30,8 @@ def fields_of(
     feature_names: Sequence[str],
     input_range: tuple[float, float] | None,
     name: str,
+    task: str,
+    weights: Any,
 ) -> dict[str, Any]:
     """Return the fields of a Dataset; `Dataset.from_arrays` says what the parameters are."""
     pairs = {"train": (inputs, labels)}
@@ -47,11 +50,20 @@ def fields_of(
                 f"{name}: only one of the train and the {split} inputs is a table with columns: pass tables for both, "
                 "or the arrays of both"
             )
+    told: dict[str, Any] = {
+        "class_names": None if class_names is None else np.array(names_of(class_names, "class_names")),
+        "task": task,
+        "value_names": _value_names(labels, task),
+        "weights": None if weights is None else _array(f"{name}, weights", weights),
+    }
     if columns and input_range is not None:
         raise UsageError(
             f"input_range goes with arrays of whole numbers, but the inputs of {name} are a table, whose columns are "
             "taken as features, without a range: leave it out, or pass the table's array"
         )
+    if columns and any(is_mixed(one) for one, _ in pairs.values()):
+        tables = {split: (one, _labels(f"{name}, {split} labels", other)) for split, (one, other) in pairs.items()}
+        return fields_of_frames(name, tables, str(getattr(labels, "name", None) or ""), **told)
     given = {
         split: (_inputs(f"{name}, {split} inputs", one, columns), _labels(f"{name}, {split} labels", other))
         for split, (one, other) in pairs.items()
@@ -60,9 +72,9 @@ def fields_of(
         name,
         given,
         name=name,
-        class_names=None if class_names is None else np.array(names_of(class_names, "class_names")),
         feature_names=np.array(names) if names else None,
         input_range=None if input_range is None else _checked_range(input_range, name, given),
+        **told,
     )
 
 
@@ -70,6 +82,15 @@ def _columns(inputs: Any) -> list[str]:
     """Return the names of a table's columns, as `infer.Model.columns` reads them; none of what is no table."""
     columns = getattr(inputs, "columns", None)
     return [] if columns is None else [str(name) for name in columns]
+
+
+def _value_names(labels: Any, task: str) -> tuple[str, ...]:
+    """Return the names that a table of several targets has, or a single one that is to be predicted as a number."""
+    columns = _columns(labels)
+    if len(columns) > 1 or (columns and task == VALUES):
+        return tuple(columns)
+    name = getattr(labels, "name", None)
+    return (str(name),) if task == VALUES and name is not None else ()
 
 
 def _inputs(where: str, inputs: Any, columns: list[str]) -> Array:

@@ -1,7 +1,8 @@
 """Whether labels are a quantity (prices, ages, lengths) and not classes: told by how often numbers recur.
 
-Fractions, of more than 50 different values, and numbers of which hardly any recurs are refused. Many whole numbers that
-fill their range may be either, as ages and the 62 characters of EMNIST are: they are learned, with a warning. Columns
+Fractions, of more than 50 different values, and numbers of which hardly any recurs are numbers to predict unless the
+user says otherwise. Many whole numbers that fill their range may be either, as ages and the 62 characters of EMNIST
+are: they are classes, with a warning. Columns
 that only count the rows are warned of, too.
 
 Shapes: K class names, counts (K,) int64 samples of each.
@@ -63,8 +64,13 @@ def quantity_note(class_names: Sequence[str]) -> str:
         return ""
     return (
         f"warning: {len(whole):,} classes which are all whole numbers from {whole[0]:.0f} to {whole[-1]:.0f}: if the "
-        "label column is a quantity, predicting numbers is not supported yet"
+        "label column is a quantity, say task values (--task values), and numbers are predicted"
     )
+
+
+def told_as_numbers(why: str) -> str:
+    """Return what to say of labels that are taken as numbers to predict because they look so; nothing without a why."""
+    return f"the labels are numbers to predict ({why}); --task classes learns them as classes" if why else ""
 
 
 def counting_note(inputs: NDArray[np.generic], names: Sequence[str] = ()) -> str:

@@ -5,17 +5,24 @@ first, numbers counting more than words; what stands in quotes does not count. L
 comments: they come as rows like others, and whoever reads them decides.
 
 Text comes from anywhere: a line, and a field by the csv module's own limit, is never longer than a stated number of
-characters, and a quote that swallows the rows after it is reported where it opens.
+characters, and a quote that swallows the rows after it is reported where it opens. Compressed files (gzip, bzip2, xz)
+are known by how they begin.
 """
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import csv
+import gzip
 import io
 import itertools
+import lzma
 import re
+import zlib
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 from genreg_np.data.idx import PathLike
 from genreg_np.errors import DataError, UsageError
@@ -28,6 +35,10 @@ SAMPLE_CHARACTERS = 1 << 20  # fewer lines are looked at where they are long
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 STRAY_BYTE = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes that are no UTF-8
+
+TABLE_SUFFIXES = (".csv", ".tsv")
+PACKERS: dict[bytes, str] = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}  # by what files begin with
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
 
 Row = tuple[int, list[str]]  # line number from 1, fields
 
@@ -80,16 +91,38 @@ def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
     sign = parse_separator(separator) if separator is not None else None
     try:
         with open_regular(path) as raw:
-            start = raw.read(64)
-            raw.seek(0)
+            file_of = _unpacked(raw)
+            start = file_of.read(64)
+            file_of.seek(0)
             if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start:
                 raise DataError(f"{path}: text in UTF-16, or no text at all; save it as CSV in UTF-8")
-            with io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            with io.TextIOWrapper(file_of, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
                 yield from _rows(path, file, sign)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name") from None
+    except (EOFError, lzma.LZMAError, zlib.error) as error:
+        raise DataError(f"{path}: its compressed data are damaged or cut short ({error}); get it again") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the file") from None
+        why = error.strerror or error  # of damaged gzip data there is no number
+        raise DataError(f"{path}: cannot be read ({why}); check the file") from None
+
+
+def is_table(path: PathLike) -> bool:
+    """Tell whether a file is called as tables are, compressed or not."""
+    name = Path(path)
+    name = name.with_suffix("") if name.suffix.lower() in PACKED_SUFFIXES else name
+    return name.suffix.lower() in TABLE_SUFFIXES
+
+
+def _unpacked(raw: BinaryIO) -> BinaryIO:
+    """Return a file's content as a stream, decompressed as it is read."""
+    start = raw.read(8)
+    raw.seek(0)
+    kind = next((kind for magic, kind in PACKERS.items() if start.startswith(magic)), None)
+    if kind is None:
+        return raw
+    opened: Any = {"gzip": gzip.open, "bz2": bz2.open, "lzma": lzma.open}[kind](raw, "rb")  # type: ignore[operator]
+    return cast(BinaryIO, opened)
 
 
 def _lines(path: PathLike, file: io.TextIOWrapper) -> Iterator[str]:

@@ -1,17 +1,17 @@
 """One split of a dataset, and which labels are classes.
 
-Shapes: inputs (N, *input_shape), labels (N,) int64 in 0 .. K-1.
+Shapes: inputs (N, *input_shape), labels (N,) int64 in 0 .. K-1, or (N, K) float64 numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.quantities import quantity
 from genreg_np.errors import DataError
 
 MOST_CLASSES = 4096  # whoever is taken for whom is counted in a square of them: 128 MiB
@@ -25,13 +25,20 @@ class Split:
     Parameters
     ----------
     inputs : (N, *input_shape) ndarray
-        Whole numbers such as uint8 pixels, or float32 features.
-    labels : (N,) int64 ndarray
-        The class of each, 0 .. K-1.
+        Whole numbers such as uint8 pixels, or float32 features; of a table NaN where a value is missing.
+    labels : (N,) int64 or (N, K) float64 ndarray
+        The class of each, 0 .. K-1; or K numbers to predict.
+    weights : (N,) float64 ndarray, optional
+        How much each counts in training; by default all alike.
     """
 
     inputs: NDArray[np.generic]
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
+    weights: NDArray[np.float64] | None = None
+
+    def of(self, some: NDArray[np.integer]) -> Split:
+        """Return some of the samples, by their numbers."""
+        return Split(self.inputs[some], self.labels[some], None if self.weights is None else self.weights[some])
 
     def __repr__(self) -> str:
         return f"Split(inputs {self.inputs.shape} {self.inputs.dtype}, labels {self.labels.shape})"
@@ -55,27 +62,13 @@ def check_labels(where: str, labels: NDArray[np.int64], classes: int) -> None:
         )
 
 
-def check_classes(name: str, class_names: Sequence[str], counts: NDArray[np.int64]) -> None:
-    """Refuse labels that are a quantity, or more classes than can be told apart.
-
-    Parameters
-    ----------
-    name : str
-        What the error calls the dataset.
-    class_names : sequence of str
-        K names.
-    counts : (K,) int64
-        Samples of each class.
+def check_classes(name: str, class_names: Sequence[str]) -> None:
+    """Refuse more classes than can be told apart.
 
     Raises
     ------
     DataError
-        For such labels.
+        With how many there are.
     """
-    if found := quantity(class_names, counts):
-        raise DataError(
-            f"{name}: the labels look like a quantity, not like classes ({found}): predicting numbers is not supported "
-            "yet; name the column of classes with --label, or make them classes by writing words (low, high)"
-        )
     if len(class_names) > MOST_CLASSES:
         raise DataError(f"{name}: {len(class_names):,} classes; no more than {MOST_CLASSES:,} are told apart")

@@ -1,236 +1,325 @@
-"""Tables (.csv, .tsv) with a row per sample: numeric features and one label column.
+"""Tables (.csv, .tsv, compressed or not) with a row per sample: columns of any kind, and one or more of labels.
 
 The label column is the one asked for, else the one named label, class or target, else the last. Whether the first row
-is a header is told by header.py, or by the user; how fields are separated, by rows.py. A line at the top that begins
-with # is the header where it has a name for each column of the row directly below, as numpy.savetxt writes it; else a
-comment. One that would move the label away from the last column is asked about.
+is a header is told by header.py, or by the user; how fields are separated, by rows.py; what the columns are, by
+columns.py. A line at the top that begins with # is the header where it has a name for each column of the row directly
+below, as numpy.savetxt writes it; else a comment. One that would move the label away from the last column is asked
+about.
 
-Shapes: inputs (N, columns - 1) float32, labels (N,) int64.
+Labels that are numbers of which hardly any recurs are numbers to predict, as are several label columns. Rows without a
+label are left out.
+
+Shapes: N rows, inputs (N, I) float32, labels (N,) int64 or (N, K) float64.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.data.checked import AUTO, TASKS
+from genreg_np.data.columns import Asked, Found, Odd, describe, described_notes, encode, kinds_note, left_out_note
 from genreg_np.data.dataset import Dataset
-from genreg_np.data.header import Others, counts, names_columns
+from genreg_np.data.first_row import first_row, label_column, told
+from genreg_np.data.held_out import completed
 from genreg_np.data.idx import PathLike
-from genreg_np.data.labels import class_order, encode_labels, label_text, merge_numbers, merged_note, short_name
-from genreg_np.data.quantities import counting_note
-from genreg_np.data.rows import DECIMAL_COMMA, THOUSANDS, Row, is_number, read_rows
-from genreg_np.data.splits import stratified_split
+from genreg_np.data.rows import PACKED_SUFFIXES, Row, read_rows
+from genreg_np.data.split import Split
+from genreg_np.data.stored import Series, Stored, Table
+from genreg_np.data.table_labels import targets_of, told_of, weights_of
 from genreg_np.errors import DataError, UsageError, did_you_mean
+from genreg_np.files import digest_of
+from genreg_np.infer_table import inputs_of
 
-LABEL_NAMES = ("label", "class", "target")
-LIMIT_BYTES = 4 << 30  # all features together
-SAMPLE_ROWS = 100  # that a header is told by
-MOST_LABELS = 1 << 16  # different ones, far more than the classes that can be told apart
+LIMIT_BYTES = 4 << 30  # all columns together
+CHUNK_FIELDS = 1 << 13  # that are taken apart at a time
 
 
 def load_csv(
-    path: PathLike, label: str | None = None, *, header: bool | None = None, separator: str | None = None
+    path: PathLike,
+    label: str | Sequence[str] | None = None,
+    *,
+    header: bool | None = None,
+    separator: str | None = None,
+    task: str = AUTO,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    kind: Sequence[str] = (),
+    weight: str | None = None,
 ) -> Dataset:
-    """Load a table of numeric features with a label column.
+    """Load a table with a label column.
 
     Parameters
     ----------
     path : path-like
-        A text file in UTF-8.
-    label : str, optional
-        The label column: its name in the header, or its number from 1.
+        A text file in UTF-8, which may be compressed (.gz, .bz2, .xz).
+    label : str or sequence of str, optional
+        The label column: its name in the header, or its number from 1; several are numbers to predict.
     header : bool, optional
         Whether the first row names the columns; by default told by what it looks like.
     separator : str, optional
         comma, semicolon, tab, pipe or blank, or the sign; by default found.
+    task : str
+        classes or values; auto: by what labels look like.
+    keep, drop : sequence of str
+        Columns to take in though they tell nothing, and columns to leave out.
+    kind : sequence of str
+        COLUMN=KIND: numbers, words, flags or dates, for a column that looks like something else.
+    weight : str, optional
+        A column of numbers that say how much each row counts in training.
 
     Returns
     -------
     Dataset
         Features float32 with input_range None, split 70/15/15 by class; class names by value if all are numbers;
-        feature names from the header.
+        feature names from the header; `columns` where they are not all numbers.
 
     Raises
     ------
     DataError
         For a file that cannot be read, a first row of which it cannot be told whether it is a header, a row of another
-        length, a feature that is not a finite number, an empty label; the message has the line number.
+        length, a field that is not what its column is; the message has the line number.
     UsageError
-        For a label column that is not there, or a separator that is none.
+        For a column that is not there, or a separator or kind that is none.
     """
+    if task not in TASKS:
+        raise UsageError(f"task = {task!r}: must be one of {', '.join(TASKS)}")
+    labels = [label] if isinstance(label, str) else list(label or ())
+    asked = Asked.of(keep, drop, kind)
+    table, targets = read_table(path, labels, header, separator, asked)
+    asked.check(path, table.names, (*targets, weight))
+    table, weights = apart(table, targets, weight)
+    dataset, _ = dataset_of(table, targets, asked, task, weights)
+    return replace(dataset, origin={"sha256": digest_of(path)})
+
+
+def apart(table: Table, targets: Sequence[str], weight: str | None) -> tuple[Table, NDArray[np.float64] | None]:
+    """Return a table without the column that says what its rows count, and that.
+
+    Raises
+    ------
+    UsageError
+        For a column that is not there, or is the label's.
+    """
+    if weight is None:
+        return table, None
+    if weight not in table.names:
+        raise UsageError(f"{table.path}: no column {weight!r}{did_you_mean(weight, table.names)}")
+    if weight in targets:
+        raise UsageError(
+            f"{table.path}: column {weight!r} is the label's and the weights': name the label with --label"
+        )
+    return table.without(weight), weights_of(table, weight)
+
+
+def dataset_of(
+    table: Table,
+    targets: Sequence[str],
+    asked: Asked,
+    task: str,
+    weights: NDArray[np.float64] | None = None,
+) -> tuple[Dataset, list[Found]]:
+    """Return a table as a dataset, and what was found of its columns; raises as `load_csv`.
+
+    Parameters
+    ----------
+    table : Table
+        All rows.
+    targets : sequence of str
+        The label columns.
+    asked, task
+        As for `load_csv`.
+    weights : (N,) float64, optional
+        How much each row counts.
+    """
+    path = table.path
+    table, notes = labelled(table, targets)
+    names, value_names, labels, why = targets_of(table, targets, task)
+    if names:
+        why = [*why, told_of(names, np.bincount(labels, minlength=len(names)).astype(np.int64))]
+    notes = [f"label column{'s' if len(targets) > 1 else ''} {', '.join(map(repr, targets))}", *notes, *why]
+    weights = None if weights is None else weights[table.rows]
+    whole = Split(np.arange(len(table))[:, None], labels, weights)
+    fields = completed(whole, None, None, names, name=stem(path), note="")
+    train = fields["train"].inputs[:, 0]
+    found = [_described(table, column, train, asked) for column in table.columns if column.name not in targets]
+    inputs, described = encode(found, len(table)), [one.described for one in found if one.described is not None]
+    if not described:
+        raise DataError(f"{path}: no column is left to learn from ({left_out_note(found) or 'all are dropped'})")
+    for name in ("train", "validation", "test"):
+        part = fields[name]
+        fields[name] = Split(inputs[part.inputs[:, 0]], part.labels, part.weights)
+    plain = all(column["kind"] == "numbers" for column in described) and not np.isnan(inputs).any()
+    notes += [left_out_note(found), kinds_note(described), *described_notes(found)]
+    feature_names = tuple(name for column in described for name in inputs_of(column))
+    dataset = Dataset(
+        **fields | {"note": "; ".join(filter(None, [*notes, fields["note"]]))},
+        input_range=None,
+        feature_names=feature_names if table.named or not plain else (),
+        value_names=value_names,
+        columns=() if plain else tuple(described),
+        label=targets[0] if table.named and not value_names else "",
+    )
+    return dataset, found
+
+
+def stem(path: str) -> str:
+    """Return what a table is called: its file's name without endings."""
+    name = Path(path)
+    return (name.with_suffix("") if name.suffix.lower() in PACKED_SUFFIXES else name).stem
+
+
+def _described(table: Table, column: Series, train: NDArray[np.int64], asked: Asked) -> Found:
+    try:
+        return describe(table.path, column, train, asked, table.rows)
+    except Odd as error:
+        raise DataError(f"{table.path}, line {table.lines[error.row]}, {error.words}") from None
+
+
+def labelled(table: Table, targets: Sequence[str]) -> tuple[Table, list[str]]:
+    """Return the rows that have all labels, and what to say of the others.
+
+    Raises
+    ------
+    DataError
+        If none has.
+    """
+    lacking = np.zeros(len(table), np.bool_)
+    for name in targets:
+        lacking |= table.column(name).missing()
+    count = int(lacking.sum())
+    if not count:
+        return table, []
+    if count == len(table):
+        raise DataError(f"{table.path}: no row has a label in column {targets[0]!r}; name another with --label")
+    lines = ", ".join(str(line) for line in table.lines[lacking][:3])
+    return table.of(np.flatnonzero(~lacking)), [
+        f"{count:,} row{'s' if count > 1 else ''} without a label left out (line{'s' if count > 1 else ''} {lines}"
+        f"{', ...' if count > 3 else ''})"
+    ]
+
+
+def read_table(
+    path: PathLike,
+    labels: Sequence[str] = (),
+    header: bool | None = None,
+    separator: str | None = None,
+    asked: Asked | None = None,
+) -> tuple[Table, list[str]]:
+    """Read a table, and find its label columns.
+
+    Parameters
+    ----------
+    path, labels, header, separator
+        As for `load_csv`.
+    asked : Asked, optional
+        What columns are words whatever they look like.
+
+    Returns
+    -------
+    table : Table
+        All rows.
+    targets : list of str
+        The names of the label columns.
+    """
+    label = labels[0] if labels else None
     rows = read_rows(path, separator)
-    first, rows, header = _first_row(path, rows, label, header)
+    first, rows, header = first_row(path, rows, label, header)
     width = len(first[1])
     if width < 2:
         raise DataError(
             f"{path}: one column only; at least one feature and a label are needed, separated by commas (or name the "
             "separator with --separator)"
         )
-    column = _label_column(path, first[1], label, header)
-    numbered = [str(number) for number in range(1, width + 1)]
-    sure = header if header is not None else not all(map(_numeric, first[1][:column] + first[1][column + 1 :]))
-    names = first[1] if sure else numbered
-    features, codes = bytearray(4 * (width - 1)), array("q", [0])  # of which the first row has its place
-    known: dict[str, int] = {}  # labels, numbered as they come
-    whole = False  # whether a whole number is written without a point
-    for line, fields in rows:
-        where = f"{path}, line {line}"
-        codes.append(known.setdefault(_label(where, fields, names, column), len(known)))
-        features += _numbers(where, fields, names, column).tobytes()
-        if len(known) > MOST_LABELS:
-            raise DataError(
-                f"{where}: more than {MOST_LABELS:,} different labels in column {names[column]!r}: a quantity or "
-                "identifiers, not classes; name the column of classes with --label"
-            )
-        if not whole and len(codes) <= SAMPLE_ROWS:
-            whole = any(field.isdecimal() for index, field in enumerate(fields) if index != column)
-        if len(features) > LIMIT_BYTES:
-            raise DataError(f"{where}: more than {LIMIT_BYTES:,} bytes of features; take a part of the rows")
-    inputs, numbers = np.frombuffer(features, np.float32).reshape(-1, width - 1), np.frombuffer(codes, np.int64)
+    column = label_column(path, first[1], label, header)
+    words = {name for name, kind in ((asked.kinds if asked else None) or {}).items() if kind == "words"}
+    stored = [Stored(name in words or number == column) for number, name in enumerate(first[1])]
+    lines = _read(path, rows, stored, first)
+    series = [one.finished(name) for one, name in zip(stored, first[1], strict=True)]
     if header is None:
-        occurring = np.bincount(numbers[1:], minlength=len(known)).tolist()
-        others = Others(dict(zip(known, occurring, strict=True)), inputs[1:], whole)
-        header = _told(path, first[1], column, label, others)
-    names = first[1] if header else numbered
-    if header:
-        inputs, numbers = inputs[1:], numbers[1:]
-    else:
-        where = f"{path}, line {first[0]}"
-        numbers[0] = known.setdefault(_label(where, first[1], names, column), len(known))
-        inputs[0] = _numbers(where, first[1], names, column)
-    if not len(inputs):
+        header = told(path, first[1], column, label, series)
+    names = first[1] if header else [str(number) for number in range(1, width + 1)]
+    if not header:
+        series = [_with_first(one, field, path, first[0]) for one, field in zip(series, first[1], strict=True)]
+        lines.insert(0, first[0])
+    if not len(lines):
         raise DataError(f"{path}: a header, but no rows; add samples, or say --no-header")
     if names.count(names[column]) > 1:
         raise DataError(f"{path}: two columns are called {names[column]!r}, one of them the labels'; rename one")
-    merged = merge_numbers(known)
-    class_names = class_order(merged.values())
-    classes = encode_labels([merged[name] for name in known], class_names)
-    feature_names = (*names[:column], *names[column + 1 :])
-    notes = [f"label column {names[column]!r}", merged_note(merged), counting_note(inputs, feature_names)]
-    return stratified_split(
-        inputs,
-        classes[numbers],
-        class_names,
-        name=Path(path).stem,
-        input_range=None,
-        note="; ".join(filter(None, notes)),
-        feature_names=feature_names if header else (),
-    )
+    columns = [label_column(path, first[1], one, header) for one in labels] or [column]
+    if len(set(columns)) < len(columns):
+        raise UsageError(f"{path}: a label column is named twice")
+    unique = tuple(replace(one, name=name) for one, name in zip(series, _different(path, names), strict=True))
+    table = Table(str(path), unique, np.frombuffer(lines, np.int64), np.arange(len(lines)), bool(header))
+    return table, [table.names[number] for number in columns]
 
 
-def _first_row(
-    path: PathLike, rows: Iterator[Row], label: str | None, header: bool | None
-) -> tuple[Row, Iterator[Row], bool | None]:
-    """Return the first row past comments, the rows after it, and whether it is a header, as far as that is known."""
-    comment: Row = 0, []
-    for line, fields in rows:
-        if fields[0].startswith("#"):
-            named = [fields[0].lstrip("# "), *fields[1:]]
-            comment = line, named if named[0] else named[1:]
-            continue
-        numeric = sum(map(is_number, fields)) >= len(fields) - 1 > 0
-        if header is not False and numeric and len(comment[1]) == len(fields):
-            if header is None and label is None and _label_column(path, comment[1], None, None) != len(fields) - 1:
-                raise _ask(path, f"the comment in line {comment[0]}", comment[1], "a comment only")
-            if header or (comment[0] == line - 1 and _names(comment[1])):
-                return comment, _chain((line, fields), rows), True
-        return (line, fields), rows, header
-    raise DataError(f"{path}: the file is empty; a row of numbers and a label for each sample is needed")
-
-
-def _names(fields: list[str]) -> bool:
-    """Tell whether the fields of a comment are names of columns: all different, words or numbers that count."""
-    numbers = [field for field in fields if is_number(field)]
-    return all(fields) and len(set(fields)) == len(fields) and (not numbers or counts(numbers))
-
-
-def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
-    """Yield `first`, and then the rest."""
-    yield first
-    yield from rest
-
-
-def _label_column(path: PathLike, first: list[str], label: str | None, header: bool | None) -> int:
-    """Return the index of the label column."""
-    width = len(first)
-    if label is None:
-        lowered = [field.lower() for field in first]
-        named = (lowered.index(name) for name in LABEL_NAMES if name in lowered)
-        return width - 1 if header is False else next(named, width - 1)
-    number = int(label) - 1 if label.isdecimal() and 1 <= int(label) <= width else None
-    if header is not False and label in first:
-        named_so = first.index(label)
-        if number is None or header or number == named_so:
-            return named_so
-        if counts(first):
-            raise _ask(path, "the first row", first)
-    if number is not None:
-        return number
-    if header is False or label.isdecimal() or all(map(is_number, first)):
-        raise UsageError(
-            f"{path}: no column {label!r}; without a header, a number from 1 to {width} names the label column"
+def _different(path: PathLike, names: list[str]) -> list[str]:
+    """Return the columns' names, which must be different; those without one are called by their numbers."""
+    filled = [name or f"column {number}" for number, name in enumerate(names, start=1)]
+    if twice := [name for number, name in enumerate(filled) if name in set(filled[:number])]:
+        raise DataError(
+            f"{path}: more than one column is called {twice[0]!r}, so that they cannot be told apart by name; give "
+            "each its own"
         )
-    raise UsageError(f"{path}: no column {label!r}{did_you_mean(label, first)}")
+    return filled
 
 
-def _told(path: PathLike, first: list[str], column: int, label: str | None, others: Others) -> bool:
-    """Tell whether the first row is a header."""
-    fields = [*first[:column], label_text(first[column]), *first[column + 1 :]]
-    header: bool | None
-    if first[column].lower() in LABEL_NAMES or first[column] == label != str(column + 1):  # the label column's name
-        recurs = fields[column] in others.labels
-        header = None if recurs and column != len(first) - 1 else not recurs
-    else:
-        header = names_columns(fields, column, others)
-    if header is None:
-        raise _ask(path, "the first row", first)
-    return header
+def _read(path: PathLike, rows: Iterator[Row], stored: list[Stored], first: Row) -> array[int]:
+    """Take all rows apart, and return their lines."""
+    width, size = len(stored), max(1, CHUNK_FIELDS // len(stored))
+    lines, begin = array("q"), 0
+    chunk: list[list[str]] = []
+    names = first[1]
+
+    def take() -> None:
+        some = lines[begin:]
+        for number, (column, fields) in enumerate(zip(stored, zip(*chunk, strict=True), strict=True)):
+            column.extend(fields, partial(_where, path, names[number]), some)
+        taken = sum(column.bytes for column in stored)
+        if taken > LIMIT_BYTES:
+            fit = len(lines) * LIMIT_BYTES // taken
+            raise DataError(
+                f"{path}, line {lines[-1]}: more than {LIMIT_BYTES:,} bytes of columns; about {fit:,} rows would fit: "
+                "take a part of the rows, or drop columns from the file"
+            )
+
+    for line, fields in rows:
+        if len(fields) != width:
+            raise DataError(
+                f"{path}, line {line}: {len(fields)} fields, but {width} in the first row; mend or remove the line"
+            )
+        lines.append(line)
+        chunk.append(fields)
+        if len(chunk) == size:
+            take()
+            chunk, begin = [], len(lines)
+    if chunk:
+        take()
+    return lines
 
 
-def _numeric(field: str) -> bool:
-    return is_number(field) or bool(DECIMAL_COMMA.fullmatch(field))
+def _where(path: PathLike, name: str, line: int) -> str:
+    return f"{path}, line {line}, column {name!r}"
 
 
-def _ask(path: PathLike, what: str, fields: list[str], otherwise: str = "a sample") -> DataError:
-    """Word the refusal of a row or comment that may be a header."""
-    shown = ", ".join(map(short_name, fields[:6])) + (", ..." if len(fields) > 6 else "")
-    return DataError(
-        f"{path}: it cannot be told whether {what} ({shown}) is a header or {otherwise}: say --header or --no-header"
-    )
-
-
-def _label(where: str, fields: list[str], names: list[str], column: int) -> str:
-    """Return the label of a row, which must have as many fields as there are names."""
-    if len(fields) != len(names):
-        raise DataError(f"{where}: {len(fields)} fields, but {len(names)} in the first row; mend or remove the line")
-    name = label_text(fields[column])
-    if name.lower() in ("", "nan"):
-        raise DataError(f"{where}: no label in column {names[column]!r}; add it or remove the line")
-    return name
-
-
-def _numbers(where: str, fields: list[str], names: list[str], column: int) -> NDArray[np.float32]:
-    """Return the features of a row, (columns - 1,) float32."""
-    texts = fields[:column] + fields[column + 1 :]
-    try:
-        values = np.array(texts if "_" not in "".join(texts) else [""], np.float64)
-    except ValueError:
-        values = np.array([float(text) if is_number(text) else np.nan for text in texts])
-    with np.errstate(over="ignore"):
-        row = values.astype(np.float32)
-    if not np.isfinite(row).all():
-        wrong = int(np.flatnonzero(~np.isfinite(row))[0])
-        name = (names[:column] + names[column + 1 :])[wrong]
-        mend = "mend it, or remove the line or column"
-        if THOUSANDS.fullmatch(texts[wrong]):
-            mend = "write thousands without commas, and decimals with a point"
-        elif DECIMAL_COMMA.fullmatch(texts[wrong]):
-            mend = "write a decimal point (or name another separator with --separator)"
-        elif not is_number(texts[wrong]) and texts[wrong]:
-            mend += " (a column of classes is named with --label)"
-        raise DataError(f"{where}, column {name!r}: {texts[wrong]!r} is not a finite number; {mend}")
-    return row
+def _with_first(series: Series, field: str, path: PathLike, line: int) -> Series:
+    """Return a column with the first row's field before all others."""
+    if series.numbers is not None:
+        stored = Stored()
+        stored.extend([field], partial(_where, path, series.name), [line])
+        number = stored.finished(series.name).as_numbers()
+        if number is None:
+            raise DataError(
+                f"{path}, line {line}, column {series.name!r}: {field[:40]!r} is not a finite number; mend it"
+            )
+        return replace(series, numbers=np.concatenate([number.astype(np.float32), series.numbers]))
+    texts = series.texts if field in series.texts else (*series.texts, field)
+    code = np.array([texts.index(field)], np.int32)
+    return replace(series, texts=texts, codes=np.concatenate([code, series.codes]))

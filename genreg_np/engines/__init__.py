@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from genreg_np.registry import look_up
+from genreg_np.settings import look_up
 
 if TYPE_CHECKING:
     from genreg_np.engines.base import Engine

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from genreg_np.errors import GenregError, UsageError
 from genreg_np.files import write_atomic
 from genreg_np.model import Model
-from genreg_np.registry import look_up
+from genreg_np.settings import look_up
 
 __all__ = ["REGISTRY", "TARGETS", "check_request", "export", "files_of", "kinds_of", "stacks_of", "target"]
 

@@ -11,6 +11,7 @@ from genreg_np.export import c_text
 from genreg_np.export.c_input import literal
 from genreg_np.export.c_origin import origin
 from genreg_np.export.c_program import BYTES, PARTS, ROOM, Program
+from genreg_np.export.c_rows import Rows
 from genreg_np.version import __version__
 
 MOST_STACK = 16384  # bytes of room: the application has to place more
@@ -24,8 +25,10 @@ TELLING = {  # kind: entries of a layer that stand in the description of a netwo
 }
 INCLUDES = {  # header: what it is needed for
     "float.h": r"\bFLT_",
-    "math.h": r"\b((tanh|sin|cos|exp|expm1|fabs|sqrt)f|sqrt)\(",
-    "string.h": r"\bmem(cpy|move)\(",
+    "math.h": r"\b((tanh|sin|cos|exp|expm1|fabs|sqrt)f|sqrt)\(|\bNAN\b",
+    "ctype.h": r"\btolower\(",
+    "stdlib.h": r"\bstrtof\(",
+    "string.h": r"\b(mem(cpy|move)|str(n?cmp|len|spn))\(",
 }
 
 
@@ -41,6 +44,11 @@ class Api:
     def classes(self) -> tuple[str, ...]:
         """Names of classes; none where the outputs are values."""
         return self.program.model.class_names
+
+    @property
+    def rows(self) -> Rows:
+        """The columns of a model that takes rows of a table."""
+        return Rows.of(self.program.model)
 
     @property
     def macro(self) -> str:
@@ -151,9 +159,13 @@ def _plan(program: Program) -> list[str]:
 
 def _inputs(api: Api) -> list[str]:
     """Return a comment that names each input, where inputs have names."""
-    given, names = api.program.inputs.name, api.program.model.feature_names
-    lines = [f" * {given}[{place}]  {c_text.quoted(name)}" for place, name in enumerate(names)]
-    return ["\n".join(["/* What stands where in an input:", *lines, " */"])] if names else []
+    given, names = api.program.inputs.name, [c_text.quoted(name) for name in api.program.model.feature_names]
+    if api.rows:
+        names = api.rows.meanings()
+    lines = [f" * {given}[{place}]  {name}" for place, name in enumerate(names)]
+    if values := api.program.model.value_names:
+        lines += [f" * {api.outputs}[{place}]  {c_text.quoted(name)}" for place, name in enumerate(values)]
+    return ["\n".join(["/* What stands where:", *lines, " */"])] if lines else []
 
 
 def _macros(api: Api) -> dict[str, object]:
@@ -190,7 +202,7 @@ def _declarations(api: Api) -> list[str]:
             f"/* Turn logits into probabilities, which sum to 1. */\n{api.probabilities};",
             f"extern const char *const {api.name}_class_names[{api.count}];",
         ]
-    return declared
+    return declared + api.rows.declarations(api.name)
 
 
 def _described(layers: list[dict[str, Any]]) -> str:
@@ -217,6 +229,7 @@ def source(api: Api) -> str:
     written = [*functions, *program.constants, _evaluate(api)]
     if api.classes:
         written += [_predict(api), _probabilities(api), _class_names(api)]
+    written += api.rows.definitions(api.name)
     body = "\n\n".join(written)
     included = "".join(f"\n#include <{name}>" for name in INCLUDES if _uses(name, body))
     return "\n".join([f'#include "{api.name}.h"', *([included] if included else []), "", f"{body}\n"])

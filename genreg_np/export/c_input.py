@@ -34,6 +34,7 @@ class Input:
     bounds: tuple[float, float] | None  # the model's input_range; None for features
     low: int = 0  # the smallest whole number in it
     high: int = 0  # and the largest
+    of_rows: bool = False  # whether a number may be NAN: missing in a row of a table
 
     @classmethod
     def of(cls, model: Model) -> Input:
@@ -46,7 +47,7 @@ class Input:
         """
         shape, count = model.input_shape, math.prod(model.input_shape)
         if model.input_range is None:
-            return cls("float", "features", count, shape, None)
+            return cls("float", "features", count, shape, None, of_rows=bool(model.header.get("columns")))
         least, most = model.input_range
         low, high = math.ceil(least), math.floor(most)
         fitting = [ctype for ctype, (first, last) in LIMITS.items() if first <= low and high <= last]
@@ -65,7 +66,9 @@ class Input:
     @property
     def range(self) -> str:
         """What may come in, in words."""
-        return f"{self.low} .. {self.high}" if self.raw else "any that are finite"
+        if self.raw:
+            return f"{self.low} .. {self.high}"
+        return "any that are finite, NAN where one is missing" if self.of_rows else "any that are finite"
 
     @property
     def channels(self) -> int:
@@ -82,7 +85,9 @@ class Input:
     @property
     def unusable(self) -> str:
         """What is wrong with an input that is refused, in words."""
-        return f"a value is not in {self.range}" if self.raw else "a value is infinite or not a number"
+        if self.raw:
+            return f"a value is not in {self.range}"
+        return "a value is infinite" if self.of_rows else "a value is infinite or not a number"
 
     def mapped(self) -> Float32:
         """Return what every raw value becomes, (high - low + 1,); nothing if they are too many for a table."""
@@ -94,6 +99,8 @@ class Input:
     def check(self) -> str:
         """Return the function that finds out whether an input may be predicted; nothing if every input may."""
         conditions = ["values[i] >= -FLT_MAX", "values[i] <= FLT_MAX"]
+        if self.of_rows:
+            conditions = ["!(values[i] < -FLT_MAX)", "!(values[i] > FLT_MAX)"]
         if self.raw:
             first, last = LIMITS[self.ctype]
             conditions = [f"values[i] >= {literal(self.low)}"] if self.low > first else []

@@ -62,6 +62,17 @@ def _standardise(program: Program, layer: Header, where: str, value: Value, goal
     return result
 
 
+def _columns(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    label, arrays = label_of(where), program.model.arrays
+    floats, result = program.floats(value), program.numbers(layer["outputs"], goal)
+    named = [
+        program.constant(f"layer_{label}_{part}", arrays[f"{where}.{part}"])
+        for part in ("source", "mode", "value", "fill")
+    ]
+    program.call(program.part("columns"), floats.place, *named, layer["outputs"], result.place)
+    return result
+
+
 def _quantise(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
     label, width = label_of(where), layer["inputs"]
     a, b = (program.model.arrays[f"{where}.{part}"] for part in ("a", "b"))
@@ -208,6 +219,7 @@ LAYERS: dict[str, Maker] = {
     "dense": _dense,
     "quantise": _quantise,
     "dense-int8": _dense_int8,
+    "columns": _columns,
     "standardise": _standardise,
     "project": _project,
     "levels": _levels,

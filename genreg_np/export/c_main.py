@@ -67,7 +67,9 @@ def example(api: Api) -> str:
         wanted=wanted,
         name=api.name,
         includes="\n".join(f"#include <{header}>" for header in headers),
-        reader=text.replace("MODEL_", f"{api.macro}_").replace("INPUT_TYPE", given.ctype),
+        reader=text.replace("MODEL_NAME", api.name)
+        .replace("MODEL_", f"{api.macro}_")
+        .replace("INPUT_TYPE", given.ctype),
         ctype=given.ctype,
         given=given.name,
         macro=api.macro,
@@ -82,6 +84,9 @@ def example(api: Api) -> str:
 
 def _reader(given: Input) -> tuple[str, str, list[str]]:
     """Return the function that reads an input, what it reads, and the headers it needs."""
+    if given.of_rows:
+        wanted = f"a row of {given.count} fields with commas between them, in the order of the inputs"
+        return "read_row", wanted, ["stdio.h", "stdlib.h", "string.h"]
     if not given.raw:
         return "read_floats", f"{given.count} numbers as text", ["stdio.h", "stdlib.h", "string.h"]
     if given.ctype != "uint8_t":

@@ -22,7 +22,7 @@ def origin(model: Model) -> dict[str, str]:
     told = {"Classes": names} if 0 < len(names) <= MOST_NAMES else {}
     with contextlib.suppress(ValueError):  # of a header with infinite numbers, which is never written
         told["Model"] = f"SHA-256 of model.npz {hashlib.sha256(model.pack()).hexdigest()}"
-    told |= {term: c_text.plain(text) for term, text in facts(model, 0) if term in ("Accuracy", "8 bits")}
+    told |= {term: c_text.plain(text) for term, text in facts(model, 0) if term in ("Accuracy", "R2", "8 bits")}
     made_from = model.trained("int8", "from")
     if isinstance(made_from, str) and re.fullmatch("[0-9a-f]{64}", made_from):
         told["Made from"] = f"SHA-256 of the float32 model.npz {made_from}"

@@ -14,6 +14,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from genreg_np.export import c_text
 from genreg_np.export.c_api import Api
 from genreg_np.export.c_input import Input, literal
 from genreg_np.infer import ModelError
+from genreg_np.infer_table import VALUE, inputs_of
 from genreg_np.model import Model
 from genreg_np.streams import philox
 
@@ -164,11 +166,32 @@ def _draw(model: Model, number: int, contrast: float) -> Numbers:
         steps = contrast * (given.high - given.low)
         raw = [given.low + math.ceil((1 + 3 * draw) / 4 * steps) for draw in draws.tolist()]
         return np.array(raw, np.int64)
+    if columns := model.header.get("columns"):
+        return _row(model, columns, draws, contrast)
     mean, deviation = _known(model)
     with np.errstate(over="ignore", invalid="ignore"):
         values = (mean + deviation * contrast * (2 * draws - 1)).astype(np.float32)
     values[~np.isfinite(values)] = 0
     return values
+
+
+def _row(model: Model, columns: list[dict[str, Any]], draws: NDArray[np.float64], contrast: float) -> Numbers:
+    """Return one row (I,): words and flags by chance, numbers around what is filled in for missing ones."""
+    fill = model.arrays["layers.0.fill"].astype(np.float64)
+    source, mode = model.arrays["layers.0.source"], model.arrays["layers.0.mode"]
+    deviation, second = np.ones(len(fill)), model.header["network"]["layers"][1]
+    if second["kind"] == "standardise":
+        values = np.flatnonzero(mode == VALUE)
+        scale = model.arrays["layers.1.scale"].astype(np.float64)[values]
+        deviation[source[values]] = 1 / np.where(scale, scale, 1)
+    found, place = fill + deviation * contrast * (2 * draws - 1), 0
+    for column in columns:
+        for _ in inputs_of(column):
+            if column["kind"] in ("words", "flags"):
+                most = len(column["words"]) + 1 if column["kind"] == "words" else 2
+                found[place] = np.floor(draws[place] * most)
+            place += 1
+    return found.astype(np.float32)
 
 
 def _known(model: Model) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -55,12 +55,18 @@ def _facts(model: Model, size: int) -> Iterator[tuple[str, str]]:
         rows, columns = model.input_shape[-2:]
         colour = "colour" if len(model.input_shape) == 3 else "grey"
         yield "Pictures", f"in {colour}, {rows}x{columns} pixels (height x width), {PARTS[taken.fit]}"
+    if names := model.value_names:
+        yield "Predicts", ", ".join(_short(name) for name in names)
     dataset = model.trained("config", "dataset")
     if isinstance(dataset, str):
         yield "Trained on", _short(dataset)
     for split in ("test", "validation"):
-        if accuracy := _percent(model.trained("accuracies", split, str(model.trained("genome")))):
+        genome = str(model.trained("genome"))
+        if accuracy := _percent(model.trained("accuracies", split, genome)):
             yield "Accuracy", f"{accuracy} on the {split} split{', as float32' if model.is_int8 else ''}"
+            break
+        if type(score := model.trained("r2", split, genome)) is float and score <= 1:
+            yield "R2", f"{score:.4f} on the {split} split"
             break
     if model.is_int8 and (told := quantised(model)):
         yield "8 bits", told

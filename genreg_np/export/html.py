@@ -30,6 +30,7 @@ from genreg_np.errors import UsageError
 from genreg_np.export import kinds_of
 from genreg_np.export.facts import facts
 from genreg_np.infer_familiarity import Familiarity
+from genreg_np.infer_table import inputs_of
 from genreg_np.model import Model
 
 SUMMARY = "one page for any browser: draw, photograph or enter an input, and see the answer; no network"
@@ -94,6 +95,7 @@ def page(model: Model, reject: float | None = None) -> str:
         known.append(("Unsure", UNSURE.format(100 * reject) + (UNFAMILIAR if familiar else "")))
     described: dict[str, Any] = {
         "class_names": model.class_names,
+        "value_names": model.value_names,
         "output_count": model.output_count,
         "input_range": model.input_range,
         "layers": model.header["network"]["layers"],
@@ -121,6 +123,9 @@ def page(model: Model, reject: float | None = None) -> str:
         shape = model.input_shape if len(model.input_shape) == 3 else (1, *model.input_shape)
         described |= {"input_shape": shape, "fit": taken.fit if taken else CROP}
         asking, answering, scripts = _read("parts/photograph.html"), _sees(model), PHOTOGRAPH
+    elif columns := model.header.get("columns"):
+        described |= {"columns": _columns(model, columns)}
+        asking, answering, scripts = _read("parts/fields.html"), "", ["rows.js"]
     else:
         described |= {"start": start_values(model), "feature_names": model.feature_names}
         asking, answering, scripts = _read("parts/fields.html"), "", ["fields.js"]
@@ -187,6 +192,18 @@ def layer_files(model: Model) -> list[str]:
     for _, kind in kinds_of(model.header["network"]["layers"]):
         found |= dict.fromkeys(f"layers/{part}.js" for part in (*SHARED.get(kind, ()), kind))
     return list(found)
+
+
+def _columns(model: Model, columns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the columns of a table's rows, each with the value that its field begins with: a usual one."""
+    fill, place, described = model.arrays["layers.0.fill"], 0, []
+    for column in columns:
+        start = float(f"{float(fill[place]):.4g}")
+        if column["kind"] == "words" and start < 0:  # a word of its own says that one is missing
+            start = 0.0
+        described.append({**column, "start": start})
+        place += len(inputs_of(column))
+    return described
 
 
 def start_values(model: Model) -> list[float]:

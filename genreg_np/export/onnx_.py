@@ -1,5 +1,6 @@
 """Target `onnx`: one file for onnxruntime and whatever else reads ONNX, from raw inputs to probabilities.
 
+    NAME           (N, 1)               a column of a table whose columns are not all numbers: float32, or text of words
     input          (N, *input_shape)    uint8 of a model for raw values 0 .. 255, int64 for another range, else float32
     logits         (N, K) float32       of a model without classes called `outputs`, and then the only output
     probabilities  (N, K) float32       softmax of the logits
@@ -29,6 +30,7 @@ from genreg_np.model import Model
 from genreg_np.version import __version__
 
 OPSET, IR_VERSION = 13, 7
+ML_OPSET = 2  # of LabelEncoder, for words
 MOST_BYTES = (1 << 31) - (1 << 20)  # of weights: a file of protocol buffers ends at 2 GiB
 # Of training, put into the file.
 FACTS = ("method", "genome", "generations", "generation", "seed", "accuracies", "note", "config", "source", "int8")
@@ -51,6 +53,7 @@ def _residual(x: Value, layer: Layer) -> Value:
 
 LAYERS: dict[str, Emitter] = {
     "dense": onnx_layers.dense,
+    "columns": onnx_layers.columns,
     "standardise": onnx_layers.standardise,
     "project": onnx_layers.project,
     "levels": onnx_layers.levels,
@@ -100,7 +103,10 @@ def _stack(x: Value, headers: list[dict[str, Any]], arrays: Arrays, where: str) 
 def graph_of(model: Model) -> Graph:
     """Return what a model computes, from raw inputs."""
     graph = Graph()
-    x = graph.input("input", _input_type(model), ("N", *model.input_shape)).cast(np.float32)
+    if columns := model.header.get("columns"):
+        x = onnx_layers.rows(graph, columns)
+    else:
+        x = graph.input("input", _input_type(model), ("N", *model.input_shape)).cast(np.float32)
     if model.input_range:
         low, high = model.input_range
         x = (x - low if low else x) / (high - low)
@@ -139,7 +145,7 @@ def files(model: Model, name: str) -> dict[str, bytes]:
     if size > MOST_BYTES:
         raise UsageError(f"the model's weights take {size:,} bytes, but an onnx file holds {MOST_BYTES:,} at most")
     try:
-        from onnx import helper, numpy_helper
+        from onnx import TensorProto, helper, numpy_helper
     except ImportError:
         raise missing_extra("onnx", "export", "write ONNX files") from None
 
@@ -148,7 +154,9 @@ def files(model: Model, name: str) -> dict[str, bytes]:
         return node.attributes | {key: helper.np_dtype_to_tensor_dtype(value) for key, value in types.items()}
 
     def ports(of: list[Port]) -> list[Any]:
-        types = [helper.np_dtype_to_tensor_dtype(port.dtype) for port in of]
+        types = [
+            TensorProto.STRING if port.dtype.kind == "O" else helper.np_dtype_to_tensor_dtype(port.dtype) for port in of
+        ]
         return [
             helper.make_tensor_value_info(port.name, type, port.shape) for port, type in zip(of, types, strict=True)
         ]
@@ -166,7 +174,10 @@ def files(model: Model, name: str) -> dict[str, bytes]:
             [numpy_helper.from_array(array, constant) for constant, array in graph.constants.items()],
         ),
         ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=[
+            helper.make_opsetid("", OPSET),
+            *([helper.make_opsetid("ai.onnx.ml", ML_OPSET)] if model.header.get("columns") else []),
+        ],
         producer_name="genreg-np",
         producer_version=__version__,
     )
@@ -180,4 +191,6 @@ def metadata(model: Model, name: str) -> dict[str, str]:
     said: dict[str, Any] = {"name": name, "class_names": model.class_names, "input_range": model.input_range, **facts}
     if model.feature_names:
         said["feature_names"] = model.feature_names
+    if model.value_names:
+        said["value_names"] = model.value_names
     return {entry: json.dumps(value, sort_keys=True) for entry, value in said.items()}

@@ -16,6 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from genreg_np.errors import UsageError
+
 Shape = tuple[int | str, ...]  # a name stands for any extent
 COMPARISONS = {"Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal"}
 
@@ -53,11 +55,14 @@ class Graph:
 
     def input(self, name: str, dtype: DTypeLike, shape: Shape) -> Value:
         """Add an input."""
+        self._named[name] = self._named.get(name, 0) + 1
         self.inputs.append(Port(name, np.dtype(dtype), shape))
         return Value(self, name, np.dtype(dtype))
 
     def output(self, name: str, value: Value, shape: Shape) -> Value:
-        """Make a value an output; return it under its new name."""
+        """Make a value an output; return it under its new name. Raises UsageError where an input is called so."""
+        if any(port.name == name for port in self.inputs):
+            raise UsageError(f"an input is called {name!r}, as an output is: rename the column, and train anew")
         if not any(node.output == value.name for node in self.nodes):  # an input, whose name is its own
             value = value.op("Identity")
         self.outputs.append(Port(name, value.dtype, shape))

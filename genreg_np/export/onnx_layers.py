@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer_images
-from genreg_np.export.onnx_graph import Graph, Value
+from genreg_np.export.onnx_graph import Graph, Value, concatenate
+from genreg_np.infer_table import EQUALS, FLAGS, MISSING, MISSING_FLAG, WHOLE_NUMBER, inputs_of
 
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -58,6 +59,67 @@ def dense(x: Value, layer: Layer) -> Value:
 def standardise(x: Value, layer: Layer) -> Value:
     """Add (x - mean) * scale."""
     return (x - layer.constant("mean")) * layer.constant("scale")
+
+
+def columns(x: Value, layer: Layer) -> Value:
+    """Add values, missing ones filled in, and 1 or 0 for what is missing and what equals something."""
+    mode, value = (layer.array(name) for name in ("mode", "value"))
+    given = x.op("Gather", layer.graph.constant(layer.array("source").astype(np.int64)), axis=1)
+    missing = layer.graph.node("IsNaN", [given], np.bool_)
+    fill = layer.graph.constant(layer.array("fill")[layer.array("source")])
+    filled = layer.graph.node("Where", [missing, fill, given], np.float32)
+    equal = filled.op("Equal", layer.graph.constant(value)).cast(np.float32)
+    flags, equals = (layer.graph.constant(mode == number) for number in (MISSING_FLAG, EQUALS))
+    found = layer.graph.node("Where", [equals, equal, filled], np.float32)
+    return layer.graph.node("Where", [flags, missing.cast(np.float32), found], np.float32)
+
+
+def rows(graph: Graph, columns: list[dict[str, Any]]) -> Value:
+    """Add an input for each column, of one number or text a row, and return them as (N, I) float32."""
+    parts = []
+    for column in columns:
+        for name in inputs_of(column):
+            if column["kind"] not in ("words", "flags"):
+                parts.append(graph.input(name, np.float32, ("N", 1)))
+                continue
+            texts, values, other = codes_of(column)
+            field = graph.input(name, np.dtype("O"), ("N", 1))
+            parts.append(
+                graph.node(
+                    "LabelEncoder",
+                    [field],
+                    np.float32,
+                    domain="ai.onnx.ml",
+                    keys_strings=texts,
+                    values_floats=values,
+                    default_float=other,
+                )
+            )
+    return concatenate(parts, axis=1)
+
+
+def codes_of(column: dict[str, Any]) -> tuple[list[str], list[float], float]:
+    """Return texts, what each becomes, and what all others become: NaN where a field says that there is nothing."""
+    known: dict[str, float] = {}
+    if column["kind"] == "words":
+        known |= {word: float(place) for place, word in enumerate(column["words"])}
+        known |= {
+            f"{word}{end}": place for word, place in known.items() if WHOLE_NUMBER.fullmatch(f"{word}.") for end in ENDS
+        }
+    else:
+        known |= {form: value for word, value in FLAGS.items() for form in (word, word.capitalize(), word.upper())}
+        known |= {"1": 1.0, "0": 0.0}
+    nothing = [
+        form
+        for word in sorted(MISSING)
+        for form in dict.fromkeys((word, word.capitalize(), word.upper(), CASES.get(word, word)))
+    ]
+    known |= {text: float("nan") for text in nothing if text not in known}
+    return list(known), list(known.values()), float(len(column["words"])) if column["kind"] == "words" else float("nan")
+
+
+ENDS = (".", ".0", ".00")  # of a whole number, as others may write it
+CASES = {"nan": "NaN", "nat": "NaT", "none": "None"}  # as they are mostly written
 
 
 def project(x: Value, layer: Layer) -> Value:

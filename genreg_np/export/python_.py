@@ -10,6 +10,7 @@ import ast
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from genreg_np import infer
 from genreg_np.export import kinds_of
@@ -22,12 +23,11 @@ IMPORTS = (ast.Import, ast.ImportFrom, ast.If)  # how such a file begins; the `i
 
 EXAMPLE = '''"""Predict with {name}.npz. Needs NumPy; run from this folder: python example.py"""
 
-import numpy as np
-
-import infer
+{imports}import infer
 
 model = infer.load("{name}.npz")
-inputs = np.zeros((1, *model.input_shape), np.{dtype})  # {meaning}
+# {meaning}
+inputs = {inputs}
 {call}
 '''
 
@@ -42,15 +42,26 @@ def files(model: Model, name: str) -> dict[str, bytes]:
     dtype = "float32" if not whole else "uint8" if model.input_range == (0.0, 255.0) else "int64"
     call = "print(model.top(inputs, 3))  # the three most probable classes of each input"
     if not model.class_names:
-        call = "print(model.outputs(inputs))"
+        call = "print(model.predict(inputs))" if model.value_names else "print(model.outputs(inputs))"
     if model.input_range and not model.input_range[0] <= 0 <= model.input_range[1]:
         call = f"inputs += {math.ceil(model.input_range[0])}\n{call}"
-    example = EXAMPLE.format(name=name, dtype=dtype, meaning=meaning, call=call)
+    inputs, imports = f"np.zeros((1, *model.input_shape), np.{dtype})", "import numpy as np\n\n"
+    if columns := model.header.get("columns"):
+        inputs, imports = repr({column["name"]: [_field(column)] for column in columns}), ""
+        meaning = "a list for each column of the table, fields as they are; empty where a value is missing"
+    example = EXAMPLE.format(name=name, imports=imports, inputs=inputs, meaning=meaning, call=call)
     return {
         "infer.py": runtime(model).encode("utf-8"),
         f"{name}.npz": model.pack(),
         "example.py": example.encode("utf-8"),
     }
+
+
+def _field(column: dict[str, Any]) -> str:
+    """Return a field that a column may have."""
+    if column["kind"] == "dates":
+        return {"ymd": "2024-12-31", "dmy": "31.12.2024", "mdy": "12/31/2024"}[column["order"]]
+    return {"words": next(iter(column.get("words", [])), ""), "flags": "yes"}.get(column["kind"], "")
 
 
 def runtime(model: Model) -> str:

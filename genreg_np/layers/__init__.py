@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.registry import look_up
+from genreg_np.settings import look_up
 
 if TYPE_CHECKING:
     from genreg_np.layers.base import Layer
@@ -41,6 +41,7 @@ REGISTRY = {
     "branches": "genreg_np.layers.images:Branches",
     "responses": "genreg_np.layers.responses:Responses",
     "statistics": "genreg_np.layers.responses:Statistics",
+    "columns": "genreg_np.layers.table:Columns",
     "standardise": "genreg_np.layers.images:Standardise",
     "project": "genreg_np.layers.images:Project",
 }

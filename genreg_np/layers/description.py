@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -226,3 +226,27 @@ def _value(kind: str, word: str | None) -> Any:
     if not re.fullmatch(r"[0-9]{1,10}", word) or not 1 <= int(word) <= MOST_NUMBER:
         raise UsageError(f"{kind} = {word[:40]!r} must be a whole number from 1 to {MOST_NUMBER:,}")
     return int(word)
+
+
+def in_words(layers: Sequence[Layer], seen: tuple[int, ...], genes: int) -> str:
+    """Return e.g. "784-64-10, tanh, 50,890 weights and biases"; of layers that are not all dense their kinds.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        Those that learn.
+    seen : tuple of int
+        The shape of what the first of them sees.
+    genes : int
+        How many weights and biases they have.
+    """
+    dense = [layer for layer in layers if isinstance(layer, Dense)]
+    if len(dense) < len(layers):
+        before = " x ".join(str(extent) for extent in seen)
+        return f"{before}: {words(layers)}, {genes:,} weights and biases"
+    widths = "-".join(str(width) for width in (dense[0].inputs, *(layer.outputs for layer in dense)))
+    last = dense[-1].activation
+    activations = list(dict.fromkeys(layer.activation for layer in dense[:-1]))
+    if last != "linear" or not activations:  # as the last layer's is, unless it is said
+        activations.append(last if not activations else f"then {last}")
+    return f"{widths}, {', '.join(activations)}, {genes:,} weights and biases"

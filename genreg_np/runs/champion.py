@@ -57,7 +57,7 @@ def training_of(
         Settings that were changed in mid-run, as config.toml has them.
     """
     spent = config.spent
-    accuracies = {"validation": {name: found.fitness for name, found in candidates.items()}, "test": dict(test)}
+    scores = {"validation": {name: found.fitness for name, found in candidates.items()}, "test": dict(test)}
     kept = {"generation": candidates[genome].generation} if config.keep == "best" else {}
     training = {
         "method": config.strategy,
@@ -67,8 +67,11 @@ def training_of(
         "seed": config.seed,
         "config": config.determining() | {"dataset": display_name(config.dataset, dataset)},
         **background(dataset),
+        **({"sha256": dataset.origin["sha256"]} if dataset.origin and "sha256" in dataset.origin else {}),
         "changes": list(changes),
-        "accuracies": {split: found for split, found in accuracies.items() if found and split not in spent},
+        "r2" if dataset.of_numbers else "accuracies": {
+            split: found for split, found in scores.items() if found and split not in spent
+        },
     }
     if spent:
         training["note"] = "; ".join(spent.values())

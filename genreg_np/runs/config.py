@@ -16,8 +16,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.files import read_text
+from genreg_np.fitness import BUILT_IN, ERRORS
 from genreg_np.infer import ACTIVATIONS
 from genreg_np.layers.description import tidied
 from genreg_np.settings import Settings, option
@@ -58,6 +60,12 @@ class TrainConfig(Settings):
         "whose champions are saved: the last generation's, or the best on validation, which genreg-np train takes for "
         "data of one's own",
         choices=("last", "best"),
+    )
+    class_weight: str = option(
+        "none",
+        "what a training sample counts: balanced: the less, the more its class has",
+        choices=("none", "balanced"),
+        fixed="what is learned from would count otherwise",
     )
     familiarity: bool = option(False, "save what it takes to recognise inputs unlike those trained on")
     options: Any = None  # the strategy's frozen dataclass
@@ -200,6 +208,43 @@ class TrainConfig(Settings):
             if before[name] != after[name] and (name != "generations" or planned)
         ]
 
+    def for_data(self, dataset: Dataset) -> TrainConfig:
+        """Return a copy whose fitness is one of what a dataset has: where numbers are to be predicted, an error.
+
+        Raises
+        ------
+        UsageError
+            For a strategy, a fitness or weights that such data do not go with.
+        """
+        method = strategy_class(self.strategy)
+        weighted = self.class_weight != "none" or dataset.train.weights is not None
+        if weighted and not method.weighs:
+            raise UsageError(
+                f"strategy {self.strategy} takes no weights of samples or classes: leave them out, or choose another"
+            )
+        if not dataset.of_numbers:
+            if self.fitness in ERRORS:
+                known = settings(self.strategy)["fitness"].metadata["choices"]
+                raise UsageError(
+                    f"fitness = {self.fitness} is of numbers to predict, and {dataset.name} has classes: choose one of "
+                    f"{', '.join(name for name in known if name not in ERRORS)}"
+                )
+            return self
+        if not method.predicts_numbers:
+            able = [name for name in REGISTRY if strategy_class(name).predicts_numbers]
+            raise UsageError(
+                f"strategy {self.strategy} tells classes apart, and {dataset.name} has numbers to predict: choose one "
+                f"of {', '.join(able)}"
+            )
+        if self.class_weight != "none":
+            raise UsageError(f"class_weight: {dataset.name} has numbers to predict, not classes: leave it out")
+        known = settings(self.strategy).get("fitness")
+        if self.fitness in BUILT_IN and known is not None and "squared" in known.metadata["choices"]:
+            return self.replace(fitness="squared")
+        if self.fitness == "margin":
+            raise UsageError(f"fitness = margin is of classes: for numbers choose one of {', '.join(ERRORS)}")
+        return self
+
     def with_image_fitness(self) -> TrainConfig:
         """Return a copy whose fitness is the user's function of logits and labels.
 
@@ -291,17 +336,20 @@ def read_preset(name: str) -> dict[str, Any]:
     return tomllib.loads(resources.files("genreg_np").joinpath("presets", f"{name}.toml").read_text("utf-8"))
 
 
-def default_preset(dataset: str, strategy: str | None = None, network: str = "", pictures: bool = False) -> str:
+def default_preset(
+    dataset: str, strategy: str | None = None, network: str = "", pictures: bool = False, tables: bool = False
+) -> str:
     """Return the preset used where none is named: what serves a newcomer best, or the strategy's own.
 
     Where a network is described, that is what was chosen for layers of maps; `pictures` are those of a folder, if they
-    are no tiny ones.
+    are no tiny ones; `tables` are those of a file.
     """
     large = dataset in ("mnist", "fashion-mnist")
     if network and strategy in (None, "genreg"):
         return "filters"
     if strategy is None:
-        return "fast" if large else "alphabet" if dataset == "letters" else "photos" if pictures else "nodes-small"
+        small = "tables" if tables else "nodes-small"
+        return "fast" if large else "alphabet" if dataset == "letters" else "photos" if pictures else small
     if strategy == "genreg":
         return "seed-mnist-64" if large else "seed-alphabet" if dataset == "letters" else "small"
     if strategy == "node-perturbation":

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from genreg_np.data.dataset import MOST_CLASSES
 from genreg_np.errors import DataError, UsageError
+from genreg_np.runs.numbers import NumberEvaluation, r_squared
 
 if TYPE_CHECKING:
     from genreg_np.backends.base import Backend
@@ -43,6 +44,11 @@ class Evaluation:
         return int(self.confusion.sum())
 
     @property
+    def score(self) -> float:
+        """The accuracy: what runs are judged by."""
+        return self.accuracy
+
+    @property
     def accuracy(self) -> float:
         """Fraction predicted right; NaN of no inputs."""
         return float(self.confusion.trace() / self.n) if self.n else float("nan")
@@ -55,6 +61,14 @@ class Evaluation:
             float(right / total) if total else None
             for right, total in zip(self.confusion.diagonal(), totals, strict=True)
         ]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How well a split is predicted."""
+
+    score: float  # accuracy, or of numbers their mean R2
+    right: NDArray[np.bool_] | None = None  # (N,) which inputs are; None of numbers
 
 
 class Looks:
@@ -71,9 +85,12 @@ class Looks:
         self._dataset, self._network, self._backend = dataset, network, backend
         self._features: dict[str, Any] = {}  # of each split looked at, the backend's
 
-    def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[np.int64]:
-        """Return the predicted classes (N,) of a genome (D,), the same for any number of threads."""
-        classes: NDArray[np.int64] = self._backend.logits(self._network, genes, self.features(split)).argmax(axis=1)
+    def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[Any]:
+        """Return what a genome (D,) predicts, the same for any number of threads: classes (N,), or numbers (N, K)."""
+        logits = self._backend.logits(self._network, genes, self.features(split))
+        if self._known().of_numbers:
+            return self._known().targets.unscaled(logits)
+        classes: NDArray[np.int64] = logits.argmax(axis=1)
         return classes
 
     def features(self, split: str) -> Any:
@@ -84,14 +101,21 @@ class Looks:
             self._features[split] = self._backend.to_device(features)
         return self._features[split]
 
-    def right(self, genes: NDArray[np.float32], split: str) -> NDArray[np.bool_]:
-        """Return which inputs (N,) a genome (D,) predicts right."""
-        found: NDArray[np.bool_] = self.predict(genes, split) == self._known().split(split).labels
-        return found
+    def look(self, genes: NDArray[np.float32], split: str) -> Look:
+        """Return how well a genome (D,) predicts a split."""
+        labels, predicted = self._known().split(split).labels, self.predict(genes, split)
+        if self._known().of_numbers:
+            return Look(float(r_squared(predicted, labels).mean()))
+        right = predicted == labels
+        return Look(float(np.mean(right)), right)
 
-    def accuracy(self, genes: NDArray[np.float32], split: str) -> float:
-        """Return the fraction that a genome (D,) predicts right."""
-        return float(np.mean(self.right(genes, split)))
+    def evaluation(self, genes: NDArray[np.float32], split: str) -> Evaluation | NumberEvaluation:
+        """Return all there is to say of a genome's predictions of a split."""
+        dataset = self._known()
+        predicted, labels = self.predict(genes, split), dataset.split(split).labels
+        if dataset.of_numbers:
+            return NumberEvaluation.of(predicted, labels, dataset.value_names, dataset.train.labels.mean(axis=0))
+        return Evaluation.of(predicted, labels, len(dataset.class_names))
 
     def _known(self) -> Dataset:
         if self._dataset is None:

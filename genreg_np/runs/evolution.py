@@ -263,5 +263,5 @@ class Evolution(Generations):
 
 
 def _reaches(target: float, record: Record) -> bool:
-    found = [value for name, value in record.items() if name.endswith("validation_accuracy")]
+    found = [value for name, value in record.items() if name.endswith(("validation_accuracy", "validation_score"))]
     return 0 < target <= max(found, default=0)

@@ -16,23 +16,35 @@ from genreg_np.data.checked import range_of
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
 from genreg_np.fitness import ImageFitness, as_numbers, summary
+from genreg_np.layers.targets import Targets
 from genreg_np.model import Model, Network
 from genreg_np.runs.best_ever import BestEver, best_of
 from genreg_np.runs.champion import chosen, training_of
 from genreg_np.runs.checkpoint import SavedRun, pack_checkpoint
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.direction import Direction
-from genreg_np.runs.evaluation import Looks
+from genreg_np.runs.evaluation import Evaluation, Look, Looks
 from genreg_np.runs.familiarity import sample_of, with_familiarity
 from genreg_np.runs.kept import Standing, better
 from genreg_np.runs.looked import class_facts, kin_facts, weight_facts
-from genreg_np.runs.start import backend_of, check_kinds, check_memory, check_start, outputs_named, pose, works_for
+from genreg_np.runs.numbers import NumberEvaluation
+from genreg_np.runs.start import (
+    backend_of,
+    check_kinds,
+    check_memory,
+    check_start,
+    outputs_named,
+    pose,
+    start_genes,
+    works_for,
+)
 from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.strategies.base import AnyPopulationStrategy, State
+from genreg_np.strategies.problem import as_classes
 from genreg_np.streams import Stream
 
 Record = dict[str, Any]
-Seen = Mapping[str, tuple[NDArray[np.float32], NDArray[np.bool_]]]  # champions (D,), what each predicts right (N,)
+Seen = Mapping[str, tuple[NDArray[np.float32], Look]]  # champions (D,), and how well each predicts a split
 T = TypeVar("T")
 
 
@@ -65,6 +77,10 @@ class Generations:
         self.config = config or TrainConfig.from_preset("small")
         if image_fitness is not None:
             self.config = self.config.with_image_fitness()
+            if dataset is not None and dataset.of_numbers:
+                image_fitness = in_units(image_fitness, dataset.targets)
+        if dataset is not None:
+            self.config = self.config.for_data(dataset)
         self.backend = backend_of(backend, threads)
         self.strategy = strategy_class(self.config.strategy)
         works = works_for(self.strategy, dataset, self.config, network)
@@ -84,7 +100,8 @@ class Generations:
         self.kept: Standing = {}  # where the setting `keep` is best: of each champion, the best that validation saw
         self.changes: list[dict[str, Any]] = []
         self._asked: Brood | None = None
-        self._direction = Direction(len(self.class_names), len(dataset.validation)) if dataset else None
+        told_apart = dataset is not None and not dataset.of_numbers
+        self._direction = Direction(len(self.class_names), len(dataset.validation)) if dataset and told_apart else None
         self.seconds = clock() - started
 
     def _prepare(self, config: TrainConfig) -> Any:
@@ -97,7 +114,7 @@ class Generations:
         if initial is None:
             state = self.strategy.start(self.context, self.stream)
         else:
-            state = self.strategy.seeded(initial.genes)
+            state = self.strategy.seeded(start_genes(initial, self.dataset))
             check_start(initial, self.network, self.class_names, self.dataset.feature_names if self.dataset else ())
         return state
 
@@ -195,23 +212,25 @@ class Generations:
         if self.dataset is not None and (due or last):
             seen = self._seen()
             now = self._standing(seen)
-            record |= _validation(now) | self._facts(seen)
+            record |= self._validation(now) | self._facts(seen)
             if due and self.config.keep == "best":  # never by a look that a longer run would not have had
                 self.kept = better(self.kept, now)
+        if self.dataset is not None and self.dataset.of_numbers and "mean_accuracy" in record:
+            record["mean_r2"] = record.pop("mean_accuracy")
         if self._direction:
             self._direction.look(record, self.config.generations)
         self.seconds += self.clock() - started
         return record | {"seconds": round(self.seconds, 6)}
 
     def _seen(self) -> Seen:
-        """Return the champions of the last generation, (D,), and which validation inputs each predicts right, (N,)."""
-        return {name: (genes, self._looks.right(genes, "validation")) for name, genes in self.champion_genes().items()}
+        """Return the champions of the last generation, (D,), and how well each predicts the validation split."""
+        return {name: (genes, self._looks.look(genes, "validation")) for name, genes in self.champion_genes().items()}
 
     def _standing(self, seen: Seen | None = None) -> Standing:
-        """Return the champions of the last generation with their accuracies on the validation split."""
+        """Return the champions of the last generation with their scores on the validation split."""
         return {
-            name: BestEver(genes.copy(), float(np.mean(right)), self.generation)
-            for name, (genes, right) in (seen or self._seen()).items()
+            name: BestEver(genes.copy(), look.score, self.generation)
+            for name, (genes, look) in (seen or self._seen()).items()
         }
 
     def _facts(self, seen: Seen) -> Record:
@@ -219,8 +238,8 @@ class Generations:
         assert self.dataset is not None
         labels, classes = self.dataset.validation.labels, len(self.class_names)
         found = weight_facts(next(iter(seen.values()))[0]) | kin_facts(*self.state.kin())
-        for whose, (_, right) in _recorded(seen):
-            found |= class_facts(right, labels, classes, whose)
+        for whose, (_, look) in _recorded(seen):
+            found |= class_facts(look.right, labels, classes, whose) if look.right is not None else {}
         return found
 
     # Champions
@@ -278,10 +297,11 @@ class Generations:
     def _familiar(self, model: Model, dataset: Dataset) -> Model:
         """Return a model that can tell inputs unlike those it was trained on."""
         network, part = self.network.finished, dataset.train
-        chosen = sample_of(part.labels, math.prod(network.feature_shape))
+        labels = as_classes(part.labels)
+        chosen = sample_of(labels, math.prod(network.feature_shape))
         seen = self.backend.features(network, part.inputs[chosen], dataset.input_range)
         validation = self.backend.to_host(self._looks.features("validation"))
-        return with_familiarity(model, seen, part.labels[chosen], validation, len(network.fixed))
+        return with_familiarity(model, seen, labels[chosen], validation, len(network.fixed))
 
     def pack(self) -> bytes:
         """Return a checkpoint's bytes."""
@@ -310,25 +330,40 @@ class Generations:
         return dataclasses.replace(state, **values)
 
     def accuracies(self, split: str) -> dict[str, float]:
-        """Return the accuracy of each champion of the last generation on a split of the dataset."""
+        """Return the accuracy of each champion of the last generation on a split; of numbers their mean R2."""
         champions = self.champion_genes()
-        return {name: self._looks.accuracy(genes, split) for name, genes in champions.items()}
+        return {name: self._looks.look(genes, split).score for name, genes in champions.items()}
 
-    def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[np.int64]:
-        """Return a genome's predicted classes (N,) for a split, the same for any number of threads."""
+    def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[Any]:
+        """Return what a genome predicts of a split, the same for any number of threads: classes (N,) or numbers."""
         return self._looks.predict(genes, split)
+
+    def evaluation(self, genes: NDArray[np.float32], split: str) -> Evaluation | NumberEvaluation:
+        """Return all there is to say of a genome's predictions of a split."""
+        return self._looks.evaluation(genes, split)
 
     def model_of(self, genes: NDArray[np.float32], training: dict[str, Any] | None = None) -> Model:
         """Return a genome as a model; `training` says what determined it, by default its generation."""
         names = self.dataset.feature_names if self.dataset else ()
         picture = self.dataset.picture if self.dataset else None
+        targets = self.dataset.targets if self.dataset and self.dataset.of_numbers else None
         told = {"generation": self.generation} if training is None else training
-        return Model.build(self.network.finished, genes, self.class_names, self.input_range, told, names, picture)
+        columns, label = (self.dataset.columns, self.dataset.label) if self.dataset else ((), "")
+        about = self.class_names, self.input_range, told, names, picture, targets, columns, label
+        return Model.build(self.network.finished, genes, *about)
+
+    def _validation(self, standing: Standing) -> Record:
+        """Return scores on the validation split as a record has them."""
+        of_numbers = self.dataset is not None and self.dataset.of_numbers
+        name = "validation_score" if of_numbers else "validation_accuracy"
+        return {f"{whose}{name}": found.fitness for whose, found in _recorded(standing)}
 
 
-def _validation(standing: Standing) -> Record:
-    """Return accuracies on the validation split as a record has them."""
-    return {f"{whose}validation_accuracy": found.fitness for whose, found in _recorded(standing)}
+def in_units(function: ImageFitness, targets: Targets) -> ImageFitness:
+    """Return a user's fitness of numbers as networks learn them, given one of numbers as they are in the data."""
+    return lambda values, wanted: function(
+        targets.unscaled(values).astype(np.float32), targets.unscaled(wanted).astype(np.float32)
+    )
 
 
 def _recorded(found: Mapping[str, T]) -> Iterator[tuple[str, T]]:

@@ -94,10 +94,13 @@ def fingerprint_of_names(dataset: Dataset) -> str | None:
 
 def fingerprint(dataset: Dataset) -> str:
     """Return the SHA-256 of everything in a dataset that can influence a run's arrays."""
-    digest = hashlib.sha256(repr((dataset.class_names, dataset.input_range)).encode("utf-8"))
+    about: tuple[Any, ...] = (dataset.class_names, dataset.input_range)
+    about += (dataset.value_names,) if dataset.of_numbers else ()
+    about += (dataset.columns,) if dataset.columns else ()
+    digest = hashlib.sha256(repr(about).encode("utf-8"))
     for name in SPLITS:
         part = dataset.split(name)
-        for array in (part.inputs, part.labels):
+        for array in (part.inputs, part.labels, *(() if part.weights is None else (part.weights,))):
             digest.update(f"{array.shape} {array.dtype}".encode())
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

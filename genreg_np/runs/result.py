@@ -12,6 +12,7 @@ from genreg_np.runs.evaluation import Evaluation
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.generations import Record
 from genreg_np.runs.no_folder import NoFolder
+from genreg_np.runs.numbers import NumberEvaluation
 from genreg_np.runs.run_folder import RunFolder
 
 Folder = RunFolder | NoFolder
@@ -36,10 +37,10 @@ class Result:
     ended : str
         Why: generations, target or stopped.
     validation : dict of float
-        Accuracy of each champion on the validation split, 0 .. 1.
-    test : dict of Evaluation
-        `accuracy`, `per_class` and `confusion` of each champion on the test split; empty for a stopped run, which does
-        not look at it.
+        Accuracy of each champion on the validation split, 0 .. 1; of numbers their mean R2, 1 at best.
+    test : dict of Evaluation, or of NumberEvaluation
+        `accuracy`, `per_class` and `confusion` of each champion on the test split; of numbers `r2`, `rmse` and `mae`.
+        Empty for a stopped run, which does not look at it.
     """
 
     run: Path | None
@@ -49,17 +50,32 @@ class Result:
     seconds: float
     ended: str
     validation: dict[str, float]
-    test: dict[str, Evaluation]
+    test: dict[str, Evaluation | NumberEvaluation]
 
     @property
-    def validation_accuracy(self) -> float | None:
-        """The model's accuracy on the validation split, by which it may have been chosen; None without a model."""
+    def metric(self) -> str:
+        """What scores are: accuracy, or r2 of numbers."""
+        return "r2" if self.model is not None and self.model.value_names else "accuracy"
+
+    @property
+    def validation_score(self) -> float | None:
+        """Accuracy or R2 on the validation split, by which the model may have been chosen; None without one."""
         return self.validation.get(self.genome)
 
     @property
+    def test_score(self) -> float | None:
+        """The model's accuracy or R2 on the test split; None for a stopped run."""
+        return self.test[self.genome].score if self.test else None
+
+    @property
+    def validation_accuracy(self) -> float | None:
+        """The model's accuracy on the validation split; None without a model, and of one that predicts numbers."""
+        return self.validation_score if self.metric == "accuracy" else None
+
+    @property
     def test_accuracy(self) -> float | None:
-        """The model's accuracy on the test split; None for a stopped run."""
-        return self.test[self.genome].accuracy if self.test else None
+        """The model's accuracy on the test split; None for a stopped run, and of a model that predicts numbers."""
+        return self.test_score if self.metric == "accuracy" else None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,10 @@ from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.labels import short_name
 from genreg_np.errors import UsageError
+from genreg_np.layers.base import Layer
 from genreg_np.layers.description import words
+from genreg_np.layers.normalise import ScaleShift
+from genreg_np.layers.targets import Targets
 from genreg_np.model import Dense, Model, Network
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.provenance import fingerprint_of_network
@@ -161,6 +164,8 @@ def pose(
         problem = Problem.of(network, dataset)
     else:
         problem = strategy.problem(dataset, hidden_layers(config), config.options, Stream(config.seed), backend)
+    if dataset is not None and (config.class_weight == "balanced" or dataset.train.weights is not None):
+        problem = problem.weighted(dataset, config.class_weight == "balanced", strategy.draws_by_class)
     if strategy.takes is not Takes.ANY:  # what is left out of a saved model has no genes: it is left out at once
         problem = dataclasses.replace(problem, network=problem.network.finished)
     return problem
@@ -175,9 +180,10 @@ def check_start(initial: Model, network: Network, class_names: Sequence[str], fe
         If its network is another, or has lost what training needs, or classes or columns that both have stand in
         different places.
     """
-    if initial.network.learning != network.finished.learning:
+    theirs_network, _ = core_of(initial)
+    if theirs_network.learning != network.finished.learning:
         raise UsageError(
-            f"the model to start from is {initial.network.describe()}, "
+            f"the model to start from is {theirs_network.describe()}, "
             f"but this run needs {network.finished.describe()}: choose matching --network, or --hidden and "
             "--set activation=..., or leave out --init"
         )
@@ -202,6 +208,58 @@ def check_start(initial: Model, network: Network, class_names: Sequence[str], fe
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+
+def core_of(model: Model) -> tuple[Network, NDArray[np.float32]]:
+    """Return the network that evolved, and its genes (D,): without the layer that scales numbers back.
+
+    Raises
+    ------
+    UsageError
+        For a model of 8-bit integers.
+    """
+    network, genes = model.network, model.genes
+    last = network.layers[-1]
+    if Targets.read(model.header) is None or not isinstance(last, ScaleShift):
+        return network, genes
+    return Network(network.input_shape, network.layers[:-1]), genes[: -last.gene_count]
+
+
+def start_genes(initial: Model, dataset: Dataset | None) -> NDArray[np.float32]:
+    """Return the genes (D,) that a run starts from: those of a model, scaled as this run's numbers are.
+
+    Raises
+    ------
+    UsageError
+        If one of both predicts numbers and the other does not, or other ones.
+    """
+    network, genes = core_of(initial)
+    ours = dataset.targets if dataset is not None and dataset.of_numbers else None
+    theirs = Targets.read(initial.header)
+    if dataset is None or (ours is None and theirs is None):
+        return genes
+    if ours is None or theirs is None or ours.names != theirs.names:
+        raise UsageError(
+            f"the model to start from predicts {_predicted(theirs)}, and this run {_predicted(ours)}: leave out --init"
+        )
+    last = network.layers[-1]
+    own = genes[len(genes) - last.gene_count :]
+    arrays = [part.reshape(one.shape) for part, one in zip(_parts(own, last), last.parameters, strict=True)]
+    shift = (theirs.offset - ours.offset) / ours.scale
+    found = last.scaled(arrays, (theirs.scale / ours.scale).astype(np.float32), shift.astype(np.float32))
+    if found is None:  # its last layer is none that can be scaled: it starts as it is
+        return genes
+    return np.concatenate([genes[: len(genes) - last.gene_count], *(array.ravel() for array in found)])
+
+
+def _parts(genes: NDArray[np.float32], layer: Layer) -> list[NDArray[np.float32]]:
+    """Return the genes of a layer's parameters, each flat."""
+    ends = np.cumsum([parameter.size for parameter in layer.parameters])[:-1]
+    return list(np.split(genes, ends))
+
+
+def _predicted(targets: Targets | None) -> str:
+    return "classes" if targets is None else "numbers called " + ", ".join(map(short_name, targets.names[:8]))
 
 
 def check_memory(strategy: type[AnyStrategy], problem: Problem, options: Any, backend: Backend) -> None:

@@ -30,6 +30,7 @@ from genreg_np.runs.generations import Record
 from genreg_np.runs.kept import Standing
 from genreg_np.runs.no_folder import NoFolder
 from genreg_np.runs.notes import now, resumed_notes, run_notes
+from genreg_np.runs.numbers import NumberEvaluation
 from genreg_np.runs.own_folder import OWN_FITNESS
 from genreg_np.runs.provenance import (
     IN_MEMORY,
@@ -347,7 +348,7 @@ class _Run:
         genome = chosen(evolution.config.champion, candidates)
         validation = {name: found.fitness for name, found in candidates.items()}
         test = {} if ended == "stopped" else self._test(candidates)
-        tested = {name: evaluation.accuracy for name, evaluation in test.items()}
+        tested = {name: evaluation.score for name, evaluation in test.items()}
         model = evolution.result_of(genome, candidates, tested)
         self.folder.save("model.npz", model)
         evolution.seconds += evolution.clock() - started
@@ -364,10 +365,5 @@ class _Run:
         self.folder.write_json("run.json", self.notes)
         return Result(self.folder.path, model, genome, evolution.generation, evolution.seconds, ended, validation, test)
 
-    def _test(self, candidates: Standing) -> dict[str, Evaluation]:
-        assert self.evolution.dataset is not None
-        labels, classes = self.evolution.dataset.test.labels, len(self.evolution.dataset.class_names)
-        return {
-            name: Evaluation.of(self.evolution.predict(found.genes, "test"), labels, classes)
-            for name, found in candidates.items()
-        }
+    def _test(self, candidates: Standing) -> dict[str, Evaluation | NumberEvaluation]:
+        return {name: self.evolution.evaluation(found.genes, "test") for name, found in candidates.items()}

@@ -1,16 +1,7 @@
-"""What classifiers are judged by; one drives selection, all are recorded.
+"""What classifiers are judged by; one of runs/measures.py drives selection, all are recorded.
 
-    accuracy             fraction predicted right
-    balanced-accuracy    mean of the classes' recall
-    precision            of what is predicted as a class, the fraction that is; mean of the classes
-    recall               of what is a class, the fraction predicted as it; mean of the classes
-    f1                   2 p r / (p + r) of both; mean of the classes
-    log-loss             mean of -log p(right class)
-
-The mean over classes is that of those which occur, or are predicted. precision, recall and f1 may be of one class
-alone: f1:cat. Higher is better in every `score`: that of the log loss is its negative.
-
-Shapes: N inputs, K classes.
+precision, recall and f1 may be of one class alone: f1:cat. Higher is better in every `score`: that of the log loss is
+its negative.
 """
 
 from __future__ import annotations
@@ -19,11 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from genreg_np.errors import UsageError, did_you_mean
-from genreg_np.runs.evaluation import Evaluation
 
 OF_ONE_CLASS = ("precision", "recall", "f1")
 METRICS = ("accuracy", "balanced-accuracy", *OF_ONE_CLASS, "log-loss")
@@ -38,8 +25,6 @@ SHARES = (
     "duplicates",
 )  # of 0 .. 1
 LOWER = ("log-loss", "squared-error", "fitness", "fcd", "tvd", "copies", "duplicates", "violations")  # the better
-Z = 1.959964  # standard deviations to each side that 95 % of a normal distribution lie within
-LEAST = -35.0  # log p, so that one certain error does not decide everything
 
 
 @dataclass(frozen=True)
@@ -140,36 +125,3 @@ class Goal:
         costs = {"parameters": parameters * COSTS["parameters"], "macs": macs * COSTS["macs"]}
         values = {**measures, **costs}
         return math.fsum(weight * values[name] for name, weight in self.weights.items())
-
-
-def interval(share: float, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of so many (Wilson 1927): what it may be, and not be chance alone."""
-    middle, spread = share + Z**2 / (2 * count), Z * math.sqrt(share * (1 - share) / count + (Z / (2 * count)) ** 2)
-    return max(0.0, (middle - spread) / (1 + Z**2 / count)), min(1.0, (middle + spread) / (1 + Z**2 / count))
-
-
-def measures_of(
-    log_probabilities: NDArray[np.floating], labels: NDArray[np.int64], class_names: Sequence[str], also: str = ""
-) -> dict[str, float]:
-    """Return all metrics of log p (N, K) and labels (N,); `also` one of a single class."""
-    confusion = Evaluation.of(log_probabilities.argmax(axis=1), labels, len(class_names)).confusion.astype(np.float64)
-    right, true, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        precision, recall = right / predicted, right / true
-    classes = {
-        "precision": np.where(predicted > 0, precision, 0.0),
-        "recall": np.where(true > 0, recall, 0.0),
-        "f1": np.where(true + predicted > 0, 2 * right / np.maximum(1, true + predicted), 0.0),
-    }
-    occurs = true + predicted > 0
-    own = np.maximum(log_probabilities[np.arange(len(labels)), labels].astype(np.float64), LEAST)
-    found = {
-        "accuracy": float(right.sum() / len(labels)),
-        "balanced-accuracy": float(recall[true > 0].mean()),
-        **{name: float(values[occurs].mean()) for name, values in classes.items()},
-        "log-loss": float(-own.mean()),
-    }
-    name, colon, class_name = also.partition(":")
-    if colon:
-        found[also] = float(classes[name][list(class_names).index(class_name)])
-    return found

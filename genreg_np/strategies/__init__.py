@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genreg_np.registry import look_up
+from genreg_np.settings import look_up
 
 if TYPE_CHECKING:
     from genreg_np.strategies.base import AnyStrategy

@@ -27,6 +27,7 @@ from genreg_np.backends.base import Backend, Batch, Brood, Work
 from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import UsageError
+from genreg_np.fitness import ERRORS
 from genreg_np.layers.base import Array
 from genreg_np.model import Float32, Network
 from genreg_np.settings import Settings
@@ -90,6 +91,9 @@ class Strategy(Protocol[OptionsT, ContextT, StateT]):
     Options: ClassVar[type[Settings]]  # its settings
     keeps_population: ClassVar[bool] = False  # whether it is a PopulationStrategy
     takes: ClassVar[Takes] = Takes.DENSE  # which layers it trains
+    predicts_numbers: ClassVar[bool] = True  # whether it also learns targets that are numbers
+    weighs: ClassVar[bool] = True  # whether samples may count for more or less than others
+    draws_by_class: ClassVar[bool] = False  # whether batches have as many samples of each class
 
     @staticmethod
     def works(options: OptionsT, depth: int) -> tuple[Work, ...]:
@@ -227,6 +231,11 @@ class Scored:
         if self.mean_accuracy is not None:
             measured["mean_accuracy"] = self.mean_accuracy
         return measured | counted(self.non_finite)
+
+
+def brood_works(fitness: str) -> tuple[Work, ...]:
+    """Return what a backend has to do for a strategy that judges whole genomes by such a fitness."""
+    return (Work.BROODS, Work.ERRORS) if fitness in ERRORS else (Work.BROODS,)
 
 
 def counted(non_finite: int) -> dict[str, float]:

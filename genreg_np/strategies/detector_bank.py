@@ -47,7 +47,7 @@ from genreg_np.strategies.node_perturbation import (
     NodePerturbation,
     NodeState,
 )
-from genreg_np.strategies.problem import HiddenLayers, Problem, image_shape
+from genreg_np.strategies.problem import HiddenLayers, Problem, as_classes, image_shape
 from genreg_np.streams import Purpose, Stream
 
 FIXED = "the network's fixed layers would change"
@@ -148,7 +148,7 @@ class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
         images = backend.levels(upright, pixels)
         sample = slice(None, None, -(-len(images) // SAMPLE))
         maps = (1, *shape)[-3:]
-        bank = build_bank(options, maps, images[sample], dataset.train.labels[sample], stream, backend)
+        bank = build_bank(options, maps, images[sample], as_classes(dataset.train.labels)[sample], stream, backend)
         versions, width = options.copies * (1 + options.flip), bank[-1].outputs
         size = versions * len(images) * width
         _check(f"{versions * len(images):,} images x {width:,} features x 1 byte", size, backend)
@@ -162,7 +162,7 @@ class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
         standardise = Standardise.fit(levels[0][sample])
         layers = (Levels(math.prod(shape)), *upright, *bank, standardise)
         network = hidden.build(dataset, layers, seen=(width,))
-        labels = np.tile(dataset.train.labels, versions)
+        labels = np.concatenate([dataset.wanted("train")] * versions)
         return BankProblem(network, labels=labels, levels=levels.reshape(-1, width))
 
     @staticmethod

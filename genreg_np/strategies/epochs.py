@@ -38,7 +38,8 @@ def training_batch(problem: Problem, batch_size: int, scoring: tuple[Score, floa
     if scoring[0] is Score.CUSTOM and problem.image_fitness is None:
         raise UsageError("fitness = custom needs a function: pass image_fitness= to Evolution, train or resume")
     weights = np.ones(min(batch_size, len(problem.labels)))
-    return Batch(problem.features, problem.labels, weights, *scoring, function=problem.image_fitness)
+    own, importance = problem.image_fitness, problem.weights
+    return Batch(problem.features, problem.labels, weights, *scoring, function=own, importance=importance)
 
 
 def genome_batch(problem: Problem, batch_size: int, scoring: tuple[Score, float, float]) -> Batch | None:
@@ -67,7 +68,8 @@ def draw_batch(whole: Batch, offsets: NDArray[np.int64], stream: Stream, generat
     """
     rows, draws = rows_of(len(whole.labels), len(whole.weights), stream, generation)
     shifts = offsets[(draws * len(offsets)) >> 16] if len(offsets) > 1 else None
-    return dataclasses.replace(whole, rows=rows, labels=whole.labels[rows], shifts=shifts)
+    weights = whole.weights if whole.importance is None else whole.weights * whole.importance[rows]
+    return dataclasses.replace(whole, rows=rows, labels=whole.labels[rows], weights=weights, shifts=shifts)
 
 
 def rows_of(images: int, size: int, stream: Stream, generation: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

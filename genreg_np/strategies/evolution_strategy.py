@@ -28,7 +28,7 @@ from genreg_np.model import Float32, Network
 from genreg_np.settings import option
 from genreg_np.strategies import rewards
 from genreg_np.strategies.ascent import annealed_rate, ascend, weight_decay
-from genreg_np.strategies.base import PopulationStrategy, Scored, State, first_genes, plan_of
+from genreg_np.strategies.base import PopulationStrategy, Scored, State, brood_works, first_genes, plan_of
 from genreg_np.strategies.epochs import UNMOVED, draw_batch, genome_batch, no_batch
 from genreg_np.strategies.problem import Problem
 from genreg_np.strategies.rewards import RewardSettings
@@ -99,7 +99,7 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategyOptions, EvolutionSt
     @staticmethod
     def works(options: EvolutionStrategyOptions, depth: int) -> tuple[Work, ...]:
         """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
-        return (Work.BROODS,)
+        return brood_works(options.fitness)
 
     @staticmethod
     def prepare(problem: Problem, options: EvolutionStrategyOptions, backend: Backend) -> EvolutionStrategyContext:

@@ -36,9 +36,9 @@ from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32, Network
 from genreg_np.settings import option
 from genreg_np.strategies import rewards, selection, trust
-from genreg_np.strategies.base import PopulationStrategy, State, counted
+from genreg_np.strategies.base import PopulationStrategy, State, brood_works, counted
 from genreg_np.strategies.epochs import no_batch
-from genreg_np.strategies.problem import Problem
+from genreg_np.strategies.problem import TENTHS, Problem, as_classes
 from genreg_np.strategies.rewards import RewardSettings
 from genreg_np.streams import Purpose, Stream, by_words, scale_words
 
@@ -118,8 +118,9 @@ class GenregContext:
     backend: Backend
     network: Network
     features: Float32 | None = field(repr=False)  # (N_train, I) of the backend, None for the user's own fitness
-    labels: NDArray[np.int64] | None  # (N_train,)
-    by_class: tuple[NDArray[np.int64], ...]  # K arrays of rows of `features`
+    labels: NDArray[Any] | None  # (N_train,), or (N_train, K) numbers
+    weights: NDArray[np.float64] | None  # (N_train,) how much each sample counts; None: all alike
+    by_class: tuple[NDArray[np.int64], ...]  # K arrays of rows of `features`; of numbers, a tenth each
     generations: int  # in all
 
     def done(self, generation: int) -> float:
@@ -162,6 +163,8 @@ class GenregState(State):
 class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
     """The strategy `genreg`."""
 
+    draws_by_class = True
+
     name = "genreg"
     summary = "a population that lives by trust and reproduces with mutation: selection alone"
     Options = GenregOptions
@@ -169,7 +172,7 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
     @staticmethod
     def works(options: GenregOptions, depth: int) -> tuple[Work, ...]:
         """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
-        return (Work.BROODS,)
+        return brood_works(options.fitness)
 
     @staticmethod
     def prepare(problem: Problem, options: GenregOptions, backend: Backend) -> GenregContext:
@@ -188,10 +191,12 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
             )
         by_class: tuple[NDArray[np.int64], ...] = ()
         if problem.labels is not None:
-            by_class = tuple(np.flatnonzero(problem.labels == label) for label in range(problem.network.outputs))
+            classes = as_classes(problem.labels)
+            by_class = tuple(np.flatnonzero(classes == number) for number in range(groups(problem)))
         return GenregContext(
-            options, backend, problem.network, problem.features, problem.labels, by_class, problem.generations
-        )
+            options, backend, problem.network, problem.features, problem.labels, problem.weights, by_class,
+            problem.generations,
+        )  # fmt: skip
 
     @staticmethod
     def start(context: GenregContext, stream: Stream) -> GenregState:
@@ -306,7 +311,7 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
             mutation_scale=options.mutation_scale,
             elites=options.elites,
         )
-        return backend.plan(brood, options.images_at(1.0) * network.outputs)
+        return backend.plan(brood, options.images_at(1.0) * groups(problem))
 
     @staticmethod
     def seeded(genes: Float32) -> GenregState:
@@ -322,6 +327,13 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
         # deviation: consensus
         consensus = state.survivors.mean(axis=0, dtype=np.float64).astype(np.float32)
         return {"best": state.survivors[0], "consensus": consensus}
+
+
+def groups(problem: Problem) -> int:
+    """Return of how many groups a batch has equally many samples: of classes, or of tenths of all numbers."""
+    if problem.labels is None or problem.labels.ndim == 1:
+        return problem.network.outputs
+    return min(TENTHS, len(problem.labels))
 
 
 def standing(options: GenregOptions, trust: NDArray[np.float64], evidence: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -380,4 +392,6 @@ def draw_from_classes(context: GenregContext, stream: Stream, generation: int) -
     rows = np.concatenate([context.by_class[label][pick] for label, pick in zip(order, picks, strict=True)])
     score, reward, penalty = options.scoring
     weights = trust.image_weights(len(rows), options.trust_decay, options.trust_decay_per)
+    if context.weights is not None:
+        weights = weights * context.weights[rows]
     return Batch(context.features, context.labels[rows], weights, score, reward, penalty, rows)

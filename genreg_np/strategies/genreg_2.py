@@ -117,6 +117,8 @@ class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
         "warm-started in closed form from the class means (warm_start = false: from random weights)"
     )
     Options = Genreg2Options
+    predicts_numbers = False
+    weighs = False
 
     @staticmethod
     def works(options: Genreg2Options, depth: int) -> tuple[Work, ...]:

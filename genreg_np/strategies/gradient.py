@@ -18,6 +18,7 @@ import dataclasses
 import functools
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,9 @@ from genreg_np.backends.base import IMAGE_TILE, PIECE_BYTES, Backend, Work, imag
 from genreg_np.backends.gradients import Learner
 from genreg_np.backends.memory import Plan
 from genreg_np.errors import FitnessError, UsageError
+from genreg_np.fitness import explained
 from genreg_np.layers.base import Array, Passing, array_module
-from genreg_np.layers.loss import Loss, negative_log_likelihood
+from genreg_np.layers.loss import Loss, absolute, huber, least_squares, negative_log_likelihood
 from genreg_np.layers.optimisers import ALL_MOMENTS, Optimiser
 from genreg_np.layers.schedules import SCHEDULES
 from genreg_np.model import Float32, Network
@@ -66,9 +68,14 @@ class LearningOptions(Settings):
         return self.schedule != "constant" or self.averaging > 0
 
 
+BY_ERRORS: dict[str, Loss] = {"auto": least_squares, "squared": least_squares, "absolute": absolute, "huber": huber}
+
+
 @dataclass(frozen=True)
 class GradientOptions(AugmentationOptions, LearningOptions):
     """Settings of gradient descent."""
+
+    loss: str = option("auto", "of numbers, which error is made small (auto: squared)", choices=tuple(BY_ERRORS))
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,8 @@ class GradientContext:
     network: Network
     learner: Learner = field(repr=False)
     features: Array = field(repr=False)  # (M, I) of the backend
-    labels: NDArray[np.int64] | None  # (M,); None where a network is to give what it was given
+    labels: NDArray[Any] | None  # (M,), or (M, K) numbers; None where a network is to give what it was given
+    weights: Float32 | None = field(repr=False)  # (M,) how much each sample counts; None: all alike
     images: tuple[int, int, int] | None  # C, H, W of what is augmented; None where nothing is
     decay: Float32 | None = field(repr=False)  # (D,) of weights, 0 of all else; None where there is none
     generations: int  # in all
@@ -138,7 +146,7 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
                 "population, such as genreg, take a fitness of whole models)"
             )
         network = problem.network
-        loss = loss or functools.partial(negative_log_likelihood, smoothing=options.label_smoothing)
+        loss = loss or loss_of(options, problem.labels)
         return GradientContext(
             dataclasses.replace(options, batch_size=min(options.batch_size, len(problem.labels))),
             backend,
@@ -146,6 +154,7 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
             backend.learner(network, loss),
             problem.features,
             problem.labels,
+            None if problem.weights is None else problem.weights.astype(np.float32),
             augmented_shape(network, options),
             weight_decay(network, options.weight_decay) if options.weight_decay else None,
             problem.generations,
@@ -178,8 +187,9 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
         rows, _ = rows_of(len(context.features), options.batch_size, stream, generation)
         features = batch_of(context, rows, stream, generation)
         wanted = features if context.labels is None else context.labels[rows]
+        weights = None if context.weights is None else context.weights[rows]
         found = context.learner.gradient(
-            state.genes, state.statistics, features, wanted, Passing(True, stream, generation)
+            state.genes, state.statistics, features, wanted, Passing(True, stream, generation), weights
         )
         rate = options.learning_rate * SCHEDULES[options.schedule](
             generation - context.first, context.generations - context.first
@@ -200,6 +210,8 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
                 average, state.averaged, genes, generation, context.generations, options.averaging
             )
         accuracy = 0.0 if found.accuracy is None else found.accuracy
+        if context.labels is not None and context.labels.ndim == 2:
+            accuracy = float(explained(np.square(found.values - wanted).mean(dtype=np.float64)))
         return GradientState(generation + 1, genes, found.statistics, moments, average, averaged, found.loss, accuracy)
 
     @staticmethod
@@ -218,6 +230,23 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
     def champions(state: GradientState) -> dict[str, Float32]:
         """Return `best`: the average genes once there is one, else the present ones."""
         return {"best": state.average if state.averaged else state.genes}
+
+
+def loss_of(options: GradientOptions, labels: NDArray[Any]) -> Loss:
+    """Return the loss that is followed: of classes -log p of the right one, of numbers an error.
+
+    Raises
+    ------
+    UsageError
+        For one that is not of such labels.
+    """
+    if labels.ndim == 2:
+        if options.label_smoothing:
+            raise UsageError("label_smoothing is of classes, and these targets are numbers: leave it out")
+        return BY_ERRORS[options.loss]
+    if options.loss != "auto":
+        raise UsageError(f"loss = {options.loss} is of targets that are numbers, and these are classes: leave it out")
+    return functools.partial(negative_log_likelihood, smoothing=options.label_smoothing)
 
 
 def batch_of(context: GradientContext, rows: NDArray[np.int64], stream: Stream, generation: int) -> Array:

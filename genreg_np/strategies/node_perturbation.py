@@ -119,6 +119,8 @@ class NodePerturbation(Strategy[NodeOptions, NodeContext, NodeState]):
     @staticmethod
     def works(options: NodeOptions, depth: int) -> tuple[Work, ...]:
         """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        if options.fitness in fitnesses.ERRORS:
+            return Work.PAIRS, Work.ERROR_PAIRS
         simple = options.fitness == "log-probability" and depth <= 2
         return (Work.PAIRS,) if simple else (Work.PAIRS, Work.SCORED_PAIRS)
 

@@ -19,7 +19,7 @@ from genreg_np.backends.memory import Plan
 from genreg_np.model import Float32, Network
 from genreg_np.settings import option
 from genreg_np.strategies import rewards
-from genreg_np.strategies.base import PopulationStrategy, Scored, State, plan_of
+from genreg_np.strategies.base import PopulationStrategy, Scored, State, brood_works, plan_of
 from genreg_np.strategies.epochs import UNMOVED, draw_batch, genome_batch, no_batch
 from genreg_np.strategies.problem import Problem
 from genreg_np.strategies.rewards import RewardSettings
@@ -75,7 +75,7 @@ class RandomSearch(PopulationStrategy[RandomSearchOptions, RandomSearchContext, 
     @staticmethod
     def works(options: RandomSearchOptions, depth: int) -> tuple[Work, ...]:
         """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
-        return (Work.BROODS,)
+        return brood_works(options.fitness)
 
     @staticmethod
     def prepare(problem: Problem, options: RandomSearchOptions, backend: Backend) -> RandomSearchContext:

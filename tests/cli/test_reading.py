@@ -153,14 +153,14 @@ def test_eval_says_what_part_of_a_file_it_measured(genreg) -> None:
     write_table("t.csv", "a,b,c,d,kind", "xyz")
     assert genreg("train", "--dataset", "t.csv", "--out", "run", *FAST, "--quiet").code == 0
     part = genreg("eval", "run/model.npz", "--dataset", "t.csv")
-    assert "measured on 9 of 60 samples" in part.out
+    assert "measured on 9 of its 60 rows, the test split" in part.out
     assert "--split all" in part.out
     whole = genreg("eval", "run/model.npz", "--dataset", "t.csv", "--split", "all")
-    assert "all splits, 60 inputs" in whole.out
+    assert "all rows, 60 inputs" in whole.out
     assert "measured on" not in whole.out
     Path("two.csv").write_text("a,b,c,d,kind\n1,2,3,4,x\n4,3,2,1,y\n")
-    assert "--split all" in one_line(genreg("eval", "run/model.npz", "--dataset", "two.csv"), 2)
-    assert "2 inputs" in genreg("eval", "run/model.npz", "--dataset", "two.csv", "--split", "all").out
+    assert "all rows, 2 inputs" in genreg("eval", "run/model.npz", "--dataset", "two.csv").out
+    assert "--split all" in one_line(genreg("eval", "run/model.npz", "--dataset", "two.csv", "--split", "test"), 2)
 
 
 def test_a_confusion_matrix_of_many_classes_is_left_to_json(genreg) -> None:
@@ -266,10 +266,10 @@ def test_an_array_file_with_a_broken_header_is_one_line(genreg, model: Path) -> 
     assert "a.npy has a header that is damaged" in one_line(genreg("infer", model, "a.npy"), 1)
 
 
-def test_a_quantity_is_refused_before_a_run_folder_is_made(genreg) -> None:
-    rows = "".join(f"{DRAW.random()},{DRAW.random()},{DRAW.uniform(1, 9):.2f}\n" for _ in range(60))
-    Path("t.csv").write_text(f"a,b,price\n{rows}")
-    assert "look like a quantity" in one_line(genreg("train", "--dataset", "t.csv", "--out", "run"), 1)
+def test_what_cannot_be_learned_is_refused_before_a_run_folder_is_made(genreg) -> None:
+    rows = "".join(f"{DRAW.random()},{DRAW.random()},x\n" for _ in range(60))
+    Path("t.csv").write_text(f"a,b,kind\n{rows}")
+    assert "at least two are needed" in one_line(genreg("train", "--dataset", "t.csv", "--out", "run"), 1)
     assert not Path("run").exists()
 
 

@@ -67,9 +67,10 @@ def test_the_nameless_index_of_pandas_is_part_of_a_header(read: Callable[..., Da
     rows = "".join(f"{index},{DRAW.random():.2f},{DRAW.random():.2f},{'ab'[index % 2]}\n" for index in range(20))
     for header, names in ((",x,y,kind", ("", "x", "y")), (",0,1,kind", ("", "0", "1")), (",0,1,2", ("", "0", "1"))):
         dataset = read(f"{header}\n{rows}")
-        assert dataset.feature_names == names
+        assert dataset.feature_names == names[1:]
         assert len(dataset.everything) == 20
-        assert "column '' counts the rows" in dataset.note
+        assert "left out: 'column 1' (counts the rows)" in dataset.note
+        assert read(f"{header}\n{rows}", keep=["column 1"]).feature_names == ("column 1", *names[1:])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_what_cannot_be_told_is_asked_and_the_answer_is_followed(read: Callable[
     assert "\n" not in str(error.value)
     count = rows.count("\n")
     assert len(read(rows, header=True).everything) == count - 1
-    assert len(read(rows, header=False).everything) == count
+    assert len(read(rows, header=False).everything) == count - rows.startswith("5,3,1,2,?")  # which is no label
     assert read(rows, header=True).feature_names == tuple(rows.split("\n")[0].split(",")[:-1])
 
 
@@ -208,7 +209,7 @@ def test_commas_in_thousands_and_underscores_are_no_numbers(read: Callable[..., 
     with pytest.raises(DataError, match=r"'1,000' is .* write thousands without commas, and decimals with a point"):
         read("a;b;kind\n" + "1,000;2,5;a\n1,200;3,5;b\n" * 9)
     with pytest.raises(DataError, match=r"line 3, column 'a': '1_0' is not a finite number"):
-        read("a,b,kind\n1,2,x\n1_0,2,y\n")
+        read("a,b,kind\n1,2,x\n1_0,2,y\n" + "".join(f"{index},{index},x\n" for index in range(2, 9)))
 
 
 def test_a_byte_that_is_no_text_has_its_line(read: Callable[..., Dataset]) -> None:
@@ -226,7 +227,7 @@ def test_a_label_may_be_a_name_that_is_also_a_number(read: Callable[..., Dataset
     assert len(read(rows, label="5").everything) == 30
 
 
-@pytest.mark.parametrize("header", ["a,a,kind", "a,kind,kind", ",,kind"])
+@pytest.mark.parametrize("header", ["a,a,kind", "a,kind,kind"])
 def test_columns_of_one_name_are_refused(read: Callable[..., Dataset], header: str) -> None:
     with pytest.raises(DataError, match="called"):
         read(f"{header}\n{table(WORDS, features=2)}")
@@ -279,7 +280,6 @@ def test_comments_at_the_top_are_passed_over_unless_they_name_the_columns(read: 
         ("a,b,kind\n1,2,x\n".encode("utf-16-le"), "UTF-16"),
         (b"a,b,kind\n" + b"1,2,x\n" * 20 + b"1,2\0,x\n", "line 22: a NUL byte"),
         ("a,b,kind\n1,2,ä\n".encode("latin-1"), "UTF-8"),
-        ("a,b,kind\nx,2,1\n", "line 2, column 'a': 'x' .*--label"),
         ("# only\n# comments\n", "empty"),
     ],
 )

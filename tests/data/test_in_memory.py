@@ -27,6 +27,9 @@ def assert_same(one: Dataset, other: Dataset) -> None:
     for split in SPLITS:
         for item in dataclasses.fields(Split):
             left, right = (getattr(dataset.split(split), item.name) for dataset in (one, other))
+            if left is None:
+                assert right is None
+                continue
             assert left.dtype == right.dtype
             np.testing.assert_array_equal(left, right)
     for name in ("name", "class_names", "input_range", "note", "feature_names"):
@@ -129,8 +132,8 @@ HOLED = np.where(ROWS > 1, np.nan, ROWS)
         ((None, LABELS), {}, DataError, r"train inputs: an array of shape \(\)"),
         ((np.ma.masked_greater(ROWS, 1), LABELS), {}, DataError, "train inputs: some are masked"),
         ((IMAGES.astype(str), LABELS), {}, DataError, "numbers are needed"),
-        ((IMAGES, np.eye(3)[LABELS]), {}, DataError, "one label a sample"),
-        ((IMAGES, LABELS + 0.5), {}, DataError, "not all are whole numbers"),
+        ((IMAGES, np.eye(3)[LABELS]), {}, DataError, "of one-hot rows take"),
+        ((IMAGES, LABELS + 0.5), {"task": "classes"}, DataError, "not all are whole numbers"),
         ((IMAGES, [None, *WORDS[1:]]), {}, DataError, "train labels: number 0 is None"),
         ((IMAGES, np.array([*WORDS[1:], np.nan], object)), {}, DataError, "train labels: number 29 is nan"),
         ((IMAGES, ["", *WORDS[1:]]), {}, DataError, "train labels: some are '', which is no label"),
@@ -178,28 +181,6 @@ def test_a_table_is_told_what_is_for_arrays_only() -> None:
             one_line(error.value)
 
 
-@pytest.mark.parametrize(
-    ("column", "words"),
-    [
-        (["x"] * N, "column 'kind': not all are numbers"),
-        (["1.5"] * N, "column 'kind': not all are numbers"),
-        ([None, *range(1, N)], "NaN or infinite"),
-        ([[1]] + [2] * (N - 1), "column 'kind': not all are numbers"),
-    ],
-)
-def test_columns_that_are_no_numbers_are_refused_by_name(column: list[object], words: str) -> None:
-    """Words, text that looks like numbers, and holes, in one line."""
-    pandas = pytest.importorskip("pandas")
-    table = pandas.DataFrame({"length": ROWS[:, 0], "kind": pandas.Series(column, dtype=object)})
-    with pytest.raises(DataError, match=words) as error:
-        Dataset.from_arrays(table, LABELS)
-    one_line(error.value)
-    missing = pandas.DataFrame({"count": pandas.array([1, None] * (N // 2), dtype="Int64")})
-    with pytest.raises(DataError, match=r"column 'count': not all are numbers|NaN or infinite") as error:
-        Dataset.from_arrays(missing, LABELS)
-    one_line(error.value)
-
-
 def test_two_names_for_one_column_are_refused() -> None:
     """A table has its names."""
     pandas = pytest.importorskip("pandas")
@@ -216,11 +197,10 @@ def test_two_names_for_one_column_are_refused() -> None:
         (IMAGES, np.zeros(N, int), "two are needed"),
         (IMAGES[:1], LABELS[:1], "two are needed"),
         (IMAGES[:3], LABELS[:3], "too few samples"),
-        (IMAGES, np.arange(N) / 1.0, "look like a quantity"),
     ],
 )
 def test_what_cannot_be_learned_is_told_where_it_is_learned(inputs: np.ndarray, labels: np.ndarray, words: str) -> None:
-    """One class, too few rows, a quantity: as of a file, which may still be measured on."""
+    """One class, too few rows: as of a file, which may still be measured on."""
     data = Dataset.from_arrays(inputs, labels)
     with pytest.raises(DataError, match=words) as error:
         train(TrainConfig.from_preset("small"), data, backend="numpy")

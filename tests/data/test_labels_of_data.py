@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genreg_np.data import held_out
 from genreg_np.data.arrays import load_npz
 from genreg_np.data.dataset import MOST_CLASSES, Dataset, Split
 from genreg_np.data.labels import merge_numbers
-from genreg_np.data.mnist import FILES, load_idx_folder
 from genreg_np.data.splits import stratified_split
 from genreg_np.data.table import load_csv
 from genreg_np.errors import DataError
@@ -36,11 +34,19 @@ QUANTITIES = {
 
 
 @pytest.mark.parametrize("kind", QUANTITIES)
-def test_a_quantity_is_not_learned_as_classes(tmp_path: Path, kind: str) -> None:
-    dataset = table(tmp_path / "t.csv", QUANTITIES[kind])
-    with pytest.raises(DataError, match=r"look like a quantity.*--label") as error:
-        Evolution(tiny_config(), dataset)
-    assert "\n" not in str(error.value)
+def test_a_quantity_is_predicted_unless_classes_are_asked_for(tmp_path: Path, kind: str) -> None:
+    """In a table and in arrays; said in a line that names the way out."""
+    labels = QUANTITIES[kind]
+    dataset = table(tmp_path / "t.csv", labels)
+    assert dataset.value_names == ("goal",)
+    assert "numbers to predict" in dataset.note
+    assert "task classes" in dataset.note
+    assert sorted(dataset.everything.labels[:, 0].tolist()) == sorted(map(float, labels))
+    assert load_csv(tmp_path / "t.csv", task="classes").value_names == ()
+    np.savez(tmp_path / "d.npz", x=DRAW.random((len(labels), 2)), y=np.array(labels, float))
+    loaded = load_npz(tmp_path / "d.npz")
+    assert loaded.of_numbers
+    assert loaded.counted == "1 number to predict"
 
 
 @pytest.mark.parametrize(
@@ -93,34 +99,11 @@ def test_classes_that_are_few_or_far_apart_or_words_come_without_a_warning(
     assert "warning" not in table(tmp_path / "t.csv", labels).note
 
 
-def test_a_quantity_of_very_many_values_is_refused_before_it_is_split(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A split by class takes a step for each: none is made of what nothing can be learned from."""
-
-    def refuse(*_: object) -> None:
-        raise AssertionError("split")
-
-    monkeypatch.setattr(held_out, "split_indices", refuse)
-    labels = list(range(6000))
-    np.savez(tmp_path / "d.npz", x=DRAW.random((6000, 2)), y=np.array(labels))
-    for load in (lambda: table(tmp_path / "t.csv", labels), lambda: load_npz(tmp_path / "d.npz")):
-        with pytest.raises(DataError, match="look like a quantity"):
-            load()
-    with pytest.raises(DataError, match=r"line 65538: more than 65,536 different labels in column 'goal'"):
-        table(tmp_path / "t.csv", list(range(66_000)))
-
-
-def test_quantities_in_arrays_and_idx_files_are_refused_too(tmp_path: Path, originals: Path) -> None:
-    from genreg_np.data.idx import write_idx
-
-    ages = DRAW.integers(0, 5000, 300)
-    np.savez(tmp_path / "d.npz", x=DRAW.random((300, 2)), y=ages)
-    write_idx(originals / f"{FILES[1]}.gz", np.arange(40, dtype=np.int32) * 3)
-    write_idx(originals / f"{FILES[3]}.gz", np.arange(20, dtype=np.int32) * 3)
-    for dataset in (load_npz(tmp_path / "d.npz"), load_idx_folder(originals)):
-        with pytest.raises(DataError, match="look like a quantity"):
-            dataset.check_trainable()
+def test_very_many_different_words_are_no_classes(tmp_path: Path) -> None:
+    """They are refused before anything is split by class; very many numbers are a quantity."""
+    assert table(tmp_path / "t.csv", list(range(66_000))).of_numbers
+    with pytest.raises(DataError, match=r"more than 65,536 different labels in column 'goal'"):
+        table(tmp_path / "t.csv", [f"id {index}" for index in range(66_000)])
 
 
 @pytest.mark.parametrize(
@@ -157,7 +140,7 @@ def test_a_merger_is_said_in_tables_and_arrays(tmp_path: Path) -> None:
 def test_a_column_that_counts_the_rows_is_warned_of(tmp_path: Path, start: int) -> None:
     rows = [f"{index + start},{DRAW.random()},{'ab'[index // 10]}" for index in range(20)]
     (tmp_path / "t.csv").write_text("id,x,kind\n" + "\n".join(rows))
-    assert "column 'id' counts the rows" in load_csv(tmp_path / "t.csv").note
+    assert "left out: 'id' (counts the rows)" in load_csv(tmp_path / "t.csv").note
     (tmp_path / "t.csv").write_text("id,x,kind\n" + "\n".join([*rows, "3,3,b"]))
     assert "counts" not in load_csv(tmp_path / "t.csv").note
     counted = np.stack([DRAW.random(20), np.arange(20) + start], axis=1)

@@ -62,7 +62,7 @@ def test_paths_are_told_by_what_they_are(tmp_path: Path, originals: Path) -> Non
         (tmp_path / "pictures" / "ab"[index % 2]).mkdir(parents=True, exist_ok=True)
         image.new("L", (4, 4), index).save(tmp_path / "pictures" / "ab"[index % 2] / f"{index}.png")
     np.savez(tmp_path / "d.npz", x=np.zeros((12, 2), np.uint8), y=np.arange(12) % 2)
-    (tmp_path / "t.CSV").write_text("\n".join(f"{index},{index % 2}" for index in range(12)))
+    (tmp_path / "t.CSV").write_text("\n".join(f"{index * 7 % 13},{index % 2}" for index in range(12)))
     assert data.load_dataset(tmp_path / "pictures", size=(3, 3)).input_shape == (3, 3)
     assert data.load_dataset(str(tmp_path / "d.npz")).input_shape == (2,)
     assert data.load_dataset(tmp_path / "t.CSV", label="2").input_shape == (1,)

@@ -17,7 +17,7 @@ from genreg_np.errors import DataError, UsageError
 from genreg_np.model import Standardise
 from tests.data.conftest import outcome
 
-ROWS = [(f"{index}", f"{-index / 2}", "ab"[index % 2]) for index in range(12)]
+ROWS = [(f"{index * 7 % 13}", f"{-index / 2}", "ab"[index % 2]) for index in range(12)]
 
 
 def write(path: Path, rows: list[tuple[str, ...]], header: tuple[str, ...] | None = None, separator: str = ",") -> Path:
@@ -34,7 +34,7 @@ def samples(dataset: Dataset) -> set[tuple[float, ...]]:
     }
 
 
-EXPECTED = {(float(index), -index / 2, float(index % 2)) for index in range(12)}
+EXPECTED = {(float(index * 7 % 13), -index / 2, float(index % 2)) for index in range(12)}
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", ", "])
@@ -63,13 +63,13 @@ def test_the_label_column_is_found_by_name_argument_or_place(tmp_path: Path) -> 
 
 
 def test_a_header_of_numbers_is_told_by_its_label(tmp_path: Path) -> None:
-    rows = [(f"{index % 3}", f"{index}") for index in range(12)]
+    rows = [(f"{index % 3}", f"{index * 7 % 13}") for index in range(12)]
     dataset = load_csv(write(tmp_path / "mnist.csv", rows, ("label", "0")))
     assert sum(len(dataset.split(name)) for name in SPLITS) == 12
 
 
 def test_numeric_labels_sort_by_value(tmp_path: Path) -> None:
-    rows = [(f"{index}", f"{9 + index % 2}.0") for index in range(12)]
+    rows = [(f"{index * 7 % 13}", f"{9 + index % 2}.0") for index in range(12)]
     assert load_csv(write(tmp_path / "t.csv", rows)).class_names == ("9", "10")
 
 
@@ -85,20 +85,16 @@ def test_blank_lines_quotes_and_a_byte_order_mark_are_taken(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("1,x,a", r"line 4, column 'y': 'x' is not a finite number"),
-        ("1,,a", r"line 4, column 'y': '' is not a finite number"),
-        ("nan,2,a", r"line 4, column 'x': 'nan'"),
+        ("1,x,a", r"line 4, column 'y': 'x' is not a finite number; mend it, leave it empty .* or say --kind"),
         ("1,inf,a", r"line 4, column 'y': 'inf'"),
         ("1,1e39,a", r"line 4, column 'y': '1e39'"),
         ("1,2", r"line 4: 2 fields, but 3"),
         ("1,2,3,a", r"line 4: 4 fields, but 3"),
-        ("1,2,", r"line 4: no label in column 'class'"),
-        ("1,2,NaN", r"line 4: no label in column 'class'"),
     ],
 )
 def test_each_fault_has_its_line(tmp_path: Path, row: str, words: str) -> None:
     path = tmp_path / "t.csv"
-    path.write_text(f"x,y,class\n1,2,a\n3,4,b\n{row}\n5,6,a\n")
+    path.write_text(f"x,y,class\n1,2,a\n3,4,b\n{row}\n5,6,a\n6,7,b\n7,8,a\n")
     with pytest.raises(DataError, match=rf"t\.csv, {words}"):
         load_csv(path)
 
@@ -125,7 +121,7 @@ def test_a_missing_file_and_a_column_of_ids_are_explained(tmp_path: Path) -> Non
         load_csv(tmp_path / "nowhere.csv")
     with pytest.raises(DataError, match="too few samples"):
         load_csv(
-            write(tmp_path / "ids.csv", [("1", f"id{index}") for index in range(9)], ("x", "id"))
+            write(tmp_path / "ids.csv", [(f"{index * 7 % 13}", f"id{index}") for index in range(9)], ("x", "id"))
         ).check_trainable()
 
 

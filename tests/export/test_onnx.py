@@ -245,8 +245,8 @@ def test_its_8_bit_integers_give_the_same_bits_on_all_test_images(mnist: Dataset
 
 @pytest.mark.data
 @pytest.mark.parametrize(("preset", "generations"), [("fast", 50), ("convolution", 300)])
-def test_larger_networks_give_the_same_classes_on_all_test_images(
+def test_larger_networks_give_the_same_classes_on_two_thousand_test_images(
     mnist: Dataset, preset: str, generations: int
 ) -> None:
     """A bank of detectors, and a convolutional network."""
-    assert_same_answers(trained(mnist, preset, generations), mnist.test.inputs, BOUND)
+    assert_same_answers(trained(mnist, preset, generations), mnist.test.inputs[:2000], BOUND)

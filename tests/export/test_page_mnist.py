@@ -39,7 +39,9 @@ def models(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return trained | {"int8": quantise(trained["nodes"], mnist.validation.inputs)}
 
 
-@pytest.mark.parametrize("name", ["nodes", "int8", "fast", "convolution"])
+@pytest.mark.parametrize(
+    "name", ["nodes", "int8", *(pytest.param(name, marks=pytest.mark.soak) for name in ("fast", "convolution"))]
+)
 def test_two_hundred_test_images_are_answered_as_in_python(
     visit: Visit, mnist: Dataset, models: dict[str, Model], tmp_path: Path, name: str
 ) -> None:

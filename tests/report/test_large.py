@@ -23,7 +23,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return run_of(tmp_path_factory.mktemp("large") / "run", activation=request.param)
 
 
-@pytest.mark.parametrize("size", [1e12, 1e20, 3e38])
+@pytest.mark.parametrize("size", [1e20, 3e38])
 @pytest.mark.parametrize("which", [slice(None), slice(3, 4), slice(0, 40), slice(-4, None)])
 def test_large_weights_have_a_page(run: Subject, size: float, which: slice) -> None:
     """Curves and histograms are there whatever the model answers."""

@@ -23,6 +23,12 @@ def faulty(what: str, folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: 
     return search(folder, **HOW, **changes)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """A search in which nothing happens to anybody."""
+    return search(tmp_path_factory.mktemp("untouched") / "run", selection="random")
+
+
 @pytest.mark.parametrize(
     ("what", "status", "why"),
     [
@@ -36,12 +42,10 @@ def faulty(what: str, folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: 
     ],
 )  # fmt: skip
 def test_what_happens_to_some_is_told_and_no_others_are_touched(
-    what: str, status: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    what: str, status: str, why: str, untouched: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their results are those of a search in which nothing happens to anybody."""
-    expected = {
-        trial.child: trial for trial in trials_of(search(tmp_path / "expected", selection="random")) if not trial.rung
-    }
+    expected = {trial.child: trial for trial in trials_of(untouched) if not trial.rung}
     limit = {"max_seconds": 10.0} if what == "hangs" else {}
     found = faulty(what, tmp_path / "run", monkeypatch, selection="random", **limit)
     first = [trial for trial in trials_of(found) if not trial.rung]

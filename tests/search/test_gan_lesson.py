@@ -215,7 +215,7 @@ def test_a_conditional_generator_draws_the_class_it_is_asked_for(tmp_path: Path)
 
 
 def test_two_populations_breed_generators_and_optimisers_apart(tmp_path: Path) -> None:
-    search(tmp_path / "run", augmentation="evolved", selection="crossover", population=2, generations=5, rungs=(3200,))
+    search(tmp_path / "run", augmentation="evolved", selection="crossover", population=2, generations=5, rungs=(1600,))
     trials = lines(tmp_path / "run")
     assert {trial.how.split(":")[0] for trial in trials if ":" in trial.how} == {"model", "policy"}
     kind, *_ = prepared.__wrapped__(str(tmp_path))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from genreg_np.errors import UsageError
-from genreg_np.search.metrics import METRICS, Goal, Metric, interval, measures_of
+from genreg_np.runs.measures import interval, measures_of
+from genreg_np.search.metrics import METRICS, Goal, Metric
 
 NAMES = ("cat", "dog", "eel", "fox")
 

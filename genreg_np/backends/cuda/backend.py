@@ -39,12 +39,13 @@ from genreg_np.backends.base import (
 )
 from genreg_np.backends.cuda import pairs
 from genreg_np.backends.cuda.device import checked_device, import_cupy, not_answering
-from genreg_np.backends.cuda.launcher import Array, Launcher
+from genreg_np.backends.cuda.launcher import Array, Launcher, classes_of
 from genreg_np.backends.gradients import separate
 from genreg_np.backends.images import Warps
 from genreg_np.backends.memory import MEGABYTE, Plan
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import BackendError, UsageError
+from genreg_np.fitness import explained
 from genreg_np.layers.groups import Gene
 from genreg_np.layers.images import FixedLayer, Standardise, UInt8
 from genreg_np.model import Float32, Network
@@ -141,7 +142,8 @@ class CupyBackend(Backend):
         with self._running(brood, len(batch)):
             cupy, launch, size, classes = self._cupy, self._launcher.launch, brood.size, brood.network.outputs
             rows = np.empty(0, np.int32) if batch.rows is None else batch.rows
-            parents, labels, rows_there = self._launcher.send(brood.parents, batch.labels, rows)
+            parents, labels, rows_there = self._launcher.send(brood.parents, classes_of(batch), rows)
+            labels = self._launcher.targets(batch) if batch.of_numbers else labels
             self._uploaded = uploaded = _Uploaded(self, brood, parents)
             there, gather = self._launcher.there, self._launcher.gather
             images = there(batch.features) if batch.rows is None else gather(batch, rows_there)
@@ -149,6 +151,9 @@ class CupyBackend(Backend):
             result = cupy.empty((2, size), np.float64)
             for first, numbers, answers in self._tiles(uploaded, images, chosen):
                 count = len(numbers)
+                if batch.of_numbers:
+                    self._launcher.judge_errors(answers, batch, labels, result, first)
+                    continue
                 scores, right = cupy.empty((count, len(batch)), np.float64), cupy.empty((count, len(batch)), np.uint8)
                 launch(
                     "judge", (len(batch), count), scores, right, answers, numbers, labels, weights, classes, len(batch),
@@ -156,7 +161,7 @@ class CupyBackend(Backend):
                 )  # fmt: skip
                 launch("total", (count, 1), result, size, first, scores, right, count, len(batch))
             fitness, accuracy = cupy.asnumpy(result)
-        return Judgement(fitness, accuracy).of(chosen)
+        return Judgement(fitness, explained(accuracy) if batch.of_numbers else accuracy).of(chosen)
 
     def outputs(self, brood: Brood, features: Array, chosen: NDArray[np.integer] | None = None) -> Float32:
         """Return what genomes of the brood answer, (C, N, K)."""

@@ -17,6 +17,7 @@ from genreg_np.model import Network
 from genreg_np.streams import gap_table, normal_table
 
 THREADS = 128  # of a CUDA block
+MOST_ARRAYS = 100  # that are kept on the device because they may come again
 
 Array = Any  # cupy.ndarray
 
@@ -31,7 +32,8 @@ class Launcher:
 
     def __init__(self, cupy: Any) -> None:
         self.cupy = cupy
-        self._constants: dict[object, Array] = {}
+        self._constants: dict[object, Array] = {}  # tables of networks and rates
+        self._arrays: dict[tuple[str, tuple[int, ...], bytes], Array] = {}
 
     def activate(self, sums: Array, biases: Array, activation: str, values: Array | None = None) -> None:
         """Put a(sums (..., O, N) + biases (..., O)) into `values`, by default in the place of the sums."""
@@ -62,6 +64,24 @@ class Launcher:
         gathered = self.cupy.empty((images, width), np.float32)
         self.launch("gather", (images * width, 1), gathered, features, rows, shifts, images, width)
         return gathered
+
+    def targets(self, batch: Batch) -> Array:
+        """Return a batch's numbers on the device, (N, K) float32."""
+        return self.cupy.asarray(np.ascontiguousarray(batch.labels, np.float32))
+
+    def judge_errors(
+        self, values: Array, batch: Batch, targets: Array, result: Array | None = None, first: int = 0
+    ) -> Array:
+        """Return fitness and mean squared error (2, P) of outputs (T, K, N), filled from genome `first` on."""
+        count, outputs, images = values.shape
+        found = self.cupy.empty((2, count), np.float64) if result is None else result
+        scores, squares = (self.cupy.empty((count, images), np.float64) for _ in range(2))
+        weights = self.constant(batch.weights)
+        self.launch(
+            "judge_errors", (images, count), scores, squares, values, targets, weights, outputs, images, batch.score
+        )
+        self.launch("total_errors", (count, 1), found, found.shape[1], first, scores, squares, count, images)
+        return found
 
     def parameters_of(self, network: Network) -> Array:
         """Return where each parameter of the layers begins, and where the last ends, (Q + 1,) int64."""
@@ -106,10 +126,15 @@ class Launcher:
         return self._constants[name, rate]
 
     def constant(self, array: NDArray[Any]) -> Array:
-        """Return a small array that is the same in every generation on the device, sent there once."""
+        """Return a small array on the device, sent there once where it is the same in every generation."""
         key = (array.dtype.str, array.shape, array.tobytes())
-        if key not in self._constants:
-            if len(self._constants) > 100:
-                self._constants.clear()
-            self._constants[key] = self.cupy.asarray(array)
-        return self._constants[key]
+        if key not in self._arrays:
+            if len(self._arrays) > MOST_ARRAYS:
+                del self._arrays[next(iter(self._arrays))]  # the oldest: weights of samples differ in every generation
+            self._arrays[key] = self.cupy.asarray(array)
+        return self._arrays[key]
+
+
+def classes_of(batch: Batch) -> NDArray[np.integer]:
+    """Return a batch's labels as they are sent; nothing of numbers, which go by themselves (Launcher.targets)."""
+    return np.empty(0, np.int32) if batch.of_numbers else batch.labels

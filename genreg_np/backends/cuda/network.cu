@@ -84,3 +84,47 @@ extern "C" __global__ void total(double* result, index_t population, index_t fir
     result[first + row] = fitness;
     result[population + first + row] = (double)hits / (double)images;
 }
+
+// What outputs z[0], z[stride], ... earn for an image's numbers; *square is their mean squared error.
+__device__ double error_score(const float* z, index_t stride, int outputs, const float* targets, int kind,
+                              double* square) {
+    float score = 0, squares = 0;
+    for (int k = 0; k < outputs; ++k) {
+        const float error = z[k * stride] - targets[k], size = fabsf(error), own = error * error;
+        squares += own;
+        if (kind == SQUARED) score -= own;
+        else if (kind == ABSOLUTE) score -= size;
+        else score -= size <= 1 ? 0.5f * own : size - 0.5f;
+    }
+    *square = (double)(squares / (float)outputs);
+    return (double)(score / (float)outputs);
+}
+
+// From outputs (T, K, N) to weighted scores and squared errors, both (T, N). One thread an image of a genome, which is
+// blockIdx.y.
+//   targets  (N, K)      weights  (N,)
+extern "C" __global__ void judge_errors(double* scores, double* squares, const float* values, const float* targets,
+                                        const double* weights, int outputs, index_t images, int kind) {
+    const index_t image = thread_index(), genome = blockIdx.y;
+    if (image >= images) return;
+    double square;
+    const double score = error_score(values + genome * outputs * images + image, images, outputs,
+                                     targets + image * outputs, kind, &square);
+    scores[genome * images + image] = __dmul_rn(score, weights[image]);
+    squares[genome * images + image] = square;
+}
+
+// One thread a genome: its scores and squared errors summed in the order of the images. result (2, P): fitness, mean
+// squared error.
+extern "C" __global__ void total_errors(double* result, index_t population, index_t first, const double* scores,
+                                        const double* squares, index_t rows, index_t images) {
+    const index_t row = thread_index();
+    if (row >= rows) return;
+    double fitness = 0, square = 0;
+    for (index_t image = 0; image < images; ++image) {
+        fitness = __dadd_rn(fitness, scores[row * images + image]);
+        square = __dadd_rn(square, squares[row * images + image]);
+    }
+    result[first + row] = fitness;
+    result[population + first + row] = square / (double)images;
+}

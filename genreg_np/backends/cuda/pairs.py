@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from genreg_np.backends.base import ACTIVATION_CODES, Batch, Estimate, Perturbation
-from genreg_np.backends.cuda.launcher import Array, Launcher
-from genreg_np.fitness import Score, check_image_scores
+from genreg_np.backends.cuda.launcher import Array, Launcher, classes_of
+from genreg_np.fitness import Score, check_image_scores, explained
 from genreg_np.model import Float32, Network
 
 
@@ -24,7 +24,8 @@ def estimate(
     weights = launcher.constant(batch.weights)
     rows = np.arange(images) if batch.rows is None else batch.rows
     shifts = np.zeros(images, np.int32) if batch.shifts is None else batch.shifts
-    labels, rows_there, shifts_there = launcher.send(batch.labels, rows, shifts)
+    labels, rows_there, shifts_there = launcher.send(classes_of(batch), rows, shifts)
+    labels = launcher.targets(batch) if batch.of_numbers else labels
 
     inputs = [launcher.gather(batch, rows_there, shifts_there).T]  # (I, N) of each layer
     sums = []  # (O, N) pre-activations of each layer
@@ -58,6 +59,10 @@ def estimate(
                 launcher.activate(values, biases, later.activation)
             if batch.score is Score.CUSTOM:
                 scores = _custom_scores(launcher, batch, values)
+            elif batch.of_numbers:
+                scores = cupy.empty(columns, np.float32)
+                how = network.outputs, images, count, batch.score
+                run("judge_error_pairs", (columns, 1), scores, values, labels, *how)
             else:
                 scores = cupy.empty(columns, np.float32)
                 run(
@@ -86,9 +91,16 @@ def estimate(
 
 def _custom_scores(launcher: Launcher, batch: Batch, logits: Array) -> Array:
     """Return the user's scores of logits (classes, columns), whose columns repeat the batch's images."""
-    labels = np.tile(batch.labels, logits.shape[1] // len(batch))
+    labels = np.concatenate([batch.labels] * (logits.shape[1] // len(batch)))
     answers = np.ascontiguousarray(launcher.cupy.asnumpy(logits).T)
     return launcher.cupy.asarray(check_image_scores(batch.function, answers, labels))
+
+
+def _right(answers: Float32, batch: Batch) -> float:
+    """Return the fraction of answers (N, K) that are right, or what of numbers they explain."""
+    if batch.of_numbers:
+        return float(explained(np.square(answers - batch.labels).mean(dtype=np.float64)))
+    return float((answers.argmax(axis=1) == batch.labels).mean())
 
 
 def _own_score(
@@ -99,7 +111,10 @@ def _own_score(
     if batch.score is Score.CUSTOM:
         answers = np.ascontiguousarray(cupy.asnumpy(logits).T)
         own = check_image_scores(batch.function, answers, batch.labels)
-        return float((own * batch.weights).mean()), float((answers.argmax(axis=1) == batch.labels).mean())
+        return float((own * batch.weights).mean()), _right(answers, batch)
+    if batch.of_numbers:
+        found = cupy.asnumpy(launcher.judge_errors(logits[None], batch, labels))
+        return float(found[0, 0]) / images, float(explained(found[1, 0]))
     number, weights = launcher.constant(np.zeros(1, np.int32)), launcher.constant(batch.weights)
     scores, right = cupy.empty((1, images), np.float64), cupy.empty((1, images), np.uint8)
     results = cupy.empty((2, 2, 1), np.float64)

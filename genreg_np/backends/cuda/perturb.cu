@@ -51,6 +51,16 @@ extern "C" __global__ void judge_pairs(float* scores, float* logits, const int* 
     scores[column] = (float)verdict(logits + column, columns, classes, labels[image], kind, reward, penalty, draw).score;
 }
 
+// The same by errors of the mutants' outputs (K, 2 count N) from numbers (N, K). One thread a mutant.
+extern "C" __global__ void judge_error_pairs(float* scores, const float* values, const float* targets, int outputs,
+                                             index_t images, index_t count, int kind) {
+    const index_t column = thread_index(), columns = 2 * count * images;
+    if (column >= columns) return;
+    double square;
+    scores[column] = (float)error_score(values + column, columns, outputs, targets + column % images * outputs, kind,
+                                        &square);
+}
+
 // advantages (L K, N), rows `row` .. `row` + count: d = (F(+) - F(-)) / (2 sigma). One thread a pair of an image.
 extern "C" __global__ void compare_pairs(float* advantages, const float* scores, index_t row, index_t count,
                                          index_t images, float sigma) {

@@ -219,9 +219,11 @@ class NumbaBackend(Backend):
         return numba_gradients.follow(optimiser, genes, gradient, moments, number, decay, clip, in_place)
 
     def descend(
-        self, descent: Descent, genes: Float32, features: Float32, labels: NDArray[np.int64], order: NDArray[np.int64]
+        self, descent: Descent, genes: Float32, features: Float32, labels: NDArray[Any], order: NDArray[np.int64]
     ) -> tuple[Float32, NDArray[np.float64]]:
-        """Train P networks on the same batches: trained genes (P, D) and mean losses (P,)."""
+        """Train P networks on the same batches: trained genes (P, D) and mean losses (P,); of numbers as specified."""
+        if descent.loss != "negative-log-likelihood":
+            return super().descend(descent, genes, features, labels, order)
         return numba_gradients.descend(descent, genes, features, labels, order, self._share_out)
 
     def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:

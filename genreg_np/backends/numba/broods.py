@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from genreg_np.backends.base import ACTIVATION_CODES, Batch, Brood, Judgement, first_draws
 from genreg_np.backends.numba.kernels import brood as kernels
-from genreg_np.backends.numba.kernels import offspring
+from genreg_np.backends.numba.kernels import errors, offspring
 from genreg_np.backends.numba.kernels.bits import draw_words
 from genreg_np.backends.numba.kernels.network import PREDICTION, activate, multiply
-from genreg_np.fitness import Score
+from genreg_np.fitness import Score, explained
 from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32
 from genreg_np.streams import gap_table, normal_table
@@ -115,10 +115,15 @@ class Judging:
             places = self._places[genomes]
             self.answers[places[places >= 0]] = logits[places >= 0].swapaxes(1, 2)
             return
+        own, found = slice(genomes[0], genomes[0] + len(genomes)), self.judgement
+        if self.batch.of_numbers:
+            squared, batch = np.empty(len(genomes)), self.batch
+            errors.judge_errors(found.fitness[own], squared, logits, batch.labels, batch.weights, int(batch.score))
+            found.accuracy[own] = explained(squared)
+            return
         words = np.empty((len(genomes), 0), np.uint32)
         if self.batch.score is Score.REWARD_SAMPLED:
             words = self.genes.words(genomes, 0, -(-len(self.batch) // 4), PREDICTION)
-        own, found = slice(genomes[0], genomes[0] + len(genomes)), self.judgement
         what = words, self.batch.labels, self.batch.weights, self._task
         kernels.judge(found.fitness[own], found.accuracy[own], logits, *what)
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from genreg_np.backends.base import ACTIVATION_CODES, Batch, Estimate, Perturbation
 from genreg_np.backends.numba.gradients import layer_table
-from genreg_np.backends.numba.kernels import mutants
+from genreg_np.backends.numba.kernels import errors, mutants
 from genreg_np.backends.numba.kernels import perturb as kernels
 from genreg_np.backends.numba.kernels.bits import draw_words
 from genreg_np.backends.numba.kernels.network import PREDICTION, multiply, multiply_turned
-from genreg_np.fitness import Score, check_image_scores
+from genreg_np.fitness import Score, check_image_scores, explained
 from genreg_np.model import Float32, Network
 
 TILE = 128  # images whose mutants one thread judges at a time: a fixed shape, as IMAGE_TILE
@@ -94,7 +94,9 @@ class PairTiles:
         differences = np.zeros((self._depth, self._how.order, len(labels)), np.float32)
         for layer, found in enumerate(differences):
             base, spreads = self.spread(tile, layer)
-            if self._by_log(layer):
+            if self._batch.of_numbers:
+                errors.compare_by_error(found, base, spreads, labels, self._task[0], self._net, layer, pairs)
+            elif self._by_log(layer):
                 mutants.compare_by_log(found, base, spreads, labels, pairs)
             else:
                 what = self._draws(tile), self._task, self._net, layer, pairs
@@ -128,7 +130,9 @@ class PairTiles:
         """Add up what a tile's images earn without mutation, and how many are right."""
         own = slice(tile[0], tile[0] + TILE)
         what = self.totals[number], tile[2][-self._classes :], self._batch.labels[own], self._batch.weights[own]
-        if self._batch.score is Score.LOG_PROBABILITY:
+        if self._batch.of_numbers:
+            errors.total_by_error(*what, self._task[0])
+        elif self._batch.score is Score.LOG_PROBABILITY:
             mutants.total_by_log(*what)
         else:
             mutants.total_by_score(*what, self._draws(tile), self._task)
@@ -163,7 +167,7 @@ def estimate(network: Network, genes: Float32, batch: Batch, how: Perturbation, 
         share_out(tiles.count, judge)
     share_out(tiles.blocks, tiles.add)
     fitness, right = tiles.totals.sum(axis=0) / len(batch)
-    return Estimate(tiles.change, float(fitness), float(right))
+    return Estimate(tiles.change, float(fitness), float(explained(right) if batch.of_numbers else right))
 
 
 def _by_own_fitness(tiles: PairTiles, network: Network, batch: Batch, how: Perturbation, share_out: Share) -> None:
@@ -193,10 +197,14 @@ def _judge_pairs(
 ) -> tuple[Float32, tuple[float, float]]:
     """Return the pairs' differences (L, M, N), summed scores and right predictions, by the user's fitness."""
     depth, pairs, classes = len(answers), answers.shape[1], answers.shape[-1]
-    labels = np.tile(batch.labels, depth * pairs * 2)
+    labels = np.concatenate([batch.labels] * (depth * pairs * 2))
     scores = check_image_scores(batch.function, answers.reshape(-1, classes), labels).reshape(answers.shape[:-1])
     differences = np.zeros((depth, how.order, len(batch)), np.float32)
     differences[:, :pairs] = scores[:, :, 0] - scores[:, :, 1]
     own = check_image_scores(batch.function, logits, batch.labels)
-    totals = float(own @ batch.weights), float((logits.argmax(axis=1) == batch.labels).sum())
+    if batch.of_numbers:
+        found = np.square(logits - batch.labels).mean(axis=1).sum(dtype=np.float64)
+    else:
+        found = (logits.argmax(axis=1) == batch.labels).sum()
+    totals = float(own @ batch.weights), float(found)
     return differences, totals

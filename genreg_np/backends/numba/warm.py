@@ -21,7 +21,7 @@ import numpy as np
 from genreg_np.backends.base import Backend, Batch, Brood, Told, Work
 from genreg_np.backends.numba.broods import BroodTiles, Offspring, whole
 from genreg_np.backends.numba.gradients import layer_table
-from genreg_np.backends.numba.kernels import brood, descent, maps, moving, mutants, perturb, tails
+from genreg_np.backends.numba.kernels import brood, descent, errors, maps, moving, mutants, perturb, tails
 from genreg_np.backends.numba.kernels.jit import cache_folder
 from genreg_np.backends.numba.kernels.network import PREDICTION, activate, multiply, multiply_turned
 from genreg_np.backends.numba.pace import Pace, telling
@@ -79,6 +79,10 @@ def _add_mutated_inputs(backend: Backend) -> None:
 
 def _judge(backend: Backend) -> None:
     BroodTiles(BROOD, BATCH).judge(TWO[None].copy(), NONE)
+
+
+def _by_error(backend: Backend) -> None:
+    errors.compare_by_error(TWO.copy(), TWO, TWO[None], TWO, TASK[0], NET, 0, 1)
 
 
 def _detect(backend: Backend) -> None:
@@ -165,6 +169,7 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "descend": _descend,
     "detect": _detect,
     "compare by score": _by_score,
+    "compare by error": _by_error,
     "unfinish a tail": _unfinish_tail,
     "finish a tail": _finish_tail,
     "forward": _forward,
@@ -181,6 +186,8 @@ EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "compare by log": lambda _: mutants.compare_by_log(TWO.copy(), TWO, TWO[None], LABELS, 1),
     "unfinish": _unfinish,
     "move images": _move_images,
+    "judge errors": lambda _: errors.judge_errors(np.zeros(1), np.zeros(1), TWO[None], TWO, SHARES, 5),
+    "total by error": lambda _: errors.total_by_error(np.zeros(2), TWO, TWO, SHARES, 5),
     "spread pairs": lambda _: perturb.spread(TWO[None].copy(), TWO.copy(), TWO, TWO[0], TWO),
     "gather batches": _gather_batches,
     "first genes": _fill_first,
@@ -227,6 +234,8 @@ NEEDED = {
     Work.MOVING: ("move images",),
     Work.FOLLOWING: ("follow",),
     Work.TAILS: ("finish a tail", "unfinish a tail"),
+    Work.ERRORS: ("judge errors",),
+    Work.ERROR_PAIRS: ("compare by error", "total by error"),
 }
 
 

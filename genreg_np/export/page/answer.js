@@ -7,9 +7,10 @@ const TIMING_MS = 20; // of all batches,
 const BATCH_MS = 5; // and of one: a browser's clock is coarse
 
 class Answer {
-  constructor(network, names, outputCount, reject) {
+  constructor(network, names, valueNames, outputCount, reject) {
     this.network = network;
     this.names = names; // of the classes; none where outputs are values
+    this.valueNames = valueNames; // of these, where they have any
     this.reject = reject; // a probability below it is unsure
     this.settling = 0;
     element("outputs-caption").textContent = names.length ? "Probability of each class" : "Values";
@@ -78,7 +79,7 @@ class Answer {
   fill({ row, name, bar, amount }, index, value, isBest) {
     const form = this.names.length ? percent : number;
     row.classList.toggle("best", isBest);
-    name.textContent = this.names.length ? this.names[index] : `Output ${index + 1}`;
+    name.textContent = this.names[index] ?? this.valueNames[index] ?? `Output ${index + 1}`;
     name.title = name.textContent; // whole, where the row cuts it
     bar.style.transform = `scaleX(${value ?? 0})`;
     amount.textContent = value === null ? "–" : form(value);
@@ -119,4 +120,4 @@ const percent = (fraction) => `${(100 * fraction).toFixed(1)} %`;
 const number = (value) => String(Number(value.toPrecision(6)));
 
 const network = new Network(model);
-const answer = new Answer(network, model.class_names, model.output_count, model.reject);
+const answer = new Answer(network, model.class_names, model.value_names, model.output_count, model.reject);

@@ -23,6 +23,7 @@ REGISTRY = (
     "importance",
     "diagram",
     "summary",
+    "numbers",
     "curves",
     "classes",
     "confusion",

@@ -63,7 +63,8 @@ def thinned(line: Line) -> Line:
 def _words(subject: Subject) -> str:
     """Return how to read the curves, in a sentence."""
     assert subject.run is not None
-    looks = len(line_of(subject.run.records, "validation_accuracy")[0])
+    kinds = ("validation_accuracy", "validation_score")
+    looks = max(len(line_of(subject.run.records, kind)[0]) for kind in kinds)
     if not looks:
         return "There was no look at the validation split."
     count = 0 if subject.dataset is None else len(subject.dataset.validation)

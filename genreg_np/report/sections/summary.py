@@ -40,13 +40,17 @@ def section(subject: Subject) -> Shown:
     words = ""
     if subject.split is not None:
         count = len(subject.labels)
-        what = "Classes, errors" if subject.model.class_names else "Copies"
+        what = (
+            "Classes, errors" if subject.model.class_names else "Predictions" if subject.model.value_names else "Copies"
+        )
         words = f"{what} and hidden values below are those of {count:,} inputs, the {subject.split_name} split."
     return Shown("Summary", words, [Table(("", ""), rows)])
 
 
 def _gives(model: Model) -> str:
-    return f"{len(model.class_names)} classes" if model.class_names else f"{model.output_count:,} values"
+    if model.class_names:
+        return f"{len(model.class_names)} classes"
+    return f"{model.output_count:,} value{'s' if model.output_count > 1 else ''}"
 
 
 def _saved(subject: Subject) -> str | None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from genreg_np.layers.loss import Loss, log_softmax, negative_log_likelihood
 from genreg_np.model import Float32
+from genreg_np.runs.measures import measures_of
 from genreg_np.search.aims.base import Aim
-from genreg_np.search.metrics import METRICS, measures_of
+from genreg_np.search.metrics import METRICS
 
 
 class Classes(Aim):

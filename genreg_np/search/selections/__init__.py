@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from genreg_np.registry import look_up
 from genreg_np.search.selections.base import Selection
+from genreg_np.settings import look_up
 
 REGISTRY = {
     "steady": "genreg_np.search.selections.steady:Steady",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.base import Backend
@@ -22,9 +22,9 @@ class MixedContext:
     backend: Backend
     descent: Descent
     features: Array = field(repr=False)  # (M, I) of the backend: what is learned from
-    labels: NDArray[np.int64]  # (M,)
+    labels: NDArray[Any]  # (M,), or (M, K) numbers
     judged: Array = field(repr=False)  # (n, I) of the backend: the selecting split
-    judged_labels: NDArray[np.int64]  # (n,)
+    judged_labels: NDArray[Any]  # (n,), or (n, K) numbers
     layers: dict[str, slice]  # (T,) weights of each layer or part among the genes
     generations: int  # of the whole run
 

@@ -94,6 +94,7 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
     name = "mixed"
     summary = "a population that learns by gradient descent and recombines, in turn: evolution with gradients"
     Options = MixedOptions
+    weighs = False
 
     @staticmethod
     def works(options: MixedOptions, depth: int) -> tuple[Work, ...]:
@@ -114,19 +115,21 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
             raise UsageError("mixed learns from labelled data and chooses by a split of them: it needs a dataset")
         check_numbers(options, problem.generations)
         network = in_parts(problem.network, options.parts)
-        descent = Descent(network, options.stepping, options.batch_size)
+        loss = "least-squares" if dataset.of_numbers else "negative-log-likelihood"
+        descent = Descent(network, options.stepping, options.batch_size, loss)
         check_recombines(network, options.gene)
         features, labels = problem.features, problem.labels
         if options.training == "all":
             more = backend.features(network, dataset.validation.inputs, dataset.input_range)
             features = backend.to_device(np.concatenate([backend.to_host(features), more]))
-            labels = np.concatenate([labels, dataset.validation.labels])
+            labels = np.concatenate([labels, dataset.wanted("validation")])
         split = dataset.split(options.selection)
         judged = backend.to_device(backend.features(network, split.inputs, dataset.input_range))
         layers = layer_slices(network)
         return MixedContext(
-            options, backend, descent, features, labels, judged, split.labels, layers, problem.generations
-        )
+            options, backend, descent, features, labels, judged, dataset.wanted(options.selection), layers,
+            problem.generations,
+        )  # fmt: skip
 
     @staticmethod
     def start(context: MixedContext, stream: Stream) -> MixedState:
@@ -249,9 +252,9 @@ def replace_diverged(
 
 
 def accuracies(
-    context: MixedContext, genes: Array, features: Array | None = None, labels: NDArray[np.int64] | None = None
+    context: MixedContext, genes: Array, features: Array | None = None, labels: NDArray[Any] | None = None
 ) -> NDArray[np.float64]:
-    """Return the accuracy (n,) of networks (n, D), by default on the selecting split."""
+    """Return the accuracy (n,) of networks (n, D), by default on the selecting split; of numbers what they explain."""
     if features is None or labels is None:
         features, labels = context.judged, context.judged_labels
     brood = Brood.unchanged(context.network, genes)
@@ -259,6 +262,8 @@ def accuracies(
     for start in range(0, len(labels), JUDGED_AT_A_TIME):
         some = labels[start : start + JUDGED_AT_A_TIME]
         images = features[start : start + JUDGED_AT_A_TIME]
-        batch = Batch(images, some, np.ones(len(some)), Score.REWARD_ARGMAX, 1.0, 0.0)
-        right += np.rint(context.backend.score(brood, batch).accuracy * len(some))
+        score = Score.REWARD_ARGMAX if some.ndim == 1 else Score.SQUARED
+        batch = Batch(images, some, np.ones(len(some)), score, 1.0, 0.0)
+        found = context.backend.score(brood, batch).accuracy * len(some)
+        right += np.rint(found) if some.ndim == 1 else found
     return np.asarray(right / len(labels))

@@ -1,0 +1,196 @@
+"""What `eval` measures a model on, and what it says: classes with all their measures, numbers with their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.cli.output import confusion_lines, per_class_lines, percent
+from genreg_np.cli.reading import reader_arguments
+from genreg_np.cli.unsure import REASONS, Rejection
+from genreg_np.data.labels import short_name
+from genreg_np.errors import UsageError
+
+if TYPE_CHECKING:
+    from genreg_np.infer import Model
+
+MOST_SHOWN = 64  # classes whose confusion matrix is printed
+FEW = 1000  # inputs, below which an accuracy has an interval
+ALL = "all"
+OF_TRAINING = ("keep", "drop", "kind", "weight", "task")  # what is asked of a table that is learned from
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Inputs and what is to be predicted of them."""
+
+    name: str  # of the dataset
+    split: str
+    inputs: NDArray[Any]  # (N, *input_shape) of the model
+    labels: NDArray[Any]  # (N,) the model's classes, or (N, K) numbers
+    notes: tuple[str, ...] = ()
+    mean: NDArray[np.float64] | None = None  # (K,) of the training split's numbers, where that is known
+
+    @property
+    def words(self) -> str:
+        """What is measured: "digits, test split, 271 inputs"."""
+        what = "all rows" if self.split == ALL and self.inputs.ndim == 2 else "all splits"
+        return f"{self.name}, {what if self.split == ALL else f'{self.split} split'}, {len(self.labels)} inputs"
+
+
+def of_table(model: Model, path: str, split: str | None, options: Mapping[str, Any]) -> Measured:
+    """Return what a model is measured on: rows of a table, by default all where it was not trained on this file.
+
+    Raises
+    ------
+    UsageError, DataError
+        For a table that cannot be read, or does not fit the model.
+    """
+    from genreg_np.data.columns import WORDS, Asked
+    from genreg_np.data.for_model import classes_of_table, inputs_of_table
+    from genreg_np.data.held_out import completed
+    from genreg_np.data.split import Split
+    from genreg_np.data.table import labelled, read_table, stem
+    from genreg_np.data.table_labels import numbers_of
+    from genreg_np.files import digest_of
+
+    reading = reader_arguments(options)
+    label = reading.get("label")
+    names = [label] if isinstance(label, str) else list(label or model.value_names)
+    own = model.header.get("label")
+    if given := [name for name in OF_TRAINING if reading.get(name)]:
+        raise UsageError(
+            f"--{given[0]} goes with training: the model knows what its columns are, and others may be there"
+        )
+    words = {column["name"]: WORDS for column in model.header.get("columns") or () if column["kind"] == WORDS}
+    table, targets = read_table(path, names, reading.get("header"), reading.get("separator"), Asked(kinds=words))
+    if not names and own in table.names:
+        targets = [own]
+    table, notes = labelled(table, targets)
+    inputs, filled = inputs_of_table(model, table, targets)
+    if model.class_names:
+        labels: NDArray[Any] = classes_of_table(model, table, targets[0])
+        classes = model.class_names
+    else:
+        labels, classes = numbers_of(table, targets), ()
+    notes += [filled] if filled else []
+    if table.named != bool(model.feature_names):
+        which = "table has no names to go by, the model has" if model.feature_names else "model knows no names of them"
+        notes.append(f"columns are taken in the order they stand in: the {which}")
+    trained = model.trained("sha256")
+    if trained is None and split is None:
+        notes.append("if the model was trained on rows of this file, it may know them: --split test measures others")
+    is_known = isinstance(trained, str) and trained == digest_of(path)
+    mean = None
+    if is_known or split not in (None, ALL):
+        fields = completed(Split(np.arange(len(table))[:, None], labels), None, None, classes, name=path, note="")
+        mean = fields["train"].labels.mean(axis=0) if not classes else None
+        if (split or "test") != ALL:
+            rows = fields[split or "test"].inputs[:, 0]
+            if not len(rows):
+                raise UsageError(f"{path}: nothing in its {split} split, for it has few rows: measure all, --split all")
+            if is_known:
+                notes.append(
+                    f"the model was trained on this file: measured on {len(rows):,} of its {len(table):,} rows, the "
+                    f"{split or 'test'} split; --split all measures every one"
+                )
+            return Measured(stem(path), split or "test", inputs[rows], labels[rows], tuple(notes), mean)
+    return Measured(stem(path), ALL, inputs, labels, tuple(notes), mean)
+
+
+def tell_classes(
+    model: Model, measured: Measured, rejection: Rejection | None, reject: float | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return what --json says of a model's classes, and the lines that are printed."""
+    from genreg_np.runs.evaluation import Evaluation
+    from genreg_np.runs.measures import interval, majority, measures_of, of_each_class, roc_auc
+
+    names, labels = model.class_names, measured.labels
+    probabilities = model.predict_proba(measured.inputs)
+    result = Evaluation.of(probabilities.argmax(axis=1), labels, len(names))
+    with np.errstate(divide="ignore"):
+        logs = np.log(probabilities)
+    measures: dict[str, float | None] = dict(measures_of(logs, labels, names))
+    measures |= {"roc-auc": roc_auc(probabilities, labels), "majority": majority(labels)}
+    low, high = interval(result.accuracy, result.n)
+    each = of_each_class(result.confusion)
+    told = _answered(rejection, probabilities, measured) if rejection else {}
+    found = {
+        "accuracy": result.accuracy,
+        "interval": [low, high],
+        "n": result.n,
+        "classes": names,  # the order of the confusion matrix
+        "per_class": dict(zip(names, result.per_class, strict=True)),
+        "confusion": result.confusion.tolist(),
+        "measures": measures,
+        "precision": dict(zip(names, each["precision"].tolist(), strict=True)),
+        "recall": dict(zip(names, each["recall"].tolist(), strict=True)),
+        **told,
+    }
+    between = f" (95 % interval {percent(low)} to {percent(high)})" if result.n < FEW else ""
+    lines = [f"{measured.words}: accuracy {percent(result.accuracy)}{between}", _measured_line(measures)]
+    if told:
+        share, right = percent(told["answered"]), percent(told["answered_accuracy"])
+        lines.append(
+            f"answered {share} of them, of which right {right}; to the others it says unsure (--reject {reject:g})"
+        )
+    lines += measured.notes
+    if isinstance(note := model.trained("note"), str):
+        lines.append(f"of the model: {short_name(note, 160)}")
+    lines += ["", *per_class_lines(result, names), ""]
+    if len(names) > MOST_SHOWN:
+        return found, [*lines, f"the confusion matrix of {len(names):,} classes is printed with --json only"]
+    return found, lines + confusion_lines(result, names)
+
+
+def _measured_line(measures: Mapping[str, float | None]) -> str:
+    """Return the measures beside accuracy as one line."""
+    shown = [
+        f"always the most frequent class {percent(measures['majority'])}",
+        f"balanced {percent(measures['balanced-accuracy'])}",
+        f"macro F1 {measures['f1']:.3f}",
+        f"log loss {measures['log-loss']:.3f}",
+    ]
+    if measures["roc-auc"] is not None:
+        shown.append(f"ROC AUC {measures['roc-auc']:.3f}")
+    return ", ".join(shown)
+
+
+def tell_numbers(
+    model: Model, measured: Measured, rejection: Rejection | None, reject: float | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return what --json says of the numbers that a model predicts, and the lines that are printed."""
+    from genreg_np.runs.numbers import NumberEvaluation
+
+    predicted = np.asarray(model.outputs(measured.inputs), np.float64)
+    mean = measured.labels.mean(axis=0) if measured.mean is None else measured.mean
+    result = NumberEvaluation.of(predicted, measured.labels, model.value_names, mean)
+    lines = [f"{measured.words}: R2 {result.score:.4f}", *number_lines(result), *measured.notes]
+    return result.to_json(), lines
+
+
+def number_lines(result: Any) -> list[str]:
+    """Return a line for each number that is predicted: R2, and errors beside those of the mean."""
+    width = max(6, *(len(short_name(name)) for name in result.names))
+    lines = [f"  {'':<{width}}  {'R2':>8}  {'RMSE':>10}  {'MAE':>10}  {'mean: RMSE':>10}  {'MAE':>10}"]
+    for k, name in enumerate(result.names):
+        errors = (result.rmse[k], result.mae[k], result.mean_rmse[k], result.mean_mae[k])
+        told = "  ".join(f"{value:>10.4g}" for value in errors)
+        lines.append(f"  {short_name(name):<{width}}  {result.r2[k]:>8.4f}  {told}")
+    return lines
+
+
+def _answered(rejection: Rejection, probabilities: NDArray[np.floating], measured: Measured) -> dict[str, Any]:
+    """Return the share of inputs that are answered, the accuracy on those, and why the others are not."""
+    why = np.array(rejection.why(probabilities.max(axis=1), measured.inputs))
+    answered = why == ""
+    right = (probabilities.argmax(axis=1) == measured.labels)[answered]
+    return {
+        "answered": float(answered.mean()),
+        "answered_accuracy": float(right.mean()) if len(right) else None,
+        "unsure": {reason: int((why == reason).sum()) for reason in REASONS},
+    }

@@ -1,0 +1,315 @@
+"""What the columns of a table are: numbers, words, yes or no, dates; and which tell nothing and are left out.
+
+    constant      one value in all rows, or none at all
+    counting      0, 1, 2, ... or 1, 2, 3, ...: the rows' own numbers, which give a sorted label away
+    identifiers   words of which hardly any recurs, or whole numbers that all differ in a column called id
+
+The user decides otherwise: keep=("id",), drop=("name",), kind=("zip=words",).
+
+A column of words has a place for each word that two training rows have, and one in five hundred, 64 at most; all others
+are one place together, as are words that first come at prediction.
+
+Shapes: N rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.data.labels import short_name
+from genreg_np.data.rows import DECIMAL_COMMA, THOUSANDS
+from genreg_np.data.stored import Series
+from genreg_np.errors import DataError, UsageError, did_you_mean
+from genreg_np.infer_table import ORDERS, PARTS, Fields, date_of, flag_of, is_missing, number_of, word_of
+
+KINDS = NUMBERS, WORDS, FLAGS, DATES = "numbers", "words", "flags", "dates"
+MOST_WORDS = 64  # of a column
+LEAST_OF_WORD, SHARE_OF_WORD = 2, 0.002  # rows, and share of the rows, that a word needs
+LEAST_COUNTING = 10  # rows of which a column counts: fewer may count by chance
+IDENTIFIER_SHARE, LEAST_IDENTIFIERS = 0.5, 20  # of a column's rows that different words fill, and how many at least
+NUMBER_SHARE = 0.8  # of different texts that are numbers: a few words among them are mistakes
+IDENTIFIER = re.compile(r"(?i:(.*[ _.-])?(id|uuid|guid|key))|.*[a-z]I[dD]", re.ASCII)
+EXACT = 1 << 24  # whole numbers below this are all told apart by float32
+EMPTY = "empty"
+BLURRED = 0.01  # of a column's deviation: float32 tells its values apart by steps no larger
+MOST_LISTED = 8  # columns in a line
+
+Description = dict[str, Any]  # of a column, as a model's header has it
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user says of columns."""
+
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    kinds: Mapping[str, str] | None = None
+
+    @classmethod
+    def of(cls, keep: Sequence[str], drop: Sequence[str], kind: Sequence[str]) -> Asked:
+        """Read the options.
+
+        Raises
+        ------
+        UsageError
+            For a kind that is none.
+        """
+        kinds: dict[str, str] = {}
+        for text in kind:
+            name, _, what = text.rpartition("=")
+            if what not in KINDS or not name:
+                raise UsageError(f"kind {text!r} must look like COLUMN=KIND, the kind one of {', '.join(KINDS)}")
+            if kinds.get(name, what) != what:
+                raise UsageError(f"kind: column {name!r} cannot be {kinds[name]} and {what}: name it once")
+            kinds[name] = what
+        return cls(tuple(keep), tuple(drop), kinds)
+
+    def check(self, path: object, names: Sequence[str], others: Iterable[str | None] = ()) -> None:
+        """Refuse columns that are not there, or that are no features: `others`, labels and weights.
+
+        Raises
+        ------
+        UsageError
+            With the nearest that is.
+        """
+        for name in (*self.keep, *self.drop, *(self.kinds or ())):
+            if name not in names:
+                raise UsageError(f"{path}: no column {name!r}{did_you_mean(name, names)}")
+        if both := {*self.keep, *self.drop, *(self.kinds or ())} & set(others):
+            raise UsageError(
+                f"{path}: column {min(filter(None, both))!r} is no feature: it is what is learned, or a "
+                "weight; keep, drop and kind go with features"
+            )
+        if both := set(self.keep) & set(self.drop):
+            raise UsageError(f"{path}: column {min(both)!r} cannot be kept and dropped")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A column, and what is to be done with it."""
+
+    series: Series
+    described: Description | None  # None where it is left out
+    why: str = ""  # it is left out
+    note: str = ""  # what else to know of it
+
+
+def describe(path: object, series: Series, train: NDArray[np.int64], asked: Asked, rows: NDArray[np.int64]) -> Found:
+    """Tell what a column is, by all rows, and which words it has, by those of the training split.
+
+    Raises
+    ------
+    DataError
+        For a column of numbers with a few words among them, or with commas in the numbers.
+    """
+    name = series.name
+    if name in asked.drop:
+        return Found(series, None, "dropped")
+    kind = (asked.kinds or {}).get(name) or _kind(path, series)
+    why = _tells_nothing(series, kind, rows)
+    if why == EMPTY or (why and name not in asked.keep and name not in (asked.kinds or {})):
+        return Found(series, None, why)
+    described: Description = {"name": name, "kind": kind}
+    if kind == WORDS:
+        described["words"] = words_of(series.of(train))
+    if kind == DATES:
+        order = date_order(_known(series))
+        if order is None:
+            raise DataError(
+                f"{path}, column {short_name(name)!r}: not all are dates of one kind, as 2024-12-31 or 31.12.2024: "
+                "name another kind"
+            )
+        described |= {"order": order, "parts": date_parts(_known(series), order)}
+    _check(path, series, described)
+    return Found(series, described, note=_note(series, described, not (asked.kinds or {}).get(name)))
+
+
+def _note(series: Series, described: Description, guessed: bool) -> str:
+    """Return what a user should know of a column, because it may be meant otherwise; mostly nothing."""
+    name = short_name(series.name)
+    if described["kind"] == DATES and described["order"] != "ymd":
+        fitting = [order for order in ORDERS if all(date_of(text, order) for text in _known(series))]
+        if len(fitting) > 1:
+            return f"{name!r}: dates could be day-month or month-day and are taken as {order_in_words(described)}"
+    if described["kind"] == NUMBERS:
+        each = np.array([number_of(text) for text in _known(series)], np.float64)
+        values: NDArray[Any] = each if series.numbers is None else series.numbers
+        step = np.spacing(np.float32(max(abs(np.nanmin(values)), abs(np.nanmax(values)))))
+        if step > BLURRED * np.nanstd(values) and (series.numbers is not None or len(each) > 1):
+            middle = np.nanmedian(values)
+            return f"{name!r}: float32 tells its numbers apart in steps of {step:g} only: subtract {middle:.0f} first"
+        if guessed and any(re.fullmatch("0[0-9]+", text) for text in series.texts):
+            return f"{name!r}: taken as numbers, without the zeros before them (--kind {name}=words if they are names)"
+    return ""
+
+
+def order_in_words(described: Description) -> str:
+    """Return the order of a date's parts: "day-month-year"."""
+    return "-".join({"y": "year", "m": "month", "d": "day"}[sign] for sign in described["order"])
+
+
+def _known(series: Series) -> list[str]:
+    """Return the different texts that say something."""
+    return [text for text in series.texts if not is_missing(text)]
+
+
+def _kind(path: object, series: Series) -> str:
+    if series.numbers is not None:
+        return NUMBERS
+    texts = _known(series)
+    numbers = sum(number_of(text) is not None for text in texts)
+    if numbers == len(texts):
+        return NUMBERS
+    if all(flag_of(text) is not None for text in texts):
+        return FLAGS
+    odd = next(text for text in texts if number_of(text) is None)
+    commas = [text for text in texts if THOUSANDS.fullmatch(text) or DECIMAL_COMMA.fullmatch(text)]
+    if commas and len(commas) + numbers == len(texts):
+        way = (
+            "write thousands without commas, and decimals with a point"
+            if THOUSANDS.fullmatch(commas[0])
+            else "write a decimal point (or name another separator with --separator)"
+        )
+        raise _odd(path, series, commas[0], way)
+    infinite = [text for text in texts if text.lower().lstrip("+-") in ("inf", "infinity")]
+    if numbers and numbers + len(infinite) == len(texts):
+        odd = infinite[0]
+    if (numbers >= NUMBER_SHARE * len(texts) or odd in infinite) and len(texts) > 1:
+        raise _odd(
+            path, series, odd,
+            f"mend it, leave it empty where the value is missing, or say --kind {short_name(series.name)!r}=words"
+            if not odd.lower().lstrip("+-").startswith(("inf", "1e"))
+            else "mend it, or remove the line or column",
+        )  # fmt: skip
+    return DATES if date_order(texts) is not None else WORDS
+
+
+def _odd(path: object, series: Series, text: str, way_out: str) -> DataError:
+    row = int(np.flatnonzero(series.codes == series.texts.index(text))[0])
+    return Odd(f"column {short_name(series.name)!r}: {short_name(text, 40)!r} is not a finite number; {way_out}", row)
+
+
+class Odd(DataError):
+    """A field that is not what its column is; the line is put before it by who knows lines."""
+
+    def __init__(self, words: str, row: int) -> None:
+        super().__init__(words)
+        self.words, self.row = words, row
+
+
+def _tells_nothing(series: Series, kind: str, places: NDArray[np.int64]) -> str:
+    """Return why a column is left out; nothing where it is not. `places` are the rows' in the file, from 0."""
+    rows = len(series)
+    if series.numbers is None and len(series.texts) <= 1:
+        return "the same in all rows" if _known(series) else EMPTY
+    if kind == NUMBERS:
+        numbers = series.as_numbers()
+        assert numbers is not None
+        if np.isnan(numbers).all():
+            return EMPTY
+        if rows >= LEAST_COUNTING and numbers[0] - places[0] in (0, 1) and np.ptp(numbers - places) == 0:
+            return "counts the rows"
+        named = IDENTIFIER.fullmatch(series.name) is not None
+        whole = named and rows >= LEAST_COUNTING and bool((numbers == np.rint(numbers)).all())
+        blurred = series.numbers is not None and np.abs(numbers).max() >= EXACT  # of thousands of different texts
+        return "identifies the rows" if whole and (blurred or len(np.unique(numbers)) == rows) else ""
+    if series.numbers is not None:  # of another kind, as the user says
+        return ""
+    texts = _known(series)
+    if not texts:
+        return EMPTY
+    known = int(series.counts()[[not is_missing(text) for text in series.texts]].sum())
+    if kind == WORDS and len(texts) >= LEAST_IDENTIFIERS and len(texts) > IDENTIFIER_SHARE * known:
+        return "words of which hardly any recurs"
+    return ""
+
+
+def words_of(series: Series) -> list[str]:
+    """Return the words of training rows that have a place of their own, in alphabetical order."""
+    counts: dict[str, int] = {}
+    for text, count in zip(series.texts, series.counts().tolist(), strict=True):
+        if not is_missing(text):
+            counts[word_of(text)] = counts.get(word_of(text), 0) + count
+    least = max(LEAST_OF_WORD, SHARE_OF_WORD * len(series))
+    usual = sorted((word for word in counts if counts[word] >= least), key=lambda word: (-counts[word], word))
+    return sorted(usual[:MOST_WORDS])
+
+
+def date_order(texts: Iterable[str]) -> str | None:
+    """Return the order of year, month and day in which all texts are dates; None where there is none."""
+    known = list(texts)
+    if not known:
+        return None
+    return next((order for order in ORDERS if all(date_of(text, order) is not None for text in known)), None)
+
+
+def date_parts(texts: Iterable[str], order: str) -> list[str]:
+    """Return which parts of dates differ."""
+    found = [parts for text in texts if (parts := date_of(text, order))]
+    return [part for part in PARTS if len({parts[part] for parts in found}) > 1] or [PARTS[0]]
+
+
+def _check(path: object, series: Series, described: Description) -> None:
+    """Refuse a column of a kind that the user named, and that it is not."""
+    read = Fields(described)
+    if described["kind"] == FLAGS and series.numbers is not None:
+        odd = ~(np.isin(series.numbers, (0, 1)) | np.isnan(series.numbers))
+        if odd.any():
+            row = int(odd.argmax())
+            raise Odd(f"column {short_name(series.name)!r}: {series.numbers[row]:g} is not yes or no", row)
+    for text in series.texts:
+        try:
+            read(text)
+        except ValueError as error:
+            row = int(np.flatnonzero(series.codes == series.texts.index(text))[0])
+            raise Odd(f"column {short_name(series.name)!r}: {error}", row) from None
+
+
+def encode(found: Sequence[Found], rows: int) -> NDArray[np.float32]:
+    """Return all rows of the columns that are not left out, (N, I) float32, NaN where a field is missing."""
+    parts: list[NDArray[np.float32]] = []
+    for one in found:
+        if one.described is None:
+            continue
+        if one.series.numbers is not None:
+            parts.append(one.series.numbers[:, None])
+            continue
+        read = Fields(one.described)
+        each = np.array([read(text) for text in one.series.texts], np.float32).reshape(-1, read.width)
+        parts.append(each[one.series.codes])
+    return np.concatenate(parts, axis=1) if parts else np.empty((rows, 0), np.float32)
+
+
+def described_notes(found: Sequence[Found]) -> list[str]:
+    """Return what to say of columns that may be meant otherwise, of the first few."""
+    return [one.note for one in found if one.note][:MOST_LISTED]
+
+
+def left_out_note(found: Sequence[Found]) -> str:
+    """Return what to say of columns that are left out; nothing where there are none."""
+    reasons: dict[str, list[str]] = {}
+    for one in found:
+        if one.described is None and one.why != "dropped":
+            reasons.setdefault(one.why, []).append(one.series.name)
+    said = [f"{_listed(names)} ({why})" for why, names in reasons.items()]
+    return f"left out: {', '.join(said)} (--keep takes one in)" if said else ""
+
+
+def kinds_note(described: Sequence[Description]) -> str:
+    """Return what columns there are; nothing where all are numbers."""
+    counts = {kind: sum(column["kind"] == kind for column in described) for kind in KINDS}
+    if counts[NUMBERS] == len(described):
+        return ""
+    names = {NUMBERS: "of numbers", WORDS: "of words", FLAGS: "of yes and no", DATES: "of dates"}
+    return "columns: " + ", ".join(f"{count} {names[kind]}" for kind, count in counts.items() if count)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(short_name(name)) if name else "one without a name" for name in names[:MOST_LISTED])
+    return shown + (f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else "")

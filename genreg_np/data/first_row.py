@@ -1,0 +1,112 @@
+"""The first row of a table: whether it names the columns, and which of them is the label's.
+
+A line at the top that begins with # is the header where it has a name for each column of the row directly below, as
+numpy.savetxt writes it; else a comment. What only the rows below can tell is told by header.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.data.header import Others, counts, first_is_header, names_columns
+from genreg_np.data.idx import PathLike
+from genreg_np.data.labels import label_text, short_name
+from genreg_np.data.rows import Row, is_number
+from genreg_np.data.stored import Series
+from genreg_np.errors import DataError, UsageError, did_you_mean
+
+MOST_TOLD = 100_000  # rows by which a header is told
+LABEL_NAMES = ("label", "class", "target")
+
+
+def first_row(
+    path: PathLike, rows: Iterator[Row], label: str | None, header: bool | None
+) -> tuple[Row, Iterator[Row], bool | None]:
+    """Return the first row past comments, the rows after it, and whether it is a header, as far as that is known."""
+    comment: Row = 0, []
+    for line, fields in rows:
+        if fields[0].startswith("#"):
+            named = [fields[0].lstrip("# "), *fields[1:]]
+            comment = line, named if named[0] else named[1:]
+            continue
+        numeric = sum(map(is_number, fields)) >= len(fields) - 1 > 0
+        if header is not False and numeric and len(comment[1]) == len(fields):
+            if header is None and label is None and label_column(path, comment[1], None, None) != len(fields) - 1:
+                raise _ask(path, f"the comment in line {comment[0]}", comment[1], "a comment only")
+            if header or (comment[0] == line - 1 and _names(comment[1])):
+                return comment, _chain((line, fields), rows), True
+        return (line, fields), rows, header
+    raise DataError(f"{path}: the file is empty; a row for each sample is needed, with a label")
+
+
+def _names(fields: list[str]) -> bool:
+    """Tell whether the fields of a comment are names of columns: all different, words or numbers that count."""
+    numbers = [field for field in fields if is_number(field)]
+    return all(fields) and len(set(fields)) == len(fields) and (not numbers or counts(numbers))
+
+
+def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
+    """Yield `first`, and then the rest."""
+    yield first
+    yield from rest
+
+
+def label_column(path: PathLike, first: list[str], label: str | None, header: bool | None) -> int:
+    """Return the index of the label column."""
+    width = len(first)
+    if label is None:
+        lowered = [field.lower() for field in first]
+        named = (lowered.index(name) for name in LABEL_NAMES if name in lowered)
+        return width - 1 if header is False else next(named, width - 1)
+    number = int(label) - 1 if label.isdecimal() and 1 <= int(label) <= width else None
+    if header is not False and label in first:
+        named_so = first.index(label)
+        if number is None or header or number == named_so:
+            return named_so
+        if counts(first):
+            raise _ask(path, "the first row", first)
+    if number is not None:
+        return number
+    if header is False or label.isdecimal() or all(map(is_number, first)):
+        raise UsageError(
+            f"{path}: no column {label!r}; without a header, a number from 1 to {width} names the label column"
+        )
+    raise UsageError(f"{path}: no column {label!r}{did_you_mean(label, first)}")
+
+
+def told(path: PathLike, first: list[str], column: int, label: str | None, series: Sequence[Series]) -> bool:
+    """Tell whether the first row is a header, by all others."""
+    features = [one.of(slice(MOST_TOLD)) for one in (*series[:column], *series[column + 1 :])]
+    numbers = [one.as_numbers() for one in features]
+    below = series[column]
+    labels = {label_text(text): int(count) for text, count in zip(below.texts, below.counts(), strict=True)}
+    fields = [*first[:column], label_text(first[column]), *first[column + 1 :]]
+    if first[column].lower() in LABEL_NAMES or first[column] == label != str(column + 1):  # the label column's name
+        recurs = fields[column] in labels
+        header: bool | None = None if recurs and column != len(first) - 1 else not recurs
+    elif any(one is None for one in numbers):
+        header = first_is_header(first, [one.texts for one in series], len(below))
+    else:
+        inputs = np.stack([_filled(one) for one in numbers], axis=1).astype(np.float32)  # type: ignore[arg-type]
+        whole = any(text.isdecimal() for one in features for text in one.texts)
+        header = names_columns(fields, column, Others(labels, inputs, whole))
+    if header is None:
+        raise _ask(path, "the first row", first)
+    return header
+
+
+def _filled(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return numbers with the median in place of missing ones."""
+    known = numbers[~np.isnan(numbers)]
+    return np.where(np.isnan(numbers), np.median(known) if len(known) else 0.0, numbers)
+
+
+def _ask(path: PathLike, what: str, fields: list[str], otherwise: str = "a sample") -> DataError:
+    """Word the refusal of a row or comment that may be a header."""
+    shown = ", ".join(map(short_name, fields[:6])) + (", ..." if len(fields) > 6 else "")
+    return DataError(
+        f"{path}: it cannot be told whether {what} ({shown}) is a header or {otherwise}: say --header or --no-header"
+    )

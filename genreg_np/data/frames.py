@@ -1,0 +1,103 @@
+"""Tables in memory (pandas, polars) that are not all numbers: their columns are read as those of a .csv file would be.
+
+All columns are taken, whatever they tell: who has a table in memory has chosen them.
+
+Shapes: N rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.data.checked import Array, fields_of_arrays
+from genreg_np.data.columns import Asked, Found, Odd, describe, described_notes, encode, kinds_note
+from genreg_np.data.split import SPLITS, Split
+from genreg_np.data.stored import Series, Stored
+from genreg_np.errors import DataError
+from genreg_np.infer_table import inputs_of, text_of
+
+STRIDE = 2  # of the numbers that stand for rows, so that they are not taken for a column that counts
+
+
+def is_mixed(frame: Any) -> bool:
+    """Whether a table has columns of other things than numbers, or values that are missing."""
+    array = np.asarray(frame)
+    if array.dtype.kind not in "biuf":
+        return True
+    return array.dtype.kind == "f" and bool(np.isnan(array).any())
+
+
+def fields_of_frames(name: str, pairs: Mapping[str, tuple[Any, Array]], label: str, **told: Any) -> dict[str, Any]:
+    """Return the fields of a Dataset of tables and their labels.
+
+    Parameters
+    ----------
+    name : str
+        What errors and models call it.
+    pairs : mapping
+        A table and labels of train, and of validation and test where they are not to be held out of it.
+    label : str
+        What the labels are called, or "".
+    **told
+        What `checked.fields_of_arrays` is told of them.
+
+    Raises
+    ------
+    DataError
+        As that, and for tables of other columns than the training table's, or a column that cannot be.
+    """
+    numbers: dict[str, tuple[Array, Array]] = {}
+    count = 0
+    for split, (frame, labels) in pairs.items():
+        numbers[split] = STRIDE * np.arange(count, count + len(frame))[:, None], labels
+        count += len(frame)
+    fields = fields_of_arrays(name, numbers, name=name, **told)
+    rows = {split: fields[split].inputs[:, 0] // STRIDE for split in SPLITS}
+    series = _series(name, [frame for frame, _ in pairs.values()])
+    asked = Asked(keep=tuple(one.name for one in series))
+    found = [_described(name, one, rows["train"], asked, np.arange(count)) for one in series]
+    inputs, described = encode(found, count), [one.described for one in found if one.described is not None]
+    if not described:
+        raise DataError(f"{name}: no column has a value to learn from")
+    parts = {split: Split(inputs[rows[split]], fields[split].labels, fields[split].weights) for split in SPLITS}
+    return {
+        **fields,
+        **parts,
+        "note": "; ".join(filter(None, [*described_notes(found), kinds_note(described), fields["note"]])),
+        "input_range": None,
+        "feature_names": tuple(part for column in described for part in inputs_of(column)),
+        "columns": tuple(described),
+        "label": label if fields["class_names"] else "",
+    }
+
+
+def _series(name: str, frames: list[Any]) -> list[Series]:
+    """Return the columns of tables, one below the other, in the order of the first."""
+    names = [str(column) for column in frames[0].columns]
+    if twice := [column for column in names if names.count(column) > 1]:
+        raise DataError(f"{name}: more than one column is called {twice[0]!r}; give each its own name")
+    stored = {column: Stored() for column in names}
+    for frame in frames:
+        theirs = {str(column): column for column in frame.columns}
+        if set(theirs) != set(names) or len(theirs) != len(list(frame.columns)):
+            raise DataError(f"{name}: a table has other columns than that of train: name them alike")
+        for column, one in stored.items():
+            texts = [text_of(value).strip() for value in frame[theirs[column]]]
+            one.extend(texts, partial(_where, name, column), range(len(texts)))
+    return [one.finished(column) for column, one in stored.items()]
+
+
+def _where(name: str, column: str, row: int) -> str:
+    return f"{name}, row {row}, column {column!r}"
+
+
+def _described(name: str, series: Series, train: NDArray[np.int64], asked: Asked, rows: NDArray[np.int64]) -> Found:
+    try:
+        return describe(name, series, train, asked, rows)
+    except Odd as error:
+        raise DataError(f"{name}, row {error.row}, {error.words.partition(', or say --kind')[0]}") from None

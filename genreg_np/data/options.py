@@ -1,0 +1,85 @@
+"""How files are read: the options that there are, what each applies to, and what it may be.
+
+A run folder keeps those that were given as its origin; the command line has one of its own for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from genreg_np.data.checked import TASKS
+from genreg_np.data.fitting import COLOURS, FITS
+from genreg_np.errors import UsageError
+
+TABLE, ARRAYS, IMAGES, IDX = "a table", "an .npz file", "a folder of images", "a folder of IDX files"
+
+
+def _pair(*kinds: type) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, tuple | list) and len(value) == 2 and all(type(one) in kinds for one in value)
+    )
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, tuple | list) and all(isinstance(one, str) for one in value)
+
+
+READER_OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # option: what it applies to, and what it may be
+    "label": (TABLE, lambda value: isinstance(value, str) or _texts(value)),
+    "task": (TABLE, lambda value: isinstance(value, str)),
+    "keep": (TABLE, _texts),
+    "drop": (TABLE, _texts),
+    "kind": (TABLE, _texts),
+    "weight": (TABLE, lambda value: isinstance(value, str)),
+    "header": (TABLE, lambda value: isinstance(value, bool)),
+    "separator": (TABLE, lambda value: isinstance(value, str)),
+    "size": (IMAGES, _pair(int)),
+    "range": (IMAGES, _pair(int, float)),
+    "color": (IMAGES, lambda value: isinstance(value, str)),
+    "fit": (IMAGES, lambda value: isinstance(value, str)),
+    "skip_bad": (IMAGES, lambda value: isinstance(value, bool)),
+}
+CHOICES = {"color": COLOURS, "fit": FITS, "task": TASKS}  # of what an option is one
+TABLE_OPTIONS = ("header", "separator", "task", "keep", "drop", "kind", "weight")  # beside label
+
+
+def check_options(reading: Mapping[str, Any], source: str, name: str) -> None:
+    """Refuse options that do not apply to a source of data, or are of the wrong type.
+
+    Parameters
+    ----------
+    reading : mapping
+        All of READER_OPTIONS; None of those that were not given.
+    source : str
+        What kind of data are read.
+    name : str
+        What errors call them.
+
+    Raises
+    ------
+    UsageError
+        For the first that cannot be.
+    """
+    for option, (target, fits) in READER_OPTIONS.items():
+        value = reading[option]
+        if value is None:
+            continue
+        if not fits(value):
+            raise UsageError(f"{option} = {value!r}: of the wrong type; load_dataset says what it takes")
+        if source != target:
+            raise UsageError(f"{option} applies to {target} only, not to {name}; leave it out")
+        if option in CHOICES and value not in CHOICES[option]:
+            raise UsageError(f"{option} = {value!r}: must be one of {', '.join(CHOICES[option])}")
+
+
+def reader_arguments(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `load_dataset` that a run's origin keeps; TOML has lists for tuples.
+
+    Parameters
+    ----------
+    origin : mapping
+        The [origin] of a run's config.toml.
+    """
+    kept = {name: origin[name] for name in READER_OPTIONS if origin.get(name) is not None}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}

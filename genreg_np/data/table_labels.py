@@ -1,0 +1,127 @@
+"""What is to be predicted of a table's rows: classes, or numbers; and what each row counts.
+
+Shapes: N rows, K classes or numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.data.checked import AUTO, CLASSES, VALUES
+from genreg_np.data.labels import class_order, encode_labels, label_text, listed, merge_numbers, merged_note, short_name
+from genreg_np.data.quantities import quantity, told_as_numbers
+from genreg_np.data.rows import is_number
+from genreg_np.data.stored import Series, Table
+from genreg_np.errors import DataError, UsageError
+
+MOST_LABELS = 1 << 16  # different ones, far more than the classes that can be told apart
+FEW_ROWS = 3  # of a class, below which it is not in every split
+UNEVEN = 10  # times as many rows as the rarest class has, from which accuracy says little
+
+
+def targets_of(
+    table: Table, targets: Sequence[str], task: str
+) -> tuple[tuple[str, ...], tuple[str, ...], NDArray[Any], list[str]]:
+    """Return names of classes or else of numbers to predict, the labels, and what to say of them."""
+    columns = [table.column(name) for name in targets]
+    why = ""
+    if len(targets) == 1 and task != VALUES:
+        names, labels, note = _classes(table, columns[0])
+        occurring = np.bincount(labels, minlength=len(names)).astype(np.int64)
+        why = quantity(names, occurring) if task == AUTO else ""
+        if not why:
+            return names, (), labels, [note]
+    elif task == CLASSES:
+        raise UsageError(
+            f"{table.path}: several label columns are numbers to predict, not classes: name one, or leave task out"
+        )
+    return (), tuple(targets), numbers_of(table, targets), [told_as_numbers(why)]
+
+
+def numbers_of(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
+    """Return columns of numbers to predict, (N, K).
+
+    Raises
+    ------
+    DataError
+        With the first field that is none.
+    """
+    found = []
+    for column in map(table.column, targets):
+        numbers = column.as_numbers()
+        if numbers is None:
+            text = next(text for text in column.texts if not is_number(text))
+            row = int(np.flatnonzero(column.codes == column.texts.index(text))[0])
+            raise DataError(
+                f"{table.path}, line {table.lines[row]}, column {column.name!r}: {short_name(text, 40)!r} is no number "
+                "to predict; name another column with --label"
+            )
+        found.append(numbers)
+    return np.stack(found, axis=1)
+
+
+def _classes(table: Table, column: Series) -> tuple[tuple[str, ...], NDArray[np.int64], str]:
+    """Return class names, the class of each row, and a note."""
+    if column.numbers is not None:
+        distinct, inverse = np.unique(column.numbers, return_inverse=True)
+        texts, places = [label_text(float(value)) for value in distinct], inverse.astype(np.int64)
+    else:
+        texts, places = [label_text(text) for text in column.texts], column.codes.astype(np.int64)
+    used = np.bincount(places, minlength=len(texts)) > 0
+    if used.sum() > MOST_LABELS and any(not is_number(text) for text in texts):
+        raise DataError(
+            f"{table.path}: more than {MOST_LABELS:,} different labels in column {column.name!r}: identifiers, not "
+            "classes; name the column of classes with --label"
+        )
+    merged = merge_numbers(text for text, is_used in zip(texts, used, strict=True) if is_used)
+    names = class_order(merged.values())
+    classes = encode_labels([merged.get(text, names[0]) for text in texts], names)
+    return names, classes[places], merged_note(merged)
+
+
+def weights_of(table: Table, name: str) -> NDArray[np.float64]:
+    """Return how much each row counts, (N,).
+
+    Raises
+    ------
+    DataError
+        For a column that is not all numbers from 0 on.
+    """
+    numbers = table.column(name).as_numbers()
+    if numbers is None:
+        numbers = np.array([float(text) if is_number(text) else -1.0 for text in table.column(name).texts])
+        numbers = numbers[table.column(name).codes]
+    if not (numbers >= 0).all():
+        line = table.lines[int((~(numbers >= 0)).argmax())]
+        raise DataError(
+            f"{table.path}, line {line}, column {name!r}: a weight must be a number from 0 on, in every row"
+        )
+    return numbers
+
+
+def told_of(names: Sequence[str], counts: NDArray[np.int64]) -> str:
+    """Return what to say of classes with few rows, or far fewer than others; nothing where there are none.
+
+    Parameters
+    ----------
+    names : sequence of str
+        K names.
+    counts : (K,) int64
+        Rows of each.
+    """
+    rare = [names[k] for k in np.flatnonzero(counts < FEW_ROWS).tolist()]
+    if rare:
+        rows = f"{FEW_ROWS - 1} rows at most"
+        return f"{listed(rare, 5)} {'has' if len(rare) == 1 else 'have'} {rows}: too few to learn from and to measure"
+    if len(counts) > 1 and counts.max() >= UNEVEN * counts.min():
+        share = 100 * counts.max() / counts.sum()
+        most, least = short_name(names[int(counts.argmax())]), short_name(names[int(counts.argmin())])
+        return (
+            f"{share:.0f} % of all rows are of class {most}, {counts.min():,} of class {least}: accuracy alone says "
+            "little (--class-weight balanced lets classes count alike)"
+        )
+    return ""

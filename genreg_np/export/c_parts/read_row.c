@@ -1,0 +1,21 @@
+/* Read a row: a field for each input in their order, commas between them; nothing where a value is missing. Words are
+ * written as they are, yes and no too. Returns whether the fields are as many as the model takes. */
+static int read_input(FILE *file, float *features)
+{
+    char line[4096], *field = line;
+    if (fgets(line, sizeof line, file) == NULL)
+        return 0;
+    line[strcspn(line, "\r\n")] = '\0';
+    for (int i = 0; i < MODEL_INPUTS; i++) {
+        char *next = field + strcspn(field, ",");
+        const int last = *next == '\0';
+        if (last != (i == MODEL_INPUTS - 1))
+            return 0;
+        *next = '\0';
+        features[i] = MODEL_NAME_field(i, field);
+        if (features[i] != features[i] && !MODEL_NAME_is_missing(field)) /* no number */
+            return 0;
+        field = next + 1;
+    }
+    return 1;
+}

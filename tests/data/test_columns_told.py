@@ -1,0 +1,126 @@
+"""What a column is told to be, and what is said where it may be meant otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from genreg_np import load_dataset
+from genreg_np.data.columns import Asked, Odd, describe
+from genreg_np.data.stored import Series, Stored
+from genreg_np.errors import DataError, UsageError
+from genreg_np.infer_table import date_of, word_of
+from tests.helpers import one_line
+
+N = 200
+LARGE = 20_250_000_000_000
+
+
+def column(name: str, values: list[object]) -> Series:
+    """Return a column as it is read."""
+    stored = Stored()
+    stored.extend([str(value) for value in values], str, range(len(values)))
+    return stored.finished(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "why", "note"),
+    [
+        ("total_paid", [k * 3 for k in range(N)], "", ""),
+        ("bid", [k * 3 for k in range(N)], "", ""),
+        ("userId", [k * 3 for k in range(N)], "identifies the rows", ""),
+        ("user_ID", [k * 3 for k in range(N)], "identifies the rows", ""),
+        ("id", [7_129_300_000 + k * 10 for k in range(9000)], "identifies the rows", ""),
+        ("big", [LARGE + 5 * k for k in range(N)], "", f"steps of 2.09715e+06 only: subtract {LARGE + 498} first"),
+        ("zip", ["01234", "20500"] * 100, "", "without the zeros before them"),
+        ("seen", ["5/7/2024", "6/3/2024"] * 100, "", "are taken as day-month-year"),
+        ("seen", ["5/7/2024", "26/3/2024"] * 100, "", ""),
+        ("seen", ["2024-05-07", "2024-03-06"] * 100, "", ""),
+    ],
+)
+def test_columns_are_told(name: str, values: list[object], why: str, note: str) -> None:
+    """Identifiers by their names in any of the usual ways; other names that end alike are features."""
+    rows = np.arange(len(values))
+    found = describe("d.csv", column(name, values), rows, Asked(), rows)
+    assert found.why == why
+    assert note in found.note if note else found.note == ""
+
+
+def test_an_infinite_number_makes_no_words_of_a_column() -> None:
+    """However few numbers there are."""
+    with pytest.raises(Odd, match="'inf' is not a finite number"):
+        describe("d.csv", column("x", [1, 2, 3, "inf"]), np.arange(4), Asked(), np.arange(4))
+
+
+def test_flags_that_were_kept_as_numbers_are_looked_at() -> None:
+    """Thousands of different numbers are no yes and no."""
+    rows = np.arange(9000)
+    with pytest.raises(Odd, match="is not yes or no"):
+        describe("d.csv", column("x", [k / 9000 for k in rows]), rows, Asked.of((), (), ("x=flags",)), rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("3.0", "3"), ("3.", "3"), (" 3 ", "3"), ("-2.00", "-2"), ("3.5", "3.5"), ("a.0", "a.0")]
+)
+def test_whole_numbers_are_one_word(text: str, word: str) -> None:
+    assert word_of(text) == word
+
+
+def test_a_day_is_not_taken_for_a_year() -> None:
+    """Two digits are a year at the end of a date only."""
+    assert date_of("16.07.15", "ymd") is None
+    assert (date_of("16.07.15", "dmy") or {})["year"] == 2015
+
+
+def test_a_row_without_a_label_has_no_say(tmp_path: Path) -> None:
+    """Its words are no columns' words, and do not stand in the way of a column that is the same elsewhere."""
+    rows = [f"{k % 7},{'x'},{k % 3},{'ab'[k % 2]}" for k in range(40)]
+    (tmp_path / "d.csv").write_text("\n".join(["one,same,two,label", *rows, "Total,y,12,"]))
+    data = load_dataset(tmp_path / "d.csv")
+    assert data.feature_names == ("one", "two")
+    assert "1 row without a label left out (line 42)" in data.note
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "words"),
+    [
+        ({"weight": "w"}, UsageError, "is the label's and the weights'"),
+        ({"label": "x", "drop": ["x"]}, UsageError, "'x' is no feature"),
+        ({"label": "x", "weight": "w", "kind": ["w=words"]}, UsageError, "'w' is no feature"),
+        ({"label": "x", "kind": ["y{z}=words", "y{z}=numbers"]}, UsageError, "cannot be words and numbers"),
+        ({"label": "x", "keep": ["nope"]}, UsageError, "no column 'nope'"),
+        ({"label": "x"}, DataError, r"line 9002, column 'y{z}': 'odd' is not a finite number"),
+    ],
+)
+def test_what_cannot_be_asked_of_a_table_has_its_line(
+    tmp_path: Path, options: dict[str, object], kind: type[Exception], words: str
+) -> None:
+    """Braces in a name are no more than that."""
+    path = tmp_path / "d.csv"
+    path.write_text("\n".join(["y{z},x,w", *(f"{k * 1.5},{'ab'[k % 2]},1" for k in range(9000)), "odd,a,1"]))
+    with pytest.raises(kind, match=words) as error:
+        load_dataset(path, **options)  # type: ignore[arg-type]
+    assert one_line(error.value)
+
+
+def test_reading_takes_as_long_for_a_label_of_a_million_values_as_its_rows(tmp_path: Path) -> None:
+    """What is counted of new texts is those, not all there are: so that their number is looked at a few times each."""
+    looked = 0
+
+    class Counted(dict[str, int]):
+        def __reversed__(self):  # type: ignore[no-untyped-def]
+            nonlocal looked
+            for text in super().__reversed__():
+                looked += 1
+                yield text
+
+        def __iter__(self):  # type: ignore[no-untyped-def]
+            raise AssertionError("all texts are gone through")
+
+    stored = Stored(words=True)
+    stored._texts = Counted()
+    for begin in range(0, 20_000, 100):
+        stored.extend([f"a{begin + k}" for k in range(100)], str, range(100))
+    assert looked == 20_000
