@@ -1,6 +1,6 @@
 """Sixteen tables, raw as they come, beside scikit-learn: what is reached, and in how many seconds.
 
-    python bench/tabular.py                          all methods, five seeds; an hour on two cores
+    python bench/tabular.py                          all methods, five seeds; twenty minutes
     python bench/tabular.py cars wine --seeds 2      some tables
 
 A seed draws the rows that are tested on, class by class. Ours read the others as a .csv file as they come, hold a part
