@@ -8,7 +8,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.cli.measured import Measured, of_table, tell_classes, tell_numbers
+from genreg_np.cli.measured import ALL, Measured, of_table, tell_classes, tell_numbers
 from genreg_np.cli.output import print_json
 from genreg_np.cli.reading import reader_arguments, reader_options
 from genreg_np.cli.terminal import say
@@ -23,8 +23,6 @@ from genreg_np.infer import ModelError
 if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset
     from genreg_np.infer import Model
-
-ALL = "all"  # instead of one split
 
 
 @click.command(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 64  # classes whose confusion matrix is printed
 FEW = 1000  # inputs, below which an accuracy has an interval
-ALL = "all"
+ALL = "all"  # instead of one split
 OF_TRAINING = ("keep", "drop", "kind", "weight", "task")  # what is asked of a table that is learned from
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.labels import short_name
+from genreg_np.data.labels import quoted, short_name
 from genreg_np.data.rows import DECIMAL_COMMA, THOUSANDS
 from genreg_np.data.stored import Series
 from genreg_np.errors import DataError, UsageError, did_you_mean
@@ -38,7 +38,7 @@ IDENTIFIER = re.compile(r"(?i:(.*[ _.-])?(id|uuid|guid|key))|.*[a-z]I[dD]", re.A
 EXACT = 1 << 24  # whole numbers below this are all told apart by float32
 EMPTY = "empty"
 BLURRED = 0.01  # of a column's deviation: float32 tells its values apart by steps no larger
-MOST_LISTED = 8  # columns in a line
+MOST_NOTES = 8  # of columns, in a line
 
 Description = dict[str, Any]  # of a column, as a model's header has it
 
@@ -288,7 +288,7 @@ def encode(found: Sequence[Found], rows: int) -> NDArray[np.float32]:
 
 def described_notes(found: Sequence[Found]) -> list[str]:
     """Return what to say of columns that may be meant otherwise, of the first few."""
-    return [one.note for one in found if one.note][:MOST_LISTED]
+    return [one.note for one in found if one.note][:MOST_NOTES]
 
 
 def left_out_note(found: Sequence[Found]) -> str:
@@ -297,7 +297,7 @@ def left_out_note(found: Sequence[Found]) -> str:
     for one in found:
         if one.described is None and one.why != "dropped":
             reasons.setdefault(one.why, []).append(one.series.name)
-    said = [f"{_listed(names)} ({why})" for why, names in reasons.items()]
+    said = [f"{quoted(names)} ({why})" for why, names in reasons.items()]
     return f"left out: {', '.join(said)} (--keep takes one in)" if said else ""
 
 
@@ -308,8 +308,3 @@ def kinds_note(described: Sequence[Description]) -> str:
         return ""
     names = {NUMBERS: "of numbers", WORDS: "of words", FLAGS: "of yes and no", DATES: "of dates"}
     return "columns: " + ", ".join(f"{count} {names[kind]}" for kind, count in counts.items() if count)
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(short_name(name)) if name else "one without a name" for name in names[:MOST_LISTED])
-    return shown + (f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else "")

@@ -7,6 +7,7 @@ numpy.savetxt writes it; else a comment. What only the rows below can tell is to
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ def first_row(
             if header is None and label is None and label_column(path, comment[1], None, None) != len(fields) - 1:
                 raise _ask(path, f"the comment in line {comment[0]}", comment[1], "a comment only")
             if header or (comment[0] == line - 1 and _names(comment[1])):
-                return comment, _chain((line, fields), rows), True
+                return comment, chain([(line, fields)], rows), True
         return (line, fields), rows, header
     raise DataError(f"{path}: the file is empty; a row for each sample is needed, with a label")
 
@@ -46,12 +47,6 @@ def _names(fields: list[str]) -> bool:
     """Tell whether the fields of a comment are names of columns: all different, words or numbers that count."""
     numbers = [field for field in fields if is_number(field)]
     return all(fields) and len(set(fields)) == len(fields) and (not numbers or counts(numbers))
-
-
-def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
-    """Yield `first`, and then the rest."""
-    yield first
-    yield from rest
 
 
 def label_column(path: PathLike, first: list[str], label: str | None, header: bool | None) -> int:

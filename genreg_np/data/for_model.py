@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.data.idx import PathLike
-from genreg_np.data.labels import label_text, listed, short_name
+from genreg_np.data.labels import label_text, listed, quoted, short_name
 from genreg_np.data.rows import Row, read_rows
 from genreg_np.data.stored import Table
 from genreg_np.errors import DataError, UsageError
@@ -86,7 +87,7 @@ class Reader:
         if names is None:
             if width != len(wanted):
                 raise UsageError(
-                    f"{path}: {width} columns without names, and the model takes {len(wanted)} ({_shown(wanted)}): "
+                    f"{path}: {width} columns without names, and the model takes {len(wanted)} ({quoted(wanted)}): "
                     "give the table a header"
                 )
             self.places = list(range(width))
@@ -96,7 +97,7 @@ class Reader:
             lacking = [name for name in wanted if name not in names]
             if lacking:
                 raise UsageError(
-                    f"{path}: lacks {_shown(lacking)}, which the model was trained on (it takes {_shown(wanted)}); "
+                    f"{path}: lacks {quoted(lacking)}, which the model was trained on (it takes {quoted(wanted)}); "
                     "more columns may be there"
                 )
             self.places = [names.index(name) for name in wanted]
@@ -140,7 +141,7 @@ class Reader:
             if count == self._rows and column.get("words")
         ]
         if self._rows and strange:
-            told.append(f"the model knows no word of column{'s' if len(strange) > 1 else ''} {_shown(strange)}")
+            told.append(f"the model knows no word of column{'s' if len(strange) > 1 else ''} {quoted(strange)}")
         return "; ".join(told)
 
 
@@ -179,7 +180,7 @@ class Stream:
         fields = first[1]
         named = model.feature_names and len(comment) == len(fields) and set(wanted) <= set(comment)
         if named and header is not False:  # as numpy.savetxt writes a header
-            return cls(comment, Reader(model, path, comment, len(fields)), path, _chain(first, rows))
+            return cls(comment, Reader(model, path, comment, len(fields)), path, chain([first], rows))
         if header is None:
             header = bool(model.feature_names) and (
                 any(name in fields for name in wanted) or len(fields) != len(wanted) or not _may_be_data(model, fields)
@@ -190,7 +191,7 @@ class Stream:
             return cls(fields, Reader(model, path, None, len(fields)), path, rows)
         names = fields if header else None
         reader = Reader(model, path, names, len(fields))
-        return cls(names, reader, path, rows if header else _chain(first, rows))
+        return cls(names, reader, path, rows if header else chain([first], rows))
 
     def batches(self) -> Iterator[Batch]:
         """Yield all rows; raises DataError for one of another length, or a field that cannot be."""
@@ -236,11 +237,6 @@ def _may_be_data(model: infer.Model, fields: Sequence[str]) -> bool:
     except infer.ModelError:
         return False
     return True
-
-
-def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
-    yield first
-    yield from rest
 
 
 def inputs_of_table(model: infer.Model, table: Table, targets: Sequence[str] = ()) -> tuple[NDArray[np.float32], str]:
@@ -309,8 +305,3 @@ def _plain(text: str) -> str:
         return repr(float(text)) if "_" not in text else text
     except ValueError:
         return text
-
-
-def _shown(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(short_name(name)) for name in names[:8])
-    return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")

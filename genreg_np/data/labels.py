@@ -73,6 +73,20 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     return ("class " if len(names) == 1 else "classes ") + shown + (", ..." if len(names) > most else "")
 
 
+def quoted(names: Sequence[str], most: int = 8) -> str:
+    """Return names of columns as a part of a sentence: 'a', 'b' and 3 more.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Any text that a file brought; a column may have no name.
+    most : int
+        How many are written out.
+    """
+    shown = ", ".join(repr(short_name(name)) if name else "one without a name" for name in names[:most])
+    return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
 def merge_numbers(texts: Iterable[str]) -> dict[str, str]:
     """Return for each distinct label the class it is of: 1.50 and 1e0 are 1.5 and 1 where both ways are in use.
 
