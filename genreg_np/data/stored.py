@@ -1,7 +1,7 @@
 """The columns of a table while it is read, and afterwards: each different text once, and which one a row has.
 
 A column of which thousands of different texts are all numbers goes on as float32, which takes less; from then on what
-is no number is an error that names its line. So 10^7 rows take 4 bytes a field.
+is no number is an error that names its line. So a field takes 4 bytes while a table is read.
 
 Shapes: N rows.
 """
