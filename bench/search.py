@@ -101,6 +101,7 @@ def selection(name: str, seed: int, folder: Path, data: Any, parts: Any) -> dict
         rungs=RUNGS,
         seed=seed,
         max_macs=600_000,
+        max_seconds=600.0,  # at equal samples nobody is ended by the clock
         begin="random",
     )
     with SearchFolder.create(folder) as own, create("processes", learn, os.cpu_count() or 1) as engine:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 import math
 import operator
@@ -88,12 +89,18 @@ class Settings:
         return 1.0
 
 
+@functools.cache
+def _kinds(settings: type) -> dict[str, Any]:
+    """Return the declared type of every field."""
+    return typing.get_type_hints(settings)
+
+
 def _checked(part: object, item: dataclasses.Field[Any]) -> Any:
     """Return a field's value as its declared type, or raise naming the field, the value and the allowed range."""
     value, limits = getattr(part, item.name), item.metadata
     if isinstance(value, np.generic):
         value = value.item()
-    kind = typing.get_type_hints(type(part))[item.name]
+    kind = _kinds(type(part))[item.name]
     if kind is int:
         with contextlib.suppress(UsageError):  # stays what it is, which is refused below
             value = whole_number(value, item.name)

@@ -13,7 +13,7 @@ from genreg_np.search.images import Found, search_images
 
 SMALL: dict[str, Any] = {
     "population": 6, "generations": 2, "rungs": (64, 128, 256), "final_epochs": 1, "final_seeds": 2,
-    "max_parameters": 4000, "max_macs": 60_000, "folds": 1,
+    "max_parameters": 4000, "max_macs": 30_000, "folds": 1,
 }  # fmt: skip
 
 
