@@ -202,8 +202,9 @@ def test_a_conditional_generator_draws_the_class_it_is_asked_for(tmp_path: Path)
         generations=1,
         population=1,
         selection="random",
-        rungs=(16_000,),
+        rungs=(20_000,),
         final_seeds=1,
+        genome="\n".join(f"{name} = {value}" for name, value in SMALL.items()),
     )
     assert found.test["agreement"][0] > 0.5
     generator = Generator.of(found.model, "run")

@@ -83,7 +83,7 @@ def test_a_search_for_small_ones_finds_smaller_ones(tmp_path: Path) -> None:
     """Its later individuals are smaller in the middle than those of a search for the metric alone."""
     sizes = {}
     for second in ("", "parameters"):
-        found = search(tmp_path / f"run{second}", generations=6, second=second, final_seeds=1, selection="crossover")
-        later = [one.parameters for one in trials_in(found.folder / "trials.jsonl") if one.child >= 18]
+        found = search(tmp_path / f"run{second}", generations=4, second=second, final_seeds=1, selection="crossover")
+        later = [one.parameters for one in trials_in(found.folder / "trials.jsonl") if one.child >= 12]
         sizes[second] = float(np.median(later))
     assert sizes["parameters"] < 0.7 * sizes[""]

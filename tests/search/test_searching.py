@@ -154,12 +154,12 @@ def test_a_budget_ends_it_and_the_clock_may_step(tmp_path: Path) -> None:
         now[0] += 1
         return now[0]
 
-    found = search(tmp_path / "run", generations=0, budget=30.0, clock=clock)
+    found = search(tmp_path / "run", generations=0, budget=20.0, clock=clock)
     assert found.ended == "budget"
-    assert 1 <= found.trials < 30
+    assert 1 <= found.trials < 20
     assert found.winner is not None
     assert found.model.header["training"]["samples"] >= found.winner.samples
-    whole = search(tmp_path / "whole", generations=5, final_seeds=1)
+    whole = search(tmp_path / "whole", generations=4, final_seeds=1)
     assert set(map(Trial.line, trials(found))) <= set(map(Trial.line, trials(whole)))
 
 
@@ -174,7 +174,7 @@ def test_nothing_is_begun_that_will_not_end_in_time(tmp_path: Path, monkeypatch:
             now[0] += 1
             return now[0]
 
-        found = search(tmp_path / f"{seconds}", generations=0, budget=200.0, clock=clock, final_seeds=1)
+        found = search(tmp_path / f"{seconds}", generations=0, budget=100.0, clock=clock, final_seeds=1)
         assert found.ended == "budget"
         counts[seconds] = found.trials
     assert 3 < counts[1e9] < counts[0.0]
