@@ -90,17 +90,17 @@ class Settings:
 
 
 @functools.cache
-def _kinds(settings: type) -> dict[str, Any]:
+def _kinds(settings: type[Settings]) -> dict[str, Any]:
     """Return the declared type of every field."""
     return typing.get_type_hints(settings)
 
 
-def _checked(part: object, item: dataclasses.Field[Any]) -> Any:
+def _checked(part: Settings, item: dataclasses.Field[Any]) -> Any:
     """Return a field's value as its declared type, or raise naming the field, the value and the allowed range."""
     value, limits = getattr(part, item.name), item.metadata
     if isinstance(value, np.generic):
         value = value.item()
-    kind = _kinds(type(part))[item.name]
+    kind = _kinds(type(part))[item.name]  # type: ignore[arg-type]  # mypy asks the instances whether their class is hashable
     if kind is int:
         with contextlib.suppress(UsageError):  # stays what it is, which is refused below
             value = whole_number(value, item.name)

@@ -8,7 +8,12 @@ Shapes: images (N, 8, 8) uint8 in 0 .. 16, labels (N,) int64.
 
 from __future__ import annotations
 
+import gzip
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
+from numpy.typing import NDArray
 
 from genreg_np.data.built_in import BuiltIn
 from genreg_np.data.dataset import Dataset
@@ -29,18 +34,33 @@ def load_digits() -> Dataset:
     MissingExtraError
         Without scikit-learn.
     """
-    try:
-        from sklearn.datasets import load_digits as embedded
-    except ImportError:
-        raise missing_extra("scikit-learn", "train", "load the digits dataset") from None
-    digits = embedded()
+    rows = _embedded()
     return stratified_split(
-        digits.images.astype(np.uint8),
-        digits.target.astype(np.int64),
+        rows[:, :-1].reshape(-1, 8, 8).astype(np.uint8),
+        rows[:, -1].astype(np.int64),
         tuple("0123456789"),
         name="digits",
         input_range=(0.0, 16.0),
     )
+
+
+def _embedded() -> NDArray[np.float64]:
+    """Return pixels and label of each digit, (1797, 65).
+
+    The package's file is read where it lies: importing scikit-learn takes two seconds, which is longer than a small
+    network takes to learn from them.
+    """
+    spec = find_spec("sklearn")
+    if spec is None:
+        raise missing_extra("scikit-learn", "train", "load the digits dataset")
+    for place in spec.submodule_search_locations or ():
+        file = Path(place, "datasets", "data", "digits.csv.gz")
+        if file.is_file():
+            return np.loadtxt(gzip.decompress(file.read_bytes()).decode("ascii").splitlines(), delimiter=",")
+    from sklearn.datasets import load_digits as embedded  # in a version, or an archive, that keeps it elsewhere
+
+    digits = embedded()
+    return np.column_stack([digits.data, digits.target])
 
 
 DIGITS = BuiltIn("1,797 handwritten digits, 8x8", load_digits, "sklearn", "scikit-learn", "train")

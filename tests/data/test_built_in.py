@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +23,19 @@ def test_digits_are_real_scans_split_by_class() -> None:
     assert dataset.train.inputs.max() == 16
     assert sum(len(dataset.split(name)) for name in SPLITS) == 1797
     assert "split by class" in dataset.note
+
+
+def test_digits_are_those_of_scikit_learn_wherever_it_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read from its file without importing it, or by its own function where the file is not."""
+    whole = pytest.importorskip("sklearn.datasets").load_digits()
+    for found in (Path.is_file, lambda path: False):
+        monkeypatch.setattr(Path, "is_file", found)
+        dataset = load_digits()
+        images = np.concatenate([dataset.split(name).inputs.reshape(-1, 64) for name in SPLITS])
+        labels = np.concatenate([dataset.split(name).labels for name in SPLITS])
+        rows = np.column_stack([images, labels])
+        expected = np.column_stack([whole.data, whole.target])
+        assert (rows[np.lexsort(rows.T)] == expected[np.lexsort(expected.T)]).all()
 
 
 def test_plain_letters_are_26_centred_images_in_every_split() -> None:

@@ -31,7 +31,9 @@ def area_means(levels: NDArray[np.uint8], size: tuple[int, int], fit: str) -> ND
         pixels = np.arange(extent)
         return np.clip(np.minimum(begins + step, pixels + 1) - np.maximum(begins, pixels), 0, None)
 
-    means = np.einsum("ry,yx...,kx->rk...", parts(rows, height), levels.astype(float), parts(columns, width), optimize=True)
+    means = np.einsum(
+        "ry,yx...,kx->rk...", parts(rows, height), levels.astype(float), parts(columns, width), optimize=True
+    )
     return np.asarray(means / step**2)
 
 
