@@ -205,3 +205,19 @@ def test_missing_values_are_filled_in_with_what_training_rows_had() -> None:
     assert layer.fill.tolist() == [np.median(rows[200:, 0]), usual, 0.0]
     assert layer.apply(np.full((1, 3), np.nan, np.float32)).tolist() == [[599.5, 1.0, 1 - usual, usual, 0.0]]
     assert layer.apply(np.array([[5, 2, 1]], np.float32)).tolist() == [[5.0, 0.0, 0.0, 0.0, 1.0]]
+
+
+def test_numbers_that_pile_up_are_told_where_they_do() -> None:
+    """One that a tenth of the training rows have, in a column of more than ten numbers; dates and flags have none."""
+    rows = np.stack([np.arange(1000.0)] * 3, axis=1).astype(np.float32)
+    rows[:100, 0], rows[:99, 1], rows[:, 2] = 0, 0, np.arange(1000) % 10
+    columns = [{"name": name, "kind": "numbers"} for name in ("rain", "wind", "tens")]
+    layer = Columns.fit(columns, rows)
+    assert layer.of_values.tolist() == [True, False, True, True]
+    assert layer.apply(np.array([[0, 0, 0], [1, 0, 0]], np.float32)).tolist() == [[0, 1, 0, 0], [1, 0, 0, 0]]
+    rows[:500, 0] = np.nan  # the number is filled in for missing ones where it is in the middle, and then counts as one
+    rows[500:900, 0] = 7
+    layer = Columns.fit(columns, rows)
+    assert layer.apply(np.array([[np.nan, 0, 0]], np.float32)).tolist() == [[7, 1, 1, 0, 0]]
+    dates = [{"name": "when", "kind": "dates", "order": "ymd", "parts": ["year"]}, {"name": "f", "kind": "flags"}]
+    assert Columns.fit(dates, rows[:, 1:]).of_values.all()

@@ -6,6 +6,7 @@ What comes of each input is told in infer_table.py, the one place of the arithme
 rows alone:
 
     numbers, dates, flags   the value, missing ones as the median (of flags: the more frequent one)
+    numbers that pile up    and 1 where it is the one that a tenth of the training rows have: no rain, no children
     words                   1 for the word it is and 0 for all others: one for each word, one for all rare ones
     what may be missing     and 1 where it is missing, of columns where that is so in one training row of a hundred
 
@@ -26,6 +27,7 @@ from genreg_np.layers.base import Arrays, Float32
 from genreg_np.layers.images import FixedLayer
 
 MISSING_SHARE = 0.01  # of the training rows: a column that lacks so many values tells where it does
+PILE_SHARE, PILE_VALUES = 0.1, 10  # of the rows that have one number, in a column of more numbers than that
 NO_WORD = -1.0  # what a missing word is filled in with where a place of its own says that it is missing
 Int32 = NDArray[np.int32]
 
@@ -93,5 +95,9 @@ def _of_input(column: Mapping[str, Any], known: Float32, told: bool) -> tuple[fl
         return fill, [(EQUALS, float(place)) for place in places]
     if not len(known):
         return 0.0, [(VALUE, 0.0)]
-    fill = float(known.mean() >= 0.5) if column["kind"] == "flags" else float(np.median(known))
-    return fill, [(VALUE, 0.0)]
+    if column["kind"] == "flags":
+        return float(known.mean() >= 0.5), [(VALUE, 0.0)]
+    values, counts = np.unique(known, return_counts=True)
+    piles = column["kind"] == "numbers" and len(values) > PILE_VALUES and counts.max() >= PILE_SHARE * len(known)
+    pile = [(EQUALS, float(values[counts.argmax()]))] if piles else []
+    return float(np.median(known)), [(VALUE, 0.0), *pile]
