@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -93,10 +92,9 @@ def command(
     """Print what a model answers to each input."""
     model = load_model(model_path, backend)
     if not paths and sys.stdin.isatty():
-        from genreg_np.cli.info_ import description
+        from genreg_np.cli.info_ import description, first_command
 
-        say(*description(model_path, model))
-        say("", f"try:  genreg-np infer {shlex.quote(model_path)} IMAGE.png --top 3")
+        say(*description(model_path, model), "", f"try:  {first_command(model_path, model)}")
         return 0
     faults: list[DataError] = []
 

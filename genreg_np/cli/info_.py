@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,18 @@ def description(path: str, model: infer.Model) -> list[str]:
     if isinstance(source, str):
         lines.append(f"converted    from {_short(source)}")
     return lines
+
+
+def first_command(path: str, model: infer.Model) -> str:
+    """Return the command by which a model is tried: it draws, or predicts rows or images."""
+    quoted = shlex.quote(path)
+    if Generator.found(model) is not None:
+        return f"genreg-np sample {quoted}"
+    if model.feature_names:
+        return f"genreg-np infer {quoted} new.csv --out predictions.csv"
+    if len(model.input_shape) == 1:
+        return f"genreg-np infer {quoted} values.npy" + ("" if model.class_names else " --save outputs/")
+    return f"genreg-np infer {quoted} IMAGE.png" + (" --top 3" if len(model.class_names) > 2 else "")
 
 
 def _network(loaded: infer.Model) -> str:

@@ -58,9 +58,10 @@ def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progr
     trials = list(trials_in(found.folder / "trials.jsonl"))
     individuals, bred = ({trial.child for trial in those} for those in (trials, [t for t in trials if t.parents]))
     none = "; a longer budget breeds" if not bred and config.children is None else ""
+    those = f"{len(individuals):,} individual{'s' * (len(individuals) != 1)}"
     progress.say(
-        f"{found.trials:,} trial{'s' * (found.trials != 1)} of {len(individuals):,} individuals, {len(bred):,} of them "
-        f"bred{none}; {duration(found.seconds)}, ended by {found.ended}"
+        f"{found.trials:,} trial{'s' * (found.trials != 1)} of {those}, {len(bred):,} of them bred{none}; "
+        f"{duration(found.seconds)}, ended by {found.ended}"
     )
     if found.winner is None:
         progress.say("every individual failed: this is the default network, trained; trials.jsonl says why")

@@ -64,9 +64,10 @@ class Metric:
             For it.
         """
         most = 1.0 if self.name.partition(":")[0] in SHARES else math.inf
-        if not (math.isfinite(target) and target <= most):
-            upto = " of 0 .. 1" if most == 1 else ""
-            raise UsageError(f"--target {target:g} cannot be reached: {self.name} is a number{upto}")
+        least = 0.0 if self.name in LOWER and self.name != "fitness" else -math.inf  # which is a logarithm
+        if not (math.isfinite(target) and least <= target <= most):
+            range_ = " of 0 .. 1" if most == 1 else " of 0 and more" if least == 0 else ""
+            raise UsageError(f"--target {target:g} cannot be reached: {self.name} is a number{range_}")
 
     def reaches(self, measures: Mapping[str, float], target: float) -> bool:
         """Whether a target is reached."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from genreg_np.cli.info_ import first_command
 from genreg_np.model import Network, load
 from tests.helpers import model_of
 
@@ -41,6 +42,24 @@ def test_digits_are_searched_drawn_and_shown(genreg) -> None:
     assert "individual 0" in explained.out
     assert genreg("export", "run/generator.npz", "--to", "html", "--out", "page").code == 0
     assert "Draw new images" in Path("page/model.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("shape", "outputs", "how", "said"),
+    [
+        ((4,), 60, {"class_names": (), "training": {"generator": TOLD}}, "genreg-np sample m.npz"),
+        ((4, 4), 3, {}, "genreg-np infer m.npz IMAGE.png --top 3"),
+        ((4, 4), 2, {}, "genreg-np infer m.npz IMAGE.png"),
+        ((4,), 3, {"feature_names": tuple("abcd")}, "genreg-np infer m.npz new.csv --out predictions.csv"),
+        ((4,), 3, {}, "genreg-np infer m.npz values.npy"),
+        ((4,), 3, {"class_names": ()}, "genreg-np infer m.npz values.npy --save outputs/"),
+    ],
+)
+def test_the_command_by_which_a_model_is_tried_is_one_that_it_takes(
+    shape: tuple[int, ...], outputs: int, how: dict[str, Any], said: str
+) -> None:
+    model = model_of(Network.build(shape, (6,), outputs), **({"input_range": None} | how))
+    assert first_command("m.npz", model) == said
 
 
 def test_the_same_seed_draws_the_same_images_and_classes_have_columns(genreg) -> None:
