@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -66,18 +67,22 @@ print(json.dumps([error, sorted({{name for name in sys.modules if "infer" in nam
 """
 
 
+@functools.cache
+def packages_of(python: str) -> str:
+    """Return the folder that a Python has NumPy in."""
+    command = [python, "-c", "import numpy; print(numpy.__file__)"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    return str(Path(found.stdout.strip()).parents[1])
+
+
 def alone(code: str, folder: Path, python: str = sys.executable) -> tuple[str | None, list[str]]:
     """Run code that imports the runtime as `infer`, without this package, on a folder's model.npz and inputs.npy.
 
     Outputs are in outputs.npy. Returns the line of a ModelError, if there was one, and which modules of the runtime
     were imported.
     """
-    found = subprocess.run(
-        [python, "-c", "import numpy; print(numpy.__file__)"], cwd=folder, capture_output=True, text=True, check=True
-    )
-    packages = str(Path(found.stdout.strip()).parents[1])
     done = subprocess.run(
-        [python, "-S", "-E", "-W", "error", "-c", ALONE.format(packages=packages, code=code)],
+        [python, "-S", "-E", "-W", "error", "-c", ALONE.format(packages=packages_of(python), code=code)],
         cwd=folder,
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         capture_output=True,
