@@ -160,7 +160,7 @@ def search(folder: Path, **changes: Any) -> Found:
     how: dict[str, Any] = {"engine": "serial", "backend": "numpy", "workers": 1}
     how |= {name: changes.pop(name) for name in (*how, "watcher", "budget") if name in changes}
     config: dict[str, Any] = {
-        "kind": "gan", "metric": "fitness", "population": 4, "generations": 1, "rungs": (960, 1920),
+        "kind": "gan", "metric": "fitness", "population": 4, "generations": 1, "rungs": (480, 960),
         "final_epochs": 1, "max_parameters": 60_000,
     }  # fmt: skip
     return search_images(load_dataset("digits"), SearchConfig.from_dict(config | changes), folder, **how)
