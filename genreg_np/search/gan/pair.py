@@ -213,14 +213,14 @@ class _Step:
         context, loss = self._context, LOSSES[self._rules.losses[0]]
         rows, _ = rows_of(len(context.labels), self._rules.batch_size, self._stream, number)
         images = context.images[array_module(context.images).asarray(rows)].T
-        arrays, found = self._arrays(), None
+        arrays, found = self._arrays(), list[Array]()
         for columns, wanted, is_real in ((images, context.labels[rows], True), (generated, classes, False)):
             values, needed, _ = self._passed(arrays, columns, wanted)
             by_values = loss.of_real(values, self._rules.smoothing) if is_real else loss.of_generated(values)
-            gradient = joined(self._judge.backward(arrays, needed, by_values, wanted=False)[1])
-            found = gradient if found is None else found + gradient
+            gradients = self._judge.backward(arrays, needed, by_values, wanted=False)[1]
+            found = [one + other for one, other in zip(found, gradients, strict=True)] if found else gradients
         judges = context.at(self._rules.judges, self._state.step)
-        _follow(context, self._state.discriminator, [found], judges, number + 1)
+        _follow(context, self._state.discriminator, found, judges, number + 1)
 
     def _by_images(self, generated: Array, classes: NDArray[np.int64]) -> Array:
         """Return the gradients (P, I, N) of the generators' losses by their images (I, P N)."""
