@@ -51,14 +51,14 @@ def _embedded() -> NDArray[np.float64]:
     network takes to learn from them.
     """
     spec = find_spec("sklearn")
-    if spec is None:
-        raise missing_extra("scikit-learn", "train", "load the digits dataset")
-    for place in spec.submodule_search_locations or ():
+    for place in (spec and spec.submodule_search_locations) or ():
         file = Path(place, "datasets", "data", "digits.csv.gz")
         if file.is_file():
             return np.loadtxt(gzip.decompress(file.read_bytes()).decode("ascii").splitlines(), delimiter=",")
-    from sklearn.datasets import load_digits as embedded  # in a version, or an archive, that keeps it elsewhere
-
+    try:
+        from sklearn.datasets import load_digits as embedded  # of a version, or an archive, that keeps it elsewhere
+    except ImportError:
+        raise missing_extra("scikit-learn", "train", "load the digits dataset") from None
     digits = embedded()
     return np.column_stack([digits.data, digits.target])
 

@@ -38,6 +38,16 @@ def test_digits_are_those_of_scikit_learn_wherever_it_keeps_them(monkeypatch: py
         assert (rows[np.lexsort(rows.T)] == expected[np.lexsort(expected.T)]).all()
 
 
+def test_a_folder_of_the_package_s_name_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which Python takes for an empty package, where the real one is not installed."""
+    (tmp_path / "sklearn").mkdir()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(MissingExtraError, match="scikit-learn"):
+        load_digits()
+
+
 def test_plain_letters_are_26_centred_images_in_every_split() -> None:
     pytest.importorskip("PIL")
     dataset = load_letters()
