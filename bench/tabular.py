@@ -27,14 +27,14 @@ from typing import Any
 import machine
 import numpy as np
 
-from genreg_np import Dataset, Split, TrainConfig, load_dataset, train
+from genreg_np import Dataset, TrainConfig, load_dataset, train
 from genreg_np.data.for_model import Stream
 from genreg_np.strategies.problem import HiddenLayers, network_for
 
 HERE = Path(__file__).parent
 METHODS = {  # ours: presets and what is changed in them
     "default": ("tables", {}),
-    "selection": ("evolution-strategy", {"hidden": (32,), "generations": 1500, "batch_size": 500}),
+    "selection": ("evolution-strategy", {"keep": "best", "hidden": (32,), "generations": 1500, "batch_size": 500}),
 }
 MOST_SECONDS = 10.0
 
@@ -106,7 +106,7 @@ def measured(told: dict[str, Any], seed: int, share: float, others: bool) -> dic
         for name, (preset, changes) in METHODS.items():
             started = time.perf_counter()
             data = _with_all_rows(load_dataset(paths[0], label=label, task=told["task"]))
-            config = TrainConfig.from_preset(preset, keep="best", seed=seed, **changes)
+            config = TrainConfig.from_preset(preset, seed=seed, **changes)
             result = train(config, data)
             batches = list(Stream.open(result.model, paths[1], None, None).batches())
             predicted = np.concatenate([result.model.predict(batch.inputs) for batch in batches])
@@ -120,9 +120,7 @@ def measured(told: dict[str, Any], seed: int, share: float, others: bool) -> dic
 
 def _with_all_rows(dataset: Dataset) -> Dataset:
     """Return a dataset that also learns from the rows it holds out for a test: here others are tested on."""
-    both = [dataset.train, dataset.test]
-    train_split = Split(*(np.concatenate([getattr(part, name) for part in both]) for name in ("inputs", "labels")))
-    return dataclasses.replace(dataset, train=train_split)
+    return dataclasses.replace(dataset, train=dataset.train.with_(dataset.test))
 
 
 def score(told: dict[str, Any], predicted: Any, truth: list[str], names: Any) -> float:

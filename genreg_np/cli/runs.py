@@ -26,7 +26,11 @@ from genreg_np.runs.result import Folder, Result, Watcher
 from genreg_np.runs.run_folder import RunFolder
 
 KNOWN = ("size", "fit", "color")  # of a folder's images, by a model that was trained on them
-WAITED_FOR = {"generations": "this generation", "finishing": "the run's last look at its accuracy"}  # by phase
+WAITED_FOR = {  # by phase
+    "generations": "this generation",
+    "finishing": "the run's last look at its accuracy",
+    "refitting": "this generation",
+}
 
 
 @dataclass
@@ -148,6 +152,8 @@ def watch(progress: Progress, options: dict[str, Any], stopping: Stopping, start
         elif phase == "measuring":
             started.run, stopping.last_words = folder.path, stopped_lines(folder.path, 0, command)
             progress.say("measuring how many generations fit into the budget ...")
+        elif phase == "refitting":
+            progress.say("training again, with the validation split as well ...")
 
     def on_start(evolution: Any, folder: Folder) -> None:
         assert isinstance(folder, RunFolder)

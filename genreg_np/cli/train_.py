@@ -165,8 +165,11 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         settings = merged(read_preset(preset), settings)
     if options["flip"]:
         settings = _flipped(settings)
-    keep = {} if source in dataset_names() else {"keep": "best"}  # one's own are few, and soon known by heart
-    settings = {"familiarity": is_image_folder(source)} | keep | settings | {"dataset": source}
+    if source not in dataset_names() and "keep" not in settings:  # one's own are few, and soon known by heart
+        settings["keep"] = "best"
+    if options["init_model"] and "keep" not in given and settings.get("keep") == "refit":
+        settings["keep"] = "best"  # what begins with a model does not begin anew
+    settings = {"familiarity": is_image_folder(source)} | settings | {"dataset": source}
     config = TrainConfig.from_dict(settings, GIVEN).for_data(dataset)
     if dataset.of_numbers and given.get("fitness") in (*BUILT_IN, "margin"):
         raise UsageError(
@@ -305,6 +308,8 @@ def _report(result: Result, started: Started, progress: Progress, unfamiliar_ask
         progress.say(line)
     kept = result.model.training.get("generation", result.generations)
     of_these = "" if kept == result.generations else f"; generation {kept} is saved, the best on validation"
+    if result.model.training.get("refit"):
+        of_these = f"; generation {kept} was the best on validation, and is saved as trained with that split as well"
     progress.say(f"{result.generations} generations, {duration(result.seconds)}{of_these}")
     if unfamiliar_asked and "familiarity" not in result.model.header:
         progress.say("the data are too few or too alike for the model to recognise unfamiliar inputs")

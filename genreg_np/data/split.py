@@ -40,6 +40,15 @@ class Split:
         """Return some of the samples, by their numbers."""
         return Split(self.inputs[some], self.labels[some], None if self.weights is None else self.weights[some])
 
+    def with_(self, more: Split) -> Split:
+        """Return these samples and more of their kind; where only some have weights, the others count 1."""
+        both = (self, more)
+        weights = None
+        if self.weights is not None or more.weights is not None:
+            weights = np.concatenate([np.ones(len(one)) if one.weights is None else one.weights for one in both])
+        inputs, labels = (np.concatenate([getattr(one, name) for one in both]) for name in ("inputs", "labels"))
+        return Split(inputs, labels, weights)
+
     def __repr__(self) -> str:
         return f"Split(inputs {self.inputs.shape} {self.inputs.dtype}, labels {self.labels.shape})"
 

@@ -198,6 +198,8 @@ class Subject:
         hidden |= set(self.run.config.spent) if self.run is not None else set()
         if self.search is not None and self.search.winner is not None:
             hidden |= {"validation"}  # the winner has learned from it, in the end
+        if self.model.training.get("refit") and self._recorded("validation") is None:
+            hidden |= {"validation"}  # so has this one, and what it reached before is not known
         found = {}
         for name in SPLITS:
             if name in hidden or not len(split := self.dataset.split(name)):

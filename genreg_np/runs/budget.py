@@ -5,7 +5,8 @@ n generations, and s seconds spent already (preparing, and the generations throw
 
     generations = (budget - s - end) / (t + v / n)
 
-where `end` is the last look at validation and test, and the saving. The result depends on the number alone, which is
+where `end` is the last look at validation and test, and the saving; half as many where `keep` is refit, which may train
+as long again. The result depends on the number alone, which is
 part of the configuration; that the schedule of an annealed strategy needs it is why these generations are not kept.
 """
 
@@ -53,7 +54,8 @@ def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[],
     evolution.seconds += clock() - started
     end = look * (2 + len(dataset.test) / len(dataset.validation))
     rest = budget - evolution.seconds - end
-    count = int(rest / (generation + look / evolution.config.validate_every))
+    passes = 2 if evolution.config.keep == "refit" else 1
+    count = int(rest / (generation + look / evolution.config.validate_every) / passes)
     if count < 1:
         raise UsageError(
             f"a budget of {budget:g} s is too short: preparing took {evolution.seconds:.2g} s, and one generation with "

@@ -1,7 +1,8 @@
 """What a run results in: which of its champions, and what is said of it in its model.
 
-The setting `keep` says as of when (kept.py). The setting `champion` names one; auto, and the name of one that a
-strategy does not have, takes whichever predicts the validation split best, of equals the first.
+The setting `keep` says as of when (kept.py), and whether it is trained again (refit.py). The setting `champion` names
+one; auto, and the name of one that a strategy does not have, takes whichever predicts the validation split best, of
+equals the first.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from genreg_np.data.dataset import Dataset
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.kept import Standing
 from genreg_np.runs.provenance import background, display_name
+
+REFIT = "trained again with the validation split as well, whose score is that of before"
 
 
 def chosen(champion: str, candidates: Standing) -> str:
@@ -38,6 +41,7 @@ def training_of(
     candidates: Standing,
     test: Mapping[str, float],
     changes: Sequence[Mapping[str, Any]],
+    refit: bool = False,
 ) -> dict[str, Any]:
     """Return all that determined a champion, for its model's header, and nothing else: equal runs give equal bytes.
 
@@ -55,15 +59,19 @@ def training_of(
         What each reaches on the test split; empty where that was not looked at.
     changes : sequence of mapping
         Settings that were changed in mid-run, as config.toml has them.
+    refit : bool
+        Whether it was trained again, with the validation split as well.
     """
     spent = config.spent
     scores = {"validation": {name: found.fitness for name, found in candidates.items()}, "test": dict(test)}
-    kept = {"generation": candidates[genome].generation} if config.keep == "best" else {}
+    kept: dict[str, Any] = {} if config.keep == "last" else {"generation": candidates[genome].generation}
+    notes = [*spent.values(), *([REFIT] if refit else ())]
     training = {
         "method": config.strategy,
         "genome": genome,
         "generations": generation,
         **kept,
+        **({"refit": True} if refit else {}),
         "seed": config.seed,
         "config": config.determining() | {"dataset": display_name(config.dataset, dataset)},
         **background(dataset),
@@ -73,6 +81,6 @@ def training_of(
             split: found for split, found in scores.items() if found and split not in spent
         },
     }
-    if spent:
-        training["note"] = "; ".join(spent.values())
+    if notes:
+        training["note"] = "; ".join(notes)
     return training

@@ -57,9 +57,9 @@ class TrainConfig(Settings):
     )
     keep: str = option(
         "last",
-        "whose champions are saved: the last generation's, or the best on validation, which genreg-np train takes for "
-        "data of one's own",
-        choices=("last", "best"),
+        "whose champions are saved: the last generation's; the best on validation, which genreg-np train takes for "
+        "data of one's own; refit: that one, trained again up to its generation with the validation split as well",
+        choices=("last", "best", "refit"),
     )
     class_weight: str = option(
         "none",
@@ -77,8 +77,8 @@ class TrainConfig(Settings):
         if type(self.options) is not options:
             raise UsageError(f"options of strategy {self.strategy} must be {options.__name__}, not {self.options!r}")
         super().__post_init__()
-        if self.keep == "best" and (why := self.spent.get("validation")):
-            raise UsageError(f"keep = best goes by the validation split, but {why}: leave it at last")
+        if self.keep != "last" and (why := self.spent.get("validation")):
+            raise UsageError(f"keep = {self.keep} goes by the validation split, but {why}: leave it at last")
         if self.network:
             object.__setattr__(self, "network", tidied(self.network))
             self._forget_hidden()

@@ -97,7 +97,7 @@ class Generations:
         self.state = self._start(initial)
         self._looks = Looks(dataset, self.network.finished, self.backend)
         self.best_ever: BestEver | None = None
-        self.kept: Standing = {}  # where the setting `keep` is best: of each champion, the best that validation saw
+        self.kept: Standing = {}  # unless the setting `keep` is last: of each champion, the best that validation saw
         self.changes: list[dict[str, Any]] = []
         self._asked: Brood | None = None
         told_apart = dataset is not None and not dataset.of_numbers
@@ -213,7 +213,7 @@ class Generations:
             seen = self._seen()
             now = self._standing(seen)
             record |= self._validation(now) | self._facts(seen)
-            if due and self.config.keep == "best":  # never by a look that a longer run would not have had
+            if due and self.config.keep != "last":  # never by a look that a longer run would not have had
                 self.kept = better(self.kept, now)
         if self.dataset is not None and self.dataset.of_numbers and "mean_accuracy" in record:
             record["mean_r2"] = record.pop("mean_accuracy")
@@ -267,8 +267,8 @@ class Generations:
 
         On a dataset two settings say which it is. `keep`: the champions of the last generation, or each as it was when
         it predicted the validation split best. `champion`: one of these by name, or whichever predicts validation best.
-        It is not tested: `train` looks at the test split at the end. Where a fitness of one's own was told, it is the
-        best genome of all generations, as `champions` has it.
+        It is not tested: `train` looks at the test split at the end, and trains again where `keep` is refit. Where a
+        fitness of one's own was told, it is the best genome of all generations, as `champions` has it.
 
         Raises
         ------
@@ -285,14 +285,18 @@ class Generations:
 
     def candidates(self) -> Standing:
         """Return what a run on a dataset results in so far by name: champions of the last generation, or those kept."""
-        return better(self.kept if self.config.keep == "best" else {}, self._standing())
+        return better(self.kept if self.config.keep != "last" else {}, self._standing())
 
-    def result_of(self, genome: str, candidates: Standing, test: Mapping[str, float] | None = None) -> Model:
-        """Return one of `candidates` with all that determined it; see champion.training_of."""
+    def result_of(
+        self, genome: str, candidates: Standing, test: Mapping[str, float] | None = None, by: Generations | None = None
+    ) -> Model:
+        """Return one of `candidates`, which this run or `by` trained, with all that determined it; see training_of."""
         assert self.dataset is not None
-        training = training_of(self.config, self.dataset, self.generation, genome, candidates, test or {}, self.changes)
-        model = self.model_of(candidates[genome].genes, training)
-        return self._familiar(model, self.dataset) if self.config.familiarity else model
+        about = self.generation, genome, candidates, test or {}, self.changes
+        by = by or self
+        training = training_of(self.config, self.dataset, *about, refit=by is not self)
+        model = by.model_of(candidates[genome].genes, training)
+        return by._familiar(model, self.dataset) if self.config.familiarity else model
 
     def _familiar(self, model: Model, dataset: Dataset) -> Model:
         """Return a model that can tell inputs unlike those it was trained on."""

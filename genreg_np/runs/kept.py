@@ -1,4 +1,4 @@
-"""Of each champion of a run on a dataset, the best that the validation split has seen: what is saved if `keep` says so.
+"""Of each champion of a run on a dataset, the best that the validation split has seen: saved if `keep` is not last.
 
 Accuracy on few validation images rises and falls long after anything is learned, and falls for good where a network
 learns its training images by heart. Of equals the later one stays, which was trained for longer; without a look that is

@@ -82,9 +82,10 @@ class Result:
 class Watcher:
     """What a caller may hear of a run, and how it may stop it; every part is optional.
 
-    Phases are "preparing" (data are read, kernels compiled, features computed), "measuring" (a budget), "generations"
-    and "finishing" (what is saved, validated and tested at the end). An exception that is raised in one of the first
-    two loses nothing, KeyboardInterrupt included: a new run leaves no folder, or one that can be gone on with.
+    Phases are "preparing" (data are read, kernels compiled, features computed), "measuring" (a budget), "generations",
+    "finishing" (what is saved, validated and tested at the end) and, within that, "refitting" (see the setting `keep`).
+    An exception that is raised in one of the first two loses nothing, KeyboardInterrupt included: a new run leaves no
+    folder, or one that can be gone on with.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ result = resume("runs/first", changes={"child_mutation_rate": 0.05})
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import time
@@ -24,13 +25,10 @@ from genreg_np.runs.budget import fit_to_budget
 from genreg_np.runs.champion import chosen
 from genreg_np.runs.checkpoint import read_checkpoint
 from genreg_np.runs.config import TrainConfig
-from genreg_np.runs.evaluation import Evaluation
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.generations import Record
-from genreg_np.runs.kept import Standing
 from genreg_np.runs.no_folder import NoFolder
 from genreg_np.runs.notes import now, resumed_notes, run_notes
-from genreg_np.runs.numbers import NumberEvaluation
 from genreg_np.runs.own_folder import OWN_FITNESS
 from genreg_np.runs.provenance import (
     IN_MEMORY,
@@ -40,13 +38,16 @@ from genreg_np.runs.provenance import (
     lasting,
     load_again,
 )
+from genreg_np.runs.refit import Start, refitted
 from genreg_np.runs.result import Folder, Result, Watcher
 from genreg_np.runs.run_folder import SAVE_EVERY_SECONDS, RunFolder
 from genreg_np.runs.start import check_kinds, described
 
+INITIAL = "initial.npz"  # in a run folder: the model that it started from
 BUDGET = "budget"  # in the origin of config.toml: seconds that are not yet a number of generations
 COLUMNS = "columns"  # there too: the fingerprint of their names
 NETWORK = "network"  # and that of a network which no description gives
+NO_REFIT = "keep = refit begins anew, and not from a model: leave it at best, or leave out the model to start from"
 
 
 def train(
@@ -120,6 +121,8 @@ def train(
                     "fitness = custom is for Evolution.ask and tell: a run on a dataset needs a built-in one"
                 )
             watcher.on_phase("preparing", folder)
+            if initial is not None and config.keep == "refit":
+                raise UsageError(NO_REFIT)
             evolution = Evolution(
                 config, dataset, network=own_network, backend=backend, threads=threads, initial=initial,
                 image_fitness=image_fitness, on_compiling=watcher.on_compiling, clock=clock,
@@ -129,13 +132,13 @@ def train(
             known |= {"source": lasting(known["source"]), COLUMNS: fingerprint_of_names(dataset)}
             known |= {NETWORK: fingerprint_of_network(own_network)}
             if initial is not None:
-                folder.save("initial.npz", initial)
+                folder.save(INITIAL, initial)
             folder.write_config(evolution.config, [], known)
         except BaseException:
             folder.discard()
             raise
         notes = run_notes(evolution) | {"budget_seconds": budget}
-        run = _Run(folder, evolution, known, notes, watcher)
+        run = _Run(folder, evolution, known, notes, watcher, _start_again(evolution, own_network, image_fitness))
         try:
             run.fit_to_budget()
         except GenregError:  # nothing fits into it
@@ -213,6 +216,8 @@ def resume(
         new = config.changed(**(changes or {}))
         if new.generations < reached:
             raise UsageError(f"generations {new.generations} is less than the {reached} this run has already done")
+        if new.keep == "refit" and (folder.path / INITIAL).exists():
+            raise UsageError(NO_REFIT)
         annealed = (config.annealed or new.annealed) and reached > 0  # no step has been planned before
         if annealed and new.generations != config.generations and not extend:
             raise UsageError(
@@ -252,7 +257,7 @@ def resume(
         folder.write_config(new, logged, origin)
         folder.cut_metrics(reached)
         notes = resumed_notes(evolution, folder.read_json("run.json"), reached)
-        under_way = _Run(folder, evolution, origin, notes, watcher)
+        under_way = _Run(folder, evolution, origin, notes, watcher, _start_again(evolution, network, image_fitness))
         under_way.fit_to_budget()
         return under_way.go()
 
@@ -291,8 +296,15 @@ def _evolution(
     """Return the evolution of a run as it was last saved, or as it began; `how` is what both ways take."""
     if reached:
         return Evolution.load(folder.path / "checkpoint.npz", dataset, config=config, **how)
-    start = folder.path / "initial.npz"
+    start = folder.path / INITIAL
     return Evolution(config, dataset, initial=load(start) if start.exists() else None, **how)
+
+
+def _start_again(run: Evolution, network: Network | None, image_fitness: ImageFitness | None) -> Start:
+    """Return what begins a run as another was begun, on another dataset."""
+    return functools.partial(
+        Evolution, network=network, backend=run.backend, image_fitness=image_fitness, clock=run.clock
+    )
 
 
 @dataclass
@@ -304,6 +316,7 @@ class _Run:
     origin: dict[str, Any]
     notes: dict[str, Any]
     watcher: Watcher
+    start_again: Start
 
     def __post_init__(self) -> None:
         self._saved_at = self.evolution.clock()
@@ -347,9 +360,17 @@ class _Run:
         candidates = evolution.candidates()
         genome = chosen(evolution.config.champion, candidates)
         validation = {name: found.fitness for name, found in candidates.items()}
-        test = {} if ended == "stopped" else self._test(candidates)
+        by, judged = evolution, candidates
+        if evolution.config.keep == "refit" and ended != "stopped":
+            self.watcher.on_phase("refitting", self.folder)
+            refit = refitted(evolution, genome, candidates[genome], self.start_again, self.watcher.should_stop)
+            if refit is None:
+                ended = "stopped"
+            else:
+                by, judged = refit.run, {genome: refit.champion}
+        test = {} if ended == "stopped" else {name: by.evaluation(of.genes, "test") for name, of in judged.items()}
         tested = {name: evaluation.score for name, evaluation in test.items()}
-        model = evolution.result_of(genome, candidates, tested)
+        model = evolution.result_of(genome, candidates | judged, tested, by)
         self.folder.save("model.npz", model)
         evolution.seconds += evolution.clock() - started
         self.notes |= {
@@ -364,6 +385,3 @@ class _Run:
         }
         self.folder.write_json("run.json", self.notes)
         return Result(self.folder.path, model, genome, evolution.generation, evolution.seconds, ended, validation, test)
-
-    def _test(self, candidates: Standing) -> dict[str, Evaluation | NumberEvaluation]:
-        return {name: self.evolution.evaluation(found.genes, "test") for name, found in candidates.items()}
