@@ -5,6 +5,7 @@ No test fails because a machine is slow or busy: hypothesis has no deadline, and
 
 from __future__ import annotations
 
+import importlib.util
 import os
 
 import pytest
@@ -12,6 +13,16 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy machine")
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let figures be pictures of nothing, where what is tested is not how they look."""
+    if importlib.util.find_spec("matplotlib"):
+        from PIL import Image  # matplotlib needs it, too
+
+        nothing = Image.new("L", (720, 90))
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, file, **__: nothing.save(file, "PNG"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

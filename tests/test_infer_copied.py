@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +14,8 @@ from genreg_np import infer, infer_images, infer_int8, infer_layers, infer_table
 from genreg_np.files import pack_arrays
 from genreg_np.infer import ModelError
 from genreg_np.model import Model
-from tests.helpers import KINDS, PATIENCE, one_line
+from tests.forking import forked
+from tests.helpers import KINDS, one_line
 from tests.test_infer_headers import header_bytes
 from tests.zoo import exhibit_of
 
@@ -51,9 +49,6 @@ PLACES = {
 
 ALONE = """
 import sys
-sys.path[:0] = ["."]
-sys.path.append({packages!r})
-sys.modules["genreg_np"] = None
 {code}
 import json
 import numpy as np
@@ -67,30 +62,13 @@ print(json.dumps([error, sorted({{name for name in sys.modules if "infer" in nam
 """
 
 
-@functools.cache
-def packages_of(python: str) -> str:
-    """Return the folder that a Python has NumPy in."""
-    command = [python, "-c", "import numpy; print(numpy.__file__)"]
-    found = subprocess.run(command, capture_output=True, text=True, check=True)
-    return str(Path(found.stdout.strip()).parents[1])
-
-
 def alone(code: str, folder: Path, python: str = sys.executable) -> tuple[str | None, list[str]]:
     """Run code that imports the runtime as `infer`, without this package, on a folder's model.npz and inputs.npy.
 
     Outputs are in outputs.npy. Returns the line of a ModelError, if there was one, and which modules of the runtime
     were imported.
     """
-    done = subprocess.run(
-        [python, "-S", "-E", "-W", "error", "-c", ALONE.format(packages=packages_of(python), code=code)],
-        cwd=folder,
-        env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stderr
-    error, modules = json.loads(done.stdout)
+    error, modules = json.loads(forked(ALONE.format(code=code), folder, python))
     return error, modules
 
 

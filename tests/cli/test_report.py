@@ -157,6 +157,7 @@ def test_misuse_is_one_line(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "plots" in one_line(genreg("report", "run"), 1)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_training_may_end_with_a_page(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that `report` makes of the run; where it cannot be drawn, nothing is trained."""
     trained(genreg, "run", "--report")
@@ -169,6 +170,7 @@ def test_training_may_end_with_a_page(genreg, monkeypatch: pytest.MonkeyPatch) -
     assert not Path("other").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_page_takes_the_place_of_the_one_before_and_of_nothing_else(genreg) -> None:
     """Figures of the page before go; what else lies there stays; nothing is written through a link."""
     trained(genreg, "run")
@@ -246,6 +248,7 @@ def test_a_run_that_is_stopped_says_how_its_page_is_made(genreg, monkeypatch: py
     assert genreg("report", "train run").code == 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_mixed_may_end_with_a_page(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
     """As train does."""
     few = ("--dataset", "digits", "--population", "2", "--network", "8", "--generations", "2", "--attack-images", "0")

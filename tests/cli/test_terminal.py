@@ -81,7 +81,7 @@ VARYING = {"seconds", "model", "run"}  # of JSON
 
 
 @pytest.fixture(autouse=True)
-def _files(_in_empty_folder: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def _files(_in_empty_folder: None, undrawn: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model, data and inputs whose names are hard to print; no compiling."""
     pytest.importorskip("PIL")
     images = np.random.default_rng(0).integers(0, 255, (60, 4, 4)).astype(np.uint8)

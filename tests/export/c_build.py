@@ -89,13 +89,15 @@ def predictions(
     Returns
     -------
     (N,) structured ndarray
-        Its fields are logits (K,), probabilities (K,) and best; or only logits, for a model without classes.
+        Its fields are logits (K,), probabilities (K,) and best; or only logits, for a model without classes. Compiled,
+        the model is model.o.
     """
     header = write(model, folder)
     given, logit = taken(header), given_back(header)
     flags = [f"-DINPUT={given}", f"-DLOGIT={logit}", *(["-DSCRATCH"] if "model_scratch" in header else [])]
     maths = ["-lm"] if "maths library (-lm)" in header else []
-    compiled(tools, folder, *options, *flags, "model.c", FILES / "harness.c", *tools.sources, "-o", "harness", *maths)
+    compiled(tools, folder, *options, "-c", "model.c")
+    compiled(tools, folder, *options, *flags, "model.o", FILES / "harness.c", *tools.sources, "-o", "harness", *maths)
     (folder / "inputs.bin").write_bytes(np.ascontiguousarray(inputs, DTYPES[given]).tobytes())
     status, _, error = ran(tools, folder, "harness")
     assert status == 0, error

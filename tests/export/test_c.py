@@ -71,7 +71,7 @@ def test_c_gives_what_infer_gives(name: str, tools: Tools, tmp_path: Path) -> No
     """Every kind of model, with the warnings of two compilers as errors; so says the example of the test vector."""
     exhibit = zoo.exhibit_for("c", name)
     agree(exhibit.model, exhibit.inputs, tmp_path, tools)
-    compiled(tools, tmp_path, "model.c", "main.c", "-o", "example", "-lm")
+    compiled(tools, tmp_path, "model.o", "main.c", "-o", "example", "-lm")
     assert ran(tools, tmp_path, "example", "--check") == (0, b"the test vector agrees\n", "")
 
 

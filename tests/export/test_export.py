@@ -12,6 +12,7 @@ from genreg_np import export, files
 from genreg_np.errors import GenregError, UsageError
 from genreg_np.export.quantise import TAKES, quantise
 from genreg_np.model import Network, load
+from tests.forking import forked
 from tests.helpers import INT8, KINDS, model_of, one_line, python
 from tests.zoo import DEEP, SHOWN, ZOO, exhibit_for, exhibit_of, kinds_in, kinds_shown
 
@@ -77,12 +78,9 @@ def test_a_python_folder_predicts_as_the_model_does(tmp_path: Path, name: str) -
     exhibit = exhibit_for("python", name)
     export.export(exhibit.model, "python", tmp_path / "app")
     np.save(tmp_path / "inputs.npy", exhibit.inputs)
-    code = (
-        "import sys; sys.path.insert(0, '.'); import numpy as np, infer; "
-        "print(infer.load('model.npz').outputs(np.load('../inputs.npy')).tobytes().hex())"
-    )
-    assert python(code, cwd=tmp_path / "app").strip() == exhibit.model.outputs(exhibit.inputs).tobytes().hex()
-    assert python("import runpy, sys; sys.path.insert(0, '.'); runpy.run_path('example.py')", cwd=tmp_path / "app")
+    code = "import numpy as np, infer; print(infer.load('model.npz').outputs(np.load('../inputs.npy')).tobytes().hex())"
+    assert forked(code, tmp_path / "app").strip() == exhibit.model.outputs(exhibit.inputs).tobytes().hex()
+    assert forked("import runpy; runpy.run_path('example.py')", tmp_path / "app")
 
 
 def test_a_python_folder_needs_nothing_but_numpy(tmp_path: Path) -> None:

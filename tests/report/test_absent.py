@@ -20,6 +20,8 @@ from genreg_np.report.subject import Subject
 from tests.helpers import model_of, tiny_dataset
 from tests.report.subjects import answering, labelled, run_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def ends(*subjects: Subject) -> list[str]:
     """Return the lines that a page ends with."""
