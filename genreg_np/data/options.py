@@ -25,20 +25,33 @@ def _texts(value: Any) -> bool:
     return isinstance(value, tuple | list) and all(isinstance(one, str) for one in value)
 
 
-READER_OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # option: what it applies to, and what it may be
-    "label": (TABLE, lambda value: isinstance(value, str) or _texts(value)),
-    "task": (TABLE, lambda value: isinstance(value, str)),
-    "keep": (TABLE, _texts),
-    "drop": (TABLE, _texts),
-    "kind": (TABLE, _texts),
-    "weight": (TABLE, lambda value: isinstance(value, str)),
-    "header": (TABLE, lambda value: isinstance(value, bool)),
-    "separator": (TABLE, lambda value: isinstance(value, str)),
-    "size": (IMAGES, _pair(int)),
-    "range": (IMAGES, _pair(int, float)),
-    "color": (IMAGES, lambda value: isinstance(value, str)),
-    "fit": (IMAGES, lambda value: isinstance(value, str)),
-    "skip_bad": (IMAGES, lambda value: isinstance(value, bool)),
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+NAMES, WORD, FLAG = 'a list of column names, as ["age"]', "a word", "True or False"
+READER_OPTIONS: dict[str, tuple[str, Callable[[Any], bool], str]] = {  # what it applies to, what it may be, in words
+    "label": (
+        TABLE,
+        lambda value: _text(value) or _texts(value),
+        'the name of a column, as "class", or some',
+    ),
+    "task": (TABLE, _text, WORD),
+    "keep": (TABLE, _texts, NAMES),
+    "drop": (TABLE, _texts, NAMES),
+    "kind": (TABLE, _texts, 'a list such as ["zip=words"]'),
+    "weight": (TABLE, _text, "the name of a column"),
+    "header": (TABLE, _flag, FLAG),
+    "separator": (TABLE, _text, WORD),
+    "size": (IMAGES, _pair(int), "two whole numbers: height and width"),
+    "range": (IMAGES, _pair(int, float), "two numbers: the smallest and the largest"),
+    "color": (IMAGES, _text, WORD),
+    "fit": (IMAGES, _text, WORD),
+    "skip_bad": (IMAGES, _flag, FLAG),
 }
 CHOICES = {"color": COLOURS, "fit": FITS, "task": TASKS}  # of what an option is one
 TABLE_OPTIONS = ("header", "separator", "task", "keep", "drop", "kind", "weight")  # beside label
@@ -61,12 +74,12 @@ def check_options(reading: Mapping[str, Any], source: str, name: str) -> None:
     UsageError
         For the first that cannot be.
     """
-    for option, (target, fits) in READER_OPTIONS.items():
+    for option, (target, fits, said) in READER_OPTIONS.items():
         value = reading[option]
         if value is None:
             continue
         if not fits(value):
-            raise UsageError(f"{option} = {value!r}: of the wrong type; load_dataset says what it takes")
+            raise UsageError(f"{option} = {value!r}: must be {said}")
         if source != target:
             raise UsageError(f"{option} applies to {target} only, not to {name}; leave it out")
         if option in CHOICES and value not in CHOICES[option]:

@@ -5,8 +5,8 @@ first, numbers counting more than words; what stands in quotes does not count. L
 comments: they come as rows like others, and whoever reads them decides.
 
 Text comes from anywhere: a line, and a field by the csv module's own limit, is never longer than a stated number of
-characters, and a quote that swallows the rows after it is reported where it opens. Compressed files (gzip, bzip2, xz)
-are known by how they begin.
+characters. A field in quotes may have several lines, which become one; a quote that swallows the rows after it is
+reported where it opens. Compressed files (gzip, bzip2, xz) are known by how they begin.
 """
 
 from __future__ import annotations
@@ -151,36 +151,41 @@ def _rows(path: PathLike, file: io.TextIOWrapper, sign: str | None) -> Iterator[
         if characters > SAMPLE_CHARACTERS:
             break
     sign = sign or _separator(sample)
-    taken = 0  # lines that the row under way has taken so far
+    taken: list[str] = []  # lines of the row under way
 
     def feed() -> Iterator[str]:
-        nonlocal taken
         for line in itertools.chain(sample, lines):
-            taken += 1
+            taken.append(line)
             yield " ".join(line.split()) + "\n" if sign == " " else line
         if taken:  # the parser asks for more in the middle of a row
             raise DataError(f'{path}, line {begin()}: a quote (") opens here and is not closed; close or remove it')
 
     def begin() -> int:
-        return reader.line_num - taken + 1
+        return reader.line_num - len(taken) + 1
 
     reader = csv.reader(feed(), delimiter=sign, skipinitialspace=sign != " ")
-    first = True
+    width = 0  # of the first row that is no comment
     try:
         for fields in reader:
-            if taken > 1 and not first:  # a header may have names of several lines
+            if len(taken) > 1 and width and (len(fields) != width or _are_rows(taken, sign, width)):
                 raise DataError(
                     f'{path}, line {begin()}: a quote (") opens here and is closed only in line {reader.line_num}; '
                     "close or remove it"
                 )
-            row = begin(), [" ".join(field.split()) if taken > 1 else field.strip() for field in fields]
-            taken = 0
+            row = begin(), [" ".join(field.split()) if len(taken) > 1 else field.strip() for field in fields]
+            taken.clear()
             if any(row[1]):
-                first = first and row[1][0].startswith("#")
+                width = width or (0 if row[1][0].startswith("#") else len(fields))
                 yield row
     except csv.Error as error:
-        what = "a quote that is not closed?" if taken > 1 else error
+        what = "a quote that is not closed?" if len(taken) > 1 else error
         raise DataError(f"{path}, line {begin()}: not readable as CSV ({what}); mend the line") from None
+
+
+def _are_rows(lines: list[str], sign: str, width: int) -> bool:
+    """Tell whether lines that a quote has made one row of look as if they were rows themselves."""
+    first, *between, last = (len(line.replace('"', "").split(sign)) == width for line in lines)
+    return any(between) or (first and last)
 
 
 def _separator(sample: list[str]) -> str:

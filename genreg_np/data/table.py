@@ -151,6 +151,8 @@ def dataset_of(
     found = [_described(table, column, train, asked) for column in table.columns if column.name not in targets]
     inputs, described = encode(found, len(table)), [one.described for one in found if one.described is not None]
     if not described:
+        if len(table) == 1:
+            raise DataError(f"{path}: a single row, of which nothing can be learned; add samples")
         raise DataError(f"{path}: no column is left to learn from ({left_out_note(found) or 'all are dropped'})")
     for name in ("train", "validation", "test"):
         part = fields[name]

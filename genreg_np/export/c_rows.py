@@ -87,11 +87,15 @@ class Rows:
     def meanings(self) -> list[str]:
         """Return what each input is, in words for a comment."""
         return [
-            f"{c_text.quoted(name)}{self._meaning(column)}" for column in self.columns for name in inputs_of(column)
+            f"{c_text.quoted(name)}{self._meaning(column, place)}"
+            for column in self.columns
+            for place, name in enumerate(inputs_of(column))
         ]
 
     @staticmethod
-    def _meaning(column: dict[str, Any]) -> str:
+    def _meaning(column: dict[str, Any], place: int) -> str:
+        if column["kind"] == "dates":
+            return {"weekday": ": 0 Monday .. 6 Sunday", "hour": ": 14.5 is 14:30"}.get(column["parts"][place], "")
         if column["kind"] == "words":
             words = [f"{place} {c_text.quoted(word)}" for place, word in enumerate(column["words"])]
             shown = ", ".join(words[:12]) + (", ..." if len(words) > 12 else "")

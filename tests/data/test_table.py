@@ -82,6 +82,21 @@ def test_blank_lines_quotes_and_a_byte_order_mark_are_taken(tmp_path: Path) -> N
     assert dataset.class_names == ("class, a", "class, b")
 
 
+def test_a_field_in_quotes_may_have_several_lines(tmp_path: Path) -> None:
+    """They become one; of rows that a stray quote has swallowed it is said where that opens."""
+    path = tmp_path / "t.csv"
+    said = ['"good,\nas ever"', '"bad"', '"so\r\n\r\nso, ""really"""']
+    rows = [f"{index},{said[index % 3]},{'ab'[index % 2]}" for index in range(30)]
+    path.write_bytes("\n".join(["x,said,class", *rows]).encode())
+    dataset = load_csv(path, "class")
+    (column,) = [column for column in dataset.columns if column["name"] == "said"]
+    assert sorted(column["words"]) == ["bad", "good, as ever", 'so so, "really"']
+    for stray in ('1,"2,a\n3,4,b\n5,"6",a\n', '1,"2,a\n3,"4,b\n', '1,2,"a\n3,4,b"\n'):
+        path.write_text("x,y,class\n1,2,a\n" + stray)
+        with pytest.raises(DataError, match=r'line 3: a quote \("\) opens here and is closed only in line'):
+            load_csv(path, "class")
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [
@@ -105,6 +120,7 @@ def test_each_fault_has_its_line(tmp_path: Path, row: str, words: str) -> None:
         (b"", "empty"),
         (b"\n\n", "empty"),
         (b"x,y,class\n", "no rows"),
+        (b"x,y,class\n1,2,a\n", "a single row"),
         (b"1\n2\n", "one column"),
         (b"1,2,\xff\xfe\n", "UTF-8"),
         (b'1,2,"' + b"a" * 200_000 + b'"\n', "not readable as CSV"),

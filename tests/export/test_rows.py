@@ -208,3 +208,13 @@ def test_python_alone_predicts_from_a_raw_row(tmp_path: Path) -> None:
 def test_integers_take_no_rows() -> None:
     with pytest.raises(UsageError, match="columns"):
         quantise(MODEL, NUMBERS)
+
+
+def test_the_header_says_what_each_number_stands_for() -> None:
+    """Places of words, yes and no; of a date which day a week begins with, and how an hour and a half is written."""
+    header = files_of(MODEL, "c")["model.h"].decode("ascii")
+    for column in COLUMNS:
+        for part in column.get("parts", ()):
+            said = {"weekday": ": 0 Monday .. 6 Sunday", "hour": ": 14.5 is 14:30"}.get(part, "")
+            assert f'"{column["name"]} {part}"{said}\n' in header
+    assert ": 1 yes, 0 no\n" in header
