@@ -23,7 +23,6 @@ from genreg_np.infer import load
 from genreg_np.model import Network
 from genreg_np.runs import provenance
 from genreg_np.runs.evolution import Evolution
-from genreg_np.runs.training import _Run
 from genreg_np.strategies.genreg import Genreg
 from tests.helpers import ROOT, model_of
 from tests.make_champion import make_champion, write_pickle
@@ -175,7 +174,7 @@ def test_the_end_of_a_run_is_waited_for_and_nothing_is_missing(
 ) -> None:
     """The run is whole: it ends as if nobody had pressed anything."""
     with monkeypatch.context() as patch:
-        patch.setattr(_Run, "_test", pressing(_Run._test, said=said))
+        patch.setattr(Evolution, "evaluation", pressing(Evolution.evaluation, said=said))
         outcome = genreg("train", *SMALL, "--generations", 2, "--out", "run", "--json")
     assert outcome.code == 0
     assert json.loads(outcome.out)["test_accuracy"] is not None
@@ -278,7 +277,6 @@ KERNEL = """
 import hashlib, sys
 from genreg_np.cli import main
 from genreg_np.strategies.genreg import Genreg
-from genreg_np.runs.training import _Run
 
 def step(*_):
     print("in the kernel", flush=True)

@@ -215,6 +215,24 @@ def test_a_conditional_generator_draws_the_class_it_is_asked_for(tmp_path: Path)
     assert (generator.drawn(8, 1, "3") == one).all()
 
 
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all individuals have the measures of the first, but a fitness of their own: learning is not tested."""
+    known: list[Learned] = []
+
+    def any_fitness(lesson: Lesson) -> Learned:
+        if not known or "final" in lesson.states[0]:
+            known.append(learn(lesson))
+            return known[-1]
+        fitness = {"fitness": lesson.seed % 997 / 100}
+        return dataclasses.replace(
+            known[0], why="", measures={name: {**found, **fitness} for name, found in known[0].measures.items()}
+        )
+
+    monkeypatch.setattr("genreg_np.search.images.learn", any_fitness)
+
+
+@pytest.mark.usefixtures("planted")
 def test_two_populations_breed_generators_and_optimisers_apart(tmp_path: Path) -> None:
     search(tmp_path / "run", augmentation="evolved", selection="crossover", population=2, generations=5, rungs=(1600,))
     trials = lines(tmp_path / "run")
