@@ -37,7 +37,7 @@ from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import SearchFolder, trials_in
 from genreg_np.search.kinds import kind_of
 from genreg_np.search.lessons.base import learn
-from genreg_np.search.searching import Search
+from genreg_np.search.networks import NetworkSearch
 from genreg_np.search.selections import REGISTRY
 from genreg_np.search.sharing import Parts
 
@@ -106,7 +106,7 @@ def selection(name: str, seed: int, folder: Path, data: Any, parts: Any) -> dict
     )
     with SearchFolder.create(folder) as own, create("processes", learn, os.cpu_count() or 1) as engine:
         kind = kind_of(config, data.input_shape, data.class_names)
-        search = Search(config, data, parts, own, engine, kind, workers=os.cpu_count() or 1)
+        search = NetworkSearch(config, data, parts, own, engine, kind, workers=os.cpu_count() or 1)
         search.run()
         trials = search.course.trials
     second = [-trial.score for trial in trials if trial.rung == 1 and trial.is_ok]

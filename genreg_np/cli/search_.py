@@ -140,7 +140,7 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
     mirror: _Mirrored | None = None
     stopping.last_words = ["stopped; no search was begun"]
 
-    def on_trial(trial: Trial, search: Search) -> None:
+    def on_trial(trial: Trial, search: Search[Any]) -> None:
         board.took(trial, search)
         if mirror:
             mirror.took(trial)

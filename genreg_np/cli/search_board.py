@@ -62,7 +62,7 @@ class Board:
         if phase in PHASES:
             self._progress.say(PHASES[phase])
 
-    def took(self, trial: Trial, search: Search) -> None:
+    def took(self, trial: Trial, search: Search[Any]) -> None:
         """Show a trial that has ended."""
         if trial.is_ok:
             self._values.append(trial.metrics[search.config.metric])
@@ -86,7 +86,7 @@ class Board:
             self._live.stop()
             self._live = None
 
-    def _line(self, search: Search) -> str:
+    def _line(self, search: Search[Any]) -> str:
         assert search.best is not None
         spent = duration(time.monotonic() - self._started) + (f" of {duration(self._budget)}" if self._budget else "")
         stopped = "".join(f", {count} {status}" for status, count in self._stopped.items())
@@ -97,7 +97,7 @@ class Board:
             f"median {statistics.median(self._values or [best.metrics[metric]]):.4f}{stopped}"
         )
 
-    def _table(self, search: Search) -> Any:
+    def _table(self, search: Search[Any]) -> Any:
         from rich.table import Table
 
         table = Table(title=clean_line(self._line(search)) if search.best else None, title_justify="left")

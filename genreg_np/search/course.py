@@ -63,7 +63,7 @@ class Course:
         first: tuple[Bred, ...] = (),
         ranked: Callable[[Sequence[Trial]], Sequence[Trial]] = lambda trials: trials,
     ) -> None:
-        self.ladder, self._space, self._selection, self._seed = ladder, space, selection, seed
+        self.ladder, self.space, self._selection, self._seed = ladder, space, selection, seed
         self._fault_of, self._first, self._ranked = fault_of, first, ranked
         self.bred: list[Bred] = []
         self.faults: dict[str, int] = {}  # genomes that could not be, by reason
@@ -121,18 +121,18 @@ class Course:
             judged = [self._results[0][place] for place in range(self._selection.needs(child))]
             bred = self._feasible(child, self._ranked(judged))
         self.bred.append(bred)
-        self._keys.add(self._space.key(bred.genome))
+        self._keys.add(self.space.key(bred.genome))
 
     def _feasible(self, child: int, judged: Sequence[Trial]) -> Bred:
         """Return the first child that can be, and as a rule is no twin of one that has been."""
         twins = 0
         for attempt in range(MOST_ATTEMPTS):
-            bred = self._selection.breed(child, judged, self._space, Draws(self._seed, child, attempt))
+            bred = self._selection.breed(child, judged, self.space, Draws(self._seed, child, attempt))
             fault = self._fault_of(bred.genome)
             if fault:
                 self.faults[fault] = self.faults.get(fault, 0) + 1
                 continue
-            if self._space.key(bred.genome) not in self._keys or twins == MOST_TWINS:
+            if self.space.key(bred.genome) not in self._keys or twins == MOST_TWINS:
                 return bred
             twins += 1
         reasons = ", ".join(f"{count:,} for {fault}" for fault, count in self.faults.items())

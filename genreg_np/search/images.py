@@ -34,7 +34,8 @@ from genreg_np.search.kinds import kind_of, space_of
 from genreg_np.search.kinds.base import Kind, Preparing
 from genreg_np.search.lessons.base import Learned, Lesson, backend_for, learn
 from genreg_np.search.metrics import Goal
-from genreg_np.search.searching import MOST_BYTES, Search, Watcher
+from genreg_np.search.networks import NetworkSearch
+from genreg_np.search.searching import MOST_BYTES, Watcher
 from genreg_np.search.sharing import Parts
 from genreg_np.search.trials import Trial, leaders_of
 from genreg_np.version import __version__
@@ -171,7 +172,7 @@ def search_images(
                     fingerprint(dataset), lambda: backend_for(backend, kind.works), watcher.on_phase, watcher.on_remark
                 )
                 notes = kind.prepared(parts, own, preparing) | ({"remark": note} if note else {})
-                search = Search(
+                search = NetworkSearch(
                     config, dataset, parts, own, running, kind, workers=workers, backend=backend, deadline=deadline,
                     target=target, watcher=watcher, clock=clock,
                 )  # fmt: skip
@@ -248,7 +249,7 @@ def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found |
 
 
 def _trained(
-    search: Search, engine: Engine
+    search: NetworkSearch, engine: Engine
 ) -> tuple[Trial | None, Mapping[str, Any], Model, list[Mapping[str, float]]]:
     """Train the first finalist from scratch, or whoever comes next where one diverges; the default where all failed.
 
@@ -273,7 +274,7 @@ def _trained(
 
 
 def _finals(
-    search: Search, engine: Engine, genome: Mapping[str, Any], winner: Trial | None
+    search: NetworkSearch, engine: Engine, genome: Mapping[str, Any], winner: Trial | None
 ) -> tuple[Model, list[Mapping[str, float]]]:
     """Train a genome from scratch on everything, several times; return the first model and all measures on test."""
     kind = search.kind
@@ -309,7 +310,7 @@ def _finals(
     return model, finals
 
 
-def _notes(found: Found, search: Search, workers: int, backend: str) -> dict[str, Any]:
+def _notes(found: Found, search: NetworkSearch, workers: int, backend: str) -> dict[str, Any]:
     """Return what is worth knowing of a search and does not determine it."""
     return {
         "ended": found.ended, "generations": search.config.generations,

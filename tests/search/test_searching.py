@@ -16,6 +16,7 @@ from genreg_np.search.folder import trials_in
 from genreg_np.search.images import Found
 from genreg_np.search.lessons import base as lessons
 from genreg_np.search.lessons.network import folds_of
+from genreg_np.search.networks import NetworkSearch
 from genreg_np.search.searching import Search, Watcher
 from genreg_np.search.trials import DIVERGED, Trial
 from tests.search.helpers import bars, search
@@ -167,7 +168,7 @@ def test_nothing_is_begun_that_will_not_end_in_time(tmp_path: Path, monkeypatch:
     """In the second half of the time; in the first, predictions are not believed."""
     counts = {}
     for seconds in (0.0, 1e9):
-        monkeypatch.setattr(Search, "predicted", lambda self, job, individual, seconds=seconds: seconds)
+        monkeypatch.setattr(NetworkSearch, "predicted", lambda self, job, individual, seconds=seconds: seconds)
         now = [0.0]
 
         def clock(now: list[float] = now) -> float:

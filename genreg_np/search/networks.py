@@ -1,0 +1,224 @@
+"""A search for networks of images with their optimisers: what their trials are, and how the best is trained anew.
+
+The finalists are the best of the highest rung; a split that nobody was selected by chooses among them, and the winner
+learns from scratch on everything but the test split (images.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from genreg_np.data.dataset import Dataset
+from genreg_np.engines.base import Engine
+from genreg_np.model import Model
+from genreg_np.search.config import SearchConfig
+from genreg_np.search.cost import Cost
+from genreg_np.search.course import Course, Job
+from genreg_np.search.folder import SearchFolder
+from genreg_np.search.genes import Genome
+from genreg_np.search.kinds.base import Individual, Kind
+from genreg_np.search.lessons.base import Learned, Lesson, Part
+from genreg_np.search.metrics import Goal
+from genreg_np.search.pareto import by_levels
+from genreg_np.search.searching import Search
+from genreg_np.search.selections import create as create_selection
+from genreg_np.search.selections.base import Bred, Selection
+from genreg_np.search.selections.paired import Paired
+from genreg_np.search.trials import Trial
+
+SPARED = 1.1  # of what the end is predicted to take
+FINALISTS = 3  # individuals that the select split chooses among
+
+
+class NetworkSearch(Search[Individual]):
+    """A search for networks under way.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    dataset : Dataset
+    parts : mapping of str to Part
+        Its parts, as sharing.py wrote them.
+    folder : SearchFolder
+    engine : Engine
+    kind : Kind
+        What is searched for, prepared.
+    backend : str
+    **how
+        What any search is told.
+    """
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        dataset: Dataset,
+        parts: Mapping[str, Part],
+        folder: SearchFolder,
+        engine: Engine,
+        kind: Kind,
+        *,
+        backend: str = "numba",
+        **how: Any,
+    ) -> None:
+        self.dataset, self.parts, self.kind = dataset, parts, kind
+        self.cost = Cost()
+        self._backend = backend
+        self._goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.metrics)
+        images, self._whole = (len(parts[name].read()[1]) for name in ("train", kind.retrained))
+        self._folds = config.folds_for(images) if "search" not in parts else 0
+        first = [Bred(genome, how="given") for genome in kind.given()]
+        if config.begin == "hand-made":
+            names = itertools.chain(["the default network"], itertools.repeat("made by hand"))
+            first += [Bred(genome, how=name) for genome, name in zip(kind.beginnings(), names, strict=False)]
+        ranked = {"ranked": by_levels(config.second)} if config.second else {}
+        selection, ladder = selection_of(config, kind.policy), config.ladder(images, kind.is_validated_by_folds)
+        course = Course(kind.space, selection, ladder, config.seed, kind.fault_of, tuple(first), **ranked)
+        super().__init__(config, folder, engine, course, **how)
+
+    def individual_of(self, job: Job) -> Individual:
+        """Return what the genome of a job stands for."""
+        return self.kind.individual_of(job.bred.genome)
+
+    def scored(self, trial: Trial, job: Job, individual: Individual, learned: Learned) -> Trial:
+        """Return a trial that was judged, with its score, and take note of what it took."""
+        self.cost.took(self._work(job, individual), learned.seconds)
+        measures = learned.measures["search"]
+        return dataclasses.replace(
+            trial, score=self._goal.score(measures, individual.parameters, individual.macs),
+            tie=-measures[self.kind.tie], select=learned.measures.get("select", {}),
+        )  # fmt: skip
+
+    def reaches(self, trial: Trial, target: float) -> bool:
+        """Whether a trial has reached a target."""
+        return self._goal.metric.reaches(trial.metrics, target)
+
+    def blank(self, job: Job, individual: Individual) -> Trial:
+        """Return what is known of a trial before it is done."""
+        genome = job.bred.genome
+        return Trial(
+            job.number, job.child, job.rung, genome, self.space.expressed(genome), job.bred.parents,
+            job.bred.how if not job.rung else "promoted", self.course.ladder.samples[job.rung],
+            network=self.kind.answering(genome), parameters=individual.parameters, macs=individual.macs,
+            predicted=round(self.predicted(job, individual), 3),
+        )  # fmt: skip
+
+    def lesson(self, job: Job, individual: Individual) -> Lesson:
+        """Return what a worker is told."""
+        judged = ("search", "select") if job.rung or len(self.course.ladder.samples) == 1 else ("search",)
+        return self.lesson_of(
+            job.bred.genome, individual, self.course.ladder.samples[: job.rung + 1], "train", judged, "",
+        )  # fmt: skip
+
+    def lesson_of(
+        self, genome: Mapping[str, Any], individual: Individual, rungs: tuple[int, ...], train: str,
+        judged: tuple[str, ...], salt: str,
+    ) -> Lesson:  # fmt: skip
+        """Return what a worker is told: an individual, what it learns from and is judged on; `salt` is in its seed."""
+        key = self.space.key(genome)
+        seed = hashlib.sha256(f"{self.config.seed} {key} {salt}".encode()).digest()
+        files = tuple(str(self.folder.states / f"{key}{salt and '-'}{salt}-{rung}.npz") for rung in range(len(rungs)))
+        return self.kind.lesson(
+            genome, individual, 0 if salt else self._folds,
+            seed=int.from_bytes(seed[:8], "big"), rungs=rungs, train=self.parts[train],
+            judged={name: self.parts.get(name, self.parts[train]) for name in judged},
+            states=files, backend=self._backend,
+        )  # fmt: skip
+
+    def save(self, trial: Trial, steps: int) -> None:
+        """Make the best so far the folder's model: of cross-validation, what learned from all but the first fold."""
+        individual = self.kind.individual_of(trial.genome)
+        lesson = self.lesson(Job(trial.number, trial.rung, 0, trial.child, Bred(trial.genome)), individual)
+        if (model := self.model_of(lesson, steps, {"trial": trial.number, "search": dict(trial.metrics)})) is not None:
+            self.folder.reopened()
+            for name, one in {self.kind.file: model, **self.kind.pieces(model)}.items():
+                self.folder.save(name, one)
+
+    def model_of(self, lesson: Lesson, steps: int, told: Mapping[str, Any]) -> Model | None:
+        """Return what an individual knows after so many steps of a lesson as a model; None where its state is gone."""
+        if (finished := lesson.finished(steps)) is None:
+            return None
+        training: dict[str, Any] = {
+            "method": "search", "seed": self.config.seed, "samples": lesson.rungs[-1], **lesson.described(), **told,
+        }  # fmt: skip
+        training["config"] |= {"dataset": self.dataset.name}
+        return self.kind.model(*finished, self.dataset, training)
+
+    # Time
+
+    def _work(self, job: Job, individual: Individual) -> tuple[float, float, float]:
+        return individual.work(self._new_samples(job.rung))
+
+    def _new_samples(self, rung: int) -> int:
+        """Return how many samples a trial of a rung learns from, over all folds where there are any."""
+        samples = self.course.ladder.samples
+        times = self._folds * self.config.repeats * (2 if rung else 1) if self._folds else 1
+        return (samples[rung] - (samples[rung - 1] if rung else 0)) * times
+
+    def predicted(self, job: Job, individual: Individual) -> float:
+        """Return how long a job will take, in seconds."""
+        return self.cost.seconds(self._work(job, individual))
+
+    def finals(self, genome: Genome, winner: Trial | None) -> tuple[int, int]:
+        """Return how many samples a network learns from in the end, and how many times: as there is time for.
+
+        Parameters
+        ----------
+        genome : Genome
+        winner : Trial or None
+            Where it was judged; None of the default network.
+        """
+        most, seeds = self._most_samples, self.config.final_seeds
+        if self.deadline == math.inf:
+            return most, seeds
+        pace, time_left = self._pace(genome, winner), (self.deadline - self.clock()) / SPARED
+        least = winner.samples if winner else self.course.ladder.samples[0]
+        seeds = min(seeds, max(1, self.workers * int(time_left / (least * pace))))
+        affordable = time_left / (-(-seeds // self.workers) * pace)
+        return int(min(most, max(affordable, least))), seeds
+
+    @property
+    def _most_samples(self) -> int:
+        top = self.course.ladder.samples[-1]
+        return max(self.config.final_epochs * self._whole or self.kind.longest * top, top)
+
+    def _pace(self, genome: Genome, trial: Trial | None) -> float:
+        """Return the seconds that an individual takes for a sample, by its own trial where it has one."""
+        if trial is not None and (trial.pace or trial.seconds):
+            return trial.pace or trial.seconds / self._new_samples(trial.rung)
+        return self.cost.seconds(self.kind.individual_of(genome).work(1))
+
+    def reserve(self) -> float:
+        """Return the seconds that the end will take, whoever of the leaders wins."""
+        leaders = self.course.leaders(FINALISTS)
+        rounds = -(-self.config.final_seeds // self.workers)
+        end = max((rounds * self._most_samples * self._pace(trial.genome, trial) for trial in leaders), default=0.0)
+        return SPARED * end
+
+    # The end
+
+    def finalists(self) -> list[Trial]:
+        """Return the best individuals, in the order in which the select split has them: the first one wins."""
+        finalists = self.course.leaders(FINALISTS)
+        if not all(trial.select for trial in finalists):
+            return finalists
+        return sorted(
+            finalists,
+            key=lambda trial: (
+                -self._goal.score(trial.select, trial.parameters, trial.macs),
+                trial.select[self.kind.tie],
+                trial.number,
+            ),
+        )
+
+
+def selection_of(config: SearchConfig, policy: tuple[str, ...]) -> Selection:
+    """Return the selection that a configuration asks for, of one population or of two; `policy` is the second's."""
+    inner = create_selection(config.selection, config.population)
+    if config.augmentation != "evolved":
+        return inner
+    return Paired(inner, create_selection(config.selection, config.population), policy)
