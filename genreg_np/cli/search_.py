@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genreg_np.cli import report_
+from genreg_np.cli import report_, search_table
 from genreg_np.cli.output import Progress, print_json
 from genreg_np.cli.runs import seconds_of
 from genreg_np.cli.search_board import Board
@@ -30,6 +30,7 @@ Examples:
   genreg-np search images mnist --budget 5m
   genreg-np search autoencoder mnist
   genreg-np search gan mnist --budget 7m
+  genreg-np search table penguins.csv --label species
   genreg-np search explain runs/mnist-search-steady-0 12
 """
 IMAGES_HELP = """\
@@ -120,6 +121,9 @@ def autoencoder(stopping: Stopping, /, **options: Any) -> int:
 def gan(stopping: Stopping, /, **options: Any) -> int:
     """Search for a generator."""
     return _search(stopping, {"kind": "gan", "metric": "fitness", "max_parameters": MOST_OF_GAN}, options)
+
+
+command.add_command(search_table.table)
 
 
 def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -> int:
@@ -225,11 +229,13 @@ def explain(run: str, number: int | None) -> None:
         raise UsageError(f"{run}: has no individual {'' if number is None else number}{known}")
     own = individuals[number]
     say(f"individual {own.child}: {own.network}")
-    say(f"{own.parameters:,} weights and biases, {own.macs:,} multiply-adds for an image")
+    counted = "folds" if search.config.kind == "table" else "samples"
+    if counted == "samples":
+        say(f"{own.parameters:,} weights and biases, {own.macs:,} multiply-adds for an image")
     for trial in sorted((trial for trial in search.trials if trial.child == own.child), key=lambda trial: trial.rung):
         measures = ", ".join(f"{name} {value:.4f}" for name, value in trial.metrics.items())
         said = measures if trial.is_ok else f"{trial.status}: {trial.why}"
-        say(f"trial {trial.number}: rung {trial.rung}, {trial.samples:,} samples, {trial.seconds:.1f} s: {said}")
+        say(f"trial {trial.number}: rung {trial.rung}, {trial.samples:,} {counted}, {trial.seconds:.1f} s: {said}")
     for place, trial in enumerate(ancestors(search, own.child)):
         parents = f" of {', '.join(map(str, trial.parents))}" if trial.parents else ""
         say(f"{'before it' if place else 'bred'} {trial.child}{parents}: {trial.how}")

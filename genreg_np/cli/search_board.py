@@ -24,6 +24,7 @@ PHASES = {
     "preparing": "cutting the data ...",
     "judging": "training the judge of images, unless it is at hand ...",
     "training": "training the winner from scratch ...",
+    "judging again": "judging the best again, by folds that nobody was chosen by ...",
 }
 
 
@@ -55,7 +56,7 @@ class Board:
         """Say that another phase begins."""
         if phase == "searching" and not self._alone:
             self._live = _live()
-        elif phase == "training":
+        elif phase in ("training", "judging again"):
             self.stop()
         if phase == "training" or (phase == "searching" and self._alone):
             self._diary = Diary(self._path, self._progress)
@@ -93,7 +94,7 @@ class Board:
         best, metric, tried = search.best, search.config.metric, len(search.course.trials)
         return (
             f"{tried:,} trial{'s' * (tried != 1)}, {spent}: best {metric} {best.metrics[metric]:.4f} "
-            f"(individual {best.child}, {best.samples:,} samples, {best.parameters:,} weights), "
+            f"(individual {best.child}, {search.told(best)}), "
             f"median {statistics.median(self._values or [best.metrics[metric]]):.4f}{stopped}"
         )
 
@@ -101,12 +102,12 @@ class Board:
         from rich.table import Table
 
         table = Table(title=clean_line(self._line(search)) if search.best else None, title_justify="left")
-        for name in ("individual", search.config.metric, "samples", "weights", "seconds", "how"):
-            table.add_column(name, justify="left" if name == "how" else "right")
-        for trial in search.course.leaders(SHOWN):
+        for name in ("individual", search.config.metric, "what", "seconds", "how"):
+            table.add_column(name, justify="left" if name in ("what", "how") else "right")
+        for trial in search.leaders(SHOWN):
             table.add_row(
-                str(trial.child), f"{trial.metrics[search.config.metric]:.4f}", f"{trial.samples:,}",
-                f"{trial.parameters:,}", f"{trial.seconds:.1f}", clean_line(trial.how),
+                str(trial.child), f"{trial.metrics[search.config.metric]:.4f}", clean_line(search.told(trial)),
+                f"{trial.seconds:.1f}", clean_line(trial.how),
             )  # fmt: skip
         return table
 

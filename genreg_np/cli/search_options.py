@@ -117,7 +117,7 @@ def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, 
         raise UsageError("DATA and --dataset say the same thing twice: give one of them")
     given = {name: options[name] for name in SETTINGS if options.get(name) is not None}
     if "genome" in given:
-        given["genome"] = _text_of(Path(given["genome"]))
+        given["genome"] = text_of(Path(given["genome"]))
         kind = kind | {"population": 1, "selection": "random"}
     named = options["data"] or options["dataset"]
     if options["resume"] is not None:
@@ -169,7 +169,7 @@ def _gone_on_with(
     return folder, config, dataset, origin, budget
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
     """Return the genome that a file holds.
 
     Raises

@@ -107,6 +107,17 @@ def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
         raise DataError(f"{path}: cannot be read ({why}); check the file") from None
 
 
+def separator_of(path: PathLike, separator: str | None = None) -> str:
+    """Return the sign between a text file's fields: the one named, or as `read_rows` finds it."""
+    if separator is not None:
+        return parse_separator(separator)
+    with (
+        open_regular(path) as raw,
+        io.TextIOWrapper(_unpacked(raw), "utf-8-sig", "surrogateescape", newline="") as file,
+    ):
+        return _separator(list(itertools.islice(_lines(path, file), SAMPLE_LINES)))
+
+
 def is_table(path: PathLike) -> bool:
     """Tell whether a file is called as tables are, compressed or not."""
     name = Path(path)

@@ -45,6 +45,8 @@ class SearchConfig(Settings):
     head: str = option("classes", "how an individual tells classes", choices=HEADS)
     mode: str = option("pipeline", "of GANs: whether the loss is a gene, or three contend", choices=MODES)
     conditional: bool = option(False, "whether generators are told a class")
+    models: str = option("", "of tables: the models that are tried, as svm,boosting; empty: all")
+    traits: str = option("", "of tables: what decides which genes there are")
     weights: str = option("", "what is selected by instead: a sum of metrics and costs")
     second: str = option("", "a cost to be low as well")
     max_epochs: float = option(0.0, "how often an individual sees each image in the search, at most", low=0)

@@ -35,7 +35,7 @@ class SearchFolder(HeldFolder):
 
     own = (
         ".lock", "config.toml", "trials.jsonl", "states", "model.npz", "encoder.npz", "decoder.npz", "generator.npz",
-        JUDGE, DIARY, "search.json", "winner.toml", "optuna.log",
+        JUDGE, DIARY, "search.json", "winner.toml", "optuna.log", "pipeline.py",
     )  # fmt: skip
     marks = ("config.toml", "trials.jsonl", "model.npz", "generator.npz")
     what, maker = "search", "search"

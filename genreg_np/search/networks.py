@@ -25,10 +25,8 @@ from genreg_np.search.kinds.base import Individual, Kind
 from genreg_np.search.lessons.base import Learned, Lesson, Part
 from genreg_np.search.metrics import Goal
 from genreg_np.search.pareto import by_levels
-from genreg_np.search.searching import Search
-from genreg_np.search.selections import create as create_selection
-from genreg_np.search.selections.base import Bred, Selection
-from genreg_np.search.selections.paired import Paired
+from genreg_np.search.searching import Search, selection_of
+from genreg_np.search.selections.base import Bred
 from genreg_np.search.trials import Trial
 
 SPARED = 1.1  # of what the end is predicted to take
@@ -106,6 +104,10 @@ class NetworkSearch(Search[Individual]):
             network=self.kind.answering(genome), parameters=individual.parameters, macs=individual.macs,
             predicted=round(self.predicted(job, individual), 3),
         )  # fmt: skip
+
+    def told(self, trial: Trial) -> str:
+        """Return in a few words what a trial was."""
+        return f"{trial.samples:,} samples, {trial.parameters:,} weights"
 
     def lesson(self, job: Job, individual: Individual) -> Lesson:
         """Return what a worker is told."""
@@ -214,11 +216,3 @@ class NetworkSearch(Search[Individual]):
                 trial.number,
             ),
         )
-
-
-def selection_of(config: SearchConfig, policy: tuple[str, ...]) -> Selection:
-    """Return the selection that a configuration asks for, of one population or of two; `policy` is the second's."""
-    inner = create_selection(config.selection, config.population)
-    if config.augmentation != "evolved":
-        return inner
-    return Paired(inner, create_selection(config.selection, config.population), policy)

@@ -25,6 +25,9 @@ from genreg_np.search.config import SearchConfig
 from genreg_np.search.course import Course, Job
 from genreg_np.search.folder import SearchFolder
 from genreg_np.search.lessons.base import Learned
+from genreg_np.search.selections import create as create_selection
+from genreg_np.search.selections.base import Selection
+from genreg_np.search.selections.paired import Paired
 from genreg_np.search.trials import Trial
 
 AHEAD = 1  # jobs that wait for a worker, so that none waits for a job
@@ -102,12 +105,21 @@ class Search(ABC, Generic[I]):
         """Return what is known of a trial before it is done."""
 
     @abstractmethod
+    def told(self, trial: Trial) -> str:
+        """Return in a few words what a trial was."""
+
+    @abstractmethod
     def lesson(self, job: Job, individual: I) -> Any:
         """Return what a worker is told."""
 
     @abstractmethod
     def predicted(self, job: Job, individual: I) -> float:
         """Return how long a job will take, in seconds."""
+
+    def limits(self, job: Job, individual: I) -> Limits:
+        """Return what a job may take at most."""
+        seconds = self.config.max_seconds or LEAST_PATIENCE + PATIENCE * self.predicted(job, individual)
+        return Limits(seconds, MOST_BYTES)
 
     @abstractmethod
     def scored(self, trial: Trial, job: Job, individual: I, learned: Learned) -> Trial:
@@ -158,8 +170,7 @@ class Search(ABC, Generic[I]):
             self._judged(dataclasses.replace(self.blank(job, individual), status=job.before.status, why=why))
         elif self._has_time(self.predicted(job, individual)):
             self._under_way[job.number] = job, individual
-            seconds = self.config.max_seconds or LEAST_PATIENCE + PATIENCE * self.predicted(job, individual)
-            self._engine.submit(job.number, self.lesson(job, individual), Limits(seconds, MOST_BYTES))
+            self._engine.submit(job.number, self.lesson(job, individual), self.limits(job, individual))
 
     def _took(self, outcome: Outcome) -> None:
         """Take what came of a job."""
@@ -204,6 +215,10 @@ class Search(ABC, Generic[I]):
         """Whether a trial is better than the best so far."""
         return self.best is None or trial.rank > self.best.rank
 
+    def leaders(self, count: int) -> list[Trial]:
+        """Return the best individuals so far, the best first."""
+        return self.course.leaders(count)
+
     def tell(self, remark: str) -> None:
         """Tell whoever watches."""
         self._watcher.on_remark(remark)
@@ -222,6 +237,14 @@ class Search(ABC, Generic[I]):
             return True
         self.ended = "budget"
         return False
+
+
+def selection_of(config: SearchConfig, policy: tuple[str, ...]) -> Selection:
+    """Return the selection that a configuration asks for, of one population or of two; `policy` is the second's."""
+    inner = create_selection(config.selection, config.population)
+    if config.augmentation != "evolved":
+        return inner
+    return Paired(inner, create_selection(config.selection, config.population), policy)
 
 
 def _found(trial: Trial) -> dict[str, Any]:

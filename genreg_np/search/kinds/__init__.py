@@ -10,13 +10,15 @@ from genreg_np.search.kinds.autoencoders import Autoencoders
 from genreg_np.search.kinds.base import Kind
 from genreg_np.search.kinds.classifiers import Classifiers
 from genreg_np.search.kinds.gans import Gans
+from genreg_np.search.kinds.tables import Tables
 
-REGISTRY: dict[str, type[Kind]] = {kind.name: kind for kind in (Classifiers, Autoencoders, Gans)}
+NETWORKS: dict[str, type[Kind]] = {kind.name: kind for kind in (Classifiers, Autoencoders, Gans)}
+REGISTRY: dict[str, type[Kind] | type[Tables]] = {**NETWORKS, Tables.name: Tables}
 
 
 def kind_of(config: SearchConfig, shape: tuple[int, ...], class_names: Sequence[str]) -> Kind:
     """Return what a search is for, on images of a shape."""
-    return REGISTRY[config.kind](config, shape, class_names)
+    return NETWORKS[config.kind](config, shape, class_names)
 
 
 def space_of(config: SearchConfig) -> Space:

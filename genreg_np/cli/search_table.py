@@ -1,0 +1,215 @@
+"""`genreg-np search table`: a pipeline for a table, found by evolution and judged honestly."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genreg_np.cli.output import Progress, duration, percent, print_json
+from genreg_np.cli.runs import fresh_folder, seconds_of
+from genreg_np.cli.search_board import Board
+from genreg_np.cli.search_options import SETTINGS
+from genreg_np.cli.signals import INTERRUPTED, Stopping
+from genreg_np.errors import UsageError, missing_extra
+
+if TYPE_CHECKING:
+    from genreg_np.search.config import SearchConfig
+    from genreg_np.search.tables import FoundTable
+    from genreg_np.search.tabular.reading import Reading
+
+HELP = """\
+Find a pipeline for a table: how its columns are made ready, and a model with its settings.
+
+DATA is a .csv or .tsv. A fifth of its rows is held out, and the winner measured by it once. What is handed over is
+pipeline.py, a script of scikit-learn; or model.npz, where a network of this project wins.
+"""
+EXAMPLES = """\b
+Examples:
+  genreg-np search table penguins.csv --label species --budget 60s
+  genreg-np search table credit.csv --models svm,boosting --metric f1
+  genreg-np search table sales.csv --label price --metric neg_mean_absolute_error
+  genreg-np search table visits.csv --group-column patient --generations 10
+"""
+REPEATABLE: Any = {"multiple": True, "default": ()}
+READING = ("label", "keep", "drop", "kind", "task", "header", "separator")
+
+
+@click.command("table", help=HELP, epilog=EXAMPLES)
+@click.argument("data", required=False)
+@click.option("--label", help="The column to predict.  [default: class, label or target, else the last]")
+@click.option("--task", help="classes or values.  [default: by what the label looks like]")
+@click.option("--keep", **REPEATABLE, metavar="COLUMN", help="Take in what tells nothing.")
+@click.option("--drop", **REPEATABLE, metavar="COLUMN", help="Leave a column out.")
+@click.option("--kind", **REPEATABLE, metavar="COLUMN=KIND", help="numbers, words, flags or dates.")
+@click.option("--header/--no-header", default=None, help="Whether the first row names the columns.")
+@click.option("--separator", help="comma, semicolon, tab, pipe or blank.")
+@click.option("--group-column", "group", help="Rows that are alike in it are never on both sides of a fold.")
+@click.option("--time-column", "time", help="What is judged comes later by it than what is learned from.")
+@click.option("--metric", help="Any scorer of scikit-learn.  [default: accuracy, or r2 of numbers]")
+@click.option("--models", help="Of linear, svm, boosting, forest, neighbours, network: some.  [default: all]")
+@click.option("--target", type=float, help="Stop searching when cross-validation reaches it.")
+@click.option("--selection", help="steady, crossover, elitist, differential or random.  [default: steady]")
+@click.option("--population", type=int, help="Individuals.  [default: 24]")
+@click.option("--two-populations", is_flag=True, help="Breed what is done with columns and models apart.")
+@click.option("--genome", type=click.Path(), help="A file such as winner.toml: the very first individual.")
+@click.option("--begin", help="What the first individuals are: hand-made or random.  [default: hand-made]")
+@click.option("--generations", type=int, help="Breed so many populations.")
+@click.option("--budget", help="Take about this long instead, all in all: 60s, 5m, 1h.  [default: 60s]")
+@click.option("--max-seconds", type=float, help="That one may take at a rung.  [default: a tenth of the budget]")
+@click.option("--folds", type=click.IntRange(2, 100), help="Of cross-validation.  [default: 5]")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]")
+@click.option("--engine", help="Where pipelines are fitted: processes or serial.  [default: processes]")
+@click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
+@click.option("--out", type=click.Path(), help="The search's folder.  [default: a new one in runs/]")
+@click.option("--resume", type=click.Path(), help="Go on with a search.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
+@click.pass_obj
+def table(stopping: Stopping, /, **options: Any) -> int:
+    """Search, and print what it came to."""
+    try:
+        from genreg_np.search.tables import search_table
+    except ImportError:
+        raise missing_extra("scikit-learn", "train", "search pipelines") from None
+    from genreg_np.search.searching import Watcher
+
+    progress = Progress(options["quiet"], options["as_json"])
+    reading, config, folder, budget = _set_up(options)
+    board = Board(progress, budget, folder / "no diary", False)
+    stopping.last_words = ["stopped; no search was begun"]
+
+    def on_phase(phase: str) -> None:
+        if phase == "searching":
+            until = (
+                f"--generations {config.generations}"
+                if config.generations
+                else f"--budget {options['budget'] or '60s'}"
+            )
+            stopping.last_words = [
+                f"stopped; what has been tried is in {folder}. Go on with:",
+                f"  genreg-np search table --resume {shlex.quote(str(folder))} {until}",
+            ]
+            progress.say(f"search folder {folder}")
+        board.phase(phase)
+
+    found = None
+    try:
+        found = search_table(
+            reading, config, folder, budget=budget, target=options["target"], workers=options["workers"],
+            engine=options["engine"] or "processes", watcher=Watcher(board.took, on_phase, progress.say),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        board.stop()
+        for line in stopping.last_words:
+            progress.say(line)
+    finally:
+        board.stop()
+    stopping.all_is_saved()
+    if options["as_json"]:
+        print_json({"folder": str(folder), "ended": "stopped"} if found is None else _json(found))
+    if found is None:
+        return INTERRUPTED
+    for line in _told(found):
+        progress.say(line)
+    return 0
+
+
+def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float | None]:
+    """Return how the table is read, the settings, the folder and the budget.
+
+    Raises
+    ------
+    UsageError
+        For options that contradict one another or the search that goes on.
+    """
+    from genreg_np.cli.search_options import text_of
+    from genreg_np.search.config import SearchConfig
+    from genreg_np.search.folder import SearchFolder
+    from genreg_np.search.tabular.reading import Reading
+
+    if options["budget"] and options["generations"]:
+        raise UsageError("--budget and --generations say the same thing twice: give one of them")
+    budget = seconds_of(options["budget"])
+    given = {name: options[name] for name in (*SETTINGS, "models", "folds") if options.get(name) is not None}
+    if options["two_populations"]:
+        given["augmentation"] = "evolved"
+    if "genome" in given:
+        given["genome"] = text_of(Path(given["genome"]))
+    reading = {name: options[name] for name in (*READING, "group", "time") if options[name] not in (None, ())}
+    if options["resume"] is None:
+        if options["data"] is None:
+            raise UsageError("which table? name a .csv file, as in: genreg-np search table data.csv --label y")
+        config = SearchConfig.from_dict({"kind": "table", "metric": "", "population": 24} | given)
+        told = Reading(options["data"], **reading)
+        if not config.generations and budget is None:
+            budget = 60.0
+        folder = Path(options["out"]) if options["out"] else fresh_folder(
+            Path(options["data"]).name.partition(".")[0] or "table", f"table-{config.selection}", config.seed
+        )  # fmt: skip
+        if not config.generations and (folder / "search.json").exists():
+            raise UsageError(
+                f"{folder}: holds a search that has ended: go on with --resume {folder}, or choose another --out"
+            )
+        return told, config, folder, budget
+    folder = Path(options["resume"])
+    if options["out"] or reading:
+        name = "out" if options["out"] else next(iter(reading))
+        raise UsageError(f"--resume names a search that has its own --{name}: leave it out")
+    with SearchFolder.open(folder) as own:
+        config, origin = own.read_config()
+    if config.kind != "table":
+        raise UsageError(f"{folder}: holds a search for another kind, {config.kind}, not table")
+    config = SearchConfig.from_dict(config.to_dict() | given)
+    if config.generations and budget is not None:
+        raise UsageError("--resume of a search by generations takes --generations, not --budget")
+    if not config.generations and budget is None:
+        raise UsageError("--resume of a search under a budget needs --budget: for how much longer is it to go on?")
+    path = options["data"] or str(origin.get("source"))
+    kept = {name: origin[name] for name in (*READING, "group", "time") if name in origin}
+    return Reading(os.path.relpath(path) if options["data"] is None else path, **kept), config, folder, budget
+
+
+def _json(found: FoundTable) -> dict[str, Any]:
+    """Return the line of --json."""
+    judged = found.judged
+    return {
+        "metric": found.metric, "test_score": judged.held, "score": judged.score, "standard_error": judged.error,
+        "gap": found.gap, "beside": {one.name: {"score": one.score, "test_score": one.held} for one in found.beside},
+        "model": str(found.path), "genome": dict(found.genome), "winner": found.winner, "trials": found.trials,
+        "rows": found.rows, "test_rows": found.held_rows, "new_folds": found.new_folds, "ended": found.ended,
+        "seconds": found.seconds, "folder": str(found.folder),
+    }  # fmt: skip
+
+
+def _told(found: FoundTable) -> list[str]:
+    """Return what a search came to, in lines."""
+    from genreg_np.runs.measures import interval
+    from genreg_np.search.tabular.scoring import Scoring
+
+    scoring, judged = Scoring(found.metric), found.judged
+    lines = [f"{found.trials:,} trials, {duration(found.seconds)}, ended by {found.ended}", found.words]
+    about = ""
+    if found.metric == "accuracy":
+        low, high = interval(judged.held, found.held_rows)
+        about = f", 95 % interval {percent(low)} to {percent(high)}"
+    lines.append(f"{scoring.words} of {found.held_rows:,} rows held out: {scoring.shown(judged.held)}{about}")
+    folds = f"{found.new_folds} new folds" if found.new_folds else "the search's folds"
+    lines += ["", f"  {'':<18}{folds:>22}{'held out':>12}"]
+    for one in (judged, *found.beside):
+        score = "not judged" if math.isnan(one.score) else f"{scoring.shown(one.score)} ± {one.error:.4f}"
+        held = "failed" if math.isnan(one.held) else scoring.shown(one.held)
+        lines.append(f"  {one.name:<18}{score:>22}{held:>12}")
+    if not found.new_folds:
+        lines.append("there was no time to judge the best again: what they reached in the search flatters them")
+    where = shlex.quote(str(found.path))
+    lines += ["", f"{'script' if found.file.endswith('.py') else 'model'} {found.path}", "", "try next:"]
+    if found.file.endswith(".py"):
+        lines.append(f"  python {where} NEW.csv predictions.csv")
+    else:
+        lines.append(f"  genreg-np infer {where} NEW.csv --out predictions.csv")
+    return [*lines, f"  genreg-np search explain {shlex.quote(str(found.folder))}"]

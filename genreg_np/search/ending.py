@@ -1,0 +1,146 @@
+"""The end of a search for pipelines: the best are judged again, and who is the best then is measured, once.
+
+Shapes: none; rows are told by their places.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from genreg_np.engines.base import OK, Engine, Limits
+from genreg_np.errors import RunError
+from genreg_np.search.genes import Genome
+from genreg_np.search.lessons.base import Learned
+from genreg_np.search.pipelines import COSTLINESS, PipelineSearch
+from genreg_np.search.searching import MOST_BYTES
+from genreg_np.search.tabular.folds import Fold
+from genreg_np.search.tabular.lesson import ERROR, PipelineLesson, dummy_scores, error_of
+from genreg_np.search.tabular.space import BOOSTING, LINEAR, SVM, models_of, plain
+from genreg_np.search.trials import Trial
+
+USUAL = (LINEAR, SVM, BOOSTING)  # what the winner is set beside, as scikit-learn has it without a search
+DUMMY = "no model"  # who always says the most frequent class, or the mean
+PATIENCE = 4.0  # times what one may take at a rung, that judging again may
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is known of a pipeline in the end.
+
+    Parameters
+    ----------
+    name : str
+        Such as usual svm.
+    score, error : float
+        By the new folds: their mean, and its standard error.
+    held : float
+        By the rows that were held out.
+    """
+
+    name: str
+    score: float
+    error: float
+    held: float
+
+
+@dataclass(frozen=True)
+class End:
+    """Judges again, and measures.
+
+    Parameters
+    ----------
+    search : PipelineSearch
+    engine : Engine
+    folds : sequence of Fold
+        New ones, `RERUNS` times as many as the search had.
+    last : Fold
+        All rows but those held out, and these.
+    """
+
+    search: PipelineSearch
+    engine: Engine
+    folds: Sequence[Fold]
+    last: Fold
+
+    def judge(self, left: float) -> tuple[Genome, Trial | None, Judged, tuple[Judged, ...], int]:
+        """Return the winner, its trial, what is known of it, what is usual beside it, and by how many new folds.
+
+        Raises
+        ------
+        RunError
+            If nothing can be fitted.
+        """
+        search = self.search
+        space, finalists = search.space, search.finalists()
+        usual = {f"usual {name}": plain(name, space) for name in USUAL if name in models_of(search.config.models)}
+        if not usual:
+            name = models_of(search.config.models)[0]
+            usual = {f"usual {name}": plain(name, space)}
+        keys = {space.key(trial.genome) for trial in finalists}
+        candidates: list[tuple[str, Genome, Trial | None]] = [("", trial.genome, trial) for trial in finalists]
+        candidates += [(name, genome, None) for name, genome in usual.items() if space.key(genome) not in keys]
+        folds = self.folds[: self._affordable([genome for _, genome, _ in candidates], left)]
+        again = self._scores([genome for _, genome, _ in candidates], folds) if folds else {}
+        able = [one for one in candidates if not folds or space.key(one[1]) in again]
+        if not able:
+            raise RunError(f"{search.folder.path}: nothing could be fitted; trials.jsonl says why")
+
+        def rank(one: tuple[str, Genome, Trial | None]) -> tuple[float, float]:
+            _, genome, trial = one
+            scores = again.get(space.key(genome))
+            simple = -float(COSTLINESS.index(genome["model"]))
+            if scores is not None:
+                return sum(scores) / len(scores), simple
+            return (trial.score if trial is not None else -math.inf), simple
+
+        _, genome, winner = max(able, key=rank)
+        if winner is None:  # what is usual was tried as well, if there was time
+            key = space.key(genome)
+            winner = next((trial for trial in search.course.trials if space.key(trial.genome) == key), None)
+        shown = {"winner": genome, **usual}
+        held = self._scores(list(shown.values()), [self.last], last=True)
+        if space.key(genome) not in held:
+            raise RunError(f"{search.folder.path}: the winner could not be fitted to all its rows")
+
+        def judged(name: str, own: Genome) -> Judged:
+            key = space.key(own)
+            scores = again.get(key, ())
+            tried = next((t for t in reversed(search.course.trials) if t.is_ok and space.key(t.genome) == key), None)
+            if scores:
+                mean, error = sum(scores) / len(scores), error_of(scores)
+            else:
+                mean = tried.score if tried is not None else math.nan
+                error = tried.metrics[ERROR] if tried is not None else math.nan
+            return Judged(name, mean, error, held.get(key, (math.nan,))[0])
+
+        beside = tuple(judged(name, own) for name, own in usual.items())
+        dummy, (of_held,) = dummy_scores(search.task, folds or search.folds), dummy_scores(search.task, [self.last])
+        beside = (*beside, Judged(DUMMY, sum(dummy) / len(dummy), error_of(dummy), of_held))
+        return genome, winner, judged("winner", genome), beside, len(folds)
+
+    def _affordable(self, genomes: Sequence[Genome], left: float) -> int:
+        """Return by how many of the new folds there is time to judge: all, whole rounds of them, or none."""
+        if left == math.inf:
+            return len(self.folds)
+        each = sum(self.search.pace(genome["model"]) for genome in genomes) / self.search.workers
+        count = len(self.search.folds)
+        rounds = int(left / max(1e-9, each * count))
+        return min(len(self.folds), count * rounds)
+
+    def _scores(
+        self, genomes: Sequence[Genome], folds: Sequence[Fold], last: bool = False
+    ) -> dict[str, tuple[float, ...]]:
+        """Return the scores of genomes on folds, by their keys; not of those that fail."""
+        search = self.search
+        unique = {search.space.key(genome): genome for genome in genomes}
+        lessons: list[PipelineLesson] = [search.lesson_of(genome, folds, last=last) for genome in unique.values()]
+        found = {}
+        limits = Limits(PATIENCE * search.longest * len(folds), MOST_BYTES)
+        for key, outcome in zip(unique, self.engine.map(lessons, limits), strict=True):
+            learned: Learned | None = outcome.value
+            if outcome.status == OK and learned is not None and learned.status == OK:
+                measures = learned.measures["search"]
+                found[key] = tuple(measures[f"fold {place + 1}"] for place in range(len(folds)))
+        return found

@@ -1,0 +1,170 @@
+"""A search for pipelines for a table: what its trials are, and who of them is judged again.
+
+The lowest rung is one fold, the other all of them: who is bad on one is not tried on five. Scores of one fold say too
+little to be set beside those of five, so the best are those of the highest rung.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from genreg_np.engines.base import Engine, Limits
+from genreg_np.search.config import SearchConfig
+from genreg_np.search.course import Course, Job
+from genreg_np.search.folder import SearchFolder
+from genreg_np.search.genes import Genome, Space
+from genreg_np.search.ladder import ETA, Ladder
+from genreg_np.search.lessons.base import Learned
+from genreg_np.search.searching import MOST_BYTES, Search, selection_of
+from genreg_np.search.selections.base import Bred
+from genreg_np.search.tabular.folds import Fold
+from genreg_np.search.tabular.lesson import PipelineLesson, Task, scores_of
+from genreg_np.search.tabular.space import BOOSTING, FEATURES, FOREST, LINEAR, NEIGHBOURS, NETWORK, SVM, beginnings
+from genreg_np.search.trials import Trial, leaders_of
+
+FINALISTS = 5  # that are judged again, by folds that nobody was chosen by
+RERUNS = 3  # times the folds, each with others
+SHARE_OF_BUDGET, LONGEST = 0.1, 120.0  # of a budget, or seconds where there is none, that one may take at a rung
+FIRST_GUESS = 0.5  # seconds of a fold
+COSTLINESS = (LINEAR, NEIGHBOURS, SVM, BOOSTING, FOREST, NETWORK)  # of equals the simpler one is better
+
+
+class PipelineSearch(Search[Genome]):
+    """A search for pipelines under way.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    space : Space
+    task : Task
+        What all lessons share.
+    folds : sequence of Fold
+        Of the rows that are no hold-out.
+    folder : SearchFolder
+    engine : Engine
+    budget : float, optional
+        Seconds that the search has in all.
+    save : callable
+        save(trial): keeps the best so far.
+    first : sequence of Bred
+        Before those made by hand.
+    **how
+        What any search is told.
+    """
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        space: Space,
+        task: Task,
+        folds: Sequence[Fold],
+        folder: SearchFolder,
+        engine: Engine,
+        *,
+        budget: float | None = None,
+        save: Callable[[Trial], None] = lambda trial: None,
+        first: Sequence[Bred] = (),
+        **how: Any,
+    ) -> None:
+        self.task, self.folds = task, tuple(folds)
+        made = beginnings(space) if config.begin == "hand-made" else []
+        bred = (*first, *(Bred(genome, how=words) for genome, words in made))
+        rungs = (1, len(self.folds)) if len(self.folds) > 1 else (1,)
+        course = Course(
+            space, selection_of(config, (FEATURES,)), Ladder(rungs, ETA), config.seed, lambda genome: "", bred
+        )
+        self.longest = config.max_seconds or (LONGEST if budget is None else SHARE_OF_BUDGET * budget)
+        self._keep = save
+        self._paces: dict[str, list[float]] = defaultdict(list)  # seconds for a fold, by model
+        super().__init__(config, folder, engine, course, **how)
+
+    def individual_of(self, job: Job) -> Genome:
+        """Return the genome of a job."""
+        return job.bred.genome
+
+    def blank(self, job: Job, individual: Genome) -> Trial:
+        """Return what is known of a trial before it is done."""
+        return Trial(
+            job.number, job.child, job.rung, individual, self.space.expressed(individual), job.bred.parents,
+            job.bred.how if not job.rung else "promoted", self.course.ladder.samples[job.rung],
+            network=words_of(self.space, individual), predicted=round(self.predicted(job, individual), 3),
+        )  # fmt: skip
+
+    def told(self, trial: Trial) -> str:
+        """Return in a few words what a trial was."""
+        return f"{trial.genome['model']}, {trial.samples} fold{'s' * (trial.samples > 1)}"
+
+    def lesson(self, job: Job, individual: Genome) -> PipelineLesson:
+        """Return what a worker is told: the folds that a rung has beyond the one below."""
+        done = () if job.before is None else scores_of(job.before.metrics)
+        folds = self.folds[len(done) : self.course.ladder.samples[job.rung]]
+        return self.lesson_of(individual, folds, done)
+
+    def lesson_of(
+        self, genome: Genome, folds: Sequence[Fold], before: tuple[float, ...] = (), last: bool = False
+    ) -> PipelineLesson:
+        """Return a lesson of a genome on some folds; its random numbers are those of the genome."""
+        seed = hashlib.sha256(f"{self.config.seed} {self.space.key(genome)}".encode()).digest()
+        return PipelineLesson(self.task, genome, tuple(folds), before, int.from_bytes(seed[:4], "big"), last)
+
+    def predicted(self, job: Job, individual: Genome) -> float:
+        """Return how long a job will take, in seconds: by the median of a model's folds so far."""
+        samples = self.course.ladder.samples
+        folds = samples[job.rung] - (samples[job.rung - 1] if job.rung else 0)
+        return folds * self.pace(individual["model"])
+
+    def pace(self, model: str) -> float:
+        """Return the seconds that a fold takes, by the model's own where there are any."""
+        own = self._paces[model] or [pace for paces in self._paces.values() for pace in paces]
+        return statistics.median(own) if own else FIRST_GUESS
+
+    def limits(self, job: Job, individual: Genome) -> Limits:
+        """Return what a job may take at most."""
+        return Limits(self.longest, MOST_BYTES)
+
+    def scored(self, trial: Trial, job: Job, individual: Genome, learned: Learned) -> Trial:
+        """Return a trial that was judged, with its score: the mean over its folds."""
+        self._paces[individual["model"]].append(learned.pace)
+        tie = -float(COSTLINESS.index(individual["model"]))
+        return dataclasses.replace(trial, score=learned.measures["search"][self.task.metric], tie=tie)
+
+    def reaches(self, trial: Trial, target: float) -> bool:
+        """Whether a trial of the highest rung has reached a target."""
+        is_high = trial.rung == len(self.course.ladder.samples) - 1
+        return is_high and trial.score >= (-target if self.task.metric.startswith("neg_") else target)
+
+    def is_best(self, trial: Trial) -> bool:
+        """Whether a trial is better than the best so far: of a higher rung, or on as many folds."""
+        return self.best is None or (trial.rung, *trial.rank) > (self.best.rung, *self.best.rank)
+
+    def leaders(self, count: int) -> list[Trial]:
+        """Return the best individuals so far, those of the highest rung first."""
+        found = leaders_of(self.course.trials)
+        return sorted(found, key=lambda trial: (trial.rung, *trial.rank), reverse=True)[:count]
+
+    def finalists(self) -> list[Trial]:
+        """Return whom to judge again: the best of the highest rung that anybody reached."""
+        leaders = self.leaders(FINALISTS)
+        return [trial for trial in leaders if trial.rung == leaders[0].rung]
+
+    def save(self, trial: Trial, steps: int) -> None:
+        """Keep the best so far."""
+        self._keep(trial)
+
+    def reserve(self) -> float:
+        """Return the seconds that judging the finalists again will take, and fitting the winner."""
+        finalists = self.finalists()
+        each = [(RERUNS * len(self.folds)) * self.pace(trial.genome["model"]) for trial in finalists]
+        return sum(each) / min(self.workers, max(1, len(each))) + 1.0
+
+
+def words_of(space: Space, genome: Genome) -> str:
+    """Return a pipeline in a line: its model, and the genes that are expressed."""
+    told = [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in space.expressed(genome).items() if name != "model"]  # fmt: skip
+    return f"{genome['model']}: {', '.join(told)}"

@@ -1,0 +1,175 @@
+"""Networks of this project among pipelines: they take rows as they are, and become a model that runs anywhere.
+
+A network fills in what is missing and gives words their places by layers of its own, learned from the rows it is
+trained on; columns of text are not for it.
+
+Shapes: N rows, I columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from genreg_np.data.columns import LEAST_OF_WORD, MOST_WORDS, SHARE_OF_WORD, WORDS
+from genreg_np.data.dataset import Dataset
+from genreg_np.data.split import Split
+from genreg_np.errors import UsageError
+from genreg_np.infer_table import inputs_of
+from genreg_np.model import Model
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.training import train
+from genreg_np.search.genes import Genome
+from genreg_np.search.tabular.rows import TEXT, Column
+
+VALIDATED = 0.15  # of the rows that a network is fitted to, by which its length of training is chosen
+LOOKS = 40  # at them
+
+
+def config_of(genome: Genome, seed: int, refit: bool) -> TrainConfig:
+    """Return how a genome's network is trained; `refit`: again, with the rows that its length was chosen by."""
+    generations = round(genome["generations"])
+    settings: dict[str, Any] = {
+        "hidden": (genome["units"],), "generations": generations, "validate_every": max(1, generations // LOOKS),
+        "keep": "refit" if refit else "best", "seed": seed,
+    }  # fmt: skip
+    if genome["strategy"] == "node-perturbation":
+        return TrainConfig.from_preset("tables", weight_decay=genome["decay"], **settings)
+    return TrainConfig.from_preset("evolution-strategy", batch_size=500, **settings)
+
+
+def dataset_of(
+    name: str,
+    columns: Sequence[Column],
+    inputs: NDArray[Any],
+    labels: NDArray[Any],
+    class_names: Sequence[str],
+    label: str,
+    seed: int,
+) -> Dataset:
+    """Return rows as a dataset, of which a part is held out to choose by; its test split is that part again.
+
+    Parameters
+    ----------
+    name : str
+    columns : sequence of Column
+        I of them.
+    inputs : (N, I) ndarray
+        As `Rows.inputs`.
+    labels : (N,) ndarray
+    class_names : sequence of str
+        None where numbers are predicted.
+    label : str
+    seed : int
+        Of what is held out.
+    """
+    kept = [place for place, one in enumerate(columns) if one.kind != TEXT]
+    if not kept:
+        raise UsageError("a network takes no columns of text, and there are no others")
+    found: list[NDArray[np.float64]] = []
+    described: list[Mapping[str, Any]] = []
+    for place in kept:
+        one, values = columns[place], np.asarray(inputs[:, place], np.float64)
+        if one.kind == WORDS:
+            words, values = _usual(one.source["words"], values)
+            described.append({**one.source, "words": words})
+        elif not described or described[-1] is not one.source:
+            described.append(one.source)
+        found.append(values)
+    rows = np.stack(found, axis=1).astype(np.float32)
+    order = np.random.default_rng([seed, len(rows)]).permutation(len(rows))
+    held = max(1, round(VALIDATED * len(rows)))
+    wanted = labels if class_names else np.asarray(labels, np.float64)[:, None]
+    learned, chosen_by = (Split(rows[order[some]], wanted[order[some]]) for some in (slice(held, None), slice(held)))
+    names = tuple(part for column in described for part in inputs_of(dict(column)))
+    return Dataset(
+        name, learned, chosen_by, chosen_by, tuple(class_names), None, feature_names=names, columns=tuple(described),
+        value_names=() if class_names else (label,), label=label if class_names else "",
+    )  # fmt: skip
+
+
+def _usual(words: Sequence[str], values: NDArray[np.float64]) -> tuple[list[str], NDArray[np.float64]]:
+    """Return the words that have a place of their own by these rows, and the places (N,), as the table reader does."""
+    known = values[~np.isnan(values)].astype(int)
+    counts = np.bincount(known, minlength=len(words))
+    least = max(LEAST_OF_WORD, SHARE_OF_WORD * len(values))
+    usual = sorted(np.flatnonzero(counts >= least).tolist(), key=lambda place: (-counts[place], words[place]))
+    chosen = sorted(usual[:MOST_WORDS])
+    to = np.full(len(words) + 1, float(len(chosen)))
+    to[chosen] = np.arange(len(chosen))
+    to[-1] = np.nan
+    return [words[place] for place in chosen], to[np.where(np.isnan(values), len(words), values).astype(int)]
+
+
+class _Network(BaseEstimator):  # type: ignore[misc]
+    """What classifiers and regressors share.
+
+    Parameters
+    ----------
+    genome : mapping
+    columns : sequence of Column
+    class_names : sequence of str
+    label : str
+    seed : int
+    refit : bool
+        Whether it learns in the end from the rows that its length of training was chosen by, which takes twice as long.
+    """
+
+    def __init__(
+        self, genome: Any, columns: Any, class_names: Any = (), label: str = "label", seed: int = 0, refit: bool = False
+    ) -> None:
+        self.genome, self.columns, self.class_names, self.label = genome, columns, class_names, label
+        self.seed, self.refit = seed, refit
+
+    def fit(self, inputs: NDArray[Any], labels: NDArray[Any]) -> Any:
+        """Train on rows (N, I) and labels (N,)."""
+        data = dataset_of("table", self.columns, inputs, labels, self.class_names, self.label, self.seed)
+        result = train(config_of(self.genome, self.seed, self.refit), data, threads=1)
+        assert result.model is not None
+        self.model_: Model = result.model
+        self.dataset_ = data
+        return self
+
+    def _rows(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Return rows as the model takes them: with the places of the words that it knows."""
+        found = []
+        words = {column["name"]: column["words"] for column in self.dataset_.columns if column["kind"] == WORDS}
+        for place, one in enumerate(self.columns):
+            if one.kind == TEXT:
+                continue
+            values = np.asarray(inputs[:, place], np.float64)
+            if one.kind == WORDS:
+                known = {word: number for number, word in enumerate(words[one.name])}
+                to = np.array([*(known.get(word, len(known)) for word in one.source["words"]), np.nan])
+                values = to[np.where(np.isnan(values), len(to) - 1, values).astype(int)]
+            found.append(values)
+        return np.stack(found, axis=1).astype(np.float32)
+
+
+class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
+    """A network that tells classes 0 .. K-1."""
+
+    def fit(self, inputs: NDArray[Any], labels: NDArray[Any]) -> Any:
+        """Train."""
+        self.classes_ = np.arange(len(self.class_names))
+        return super().fit(inputs, labels)
+
+    def predict_proba(self, inputs: NDArray[Any]) -> NDArray[np.float64]:
+        """Return probabilities (N, K)."""
+        return np.asarray(self.model_.predict_proba(self._rows(inputs)), np.float64)
+
+    def predict(self, inputs: NDArray[Any]) -> NDArray[np.int64]:
+        """Return classes (N,)."""
+        return np.asarray(self.model_.predict(self._rows(inputs)), np.int64)
+
+
+class NetworkRegressor(RegressorMixin, _Network):  # type: ignore[misc]
+    """A network that predicts a number."""
+
+    def predict(self, inputs: NDArray[Any]) -> NDArray[np.float64]:
+        """Return numbers (N,)."""
+        return np.asarray(self.model_.predict(self._rows(inputs)), np.float64).ravel()

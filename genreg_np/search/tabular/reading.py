@@ -1,0 +1,63 @@
+"""How a table is read for a search, and what a script needs to read it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from genreg_np.data.columns import Asked
+from genreg_np.data.rows import separator_of
+from genreg_np.data.table import read_table, stem
+from genreg_np.errors import UsageError
+from genreg_np.search.tabular.rows import Rows, rows_of, time_kind
+from genreg_np.search.tabular.script import Source
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a table is read.
+
+    Parameters
+    ----------
+    path : str
+    label : str, optional
+    keep, drop, kind : sequence of str
+        As for `load_csv`.
+    task : str
+        classes, values or auto.
+    header : bool, optional
+    separator : str, optional
+    group, time : str, optional
+        Columns by which rows are held apart: a group is never on both sides, and what is judged comes later.
+    """
+
+    path: str
+    label: str | None = None
+    keep: Sequence[str] = ()
+    drop: Sequence[str] = ()
+    kind: Sequence[str] = ()
+    task: str = "auto"
+    header: bool | None = None
+    separator: str | None = None
+    group: str | None = None
+    time: str | None = None
+
+    def read(self, seed: int) -> tuple[Rows, Source]:
+        """Return the rows, and what a script needs to read them again; raises as `load_csv`."""
+        asked = Asked.of(self.keep, self.drop, self.kind)
+        labels = [] if self.label is None else [self.label]
+        table, targets = read_table(self.path, labels, self.header, self.separator, asked)
+        asked.check(self.path, table.names, (*targets, self.group, self.time))
+        if self.group is not None and self.time is not None:
+            raise UsageError("--group-column and --time-column are two ways to hold rows apart: give one of them")
+        for name in filter(None, (self.group, self.time)):
+            if name not in table.names or name in targets:
+                raise UsageError(f"{self.path}: no column {name!r} beside the label's")
+        rows = rows_of(table, targets, asked, self.task, stem(self.path), self.group, self.time)
+        first = int(table.lines.min()) - 1
+        source = Source(
+            self.path, separator_of(self.path, self.separator), () if table.named else table.names,
+            max(0, first - 1) if table.named else first, self.group, self.time,
+            "" if self.time is None else time_kind(table, self.time), seed % 2**32,
+        )  # fmt: skip
+        return rows, source

@@ -1,0 +1,302 @@
+"""A table's rows as pipelines take them: nothing in them is learned, not even which words there are a place for.
+
+    numbers, flags, dates   as numbers; NaN where one is missing
+    words                   the place of the word among all words of the column, in alphabetical order; NaN likewise
+    text                    words of which hardly any recurs, where most fields have several: as it is
+
+Shapes: N rows, I columns.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.data.columns import DATES, NUMBERS, WORDS, Asked, Odd, describe
+from genreg_np.data.labels import quoted
+from genreg_np.data.stored import Series, Table
+from genreg_np.data.table import labelled
+from genreg_np.data.table_labels import targets_of, told_of
+from genreg_np.errors import DataError
+from genreg_np.infer_table import Fields, inputs_of, is_missing, word_of
+from genreg_np.search.tabular.building import Layout
+from genreg_np.search.tabular.space import Traits
+
+TEXT = "text"
+WORDS_OF_TEXT = 3  # blanks in most fields tell text from names
+UNIQUE = "words of which hardly any recurs"  # why columns.py leaves such a column out
+COPY = 0.9999  # the correlation with the label from which a column is one
+
+
+@dataclass(frozen=True)
+class Column:
+    """An input of pipelines.
+
+    Parameters
+    ----------
+    name : str
+    kind : str
+        numbers, words or text.
+    source : mapping
+        The column of the table as its reader describes it; of a date each part is an input.
+    part : str
+        Of a date.
+    """
+
+    name: str
+    kind: str
+    source: Mapping[str, Any]
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table for pipelines.
+
+    Parameters
+    ----------
+    name : str
+    columns : tuple of Column
+        I inputs.
+    values : (N, I) float64
+        Numbers, and places of words; NaN where a value is missing, and in columns of text.
+    texts : mapping of int to list of str
+        Those of columns of text, by their places.
+    labels : (N,) int64 classes or float64 numbers
+    class_names : tuple of str
+        None where numbers are predicted.
+    label : str
+        The label's column.
+    groups : (N,) int64, optional
+        Rows of one group are never on both sides of a fold.
+    lines : (N,) int64
+        Of the file.
+    notes : tuple of str
+        What to know of the table.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    values: NDArray[np.float64]
+    texts: Mapping[int, list[str]]
+    labels: NDArray[Any]
+    class_names: tuple[str, ...]
+    label: str
+    groups: NDArray[np.int64] | None
+    lines: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def layout(self) -> Layout:
+        """Where columns are, by what they hold."""
+        places = {
+            kind: [k for k, one in enumerate(self.columns) if one.kind == kind] for kind in (NUMBERS, WORDS, TEXT)
+        }
+        return Layout(places[NUMBERS], places[WORDS], places[TEXT])
+
+    @property
+    def traits(self) -> Traits:
+        """What decides which genes there are."""
+        layout = self.layout
+        missing = bool(np.isnan(self.values[:, layout.numbers]).any())
+        return Traits(bool(self.class_names), len(self), missing, bool(layout.words), bool(layout.texts))
+
+    @property
+    def inputs(self) -> NDArray[Any]:
+        """What pipelines take, (N, I): float64, or Python objects where there is text."""
+        if not self.texts:
+            return self.values
+        found = self.values.astype(object)
+        for place, texts in self.texts.items():
+            found[:, place] = texts
+        return found
+
+    def of(self, some: NDArray[np.integer]) -> Rows:
+        """Return some of the rows."""
+        texts = {place: [texts[k] for k in some] for place, texts in self.texts.items()}
+        groups = None if self.groups is None else self.groups[some]
+        return replace(
+            self, values=self.values[some], texts=texts, labels=self.labels[some], groups=groups, lines=self.lines[some]
+        )
+
+    def save(self, folder: Path) -> Shared:
+        """Write what workers need into a folder."""
+        np.save(folder / "values.npy", self.values)
+        np.save(folder / "labels.npy", self.labels)
+        (folder / "texts.json").write_text(json.dumps({str(place): texts for place, texts in self.texts.items()}))
+        return Shared(str(folder))
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Where the arrays of a table lie, for several processes."""
+
+    folder: str
+
+    def read(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return inputs (N, I) and labels (N,)."""
+        folder = Path(self.folder)
+        values, labels = np.load(folder / "values.npy", mmap_mode="r"), np.load(folder / "labels.npy")
+        texts = {int(place): texts for place, texts in json.loads((folder / "texts.json").read_text()).items()}
+        if not texts:
+            return values, labels
+        found = values.astype(object)
+        for place, own in texts.items():
+            found[:, place] = own
+        return found, labels
+
+
+def rows_of(
+    table: Table,
+    targets: Sequence[str],
+    asked: Asked,
+    task: str,
+    name: str,
+    group: str | None = None,
+    time: str | None = None,
+) -> Rows:
+    """Return a table's rows for pipelines; those without a label are left out.
+
+    Parameters
+    ----------
+    table : Table
+    targets : sequence of str
+        The label's column; one.
+    asked : Asked
+    task : str
+        classes, values or auto.
+    name : str
+    group : str, optional
+        The column whose values are groups of rows.
+    time : str, optional
+        The column by which rows are put in order.
+
+    Raises
+    ------
+    DataError
+        For a column that cannot be, or a table with nothing to learn from.
+    """
+    table, notes = labelled(table, targets)
+    if time is not None:
+        table = table.of(_in_order(table, time))
+    names, value_names, labels, why = targets_of(table, targets, task)
+    if names:
+        why = [*why, told_of(names, np.bincount(labels, minlength=len(names)).astype(np.int64))]
+    columns: list[Column] = []
+    parts: list[NDArray[np.float64]] = []
+    texts: dict[int, list[str]] = {}
+    left_out: dict[str, list[str]] = {}
+    everything = np.arange(len(table))
+    for series in table.columns:
+        if series.name in (*targets, group, time):
+            continue
+        try:
+            found = describe(table.path, series, everything, asked, table.rows)
+        except Odd as error:
+            raise DataError(f"{table.path}, line {table.lines[error.row]}, {error.words}") from None
+        if found.described is not None:
+            own, values = _inputs(series, found.described)
+            columns += own
+            parts.append(values)
+        elif found.why == UNIQUE and _is_text(series):
+            texts[len(columns)] = ["" if is_missing(text) else text for text in _fields(series)]
+            columns.append(Column(series.name, TEXT, {"name": series.name, "kind": TEXT}))
+            parts.append(np.full((len(table), 1), np.nan))
+        elif found.why != "dropped":
+            left_out.setdefault(found.why, []).append(series.name)
+    if not columns:
+        raise DataError(f"{table.path}: no column is left to learn from")
+    said = [f"{quoted(some)} ({reason})" for reason, some in left_out.items()]
+    notes += [*why, f"left out: {', '.join(said)} (--keep takes one in)" if said else ""]
+    if texts:
+        notes.append(f"text: {quoted([columns[place].name for place in texts])}")
+    rows = Rows(
+        name, tuple(columns), np.concatenate(parts, axis=1), texts, labels[:, 0] if value_names else labels, names,
+        targets[0], None if group is None else _groups(table.column(group)), table.lines,
+    )  # fmt: skip
+    copies = [rows.columns[place].name for place in _copies(rows)]
+    if copies:
+        notes.append(
+            f"{quoted(copies)}: tells the label of every row by itself: if it is a copy of it, leave it out with --drop"
+        )
+    return replace(rows, notes=tuple(filter(None, notes)))
+
+
+def _inputs(series: Series, described: Mapping[str, Any]) -> tuple[list[Column], NDArray[np.float64]]:
+    """Return the inputs that a column becomes, and their values (N, 1) or (N, parts)."""
+    if described["kind"] == WORDS:
+        known = sorted({word_of(text) for text in series.texts if not is_missing(text)})
+        source = {**described, "words": known}
+        place = {word: float(number) for number, word in enumerate(known)}
+        each = np.array([np.nan if is_missing(text) else place[word_of(text)] for text in series.texts], np.float64)
+        return [Column(series.name, WORDS, source)], each[series.codes][:, None]
+    if series.numbers is not None:
+        return [Column(series.name, NUMBERS, described)], series.numbers.astype(np.float64)[:, None]
+    read = Fields(dict(described))
+    each = np.array([read(text) for text in series.texts], np.float64).reshape(-1, read.width)
+    parts = described.get("parts", [""])
+    own = [Column(name, NUMBERS, described, part) for name, part in zip(inputs_of(dict(described)), parts, strict=True)]
+    return own, each[series.codes]
+
+
+def _fields(series: Series) -> list[str]:
+    return [series.texts[code] for code in series.codes]
+
+
+def _is_text(series: Series) -> bool:
+    known = [text for text in series.texts if not is_missing(text)]
+    return sum(len(text.split()) >= WORDS_OF_TEXT for text in known) > len(known) / 2
+
+
+def _groups(series: Series) -> NDArray[np.int64]:
+    """Return the groups (N,), numbered as they first come."""
+    values: NDArray[Any] = series.codes if series.numbers is None else series.numbers
+    _, first, groups = np.unique(values, return_index=True, return_inverse=True)
+    rank: NDArray[np.int64] = np.argsort(np.argsort(first))[groups]
+    return rank
+
+
+def time_kind(table: Table, name: str) -> str:
+    """Return what a column of time holds: numbers, dates or words."""
+    series = table.column(name)
+    described = describe(table.path, series, np.arange(len(table)), Asked(keep=(name,)), table.rows).described
+    return WORDS if described is None else str(described["kind"])
+
+
+def _in_order(table: Table, name: str) -> NDArray[np.int64]:
+    """Return the rows by what a column says: numbers by size, dates by day, all else by its text."""
+    series = table.column(name)
+    numbers = series.as_numbers()
+    if numbers is not None:
+        return np.argsort(numbers, kind="stable")
+    described = describe(table.path, series, np.arange(len(table)), Asked(keep=(name,)), table.rows).described
+    if described is not None and described["kind"] == DATES:
+        read = Fields({**described, "parts": ["year", "month", "day", "hour"]})
+        each = np.array([read(text) for text in series.texts], np.float64)[series.codes]
+        return np.lexsort(each.T[::-1])
+    return np.argsort(np.array(_fields(series)), kind="stable")
+
+
+def _copies(rows: Rows) -> list[int]:
+    """Return the columns that tell the label of every row, each value one class and each class one value."""
+    found = []
+    for place, column in enumerate(rows.columns):
+        values = rows.values[:, place]
+        if column.kind == TEXT or np.isnan(values).any():
+            continue
+        if rows.class_names:
+            pairs = {*zip(values.tolist(), rows.labels.tolist(), strict=True)}
+            if len(pairs) == len(np.unique(values)) == len(np.unique(rows.labels)) > 1:
+                found.append(place)
+        elif len(rows) > 2 and values.std() * rows.labels.std() > 0:
+            found += [place] if abs(float(np.corrcoef(values, rows.labels)[0, 1])) >= COPY else []
+    return found

@@ -1,0 +1,92 @@
+"""What pipelines are judged by: any scorer of scikit-learn, by its name; more is always better."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+from genreg_np.errors import UsageError, did_you_mean
+
+DEFAULTS = {True: "accuracy", False: "r2"}  # of classes, and of numbers
+BY_PROBABILITIES = ("neg_log_loss", "neg_brier_score", "d2_log_loss_score", "d2_brier_score")
+OF_NUMBERS = (
+    "explained_variance", "r2", "neg_max_error", "max_error", "neg_median_absolute_error", "neg_mean_absolute_error",
+    "neg_mean_absolute_percentage_error", "neg_mean_squared_error", "neg_mean_squared_log_error",
+    "neg_root_mean_squared_error", "neg_root_mean_squared_log_error", "neg_mean_poisson_deviance",
+    "neg_mean_gamma_deviance", "d2_absolute_error_score",
+)  # fmt: skip
+OF_GROUPINGS = (
+    "adjusted_mutual_info_score", "adjusted_rand_score", "completeness_score", "fowlkes_mallows_score",
+    "homogeneity_score", "mutual_info_score", "normalized_mutual_info_score", "rand_score", "v_measure_score",
+)  # fmt: skip
+OF_TWO = (
+    "f1", "precision", "recall", "jaccard", "average_precision", "roc_auc", "neg_brier_score", "d2_brier_score",
+    "positive_likelihood_ratio", "neg_negative_likelihood_ratio",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A metric.
+
+    Parameters
+    ----------
+    name : str
+    """
+
+    name: str
+
+    @classmethod
+    def of(cls, name: str, classes: bool, count: int = 2) -> Scoring:
+        """Return the scorer of a name, for classes or numbers; "" is the usual one.
+
+        Parameters
+        ----------
+        name : str
+        classes : bool
+        count : int
+            Of classes.
+
+        Raises
+        ------
+        UsageError
+            For one that there is not, or that is of something else.
+        """
+        from sklearn.metrics import get_scorer_names
+
+        name = name or DEFAULTS[classes]
+        known = [one for one in get_scorer_names() if one not in OF_GROUPINGS]
+        fitting = [one for one in known if (one in OF_NUMBERS) != classes and "samples" not in one]
+        if name not in known:
+            raise UsageError(f"unknown metric {name!r}{did_you_mean(name, fitting)}")
+        if name not in fitting:
+            what = "classes" if classes else "numbers"
+            way = f"choose another, such as {DEFAULTS[classes]}"
+            raise UsageError(f"metric {name} does not fit {what}, which are to be predicted: {way}")
+        if classes and count > 2 and name in OF_TWO:
+            others = [one for one in fitting if one.startswith(name + "_")]
+            way = f": choose {' or '.join(others[:3])}" if others else ""
+            raise UsageError(f"metric {name} is of two classes, and there are {count}{way}")
+        return cls(name)
+
+    @property
+    def by_probabilities(self) -> bool:
+        """Whether it goes by probabilities, which not all models have."""
+        return self.name in BY_PROBABILITIES or self.name.startswith("roc_auc_ov")
+
+    @functools.cached_property
+    def scorer(self) -> Any:
+        """What is called with an estimator, inputs and labels."""
+        from sklearn.metrics import get_scorer
+
+        return get_scorer(self.name)
+
+    def shown(self, score: float) -> str:
+        """Return a score as a metric's users know it: errors without the sign that makes more the better."""
+        return f"{abs(score) if self.name.startswith('neg_') else score:.4f}"
+
+    @property
+    def words(self) -> str:
+        """The metric in words."""
+        return self.name.removeprefix("neg_").replace("_", " ")
