@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shlex
@@ -109,6 +110,9 @@ def table(stopping: Stopping, /, **options: Any) -> int:
             progress.say(line)
     finally:
         board.stop()
+        if options["out"] is None and options["resume"] is None:
+            with contextlib.suppress(OSError):  # where nothing came of it
+                folder.rmdir()
     stopping.all_is_saved()
     if options["as_json"]:
         print_json({"folder": str(folder), "ended": "stopped"} if found is None else _json(found))

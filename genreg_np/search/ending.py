@@ -22,7 +22,7 @@ from genreg_np.search.trials import Trial
 
 USUAL = (LINEAR, SVM, BOOSTING)  # what the winner is set beside, as scikit-learn has it without a search
 DUMMY = "no model"  # who always says the most frequent class, or the mean
-PATIENCE = 4.0  # times what one may take at a rung, that judging again may
+PATIENCE = 2.0  # times what one may take at a rung, that judging it again by as many folds may
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,9 @@ class End:
             name = models_of(search.config.models)[0]
             usual = {f"usual {name}": plain(name, space)}
         keys = {space.key(trial.genome) for trial in finalists}
+        failed = {space.key(trial.genome) for trial in search.course.trials if not trial.is_ok}
         candidates: list[tuple[str, Genome, Trial | None]] = [("", trial.genome, trial) for trial in finalists]
-        candidates += [(name, genome, None) for name, genome in usual.items() if space.key(genome) not in keys]
+        candidates += [(name, own, None) for name, own in usual.items() if space.key(own) not in keys | failed]
         folds = self.folds[: self._affordable([genome for _, genome, _ in candidates], left)]
         again = self._scores([genome for _, genome, _ in candidates], folds) if folds else {}
         able = [one for one in candidates if not folds or space.key(one[1]) in again]
@@ -99,8 +100,8 @@ class End:
         if winner is None:  # what is usual was tried as well, if there was time
             key = space.key(genome)
             winner = next((trial for trial in search.course.trials if space.key(trial.genome) == key), None)
-        shown = {"winner": genome, **usual}
-        held = self._scores(list(shown.values()), [self.last], last=True)
+        shown = [genome, *(own for own in usual.values() if space.key(own) not in failed)]
+        held = self._scores(shown, [self.last], last=True)
         if space.key(genome) not in held:
             raise RunError(f"{search.folder.path}: the winner could not be fitted to all its rows")
 
@@ -137,7 +138,7 @@ class End:
         unique = {search.space.key(genome): genome for genome in genomes}
         lessons: list[PipelineLesson] = [search.lesson_of(genome, folds, last=last) for genome in unique.values()]
         found = {}
-        limits = Limits(PATIENCE * search.longest * len(folds), MOST_BYTES)
+        limits = Limits(PATIENCE * search.longest * max(1.0, len(folds) / len(search.folds)), MOST_BYTES)
         for key, outcome in zip(unique, self.engine.map(lessons, limits), strict=True):
             learned: Learned | None = outcome.value
             if outcome.status == OK and learned is not None and learned.status == OK:

@@ -13,6 +13,7 @@ Genes belong to blocks, such as architecture and optimiser: crossover takes bloc
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import math
@@ -160,8 +161,11 @@ class Space:
         return hashlib.sha256(repr(self.genes).encode("utf-8")).hexdigest()[:16]
 
     def only(self, blocks: Sequence[str]) -> Space:
-        """Return the space of some blocks alone."""
-        return Space(tuple(gene for gene in self.genes if gene.block in blocks))
+        """Return the space of some blocks alone; what depends on genes of others is always expressed there."""
+        own = [gene for gene in self.genes if gene.block in blocks]
+        names = {gene.name for gene in own}
+        kept = [tuple(pair for pair in gene.when if pair[0] in names) for gene in own]
+        return Space(tuple(dataclasses.replace(gene, when=when) for gene, when in zip(own, kept, strict=True)))
 
     @property
     def blocks(self) -> tuple[str, ...]:

@@ -23,7 +23,6 @@ from typing import Any
 
 from genreg_np.engines import create as create_engine
 from genreg_np.errors import DataError, UsageError
-from genreg_np.files import digest_of
 from genreg_np.runs.held_folder import json_of
 from genreg_np.runs.notes import now
 from genreg_np.search.config import SearchConfig
@@ -164,7 +163,7 @@ def search_table(
     if budget is None and not config.generations:
         raise UsageError("a search needs generations or a budget: how long is it to go on?")
     watcher.on_phase("preparing")
-    digest = digest_of(reading.path)
+    digest = reading.digest
     done = _done_before(Path(folder), digest, config) if target is None else None
     if done is not None:
         return done

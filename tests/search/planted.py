@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from genreg_np.search.lessons.base import Learned, Lesson, learn
+from genreg_np.search.tabular.lesson import PipelineLesson
 
 
 def _chosen(lesson: Lesson, one_of: int = 3) -> bool:
@@ -58,3 +59,23 @@ def killed_once(lesson: Lesson) -> Learned:
 def always_dies(lesson: Lesson) -> Learned:
     """End the process, whoever it is."""
     os._exit(3)
+
+
+def sleeps(lesson: PipelineLesson) -> Learned:
+    """Never come back from boosting."""
+    if lesson.genome["model"] == "boosting":
+        time.sleep(600)
+    return lesson.learn()
+
+
+def takes_memory(lesson: PipelineLesson) -> Learned:
+    """Let boosting take all the memory there is."""
+    if lesson.genome["model"] == "boosting":
+        pieces = [np.empty(1 << 27) for _ in range(64)]
+        return Learned("ok", str(len(pieces)))
+    return lesson.learn()
+
+
+def nothing_is_fitted(lesson: PipelineLesson) -> Learned:
+    """Fail, whatever is asked for."""
+    raise ZeroDivisionError("a fault of a library")

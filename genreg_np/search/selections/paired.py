@@ -55,7 +55,7 @@ class Paired(Selection):
         bred = own.breed(place, kin[: own.needs(place)], mine, draws)
         best = best_of(self._kin(judged, not is_policy), 1) or best_of(judged, 1)
         rest = best[0].genome if best else others.drawn(draws)
-        genome: Genome = {gene.name: (bred.genome if gene in mine.genes else rest)[gene.name] for gene in space.genes}
+        genome: Genome = {gene.name: {**rest, **bred.genome}[gene.name] for gene in space.genes}
         parents = tuple(position(parent) for parent in bred.parents)
         what, other = ("policy", "model") if is_policy else ("model", "policy")
         beside = f", with the {other} of {best[0].child}" if best else ""

@@ -102,7 +102,8 @@ def _paths(value: Any) -> Iterator[str]:
             yield from _paths(one)
 
 
-def _written(value: Any, indent: int) -> str:
+def _written(value: Any, indent: int, beside: int = 0) -> str:
+    """Return an expression, of which `beside` more characters stand on its line."""
     if isinstance(value, Name):
         return value.text
     if isinstance(value, Ref):
@@ -119,7 +120,7 @@ def _written(value: Any, indent: int) -> str:
         return repr(value)
     flat = [key + _written(one, -WIDTH) for key, one in parts]
     line = start + ", ".join(flat) + end
-    if indent + len(line) <= WIDTH:
+    if indent + beside + len(line) <= WIDTH:
         return line
     if not isinstance(value, list):  # the longest part alone over several lines, where that is enough
         place = max(range(len(parts)), key=lambda place: len(flat[place]))
@@ -128,9 +129,10 @@ def _written(value: Any, indent: int) -> str:
                 "".join(f"{part}, " for part in flat[:place]),
                 "".join(f", {part}" for part in flat[place + 1 :]),
             )
-            found = start + before + parts[place][0] + _written(parts[place][1], indent) + after + end
-            if all(len(line) + indent <= WIDTH for line in (found.split("\n")[0], found.split("\n")[-1])):
+            found = start + before + parts[place][0] + _written(parts[place][1], indent, WIDTH) + after + end
+            first, *_, last = found.split("\n")
+            if indent + beside + len(first) <= WIDTH and len(last) <= WIDTH:
                 return found
     deeper = indent + 4
-    lines = [" " * deeper + key + _written(one, deeper) + "," for key, one in parts]
+    lines = [" " * deeper + key + _written(one, deeper, len(key) + 1) + "," for key, one in parts]
     return "\n".join([start, *lines, " " * indent + end.lstrip(",")])

@@ -50,11 +50,11 @@ def held_out(rows: Rows, seed: int, in_time: bool) -> Fold:
 
 
 def strata(rows: Rows) -> Places | None:
-    """Return what rows are divided by, (N,): their classes, rare ones together; None where that cannot be."""
+    """Return what rows are divided by, (N,): their classes, lone rows as the commonest; None where that cannot be."""
     if not rows.class_names:
         return None
     counts = np.bincount(rows.labels)
-    found: Places = np.where(counts[rows.labels] > 1, rows.labels, -1)
+    found: Places = np.where(counts[rows.labels] > 1, rows.labels, counts.argmax())
     least = np.unique(found, return_counts=True)[1]
     enough = least.min() > 1 and len(least) <= HELD * len(rows)
     return found if enough else None

@@ -31,6 +31,7 @@ from genreg_np.search.tabular.space import NETWORK, Traits
 
 ERROR = "error"  # the standard error of the mean over folds, beside that, which is called as the metric is
 FOLD = "fold {}"
+MOST_SAID = 300  # characters of what a library says of its error
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,16 @@ class PipelineLesson:
         scores = list(self.before)
         with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            for fitted, judged in self.folds:
-                estimator = self.task.estimator(self.genome, self.seed, self.last)
-                estimator.fit(inputs[fitted], labels[fitted])
-                scores.append(float(scorer(estimator, inputs[judged], labels[judged])))
+            try:
+                for fitted, judged in self.folds:
+                    estimator = self.task.estimator(self.genome, self.seed, self.last)
+                    estimator.fit(inputs[fitted], labels[fitted])
+                    scores.append(float(scorer(estimator, inputs[judged], labels[judged])))
+            except MemoryError:
+                raise
+            except Exception as error:  # of a library, on a combination that it cannot do
+                why = " ".join(f"{type(error).__name__}: {error}".split())[:MOST_SAID]
+                return Learned(FAILED, why, seconds=time.perf_counter() - started)
         seconds = time.perf_counter() - started
         if not np.isfinite(scores).all():
             return Learned(FAILED, "its score is no number", seconds=seconds)

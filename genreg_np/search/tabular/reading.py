@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from genreg_np.data.columns import Asked
 from genreg_np.data.rows import separator_of
 from genreg_np.data.table import read_table, stem
-from genreg_np.errors import UsageError
+from genreg_np.errors import DataError, UsageError
+from genreg_np.files import digest_of
 from genreg_np.search.tabular.rows import Rows, rows_of, time_kind
 from genreg_np.search.tabular.script import Source
 
@@ -41,6 +42,22 @@ class Reading:
     separator: str | None = None
     group: str | None = None
     time: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """What tells the table from others.
+
+        Raises
+        ------
+        DataError
+            For a file that cannot be read.
+        """
+        try:
+            return digest_of(self.path)
+        except FileNotFoundError:
+            raise DataError(f"{self.path}: no such file; check the name") from None
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be read ({error.strerror}); check the file") from None
 
     def read(self, seed: int) -> tuple[Rows, Source]:
         """Return the rows, and what a script needs to read them again; raises as `load_csv`."""

@@ -108,7 +108,8 @@ class Rows:
         """What decides which genes there are."""
         layout = self.layout
         missing = bool(np.isnan(self.values[:, layout.numbers]).any())
-        return Traits(bool(self.class_names), len(self), missing, bool(layout.words), bool(layout.texts))
+        columns = len(self.columns)
+        return Traits(bool(self.class_names), len(self), missing, bool(layout.words), bool(layout.texts), columns)
 
     @property
     def inputs(self) -> NDArray[Any]:
@@ -213,10 +214,10 @@ def rows_of(
             parts.append(np.full((len(table), 1), np.nan))
         elif found.why != "dropped":
             left_out.setdefault(found.why, []).append(series.name)
+    said = ", ".join(f"{quoted(some)} ({reason})" for reason, some in left_out.items())
     if not columns:
-        raise DataError(f"{table.path}: no column is left to learn from")
-    said = [f"{quoted(some)} ({reason})" for reason, some in left_out.items()]
-    notes += [*why, f"left out: {', '.join(said)} (--keep takes one in)" if said else ""]
+        raise DataError(f"{table.path}: no column is left to learn from ({said or 'all are dropped'})")
+    notes += [*why, f"left out: {said} (--keep takes one in)" if said else ""]
     if texts:
         notes.append(f"text: {quoted([columns[place].name for place in texts])}")
     rows = Rows(

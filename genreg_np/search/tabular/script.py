@@ -82,7 +82,8 @@ def script_of(genome: Genome, rows: Rows, source: Source, scoring: Scoring, said
     imports = pipeline.imports()
     imports.setdefault("sklearn.metrics", set()).add("get_scorer")
     split = _split(rows, source)
-    imports.setdefault("sklearn.model_selection", set()).update(split.imports)
+    if split.imports:
+        imports.setdefault("sklearn.model_selection", set()).update(split.imports)
     sections = [
         _head(rows, source, said),
         "import sys",
@@ -217,9 +218,8 @@ def _split(rows: Rows, source: Source) -> _Split:
         by_class = strata(rows) is not None
         needed, lines = {"train_test_split"}, []
         if by_class:
-            lines.append(
-                "strata = np.where(np.bincount(labels)[labels] > 1, labels, -1)  # classes of one row together"
-            )
+            alike = "strata = np.where(counts[labels] > 1, labels, counts.argmax())  # lone rows as the commonest"
+            lines += ["counts = np.bincount(labels)", alike]
         how = f"test_size={HELD}, random_state=SEED{', stratify=strata' if by_class else ''}"
         lines.append(f"learned, held = train_test_split(np.arange(len(labels)), {how})")
         lines.append("return np.sort(learned), np.sort(held)")

@@ -18,6 +18,8 @@ SVM, BOOSTING, NETWORK, LINEAR, FOREST, NEIGHBOURS = "svm", "boosting", "network
 MODELS = (LINEAR, SVM, BOOSTING, FOREST, NEIGHBOURS, NETWORK)
 SCALED = (LINEAR, SVM, NEIGHBOURS)  # models to which the size of numbers matters
 FITTED = (LINEAR, SVM, BOOSTING, FOREST, NEIGHBOURS)  # models of scikit-learn
+SHARES = ("percentile-f", "percentile-mutual")  # of the inputs, by how much each tells of the label
+MOST_ALL = 4  # columns from which on a share of them is worth taking
 MOST_ROWS = 10_000  # for kernels between all of them
 BALANCED = (LINEAR, SVM, BOOSTING, FOREST)  # models that can let classes count alike
 
@@ -46,19 +48,21 @@ class Traits:
     missing: bool = False  # whether numbers are
     words: bool = False  # whether there are columns of words
     texts: bool = False
+    columns: int = MOST_ALL  # inputs before words have a place each
 
     @classmethod
     def read(cls, text: str) -> Traits:
         """Return what `text` wrote."""
         words = text.split()
         rows = next((int(word.partition("=")[2]) for word in words if word.startswith("rows=")), 0)
-        return cls("classes" in words, rows, "missing" in words, "words" in words, "texts" in words)
+        columns = next((int(word.partition("=")[2]) for word in words if word.startswith("columns=")), MOST_ALL)
+        return cls("classes" in words, rows, "missing" in words, "words" in words, "texts" in words, columns)
 
     @property
     def text(self) -> str:
         """The traits in words, for a configuration."""
         names = [name for name in ("classes", "missing", "words", "texts") if getattr(self, name)]
-        return " ".join([*names, f"rows={self.rows}"])
+        return " ".join([*names, f"rows={self.rows}", f"columns={self.columns}"])
 
     @property
     def many(self) -> bool:
@@ -73,12 +77,12 @@ def space_of(models: Sequence[str], traits: Traits) -> Space:
         return (("model", names),)
 
     fitted, scaled = of(*FITTED), of(*SCALED)
-    selected = (*fitted, ("select", ("percentile-f", "percentile-mutual")))
+    selected = (*fitted, ("select", SHARES))
     kernels = (*of(SVM), ("kernel", ("rbf", "poly", "sigmoid")))
     genes: list[Gene] = [
         Choice("model", MODEL, (), tuple(models)),
         Choice("scale", FEATURES, scaled, ("none", "standard", "minmax", "robust", "quantile-normal")),
-        Choice("select", FEATURES, fitted, ("none", "percentile-f", "percentile-mutual", "pca")),
+        Choice("select", FEATURES, fitted, ("none", *(SHARES if traits.columns >= MOST_ALL else ()), "pca")),
         Number("percentile", FEATURES, selected, 5.0, 100.0),
         Number("variance", FEATURES, (*fitted, ("select", ("pca",))), 0.8, 0.99),
     ]

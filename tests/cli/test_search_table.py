@@ -1,0 +1,91 @@
+"""`genreg-np search table`: what is printed, what goes on, and one clear line for every misuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("sklearn", reason="pipelines are scikit-learn's")
+
+from tests.cli import one_line
+from tests.search.test_pipelines import lines_of
+
+SMALL = ("--models", "linear,svm", "--folds", "2", "--population", "3", "--engine", "serial")
+
+
+@pytest.fixture(autouse=True)
+def _table(_in_empty_folder: None) -> None:
+    Path("flowers.csv").write_text("\n".join(lines_of(80)) + "\n", "utf-8")
+
+
+def test_a_pipeline_is_searched_told_and_explained(genreg) -> None:
+    """With an interval, beside what is usual; and the second time from its record."""
+    done = genreg("search", "table", "flowers.csv", *SMALL, "--generations", "2")
+    assert done.code == 0, done.err
+    folder = Path("runs/flowers-table-steady-0")
+    assert "text: 'note'" in done.out
+    assert "accuracy of 16 rows held out: 0." in done.out
+    assert ", 95 % interval " in done.out
+    for name in ("winner", "usual linear", "usual svm", "no model"):
+        assert f"\n  {name} " in done.out
+    assert f"script {folder / 'pipeline.py'}" in done.out
+    assert f"  python {folder / 'pipeline.py'} NEW.csv predictions.csv\n" in done.out
+    again = genreg("search", "table", "flowers.csv", *SMALL, "--generations", "2", "--out", folder)
+    assert again.out.split("ended by")[1] == done.out.split("ended by")[1]
+    told = genreg("search", "explain", folder)
+    assert told.code == 0, told.err
+    assert "weights" not in told.out
+    assert " folds, " in told.out
+    assert "[features]" in told.out
+
+
+def test_numbers_are_told_as_their_users_know_them(genreg) -> None:
+    """Errors without the sign that makes more the better."""
+    Path("prices.csv").write_text("\n".join(lines_of(60, classes=False)) + "\n", "utf-8")
+    metric = ("--metric", "neg_mean_absolute_error")
+    done = genreg("search", "table", "prices.csv", *SMALL, "--generations", "1", *metric)
+    assert done.code == 0, done.err
+    assert "\nmean absolute error of 12 rows held out: 0." in done.out
+    assert "-0." not in done.out
+
+
+def test_json_and_a_search_that_goes_on(genreg) -> None:
+    """A search by generations goes on by its folder alone."""
+    done = genreg("search", "table", "flowers.csv", *SMALL, "--generations", "1", "--out", "run", "--json")
+    first = json.loads(done.out)
+    assert first["metric"] == "accuracy"
+    assert first["gap"] == pytest.approx(first["score"] - first["test_score"])
+    assert set(first["beside"]) == {"usual linear", "usual svm", "no model"}
+    more = genreg("search", "table", "--resume", "run", "--generations", "2", "--engine", "serial", "--json")
+    assert more.code == 0, more.err
+    second = json.loads(more.out)
+    assert second["trials"] > first["trials"]
+    assert second["test_rows"] == first["test_rows"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ((), 2, "which table?"),
+        (("nowhere.csv",), 1, "no such file"),
+        (("flowers.csv", "--label", "labl"), 2, "did you mean 'label'"),
+        (("flowers.csv", "--models", "svmm"), 2, "did you mean 'svm'"),
+        (("flowers.csv", "--metric", "f2"), 2, "unknown metric 'f2'"),
+        (("flowers.csv", "--budget", "60s", "--generations", "2"), 2, "say the same thing twice"),
+        (("flowers.csv", "--selection", "stedy"), 2, "steady"),
+        (("flowers.csv", "--group-column", "a", "--time-column", "b"), 2, "give one of them"),
+        (("--resume", "nowhere"), 1, "holds no search"),
+        (("--resume", "run", "--label", "x"), 2, "has its own --label"),
+    ],
+)
+def test_misuse_is_one_line(genreg, arguments: tuple[str, ...], code: int, said: str) -> None:
+    assert said in one_line(genreg("search", "table", *arguments), code)
+    assert not Path("runs").exists() or not list(Path("runs").glob("*/trials.jsonl"))
+
+
+def test_a_report_of_it_is_refused_in_one_line(genreg) -> None:
+    """Pages are of models and of searches for networks."""
+    assert genreg("search", "table", "flowers.csv", *SMALL, "--generations", "1", "--out", "run", "--quiet").code == 0
+    assert "pipeline.py" in one_line(genreg("report", "run"), 2)
