@@ -180,10 +180,11 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
 
 def _json(found: FoundTable) -> dict[str, Any]:
     """Return the line of --json."""
-    judged = found.judged
+    judged = found.judged.plain()
+    beside = {one.name: {"score": one.plain()["score"], "test_score": one.plain()["held"]} for one in found.beside}
     return {
-        "metric": found.metric, "test_score": judged.held, "score": judged.score, "standard_error": judged.error,
-        "gap": found.gap, "beside": {one.name: {"score": one.score, "test_score": one.held} for one in found.beside},
+        "metric": found.metric, "test_score": judged["held"], "score": judged["score"],
+        "standard_error": judged["error"], "gap": None if math.isnan(found.gap) else found.gap, "beside": beside,
         "model": str(found.path), "genome": dict(found.genome), "winner": found.winner, "trials": found.trials,
         "rows": found.rows, "test_rows": found.held_rows, "new_folds": found.new_folds, "ended": found.ended,
         "seconds": found.seconds, "folder": str(found.folder),

@@ -5,9 +5,11 @@ Shapes: none; rows are told by their places.
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from genreg_np.engines.base import OK, Engine, Limits
 from genreg_np.errors import RunError
@@ -43,6 +45,19 @@ class Judged:
     score: float
     error: float
     held: float
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as values of JSON, in which nothing is NaN."""
+        values = dataclasses.asdict(self)
+        return {name: None if value != value else value for name, value in values.items()}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Judged:
+        """Return what `plain` wrote; raises KeyError or TypeError for anything else."""
+        numbers = {
+            name: math.nan if values[name] is None else float(values[name]) for name in ("score", "error", "held")
+        }
+        return cls(str(values["name"]), **numbers)
 
 
 @dataclass(frozen=True)

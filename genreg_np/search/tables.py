@@ -101,8 +101,9 @@ class FoundTable:
         return self.judged.score - self.judged.held
 
     def notes(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name != "folder"}
+        """Return it as plain values; a score that is not known is None."""
+        found = {name: value for name, value in dataclasses.asdict(self).items() if name != "folder"}
+        return found | {"judged": self.judged.plain(), "beside": [one.plain() for one in self.beside]}
 
     @classmethod
     def of(cls, notes: Mapping[str, Any], folder: Path) -> FoundTable:
@@ -113,7 +114,8 @@ class FoundTable:
         KeyError, TypeError
             For anything else.
         """
-        own = {**notes, "judged": Judged(**notes["judged"]), "beside": tuple(Judged(**one) for one in notes["beside"])}
+        beside = tuple(Judged.of(one) for one in notes["beside"])
+        own = {**notes, "judged": Judged.of(notes["judged"]), "beside": beside}
         return cls(**own, folder=folder)
 
 

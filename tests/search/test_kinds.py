@@ -19,7 +19,7 @@ from genreg_np.search.aims.prototypes import prototypical
 from genreg_np.search.config import AUGMENTATIONS, SearchConfig
 from genreg_np.search.draws import Draws
 from genreg_np.search.folder import trials_in
-from genreg_np.search.kinds import REGISTRY, kind_of
+from genreg_np.search.kinds import NETWORKS, kind_of
 from genreg_np.search.kinds.base import Individual
 from genreg_np.search.kinds.classifiers import PROTOTYPES, SPACES
 from genreg_np.search.pareto import front_of
@@ -35,7 +35,7 @@ def config_of(name: str, **changes: Any) -> SearchConfig:
     return SearchConfig(kind=name, metric=metric, **changes)
 
 
-@pytest.mark.parametrize("name", list(REGISTRY))
+@pytest.mark.parametrize("name", list(NETWORKS))
 @pytest.mark.parametrize("shape", SHAPES)
 def test_beginnings_fit_and_random_genomes_become_networks(name: str, shape: tuple[int, ...]) -> None:
     kind = kind_of(config_of(name, max_macs=4_000_000), shape, "abc")
