@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genreg_np.cli.output import Progress, duration, percent, print_json
+from genreg_np.cli.output import Progress, duration, print_json
 from genreg_np.cli.runs import fresh_folder, seconds_of
 from genreg_np.cli.search_board import Board
 from genreg_np.cli.search_options import SETTINGS
@@ -59,7 +59,7 @@ READING = ("label", "keep", "drop", "kind", "task", "header", "separator")
 @click.option("--two-populations", is_flag=True, help="Breed what is done with columns and models apart.")
 @click.option("--genome", type=click.Path(), help="A file such as winner.toml: the very first individual.")
 @click.option("--begin", help="What the first individuals are: hand-made or random.  [default: hand-made]")
-@click.option("--generations", type=int, help="Breed so many populations.")
+@click.option("--generations", type=click.IntRange(min=1), help="Breed so many populations.")
 @click.option("--budget", help="Take about this long instead, all in all: 60s, 5m, 1h.  [default: 60s]")
 @click.option("--max-seconds", type=float, help="That one may take at a rung.  [default: a tenth of the budget]")
 @click.option("--folds", type=click.IntRange(2, 100), help="Of cross-validation.  [default: 5]")
@@ -96,7 +96,8 @@ def table(stopping: Stopping, /, **options: Any) -> int:
                 f"  genreg-np search table --resume {shlex.quote(str(folder))} {until}",
             ]
             progress.say(f"search folder {folder}")
-        board.phase(phase)
+        if phase != "preparing":
+            board.phase(phase)
 
     found = None
     try:
@@ -174,7 +175,10 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
     if not config.generations and budget is None:
         raise UsageError("--resume of a search under a budget needs --budget: for how much longer is it to go on?")
     path = options["data"] or str(origin.get("source"))
-    kept = {name: origin[name] for name in (*READING, "group", "time") if name in origin}
+    known = origin.get("reading")
+    kept = (
+        {name: known[name] for name in (*READING, "group", "time") if name in known} if isinstance(known, dict) else {}
+    )
     return Reading(os.path.relpath(path) if options["data"] is None else path, **kept), config, folder, budget
 
 
@@ -199,14 +203,15 @@ def _told(found: FoundTable) -> list[str]:
     scoring, judged = Scoring(found.metric), found.judged
     lines = [f"{found.trials:,} trials, {duration(found.seconds)}, ended by {found.ended}", found.words]
     about = ""
-    if found.metric == "accuracy":
+    if found.metric == "accuracy" and not math.isnan(judged.held):
         low, high = interval(judged.held, found.held_rows)
-        about = f", 95 % interval {percent(low)} to {percent(high)}"
-    lines.append(f"{scoring.words} of {found.held_rows:,} rows held out: {scoring.shown(judged.held)}{about}")
+        about = f", 95 % interval {low:.4f} to {high:.4f}"
+    lines.append(f"{found.called}, {found.held_rows:,} rows held out: {scoring.shown(judged.held)}{about}")
     folds = f"{found.new_folds} new folds" if found.new_folds else "the search's folds"
     lines += ["", f"  {'':<18}{folds:>22}{'held out':>12}"]
     for one in (judged, *found.beside):
-        score = "not judged" if math.isnan(one.score) else f"{scoring.shown(one.score)} ± {one.error:.4f}"
+        spread = "(one fold)" if math.isnan(one.error) else f"± {one.error:.4f}"
+        score = "not judged" if math.isnan(one.score) else f"{scoring.shown(one.score)} {spread}"
         held = "failed" if math.isnan(one.held) else scoring.shown(one.held)
         lines.append(f"  {one.name:<18}{score:>22}{held:>12}")
     if not found.new_folds:

@@ -19,10 +19,8 @@ from genreg_np.search.pipelines import COSTLINESS, PipelineSearch
 from genreg_np.search.searching import MOST_BYTES
 from genreg_np.search.tabular.folds import Fold
 from genreg_np.search.tabular.lesson import ERROR, PipelineLesson, dummy_scores, error_of
-from genreg_np.search.tabular.space import BOOSTING, LINEAR, SVM, models_of, plain
 from genreg_np.search.trials import Trial
 
-USUAL = (LINEAR, SVM, BOOSTING)  # what the winner is set beside, as scikit-learn has it without a search
 DUMMY = "no model"  # who always says the most frequent class, or the mean
 PATIENCE = 2.0  # times what one may take at a rung, that judging it again by as many folds may
 
@@ -88,53 +86,43 @@ class End:
             If nothing can be fitted.
         """
         search = self.search
-        space, finalists = search.space, search.finalists()
-        usual = {f"usual {name}": plain(name, space) for name in USUAL if name in models_of(search.config.models)}
-        if not usual:
-            name = models_of(search.config.models)[0]
-            usual = {f"usual {name}": plain(name, space)}
-        keys = {space.key(trial.genome) for trial in finalists}
-        failed = {space.key(trial.genome) for trial in search.course.trials if not trial.is_ok}
-        candidates: list[tuple[str, Genome, Trial | None]] = [("", trial.genome, trial) for trial in finalists]
-        candidates += [(name, own, None) for name, own in usual.items() if space.key(own) not in keys | failed]
-        folds = self.folds[: self._affordable([genome for _, genome, _ in candidates], left)]
-        again = self._scores([genome for _, genome, _ in candidates], folds) if folds else {}
-        able = [one for one in candidates if not folds or space.key(one[1]) in again]
+        space, usual, genomes = search.space, search.usual, search.judged_again()
+        trials = {space.key(trial.genome): trial for trial in search.course.trials}  # at its highest rung
+        folds = self.folds[: self._affordable(genomes, left)]
+        again = self._scores(genomes, folds) if folds else {}
+        able = [genome for genome in genomes if not folds or space.key(genome) in again]
         if not able:
             raise RunError(f"{search.folder.path}: nothing could be fitted; trials.jsonl says why")
 
-        def rank(one: tuple[str, Genome, Trial | None]) -> tuple[float, float]:
-            _, genome, trial = one
-            scores = again.get(space.key(genome))
-            simple = -float(COSTLINESS.index(genome["model"]))
-            if scores is not None:
-                return sum(scores) / len(scores), simple
-            return (trial.score if trial is not None else -math.inf), simple
+        def rank(genome: Genome) -> tuple[float, float]:
+            key, simple = space.key(genome), -float(COSTLINESS.index(genome["model"]))
+            if folds:
+                return sum(again[key]) / len(folds), simple
+            return (trials[key].score if key in trials else -math.inf), simple
 
-        _, genome, winner = max(able, key=rank)
-        if winner is None:  # what is usual was tried as well, if there was time
-            key = space.key(genome)
-            winner = next((trial for trial in search.course.trials if space.key(trial.genome) == key), None)
+        genome = max(able, key=rank)
+        failed = {key for key, trial in trials.items() if not trial.is_ok}
         shown = [genome, *(own for own in usual.values() if space.key(own) not in failed)]
         held = self._scores(shown, [self.last], last=True)
         if space.key(genome) not in held:
-            raise RunError(f"{search.folder.path}: the winner could not be fitted to all its rows")
+            search.tell(
+                "the winner could not be scored by the rows that were held out: is a class of a single row in it?"
+            )
 
         def judged(name: str, own: Genome) -> Judged:
             key = space.key(own)
-            scores = again.get(key, ())
-            tried = next((t for t in reversed(search.course.trials) if t.is_ok and space.key(t.genome) == key), None)
+            tried, scores = trials.get(key), again.get(key, ())
+            mean = error = math.nan
             if scores:
                 mean, error = sum(scores) / len(scores), error_of(scores)
-            else:
-                mean = tried.score if tried is not None else math.nan
-                error = tried.metrics[ERROR] if tried is not None else math.nan
+            elif not folds and tried is not None and tried.is_ok:
+                mean, error = tried.score, tried.metrics[ERROR] if tried.samples > 1 else math.nan
             return Judged(name, mean, error, held.get(key, (math.nan,))[0])
 
-        beside = tuple(judged(name, own) for name, own in usual.items())
         dummy, (of_held,) = dummy_scores(search.task, folds or search.folds), dummy_scores(search.task, [self.last])
-        beside = (*beside, Judged(DUMMY, sum(dummy) / len(dummy), error_of(dummy), of_held))
-        return genome, winner, judged("winner", genome), beside, len(folds)
+        beside = [judged(name, own) for name, own in usual.items()]
+        beside.append(Judged(DUMMY, sum(dummy) / len(dummy), error_of(dummy), of_held))
+        return genome, trials.get(space.key(genome)), judged("winner", genome), tuple(beside), len(folds)
 
     def _affordable(self, genomes: Sequence[Genome], left: float) -> int:
         """Return by how many of the new folds there is time to judge: all, whole rounds of them, or none."""

@@ -24,13 +24,25 @@ from genreg_np.search.searching import MOST_BYTES, Search, selection_of
 from genreg_np.search.selections.base import Bred
 from genreg_np.search.tabular.folds import Fold
 from genreg_np.search.tabular.lesson import PipelineLesson, Task, scores_of
-from genreg_np.search.tabular.space import BOOSTING, FEATURES, FOREST, LINEAR, NEIGHBOURS, NETWORK, SVM, beginnings
+from genreg_np.search.tabular.space import (
+    BOOSTING,
+    FEATURES,
+    FOREST,
+    LINEAR,
+    NEIGHBOURS,
+    NETWORK,
+    SVM,
+    beginnings,
+    models_of,
+    plain,
+)
 from genreg_np.search.trials import Trial, leaders_of
 
 FINALISTS = 5  # that are judged again, by folds that nobody was chosen by
 RERUNS = 3  # times the folds, each with others
 SHARE_OF_BUDGET, LONGEST = 0.1, 120.0  # of a budget, or seconds where there is none, that one may take at a rung
 FIRST_GUESS = 0.5  # seconds of a fold
+USUAL = (LINEAR, SVM, BOOSTING)  # what the winner is set beside, as scikit-learn has it without a search
 COSTLINESS = (LINEAR, NEIGHBOURS, SVM, BOOSTING, FOREST, NETWORK)  # of equals the simpler one is better
 
 
@@ -136,7 +148,7 @@ class PipelineSearch(Search[Genome]):
     def reaches(self, trial: Trial, target: float) -> bool:
         """Whether a trial of the highest rung has reached a target."""
         is_high = trial.rung == len(self.course.ladder.samples) - 1
-        return is_high and trial.score >= (-target if self.task.metric.startswith("neg_") else target)
+        return is_high and trial.score >= (-abs(target) if self.task.metric.startswith("neg_") else target)
 
     def is_best(self, trial: Trial) -> bool:
         """Whether a trial is better than the best so far: of a higher rung, or on as many folds."""
@@ -158,9 +170,23 @@ class PipelineSearch(Search[Genome]):
 
     def reserve(self) -> float:
         """Return the seconds that judging the finalists again will take, and fitting the winner."""
-        finalists = self.finalists()
-        each = [(RERUNS * len(self.folds)) * self.pace(trial.genome["model"]) for trial in finalists]
+        models = [genome["model"] for genome in self.judged_again()]
+        each = [(RERUNS * len(self.folds)) * self.pace(model) for model in models]
         return sum(each) / min(self.workers, max(1, len(each))) + 1.0
+
+    @property
+    def usual(self) -> dict[str, Genome]:
+        """What is usual, by its name: of the models that are tried."""
+        models = models_of(self.config.models)
+        names = [name for name in USUAL if name in models] or models[:1]
+        return {f"usual {name}": plain(name, self.space) for name in names}
+
+    def judged_again(self) -> list[Genome]:
+        """Return the genomes of the finalists, and what is usual where it did not fail, each once."""
+        failed = {self.space.key(trial.genome) for trial in self.course.trials if not trial.is_ok}
+        genomes = [trial.genome for trial in self.finalists()]
+        genomes += [genome for genome in self.usual.values() if self.space.key(genome) not in failed]
+        return list({self.space.key(genome): genome for genome in genomes}.values())
 
 
 def words_of(space: Space, genome: Genome) -> str:

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from genreg_np.engines import create as create_engine
 from genreg_np.errors import DataError, UsageError
 from genreg_np.runs.held_folder import json_of
@@ -34,7 +36,7 @@ from genreg_np.search.lessons.base import learn
 from genreg_np.search.pipelines import RERUNS, PipelineSearch, words_of
 from genreg_np.search.searching import Watcher
 from genreg_np.search.selections.base import Bred
-from genreg_np.search.tabular.folds import folds_of, held_out
+from genreg_np.search.tabular.folds import HELD, folds_of, held_out
 from genreg_np.search.tabular.lesson import Task
 from genreg_np.search.tabular.reading import Reading
 from genreg_np.search.tabular.rows import Rows
@@ -58,6 +60,8 @@ class FoundTable:
     genome : mapping
     words : str
     metric : str
+    called : str
+        The metric in words, with the class that it is of.
     judged : Judged
         The winner.
     beside : tuple of Judged
@@ -79,6 +83,7 @@ class FoundTable:
     genome: Genome
     words: str
     metric: str
+    called: str
     judged: Judged
     beside: tuple[Judged, ...]
     rows: int
@@ -166,21 +171,24 @@ def search_table(
         raise UsageError("a search needs generations or a budget: how long is it to go on?")
     watcher.on_phase("preparing")
     digest = reading.digest
-    done = _done_before(Path(folder), digest, config) if target is None else None
+    done = _done_before(Path(folder), digest, config, reading) if target is None else None
     if done is not None:
         return done
     rows, source = reading.read(config.seed)
     _check(rows)
+    count = config.folds or FOLDS
     for note in rows.notes:
         watcher.on_remark(note)
     scoring = Scoring.of(config.metric, bool(rows.class_names), len(rows.class_names))
+    if scoring.by_probabilities:
+        _check_classes(rows, scoring, count)
     config = dataclasses.replace(config, metric=scoring.name, traits=rows.traits.text)
     in_time = reading.time is not None
     learned, held = held_out(rows, config.seed, in_time)
-    inner, count = rows.of(learned), config.folds or FOLDS
+    inner = rows.of(learned)
     folds, new = (
         [(learned[a], learned[b]) for a, b in folds_of(inner, count, config.seed + salt, in_time, repeats)]
-        for salt, repeats in ((SEARCH_FOLDS, 1), (NEW_FOLDS, RERUNS))
+        for salt, repeats in ((SEARCH_FOLDS, 0), (NEW_FOLDS, RERUNS))
     )
     deadline = math.inf if budget is None else started + budget
     with _folder(Path(folder), config, digest, reading) as own, tempfile.TemporaryDirectory() as shared:
@@ -203,9 +211,10 @@ def search_table(
         except BaseException:
             own.discard_if_empty()
             raise
+        called = scoring.called(rows.class_names)
         found = FoundTable(
             None if winner is None else winner.child, dict(search.space.expressed(genome)),
-            words_of(search.space, genome), scoring.name, judged, beside, len(rows), len(held), repeats,
+            words_of(search.space, genome), scoring.name, called, judged, beside, len(rows), len(held), repeats,
             len(search.course.trials), search.ended, round(clock() - started, 3),
             "model.npz" if genome["model"] == NETWORK else "pipeline.py", own.path,
         )  # fmt: skip
@@ -216,7 +225,7 @@ def search_table(
             network.fit(inputs[learned], labels[learned])
             own.save("model.npz", network.model_)
         else:
-            script = script_of(genome, rows, source, scoring, _said(found, rows, scoring))
+            script = script_of(genome, rows, source.beside(own.path), scoring, _said(found, rows, scoring))
             own.write("pipeline.py", script.encode("utf-8"))
         own.write_json("search.json", {
             "ended": found.ended, "generations": config.generations, "when": now(), "version": __version__,
@@ -239,6 +248,23 @@ def _check(rows: Rows) -> None:
         raise DataError(f"{rows.name}: the label is the same in all rows: nothing is to be predicted")
 
 
+def _check_classes(rows: Rows, scoring: Scoring, folds: int) -> None:
+    """Refuse classes of fewer rows than a metric of probabilities needs, which takes each class in every fold.
+
+    Raises
+    ------
+    DataError
+        Naming the rarest.
+    """
+    counts, needed = np.bincount(rows.labels, minlength=len(rows.class_names)), int(folds / (1 - HELD)) + 1
+    rarest = int(counts.argmin())
+    if counts[rarest] < needed:
+        raise DataError(
+            f"{rows.name}: class {rows.class_names[rarest]!r} has {counts[rarest]} rows, and {scoring.name} needs each "
+            f"class in every fold, {needed} rows at least: leave its rows out, or choose another metric"
+        )
+
+
 def _given(config: SearchConfig) -> list[Bred]:
     """Return the genome that the configuration names, if it does."""
     import tomllib
@@ -259,7 +285,7 @@ def _said(found: FoundTable, rows: Rows, scoring: Scoring) -> list[str]:
     lines = [
         f"Predicts {rows.label!r} of {rows.name}: {found.words}.",
         "",
-        f"Found by genreg-np {__version__} among {found.trials:,} trials. Its {scoring.words}:",
+        f"Found by genreg-np {__version__} among {found.trials:,} trials. Its {found.called}:",
         f"    {scoring.shown(judged.held)}  by {held:,} rows that were held out, and that nothing was chosen by",
     ]
     if found.new_folds:
@@ -270,8 +296,8 @@ def _said(found: FoundTable, rows: Rows, scoring: Scoring) -> list[str]:
 
 def _folder(path: Path, config: SearchConfig, digest: str, reading: Reading) -> SearchFolder:
     """Return a new folder, or that of the same search."""
-    origin = {"data": digest, "source": os.path.abspath(reading.path), "version": __version__}
-    origin |= {name: value for name, value in dataclasses.asdict(reading).items() if name != "path" and value}
+    origin: dict[str, Any] = {"data": digest, "source": os.path.abspath(reading.path), "version": __version__}
+    origin |= {"reading": reading.plain()}
     if not (path / "config.toml").exists():
         folder = SearchFolder.create(path)
         folder.write_config(config, origin)
@@ -281,6 +307,11 @@ def _folder(path: Path, config: SearchConfig, digest: str, reading: Reading) -> 
         before, theirs = folder.read_config()
         if theirs.get("data") != digest:
             raise UsageError(f"{path}: holds a search with other data: choose another --out")
+        own, before_ = reading.plain(), theirs.get("reading", {})
+        for name in sorted({*own, *before_}):
+            if own.get(name) != before_.get(name):
+                told = f"{name} = {before_.get(name, 'none')}, not {own.get(name, 'none')}"
+                raise UsageError(f"{path}: holds a search with {told}: leave it as it was, or choose another --out")
         for item in dataclasses.fields(config):
             old, new = getattr(before, item.name), getattr(config, item.name)
             if old != new and item.name != "generations":
@@ -295,7 +326,7 @@ def _folder(path: Path, config: SearchConfig, digest: str, reading: Reading) -> 
     return folder
 
 
-def _done_before(path: Path, digest: str, config: SearchConfig) -> FoundTable | None:
+def _done_before(path: Path, digest: str, config: SearchConfig, reading: Reading) -> FoundTable | None:
     """Return what the same search came to that has ended already; None where there is none, or it can go on."""
     notes = json_of(path / "search.json") if (path / "search.json").exists() else {}
     if not config.generations or notes.get("ended") != "generations" or notes.get("generations") != config.generations:
@@ -304,6 +335,7 @@ def _done_before(path: Path, digest: str, config: SearchConfig) -> FoundTable | 
         before, theirs = folder.read_config()
     same = dataclasses.replace(config, metric=config.metric or before.metric, traits=before.traits) == before
     try:
-        return FoundTable.of(notes["found"], path) if same and theirs.get("data") == digest else None
+        same = same and theirs.get("data") == digest and theirs.get("reading") == reading.plain()
+        return FoundTable.of(notes["found"], path) if same else None
     except (KeyError, TypeError):
         return None

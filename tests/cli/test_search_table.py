@@ -26,7 +26,7 @@ def test_a_pipeline_is_searched_told_and_explained(genreg) -> None:
     assert done.code == 0, done.err
     folder = Path("runs/flowers-table-steady-0")
     assert "text: 'note'" in done.out
-    assert "accuracy of 16 rows held out: 0." in done.out
+    assert "accuracy, 16 rows held out: 0." in done.out
     assert ", 95 % interval " in done.out
     for name in ("winner", "usual linear", "usual svm", "no model"):
         assert f"\n  {name} " in done.out
@@ -47,7 +47,7 @@ def test_numbers_are_told_as_their_users_know_them(genreg) -> None:
     metric = ("--metric", "neg_mean_absolute_error")
     done = genreg("search", "table", "prices.csv", *SMALL, "--generations", "1", *metric)
     assert done.code == 0, done.err
-    assert "\nmean absolute error of 12 rows held out: 0." in done.out
+    assert "\nmean absolute error, 12 rows held out: 0." in done.out
     assert "-0." not in done.out
 
 

@@ -204,7 +204,7 @@ def test_groups_are_never_on_both_sides(tmp_path: Path) -> None:
     rows = rows_in(tmp_path, lines, group="who")
     assert rows.groups is not None
     assert [column.name for column in rows.columns] == ["x"]
-    folds = folds_of(rows, 4, 0, False, 2)
+    folds = [*folds_of(rows, 4, 0, False), *folds_of(rows, 4, 0, False, 1)]
     assert len(folds) == 8
     assert not np.array_equal(folds[0][1], folds[4][1])
     for fold in (held_out(rows, 0, False), *folds):
@@ -224,7 +224,9 @@ def test_in_order_of_time_what_is_judged_comes_later(tmp_path: Path, written: An
     np.testing.assert_array_equal(rows.values[:, 0], np.arange(100))
     for learned, judged in (held_out(rows, 0, True), *folds_of(rows, 4, 0, True, 3)):
         assert learned.max() < judged.min()
-    assert len(folds_of(rows, 4, 0, True, 3)) == 4
+    cuts = [{int(judged[0]) for _, judged in folds_of(rows, 4, 0, True, repeats)} for repeats in (0, 3)]
+    assert len(cuts[0] & cuts[1]) < len(cuts[0])  # other ones, as far as there are
+    assert len(folds_of(rows, 4, 0, True, 3)) == 5 + 6 + 7
 
 
 def test_folds_of_other_rounds_are_others_and_fewer_rows_than_folds_are_refused(tmp_path: Path) -> None:
@@ -310,6 +312,8 @@ def test_metrics_are_those_of_scikit_learn_that_fit() -> None:
     assert not Scoring.of("f1_macro", True, 5).by_probabilities
     assert Scoring.of("neg_mean_absolute_error", False).shown(-2.5) == "2.5000"
     assert Scoring("neg_mean_absolute_error").words == "mean absolute error"
+    assert Scoring("f1").called(["no", "yes"]) == "f1 of class 'yes'"
+    assert Scoring("roc_auc").called(["no", "yes"]) == "roc auc"
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ def test_a_pipeline_is_found_judged_and_handed_over_as_a_script(tmp_path: Path) 
     assert predicted[0] == "prediction"
 
 
+GROUPS = ("", "NA", "?", "a", "b", "c", "d")
 HARD: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = {
     "numbers": (lines_of(100, classes=False), {"label": "label"}, {}),
     "groups": (
@@ -107,6 +108,23 @@ HARD: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = {
         ["# from nowhere", "", "x,label", *(f"{n * 7 % 31},{'ab'[n * 7 % 31 > 15]}" for n in range(80))],
         {"label": "label"}, {},
     ),
+    "long numbers as classes": (
+        ["x,y", *(f"{n * 7 % 31},{1234567 + (n * 7 % 31 > 15)}" for n in range(80))],
+        {"label": "y", "task": "classes"}, {},
+    ),
+    "groups that are missing": (
+        ["x,g,y", *(f"{n * 7 % 31},{GROUPS[n % 7]},{'ab'[n * 7 % 31 > 15]}" for n in range(90))],
+        {"label": "y", "group": "g"}, {},
+    ),
+    "groups that are numbers": (
+        ["x,g,y", *(f"{n * 7 % 31},{n % 9}{('', '.0')[n % 2]},{'ab'[n * 7 % 31 > 15]}" for n in range(90))],
+        {"label": "y", "group": "g"}, {},
+    ),
+    "dates that could be either": (
+        ["x,t,y", *(f"{n * 7 % 31},{1 + n * 11 % 28:02}/{1 + n * 5 % 12:02}/2023,{'ab'[n * 7 % 31 > 15]}"
+                    for n in range(90))],
+        {"label": "y", "time": "t"}, {},
+    ),
     "probabilities": (lines_of(90), {"label": "label"}, {"metric": "neg_log_loss"}),
 }  # fmt: skip
 
@@ -119,8 +137,27 @@ def test_scripts_read_tables_as_the_search_did(tmp_path: Path, name: str) -> Non
     found = search(table(tmp_path, content), tmp_path / "run", reading, generations=1, **changes)
     said = run(tmp_path / "run" / "pipeline.py")
     score = float(said.split(": ")[1])
-    assert score == pytest.approx(found.judged.held, abs=2e-4)
-    assert said.startswith(f"{found.metric} of {found.held_rows} rows")
+    held = -found.judged.held if found.metric.startswith("neg_") else found.judged.held
+    assert score == pytest.approx(held, abs=2e-4)
+    assert said.startswith(f"{found.metric.removeprefix('neg_').replace('_', ' ')} of {found.held_rows} rows")
+
+
+def test_predictions_take_no_column_s_place_and_leave_the_others_as_they_were(tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    content = ["prediction,x,label", *(f"{n % 5}.50,{n * 7 % 31},{'ab'[n * 7 % 31 > 15]}" for n in range(80))]
+    search(table(tmp_path, content), tmp_path / "run", generations=1)
+    new = table(tmp_path, ["x, prediction", "30,NA", "1,  0.50"], "new.csv")
+    run(tmp_path / "run/pipeline.py", new, tmp_path / "p.csv")
+    assert (tmp_path / "p.csv").read_text().splitlines() == ["x,prediction,predicted", "30,NA,b", "1,0.50,a"]
+
+
+def test_a_table_without_header_may_lack_the_label_wherever_it_stood(tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    content = [f"{'ab'[n * 7 % 31 > 15]},{n * 7 % 31},{'pq'[n % 2]}" for n in range(80)]
+    search(table(tmp_path, content), tmp_path / "run", {"label": "1", "header": False}, generations=1)
+    run(tmp_path / "run/pipeline.py", table(tmp_path, ["30,p", "2,q"], "new.csv"), tmp_path / "p.csv")
+    predicted = [line.rpartition(",")[2] for line in (tmp_path / "p.csv").read_text().splitlines()[1:]]
+    assert predicted == ["b", "a"]
 
 
 def test_two_workers_find_what_one_finds_and_the_second_time_is_from_the_record(tmp_path: Path) -> None:
@@ -251,6 +288,13 @@ def test_labels_that_mean_nothing_are_not_predicted(tmp_path: Path) -> None:
     [
         (["x,label", *(f"{n * 7 % 31},same" for n in range(30))], {}, {}, DataError, "the same in all rows"),
         (["x,label", *(f"{n * 7 % 31},{'ab'[n % 2]}" for n in range(9))], {}, {}, DataError, "9 rows are too few"),
+        (
+            [*lines_of(90), "0.1,red,2024-01-10,y,more,other"],
+            {},
+            {"metric": "neg_log_loss"},
+            DataError,
+            "class 'other' has 1 rows, and neg_log_loss needs each class in every fold",
+        ),
         (None, {"label": "nope"}, {}, UsageError, "no column 'nope'"),
         (None, {"group": "nope"}, {}, UsageError, "no column 'nope' beside"),
         (None, {"group": "colour", "time": "seen"}, {}, UsageError, "give one of them"),
@@ -278,6 +322,10 @@ def test_another_table_or_setting_is_another_search(tmp_path: Path) -> None:
     search(table(tmp_path), tmp_path / "run", generations=1)
     with pytest.raises(UsageError, match="with models = linear,svm, not linear"):
         search(table(tmp_path), tmp_path / "run", generations=2, models="linear")
+    for reading in ({"label": "tagged"}, {"label": "label", "drop": ("size",)}):
+        for generations in (1, 2):
+            with pytest.raises(UsageError, match=r"holds a search with (label = label, not tagged|drop = none, not)"):
+                search(table(tmp_path), tmp_path / "run", reading, generations=generations)
     with pytest.raises(UsageError, match="other data"):
         search(table(tmp_path, lines_of(90)), tmp_path / "run", generations=2)
     assert json.loads((tmp_path / "run/search.json").read_text("utf-8"))["ended"] == "generations"

@@ -49,7 +49,7 @@ def pipeline_of(genome: Genome, layout: Layout, traits: Traits, probabilities: b
     probabilities : bool
         Whether the metric goes by probabilities: of models that have none they are calibrated then.
     """
-    steps: list[Any] = [("columns", _columns(genome, layout))]
+    steps: list[Any] = [("columns", _columns(genome, layout, traits))]
     if genome["select"] != "none":
         steps.append(("select", _selection(genome, traits)))
     if traits.many and genome["model"] == SVM and genome["kernel"] != "linear":
@@ -58,15 +58,14 @@ def pipeline_of(genome: Genome, layout: Layout, traits: Traits, probabilities: b
     return call("sklearn.pipeline:Pipeline", steps)
 
 
-def _columns(genome: Genome, layout: Layout) -> Call:
+def _columns(genome: Genome, layout: Layout, traits: Traits) -> Call:
     parts: list[Any] = []
     model = genome["model"]
     if layout.numbers:
         numbers: list[Any] = []
         if model != BOOSTING or genome["select"] != "none":
-            numbers.append(
-                call("sklearn.impute:SimpleImputer", strategy=genome.get("fill", "median"), add_indicator=True)
-            )
+            strategy = genome.get("fill", "median")
+            numbers.append(call("sklearn.impute:SimpleImputer", strategy=strategy, add_indicator=traits.missing))
         if model in (LINEAR, SVM, NEIGHBOURS) and genome["scale"] != "none":
             numbers.append(SCALERS[genome["scale"]])
         steps = (

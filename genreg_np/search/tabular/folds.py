@@ -60,8 +60,8 @@ def strata(rows: Rows) -> Places | None:
     return found if enough else None
 
 
-def folds_of(rows: Rows, count: int, seed: int, in_time: bool, repeats: int = 1) -> list[Fold]:
-    """Return folds of rows, `repeats` times `count`, each time others.
+def folds_of(rows: Rows, count: int, seed: int, in_time: bool, repeats: int = 0) -> list[Fold]:
+    """Return `count` folds of rows; or, `repeats` times, others: in order of time with a cut more each time.
 
     Raises
     ------
@@ -69,14 +69,14 @@ def folds_of(rows: Rows, count: int, seed: int, in_time: bool, repeats: int = 1)
         Where there are fewer rows, or groups, than folds.
     """
     units = len(rows) if rows.groups is None else int(rows.groups.max()) + 1
-    if units < count + in_time:
+    if units < count + (repeats + 1 if in_time else 0):
         what = "rows" if rows.groups is None else "groups"
-        raise DataError(f"{rows.name}: {units} {what} to choose by are fewer than {count} folds: add some")
+        way = f"take fewer --folds, or add {what}"
+        raise DataError(f"{rows.name}: {units} {what} to choose by are fewer than {count} folds need: {way}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a class with fewer rows than folds, which is told once
-        return [
-            fold for repeat in range(1 if in_time else repeats) for fold in _folds(rows, count, seed + repeat, in_time)
-        ]
+        rounds = range(1, repeats + 1) if repeats else [0]
+        return [fold for one in rounds for fold in _folds(rows, count + (one if in_time else 0), seed + one, in_time)]
 
 
 def _folds(rows: Rows, count: int, seed: int, in_time: bool) -> Iterator[Fold]:

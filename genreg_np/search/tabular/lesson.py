@@ -129,7 +129,11 @@ def dummy_scores(task: Task, folds: Sequence[Fold]) -> tuple[float, ...]:
         warnings.simplefilter("ignore")
         for fitted, judged in folds:
             model = DummyClassifier(strategy="prior") if task.traits.classes else DummyRegressor()
-            found.append(float(scorer(model.fit(inputs[fitted], labels[fitted]), inputs[judged], labels[judged])))
+            try:
+                score = float(scorer(model.fit(inputs[fitted], labels[fitted]), inputs[judged], labels[judged]))
+            except ValueError:  # a class that is not on both sides, and a metric that needs it
+                score = float("nan")
+            found.append(score)
     return tuple(found)
 
 

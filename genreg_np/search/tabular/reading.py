@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from genreg_np.data.columns import Asked
 from genreg_np.data.rows import separator_of
@@ -43,6 +45,12 @@ class Reading:
     group: str | None = None
     time: str | None = None
 
+    def plain(self) -> dict[str, Any]:
+        """Return how it is read, but for where it lies, as values of TOML."""
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "path"}
+        told = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {name: value for name, value in told.items() if value not in (None, [])}
+
     @property
     def digest(self) -> str:
         """What tells the table from others.
@@ -75,6 +83,6 @@ class Reading:
         source = Source(
             self.path, separator_of(self.path, self.separator), () if table.named else table.names,
             max(0, first - 1) if table.named else first, self.group, self.time,
-            "" if self.time is None else time_kind(table, self.time), seed % 2**32,
+            ("", "") if (apart := self.group or self.time) is None else time_kind(table, apart), seed % 2**32,
         )  # fmt: skip
         return rows, source

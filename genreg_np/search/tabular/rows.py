@@ -259,18 +259,19 @@ def _is_text(series: Series) -> bool:
 
 
 def _groups(series: Series) -> NDArray[np.int64]:
-    """Return the groups (N,), numbered as they first come."""
-    values: NDArray[Any] = series.codes if series.numbers is None else series.numbers
+    """Return the groups (N,), numbered as they first come; rows in which it is missing are one."""
+    numbers = series.as_numbers()
+    values: NDArray[Any] = np.where(series.missing(), -1, series.codes) if numbers is None else numbers
     _, first, groups = np.unique(values, return_index=True, return_inverse=True)
     rank: NDArray[np.int64] = np.argsort(np.argsort(first))[groups]
     return rank
 
 
-def time_kind(table: Table, name: str) -> str:
-    """Return what a column of time holds: numbers, dates or words."""
+def time_kind(table: Table, name: str) -> tuple[str, str]:
+    """Return what a column holds, numbers, dates or words, and the order of a date's parts."""
     series = table.column(name)
     described = describe(table.path, series, np.arange(len(table)), Asked(keep=(name,)), table.rows).described
-    return WORDS if described is None else str(described["kind"])
+    return (WORDS, "") if described is None else (str(described["kind"]), str(described.get("order", "")))
 
 
 def _in_order(table: Table, name: str) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ OF_GROUPINGS = (
     "adjusted_mutual_info_score", "adjusted_rand_score", "completeness_score", "fowlkes_mallows_score",
     "homogeneity_score", "mutual_info_score", "normalized_mutual_info_score", "rand_score", "v_measure_score",
 )  # fmt: skip
+OF_THE_SECOND = ("f1", "precision", "recall", "jaccard", "average_precision")  # of two classes
 OF_TWO = (
     "f1", "precision", "recall", "jaccard", "average_precision", "roc_auc", "neg_brier_score", "d2_brier_score",
     "positive_likelihood_ratio", "neg_negative_likelihood_ratio",
@@ -84,7 +86,11 @@ class Scoring:
 
     def shown(self, score: float) -> str:
         """Return a score as a metric's users know it: errors without the sign that makes more the better."""
-        return f"{abs(score) if self.name.startswith('neg_') else score:.4f}"
+        return f"{abs(score) if self.name.startswith('neg_') else score:.4f}" if score == score else "not known"
+
+    def called(self, class_names: Sequence[str]) -> str:
+        """Return the metric in words, with the class that it is of."""
+        return f"{self.words} of class {class_names[1]!r}" if self.name in OF_THE_SECOND else self.words
 
     @property
     def words(self) -> str:

@@ -9,11 +9,16 @@ fitted (calls.py).
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from genreg_np.data.columns import DATES, FLAGS, NUMBERS, WORDS
 from genreg_np.infer_table import FLAGS as SAID
@@ -31,6 +36,7 @@ PARTS = {
     "weekday": "day_of_week",
     "hour": "hour + times.minute / 60",
 }  # of dates, as pandas calls them
+NAMES = ("prediction", "predicted", "prediction of the pipeline")  # of the column of predictions: the first free one
 ORDER = {"ymd": "yearfirst=True", "dmy": "dayfirst=True", "mdy": "dayfirst=False"}
 
 
@@ -49,8 +55,8 @@ class Source:
         Lines before the header, or before the first row where there is none.
     group, time : str, optional
         Columns by which rows are held apart.
-    time_kind : str
-        What the latter holds: numbers, dates or words.
+    kind : (str, str)
+        What the one that is given holds - numbers, dates or words -, and the order of a date's parts.
     seed : int
     """
 
@@ -60,8 +66,12 @@ class Source:
     before: int
     group: str | None
     time: str | None
-    time_kind: str
+    kind: tuple[str, str]
     seed: int
+
+    def beside(self, folder: Path) -> Source:
+        """Return it as seen from a folder."""
+        return dataclasses.replace(self, path=os.path.relpath(self.path, folder).replace(os.sep, "/"))
 
 
 def script_of(genome: Genome, rows: Rows, source: Source, scoring: Scoring, said: Sequence[str]) -> str:
@@ -86,7 +96,7 @@ def script_of(genome: Genome, rows: Rows, source: Source, scoring: Scoring, said
         imports.setdefault("sklearn.model_selection", set()).update(split.imports)
     sections = [
         _head(rows, source, said),
-        "import sys",
+        "import sys\nfrom pathlib import Path",
         "\n".join(["import numpy as np", "import pandas as pd", *_imports(imports)]),
         _constants(rows, source),
         _read(rows, source),
@@ -129,9 +139,11 @@ def _listed(name: str, values: Sequence[Any]) -> str:
 
 def _constants(rows: Rows, source: Source) -> str:
     kinds = {kind: [one.name for one in rows.columns if one.kind == kind] for kind in (NUMBERS, WORDS, TEXT)}
-    lines = [f"DATA = {json.dumps(source.path, ensure_ascii=False)}", f"LABEL = {_quoted(rows.label)}"]
+    lines = [f"DATA = Path(__file__).resolve().parent / {_quoted(source.path)}", f"LABEL = {_quoted(rows.label)}"]
     if rows.class_names:
         lines.append(_listed("CLASSES", rows.class_names))
+    if source.names:
+        lines.append(_listed("NAMES", source.names))
     for name, kind in (("NUMBERS", NUMBERS), ("WORDS", WORDS), ("TEXTS", TEXT)):
         if kinds[kind]:
             lines.append(_listed(name, kinds[kind]))
@@ -153,19 +165,28 @@ def _is(column: Column, kind: str) -> bool:
 def _read(rows: Rows, source: Source) -> str:
     """Return the function that reads a table."""
     how = [f"sep={_quoted(source.separator)}"] if source.separator != "," else []
-    how += [f"header=None, names=[{', '.join(map(_quoted, source.names))}]"] if source.names else []
+    how += ["header=None"] if source.names else []
     how += [f"skiprows={source.before}"] if source.before else []
     how += ["dtype=str", "keep_default_na=False", "skipinitialspace=True"]
     lines = [
         "def read(path):",
-        '    """Return the inputs of a table, a column each, and the table."""',
-        f"    table = pd.read_csv(path, {', '.join(how)})",
-        '    table = table.apply(lambda column: column.str.split().str.join(" "))',
-        "    table = table.mask(table.apply(lambda column: column.str.lower().isin(MISSING)))",
+        '    """Return the inputs of a table, a column each, the table without blanks and gaps, and as it came."""',
+        f"    raw = pd.read_csv(path, {', '.join(how)})",
     ]
-    if source.names == () or not source.names:
-        lines.insert(3, "    table.columns = table.columns.str.strip()")
-    lines.append("    inputs = {}")
+    if source.names:
+        lines.append(
+            "    raw.columns = NAMES if raw.shape[1] == len(NAMES) else [name for name in NAMES if name != LABEL]"
+        )
+    lines += [
+        "    raw.columns = raw.columns.str.strip()",
+        '    table = raw.apply(lambda column: column.str.replace(r"\\s*\\n\\s*", " ", regex=True).str.strip())',
+        "    table = table.mask(table.apply(lambda column: column.str.lower().isin(MISSING)))",
+        "    inputs = {}",
+    ]
+    numbers = [column.name for column in rows.columns if column.kind == NUMBERS]
+    plain = [column.name for column in rows.columns if _is(column, NUMBERS)]
+    if plain == numbers and len(plain) > 1:
+        lines += ["    for name in NUMBERS:", "        inputs[name] = pd.to_numeric(table[name])"]
     done: set[str] = set()
     for column in rows.columns:
         name, own = _quoted(column.name), column.source
@@ -178,7 +199,7 @@ def _read(rows: Rows, source: Source) -> str:
         elif own["kind"] == FLAGS:
             lines.append(f"    inputs[{name}] = {field}.str.lower().map(FLAGS)")
         elif own["kind"] == NUMBERS:
-            lines.append(f"    inputs[{name}] = pd.to_numeric({field})")
+            lines += [] if plain == numbers and len(plain) > 1 else [f"    inputs[{name}] = pd.to_numeric({field})"]
         elif own["kind"] == WORDS:
             whole = any(word.lstrip("+-").isdigit() for word in own["words"])
             same = '.str.replace(r"^([+-]?[0-9]+)\\.0*$", r"\\1", regex=True)' if whole else ""
@@ -188,7 +209,7 @@ def _read(rows: Rows, source: Source) -> str:
     if rows.layout.words:
         lines.append("    for name in WORDS:")
         lines.append("        inputs[name] = inputs[name].astype(object).where(inputs[name].notna(), np.nan)")
-    lines.append("    return pd.DataFrame(inputs), table")
+    lines.append("    return pd.DataFrame(inputs), table, raw")
     return "\n".join(lines)
 
 
@@ -201,26 +222,32 @@ class _Split:
 def _split(rows: Rows, source: Source) -> _Split:
     """Return the function that holds rows out as the search did, and what it imports."""
     if source.time is not None:
-        read = {NUMBERS: "pd.to_numeric({})", DATES: 'pd.to_datetime({}, format="mixed")'}.get(source.time_kind, "{}")
+        kind, order = source.kind
+        dates = f'pd.to_datetime({{}}, format="mixed", {ORDER[order]})' if kind == DATES else ""
+        read = {NUMBERS: "pd.to_numeric({})", DATES: dates}.get(kind, "{}")
         needed, lines = set(), [
             f"order = np.argsort({read.format(f'table[{_quoted(source.time)}]')}, kind=\"stable\").to_numpy()",
             f"first = len(labels) - max(1, round({HELD} * len(labels)))",
             "return order[:first], order[first:]",
         ]  # fmt: skip
     elif source.group is not None:
+        field = f"table[{_quoted(source.group)}]"
+        field = f"pd.to_numeric({field})" if source.kind[0] == NUMBERS else field
         needed, lines = {"GroupShuffleSplit"}, [
-            f"groups = table[{_quoted(source.group)}].factorize(use_na_sentinel=False)[0]",
+            f"groups = {field}.factorize(use_na_sentinel=False)[0]",
             f"split = GroupShuffleSplit(1, test_size={HELD}, random_state=SEED)",
             "learned, held = next(split.split(labels, groups=groups))",
             "return np.sort(learned), np.sort(held)",
         ]  # fmt: skip
     else:
         by_class = strata(rows) is not None
+        lone = by_class and bool((np.bincount(rows.labels) == 1).any())
         needed, lines = {"train_test_split"}, []
-        if by_class:
+        if lone:
             alike = "strata = np.where(counts[labels] > 1, labels, counts.argmax())  # lone rows as the commonest"
             lines += ["counts = np.bincount(labels)", alike]
-        how = f"test_size={HELD}, random_state=SEED{', stratify=strata' if by_class else ''}"
+        by = f", stratify={'strata' if lone else 'labels'}" if by_class else ""
+        how = f"test_size={HELD}, random_state=SEED{by}"
         lines.append(f"learned, held = train_test_split(np.arange(len(labels)), {how})")
         lines.append("return np.sort(learned), np.sort(held)")
     says = '    """Return which rows are learned from, and which are measured by."""'
@@ -232,32 +259,34 @@ def _main(rows: Rows, scoring: Scoring) -> str:
     lines = [
         'def main(new=None, out="predictions.csv"):',
         '    """Fit, and measure or predict."""',
-        "    inputs, table = read(DATA)",
+        "    inputs, table, _ = read(DATA)",
         "    known = table[LABEL].notna()",
         "    inputs, table = inputs[known].reset_index(drop=True), table[known].reset_index(drop=True)",
     ]
-    if rows.class_names:
-        numeric = all(_is_number(name) for name in rows.class_names)
-        text = "table[LABEL]"
-        if numeric:
-            text = 'table[LABEL].map(lambda text: f"{float(text):g}")'
-            lines.append('    classes = [f"{float(name):g}" for name in CLASSES]')
-        lines.append(f"    labels = {text}.map({'classes' if numeric else 'CLASSES'}.index).to_numpy()")
+    if rows.class_names and all(_is_number(name) for name in rows.class_names):
+        lines += [
+            "    numbers = [float(name) for name in CLASSES]",
+            "    labels = pd.to_numeric(table[LABEL]).map(numbers.index).to_numpy()",
+        ]
+    elif rows.class_names:
+        lines.append("    labels = table[LABEL].map(CLASSES.index).to_numpy()")
     else:
         lines.append("    labels = pd.to_numeric(table[LABEL]).to_numpy(float)")
+    sign = "-" if scoring.name.startswith("neg_") else ""
+    predictions = next(name for name in NAMES if name not in {column.source["name"] for column in rows.columns})
     lines += [
         "    if new is None:",
         "        learned, held = held_out(labels, table)",
         "        pipeline = build().fit(inputs.iloc[learned], labels[learned])",
-        f"        score = get_scorer({_quoted(scoring.name)})(pipeline, inputs.iloc[held], labels[held])",
-        f'        print(f"{scoring.name} of {{len(held)}} rows that it has not seen: {{score:.4f}}")',
+        f"        score = {sign}get_scorer({_quoted(scoring.name)})(pipeline, inputs.iloc[held], labels[held])",
+        f'        print(f"{scoring.words} of {{len(held)}} rows that it has not seen: {{score:.4f}}")',
         "        return",
         "    pipeline = build().fit(inputs, labels)",
-        "    inputs, table = read(new)",
+        "    inputs, _, raw = read(new)",
         "    predicted = pipeline.predict(inputs)",
-        '    table["prediction"] = ' + ("[CLASSES[k] for k in predicted]" if rows.class_names else "predicted"),
-        "    table.to_csv(out, index=False)",
-        '    print(f"{len(table)} predictions in {out}")',
+        f"    raw[{_quoted(predictions)}] = {'[CLASSES[k] for k in predicted]' if rows.class_names else 'predicted'}",
+        "    raw.to_csv(out, index=False)",
+        '    print(f"{len(raw)} predictions in {out}")',
     ]
     return "\n".join(lines)
 
