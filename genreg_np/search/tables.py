@@ -260,7 +260,7 @@ def _check_classes(rows: Rows, scoring: Scoring, folds: int) -> None:
     rarest = int(counts.argmin())
     if counts[rarest] < needed:
         raise DataError(
-            f"{rows.name}: class {rows.class_names[rarest]!r} has {counts[rarest]} rows, and {scoring.name} needs each "
+            f"{rows.name}: class {rows.class_names[rarest]!r} has {counts[rarest]} row{'s' * (counts[rarest] != 1)}, and {scoring.name} needs each "
             f"class in every fold, {needed} rows at least: leave its rows out, or choose another metric"
         )
 

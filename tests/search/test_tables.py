@@ -293,7 +293,7 @@ def test_labels_that_mean_nothing_are_not_predicted(tmp_path: Path) -> None:
             {},
             {"metric": "neg_log_loss"},
             DataError,
-            "class 'other' has 1 rows, and neg_log_loss needs each class in every fold",
+            "class 'other' has 1 row, and neg_log_loss needs each class in every fold",
         ),
         (None, {"label": "nope"}, {}, UsageError, "no column 'nope'"),
         (None, {"group": "nope"}, {}, UsageError, "no column 'nope' beside"),
