@@ -258,10 +258,12 @@ def _check_classes(rows: Rows, scoring: Scoring, folds: int) -> None:
     """
     counts, needed = np.bincount(rows.labels, minlength=len(rows.class_names)), int(folds / (1 - HELD)) + 1
     rarest = int(counts.argmin())
-    if counts[rarest] < needed:
+    rows_of_it = int(counts[rarest])
+    if rows_of_it < needed:
         raise DataError(
-            f"{rows.name}: class {rows.class_names[rarest]!r} has {counts[rarest]} row{'s' * (counts[rarest] != 1)}, and {scoring.name} needs each "
-            f"class in every fold, {needed} rows at least: leave its rows out, or choose another metric"
+            f"{rows.name}: class {rows.class_names[rarest]!r} has {rows_of_it} row{'s' * (rows_of_it != 1)}, and "
+            f"{scoring.name} needs each class in every fold, {needed} rows at least: leave its rows out, or choose "
+            "another metric"
         )
 
 
