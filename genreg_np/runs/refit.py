@@ -56,7 +56,9 @@ def refitted(
     both = run.dataset.train.with_(run.dataset.validation)
     again = start(first, dataclasses.replace(run.dataset, train=both))
     for change in run.changes:
-        if not _advance(again, min(change["generation"], found.generation), should_stop):
+        if change["generation"] >= found.generation:
+            break
+        if not _advance(again, change["generation"], should_stop):
             return None
         again.change(**{change["setting"]: change["new"]})
     if not _advance(again, found.generation, should_stop):

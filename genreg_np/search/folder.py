@@ -13,13 +13,14 @@ search.json       what came of it, and what does not determine it: times, worker
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from genreg_np.errors import RunError
+from genreg_np.errors import RunError, UsageError
 from genreg_np.files import open_regular, read_text
 from genreg_np.runs.held_folder import HeldFolder, as_run_error
 from genreg_np.search.config import SearchConfig
@@ -28,6 +29,8 @@ from genreg_np.search.trials import Trial
 
 MOST_LINE_BYTES, MOST_TOML_BYTES = 1 << 16, 1 << 20
 ORIGIN, FINAL, JUDGE, DIARY = "origin", "final", "judge.npz", "checkpoints.jsonl"
+
+CALLED = {"space": "genes"}  # what errors call a part of an origin
 
 
 class SearchFolder(HeldFolder):
@@ -39,6 +42,53 @@ class SearchFolder(HeldFolder):
     )  # fmt: skip
     marks = ("config.toml", "trials.jsonl", "model.npz", "generator.npz")
     what, maker = "search", "search"
+
+    @classmethod
+    def of_search(
+        cls, path: Path, config: SearchConfig, kept: Mapping[str, Any], origin: Mapping[str, Any]
+    ) -> SearchFolder:
+        """Return a new folder, or that of the same search, whose configuration is written anew.
+
+        Parameters
+        ----------
+        path : Path
+        config : SearchConfig
+        kept : mapping
+            Of the origin what must be as it was: text, or a mapping of options.
+        origin : mapping
+            What else is written of it.
+
+        Raises
+        ------
+        UsageError
+            If it holds another one, with the first difference.
+        RunError
+            As `create` and `open`.
+        """
+        if not (path / "config.toml").exists():
+            folder = cls.create(path)
+            folder.write_config(config, {**origin, **kept})
+            return folder
+        folder = cls.open(path)
+        try:
+            before, theirs = folder.read_config()
+            for name, own in kept.items():
+                other = theirs.get(name)
+                if isinstance(own, Mapping) and isinstance(other, Mapping):
+                    for option in sorted({*own, *other}):
+                        _check_same(path, option, other.get(option, "none"), own.get(option, "none"))
+                elif own != other:
+                    raise UsageError(
+                        f"{path}: holds a search with other {CALLED.get(name, name)}: choose another --out"
+                    )
+            for item in dataclasses.fields(config):
+                if item.name != "generations":
+                    _check_same(path, item.name, getattr(before, item.name), getattr(config, item.name))
+            folder.write_config(config, {**theirs, **origin, **kept})
+        except BaseException:
+            folder.close()
+            raise
+        return folder
 
     @property
     def states(self) -> Path:
@@ -98,6 +148,14 @@ class SearchFolder(HeldFolder):
         found = {trial.number: trial for trial in trials_in(path) if space.holds(trial.genome)}
         self.write("trials.jsonl", "".join(trial.line() for trial in found.values()).encode("utf-8"))
         return list(found.values())
+
+
+def _check_same(path: Path, name: str, old: Any, new: Any) -> None:
+    """Refuse a setting that is not as it was."""
+    if old != new:
+        raise UsageError(
+            f"{path}: holds a search with {name} = {old}, not {new}: leave it as it was, or choose another --out"
+        )
 
 
 def read_search_config(path: Path) -> tuple[SearchConfig, dict[str, Any]]:

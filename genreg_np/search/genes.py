@@ -17,6 +17,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -241,6 +242,14 @@ class Space:
             if self.is_expressed(by, genome)
             else (self._why_silent(by, genome))
         )
+
+    def read_text(self, text: str, default: Genome) -> Genome:
+        """Return a genome from the text of a TOML file; raises UsageError as `read`, and for text that is none."""
+        try:
+            values = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            raise UsageError(f"the genome is not TOML ({' '.join(str(error).split())})") from None
+        return self.read(values, default)
 
     def read(self, values: Mapping[str, Any], default: Genome) -> Genome:
         """Return a genome from the tables of a TOML file; what is not in it is the default's.

@@ -6,7 +6,6 @@ that of the first seed, whatever the others reach, and the test split is looked 
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import tempfile
@@ -149,7 +148,8 @@ def search_images(
         raise UsageError(f"{dataset.name}: no network of a search fits its images: {why}")
     kind.given()  # refuses what cannot be, before anything is done
     deadline = math.inf if budget is None else started + budget
-    with _folder(Path(folder), config, dataset) as own:
+    kept = {"data": fingerprint(dataset), "space": space_of(config).digest}
+    with SearchFolder.of_search(Path(folder), config, kept, {**(dataset.origin or {}), "version": __version__}) as own:
         if target is None and (found := _done_before(own, config, kind)) is not None:
             return found
         try:
@@ -194,38 +194,6 @@ def search_images(
         own.write_json("search.json", _notes(found, search, workers, backend) | notes)
         own.clear_states()
         return found
-
-
-def _folder(path: Path, config: SearchConfig, dataset: Dataset) -> SearchFolder:
-    """Return a new folder, or that of the same search."""
-    origin = {
-        **(dataset.origin or {}),
-        "data": fingerprint(dataset),
-        "space": space_of(config).digest,
-        "version": __version__,
-    }
-    if not (path / "config.toml").exists():
-        folder = SearchFolder.create(path)
-        folder.write_config(config, origin)
-        return folder
-    folder = SearchFolder.open(path)
-    try:
-        before, theirs = folder.read_config()
-        for what, mine in (("data", "data"), ("space", "genes")):
-            if theirs.get(what) != origin[what]:
-                raise UsageError(f"{path}: holds a search with other {mine}: choose another --out")
-        for item in dataclasses.fields(config):
-            old, new = getattr(before, item.name), getattr(config, item.name)
-            if old != new and item.name != "generations":
-                raise UsageError(
-                    f"{path}: holds a search with {item.name} = {old}, not {new}: leave it as it was, or choose "
-                    "another --out"
-                )
-        folder.write_config(config, theirs | origin)
-    except BaseException:
-        folder.close()
-        raise
-    return folder
 
 
 def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found | None:

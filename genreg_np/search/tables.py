@@ -25,6 +25,7 @@ import numpy as np
 
 from genreg_np.engines import create as create_engine
 from genreg_np.errors import DataError, UsageError
+from genreg_np.model import Model
 from genreg_np.runs.held_folder import json_of
 from genreg_np.runs.notes import now
 from genreg_np.search.config import SearchConfig
@@ -191,7 +192,9 @@ def search_table(
         for salt, repeats in ((SEARCH_FOLDS, 0), (NEW_FOLDS, RERUNS))
     )
     deadline = math.inf if budget is None else started + budget
-    with _folder(Path(folder), config, digest, reading) as own, tempfile.TemporaryDirectory() as shared:
+    origin = {"source": os.path.abspath(reading.path), "version": __version__}
+    kept = {"data": digest, "reading": reading.plain()}
+    with SearchFolder.of_search(Path(folder), config, kept, origin) as own, tempfile.TemporaryDirectory() as shared:
         workers = workers or os.cpu_count() or 1
         task = Task(
             rows.save(Path(shared)), rows.columns, rows.layout, rows.traits, rows.class_names, rows.label, scoring.name
@@ -223,7 +226,7 @@ def search_table(
             inputs, labels = task.shared.read()
             network = task.estimator(genome, search.lesson_of(genome, ()).seed, last=True)
             network.fit(inputs[learned], labels[learned])
-            own.save("model.npz", network.model_)
+            own.save("model.npz", _told(network.model_, found, rows, config.seed))
         else:
             script = script_of(genome, rows, source.beside(own.path), scoring, _said(found, rows, scoring))
             own.write("pipeline.py", script.encode("utf-8"))
@@ -269,16 +272,18 @@ def _check_classes(rows: Rows, scoring: Scoring, folds: int) -> None:
 
 def _given(config: SearchConfig) -> list[Bred]:
     """Return the genome that the configuration names, if it does."""
-    import tomllib
-
     if not config.genome:
         return []
     space = space_of(config)
-    try:
-        values = tomllib.loads(config.genome)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"the genome is not TOML ({' '.join(str(error).split())})") from None
-    return [Bred(space.read(values, plain(models_of(config.models)[0], space)), how="given")]
+    return [Bred(space.read_text(config.genome, plain(models_of(config.models)[0], space)), how="given")]
+
+
+def _told(model: Model, found: FoundTable, rows: Rows, seed: int) -> Model:
+    """Return a network's model that tells its score by the rows held out, and none by rows that it has learned from."""
+    scores = {"accuracy": "accuracies", "r2": "r2"}.get(found.metric)
+    known = {scores: {"test": {"best": found.judged.held}}} if scores and found.judged.held == found.judged.held else {}
+    training = {"method": "search", "seed": seed, "genome": dict(found.genome), "config": {"dataset": rows.name}}
+    return Model({**model.header, "training": training | known}, model.arrays)
 
 
 def _said(found: FoundTable, rows: Rows, scoring: Scoring) -> list[str]:
@@ -294,38 +299,6 @@ def _said(found: FoundTable, rows: Rows, scoring: Scoring) -> list[str]:
         told = f"by {found.new_folds} folds of the others, on which it was compared with few"
         lines.append(f"    {scoring.shown(judged.score)}  {told} (standard error {judged.error:.4f})")
     return lines
-
-
-def _folder(path: Path, config: SearchConfig, digest: str, reading: Reading) -> SearchFolder:
-    """Return a new folder, or that of the same search."""
-    origin: dict[str, Any] = {"data": digest, "source": os.path.abspath(reading.path), "version": __version__}
-    origin |= {"reading": reading.plain()}
-    if not (path / "config.toml").exists():
-        folder = SearchFolder.create(path)
-        folder.write_config(config, origin)
-        return folder
-    folder = SearchFolder.open(path)
-    try:
-        before, theirs = folder.read_config()
-        if theirs.get("data") != digest:
-            raise UsageError(f"{path}: holds a search with other data: choose another --out")
-        own, before_ = reading.plain(), theirs.get("reading", {})
-        for name in sorted({*own, *before_}):
-            if own.get(name) != before_.get(name):
-                told = f"{name} = {before_.get(name, 'none')}, not {own.get(name, 'none')}"
-                raise UsageError(f"{path}: holds a search with {told}: leave it as it was, or choose another --out")
-        for item in dataclasses.fields(config):
-            old, new = getattr(before, item.name), getattr(config, item.name)
-            if old != new and item.name != "generations":
-                raise UsageError(
-                    f"{path}: holds a search with {item.name} = {old}, not {new}: leave it as it was, or choose "
-                    "another --out"
-                )
-        folder.write_config(config, theirs | origin)
-    except BaseException:
-        folder.close()
-        raise
-    return folder
 
 
 def _done_before(path: Path, digest: str, config: SearchConfig, reading: Reading) -> FoundTable | None:

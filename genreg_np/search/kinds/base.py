@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -221,11 +220,7 @@ class Kind(ABC):
         """
         if not self.config.genome:
             return []
-        try:
-            values = tomllib.loads(self.config.genome)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise UsageError(f"the genome is not TOML ({' '.join(str(error).split())})") from None
-        genome = self.space.read(values, self.plain)
+        genome = self.space.read_text(self.config.genome, self.plain)
         if fault := self.fault_of(genome):
             raise UsageError(f"the genome cannot be: {fault} (images are {shown(self.shape)})")
         return [genome]

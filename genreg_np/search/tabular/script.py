@@ -34,7 +34,7 @@ PARTS = {
     "month": "month",
     "day": "day",
     "weekday": "day_of_week",
-    "hour": "hour + times.minute / 60",
+    "hour": "hour + times.minute / 60 + times.second / 3600",
 }  # of dates, as pandas calls them
 NAMES = ("prediction", "predicted", "prediction of the pipeline")  # of the column of predictions: the first free one
 ORDER = {"ymd": "yearfirst=True", "dmy": "dayfirst=True", "mdy": "dayfirst=False"}
@@ -95,7 +95,7 @@ def script_of(genome: Genome, rows: Rows, source: Source, scoring: Scoring, said
     if split.imports:
         imports.setdefault("sklearn.model_selection", set()).update(split.imports)
     sections = [
-        _head(rows, source, said),
+        _head(said),
         "import sys\nfrom pathlib import Path",
         "\n".join(["import numpy as np", "import pandas as pd", *_imports(imports)]),
         _constants(rows, source),
@@ -109,7 +109,7 @@ def script_of(genome: Genome, rows: Rows, source: Source, scoring: Scoring, said
     return "\n\n".join([head, standard, third, constants]) + "\n\n\n" + "\n\n\n".join(functions) + "\n"
 
 
-def _head(rows: Rows, source: Source, said: Sequence[str]) -> str:
+def _head(said: Sequence[str]) -> str:
     lines = [
         *said,
         "",
