@@ -221,7 +221,8 @@ def test_of_networks_a_model_is_handed_over(tmp_path: Path) -> None:
     names = np.array(model.class_names)[model.predict(fields)]
     assert np.mean(names == [row[-1] for row in raw]) > 0.8
     assert not (tmp_path / "run/pipeline.py").exists()
-    assert model.header["training"]["accuracies"] == {"test": {"best": found.judged.held}}  # none by rows it has learned from
+    told = model.header["training"]["accuracies"]
+    assert told == {"test": {"best": found.judged.held}}  # and none by rows that it has learned from
     assert [one.name for one in found.beside] == ["usual network", DUMMY]
 
 
