@@ -6,11 +6,14 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genreg_np.search.lessons.base import Learned, Lesson, learn
-from genreg_np.search.tabular.lesson import PipelineLesson
+
+if TYPE_CHECKING:  # workers for images start without scikit-learn
+    from genreg_np.search.tabular.lesson import PipelineLesson
 
 
 def _chosen(lesson: Lesson, one_of: int = 3) -> bool:

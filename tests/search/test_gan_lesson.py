@@ -34,6 +34,7 @@ from tests.search.helpers import bars
 SMALL = {  # networks that learn digits in a second or two
     "g_filters": 16, "g_convolutions": 0, "d_filters": 8, "d_hidden": 0, "d_kernel": 3, "d_dropout": 0.0,
 }  # fmt: skip
+GIVEN = "\n".join(f"{name} = {value}" for name, value in SMALL.items())
 
 
 @functools.cache
@@ -204,7 +205,7 @@ def test_a_conditional_generator_draws_the_class_it_is_asked_for(tmp_path: Path)
         selection="random",
         rungs=(20_000,),
         final_seeds=1,
-        genome="\n".join(f"{name} = {value}" for name, value in SMALL.items()),
+        genome=GIVEN,
     )
     assert found.test["agreement"][0] > 0.5
     generator = Generator.of(found.model, "run")
@@ -276,7 +277,7 @@ def test_a_training_that_fails_leaves_the_other_one(tmp_path: Path, monkeypatch:
     assert "final-1" in StoredSearch.read(tmp_path / "one").notes["state"]
     said: list[str] = []
     monkeypatch.setattr("genreg_np.search.images.learn", all_fail)
-    found = search(tmp_path / "none", population=2, rungs=(6400,), watcher=Watcher(on_remark=said.append))
+    found = search(tmp_path / "none", population=2, rungs=(1600,), genome=GIVEN, watcher=Watcher(on_remark=said.append))
     assert found.winner is not None
     assert not found.finals
     assert "collapsed" in said[-1]
