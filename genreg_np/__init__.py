@@ -14,6 +14,8 @@ _PUBLIC = {
     "GenregError": "genreg_np.errors",
     "Model": "genreg_np.model",
     "Network": "genreg_np.model",
+    "PipelineSearchClassifier": "genreg_np.search.estimators",
+    "PipelineSearchRegressor": "genreg_np.search.estimators",
     "Result": "genreg_np.runs.result",
     "Split": "genreg_np.data.split",
     "TrainConfig": "genreg_np.runs.config",
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from genreg_np.runs.result import Watcher as Watcher
     from genreg_np.runs.training import resume as resume
     from genreg_np.runs.training import train as train
+    from genreg_np.search.estimators import PipelineSearchClassifier as PipelineSearchClassifier
+    from genreg_np.search.estimators import PipelineSearchRegressor as PipelineSearchRegressor
     from genreg_np.version import __version__ as __version__
 
 _LAZY = {**_PUBLIC, "__version__": "genreg_np.version"}

@@ -19,6 +19,7 @@ from genreg_np.files import open_regular, write_atomic
 
 if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset
+    from genreg_np.report.page import Shows
     from genreg_np.report.subject import Subject
 
 PAGE, FIGURES = "report.html", "report-figures"  # a file, and a folder of its own
@@ -90,7 +91,7 @@ def check(folder: Path | None = None) -> None:
         raise RunError(f"{folder}: cannot be written ({os.strerror(errno.EACCES)}); choose another --out")
 
 
-def write(subjects: Sequence[Subject], folder: Path) -> tuple[Path, int, int]:
+def write(subjects: Sequence[Shows], folder: Path) -> tuple[Path, int, int]:
     """Write the page of subjects into a folder; return its path, its bytes, and how many figures it has.
 
     Raises
@@ -145,12 +146,21 @@ def of_own_search(folder: Path, data: Dataset) -> Path:
     return write([of_found(folder, data)], folder)[0]
 
 
-def _opened(source: str, dataset: str | None, data_dir: str | None, options: dict[str, Any]) -> Subject:
+def of_own_table(folder: Path) -> Path:
+    """Write the page of a search for pipelines that has just ended, and return its path; raises as `write` does."""
+    from genreg_np.report.pipelines import PipelineSubject
+    from genreg_np.search.stored import StoredSearch
+
+    return write([PipelineSubject.of(StoredSearch.read(folder))], folder)[0]
+
+
+def _opened(source: str, dataset: str | None, data_dir: str | None, options: dict[str, Any]) -> Shows:
     """Return a run folder, or a model file, as a subject; say where its data are missed."""
     from genreg_np.report.opening import of_run, of_search
     from genreg_np.search.stored import is_search
 
     path = Path(source)
+    subject: Shows
     if is_search(path):
         subject, missing = of_search(path, dataset, data_dir)
     elif path.is_dir():

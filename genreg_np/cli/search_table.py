@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from genreg_np.cli import report_
 from genreg_np.cli.output import Progress, duration, print_json
 from genreg_np.cli.runs import fresh_folder, seconds_of
 from genreg_np.cli.search_board import Board
@@ -20,7 +21,7 @@ from genreg_np.errors import UsageError, missing_extra
 
 if TYPE_CHECKING:
     from genreg_np.search.config import SearchConfig
-    from genreg_np.search.tables import FoundTable
+    from genreg_np.search.found_table import FoundTable
     from genreg_np.search.tabular.reading import Reading
 
 HELP = """\
@@ -68,6 +69,7 @@ READING = ("label", "keep", "drop", "kind", "task", "header", "separator")
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
 @click.option("--out", type=click.Path(), help="The search's folder.  [default: a new one in runs/]")
 @click.option("--resume", type=click.Path(), help="Go on with a search.")
+@click.option("--report", is_flag=True, help="Make a page to look at when it ends.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
 @click.pass_obj
@@ -79,6 +81,8 @@ def table(stopping: Stopping, /, **options: Any) -> int:
         raise missing_extra("scikit-learn", "train", "search pipelines") from None
     from genreg_np.search.searching import Watcher
 
+    if options["report"]:
+        report_.check()
     progress = Progress(options["quiet"], options["as_json"])
     reading, config, folder, budget = _set_up(options)
     board = Board(progress, budget, folder / "no diary", False)
@@ -115,10 +119,13 @@ def table(stopping: Stopping, /, **options: Any) -> int:
             with contextlib.suppress(OSError):  # where nothing came of it
                 folder.rmdir()
     stopping.all_is_saved()
+    page = report_.of_own_table(found.folder) if found is not None and options["report"] else None
     if options["as_json"]:
-        print_json({"folder": str(folder), "ended": "stopped"} if found is None else _json(found))
+        print_json({"folder": str(folder), "ended": "stopped"} if found is None else _json(found, page))
     if found is None:
         return INTERRUPTED
+    if page is not None:
+        progress.say(f"report {page}")
     for line in _told(found):
         progress.say(line)
     return 0
@@ -182,7 +189,7 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
     return Reading(os.path.relpath(path) if options["data"] is None else path, **kept), config, folder, budget
 
 
-def _json(found: FoundTable) -> dict[str, Any]:
+def _json(found: FoundTable, report: Path | None) -> dict[str, Any]:
     """Return the line of --json."""
     judged = found.judged.plain()
     beside = {one.name: {"score": one.plain()["score"], "test_score": one.plain()["held"]} for one in found.beside}
@@ -191,7 +198,7 @@ def _json(found: FoundTable) -> dict[str, Any]:
         "standard_error": judged["error"], "gap": None if math.isnan(found.gap) else found.gap, "beside": beside,
         "model": str(found.path), "genome": dict(found.genome), "winner": found.winner, "trials": found.trials,
         "rows": found.rows, "test_rows": found.held_rows, "new_folds": found.new_folds, "ended": found.ended,
-        "seconds": found.seconds, "folder": str(found.folder),
+        "seconds": found.seconds, "folder": str(found.folder), "report": None if report is None else str(report),
     }  # fmt: skip
 
 
@@ -222,4 +229,5 @@ def _told(found: FoundTable) -> list[str]:
         lines.append(f"  python {where} NEW.csv predictions.csv")
     else:
         lines.append(f"  genreg-np infer {where} NEW.csv --out predictions.csv")
-    return [*lines, f"  genreg-np search explain {shlex.quote(str(found.folder))}"]
+    folder = shlex.quote(str(found.folder))
+    return [*lines, f"  genreg-np report {folder}", f"  genreg-np search explain {folder}"]

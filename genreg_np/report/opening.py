@@ -8,6 +8,7 @@ from pathlib import Path
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import GenregError, RunError, UsageError
 from genreg_np.model import Model, load
+from genreg_np.report.pipelines import PipelineSubject
 from genreg_np.report.subject import Subject
 from genreg_np.runs.own_folder import OWN_FITNESS
 from genreg_np.runs.provenance import fingerprint, lasting, load_again
@@ -89,14 +90,15 @@ def of_found(path: Path, dataset: Dataset | None = None, missing: str = "") -> S
     )
 
 
-def of_search(path: Path, source: str | None = None, data_dir: str | None = None) -> tuple[Subject, str]:
+def of_search(
+    path: Path, source: str | None = None, data_dir: str | None = None
+) -> tuple[Subject | PipelineSubject, str]:
     """Return a search as a subject, and in a line why there are no data, or ""; parameters and errors as `of_run`."""
     search = StoredSearch.read(path)
     if search.config.kind == "table":
-        raise UsageError(
-            f"{path}: holds a search for pipelines, of which there is no page: its pipeline.py, and genreg-np search "
-            "explain, tell what was found"
-        )
+        if source:
+            raise UsageError(f"{path}: holds a search for pipelines, whose page needs no data: leave out --dataset")
+        return PipelineSubject.of(search), ""
     origin = dict(search.origin)
     if source:
         origin["source"] = lasting(source)

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 
 MOST_HIDDEN = 2000  # images whose hidden values are looked at
 MOST_COUNTED = 3000  # inputs of a split that is not shown, of which accuracy is told where it is not recorded
+
+
+class Searched(Protocol):
+    """What sections on searches are told of a subject."""
+
+    @property
+    def search(self) -> StoredSearch | None:
+        """The search; None of what comes from none."""
 
 
 @dataclass(frozen=True)

@@ -5,57 +5,24 @@ Shapes: none; rows are told by their places.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from genreg_np.engines.base import OK, Engine, Limits
 from genreg_np.errors import RunError
+from genreg_np.search.found_table import Judged
 from genreg_np.search.genes import Genome
 from genreg_np.search.lessons.base import Learned
 from genreg_np.search.pipelines import COSTLINESS, PipelineSearch
 from genreg_np.search.searching import MOST_BYTES
 from genreg_np.search.tabular.folds import Fold
 from genreg_np.search.tabular.lesson import ERROR, PipelineLesson, dummy_scores, error_of
+from genreg_np.search.tabular.measuring import Measuring
 from genreg_np.search.trials import Trial
 
 DUMMY = "no model"  # who always says the most frequent class, or the mean
 PATIENCE = 2.0  # times what one may take at a rung, that judging it again by as many folds may
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What is known of a pipeline in the end.
-
-    Parameters
-    ----------
-    name : str
-        Such as usual svm.
-    score, error : float
-        By the new folds: their mean, and its standard error.
-    held : float
-        By the rows that were held out.
-    """
-
-    name: str
-    score: float
-    error: float
-    held: float
-
-    def plain(self) -> dict[str, Any]:
-        """Return it as values of JSON, in which nothing is NaN."""
-        values = dataclasses.asdict(self)
-        return {name: None if value != value else value for name, value in values.items()}
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Judged:
-        """Return what `plain` wrote; raises KeyError or TypeError for anything else."""
-        numbers = {
-            name: math.nan if values[name] is None else float(values[name]) for name in ("score", "error", "held")
-        }
-        return cls(str(values["name"]), **numbers)
 
 
 @dataclass(frozen=True)
@@ -68,14 +35,14 @@ class End:
     engine : Engine
     folds : sequence of Fold
         New ones, `RERUNS` times as many as the search had.
-    last : Fold
-        All rows but those held out, and these.
+    last : Fold or None
+        All rows but those held out, and these; None where none are.
     """
 
     search: PipelineSearch
     engine: Engine
     folds: Sequence[Fold]
-    last: Fold
+    last: Fold | None
 
     def judge(self, left: float) -> tuple[Genome, Trial | None, Judged, tuple[Judged, ...], int]:
         """Return the winner, its trial, what is known of it, what is usual beside it, and by how many new folds.
@@ -103,8 +70,8 @@ class End:
         genome = max(able, key=rank)
         failed = {key for key, trial in trials.items() if not trial.is_ok}
         shown = [genome, *(own for own in usual.values() if space.key(own) not in failed)]
-        held = self._scores(shown, [self.last], last=True)
-        if space.key(genome) not in held:
+        held = {} if self.last is None else self._scores(shown, [self.last], last=True)
+        if self.last is not None and space.key(genome) not in held:
             search.tell(
                 "the winner could not be scored by the rows that were held out: is a class of a single row in it?"
             )
@@ -119,10 +86,23 @@ class End:
                 mean, error = tried.score, tried.metrics[ERROR] if tried.samples > 1 else math.nan
             return Judged(name, mean, error, held.get(key, (math.nan,))[0])
 
-        dummy, (of_held,) = dummy_scores(search.task, folds or search.folds), dummy_scores(search.task, [self.last])
+        dummy = dummy_scores(search.task, folds or search.folds)
+        of_held = math.nan if self.last is None else dummy_scores(search.task, [self.last])[0]
         beside = [judged(name, own) for name, own in usual.items()]
         beside.append(Judged(DUMMY, sum(dummy) / len(dummy), error_of(dummy), of_held))
         return genome, trials.get(space.key(genome)), judged("winner", genome), tuple(beside), len(folds)
+
+    def measured(self, genome: Genome) -> Mapping[str, Mapping[str, float]]:
+        """Return what measuring.py tells of a genome by the rows that were held out; nothing where it cannot."""
+        if self.last is None:
+            return {}
+        lesson = Measuring(self.search.lesson_of(genome, [self.last], last=True))
+        (outcome,) = self.engine.map([lesson], Limits(PATIENCE * self.search.longest, MOST_BYTES))
+        learned: Learned | None = outcome.value
+        if outcome.status == OK and learned is not None and learned.status == OK:
+            return learned.measures
+        self.search.tell(f"what the winner goes by could not be measured: {outcome.why or (learned and learned.why)}")
+        return {}
 
     def _affordable(self, genomes: Sequence[Genome], left: float) -> int:
         """Return by how many of the new folds there is time to judge: all, whole rounds of them, or none."""

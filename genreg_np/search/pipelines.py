@@ -190,7 +190,11 @@ class PipelineSearch(Search[Genome]):
 
 
 def words_of(space: Space, genome: Genome) -> str:
-    """Return a pipeline in a line: its model, and the genes that are expressed."""
-    told = [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in space.expressed(genome).items() if name != "model"]  # fmt: skip
-    return f"{genome['model']}: {', '.join(told)}"
+    """Return a pipeline in a line: its model, and the genes that are otherwise than usual."""
+    usual = plain(genome["model"], space)
+    told = [
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in space.expressed(genome).items()
+        if value != usual[name]
+    ]
+    return f"{genome['model']}: {', '.join(told)}" if told else f"usual {genome['model']}"

@@ -85,7 +85,47 @@ def test_misuse_is_one_line(genreg, arguments: tuple[str, ...], code: int, said:
     assert not Path("runs").exists() or not list(Path("runs").glob("*/trials.jsonl"))
 
 
-def test_a_report_of_it_is_refused_in_one_line(genreg) -> None:
-    """Pages are of models and of searches for networks."""
-    assert genreg("search", "table", "flowers.csv", *SMALL, "--generations", "1", "--out", "run", "--quiet").code == 0
-    assert "pipeline.py" in one_line(genreg("report", "run"), 2)
+def test_a_page_of_it(genreg) -> None:
+    """When it ends and later, with what was measured of the winner; one that goes on, or beside others, has none."""
+    pytest.importorskip("matplotlib", reason="pages have figures")
+    asked = (*SMALL, "--generations", "1", "--out", "run", "--report", "--json")
+    told = genreg("search", "table", "flowers.csv", *asked)
+    assert told.code == 0, told.err
+    assert json.loads(told.out)["report"] == "run/report.html"
+    page = Path("run/report.html").read_text("utf-8")
+    for said in (
+        "held out",
+        "usual linear",
+        "no model",
+        "Columns that matter",
+        "Rows held out",
+        "Course of the search",
+    ):
+        assert said in page, said
+    assert genreg("report", "run", "--out", "again").code == 0
+    assert Path("again/report.html").read_text("utf-8") == page
+    assert "needs no data" in one_line(genreg("report", "run", "--dataset", "flowers.csv"), 2)
+    assert "a page of its own" in one_line(genreg("report", "run", "--compare", "run", "--out", "both"), 2)
+    notes = json.loads(Path("run/search.json").read_text("utf-8"))
+    for broken, message in (
+        ({**notes, "found": {}}, "is damaged"),
+        ({name: value for name, value in notes.items() if name != "found"}, "has not ended"),
+    ):
+        Path("run/search.json").write_text(json.dumps(broken), "utf-8")
+        assert message in one_line(genreg("report", "run"), 1)
+    Path("run/search.json").write_text(json.dumps({**notes, "measured": None}), "utf-8")
+    assert genreg("report", "run").code == 0
+    assert "was not measured" in Path("run/report.html").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_page_of_numbers(genreg) -> None:
+    """What is predicted, beside what is so."""
+    lines = ["x,y", *(f"{k},{3 * k + k % 5}" for k in range(60))]
+    Path("lines.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    asked = (*SMALL, "--generations", "1", "--out", "run", "--report", "--quiet")
+    assert genreg("search", "table", "lines.csv", "--task", "values", *asked).code == 0
+    measured = json.loads(Path("run/search.json").read_text("utf-8"))["measured"]
+    assert measured["wanted"].keys() == measured["predicted"].keys()
+    assert measured["importance"]["x"] > 0.5
+    assert "R2 is" in Path("run/report.html").read_text("utf-8")

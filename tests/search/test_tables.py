@@ -19,8 +19,9 @@ from genreg_np.infer import load
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.ending import DUMMY
 from genreg_np.search.folder import trials_in
+from genreg_np.search.found_table import FoundTable
 from genreg_np.search.searching import Watcher
-from genreg_np.search.tables import FoundTable, search_table
+from genreg_np.search.tables import search_table
 from genreg_np.search.tabular.reading import Reading
 from tests.helpers import PATIENCE, one_line
 from tests.search import planted
@@ -240,7 +241,7 @@ def test_what_happens_to_some_costs_no_more_than_its_limit(
     """It is told, and all others are as they would be without."""
     if status == "memory" and not sys.platform.startswith("linux"):
         pytest.skip("memory is limited on Linux")
-    monkeypatch.setattr("genreg_np.search.tables.learn", getattr(planted, what))
+    monkeypatch.setattr("genreg_np.search.choosing.learn", getattr(planted, what))
     found = search(
         table(tmp_path), tmp_path / "run", engine="processes", workers=2, models="linear,boosting", max_seconds=3.0,
         population=2, generations=2,
@@ -252,7 +253,7 @@ def test_what_happens_to_some_costs_no_more_than_its_limit(
 
 
 def test_where_nothing_can_be_fitted_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("genreg_np.search.tables.learn", planted.nothing_is_fitted)
+    monkeypatch.setattr("genreg_np.search.choosing.learn", planted.nothing_is_fitted)
     with pytest.raises(RunError) as raised:
         search(table(tmp_path), tmp_path / "run", engine="processes")
     assert "nothing could be fitted" in one_line(raised.value)

@@ -13,18 +13,21 @@ from string import Template
 
 import numpy as np
 
+from genreg_np.errors import UsageError
 from genreg_np.report.compared import beside, compared
+from genreg_np.report.pipelines import PipelineSubject
 from genreg_np.report.sections import REGISTRY, absent_of, shown_of
 from genreg_np.report.shown import Picture, Shown, Table, plain_style
 from genreg_np.report.subject import Subject
 from genreg_np.version import __version__
 
 FOLDER = Path(__file__).parent
+Shows = Subject | PipelineSubject
 
 
 @np.errstate(all="ignore")  # of weights that are too large for float32, which is said where it matters
 @plain_style()
-def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
+def page_of(subjects: Sequence[Shows]) -> tuple[str, dict[str, bytes]]:
     """Make a page.
 
     Parameters
@@ -41,12 +44,18 @@ def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
     ------
     MissingExtraError
         Without matplotlib.
+    UsageError
+        For several, of which one is a search for pipelines.
     """
     several = len(subjects) > 1
     subjects = [subject.with_answers() for subject in subjects]
+    models = [subject for subject in subjects if isinstance(subject, Subject)]
     if several:
-        common = beside(subjects)
-        subjects = [dataclasses.replace(subject, beside=common) for subject in subjects]
+        if len(models) < len(subjects):
+            raise UsageError("a search for pipelines has a page of its own: leave it out of --compare")
+        common = beside(models)
+        models = [dataclasses.replace(subject, beside=common) for subject in models]
+        subjects = models
     shown = [dict(shown_of(subject)) for subject in subjects]
     names = [name for name in REGISTRY if any(name in one for one in shown)]
     pictures = {}
@@ -57,7 +66,7 @@ def page_of(subjects: Sequence[Subject]) -> tuple[str, dict[str, bytes]]:
     titles = {name: next(one[name].title for one in shown if name in one) for name in names}
     sections = [_section(name, title, subjects, shown) for name, title in titles.items()]
     if several:
-        table = compared(subjects)
+        table = compared(models)
         titles = {"compared": table.title, **titles}
         sections.insert(0, _whole("compared", table.title, "\n".join(_body(table))))
     text = Template((FOLDER / "page.html").read_text("utf-8")).substitute(
@@ -79,7 +88,7 @@ def figures_of(page: str) -> list[str]:
     return [name for name in found[1].split() if re.fullmatch(r"[0-9a-z-]+\.png", name)] if found else []
 
 
-def _ends(subjects: Sequence[Subject], shown: Sequence[dict[str, Shown]]) -> Iterator[str]:
+def _ends(subjects: Sequence[Shows], shown: Sequence[dict[str, Shown]]) -> Iterator[str]:
     """Yield the lines that a page ends with: remarks, and what is not shown."""
     for subject, one in zip(subjects, shown, strict=True):
         for line in (*subject.remarks, *absent_of(subject, one)):
@@ -87,7 +96,7 @@ def _ends(subjects: Sequence[Subject], shown: Sequence[dict[str, Shown]]) -> Ite
             yield f'<p class="quiet">{_text(whose + line)}</p>'
 
 
-def _section(name: str, title: str, subjects: Sequence[Subject], shown: Sequence[dict[str, Shown]]) -> str:
+def _section(name: str, title: str, subjects: Sequence[Shows], shown: Sequence[dict[str, Shown]]) -> str:
     """Return a section of all subjects."""
     if len(subjects) == 1:
         inner = "\n".join(_body(shown[0][name]))

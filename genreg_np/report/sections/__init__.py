@@ -1,7 +1,8 @@
 """The sections of a page, in their order. A section is a file with a function `section(subject) -> Shown | None`.
 
-Add a file, and a line here. A section that has nothing to show of a subject returns None, and is absent. Where it could
-have been there, `lacks(subject) -> str` of that file says in a few words why it is not, and TITLE is what it is called.
+Add a file, and a line here with what it is of. A section that has nothing to show of a subject returns None, and is
+absent. Where it could have been there, `lacks(subject) -> str` of that file says in a few words why it is not, and
+TITLE is what it is called.
 """
 
 from __future__ import annotations
@@ -10,45 +11,57 @@ import importlib
 from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
+from genreg_np.report.pipelines import PipelineSubject
+
 if TYPE_CHECKING:
     from genreg_np.report.shown import Shown
     from genreg_np.report.subject import Subject
 
-REGISTRY = (
-    "verdict",
-    "samples",
-    "leaderboard",
-    "evaluations",
-    "lineage",
-    "importance",
-    "diagram",
-    "summary",
-    "numbers",
-    "curves",
-    "classes",
-    "confusion",
-    "errors",
-    "copies",
-    "weights",
-    "units",
-    "histograms",
-    "population",
-    "embeddings",
-)
+MODELS, PIPELINES = "models", "pipelines"  # of which there is a page: networks, or what was found for a table
+REGISTRY = {
+    "judged": (PIPELINES,),
+    "verdict": (MODELS,),
+    "samples": (MODELS,),
+    "leaderboard": (MODELS, PIPELINES),
+    "evaluations": (MODELS, PIPELINES),
+    "lineage": (MODELS, PIPELINES),
+    "importance": (MODELS, PIPELINES),
+    "columns": (PIPELINES,),
+    "answers": (PIPELINES,),
+    "diagram": (MODELS,),
+    "summary": (MODELS,),
+    "numbers": (MODELS,),
+    "curves": (MODELS,),
+    "classes": (MODELS,),
+    "confusion": (MODELS,),
+    "errors": (MODELS,),
+    "copies": (MODELS,),
+    "weights": (MODELS,),
+    "units": (MODELS,),
+    "histograms": (MODELS,),
+    "population": (MODELS,),
+    "embeddings": (MODELS,),
+}
 
 
-def shown_of(subject: Subject) -> Iterator[tuple[str, Shown]]:
+def sections_of(subject: Subject | PipelineSubject) -> tuple[str, ...]:
+    """Return the names of sections that there can be of a subject, in order."""
+    kind = PIPELINES if isinstance(subject, PipelineSubject) else MODELS
+    return tuple(name for name, kinds in REGISTRY.items() if kind in kinds)
+
+
+def shown_of(subject: Subject | PipelineSubject) -> Iterator[tuple[str, Shown]]:
     """Yield name and content of each section that has something to show, in order."""
-    for name in REGISTRY:
+    for name in sections_of(subject):
         shown = importlib.import_module(f"{__name__}.{name}").section(subject)
         if shown is not None:
             yield name, shown
 
 
-def absent_of(subject: Subject, shown: Container[str]) -> Iterator[str]:
+def absent_of(subject: Subject | PipelineSubject, shown: Container[str]) -> Iterator[str]:
     """Yield a sentence for each reason for which sections are absent that could be there."""
     reasons: dict[str, list[str]] = {}
-    for name in REGISTRY:
+    for name in sections_of(subject):
         module = importlib.import_module(f"{__name__}.{name}")
         if name not in shown and hasattr(module, "lacks") and (why := module.lacks(subject)):
             reasons.setdefault(why, []).append(module.TITLE)

@@ -25,16 +25,16 @@ def section(subject: Subject) -> Shown | None:
     """Show who is taken for whom; nothing without classes or data."""
     if not subject.is_counted:
         return None
-    confusion = subject.evaluation.confusion
-    names = written(subject.model.class_names)
-    pairs = pairs_of(confusion)
+    return shown_of(subject.evaluation.confusion, subject.model.class_names)
+
+
+def shown_of(confusion: NDArray[np.int64], class_names: Sequence[str], title: str = TITLE) -> Shown:
+    """Show how often each class is taken for each, (K, K)."""
+    names, pairs = written(class_names), pairs_of(confusion)
     if len(names) <= MOST_CLASSES:
-        return Shown(
-            TITLE,
-            in_words(confusion, names, pairs),
-            [_matrix(confusion, names, drawn(subject.model.class_names), pairs)],
-        )
-    return Shown(TITLE, in_words(confusion, names, pairs), [_table(confusion, names, pairs)] if pairs else [])
+        drawing = _matrix(confusion, names, drawn(class_names), pairs)
+        return Shown(title, in_words(confusion, names, pairs), [drawing])
+    return Shown(title, in_words(confusion, names, pairs), [_table(confusion, names, pairs)] if pairs else [])
 
 
 def lacks(subject: Subject) -> str:

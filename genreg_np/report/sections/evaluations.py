@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.report.sections.leaderboard import of_tables
 from genreg_np.report.shown import COLOURS, Picture, Shown, new_figure, png_of
-from genreg_np.report.subject import Subject
+from genreg_np.report.subject import Searched
 from genreg_np.search.stored import StoredSearch
 from genreg_np.search.trials import Trial
 
@@ -23,13 +24,13 @@ DRAWN = 12  # individuals whose way up the ladder is drawn
 RANDOM = "random"
 
 
-def section(subject: Subject) -> Shown | None:
+def section(subject: Searched) -> Shown | None:
     """Show the course of a search; nothing of less than four individuals."""
     search = subject.search
     if search is None or len(search.rung(0)) < FEWEST:
         return None
     parts = [_course(search)]
-    if len(search.rung(1)) > 1:
+    if len(search.rung(1)) > 1 and not of_tables(search):
         parts.append(_ladder(search))
     return Shown("Course of the search", " ".join([*_against_chance(search), *_correlated(search)]), parts)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from genreg_np.report.shown import COLOURS, Picture, Shown, new_figure, png_of
-from genreg_np.report.subject import Subject
+from genreg_np.report.subject import Searched
 from genreg_np.search.genes import Number
 from genreg_np.search.stored import StoredSearch
 
@@ -22,7 +22,7 @@ FEWEST, SHOWN = 20, 14  # individuals, genes
 THIRDS = 3
 
 
-def section(subject: Subject) -> Shown | None:
+def section(subject: Searched) -> Shown | None:
     """Show the genes that matter; nothing of fewer than twenty individuals."""
     search = subject.search
     if search is None or len(search.rung(0)) < FEWEST:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from genreg_np.report.shown import Shown, Table
-from genreg_np.report.subject import Subject
+from genreg_np.report.subject import Searched
 from genreg_np.search.pareto import cost_of, front_of
 from genreg_np.search.stored import StoredSearch
 from genreg_np.search.trials import Trial
@@ -13,7 +13,7 @@ from genreg_np.search.trials import Trial
 SHOWN, REASONS = 10, 5
 
 
-def section(subject: Subject) -> Shown | None:
+def section(subject: Searched) -> Shown | None:
     """Show the best individuals of a search; nothing of anything else."""
     search = subject.search
     if search is None or not search.trials:
@@ -33,9 +33,10 @@ def _words(search: StoredSearch, failed: int) -> str:
     individuals, rungs = len({trial.child for trial in search.trials}), {trial.rung for trial in search.trials}
     counts = [len([trial for trial in search.trials if trial.rung == rung]) for rung in sorted(rungs)]
     ladder = ", ".join(f"{count:,}" for count in counts)
+    more = "more folds to be judged by" if of_tables(search) else "more and more samples to learn from"
     said = [
         f"{individuals:,} individuals were tried by selection {search.config.selection}: {ladder} of them at rungs of "
-        "more and more samples to learn from."
+        f"{more}."
     ]
     if failed:
         said.append(f"{failed:,} trial{'s' * (failed != 1)} came to nothing.")
@@ -43,9 +44,10 @@ def _words(search: StoredSearch, failed: int) -> str:
         said.append(f"It ended by {search.notes['ended']}.")
     if (winner := search.winner) is not None:
         place = [trial.child for trial in search.leaders].index(winner.child) + 1
+        by, others = ("its folds", "folds") if of_tables(search) else ("the search split", "images")
         said.append(
-            f"Individual {winner.child} won: number {place} by the search split, and the best of the leaders by images "
-            "that nobody was selected by."
+            f"Individual {winner.child} won: number {place} by {by}, and the best of the leaders by {others} that "
+            "nobody was selected by."
         )
     else:
         said.append("There is no winner yet: the model is the best so far.")
@@ -61,11 +63,22 @@ def _front(search: StoredSearch, front: list[Trial]) -> Table:
     return Table(("individual", second, metric), rows, f"nobody is better in both, {metric} and {second}, than these")
 
 
+def of_tables(search: StoredSearch) -> bool:
+    """Whether its individuals are pipelines, which are judged by folds and have no weights to count."""
+    return search.config.kind == "table"
+
+
 def _table(search: StoredSearch) -> Table:
     metric = search.config.metric
+    caption = "best, each as it was at the highest rung that it has reached"
+    if of_tables(search):
+        leaders = sorted(search.leaders, key=lambda trial: (trial.rung, *trial.rank), reverse=True)[:SHOWN]
+        pipelines = [(_name(search, one), f"{one.score:.4f}", f"{one.samples}", one.network) for one in leaders]
+        caption = f"the {len(pipelines)} {caption}; of settings those are told that are not the usual ones"
+        return Table(("individual", metric, "folds", "pipeline"), pipelines, caption)
     rows = [
         (
-            f"{trial.child}{' (winner)' if search.winner and trial.child == search.winner.child else ''}",
+            _name(search, trial),
             f"{trial.metrics.get(metric, float('nan')):.4f}",
             f"{trial.select[metric]:.4f}" if metric in trial.select else "-",
             f"{trial.samples:,}",
@@ -76,4 +89,8 @@ def _table(search: StoredSearch) -> Table:
         for trial in search.leaders[:SHOWN]
     ]
     head = ("individual", f"{metric}, search", "select", "samples", "weights", "multiply-adds", "network")
-    return Table(head, rows, f"the {len(rows)} best, each as it was at the highest rung that it has reached")
+    return Table(head, rows, f"the {len(rows)} {caption}")
+
+
+def _name(search: StoredSearch, trial: Trial) -> str:
+    return f"{trial.child}{' (winner)' if search.winner and trial.child == search.winner.child else ''}"

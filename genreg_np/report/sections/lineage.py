@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from genreg_np.report.sections.leaderboard import of_tables
 from genreg_np.report.shown import Shown, Table
-from genreg_np.report.subject import Subject
+from genreg_np.report.subject import Searched
 from genreg_np.search.stored import StoredSearch
 from genreg_np.search.trials import Trial
 
 MOST = 30  # ancestors
 
 
-def section(subject: Subject) -> Shown | None:
+def section(subject: Searched) -> Shown | None:
     """Show the ancestors of the winner, or of the best so far; nothing where nobody was bred."""
     search = subject.search
     if search is None or not search.leaders:
@@ -54,8 +55,10 @@ def _table(search: StoredSearch, line: list[Trial]) -> Table:
     for one, parent in zip(line, [*line[1:], None], strict=True):
         others = ", ".join(map(str, one.parents[1:]))
         changed = one.how if parent is None else changes(search, one, parent)
-        rows.append((str(one.child), f"{one.score:.4f}", f"{one.parameters:,}", others or "-", changed))
+        weights = () if of_tables(search) else (f"{one.parameters:,}",)
+        rows.append((str(one.child), f"{one.score:.4f}", *weights, others or "-", changed))
+    weights = () if of_tables(search) else ("weights",)
     return Table(
-        ("individual", "score", "weights", "also bred of", "what it has otherwise than the one below"), rows,
+        ("individual", "score", *weights, "also bred of", "what it has otherwise than the one below"), rows,
         "the winner at the top, whom it was bred of below; scores at the first rung",
     )  # fmt: skip

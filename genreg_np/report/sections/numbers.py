@@ -43,7 +43,7 @@ def section(subject: Subject) -> Shown | None:
         )
         + " It is 1 where all are met, and 0 of whoever always says the mean."
     )
-    parts: list[Picture | Table] = [Table(head, rows, CAPTION), _scatter(predicted, split.labels, found)]
+    parts: list[Picture | Table] = [Table(head, rows, CAPTION), scatter(predicted, split.labels, found)]
     curve = _curve(subject)
     return Shown(TITLE, words, [*parts, curve] if curve is not None else parts)
 
@@ -53,7 +53,7 @@ def lacks(subject: Subject) -> str:
     return subject.lacks_data if subject.model.value_names else ""
 
 
-def _scatter(predicted: np.ndarray, targets: np.ndarray, found: NumberEvaluation) -> Picture:
+def scatter(predicted: np.ndarray, targets: np.ndarray, found: NumberEvaluation) -> Picture:
     """Draw what is predicted of each input against what is so."""
     count = min(MOST_TARGETS, targets.shape[1])
     figure = new_figure(height=3.6 if count == 1 else 2.4 * -(-count // 2))

@@ -110,8 +110,7 @@ class PipelineLesson:
             except MemoryError:
                 raise
             except Exception as error:  # of a library, on a combination that it cannot do
-                why = " ".join(f"{type(error).__name__}: {error}".split())[:MOST_SAID]
-                return Learned(FAILED, why, seconds=time.perf_counter() - started)
+                return Learned(FAILED, reason(error), seconds=time.perf_counter() - started)
         seconds = time.perf_counter() - started
         if not np.isfinite(scores).all():
             return Learned(FAILED, "its score is no number", seconds=seconds)
@@ -135,6 +134,11 @@ def dummy_scores(task: Task, folds: Sequence[Fold]) -> tuple[float, ...]:
                 score = float("nan")
             found.append(score)
     return tuple(found)
+
+
+def reason(error: Exception) -> str:
+    """Return what a library says of its error, as one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:MOST_SAID]
 
 
 def error_of(scores: Any) -> float:

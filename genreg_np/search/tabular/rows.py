@@ -9,6 +9,7 @@ Shapes: N rows, I columns.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -129,6 +130,15 @@ class Rows:
             self, values=self.values[some], texts=texts, labels=self.labels[some], groups=groups, lines=self.lines[some]
         )
 
+    @property
+    def digest(self) -> str:
+        """What tells these rows from others: of their inputs, labels and groups."""
+        found = hashlib.sha256(repr([(one.name, one.kind) for one in self.columns]).encode())
+        for array in (self.values, self.labels, np.empty(0) if self.groups is None else self.groups):
+            found.update(np.ascontiguousarray(array).tobytes())
+        found.update(json.dumps([[place, texts] for place, texts in self.texts.items()]).encode())
+        return found.hexdigest()
+
     def save(self, folder: Path) -> Shared:
         """Write what workers need into a folder."""
         np.save(folder / "values.npy", self.values)
@@ -205,12 +215,12 @@ def rows_of(
         except Odd as error:
             raise DataError(f"{table.path}, line {table.lines[error.row]}, {error.words}") from None
         if found.described is not None:
-            own, values = _inputs(series, found.described)
+            own, values = inputs_of_series(series, found.described)
             columns += own
             parts.append(values)
-        elif found.why == UNIQUE and _is_text(series):
-            texts[len(columns)] = ["" if is_missing(text) else text for text in _fields(series)]
-            columns.append(Column(series.name, TEXT, {"name": series.name, "kind": TEXT}))
+        elif found.why == UNIQUE and is_text(series):
+            texts[len(columns)] = text_of_series(series)
+            columns.append(column_of_text(series.name))
             parts.append(np.full((len(table), 1), np.nan))
         elif found.why != "dropped":
             left_out.setdefault(found.why, []).append(series.name)
@@ -232,7 +242,7 @@ def rows_of(
     return replace(rows, notes=tuple(filter(None, notes)))
 
 
-def _inputs(series: Series, described: Mapping[str, Any]) -> tuple[list[Column], NDArray[np.float64]]:
+def inputs_of_series(series: Series, described: Mapping[str, Any]) -> tuple[list[Column], NDArray[np.float64]]:
     """Return the inputs that a column becomes, and their values (N, 1) or (N, parts)."""
     if described["kind"] == WORDS:
         known = sorted({word_of(text) for text in series.texts if not is_missing(text)})
@@ -253,7 +263,18 @@ def _fields(series: Series) -> list[str]:
     return [series.texts[code] for code in series.codes]
 
 
-def _is_text(series: Series) -> bool:
+def text_of_series(series: Series) -> list[str]:
+    """Return the text of each row, nothing where it is missing."""
+    return ["" if is_missing(text) else text for text in _fields(series)]
+
+
+def column_of_text(name: str) -> Column:
+    """Return the input that a column of text is."""
+    return Column(name, TEXT, {"name": name, "kind": TEXT})
+
+
+def is_text(series: Series) -> bool:
+    """Whether most fields of a column have several words."""
     known = [text for text in series.texts if not is_missing(text)]
     return sum(len(text.split()) >= WORDS_OF_TEXT for text in known) > len(known) / 2
 

@@ -1,0 +1,38 @@
+"""Judged: what a pipeline reaches by folds that it was not chosen by, and by rows held out, beside what is usual."""
+
+from __future__ import annotations
+
+import math
+
+from genreg_np.report.pipelines import PipelineSubject
+from genreg_np.report.shown import Shown, Table
+from genreg_np.runs.measures import interval
+from genreg_np.search.tabular.scoring import Scoring
+
+
+def section(subject: PipelineSubject) -> Shown:
+    """Show the winner's scores, and those of the usual models."""
+    found, scoring = subject.found, Scoring(subject.found.metric)
+    judged = found.judged
+    folds = f"{found.new_folds} new folds" if found.new_folds else "the search's folds"
+    rows = []
+    for one in (judged, *found.beside):
+        spread = "" if math.isnan(one.error) else f" ± {one.error:.4f}"
+        score = "not judged" if math.isnan(one.score) else f"{scoring.shown(one.score)}{spread}"
+        rows.append((one.name, score, "failed" if math.isnan(one.held) else scoring.shown(one.held)))
+    said = [f"Found was: {found.words}."]
+    if not math.isnan(judged.held):
+        about = ""
+        if found.metric == "accuracy":
+            low, high = interval(judged.held, found.held_rows)
+            about = f" (95 % interval {low:.4f} to {high:.4f})"
+        said.append(
+            f"Its {found.called} by {found.held_rows:,} rows that nothing was chosen by is "
+            f"{scoring.shown(judged.held)}{about}."
+        )
+    if not found.new_folds:
+        said.append("There was no time to judge the best again: what they reached in the search flatters them.")
+    elif not math.isnan(found.gap):
+        said.append(f"By {folds} it was {abs(found.gap):.4f} {'better' if found.gap > 0 else 'worse'}.")
+    caption = f"± is the standard error over folds; each is fitted to all rows but {found.held_rows:,} held out."
+    return Shown("In short", " ".join(said), [Table(("", folds, "held out"), rows, caption)])

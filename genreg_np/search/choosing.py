@@ -1,0 +1,214 @@
+"""The search among pipelines for rows that are at hand: by folds, and once more among the best by others.
+
+    search       by folds, the same for all (pipelines.py)
+    judge again  the best five, and what is usual, by folds that nobody was chosen by: who is the best there wins
+    measure      the winner, once, by the rows that were held out, where there are any (ending.py)
+
+Shapes: none; rows are told by their places.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genreg_np.engines import create as create_engine
+from genreg_np.errors import DataError
+from genreg_np.search.config import SearchConfig
+from genreg_np.search.ending import End
+from genreg_np.search.folder import SearchFolder
+from genreg_np.search.found_table import Judged
+from genreg_np.search.genes import Genome
+from genreg_np.search.kinds import space_of
+from genreg_np.search.lessons.base import learn
+from genreg_np.search.pipelines import RERUNS, PipelineSearch
+from genreg_np.search.searching import Watcher
+from genreg_np.search.selections.base import Bred
+from genreg_np.search.tabular.folds import HELD, Fold, Places, folds_of, held_out
+from genreg_np.search.tabular.lesson import Task
+from genreg_np.search.tabular.rows import Rows
+from genreg_np.search.tabular.scoring import Scoring
+from genreg_np.search.tabular.space import models_of, plain
+from genreg_np.search.trials import Trial
+
+FOLDS = 5
+SEARCH_FOLDS, NEW_FOLDS = 1, 1_000_001  # what is added to the seed
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Which rows are learned from, and which are judged on.
+
+    Parameters
+    ----------
+    search : sequence of Fold
+        By which individuals are chosen.
+    again : sequence of Fold
+        By which the best of them are judged once more.
+    last : Fold or None
+        All rows but those held out, and these; None where no rows are held out.
+    """
+
+    search: Sequence[Fold]
+    again: Sequence[Fold]
+    last: Fold | None
+
+    @classmethod
+    def of(cls, rows: Rows, count: int, seed: int, in_time: bool = False, holds_out: bool = True) -> Splits:
+        """Return `count` folds, three times as many others, and a fifth of the rows that are in none.
+
+        Raises
+        ------
+        DataError
+            For fewer rows, or groups, than that takes.
+        """
+        last = held_out(rows, seed, in_time) if holds_out else None
+        learned = np.arange(len(rows)) if last is None else last[0]
+        inner = rows.of(learned)
+        search, again = (
+            [(learned[a], learned[b]) for a, b in folds_of(inner, count, seed + salt, in_time, repeats)]
+            for salt, repeats in ((SEARCH_FOLDS, 0), (NEW_FOLDS, RERUNS))
+        )
+        return cls(search, again, last)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a search came to.
+
+    Parameters
+    ----------
+    search : PipelineSearch
+        Which has ended.
+    task : Task
+    genome : mapping
+    winner : Trial or None
+        The individual; None of what is usual, where nothing was tried in time.
+    judged : Judged
+        The winner.
+    beside : tuple of Judged
+        What is usual, and no model at all.
+    new_folds : int
+        That `judged.score` is the mean of; 0 where there was no time for any.
+    measured : mapping
+        What measuring.py tells of the winner by the rows that were held out.
+    """
+
+    search: PipelineSearch
+    task: Task
+    genome: Genome
+    winner: Trial | None
+    judged: Judged
+    beside: tuple[Judged, ...]
+    new_folds: int
+    measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def fitted(self, rows: Places | None = None) -> Any:
+        """Return the winner, fitted to some rows, or to all of them."""
+        inputs, labels = self.task.shared.read()
+        estimator = self.task.estimator(self.genome, self.search.lesson_of(self.genome, ()).seed, last=True)
+        some = slice(None) if rows is None else rows
+        return estimator.fit(inputs[some], labels[some])
+
+
+def choose(
+    rows: Rows,
+    config: SearchConfig,
+    scoring: Scoring,
+    splits: Splits,
+    folder: SearchFolder,
+    shared: Path,
+    *,
+    engine: str,
+    workers: int,
+    budget: float | None,
+    deadline: float,
+    watcher: Watcher,
+    clock: Callable[[], float],
+    target: float | None = None,
+) -> Chosen:
+    """Search.
+
+    Parameters
+    ----------
+    rows : Rows
+    config : SearchConfig
+        Of kind table, with the metric's name and the rows' traits.
+    scoring : Scoring
+    splits : Splits
+    folder : SearchFolder
+    shared : Path
+        A folder for what workers read, which lasts as long as the result is used.
+    engine : str
+        processes or serial.
+    workers : int
+    budget, deadline : float
+        Seconds in all, and by the clock when they are over; None and inf without.
+    watcher : Watcher
+    clock : callable
+        Seconds, which never go back.
+    target : float, optional
+        A score by cross-validation with which the search is done.
+
+    Raises
+    ------
+    RunError
+        If the folder cannot be written, or nothing can be fitted.
+    """
+    task = Task(
+        rows.save(shared), rows.columns, rows.layout, rows.traits, rows.class_names, rows.label, scoring.name
+    )  # fmt: skip
+    with create_engine(engine, learn, workers) as running:
+        search = PipelineSearch(
+            config, space_of(config), task, splits.search, folder, running, budget=budget, workers=workers,
+            first=_given(config), deadline=deadline, target=target, watcher=watcher, clock=clock,
+            save=lambda trial: folder.write("winner.toml", search.space.to_toml(trial.genome).encode("utf-8")),
+        )  # fmt: skip
+        watcher.on_phase("searching")
+        search.run()
+        watcher.on_phase("judging again")
+        end = End(search, running, splits.again, splits.last)
+        left = math.inf if deadline == math.inf else deadline - clock()
+        genome, winner, judged, beside, repeats = end.judge(left)
+        return Chosen(search, task, genome, winner, judged, beside, repeats, end.measured(genome))
+
+
+def check(rows: Rows, scoring: Scoring, folds: int, holds_out: bool = True) -> None:
+    """Refuse rows that nothing can be learned from, or judged by.
+
+    Raises
+    ------
+    DataError
+        With what they lack.
+    """
+    if len(rows) < 2 * FOLDS:
+        of = "1 sample or row is" if len(rows) == 1 else f"{len(rows)} rows are"
+        raise DataError(f"{rows.name}: {of} too few: {2 * FOLDS} at least")
+    if len(rows.class_names) == 1 or (not rows.class_names and rows.labels.std() == 0):
+        of = f", of class {rows.class_names[0]!r}" if rows.class_names else ""
+        raise DataError(f"{rows.name}: the label is the same in all rows{of}: nothing is to be predicted")
+    if not scoring.by_probabilities:
+        return
+    counts = np.bincount(rows.labels, minlength=len(rows.class_names))
+    needed = int(folds / (1 - HELD)) + 1 if holds_out else folds
+    rarest = int(counts.argmin())
+    rows_of_it = int(counts[rarest])
+    if rows_of_it < needed:
+        raise DataError(
+            f"{rows.name}: class {rows.class_names[rarest]!r} has {rows_of_it} row{'s' * (rows_of_it != 1)}, and "
+            f"{scoring.name} needs each class in every fold, {needed} rows at least: leave its rows out, or choose "
+            "another metric"
+        )
+
+
+def _given(config: SearchConfig) -> list[Bred]:
+    """Return the genome that the configuration names, if it does."""
+    if not config.genome:
+        return []
+    space = space_of(config)
+    return [Bred(space.read_text(config.genome, plain(models_of(config.models)[0], space)), how="given")]

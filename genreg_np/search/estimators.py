@@ -1,0 +1,343 @@
+"""Estimators of scikit-learn that search for a pipeline when they are fitted.
+
+    PipelineSearchClassifier(time_budget=60).fit(X, y).predict(new)
+
+What they find is fitted to all rows in the end; how good it is, `best_score_` says by folds that it was not chosen by.
+Whoever wants a score by rows that nothing has seen keeps some, or takes cross_val_score, as of any other estimator.
+
+Shapes: N rows, I columns, K classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from genreg_np.data.columns import NUMBERS
+from genreg_np.errors import DataError, UsageError
+from genreg_np.search.choosing import FOLDS, Chosen, Splits, check, choose
+from genreg_np.search.config import SearchConfig
+from genreg_np.search.folder import SearchFolder
+from genreg_np.search.searching import Watcher
+from genreg_np.search.tabular.frames import inputs_of_frame, is_frame, rows_of_array, rows_of_frame
+from genreg_np.search.tabular.rows import Rows
+from genreg_np.search.tabular.scoring import Scoring
+from genreg_np.search.tabular.space import NETWORK
+from genreg_np.version import __version__
+
+SERIAL, PROCESSES = "serial", "processes"
+
+
+def _has(name: str) -> Any:
+    """Return whether what was found has a method, for available_if."""
+
+    def has(estimator: Any) -> bool:
+        check_is_fitted(estimator)
+        getattr(estimator.pipeline_, name)  # whose AttributeError says more
+        return True
+
+    return has
+
+
+class _PipelineSearch(BaseEstimator):  # type: ignore[misc]
+    """What both have in common."""
+
+    _classes: bool
+
+    def __init__(
+        self,
+        *,
+        metric: str | None = None,
+        time_budget: float | None = 60.0,
+        generations: int | None = None,
+        models: Sequence[str] | str | None = None,
+        folds: int = FOLDS,
+        selection: str = "steady",
+        population: int = 24,
+        two_populations: bool = False,
+        max_seconds: float | None = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        folder: Any = None,
+    ) -> None:
+        self.metric = metric
+        self.time_budget = time_budget
+        self.generations = generations
+        self.models = models
+        self.folds = folds
+        self.selection = selection
+        self.population = population
+        self.two_populations = two_populations
+        self.max_seconds = max_seconds
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.folder = folder
+
+    def __sklearn_tags__(self) -> Any:
+        """Return what it can do."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.non_deterministic = self.generations is None
+        return tags
+
+    def fit(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> Any:
+        """Search, and fit what was found to all rows.
+
+        Parameters
+        ----------
+        X : (N, I) array of numbers, or DataFrame of numbers, words, dates and text
+            NaN, or nothing, where a value is missing.
+        y : (N,) array
+        groups : (N,) array, optional
+            Rows of one group are never on both sides of a fold.
+
+        Raises
+        ------
+        ValueError
+            For settings or data that nothing can be found with; the message says why.
+        """
+        rows = self._rows(X, y, groups)
+        scoring = Scoring.of(self.metric or "", self._classes, len(rows.class_names))
+        check(rows, scoring, self.folds, holds_out=False)
+        config, budget = self._config(rows, scoring), None if self.generations else self._seconds()
+        splits = Splits.of(rows, self.folds, config.seed, holds_out=False)
+        workers = self._workers()
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as place:
+            kept, origin = {"data": rows.digest, "reading": {}}, {"version": __version__}
+            folder = Path(place) / "search" if self.folder is None else Path(self.folder)
+            shared = Path(place) / "shared"
+            shared.mkdir()
+            with SearchFolder.of_search(folder, config, kept, origin) as own:
+                chosen = choose(
+                    rows, config, scoring, splits, own, shared, engine=SERIAL if workers == 1 else PROCESSES,
+                    workers=workers, budget=budget, deadline=math.inf if budget is None else started + budget,
+                    watcher=Watcher(), clock=time.monotonic,
+                )  # fmt: skip
+            self._keep(chosen, rows)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return a class or a number for each row of X, (N,)."""
+        inputs = self._inputs(X)
+        found: NDArray[Any] = np.asarray(self.pipeline_.predict(inputs))
+        return found
+
+    def score(self, X: Any, y: ArrayLike) -> float:
+        """Return the metric that was searched by, of rows X and what is so, (N,): more is better."""
+        inputs = self._inputs(X)
+        labels = self._counted(column_or_1d(y))
+        return float(Scoring.of(self.metric or "", self._classes).scorer(self.pipeline_, inputs, labels))
+
+    def _rows(self, inputs: Any, labels: ArrayLike, groups: ArrayLike | None) -> Rows:
+        """Return checked rows; raises ValueError for what cannot be."""
+        if is_frame(inputs):
+            validate_data(self, inputs, skip_check_array=True)
+            targets = self._targets(column_or_1d(labels, warn=True))
+            check_consistent_length(inputs, targets)
+        else:
+            inputs, targets = validate_data(
+                self, inputs, labels, dtype="numeric", ensure_all_finite="allow-nan", y_numeric=not self._classes
+            )
+            targets = self._targets(targets)
+        names, values = self._encoded(targets)
+        number = None
+        if groups is not None:
+            check_consistent_length(inputs, groups)
+            number = np.unique(column_or_1d(groups), return_inverse=True)[1]
+        if is_frame(inputs):
+            return rows_of_frame(inputs, values, names, number)
+        return rows_of_array(inputs.astype(np.float64), values, names, number)
+
+    def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
+        raise NotImplementedError
+
+    def _encoded(self, labels: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[Any]]:
+        """Return the classes' names, and classes or numbers (N,)."""
+        raise NotImplementedError
+
+    def _counted(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """Return what is so as the pipeline counts it."""
+        return labels
+
+    def _inputs(self, inputs: Any) -> NDArray[Any]:
+        """Return rows as the pipeline takes them."""
+        check_is_fitted(self)
+        if is_frame(inputs):
+            validate_data(self, inputs, reset=False, skip_check_array=True)
+            if self._of_frame:
+                return inputs_of_frame(self._columns, inputs)
+        found = validate_data(self, inputs, reset=False, dtype="numeric", ensure_all_finite="allow-nan")
+        if odd := [one.name for one in self._columns if one.kind != NUMBERS or one.source["kind"] != NUMBERS]:
+            raise DataError(f"X must be a DataFrame, as in fit: its column {odd[0]!r} is not one of numbers")
+        return np.asarray(found, np.float64)
+
+    def _config(self, rows: Rows, scoring: Scoring) -> SearchConfig:
+        models = self.models or ""
+        settings: dict[str, Any] = {
+            "kind": "table", "metric": scoring.name, "population": self.population, "selection": self.selection,
+            "models": models if isinstance(models, str) else ",".join(models), "folds": self.folds,
+            "traits": rows.traits.text, "generations": self.generations or 0, "max_seconds": self.max_seconds or 0.0,
+            "seed": int(check_random_state(self.random_state).randint(1 << 31)),
+        }  # fmt: skip
+        return SearchConfig.from_dict(settings | ({"augmentation": "evolved"} if self.two_populations else {}))
+
+    def _seconds(self) -> float:
+        seconds = self.time_budget
+        if not isinstance(seconds, int | float | np.number) or not seconds > 0:
+            raise UsageError(f"time_budget = {seconds!r} must be a number of seconds above 0, or give generations")
+        return float(seconds)
+
+    def _workers(self) -> int:
+        jobs = 1 if self.n_jobs is None else self.n_jobs
+        cores = os.cpu_count() or 1
+        return max(1, cores + 1 + jobs if jobs < 0 else jobs)
+
+    def _keep(self, chosen: Chosen, rows: Rows) -> None:
+        """Fit the winner to all rows, and keep what is known of it."""
+        search = chosen.search
+        self.pipeline_ = chosen.fitted()
+        self.model_ = self.pipeline_.model_ if chosen.genome["model"] == NETWORK else None
+        self._columns = rows.columns
+        self._of_frame = hasattr(self, "feature_names_in_")
+        self.genome_ = dict(search.space.expressed(chosen.genome))
+        self.best_score_, self.best_score_error_ = chosen.judged.score, chosen.judged.error
+        self.beside_ = {one.name: one.score for one in chosen.beside}
+        self.new_folds_, self.ended_ = chosen.new_folds, search.ended
+        self.trials_ = [dataclasses.asdict(trial) for trial in search.course.trials]
+
+
+class PipelineSearchClassifier(ClassifierMixin, _PipelineSearch):  # type: ignore[misc]
+    """Finds a pipeline that tells classes: how columns are made ready, a model, and its settings.
+
+    Parameters
+    ----------
+    metric : str, optional
+        Any scorer of scikit-learn by its name; by default accuracy.
+    time_budget : float
+        Seconds that a fit takes, about; of no account where `generations` is given.
+    generations : int, optional
+        Breed so many populations instead: the same result each time, and for any number of jobs.
+    models : str or sequence of str, optional
+        Of linear, svm, boosting, forest, neighbours, network; by default all of them.
+    folds : int
+        Of cross-validation.
+    selection : str
+        steady, crossover, elitist, differential or random.
+    population : int
+        Individuals.
+    two_populations : bool
+        Whether what is done with columns and models are bred apart.
+    max_seconds : float, optional
+        That one may take at a time; by default a tenth of the budget. Held to with two jobs and more.
+    n_jobs : int, optional
+        Processes; -1 for one a core. One (the default) is this process, which nobody can kill a fit in. More are
+        spawned, so that a script needs `if __name__ == "__main__":`.
+    random_state : int, RandomState or None
+    folder : path, optional
+        Where the record is kept, for `genreg-np search explain` and `report`; a search that is there goes on.
+
+    Attributes
+    ----------
+    pipeline_ : Pipeline of scikit-learn
+        Fitted to all rows; of an array it takes the same array. Of a network an estimator that has a `model_`.
+    model_ : Model or None
+        Where the winner is a network of this project: it can be saved and exported.
+    genome_ : dict
+    best_score_, best_score_error_ : float
+        By folds that the winner was not chosen by among all, but once among five; and its standard error. Where
+        there was no time for any (`new_folds_` is 0), of the search's own folds, which flatters.
+    beside_ : dict of str to float
+        The same of what is usual, and of no model at all.
+    trials_ : list of dict
+        Each with genome, score and what ended it.
+    ended_ : str
+        generations or budget.
+    classes_ : (K,) ndarray
+    n_features_in_ : int
+    feature_names_in_ : (I,) ndarray of str
+        Of a DataFrame.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from genreg_np import PipelineSearchClassifier
+    >>> X, y = load_wine(return_X_y=True)
+    >>> found = PipelineSearchClassifier(generations=1, population=4, models="linear,svm", random_state=0).fit(X, y)
+    >>> found.predict(X[:3])
+    array([0, 0, 0])
+    """
+
+    _classes = True
+    score = _PipelineSearch.score  # by the metric, not the mixin's
+
+    @available_if(_has("predict_proba"))  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class for each row of X, (N, K).
+
+        There is none of a support vector machine, unless it was searched by a metric that goes by probabilities, such
+        as neg_log_loss.
+        """
+        return np.asarray(self.pipeline_.predict_proba(self._inputs(X)), np.float64)
+
+    @available_if(_has("decision_function"))  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return how much speaks for each class, (N, K), or for the second of two, (N,), where the pipeline tells."""
+        return np.asarray(self.pipeline_.decision_function(self._inputs(X)), np.float64)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the class of each row of X, (N,)."""
+        places = super().predict(X)
+        found: NDArray[Any] = self.classes_[places]
+        return found
+
+    def _counted(self, labels: NDArray[Any]) -> NDArray[Any]:
+        known = {label: place for place, label in enumerate(self.classes_.tolist())}
+        return np.array([known.get(label, len(known)) for label in labels.tolist()], np.int64)
+
+    def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
+        check_classification_targets(labels)
+        return labels
+
+    def _encoded(self, labels: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[Any]]:
+        self.classes_, numbers = np.unique(labels, return_inverse=True)
+        return tuple(map(str, self.classes_)), numbers.astype(np.int64)
+
+
+class PipelineSearchRegressor(RegressorMixin, _PipelineSearch):  # type: ignore[misc]
+    """Finds a pipeline that predicts numbers: how columns are made ready, a model, and its settings.
+
+    Parameters and attributes are those of `PipelineSearchClassifier`, but for those of classes; the metric is r2 by
+    default.
+    """
+
+    _classes = False
+    score = _PipelineSearch.score
+
+    def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
+        found: NDArray[Any] = np.asarray(labels, np.float64)
+        if not np.isfinite(found).all():
+            raise ValueError("Input y contains NaN or infinity")
+        return found
+
+    def _encoded(self, labels: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[Any]]:
+        return (), labels

@@ -1,0 +1,120 @@
+"""What a search for pipelines came to, as search.json keeps it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genreg_np.search.genes import Genome
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is known of a pipeline in the end.
+
+    Parameters
+    ----------
+    name : str
+        Such as usual svm.
+    score, error : float
+        By the new folds: their mean, and its standard error.
+    held : float
+        By the rows that were held out.
+    """
+
+    name: str
+    score: float
+    error: float
+    held: float
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as values of JSON, in which nothing is NaN."""
+        values = dataclasses.asdict(self)
+        return {name: None if value != value else value for name, value in values.items()}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Judged:
+        """Return what `plain` wrote; raises KeyError or TypeError for anything else."""
+        numbers = {
+            name: math.nan if values[name] is None else float(values[name]) for name in ("score", "error", "held")
+        }
+        return cls(str(values["name"]), **numbers)
+
+
+@dataclass(frozen=True)
+class FoundTable:
+    """What a search came to.
+
+    Parameters
+    ----------
+    winner : int or None
+        The individual; None of what is usual, where nothing was tried in time.
+    genome : mapping
+    words : str
+    metric : str
+    called : str
+        The metric in words, with the class that it is of.
+    judged : Judged
+        The winner.
+    beside : tuple of Judged
+        What is usual, and no model at all.
+    rows, held_rows : int
+        Of the table, and of them those that were held out.
+    new_folds : int
+        That `judged.score` is the mean of; 0 where there was no time for any: then it is that of the search.
+    trials : int
+    ended : str
+        generations, budget, target, crashes.
+    seconds : float
+    file : str
+        pipeline.py, or model.npz of a network.
+    folder : Path
+    """
+
+    winner: int | None
+    genome: Genome
+    words: str
+    metric: str
+    called: str
+    judged: Judged
+    beside: tuple[Judged, ...]
+    rows: int
+    held_rows: int
+    new_folds: int
+    trials: int
+    ended: str
+    seconds: float
+    file: str
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """The file that is handed over."""
+        return self.folder / self.file
+
+    @property
+    def gap(self) -> float:
+        """By how much the score of the new folds is above that of the hold-out."""
+        return self.judged.score - self.judged.held
+
+    def notes(self) -> dict[str, Any]:
+        """Return it as plain values; a score that is not known is None."""
+        found = {name: value for name, value in dataclasses.asdict(self).items() if name != "folder"}
+        return found | {"judged": self.judged.plain(), "beside": [one.plain() for one in self.beside]}
+
+    @classmethod
+    def of(cls, notes: Mapping[str, Any], folder: Path) -> FoundTable:
+        """Return what `notes` wrote.
+
+        Raises
+        ------
+        KeyError, TypeError
+            For anything else.
+        """
+        beside = tuple(Judged.of(one) for one in notes["beside"])
+        own = {**notes, "judged": Judged.of(notes["judged"]), "beside": beside}
+        return cls(**own, folder=folder)
