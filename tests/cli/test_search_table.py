@@ -99,7 +99,7 @@ def test_a_page_of_it(genreg) -> None:
         "no model",
         "Columns that matter",
         "Rows held out",
-        "Course of the search",
+        "more folds to be judged by",
     ):
         assert said in page, said
     assert genreg("report", "run", "--out", "again").code == 0
@@ -121,7 +121,7 @@ def test_a_page_of_it(genreg) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_a_page_of_numbers(genreg) -> None:
     """What is predicted, beside what is so."""
-    lines = ["x,y", *(f"{k},{3 * k + k % 5}" for k in range(60))]
+    lines = ["x,y", *(f"{k * k % 61},{3 * (k * k % 61) + k % 5}" for k in range(60))]
     Path("lines.csv").write_text("\n".join(lines) + "\n", "utf-8")
     asked = (*SMALL, "--generations", "1", "--out", "run", "--report", "--quiet")
     assert genreg("search", "table", "lines.csv", "--task", "values", *asked).code == 0
