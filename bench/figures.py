@@ -20,6 +20,7 @@ import layer_tables
 import microcontroller_tables
 import mixed_tables
 import photograph_tables
+import pipeline_tables
 import plots
 import report_tables
 import search_tables
@@ -62,6 +63,7 @@ PAGES = {
     "docs/export.md": {"support": support},
     "docs/search.md": search_tables.PAGE,
     "docs/search-gan.md": search_tables.GAN,
+    "docs/search-tables.md": pipeline_tables.PAGE,
     "docs/layers.md": layer_tables.PAGE,
     "docs/microcontrollers.md": microcontroller_tables.PAGE,
     "docs/photographs.md": photograph_tables.PAGE,

@@ -25,6 +25,12 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, file, **__: nothing.save(file, "PNG"))
 
 
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw figures with few dots, where what is tested is that they can be drawn."""
+    monkeypatch.setattr("genreg_np.report.shown.DOTS", 30)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("data") and not os.environ.get("GENREG_DATA"):
         pytest.skip("needs the real MNIST: set GENREG_DATA to its folder")

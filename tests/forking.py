@@ -1,4 +1,4 @@
-"""Run code in an interpreter that has NumPy and nothing of ours, hundreds of times: forked, not started, each time."""
+"""Run code in an interpreter that has nothing of ours, hundreds of times: forked, not started, each time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SERVER = """
 import contextlib, io, json, os, sys, traceback
 sys.path.append({packages!r})
 sys.modules["genreg_np"] = None
-import numpy
+import {imports}
 for line in sys.stdin:
     folder, code = json.loads(line)
     child = os.fork()
@@ -42,10 +42,10 @@ def packages_of(python: str) -> str:
 
 
 @functools.cache
-def _server(python: str) -> subprocess.Popen[str]:
-    """Start what forks, without sites and with warnings as errors; it ends with this process, whose pipe it reads."""
+def _server(python: str, imports: str) -> subprocess.Popen[str]:
+    """Start what forks, with some modules, without sites, warnings as errors; it ends with the pipe it reads."""
     return subprocess.Popen(
-        [python, "-S", "-E", "-W", "error", "-c", SERVER.format(packages=packages_of(python))],
+        [python, "-S", "-E", "-W", "error", "-c", SERVER.format(packages=packages_of(python), imports=imports)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -53,9 +53,12 @@ def _server(python: str) -> subprocess.Popen[str]:
     )
 
 
-def forked(code: str, folder: Path, python: str = sys.executable) -> str:
-    """Run code in a folder, as the main module of an interpreter with NumPy alone; return what it printed."""
-    server = _server(python)
+def forked(code: str, folder: Path, python: str = sys.executable, imports: str = "numpy") -> str:
+    """Run code in a folder, as the main module of an interpreter, with modules that are imported already.
+
+    Returns what it printed.
+    """
+    server = _server(python, imports)
     assert server.stdin is not None
     assert server.stdout is not None
     server.stdin.write(json.dumps([str(folder), code]) + "\n")

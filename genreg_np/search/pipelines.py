@@ -40,6 +40,7 @@ from genreg_np.search.trials import Trial, leaders_of
 
 FINALISTS = 5  # that are judged again, by folds that nobody was chosen by
 RERUNS = 3  # times the folds, each with others
+LAST = 3  # folds that it takes as long as, to fit one in the end and measure it by the rows held out
 SHARE_OF_BUDGET, LONGEST = 0.1, 120.0  # of a budget, or seconds where there is none, that one may take at a rung
 FIRST_GUESS = 0.5  # seconds of a fold
 USUAL = (LINEAR, SVM, BOOSTING)  # what the winner is set beside, as scikit-learn has it without a search
@@ -171,7 +172,7 @@ class PipelineSearch(Search[Genome]):
     def reserve(self) -> float:
         """Return the seconds that judging the finalists again will take, and fitting the winner."""
         models = [genome["model"] for genome in self.judged_again()]
-        each = [(RERUNS * len(self.folds)) * self.pace(model) for model in models]
+        each = [(RERUNS * len(self.folds) + LAST) * self.pace(model) for model in models]
         return sum(each) / min(self.workers, max(1, len(each))) + 1.0
 
     @property

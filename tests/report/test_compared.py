@@ -63,6 +63,7 @@ def test_classes_stand_in_one_order() -> None:
     assert beside([both[0], answering([0, 1, 2], [0, 1, 2], 3)]).classes == ()
 
 
+@pytest.mark.usefixtures("coarse")
 def test_axes_begin_where_the_worst_run_does(tmp_path: Path) -> None:
     runs = [run_of(tmp_path / name, seed=seed, generations=4, validate_every=2) for name, seed in (("a", 0), ("b", 1))]
     common = beside(runs)

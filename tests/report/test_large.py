@@ -25,6 +25,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return run_of(tmp_path_factory.mktemp("large") / "run", activation=request.param)
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("place", range(len(WHICH)))
 def test_large_weights_have_a_page(run: Subject, place: int) -> None:
     """Curves and histograms are there whatever the model answers; each size of each weights, by one activation."""

@@ -59,6 +59,7 @@ def pictures(found: Shown | None) -> list[str]:
     return [part.name for part in found.parts if isinstance(part, Picture)] if found else []
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("name", ZOO)
 def test_of_models_of_every_kind(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No section fails; each is there where there is something to show. (Probes, which take long, are not taken.)"""

@@ -22,6 +22,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from genreg_np import PipelineSearchClassifier, PipelineSearchRegressor
 from genreg_np.model import Model
 from genreg_np.search.stored import StoredSearch
+from genreg_np.search.tabular import space
 from tests.helpers import one_line
 
 QUICK: dict[str, Any] = {"generations": 1, "population": 2, "models": "linear", "folds": 2, "random_state": 0}
@@ -117,7 +118,8 @@ def test_a_frame_of_words_dates_and_text() -> None:
     assert one_line(caught.value)
 
 
-def test_a_network_that_wins_is_a_model(tmp_path: Path) -> None:
+def test_a_network_that_wins_is_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(space.PLAIN, "generations", 300)  # of what is usual
     table, labels = frame()
     found = PipelineSearchClassifier(**QUICK | {"models": "network"}).fit(table.drop(columns="said"), labels)
     assert isinstance(found.model_, Model)

@@ -32,7 +32,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Found:
 @pytest.mark.parametrize(
     ("what", "status", "why"),
     [
-        ("hangs", "timeout", "took longer than 10 s"),
+        ("hangs", "timeout", "took longer than 6 s"),
         pytest.param(
             "eats", "memory", "MemoryError",
             marks=pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process has"),
@@ -46,7 +46,7 @@ def test_what_happens_to_some_is_told_and_no_others_are_touched(
 ) -> None:
     """Their results are those of a search in which nothing happens to anybody."""
     expected = {trial.child: trial for trial in trials_of(untouched) if not trial.rung}
-    limit = {"max_seconds": 10.0} if what == "hangs" else {}
+    limit = {"max_seconds": 6.0} if what == "hangs" else {}
     found = faulty(what, tmp_path / "run", monkeypatch, selection="random", **limit)
     first = [trial for trial in trials_of(found) if not trial.rung]
     failed = [trial for trial in first if not trial.is_ok]

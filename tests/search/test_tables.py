@@ -22,7 +22,9 @@ from genreg_np.search.folder import trials_in
 from genreg_np.search.found_table import FoundTable
 from genreg_np.search.searching import Watcher
 from genreg_np.search.tables import search_table
+from genreg_np.search.tabular import space
 from genreg_np.search.tabular.reading import Reading
+from tests.forking import forked
 from tests.helpers import PATIENCE, one_line
 from tests.search import planted
 from tests.search.test_pipelines import lines_of
@@ -56,8 +58,20 @@ def without_time(found: FoundTable) -> dict[str, Any]:
     return {name: value for name, value in found.notes().items() if name != "seconds"}
 
 
-def run(script: Path, *arguments: object) -> str:
-    """Run a script where it lies; return what it printed."""
+NEEDED = (
+    "pandas, sklearn.compose, sklearn.ensemble, sklearn.feature_selection, sklearn.neighbors, sklearn.svm, "
+    "sklearn.model_selection, sklearn.calibration, sklearn.feature_extraction.text, sklearn.kernel_approximation"
+)
+
+
+def ran(script: Path, *arguments: object) -> str:
+    """Run a script where it lies, in an interpreter that has what it imports; return what it printed."""
+    code = "import runpy, sys; sys.argv = {!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
+    return forked(code.format([script.name, *map(str, arguments)]), script.parent, imports=NEEDED)
+
+
+def started(script: Path, *arguments: object) -> str:
+    """Start a script where it lies; return what it printed."""
     done = subprocess.run(
         [sys.executable, "-W", "error", script.name, *map(str, arguments)], cwd=script.parent, capture_output=True,
         text=True, timeout=PATIENCE,
@@ -74,13 +88,13 @@ def test_a_pipeline_is_found_judged_and_handed_over_as_a_script(tmp_path: Path) 
     assert {one.name for one in found.beside} == {"usual linear", "usual svm", DUMMY}
     assert found.gap == found.judged.score - found.judged.held
     script = tmp_path / "run" / "pipeline.py"
-    assert f"accuracy of 24 rows that it has not seen: {found.judged.held:.4f}\n" == run(script)
+    assert f"accuracy of 24 rows that it has not seen: {found.judged.held:.4f}\n" == started(script)
     head = script.read_text("utf-8").split('"""')[1]
     assert f"{found.judged.held:.4f}  by 24 rows that were held out" in head
     assert "genreg_np" not in script.read_text("utf-8").replace("genreg-np", "")
     new = [line.rpartition(",")[0] for line in lines_of(30)]
     assert (
-        run(script, table(tmp_path, new, "new.csv"), tmp_path / "p.csv") == f"30 predictions in {tmp_path / 'p.csv'}\n"
+        ran(script, table(tmp_path, new, "new.csv"), tmp_path / "p.csv") == f"30 predictions in {tmp_path / 'p.csv'}\n"
     )
     predicted = [line.rpartition(",")[2] for line in (tmp_path / "p.csv").read_text().splitlines()]
     right = np.mean([one == line.rpartition(",")[2] for one, line in zip(predicted, lines_of(30), strict=True)])
@@ -136,7 +150,7 @@ def test_scripts_read_tables_as_the_search_did(tmp_path: Path, name: str) -> Non
     pytest.importorskip("pandas")
     content, reading, changes = HARD[name]
     found = search(table(tmp_path, content), tmp_path / "run", reading, generations=1, **changes)
-    said = run(tmp_path / "run" / "pipeline.py")
+    said = ran(tmp_path / "run" / "pipeline.py")
     score = float(said.split(": ")[1])
     held = -found.judged.held if found.metric.startswith("neg_") else found.judged.held
     assert score == pytest.approx(held, abs=2e-4)
@@ -148,7 +162,7 @@ def test_predictions_take_no_column_s_place_and_leave_the_others_as_they_were(tm
     content = ["prediction,x,label", *(f"{n % 5}.50,{n * 7 % 31},{'ab'[n * 7 % 31 > 15]}" for n in range(80))]
     search(table(tmp_path, content), tmp_path / "run", generations=1)
     new = table(tmp_path, ["x, prediction", "30,NA", "1,  0.50"], "new.csv")
-    run(tmp_path / "run/pipeline.py", new, tmp_path / "p.csv")
+    ran(tmp_path / "run/pipeline.py", new, tmp_path / "p.csv")
     assert (tmp_path / "p.csv").read_text().splitlines() == ["x,prediction,predicted", "30,NA,b", "1,0.50,a"]
 
 
@@ -156,7 +170,7 @@ def test_a_table_without_header_may_lack_the_label_wherever_it_stood(tmp_path: P
     pytest.importorskip("pandas")
     content = [f"{'ab'[n * 7 % 31 > 15]},{n * 7 % 31},{'pq'[n % 2]}" for n in range(80)]
     search(table(tmp_path, content), tmp_path / "run", {"label": "1", "header": False}, generations=1)
-    run(tmp_path / "run/pipeline.py", table(tmp_path, ["30,p", "2,q"], "new.csv"), tmp_path / "p.csv")
+    ran(tmp_path / "run/pipeline.py", table(tmp_path, ["30,p", "2,q"], "new.csv"), tmp_path / "p.csv")
     predicted = [line.rpartition(",")[2] for line in (tmp_path / "p.csv").read_text().splitlines()[1:]]
     assert predicted == ["b", "a"]
 
@@ -209,8 +223,9 @@ def test_who_is_bad_on_one_fold_is_not_tried_on_all_and_the_best_are_judged_by_n
     assert found.judged.score != best  # which folds that nobody was chosen by say
 
 
-def test_of_networks_a_model_is_handed_over(tmp_path: Path) -> None:
+def test_of_networks_a_model_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It predicts raw rows, and reaches on the rows that were held out what is told."""
+    monkeypatch.setitem(space.PLAIN, "generations", 300)  # of what is usual
     path = table(tmp_path)
     genome = "generations = 400\nunits = 8"
     how = {"models": "network", "generations": 1, "population": 1, "genome": genome, "selection": "random"}

@@ -6,7 +6,7 @@ is not expressed, so that a search of some models has no more genes than they ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,7 +132,7 @@ def space_of(models: Sequence[str], traits: Traits) -> Space:
     return Space(tuple(able))
 
 
-PLAIN: Mapping[str, Any] = {  # what a library's defaults are, and where those are none, a usual choice
+PLAIN: dict[str, Any] = {  # what a library's defaults are, and where those are none, a usual choice
     "fill": "median", "scale": "standard", "select": "none", "percentile": 50.0, "variance": 0.95, "encode": "one-hot",
     "rare": 1, "terms": 1000, "pairs": False, "kernel": "rbf", "cost": 1.0, "width": "scale", "gamma": 0.1, "degree": 3,
     "shift": 0.0, "components": 100, "rate": 0.1, "rounds": 100, "leaves": 31, "least_in_leaf": 20, "l2": 1e-6,

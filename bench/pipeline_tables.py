@@ -1,0 +1,99 @@
+"""The tables of docs/search-tables.md: what searches reach on sixteen tables, beside what is usual; anchors; peers."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+from tables import RESULTS, read, table
+
+NOTHING = "no model"
+PEERS = ("FLAML", "TPOT")
+
+
+def _error(values: list[float]) -> float:
+    """Return the standard error of a mean."""
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+
+
+def _usual(lines: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Return what each usual model reaches on the rows held out, search by search."""
+    names = [name for name in lines[0]["beside"] if name != NOTHING]
+    return {name: [line["beside"][name]["held"] for line in lines] for name in names}
+
+
+def pipelines() -> str:
+    """Return a row for each table, and in how many of them searches are better than what is usual."""
+    found = read("search-pipelines")
+    rows, above, below, gaps, flattered = [], 0, [], [], []
+    for name, lines in found["tables"].items():
+        usual = _usual(lines)
+        best = max(usual, key=lambda one: statistics.mean(usual[one]))
+        mean, wanted = statistics.mean(line["held"] for line in lines), statistics.mean(usual[best])
+        error = _error(usual[best])
+        above += mean > wanted
+        if mean < wanted - error:
+            below.append(name)
+        again = [line["score"] for line in lines]
+        gaps.append(statistics.mean(again) - mean)
+        flattered.append(statistics.mean(line["best of the search"] for line in lines) - mean)
+        models = sorted({line["model"] for line in lines})
+        rows.append([
+            name, f"{mean:.3f}", f"{statistics.mean(again):.3f}", f"{wanted:.3f} ({best.removeprefix('usual ')})",
+            f"{error:.3f}", f"{statistics.mean(line['trials'] for line in lines):,.0f}", ", ".join(models),
+        ])  # fmt: skip
+    head = ["table", "winner", "by new folds", "best usual model", "its standard error", "trials", "winners"]
+    machine, seeds = found["machine"], len(next(iter(found["tables"].values())))
+    budget = statistics.median(line["seconds"] for lines in found["tables"].values() for line in lines)
+    lower = f"below it by more than its standard error on {len(below)}" + (f" ({', '.join(below)})" if below else "")
+    return (
+        f"{table(head, rows)}\n\n"
+        f"Accuracy, of numbers R2, of the fifth of the rows that was held out; means of {seeds} searches of 60 s "
+        f"(the median took {budget:.0f} s), each with other rows held out. The best usual model is that of the highest "
+        f"mean on the rows held out, which it was not chosen by. Of {len(rows)} tables winners are above it on "
+        f"{above}, and {lower}. New folds say on average {statistics.mean(gaps):+.4f} more than the hold-out (standard "
+        f"error {_error(gaps):.4f}); the best of the search by its own folds says {statistics.mean(flattered):+.4f} "
+        f"(standard error {_error(flattered):.4f}). {machine['processor']}, {machine['cores']} cores."
+    )
+
+
+def anchors() -> str:
+    """Return what support vector machines reach in few evaluations."""
+    rows = [
+        [
+            name, f"{lines[0]['individuals']}", f"{statistics.mean(line['best by 3 folds'] for line in lines):.4f}",
+            f"{min(line['best by 3 folds'] for line in lines):.4f}",
+            f"{statistics.mean(line['held'] for line in lines):.4f}",
+        ]
+        for name, lines in read("search-pipelines")["anchors"].items()
+    ]  # fmt: skip
+    return table(["table", "individuals", "best by 3 folds", "worst search", "rows held out"], rows)
+
+
+def peers() -> str:
+    """Return the mean ranks of searches and of other programs on the same rows, and each table's scores."""
+    found = read("pipeline-peers")
+    names = [name for name in ("genreg-np", *PEERS) if all(name in methods for methods in found["tables"].values())]
+    rows, ranks = [], {name: [] for name in names}
+    for one, methods in found["tables"].items():
+        means = {name: statistics.mean(line["score"] for line in methods[name]) for name in names}
+        for name in names:
+            ranks[name].append(1 + sum(means[other] > means[name] for other in names))
+        rows.append([one, *(f"{means[name]:.3f}" for name in names)])
+    rows.append(["mean rank", *(f"{statistics.mean(ranks[name]):.2f}" for name in names)])
+    told = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    return (
+        f"{table(['table', *names], rows)}\n\n"
+        f"Accuracy, of numbers R2, of rows that none of them saw, after {found['seconds']} s on two cores; means of "
+        f"{found['seeds']} draws. {told}."
+    )
+
+
+PAGE: dict[str, Callable[[], str]] = {}
+if (RESULTS / "search-pipelines.json").exists():
+    PAGE["pipelines"] = pipelines
+    if "anchors" in read("search-pipelines"):
+        PAGE["anchors"] = anchors
+if (RESULTS / "pipeline-peers.json").exists():
+    PAGE["pipeline-peers"] = peers
