@@ -38,7 +38,7 @@ Examples:
   genreg-np search table visits.csv --group-column patient --generations 10
 """
 REPEATABLE: Any = {"multiple": True, "default": ()}
-READING = ("label", "keep", "drop", "kind", "task", "header", "separator")
+READING = ("label", "keep", "drop", "kind", "task", "header", "separator", "group", "time", "positive")
 
 
 @click.command("table", help=HELP, epilog=EXAMPLES)
@@ -47,12 +47,13 @@ READING = ("label", "keep", "drop", "kind", "task", "header", "separator")
 @click.option("--task", help="classes or values.  [default: by what the label looks like]")
 @click.option("--keep", **REPEATABLE, metavar="COLUMN", help="Take in what tells nothing.")
 @click.option("--drop", **REPEATABLE, metavar="COLUMN", help="Leave a column out.")
-@click.option("--kind", **REPEATABLE, metavar="COLUMN=KIND", help="numbers, words, flags or dates.")
+@click.option("--kind", **REPEATABLE, metavar="COLUMN=KIND", help="numbers, words, flags, dates or text.")
 @click.option("--header/--no-header", default=None, help="Whether the first row names the columns.")
 @click.option("--separator", help="comma, semicolon, tab, pipe or blank.")
 @click.option("--group-column", "group", help="Rows that are alike in it are never on both sides of a fold.")
 @click.option("--time-column", "time", help="What is judged comes later by it than what is learned from.")
 @click.option("--metric", help="Any scorer of scikit-learn.  [default: accuracy, or r2 of numbers]")
+@click.option("--positive", metavar="CLASS", help="Of two: the one of f1, precision ...  [default: the second by name]")
 @click.option("--models", help="Of linear, svm, boosting, forest, neighbours, network: some.  [default: all]")
 @click.option("--target", type=float, help="Stop searching when cross-validation reaches it.")
 @click.option("--selection", help="steady, crossover, elitist, differential or random.  [default: steady]")
@@ -152,7 +153,7 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
         given["augmentation"] = "evolved"
     if "genome" in given:
         given["genome"] = text_of(Path(given["genome"]))
-    reading = {name: options[name] for name in (*READING, "group", "time") if options[name] not in (None, ())}
+    reading = {name: options[name] for name in READING if options[name] not in (None, ())}
     if options["resume"] is None:
         if options["data"] is None:
             raise UsageError("which table? name a .csv file, as in: genreg-np search table data.csv --label y")
@@ -183,9 +184,7 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
         raise UsageError("--resume of a search under a budget needs --budget: for how much longer is it to go on?")
     path = options["data"] or str(origin.get("source"))
     known = origin.get("reading")
-    kept = (
-        {name: known[name] for name in (*READING, "group", "time") if name in known} if isinstance(known, dict) else {}
-    )
+    kept = {name: known[name] for name in READING if name in known} if isinstance(known, dict) else {}
     return Reading(os.path.relpath(path) if options["data"] is None else path, **kept), config, folder, budget
 
 

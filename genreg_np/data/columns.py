@@ -52,8 +52,8 @@ class Asked:
     kinds: Mapping[str, str] | None = None
 
     @classmethod
-    def of(cls, keep: Sequence[str], drop: Sequence[str], kind: Sequence[str]) -> Asked:
-        """Read the options.
+    def of(cls, keep: Sequence[str], drop: Sequence[str], kind: Sequence[str], *others: str) -> Asked:
+        """Read the options; `others` are kinds beside KINDS that whoever asks knows of.
 
         Raises
         ------
@@ -61,10 +61,11 @@ class Asked:
             For a kind that is none.
         """
         kinds: dict[str, str] = {}
+        able = (*KINDS, *others)
         for text in kind:
             name, _, what = text.rpartition("=")
-            if what not in KINDS or not name:
-                raise UsageError(f"kind {text!r} must look like COLUMN=KIND, the kind one of {', '.join(KINDS)}")
+            if what not in able or not name:
+                raise UsageError(f"kind {text!r} must look like COLUMN=KIND, the kind one of {', '.join(able)}")
             if kinds.get(name, what) != what:
                 raise UsageError(f"kind: column {name!r} cannot be {kinds[name]} and {what}: name it once")
             kinds[name] = what

@@ -118,6 +118,14 @@ HARD: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = {
         ["x;word;y", *(f"{n * 7 % 31};{'3.0' if n % 3 else '4'};{int(n * 7 % 31 > 15)}.0" for n in range(80))],
         {"label": "y"}, {"metric": "f1"},
     ),
+    "the other class": (
+        ["x,label", *(f"{n * 7 % 31},{'ab'[n * 7 % 31 > 21]}" for n in range(80))],
+        {"label": "label", "positive": "a"}, {"metric": "f1"},
+    ),
+    "words as text": (
+        ["x,said,label", *(f"{n * 7 % 31},{('one', 'a two', 'two')[n % 3]},{'ab'[n % 3 > 0]}" for n in range(80))],
+        {"label": "label", "kind": ("said=text",)}, {},
+    ),
     "no header": ([f"{n * 7 % 31},{'pq'[n % 2]},{'ab'[n * 7 % 31 > 15]}" for n in range(80)], {"label": "3"}, {}),
     "a comment": (
         ["# from nowhere", "", "x,label", *(f"{n * 7 % 31},{'ab'[n * 7 % 31 > 15]}" for n in range(80))],
@@ -317,6 +325,10 @@ def test_labels_that_mean_nothing_are_not_predicted(tmp_path: Path) -> None:
         (None, {"group": "nope"}, {}, UsageError, "no column 'nope' beside"),
         (None, {"group": "colour", "time": "seen"}, {}, UsageError, "give one of them"),
         (None, {"drop": ["sise"]}, {}, UsageError, "did you mean 'size'"),
+        (None, {"positive": "smal"}, {}, UsageError, "no class 'smal'"),
+        (None, {"positive": "1", "label": "size", "task": "values"}, {}, UsageError, "is of two classes, and numbers"),
+        (None, {"kind": ("size=text",)}, {}, UsageError, "is of numbers, and cannot be read as text"),
+        (None, {"kind": ("size=txt",)}, {}, UsageError, "numbers, words, flags, dates, text"),
         (None, {}, {"metric": "r2"}, UsageError, "does not fit classes"),
         (None, {}, {"models": "svn"}, UsageError, "did you mean 'svm'"),
         (None, {}, {"folds": 97}, DataError, "fewer than 97 folds"),

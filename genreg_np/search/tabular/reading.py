@@ -12,7 +12,7 @@ from genreg_np.data.rows import separator_of
 from genreg_np.data.table import read_table, stem
 from genreg_np.errors import DataError, UsageError
 from genreg_np.files import digest_of
-from genreg_np.search.tabular.rows import Rows, rows_of, time_kind
+from genreg_np.search.tabular.rows import TEXT, Rows, rows_of, time_kind
 from genreg_np.search.tabular.script import Source
 
 
@@ -32,6 +32,8 @@ class Reading:
     separator : str, optional
     group, time : str, optional
         Columns by which rows are held apart: a group is never on both sides, and what is judged comes later.
+    positive : str, optional
+        Of two classes the one that metrics of one class are of; by default the second in the order of their names.
     """
 
     path: str
@@ -44,6 +46,7 @@ class Reading:
     separator: str | None = None
     group: str | None = None
     time: str | None = None
+    positive: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return how it is read, but for where it lies, as values of TOML."""
@@ -69,7 +72,7 @@ class Reading:
 
     def read(self, seed: int) -> tuple[Rows, Source]:
         """Return the rows, and what a script needs to read them again; raises as `load_csv`."""
-        asked = Asked.of(self.keep, self.drop, self.kind)
+        asked = Asked.of(self.keep, self.drop, self.kind, TEXT)
         labels = [] if self.label is None else [self.label]
         table, targets = read_table(self.path, labels, self.header, self.separator, asked)
         asked.check(self.path, table.names, (*targets, self.group, self.time))
@@ -79,6 +82,8 @@ class Reading:
             if name not in table.names or name in targets:
                 raise UsageError(f"{self.path}: no column {name!r} beside the label's")
         rows = rows_of(table, targets, asked, self.task, stem(self.path), self.group, self.time)
+        if self.positive is not None:
+            rows = rows.with_positive(self.positive)
         first = int(table.lines.min()) - 1
         source = Source(
             self.path, separator_of(self.path, self.separator), () if table.named else table.names,

@@ -24,7 +24,7 @@ from genreg_np.data.labels import quoted
 from genreg_np.data.stored import Series, Table
 from genreg_np.data.table import labelled
 from genreg_np.data.table_labels import targets_of, told_of
-from genreg_np.errors import DataError
+from genreg_np.errors import DataError, UsageError, did_you_mean
 from genreg_np.infer_table import Fields, inputs_of, is_missing, word_of
 from genreg_np.search.tabular.building import Layout
 from genreg_np.search.tabular.space import Traits
@@ -122,6 +122,23 @@ class Rows:
             found[:, place] = texts
         return found
 
+    def with_positive(self, name: str) -> Rows:
+        """Return the same rows with one of two classes as the second.
+
+        Raises
+        ------
+        UsageError
+            If there are not two classes, or it is none of them.
+        """
+        if len(self.class_names) != 2:
+            what = f"{len(self.class_names)} classes" if self.class_names else "numbers"
+            raise UsageError(f"{self.name}: positive = {name!r} is of two classes, and {what} are to be predicted")
+        if name not in self.class_names:
+            raise UsageError(f"{self.name}: no class {name!r}{did_you_mean(name, self.class_names)}")
+        if name == self.class_names[1]:
+            return self
+        return replace(self, class_names=self.class_names[::-1], labels=1 - self.labels)
+
     def of(self, some: NDArray[np.integer]) -> Rows:
         """Return some of the rows."""
         texts = {place: [texts[k] for k in some] for place, texts in self.texts.items()}
@@ -210,18 +227,21 @@ def rows_of(
     for series in table.columns:
         if series.name in (*targets, group, time):
             continue
+        is_asked = (asked.kinds or {}).get(series.name) == TEXT
+        if is_asked and series.numbers is not None:
+            raise UsageError(f"{table.path}: column {series.name!r} is of numbers, and cannot be read as text")
         try:
-            found = describe(table.path, series, everything, asked, table.rows)
+            found = describe(table.path, series, everything, Asked() if is_asked else asked, table.rows)
         except Odd as error:
             raise DataError(f"{table.path}, line {table.lines[error.row]}, {error.words}") from None
-        if found.described is not None:
-            own, values = inputs_of_series(series, found.described)
-            columns += own
-            parts.append(values)
-        elif found.why == UNIQUE and is_text(series):
+        if is_asked or (found.why == UNIQUE and is_text(series)):
             texts[len(columns)] = text_of_series(series)
             columns.append(column_of_text(series.name))
             parts.append(np.full((len(table), 1), np.nan))
+        elif found.described is not None:
+            own, values = inputs_of_series(series, found.described)
+            columns += own
+            parts.append(values)
         elif found.why != "dropped":
             left_out.setdefault(found.why, []).append(series.name)
     said = ", ".join(f"{quoted(some)} ({reason})" for reason, some in left_out.items())
