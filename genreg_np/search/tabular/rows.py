@@ -228,7 +228,7 @@ def rows_of(
         if series.name in (*targets, group, time):
             continue
         is_asked = (asked.kinds or {}).get(series.name) == TEXT
-        if is_asked and series.numbers is not None:
+        if is_asked and series.as_numbers() is not None:
             raise UsageError(f"{table.path}: column {series.name!r} is of numbers, and cannot be read as text")
         try:
             found = describe(table.path, series, everything, Asked() if is_asked else asked, table.rows)
