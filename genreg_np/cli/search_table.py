@@ -220,6 +220,8 @@ def _told(found: FoundTable) -> list[str]:
         score = "not judged" if math.isnan(one.score) else f"{scoring.shown(one.score)} {spread}"
         held = "failed" if math.isnan(one.held) else scoring.shown(one.held)
         lines.append(f"  {one.name:<18}{score:>22}{held:>12}")
+    if (other := found.not_clearly_better) is not None:
+        lines.append(f"not better than that by more than a standard error: {other.name}, {scoring.shown(other.score)}")
     if not found.new_folds:
         lines.append("there was no time to judge the best again: what they reached in the search flatters them")
     where = shlex.quote(str(found.path))

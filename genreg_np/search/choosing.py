@@ -20,10 +20,8 @@ import numpy as np
 from genreg_np.engines import create as create_engine
 from genreg_np.errors import DataError
 from genreg_np.search.config import SearchConfig
-from genreg_np.search.ending import End
+from genreg_np.search.ending import End, Verdict
 from genreg_np.search.folder import SearchFolder
-from genreg_np.search.found_table import Judged
-from genreg_np.search.genes import Genome
 from genreg_np.search.kinds import space_of
 from genreg_np.search.lessons.base import learn
 from genreg_np.search.pipelines import RERUNS, PipelineSearch
@@ -34,7 +32,6 @@ from genreg_np.search.tabular.lesson import Task
 from genreg_np.search.tabular.rows import Rows
 from genreg_np.search.tabular.scoring import Scoring
 from genreg_np.search.tabular.space import models_of, plain
-from genreg_np.search.trials import Trial
 
 FOLDS = 5
 SEARCH_FOLDS, NEW_FOLDS = 1, 1_000_001  # what is added to the seed
@@ -86,32 +83,21 @@ class Chosen:
     search : PipelineSearch
         Which has ended.
     task : Task
-    genome : mapping
-    winner : Trial or None
-        The individual; None of what is usual, where nothing was tried in time.
-    judged : Judged
-        The winner.
-    beside : tuple of Judged
-        What is usual, and no model at all.
-    new_folds : int
-        That `judged.score` is the mean of; 0 where there was no time for any.
+    verdict : Verdict
     measured : mapping
         What measuring.py tells of the winner by the rows that were held out.
     """
 
     search: PipelineSearch
     task: Task
-    genome: Genome
-    winner: Trial | None
-    judged: Judged
-    beside: tuple[Judged, ...]
-    new_folds: int
+    verdict: Verdict
     measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def fitted(self, rows: Places | None = None) -> Any:
         """Return the winner, fitted to some rows, or to all of them."""
         inputs, labels = self.task.shared.read()
-        estimator = self.task.estimator(self.genome, self.search.lesson_of(self.genome, ()).seed, last=True)
+        genome = self.verdict.genome
+        estimator = self.task.estimator(genome, self.search.lesson_of(genome, ()).seed, last=True)
         some = slice(None) if rows is None else rows
         return estimator.fit(inputs[some], labels[some])
 
@@ -174,8 +160,8 @@ def choose(
         watcher.on_phase("judging again")
         end = End(search, running, splits.again, splits.last)
         left = math.inf if deadline == math.inf else deadline - clock()
-        genome, winner, judged, beside, repeats = end.judge(left)
-        return Chosen(search, task, genome, winner, judged, beside, repeats, end.measured(genome))
+        verdict = end.judge(left)
+        return Chosen(search, task, verdict, end.measured(verdict.genome))
 
 
 def check(rows: Rows, scoring: Scoring, folds: int, holds_out: bool = True) -> None:

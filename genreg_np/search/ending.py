@@ -6,6 +6,7 @@ Shapes: none; rows are told by their places.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from genreg_np.errors import RunError
 from genreg_np.search.found_table import Judged
 from genreg_np.search.genes import Genome
 from genreg_np.search.lessons.base import Learned
-from genreg_np.search.pipelines import COSTLINESS, PipelineSearch
+from genreg_np.search.pipelines import COSTLINESS, PipelineSearch, words_of
 from genreg_np.search.searching import MOST_BYTES
 from genreg_np.search.tabular.folds import Fold
 from genreg_np.search.tabular.lesson import ERROR, PipelineLesson, dummy_scores, error_of
@@ -23,6 +24,47 @@ from genreg_np.search.trials import Trial
 
 DUMMY = "no model"  # who always says the most frequent class, or the mean
 PATIENCE = 2.0  # times what one may take at a rung, that judging it again by as many folds may
+
+
+def is_clearly_better(one: Sequence[float], other: Sequence[float], folds: Sequence[Fold]) -> bool:
+    """Whether scores by folds are better than others by more than a standard error of the difference.
+
+    Rows are fitted to in many of the folds, so that scores by them are alike; the error is corrected for that (Nadeau
+    and Bengio, Inference for the generalization error, 2003).
+    """
+    differences = [mine - theirs for mine, theirs in zip(one, other, strict=True)]
+    mean, count = statistics.fmean(differences), len(differences)
+    if count < 2:
+        return mean > 0
+    shared = statistics.fmean(len(judged) / len(fitted) for fitted, judged in folds)
+    return mean > math.sqrt((1 / count + shared) * statistics.variance(differences))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Who has won, and what is known of it.
+
+    Parameters
+    ----------
+    genome : mapping
+    winner : Trial or None
+        The individual; None of what is usual, where nothing was tried in time.
+    judged : Judged
+        The winner.
+    finalists : tuple of Judged
+        Those who were judged again, the best first.
+    beside : tuple of Judged
+        What is usual, and no model at all.
+    new_folds : int
+        That scores are the means of; 0 where there was no time for any.
+    """
+
+    genome: Genome
+    winner: Trial | None
+    judged: Judged
+    finalists: tuple[Judged, ...]
+    beside: tuple[Judged, ...]
+    new_folds: int
 
 
 @dataclass(frozen=True)
@@ -44,8 +86,8 @@ class End:
     folds: Sequence[Fold]
     last: Fold | None
 
-    def judge(self, left: float) -> tuple[Genome, Trial | None, Judged, tuple[Judged, ...], int]:
-        """Return the winner, its trial, what is known of it, what is usual beside it, and by how many new folds.
+    def judge(self, left: float) -> Verdict:
+        """Return who wins, within so many seconds: the best by new folds, or what is usual if nobody is clearly better.
 
         Raises
         ------
@@ -68,6 +110,11 @@ class End:
             return (trials[key].score if key in trials else -math.inf), simple
 
         genome = max(able, key=rank)
+        plain = [own for own in usual.values() if space.key(own) in again]
+        if plain:
+            usual_one = max(plain, key=rank)
+            if not is_clearly_better(again[space.key(genome)], again[space.key(usual_one)], folds):
+                genome = usual_one
         failed = {key for key, trial in trials.items() if not trial.is_ok}
         shown = [genome, *(own for own in usual.values() if space.key(own) not in failed)]
         held = {} if self.last is None else self._scores(shown, [self.last], last=True)
@@ -90,7 +137,15 @@ class End:
         of_held = math.nan if self.last is None else dummy_scores(search.task, [self.last])[0]
         beside = [judged(name, own) for name, own in usual.items()]
         beside.append(Judged(DUMMY, sum(dummy) / len(dummy), error_of(dummy), of_held))
-        return genome, trials.get(space.key(genome)), judged("winner", genome), tuple(beside), len(folds)
+        finalists = [
+            judged(f"individual {trials[space.key(own)].child}: {words_of(space, own)}", own)
+            for own in sorted(able, key=rank, reverse=True)
+            if folds and space.key(own) in trials
+        ]
+        winner = trials.get(space.key(genome))
+        return Verdict(
+            genome, winner, judged("winner", genome), tuple(finalists), tuple(beside), len(folds)
+        )  # fmt: skip
 
     def measured(self, genome: Genome) -> Mapping[str, Mapping[str, float]]:
         """Return what measuring.py tells of a genome by the rows that were held out; nothing where it cannot."""

@@ -214,15 +214,15 @@ class _PipelineSearch(BaseEstimator):  # type: ignore[misc]
 
     def _keep(self, chosen: Chosen, rows: Rows) -> None:
         """Fit the winner to all rows, and keep what is known of it."""
-        search = chosen.search
+        search, verdict = chosen.search, chosen.verdict
         self.pipeline_ = chosen.fitted()
-        self.model_ = self.pipeline_.model_ if chosen.genome["model"] == NETWORK else None
+        self.model_ = self.pipeline_.model_ if verdict.genome["model"] == NETWORK else None
         self._columns = rows.columns
         self._of_frame = hasattr(self, "feature_names_in_")
-        self.genome_ = dict(search.space.expressed(chosen.genome))
-        self.best_score_, self.best_score_error_ = chosen.judged.score, chosen.judged.error
-        self.beside_ = {one.name: one.score for one in chosen.beside}
-        self.new_folds_, self.ended_ = chosen.new_folds, search.ended
+        self.genome_ = dict(search.space.expressed(verdict.genome))
+        self.best_score_, self.best_score_error_ = verdict.judged.score, verdict.judged.error
+        self.beside_ = {one.name: one.score for one in verdict.beside}
+        self.new_folds_, self.ended_ = verdict.new_folds, search.ended
         self.trials_ = [dataclasses.asdict(trial) for trial in search.course.trials]
 
 

@@ -60,6 +60,8 @@ class FoundTable:
         The metric in words, with the class that it is of.
     judged : Judged
         The winner.
+    finalists : tuple of Judged
+        Those who were judged again, the best first.
     beside : tuple of Judged
         What is usual, and no model at all.
     rows, held_rows : int
@@ -81,6 +83,7 @@ class FoundTable:
     metric: str
     called: str
     judged: Judged
+    finalists: tuple[Judged, ...]
     beside: tuple[Judged, ...]
     rows: int
     held_rows: int
@@ -101,10 +104,18 @@ class FoundTable:
         """By how much the score of the new folds is above that of the hold-out."""
         return self.judged.score - self.judged.held
 
+    @property
+    def not_clearly_better(self) -> Judged | None:
+        """Who was better than the winner by the new folds, but not clearly: where what is usual has won."""
+        best = self.finalists[0] if self.finalists else None
+        return best if best is not None and best.score > self.judged.score else None
+
     def notes(self) -> dict[str, Any]:
         """Return it as plain values; a score that is not known is None."""
         found = {name: value for name, value in dataclasses.asdict(self).items() if name != "folder"}
-        return found | {"judged": self.judged.plain(), "beside": [one.plain() for one in self.beside]}
+        for name in ("finalists", "beside"):
+            found[name] = [one.plain() for one in getattr(self, name)]
+        return found | {"judged": self.judged.plain()}
 
     @classmethod
     def of(cls, notes: Mapping[str, Any], folder: Path) -> FoundTable:
@@ -115,6 +126,5 @@ class FoundTable:
         KeyError, TypeError
             For anything else.
         """
-        beside = tuple(Judged.of(one) for one in notes["beside"])
-        own = {**notes, "judged": Judged.of(notes["judged"]), "beside": beside}
-        return cls(**own, folder=folder)
+        several = {name: tuple(Judged.of(one) for one in notes[name]) for name in ("finalists", "beside")}
+        return cls(**{**notes, **several, "judged": Judged.of(notes["judged"])}, folder=folder)

@@ -107,12 +107,13 @@ def search_table(
         except BaseException:
             own.discard_if_empty()
             raise
-        genome, search, judged = chosen.genome, chosen.search, chosen.judged
+        verdict, search = chosen.verdict, chosen.search
+        genome = verdict.genome
         called = scoring.called(rows.class_names)
         found = FoundTable(
-            None if chosen.winner is None else chosen.winner.child, dict(search.space.expressed(genome)),
-            words_of(search.space, genome), scoring.name, called, judged, chosen.beside, len(rows), len(held),
-            chosen.new_folds,
+            None if verdict.winner is None else verdict.winner.child, dict(search.space.expressed(genome)),
+            words_of(search.space, genome), scoring.name, called, verdict.judged, verdict.finalists, verdict.beside,
+            len(rows), len(held), verdict.new_folds,
             len(search.course.trials), search.ended, round(clock() - started, 3),
             "model.npz" if genome["model"] == NETWORK else "pipeline.py", own.path,
         )  # fmt: skip

@@ -35,4 +35,10 @@ def section(subject: PipelineSubject) -> Shown:
     elif not math.isnan(found.gap):
         said.append(f"By {folds} it was {abs(found.gap):.4f} {'better' if found.gap > 0 else 'worse'}.")
     caption = f"± is the standard error over folds; each is fitted to all rows but {found.held_rows:,} held out."
-    return Shown("In short", " ".join(said), [Table(("", folds, "held out"), rows, caption)])
+    if (other := found.not_clearly_better) is not None:
+        said.append(f"Not better than that by more than a standard error of the difference was {other.name}.")
+    parts = [Table(("", folds, "held out"), rows, caption)]
+    if found.finalists:
+        again = [(one.name, f"{scoring.shown(one.score)} ± {one.error:.4f}") for one in found.finalists]
+        parts.append(Table(("finalists", folds), again, "whom the search found best, judged once more; the best first"))
+    return Shown("In short", " ".join(said), parts)
