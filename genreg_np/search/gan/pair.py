@@ -205,7 +205,10 @@ class _Step:
         first = 0
         for own in (makers.genes, makers.statistics):
             average = state.average[:, first : first + own.shape[1]]
-            average += np.float32(1 - left) * (own - average)
+            if left:
+                average += np.float32(1 - left) * (own - average)
+            else:
+                average[...] = own
             first += own.shape[1]
 
     def _judge_learns(self, number: int, generated: Array, classes: NDArray[np.int64]) -> None:
@@ -218,7 +221,9 @@ class _Step:
             values, needed, _ = self._passed(arrays, columns, wanted)
             by_values = loss.of_real(values, self._rules.smoothing) if is_real else loss.of_generated(values)
             gradients = self._judge.backward(arrays, needed, by_values, wanted=False)[1]
-            found = [one + other for one, other in zip(found, gradients, strict=True)] if found else gradients
+            for one, other in zip(found, gradients, strict=False):
+                one += other
+            found = found or gradients
         judges = context.at(self._rules.judges, self._state.step)
         _follow(context, self._state.discriminator, found, judges, number + 1)
 
@@ -264,7 +269,8 @@ class _Step:
 
         def back(gradient: Array) -> Array:
             parts = [gradient[place * lines : place * lines + len(images)] for place in range(rules.pack)]
-            by_maps = array_module(images).concatenate(parts, axis=-1).reshape(*sides, -1) * scale
+            whole = array_module(images).concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+            by_maps = (whole * scale if scale != 1 else whole).reshape(*sides, -1)
             unflipped = by_maps[:, :, ::-1] if flip else by_maps
             return _moved(unflipped, (-moves[0], -moves[1]), False).reshape(images.shape)
 

@@ -106,7 +106,10 @@ def shown(
     classes : (N,) int64
     """
     xp, scale = array_module(images), scale_of(rules)
-    columns = images * scale - (scale - 1)
+    columns = images
+    if scale != 1:
+        columns = images * scale
+        columns -= scale - 1
     if rules.classes:
         chosen = xp.asarray((classes == np.arange(rules.classes)[:, None]).astype(np.float32))
         _, height, width = channels_of(shape)
@@ -114,7 +117,7 @@ def shown(
         columns = xp.concatenate([columns, maps])
     each = columns.shape[1] // rules.pack
     packs = [columns[:, place * each : (place + 1) * each] for place in range(rules.pack)]
-    return xp.ascontiguousarray(xp.concatenate(packs))
+    return xp.ascontiguousarray(xp.concatenate(packs) if len(packs) > 1 else columns)
 
 
 def scale_of(rules: Rules) -> float:
