@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from genreg_np.errors import RunError
 from genreg_np.search.found_table import FoundTable
 from genreg_np.search.stored import StoredSearch
+from genreg_np.search.tabular.measuring import checked
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class PipelineSubject:
         What the page calls it.
     search : StoredSearch
     found : FoundTable
+    class_names : tuple of str
+        Those of the label; none of numbers.
+    measured : mapping
+        What measuring.py told of the winner by the rows held out.
+    label : str
     remarks : tuple of str
         Sentences that the page ends with.
     """
@@ -27,6 +33,9 @@ class PipelineSubject:
     name: str
     search: StoredSearch
     found: FoundTable
+    class_names: tuple[str, ...]
+    measured: Mapping[str, Mapping[str, float]]
+    label: str
     remarks: tuple[str, ...] = ()
 
     @classmethod
@@ -38,31 +47,16 @@ class PipelineSubject:
         RunError
             If it has not ended yet, or its record of that is damaged.
         """
-        if "found" not in search.notes:
+        notes = search.notes
+        if "found" not in notes:
             raise RunError(f"{search.path}: has no page yet: the search has not ended")
         try:
-            found = FoundTable.of(search.notes["found"], search.path)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise RunError(f"{search.path / 'search.json'}: is damaged; search again") from None
-        said = search.notes.get("remarks")
-        remarks = tuple(map(str, said)) if isinstance(said, list) else ()
-        return cls(search.path.name, search, found, remarks)
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Those of the label; none of numbers."""
-        names = self.search.notes.get("class_names")
-        return tuple(map(str, names)) if isinstance(names, list) else ()
-
-    def measured(self, name: str) -> Mapping[str, float]:
-        """Return what the search measured of its winner by the rows held out; nothing of what it did not."""
-        measured = self.search.notes.get("measured")
-        found = measured.get(name) if isinstance(measured, dict) else None
-        return {
-            str(key): float(value)
-            for key, value in (found.items() if isinstance(found, dict) else ())
-            if isinstance(value, int | float)
-        }
+            found = FoundTable.of(notes["found"], search.path)
+            class_names, remarks = (tuple(map(str, notes[name])) for name in ("class_names", "remarks"))
+            measured = checked(notes["measured"], len(class_names))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise RunError(f"{search.path / 'search.json'}: is damaged ({error}); search again") from None
+        return cls(search.path.name, search, found, class_names, measured, str(notes.get("label", "")), remarks)
 
     def with_answers(self) -> PipelineSubject:
         """Return it: nothing of it is computed for a page."""

@@ -19,19 +19,22 @@ import numpy as np
 
 from genreg_np.engines import create as create_engine
 from genreg_np.errors import DataError
+from genreg_np.runs.notes import now
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.ending import End, Verdict
 from genreg_np.search.folder import SearchFolder
+from genreg_np.search.found_table import FoundTable
 from genreg_np.search.kinds import space_of
 from genreg_np.search.lessons.base import learn
-from genreg_np.search.pipelines import RERUNS, PipelineSearch
+from genreg_np.search.pipelines import RERUNS, PipelineSearch, words_of
 from genreg_np.search.searching import Watcher
 from genreg_np.search.selections.base import Bred
 from genreg_np.search.tabular.folds import HELD, Fold, Places, folds_of, held_out
-from genreg_np.search.tabular.lesson import Task
+from genreg_np.search.tabular.lesson import Task, in_peace
 from genreg_np.search.tabular.rows import Rows
 from genreg_np.search.tabular.scoring import Scoring
 from genreg_np.search.tabular.space import models_of, plain
+from genreg_np.version import __version__
 
 FOLDS = 5
 SEARCH_FOLDS, NEW_FOLDS = 1, 1_000_001  # what is added to the seed
@@ -93,13 +96,34 @@ class Chosen:
     verdict: Verdict
     measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
+    def found(self, rows: Rows, held: int, file: str, seconds: float) -> FoundTable:
+        """Return what is kept of it: how many rows were held out, which file is handed over, how long it took."""
+        verdict, search = self.verdict, self.search
+        scoring = Scoring(search.task.metric)
+        return FoundTable(
+            None if verdict.winner is None else verdict.winner.child, dict(search.space.expressed(verdict.genome)),
+            words_of(search.space, verdict.genome), scoring.name, scoring.called(rows.class_names), verdict.judged,
+            verdict.finalists, verdict.beside, len(rows), held, verdict.new_folds, len(search.course.trials),
+            search.ended, round(seconds, 3), file, search.folder.path,
+        )  # fmt: skip
+
+    def record(self, folder: SearchFolder, found: FoundTable, rows: Rows, workers: int) -> None:
+        """Write what the search came to: winner.toml and search.json."""
+        folder.write("winner.toml", self.search.space.to_toml(self.verdict.genome).encode("utf-8"))
+        folder.write_json("search.json", {
+            "ended": found.ended, "generations": self.search.config.generations, "when": now(), "version": __version__,
+            "workers": workers, "found": found.notes(), "winner": found.winner, "remarks": list(rows.notes),
+            "measured": self.measured, "class_names": list(rows.class_names), "label": rows.label,
+        })  # fmt: skip
+
     def fitted(self, rows: Places | None = None) -> Any:
         """Return the winner, fitted to some rows, or to all of them."""
         inputs, labels = self.task.shared.read()
         genome = self.verdict.genome
         estimator = self.task.estimator(genome, self.search.lesson_of(genome, ()).seed, last=True)
         some = slice(None) if rows is None else rows
-        return estimator.fit(inputs[some], labels[some])
+        with in_peace():
+            return estimator.fit(inputs[some], labels[some])
 
 
 def choose(
@@ -146,10 +170,8 @@ def choose(
     RunError
         If the folder cannot be written, or nothing can be fitted.
     """
-    task = Task(
-        rows.save(shared), rows.columns, rows.layout, rows.traits, rows.class_names, rows.label, scoring.name
-    )  # fmt: skip
-    with create_engine(engine, learn, workers) as running:
+    task = Task(rows.save(shared), rows.columns, rows.layout, rows.traits, rows.class_names, rows.label, scoring.name)
+    with folder.discarded_if_empty(), create_engine(engine, learn, workers) as running:
         search = PipelineSearch(
             config, space_of(config), task, splits.search, folder, running, budget=budget, workers=workers,
             first=_given(config), deadline=deadline, target=target, watcher=watcher, clock=clock,
@@ -178,7 +200,7 @@ def check(rows: Rows, scoring: Scoring, folds: int, holds_out: bool = True) -> N
     if len(rows.class_names) == 1 or (not rows.class_names and rows.labels.std() == 0):
         of = f", of class {rows.class_names[0]!r}" if rows.class_names else ""
         raise DataError(f"{rows.name}: the label is the same in all rows{of}: nothing is to be predicted")
-    if not scoring.by_probabilities:
+    if not scoring.by_all_classes:
         return
     counts = np.bincount(rows.labels, minlength=len(rows.class_names))
     needed = int(folds / (1 - HELD)) + 1 if holds_out else folds

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from genreg_np.search.tabular.measuring import Measuring
 from genreg_np.search.trials import Trial
 
 DUMMY = "no model"  # who always says the most frequent class, or the mean
+SHARE_OF_LONGEST = 0.5  # of what one may take at a rung, that it takes at most to measure what columns matter
 PATIENCE = 2.0  # times what one may take at a rung, that judging it again by as many folds may
 
 
@@ -101,7 +103,9 @@ class End:
         again = self._scores(genomes, folds) if folds else {}
         able = [genome for genome in genomes if not folds or space.key(genome) in again]
         if not able:
-            raise RunError(f"{search.folder.path}: nothing could be fitted; trials.jsonl says why")
+            failures = Counter(trial.why for trial in search.course.trials if trial.why).most_common(1)
+            why = f": {failures[0][0]}" if failures else ""
+            raise RunError(f"{search.folder.path}: nothing could be fitted{why}")
 
         def rank(genome: Genome) -> tuple[float, float]:
             key, simple = space.key(genome), -float(COSTLINESS.index(genome["model"]))
@@ -148,16 +152,19 @@ class End:
         )  # fmt: skip
 
     def measured(self, genome: Genome) -> Mapping[str, Mapping[str, float]]:
-        """Return what measuring.py tells of a genome by the rows that were held out; nothing where it cannot."""
+        """Return what measuring.py tells of a genome by the rows that were held out; of what cannot be, nothing."""
         if self.last is None:
             return {}
-        lesson = Measuring(self.search.lesson_of(genome, [self.last], last=True))
-        (outcome,) = self.engine.map([lesson], Limits(PATIENCE * self.search.longest, MOST_BYTES))
-        learned: Learned | None = outcome.value
-        if outcome.status == OK and learned is not None and learned.status == OK:
-            return learned.measures
-        self.search.tell(f"what the winner goes by could not be measured: {outcome.why or (learned and learned.why)}")
-        return {}
+        search = self.search
+        lesson, found = search.lesson_of(genome, [self.last], last=True), dict[str, Mapping[str, float]]()
+        lessons = [Measuring(lesson), Measuring(lesson, SHARE_OF_LONGEST * search.longest)]
+        for outcome in self.engine.map(lessons, Limits(PATIENCE * search.longest, MOST_BYTES)):
+            learned: Learned | None = outcome.value
+            if learned is not None:
+                found |= learned.measures
+            if why := outcome.why or (learned.why if learned is not None else ""):
+                search.tell(f"what the winner answers, or goes by, could not be measured: {why}")
+        return found
 
     def _affordable(self, genomes: Sequence[Genome], left: float) -> int:
         """Return by how many of the new folds there is time to judge: all, whole rounds of them, or none."""

@@ -33,15 +33,17 @@ from sklearn.utils.validation import (
 )
 
 from genreg_np.data.columns import NUMBERS
-from genreg_np.errors import DataError, UsageError
+from genreg_np.errors import DataError, RunError, UsageError
 from genreg_np.search.choosing import FOLDS, Chosen, Splits, check, choose
 from genreg_np.search.config import SearchConfig
-from genreg_np.search.folder import SearchFolder
+from genreg_np.search.folder import SearchFolder, read_search_config
 from genreg_np.search.searching import Watcher
+from genreg_np.search.stored import is_search
 from genreg_np.search.tabular.frames import inputs_of_frame, is_frame, rows_of_array, rows_of_frame
 from genreg_np.search.tabular.rows import Rows
 from genreg_np.search.tabular.scoring import Scoring
 from genreg_np.search.tabular.space import NETWORK
+from genreg_np.settings import names_of, whole_number
 from genreg_np.version import __version__
 
 SERIAL, PROCESSES = "serial", "processes"
@@ -56,6 +58,14 @@ def _has(name: str) -> Any:
         return True
 
     return has
+
+
+def _check_known(values: Any, name: str) -> None:
+    """Refuse labels, or groups, of which one is missing."""
+    array = np.asarray(values, dtype=object)
+    for row, value in enumerate(array.ravel() if array.ndim else []):
+        if value is None or (value != value) is True or str(value) == "<NA>":
+            raise DataError(f"{name}, row {row}: is missing (None or NaN): leave out the rows of which it is not known")
 
 
 class _PipelineSearch(BaseEstimator):  # type: ignore[misc]
@@ -115,25 +125,36 @@ class _PipelineSearch(BaseEstimator):  # type: ignore[misc]
         ValueError
             For settings or data that nothing can be found with; the message says why.
         """
-        rows = self._rows(X, y, groups)
-        scoring = Scoring.of(self.metric or "", self._classes, len(rows.class_names))
-        check(rows, scoring, self.folds, holds_out=False)
-        config, budget = self._config(rows, scoring), None if self.generations else self._seconds()
-        splits = Splits.of(rows, self.folds, config.seed, holds_out=False)
-        workers = self._workers()
         started = time.monotonic()
+        budget, folds, workers = self._seconds(), whole_number(self.folds, "folds", least=2), self._workers()
+        if self.metric is not None and not isinstance(self.metric, str):
+            raise UsageError(
+                f"metric = {self.metric!r} must be the name of a scorer of scikit-learn, such as 'f1_macro'"
+            )
+        rows, classes = self._rows(X, y, groups)
+        scoring = Scoring.of(self.metric or "", self._classes, len(rows.class_names))
+        check(rows, scoring, folds, holds_out=False)
         with tempfile.TemporaryDirectory() as place:
+            folder = Path(place) / "search" if self.folder is None else Path(os.fspath(self.folder))
+            config = self._config(rows, scoring, folder)
+            splits = Splits.of(rows, folds, config.seed, holds_out=False)
             kept, origin = {"data": rows.digest, "reading": {}}, {"version": __version__}
-            folder = Path(place) / "search" if self.folder is None else Path(self.folder)
             shared = Path(place) / "shared"
             shared.mkdir()
-            with SearchFolder.of_search(folder, config, kept, origin) as own:
-                chosen = choose(
-                    rows, config, scoring, splits, own, shared, engine=SERIAL if workers == 1 else PROCESSES,
-                    workers=workers, budget=budget, deadline=math.inf if budget is None else started + budget,
-                    watcher=Watcher(), clock=time.monotonic,
-                )  # fmt: skip
+            try:
+                with SearchFolder.of_search(folder, config, kept, origin) as own:
+                    chosen = choose(
+                        rows, config, scoring, splits, own, shared, engine=SERIAL if workers == 1 else PROCESSES,
+                        workers=workers, budget=budget, deadline=math.inf if budget is None else started + budget,
+                        watcher=Watcher(), clock=time.monotonic,
+                    )  # fmt: skip
+                    chosen.record(own, chosen.found(rows, 0, "", time.monotonic() - started), rows, workers)
+            except RunError as error:
+                if self.folder is not None:
+                    raise
+                raise DataError(f"X, y: {str(error).removeprefix(f'{folder}: ')}") from None
             self._keep(chosen, rows)
+            self._keep_classes(classes)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -146,11 +167,13 @@ class _PipelineSearch(BaseEstimator):  # type: ignore[misc]
         """Return the metric that was searched by, of rows X and what is so, (N,): more is better."""
         inputs = self._inputs(X)
         labels = self._counted(column_or_1d(y))
-        return float(Scoring.of(self.metric or "", self._classes).scorer(self.pipeline_, inputs, labels))
+        return float(self._scoring.scorer(self.pipeline_, inputs, labels))
 
-    def _rows(self, inputs: Any, labels: ArrayLike, groups: ArrayLike | None) -> Rows:
-        """Return checked rows; raises ValueError for what cannot be."""
-        if is_frame(inputs):
+    def _rows(self, inputs: Any, labels: ArrayLike, groups: ArrayLike | None) -> tuple[Rows, NDArray[Any] | None]:
+        """Return checked rows, and the classes if there are any; raises ValueError for what cannot be."""
+        _check_known(labels, "y")
+        by_names = is_frame(inputs)
+        if by_names:
             validate_data(self, inputs, skip_check_array=True)
             targets = self._targets(column_or_1d(labels, warn=True))
             check_consistent_length(inputs, targets)
@@ -159,21 +182,26 @@ class _PipelineSearch(BaseEstimator):  # type: ignore[misc]
                 self, inputs, labels, dtype="numeric", ensure_all_finite="allow-nan", y_numeric=not self._classes
             )
             targets = self._targets(targets)
-        names, values = self._encoded(targets)
+        classes, values = self._encoded(targets)
+        names = () if classes is None else tuple(map(str, classes))
         number = None
         if groups is not None:
+            _check_known(groups, "groups")
             check_consistent_length(inputs, groups)
             number = np.unique(column_or_1d(groups), return_inverse=True)[1]
-        if is_frame(inputs):
-            return rows_of_frame(inputs, values, names, number)
-        return rows_of_array(inputs.astype(np.float64), values, names, number)
+        if by_names:
+            return rows_of_frame(inputs, values, names, number), classes
+        return rows_of_array(inputs.astype(np.float64), values, names, number), classes
 
     def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
         raise NotImplementedError
 
-    def _encoded(self, labels: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[Any]]:
-        """Return the classes' names, and classes or numbers (N,)."""
+    def _encoded(self, labels: NDArray[Any]) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+        """Return the classes (K,), or None, and their places or numbers (N,)."""
         raise NotImplementedError
+
+    def _keep_classes(self, classes: NDArray[Any] | None) -> None:
+        """Keep the classes, where there are any."""
 
     def _counted(self, labels: NDArray[Any]) -> NDArray[Any]:
         """Return what is so as the pipeline counts it."""
@@ -186,31 +214,40 @@ class _PipelineSearch(BaseEstimator):  # type: ignore[misc]
             validate_data(self, inputs, reset=False, skip_check_array=True)
             if self._of_frame:
                 return inputs_of_frame(self._columns, inputs)
-        found = validate_data(self, inputs, reset=False, dtype="numeric", ensure_all_finite="allow-nan")
-        if odd := [one.name for one in self._columns if one.kind != NUMBERS or one.source["kind"] != NUMBERS]:
+        elif odd := [one.name for one in self._columns if one.kind != NUMBERS or one.source["kind"] != NUMBERS]:
             raise DataError(f"X must be a DataFrame, as in fit: its column {odd[0]!r} is not one of numbers")
+        found = validate_data(self, inputs, reset=False, dtype="numeric", ensure_all_finite="allow-nan")
         return np.asarray(found, np.float64)
 
-    def _config(self, rows: Rows, scoring: Scoring) -> SearchConfig:
+    def _config(self, rows: Rows, scoring: Scoring, folder: Path) -> SearchConfig:
+        """Return the settings; without a random state the seed is that of the search in the folder, if there is one."""
         models = self.models or ""
+        models = models if isinstance(models, str) else ",".join(names_of(models, "models"))
+        seed = int(check_random_state(self.random_state).randint(1 << 31))
+        if self.random_state is None and is_search(folder):
+            seed = read_search_config(folder / "config.toml")[0].seed
         settings: dict[str, Any] = {
             "kind": "table", "metric": scoring.name, "population": self.population, "selection": self.selection,
-            "models": models if isinstance(models, str) else ",".join(models), "folds": self.folds,
-            "traits": rows.traits.text, "generations": self.generations or 0, "max_seconds": self.max_seconds or 0.0,
-            "seed": int(check_random_state(self.random_state).randint(1 << 31)),
+            "models": models, "folds": self.folds, "traits": rows.traits.text, "seed": seed,
+            "generations": self.generations or 0, "max_seconds": self.max_seconds or 0.0,
         }  # fmt: skip
         return SearchConfig.from_dict(settings | ({"augmentation": "evolved"} if self.two_populations else {}))
 
-    def _seconds(self) -> float:
+    def _seconds(self) -> float | None:
+        """Return the budget; None where generations are given."""
+        if self.generations is not None:
+            whole_number(self.generations, "generations", least=1)
+            return None
         seconds = self.time_budget
-        if not isinstance(seconds, int | float | np.number) or not seconds > 0:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float | np.number) or not 0 < seconds < math.inf:
             raise UsageError(f"time_budget = {seconds!r} must be a number of seconds above 0, or give generations")
         return float(seconds)
 
     def _workers(self) -> int:
-        jobs = 1 if self.n_jobs is None else self.n_jobs
-        cores = os.cpu_count() or 1
-        return max(1, cores + 1 + jobs if jobs < 0 else jobs)
+        jobs = 1 if self.n_jobs is None else whole_number(self.n_jobs, "n_jobs")
+        if not jobs:
+            raise UsageError("n_jobs = 0 are none: 1 is this process, -1 one process for each core")
+        return max(1, (os.cpu_count() or 1) + 1 + jobs if jobs < 0 else jobs)
 
     def _keep(self, chosen: Chosen, rows: Rows) -> None:
         """Fit the winner to all rows, and keep what is known of it."""
@@ -219,6 +256,7 @@ class _PipelineSearch(BaseEstimator):  # type: ignore[misc]
         self.model_ = self.pipeline_.model_ if verdict.genome["model"] == NETWORK else None
         self._columns = rows.columns
         self._of_frame = hasattr(self, "feature_names_in_")
+        self._scoring = Scoring(search.task.metric)
         self.genome_ = dict(search.space.expressed(verdict.genome))
         self.best_score_, self.best_score_error_ = verdict.judged.score, verdict.judged.error
         self.beside_ = {one.name: one.score for one in verdict.beside}
@@ -254,12 +292,14 @@ class PipelineSearchClassifier(ClassifierMixin, _PipelineSearch):  # type: ignor
         spawned, so that a script needs `if __name__ == "__main__":`.
     random_state : int, RandomState or None
     folder : path, optional
-        Where the record is kept, for `genreg-np search explain` and `report`; a search that is there goes on.
+        Where the record is kept, for `genreg-np search explain` and `report`; one of the same data and settings that
+        is there goes on. Not for `cross_val_score` and the like, which fit to other rows each time.
 
     Attributes
     ----------
     pipeline_ : Pipeline of scikit-learn
-        Fitted to all rows; of an array it takes the same array. Of a network an estimator that has a `model_`.
+        Fitted to all rows. Of an array it takes the same array, of a DataFrame what its columns become; it answers with
+        the places of classes in `classes_`. Of a network an estimator that has a `model_`.
     model_ : Model or None
         Where the winner is a network of this project: it can be saved and exported.
     genome_ : dict
@@ -318,9 +358,13 @@ class PipelineSearchClassifier(ClassifierMixin, _PipelineSearch):  # type: ignor
         check_classification_targets(labels)
         return labels
 
-    def _encoded(self, labels: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[Any]]:
-        self.classes_, numbers = np.unique(labels, return_inverse=True)
-        return tuple(map(str, self.classes_)), numbers.astype(np.int64)
+    def _encoded(self, labels: NDArray[Any]) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+        classes, places = np.unique(labels, return_inverse=True)
+        return classes, places.astype(np.int64)
+
+    def _keep_classes(self, classes: NDArray[Any] | None) -> None:
+        assert classes is not None
+        self.classes_ = classes
 
 
 class PipelineSearchRegressor(RegressorMixin, _PipelineSearch):  # type: ignore[misc]
@@ -339,5 +383,5 @@ class PipelineSearchRegressor(RegressorMixin, _PipelineSearch):  # type: ignore[
             raise ValueError("Input y contains NaN or infinity")
         return found
 
-    def _encoded(self, labels: NDArray[Any]) -> tuple[tuple[str, ...], NDArray[Any]]:
-        return (), labels
+    def _encoded(self, labels: NDArray[Any]) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+        return None, labels

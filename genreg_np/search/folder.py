@@ -111,13 +111,18 @@ class SearchFolder(HeldFolder):
             for name in ("search.json", "winner.toml"):
                 (self.path / name).unlink(missing_ok=True)
 
-    def discard_if_empty(self) -> None:
-        """Take the folder away if this process made it, and no trial has been recorded."""
-        trials = self.path / "trials.jsonl"
-        if self.is_new and not (trials.exists() and trials.stat().st_size):
-            with contextlib.suppress(OSError):
-                (self.path / "states").rmdir()
-            self.discard()
+    @contextlib.contextmanager
+    def discarded_if_empty(self) -> Iterator[None]:
+        """Take the folder away after an error, if this process made it and no trial has been recorded."""
+        try:
+            yield
+        except BaseException:
+            trials = self.path / "trials.jsonl"
+            if self.is_new and not (trials.exists() and trials.stat().st_size):
+                with contextlib.suppress(OSError):
+                    (self.path / "states").rmdir()
+                self.discard()
+            raise
 
     def write_config(self, config: SearchConfig, origin: dict[str, Any]) -> None:
         """Write config.toml."""

@@ -38,10 +38,12 @@ class Judged:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Judged:
-        """Return what `plain` wrote; raises KeyError or TypeError for anything else."""
+        """Return what `plain` wrote; raises KeyError, TypeError or ValueError for anything else."""
         numbers = {
             name: math.nan if values[name] is None else float(values[name]) for name in ("score", "error", "held")
         }
+        if any(math.isinf(number) for number in numbers.values()):
+            raise ValueError("a score is infinite")
         return cls(str(values["name"]), **numbers)
 
 
@@ -123,8 +125,18 @@ class FoundTable:
 
         Raises
         ------
-        KeyError, TypeError
+        KeyError, TypeError, ValueError
             For anything else.
         """
         several = {name: tuple(Judged.of(one) for one in notes[name]) for name in ("finalists", "beside")}
-        return cls(**{**notes, **several, "judged": Judged.of(notes["judged"])}, folder=folder)
+        found = cls(**{**notes, **several, "judged": Judged.of(notes["judged"])}, folder=folder)
+        texts = (found.words, found.metric, found.called, found.ended, found.file)
+        counts = (found.rows, found.held_rows, found.new_folds, found.trials)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("what is text is none")
+        if not all(type(count) is int and count >= 0 for count in counts):
+            raise TypeError("what is a count is none")
+        held = found.judged.held
+        if held == held and not (found.held_rows and (found.metric != "accuracy" or 0 <= held <= 1)):
+            raise ValueError("the score by rows held out is none")
+        return found

@@ -152,7 +152,7 @@ def search_images(
     with SearchFolder.of_search(Path(folder), config, kept, {**(dataset.origin or {}), "version": __version__}) as own:
         if target is None and (found := _done_before(own, config, kind)) is not None:
             return found
-        try:
+        with own.discarded_if_empty():
             backend = backends.create("cpu", 1).name if backend in ("auto", "cpu") else backend
             if engine != "serial":  # once, before several workers need it
                 backends.create(backend).warm_up(kind.works, watcher.on_compiling)
@@ -180,9 +180,6 @@ def search_images(
                 search.run()
                 watcher.on_phase("training")
                 winner, genome, model, finals = _trained(search, running)
-        except BaseException:
-            own.discard_if_empty()
-            raise
         for name, one in {kind.file: model, **kind.pieces(model)}.items():
             own.save(name, one)
         network = kind.answering(genome)

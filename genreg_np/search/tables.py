@@ -20,12 +20,10 @@ from pathlib import Path
 from genreg_np.errors import UsageError
 from genreg_np.model import Model
 from genreg_np.runs.held_folder import json_of
-from genreg_np.runs.notes import now
 from genreg_np.search.choosing import FOLDS, Splits, check, choose
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import SearchFolder
 from genreg_np.search.found_table import FoundTable
-from genreg_np.search.pipelines import words_of
 from genreg_np.search.searching import Watcher
 from genreg_np.search.tabular.reading import Reading
 from genreg_np.search.tabular.rows import Rows
@@ -99,35 +97,19 @@ def search_table(
     kept = {"data": digest, "reading": reading.plain()}
     with SearchFolder.of_search(Path(folder), config, kept, origin) as own, tempfile.TemporaryDirectory() as shared:
         workers = workers or os.cpu_count() or 1
-        try:
-            chosen = choose(
-                rows, config, scoring, splits, own, Path(shared), engine=engine, workers=workers, budget=budget,
-                deadline=deadline, target=target, watcher=watcher, clock=clock,
-            )  # fmt: skip
-        except BaseException:
-            own.discard_if_empty()
-            raise
-        verdict, search = chosen.verdict, chosen.search
-        genome = verdict.genome
-        called = scoring.called(rows.class_names)
-        found = FoundTable(
-            None if verdict.winner is None else verdict.winner.child, dict(search.space.expressed(genome)),
-            words_of(search.space, genome), scoring.name, called, verdict.judged, verdict.finalists, verdict.beside,
-            len(rows), len(held), verdict.new_folds,
-            len(search.course.trials), search.ended, round(clock() - started, 3),
-            "model.npz" if genome["model"] == NETWORK else "pipeline.py", own.path,
+        chosen = choose(
+            rows, config, scoring, splits, own, Path(shared), engine=engine, workers=workers, budget=budget,
+            deadline=deadline, target=target, watcher=watcher, clock=clock,
         )  # fmt: skip
-        own.write("winner.toml", search.space.to_toml(genome).encode("utf-8"))
-        if genome["model"] == NETWORK:
+        is_network = chosen.verdict.genome["model"] == NETWORK
+        found = chosen.found(rows, len(held), "model.npz" if is_network else "pipeline.py", clock() - started)
+        if is_network:
             own.save("model.npz", _told(chosen.fitted(learned).model_, found, rows, config.seed))
         else:
-            script = script_of(genome, rows, source.beside(own.path), scoring, _said(found, rows, scoring))
+            said = _said(found, rows, scoring)
+            script = script_of(chosen.verdict.genome, rows, source.beside(own.path), scoring, said)
             own.write("pipeline.py", script.encode("utf-8"))
-        own.write_json("search.json", {
-            "ended": found.ended, "generations": config.generations, "when": now(), "version": __version__,
-            "workers": workers, "found": found.notes(), "winner": found.winner, "remarks": list(rows.notes),
-            "measured": chosen.measured, "class_names": list(rows.class_names), "label": rows.label,
-        })  # fmt: skip
+        chosen.record(own, found, rows, workers)
         return found
 
 
@@ -165,5 +147,5 @@ def _done_before(path: Path, digest: str, config: SearchConfig, reading: Reading
     try:
         same = same and theirs.get("data") == digest and theirs.get("reading") == reading.plain()
         return FoundTable.of(notes["found"], path) if same else None
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return None

@@ -109,11 +109,21 @@ def test_a_page_of_it(genreg) -> None:
     notes = json.loads(Path("run/search.json").read_text("utf-8"))
     for broken, message in (
         ({**notes, "found": {}}, "is damaged"),
+        ({**notes, "measured": None}, "is damaged"),
+        ({**notes, "measured": {"confusion": {"9 9": 1}}}, "is damaged"),
+        ({**notes, "measured": {"confusion": {"-1 0": 1}}}, "is damaged"),
+        ({**notes, "measured": {"confusion": {"0 0": float("nan")}}}, "is damaged"),
+        ({**notes, "measured": {"importance": {"size": 1}, "spread of importance": {}}}, "is damaged"),
+        ({**notes, "class_names": 3}, "is damaged"),
+        ({**notes, "found": {**notes["found"], "held_rows": "30"}}, "is damaged"),
+        ({**notes, "found": {**notes["found"], "held_rows": 0}}, "is damaged"),
+        ({**notes, "found": {**notes["found"], "metric": 5}}, "is damaged"),
+        ({**notes, "found": {**notes["found"], "judged": {"name": "winner", "score": "abc"}}}, "is damaged"),
         ({name: value for name, value in notes.items() if name != "found"}, "has not ended"),
     ):
         Path("run/search.json").write_text(json.dumps(broken), "utf-8")
         assert message in one_line(genreg("report", "run"), 1)
-    Path("run/search.json").write_text(json.dumps({**notes, "measured": None}), "utf-8")
+    Path("run/search.json").write_text(json.dumps({**notes, "measured": {}}), "utf-8")
     assert genreg("report", "run").code == 0
     assert "was not measured" in Path("run/report.html").read_text("utf-8")
 

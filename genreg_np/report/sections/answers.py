@@ -16,20 +16,23 @@ TITLE = "Rows held out"
 
 def section(subject: PipelineSubject) -> Shown | None:
     """Show who is taken for whom, or numbers beside what is so; nothing where that was not measured."""
-    names = subject.class_names
-    if counts := subject.measured(CONFUSION):
+    names, measured = subject.class_names, subject.measured
+    if counts := measured.get(CONFUSION):
         confusion = np.zeros((len(names), len(names)), np.int64)
         for pair, count in counts.items():
             confusion[tuple(int(place) for place in pair.split())] = count
         return shown_of(confusion, names, TITLE)
-    wanted, predicted = subject.measured(WANTED), subject.measured(PREDICTED)
-    if not wanted or wanted.keys() != predicted.keys():
+    wanted, predicted = (measured.get(name, {}) for name in (WANTED, PREDICTED))
+    if not wanted:
         return None
     so, said = (np.array([values[row] for row in wanted])[:, None] for values in (wanted, predicted))
-    found = NumberEvaluation.of(said, so, (str(subject.search.notes.get("label", "")),), so.mean(axis=0))
-    return Shown(TITLE, f"Of {len(so):,} rows R2 is {found.score:.4f}.", [scatter(said, so, found)])
+    found = NumberEvaluation.of(said, so, (subject.label,), so.mean(axis=0))
+    few = f"{len(so):,} of the " if len(so) < subject.found.held_rows else ""
+    return Shown(
+        TITLE, f"Of {few}{subject.found.held_rows:,} rows R2 is {found.score:.4f}.", [scatter(said, so, found)]
+    )
 
 
 def lacks(subject: PipelineSubject) -> str:
     """Return why it is absent though it could be there, or ""."""
-    return "" if subject.measured(CONFUSION) or subject.measured(WANTED) else "what the winner answers was not measured"
+    return "" if {CONFUSION, WANTED} & set(subject.measured) else "what the winner answers was not measured"

@@ -16,8 +16,8 @@ Important = tuple[str, float, float]  # a column, the loss of score, its standar
 
 def section(subject: PipelineSubject) -> Shown | None:
     """Show the columns by their importance; nothing where it was not measured."""
-    means, spreads = subject.measured(IMPORTANCE), subject.measured(SPREAD)
-    found = sorted(((name, mean, spreads.get(name, 0.0)) for name, mean in means.items()), key=lambda one: -one[1])
+    means, spreads = (subject.measured.get(name, {}) for name in (IMPORTANCE, SPREAD))
+    found = sorted(((name, mean, spreads[name]) for name, mean in means.items()), key=lambda one: -one[1])
     if not found:
         return None
     names = written([name for name, *_ in found[:NAMED]])
@@ -32,7 +32,7 @@ def section(subject: PipelineSubject) -> Shown | None:
 
 def lacks(subject: PipelineSubject) -> str:
     """Return why it is absent though it could be there, or ""."""
-    return "" if subject.measured(IMPORTANCE) else "the importance of columns was not measured"
+    return "" if IMPORTANCE in subject.measured else "the importance of columns was not measured"
 
 
 def _picture(found: Sequence[Important], metric: str) -> Picture:

@@ -19,7 +19,8 @@ def section(subject: PipelineSubject) -> Shown:
     for one in (judged, *found.beside):
         spread = "" if math.isnan(one.error) else f" ± {one.error:.4f}"
         score = "not judged" if math.isnan(one.score) else f"{scoring.shown(one.score)}{spread}"
-        rows.append((one.name, score, "failed" if math.isnan(one.held) else scoring.shown(one.held)))
+        held = ("failed" if math.isnan(one.held) else scoring.shown(one.held),) if found.held_rows else ()
+        rows.append((one.name, score, *held))
     said = [f"Found was: {found.words}."]
     if not math.isnan(judged.held):
         about = ""
@@ -34,10 +35,12 @@ def section(subject: PipelineSubject) -> Shown:
         said.append("There was no time to judge the best again: what they reached in the search flatters them.")
     elif not math.isnan(found.gap):
         said.append(f"By {folds} it was {abs(found.gap):.4f} {'better' if found.gap > 0 else 'worse'}.")
-    caption = f"± is the standard error over folds; each is fitted to all rows but {found.held_rows:,} held out."
+    caption = "± is the standard error over folds."
+    if found.held_rows:
+        caption = f"{caption} What was held out is answered after fitting to all other rows."
     if (other := found.not_clearly_better) is not None:
         said.append(f"Not better than that by more than a standard error of the difference was {other.name}.")
-    parts = [Table(("", folds, "held out"), rows, caption)]
+    parts = [Table(("", folds, *(["held out"] if found.held_rows else [])), rows, caption)]
     if found.finalists:
         again = [(one.name, f"{scoring.shown(one.score)} ± {one.error:.4f}") for one in found.finalists]
         parts.append(Table(("finalists", folds), again, "whom the search found best, judged once more; the best first"))

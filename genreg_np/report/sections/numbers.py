@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from genreg_np.data.labels import short_name
+from genreg_np.report.names import PLAIN
 from genreg_np.report.sections.curves import line_of, thinned
 from genreg_np.report.shown import COLOURS, SMALL, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
@@ -68,7 +69,7 @@ def scatter(predicted: np.ndarray, targets: np.ndarray, found: NumberEvaluation)
         panel.plot(ends, ends, color="0.4", linewidth=1)
         panel.scatter(wanted, given, s=20, alpha=0.5, color=COLOURS[0], linewidths=0)
         panel.set(xlabel="in the data", ylabel="predicted")
-        panel.set_title(short_name(found.names[k]), fontsize=SMALL)
+        panel.set_title(short_name(found.names[k]), fontsize=SMALL, **PLAIN)
         panel.grid(alpha=0.25)
     some = f" The first {count} of {targets.shape[1]} numbers are drawn." if count < targets.shape[1] else ""
     return Picture(

@@ -1,21 +1,22 @@
 """Tables in memory as pipelines take them: arrays of numbers, or DataFrames of numbers, words, dates and text.
 
-All columns are taken in, whatever they tell: who has a table in memory has chosen them. What a column is, is found out
-once, by the rows that are fitted to; later rows are read the same way.
+All columns are taken in, whatever they tell: who has a table in memory has chosen them. A column of numbers by its type
+is one of numbers; a category is one of words; what else there is - objects, text, yes and no - is read as a field of a
+file would be. What a column is, is found out once, by the rows that are fitted to; later rows are read the same way.
 
 Shapes: N rows, I inputs.
 """
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.columns import EMPTY, NUMBERS, Asked, Odd, describe
+from genreg_np.data.columns import EMPTY, NUMBERS, WORDS, Asked, Odd, describe
 from genreg_np.data.stored import Series, Stored
 from genreg_np.errors import DataError
 from genreg_np.infer import ModelError
@@ -33,8 +34,22 @@ from genreg_np.search.tabular.rows import (
 
 
 def is_frame(inputs: Any) -> bool:
-    """Whether it has columns with names, as DataFrames do."""
-    return hasattr(inputs, "columns") and hasattr(inputs, "dtypes")
+    """Whether it is a DataFrame whose columns go by their names; one of numbers without names goes by their places.
+
+    Raises
+    ------
+    DataError
+        For a name that several columns have, and for other things than numbers without names.
+    """
+    if not (hasattr(inputs, "columns") and hasattr(inputs, "dtypes")):
+        return False
+    names = list(inputs.columns)
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise DataError(f"X: more than one column is called {twice[0]!r}; give each its own name")
+    odd = [name for name in names if not isinstance(name, str)]
+    if odd and any(np.asarray(inputs[name]).dtype.kind not in "biuf" for name in names):
+        raise DataError(f"X: the name of column {odd[0]!r} is no text; give all columns names, as in X.columns = [...]")
+    return not odd
 
 
 def rows_of_array(
@@ -42,13 +57,10 @@ def rows_of_array(
     labels: NDArray[Any],
     class_names: Sequence[str],
     groups: NDArray[np.int64] | None = None,
-    names: Sequence[str] = (),
 ) -> Rows:
-    """Return numbers (N, I), NaN where one is missing, with labels (N,) as rows; columns are called x0, x1 ... unless
-    they have `names`.
-    """
-    named = names or [f"x{place}" for place in range(inputs.shape[1])]
-    columns = tuple(Column(name, NUMBERS, {"name": name, "kind": NUMBERS}) for name in named)
+    """Return numbers (N, I), NaN where one is missing, with labels (N,) as rows; columns are called x0, x1 ..."""
+    names = [f"x{place}" for place in range(inputs.shape[1])]
+    columns = tuple(Column(name, NUMBERS, {"name": name, "kind": NUMBERS}) for name in names)
     return _rows(columns, inputs, {}, labels, class_names, groups)
 
 
@@ -65,33 +77,23 @@ def rows_of_frame(
     columns: list[Column] = []
     parts: list[NDArray[np.float64]] = []
     texts: dict[int, list[str]] = {}
-    every = np.arange(len(labels))
-    for name in _names(frame):
-        numbers = _numbers(frame, name)
-        if numbers is not None:
-            columns.append(Column(name, NUMBERS, {"name": name, "kind": NUMBERS}))
-            parts.append(numbers[:, None])
+    for name in frame.columns:
+        values = _numbers(frame, name)
+        if values is not None:
+            source = {"name": name, "kind": NUMBERS}
+            columns.append(Column(name, NUMBERS, source, is_empty=bool(np.isnan(values).all())))
+            parts.append(values[:, None])
             continue
         series = _series(frame, name)
-        try:
-            found = describe("X", series, every, Asked(), every)
-            if found.why == UNIQUE and is_text(series):
-                texts[len(columns)] = text_of_series(series)
-                columns.append(column_of_text(name))
-                parts.append(np.full((len(labels), 1), np.nan))
-                continue
-            if found.described is None:
-                found = describe("X", series, every, Asked(keep=(name,)), every)
-        except Odd as error:
-            raise DataError(f"X, row {error.row}, {error.words.partition(', or say --kind')[0]}") from None
-        if found.described is None and found.why == EMPTY:
-            columns.append(Column(name, NUMBERS, {"name": name, "kind": NUMBERS}))
+        source, as_text = _described(series, name, _is_category(frame, name))
+        if as_text:
+            texts[len(columns)] = text_of_series(series)
+            columns.append(column_of_text(name))
             parts.append(np.full((len(labels), 1), np.nan))
-            continue
-        assert found.described is not None
-        own, values = inputs_of_series(series, found.described)
-        columns += own
-        parts.append(values)
+        else:
+            own, found = inputs_of_series(series, source)
+            columns += own
+            parts.append(found)
     if not columns or (not texts and all(np.isnan(part).all() for part in parts)):
         raise DataError("X: no column has a value to learn from")
     return _rows(tuple(columns), np.concatenate(parts, axis=1), texts, labels, class_names, groups)
@@ -106,17 +108,16 @@ def inputs_of_frame(columns: Sequence[Column], frame: Any) -> NDArray[Any]:
         For a field that cannot be.
     """
     found: list[Any] = []
-    done = ""
-    for column in columns:
+    for place, column in enumerate(columns):
         name = column.source["name"]
-        if name == done:  # another part of a date
+        if place and name == columns[place - 1].source["name"]:  # another part of a date
             continue
-        done = name
-        if column.kind == TEXT:
-            texts = ["" if is_missing(text) else text for text in _texts(frame, name)]
-            found.append(np.array(texts, dtype=object)[:, None])
-        elif (numbers := _numbers(frame, name)) is not None and column.source["kind"] == NUMBERS:
-            found.append(numbers[:, None])
+        if column.is_empty:
+            found.append(np.full((len(frame), 1), np.nan))
+        elif column.kind == TEXT:
+            found.append(np.array(text_of_series(_series(frame, name)), dtype=object)[:, None])
+        elif column.source["kind"] == NUMBERS and (values := _numbers(frame, name)) is not None:
+            found.append(values[:, None])
         else:
             found.append(_read(column, _series(frame, name)))
     if not any(column.kind == TEXT for column in columns):
@@ -124,10 +125,24 @@ def inputs_of_frame(columns: Sequence[Column], frame: Any) -> NDArray[Any]:
     return np.concatenate([part.astype(object) for part in found], axis=1)
 
 
+def _described(series: Series, name: str, is_category: bool) -> tuple[dict[str, Any], bool]:
+    """Return how a column is read, and whether as text."""
+    every = np.arange(len(series))
+    kinds = {name: WORDS} if is_category else {}
+    try:
+        found = describe("X", series, every, Asked(kinds=kinds), every)
+        if found.why == UNIQUE and is_text(series):
+            return {}, True
+        if found.described is None and found.why != EMPTY:
+            found = describe("X", series, every, Asked(keep=(name,), kinds=kinds), every)
+    except Odd as error:
+        words = error.words.partition(", or say --kind")[0]
+        raise DataError(f"X, row {error.row}, {words}, or make the column a category of words") from None
+    return dict(found.described or {"name": name, "kind": WORDS}), False
+
+
 def _read(column: Column, series: Series) -> NDArray[np.float64]:
     """Return the inputs (N, parts) that a column's fields are."""
-    if series.numbers is not None:
-        return series.numbers.astype(np.float64)[:, None]
     fields = Fields(dict(column.source))
     each = np.empty((len(series.texts), len(inputs_of(dict(column.source)))))
     for place, text in enumerate(series.texts):
@@ -151,46 +166,53 @@ def _rows(
     return Rows("X", columns, np.ascontiguousarray(values), texts, labels, tuple(class_names), "y", groups, lines)
 
 
-def _names(frame: Any) -> list[str]:
-    names = [str(name) for name in frame.columns]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise DataError(f"X: more than one column is called {twice[0]!r}; give each its own name")
-    return names
-
-
-def _column(frame: Any, name: str) -> Any:
-    return frame[next(own for own in frame.columns if str(own) == name)]
+def _is_category(frame: Any, name: str) -> bool:
+    return str(getattr(frame[name], "dtype", "")).lower().startswith(("category", "categorical", "enum"))
 
 
 def _numbers(frame: Any, name: str) -> NDArray[np.float64] | None:
-    """Return a column of numbers (N,) as float64; None of other things.
+    """Return a column of numbers (N,) as float64, lengths of time as seconds; None of other things.
 
     Raises
     ------
     DataError
-        For numbers that are not finite.
+        For numbers that are not finite, or not real.
     """
-    array = np.asarray(_column(frame, name))
-    if array.dtype.kind not in "biuf":
+    if _is_category(frame, name):
         return None
-    numbers = array.astype(np.float64)
-    if np.isinf(numbers).any():
-        row = int(np.flatnonzero(np.isinf(numbers))[0])
+    array = np.asarray(frame[name])
+    if array.dtype.kind == "O":
+        known = [value for value in array if not _is_nothing(value)]
+        if not known or not all(isinstance(value, numbers.Number) and not isinstance(value, bool) for value in known):
+            return None
+        array = np.array([np.nan if _is_nothing(value) else value for value in array])
+    if array.dtype.kind == "c":
+        raise DataError(
+            f"X, column {name!r}: complex numbers are none to learn from; give their parts columns of their own"
+        )
+    if array.dtype.kind == "m":
+        found = array.astype("timedelta64[ns]").astype(np.float64) / 1e9
+        return np.where(np.isnat(array), np.nan, found)
+    if array.dtype.kind not in "iufO":
+        return None
+    found = array.astype(np.float64)
+    if np.isinf(found).any():
+        row = int(np.flatnonzero(np.isinf(found))[0])
         raise DataError(f"X, row {row}, column {name!r}: infinity is no number to learn from")
-    return numbers
+    return found
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether a value says that there is none: None, NaN and pandas' own."""
+    return value is None or (value != value) is True or is_missing(text_of(value))
 
 
 def _series(frame: Any, name: str) -> Series:
-    """Return a column as that of a file would be read."""
-    stored = Stored()
-    texts = _texts(frame, name)
-    stored.extend(texts, partial(_where, name), range(len(texts)))
+    """Return a column as that of a file would be read; numbers stay as they are written."""
+    column = frame[name]
+    if str(getattr(column, "dtype", "")).startswith("period"):
+        column = column.dt.to_timestamp()
+    stored = Stored(words=True)
+    texts = [text_of(value).strip() for value in column]
+    stored.extend(texts, str, range(len(texts)))
     return stored.finished(name)
-
-
-def _texts(frame: Any, name: str) -> list[str]:
-    return [text_of(value).strip() for value in _column(frame, name)]
-
-
-def _where(column: str, row: int) -> str:
-    return f"X, row {row}, column {column!r}"

@@ -6,9 +6,10 @@ takes to be imported is taken when a worker learns of its first lesson, before t
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,8 +101,7 @@ class PipelineLesson:
         inputs, labels = self.task.shared.read()
         scorer = Scoring.of(self.task.metric, self.task.traits.classes).scorer
         scores = list(self.before)
-        with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with in_peace():
             try:
                 for fitted, judged in self.folds:
                     estimator = self.task.estimator(self.genome, self.seed, self.last)
@@ -119,13 +119,20 @@ class PipelineLesson:
         return Learned(OK, "", {"search": measures}, seconds, seconds / max(1, len(self.folds)))
 
 
+@contextlib.contextmanager
+def in_peace() -> Iterator[None]:
+    """Fit with one thread, and without the warnings of libraries: what matters of them is in the score."""
+    with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
 def dummy_scores(task: Task, folds: Sequence[Fold]) -> tuple[float, ...]:
     """Return what who learns nothing scores on folds: the most frequent class, or the mean."""
     inputs, labels = task.shared.read()
     scorer = Scoring.of(task.metric, task.traits.classes).scorer
     found = []
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
+    with in_peace():
         for fitted, judged in folds:
             model = DummyClassifier(strategy="prior") if task.traits.classes else DummyRegressor()
             try:

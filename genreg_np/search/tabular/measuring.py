@@ -1,4 +1,4 @@
-"""What a worker finds out about the winner by the rows that were held out: who is taken for whom, and what it goes by.
+"""What a worker finds out about the winner by the rows that were held out: what it answers, and what it goes by.
 
     confusion    how many rows of each class are taken for each
     wanted, predicted    numbers, of rows evenly spread
@@ -6,32 +6,33 @@
                  several times, and its standard error. A column that others stand in for looks less important than it
                  is (Breiman, Random Forests, 2001)
 
+Importance takes many predictions: where they are slow it is measured less often, or not at all.
+
 Shapes: n rows held out.
 """
 
 from __future__ import annotations
 
 import time
-import warnings
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from genreg_np.engines.base import FAILED, OK
 from genreg_np.search.lessons.base import Learned
-from genreg_np.search.tabular.lesson import PipelineLesson, error_of, reason
+from genreg_np.search.tabular.lesson import PipelineLesson, error_of, in_peace, reason
 from genreg_np.search.tabular.scoring import Scoring
 
-MOST_COLUMNS, FEW_COLUMNS = 200, 40  # that are measured, and up to which more than twice
-TIMES, TIMES_OF_MANY = 5, 2
+TIMES = 5  # that a column's values are dealt out
 MOST_DOTS = 1000  # rows whose numbers are told
 CONFUSION, WANTED, PREDICTED, IMPORTANCE, SPREAD = (
     "confusion", "wanted", "predicted", "importance", "spread of importance",
 )  # fmt: skip
+Measures = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -42,31 +43,33 @@ class Measuring:
     ----------
     lesson : PipelineLesson
         Of the last fold alone.
+    seconds : float
+        That measuring importance may take, about; 0: what it answers is measured instead.
     """
 
     lesson: PipelineLesson
+    seconds: float = 0.0
 
     def learn(self) -> Learned:
         """Fit once more, and measure."""
         started = time.perf_counter()
         task, ((fitted, held),) = self.lesson.task, self.lesson.folds
         inputs, labels = task.shared.read()
-        with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with in_peace():
             try:
                 estimator = task.estimator(self.lesson.genome, self.lesson.seed, self.lesson.last)
                 estimator.fit(inputs[fitted], labels[fitted])
-                measures = self._answers(estimator.predict(inputs[held]), labels[held], held)
-                measures |= self._importance(estimator, inputs[held], labels[held])
+                if self.seconds:
+                    found = self._importance(estimator, inputs[held], labels[held])
+                else:
+                    found = self._answers(estimator.predict(inputs[held]), labels[held], held)
             except MemoryError:
                 raise
             except Exception as error:  # of a library, on a combination that it cannot do
                 return Learned(FAILED, reason(error), seconds=time.perf_counter() - started)
-        return Learned(OK, "", measures, time.perf_counter() - started)
+        return Learned(OK, "", found, time.perf_counter() - started)
 
-    def _answers(
-        self, predicted: NDArray[Any], wanted: NDArray[Any], held: NDArray[np.int64]
-    ) -> dict[str, dict[str, float]]:
+    def _answers(self, predicted: NDArray[Any], wanted: NDArray[Any], held: NDArray[np.int64]) -> Measures:
         if self.lesson.task.class_names:
             counts: dict[str, float] = defaultdict(float)
             for pair in zip(wanted.tolist(), predicted.tolist(), strict=True):
@@ -78,23 +81,59 @@ class Measuring:
             for name, values in ((WANTED, wanted), (PREDICTED, predicted))
         }
 
-    def _importance(self, estimator: Any, inputs: NDArray[Any], labels: NDArray[Any]) -> dict[str, dict[str, float]]:
+    def _importance(self, estimator: Any, inputs: NDArray[Any], labels: NDArray[Any]) -> Measures:
         """Return how much worse it is without each column of the table; of a date all parts are dealt out together."""
         task = self.lesson.task
         places: dict[str, list[int]] = defaultdict(list)
         for place, column in enumerate(task.columns):
             places[column.source["name"]].append(place)
-        if len(places) > MOST_COLUMNS:
-            return {}
-        scorer = Scoring.of(task.metric, task.traits.classes).scorer
-        whole, rng = float(scorer(estimator, inputs, labels)), np.random.default_rng(self.lesson.seed)
-        means, spreads = {}, {}
-        for name, own in places.items():
-            losses = []
-            for _ in range(TIMES if len(places) <= FEW_COLUMNS else TIMES_OF_MANY):
+        scorer, rng = Scoring.of(task.metric, task.traits.classes).scorer, np.random.default_rng(self.lesson.seed)
+        began = time.perf_counter()
+        whole = float(scorer(estimator, inputs, labels))
+        each = len(places) * (time.perf_counter() - began)
+        losses: dict[str, list[float]] = {name: [] for name in places}
+        for _ in range(min(TIMES, int(self.seconds / max(each, 1e-9)))):
+            for name, own in places.items():
                 dealt = np.array(inputs)
                 dealt[:, own] = inputs[rng.permutation(len(inputs))][:, own]
-                losses.append(whole - float(scorer(estimator, dealt, labels)))
-            means[name], spreads[name] = float(np.mean(losses)), error_of(losses)
-        finite = all(np.isfinite(value) for value in (*means.values(), *spreads.values()))
-        return {IMPORTANCE: means, SPREAD: spreads} if finite else {}
+                losses[name].append(whole - float(scorer(estimator, dealt, labels)))
+        if not all(some and np.isfinite(some).all() for some in losses.values()):
+            return {}
+        means = {name: float(np.mean(some)) for name, some in losses.items()}
+        return {IMPORTANCE: means, SPREAD: {name: error_of(some) for name, some in losses.items()}}
+
+
+def checked(measured: Any, classes: int) -> Measures:
+    """Return what is told to be measured, where it can be that.
+
+    Parameters
+    ----------
+    measured : object
+        Of search.json.
+    classes : int
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    if not isinstance(measured, Mapping):
+        raise ValueError("is no mapping")
+    found: Measures = {}
+    for name, values in measured.items():
+        if not isinstance(values, Mapping) or any(type(value) not in (int, float) for value in values.values()):
+            raise ValueError(f"{name} is none of numbers")
+        found[name] = {str(key): float(value) for key, value in values.items()}
+        if not np.isfinite(list(found[name].values())).all():
+            raise ValueError(f"{name} has numbers that are none")
+        if name in (CONFUSION, SPREAD) and any(value < 0 for value in found[name].values()):
+            raise ValueError(f"{name} is negative")
+    for pair in found.get(CONFUSION, {}):
+        places = [int(place) for place in pair.split()]
+        if len(places) != 2 or not all(0 <= place < classes for place in places):
+            raise ValueError(f"{pair} is no pair of classes")
+    if found.get(WANTED, {}).keys() != found.get(PREDICTED, {}).keys():
+        raise ValueError("predictions are of other rows")
+    if found.get(IMPORTANCE, {}).keys() != found.get(SPREAD, {}).keys():
+        raise ValueError("importance is of other columns")
+    return found

@@ -144,7 +144,8 @@ class _Network(BaseEstimator):  # type: ignore[misc]
             values = np.asarray(inputs[:, place], np.float64)
             if one.kind == WORDS:
                 known = {word: number for number, word in enumerate(words[one.name])}
-                to = np.array([*(known.get(word, len(known)) for word in one.source["words"]), np.nan])
+                places = [known.get(word, len(known)) for word in one.source["words"]]
+                to = np.array([*places, len(known), np.nan])  # a word that the table had not, and nothing, come last
                 values = to[np.where(np.isnan(values), len(to) - 1, values).astype(int)]
             found.append(values)
         return np.stack(found, axis=1).astype(np.float32)

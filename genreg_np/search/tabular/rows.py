@@ -48,12 +48,15 @@ class Column:
         The column of the table as its reader describes it; of a date each part is an input.
     part : str
         Of a date.
+    is_empty : bool
+        Whether it had no value in any row, so that nobody knows what it holds.
     """
 
     name: str
     kind: str
     source: Mapping[str, Any]
     part: str = ""
+    is_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,10 +234,10 @@ def rows_of(
         if is_asked and series.as_numbers() is not None:
             raise UsageError(f"{table.path}: column {series.name!r} is of numbers, and cannot be read as text")
         try:
-            found = describe(table.path, series, everything, Asked() if is_asked else asked, table.rows)
+            found = None if is_asked else describe(table.path, series, everything, asked, table.rows)
         except Odd as error:
             raise DataError(f"{table.path}, line {table.lines[error.row]}, {error.words}") from None
-        if is_asked or (found.why == UNIQUE and is_text(series)):
+        if found is None or (found.why == UNIQUE and is_text(series)):
             texts[len(columns)] = text_of_series(series)
             columns.append(column_of_text(series.name))
             parts.append(np.full((len(table), 1), np.nan))

@@ -77,6 +77,11 @@ class Scoring:
         """Whether it goes by probabilities, which not all models have."""
         return self.name in BY_PROBABILITIES or self.name.startswith("roc_auc_ov")
 
+    @property
+    def by_all_classes(self) -> bool:
+        """Whether it needs a row of each class to be told at all."""
+        return self.by_probabilities or self.name in ("roc_auc", "average_precision")
+
     @functools.cached_property
     def scorer(self) -> Any:
         """What is called with an estimator, inputs and labels."""
