@@ -69,10 +69,12 @@ def main() -> None:
     result: dict[str, Any] = json.loads(arguments.out.read_text("utf-8")) if arguments.out.exists() else {"tables": {}}
     ask = "from importlib.metadata import version as v; print(v('flaml'), v('tpot'))"
     versions = subprocess.run([arguments.peers, "-c", ask], capture_output=True, text=True, check=True).stdout.split()
-    result |= {
-        "machine": machine.describe(), "seconds": arguments.seconds, "seeds": arguments.seeds,
-        "versions": dict(zip(PEERS, versions, strict=True)),
+    how = {
+        "seconds": arguments.seconds, "seeds": arguments.seeds, "versions": dict(zip(PEERS, versions, strict=True)),
     }  # fmt: skip
+    if result["tables"] and any(result[name] != how[name] for name in how):
+        raise SystemExit(f"{arguments.out} is of other seconds, seeds or versions: give another --out, or remove it")
+    result |= {"machine": machine.describe(), **how}
     for name in arguments.tables or told:
         lines = {"genreg-np": [{"seed": one["seed"], "score": one["held"]} for one in ours[name][: arguments.seeds]]}
         for peer in PEERS:

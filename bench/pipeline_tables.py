@@ -85,8 +85,8 @@ def peers() -> str:
     told = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     return (
         f"{table(['table', *names], rows)}\n\n"
-        f"Accuracy, of numbers R2, of rows that none of them saw, after {found['seconds']} s on two cores; means of "
-        f"{found['seeds']} draws. {told}."
+        f"Accuracy, of numbers R2, of rows that none of them saw, after {found['seconds']:g} s on two cores; "
+        f"{found['seeds']} draw{'s' * (found['seeds'] != 1)} of each. {told}."
     )
 
 

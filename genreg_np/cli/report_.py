@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import click
 from genreg_np.cli.output import print_json
 from genreg_np.cli.reading import reader_options
 from genreg_np.cli.terminal import say
-from genreg_np.errors import RunError, UsageError
+from genreg_np.errors import GenregError, RunError, UsageError
 from genreg_np.files import open_regular, write_atomic
 
 if TYPE_CHECKING:
@@ -128,6 +129,23 @@ def _head(page: Path) -> str:
 def later_lines(run: Path) -> list[str]:
     """Return what is said of the page of a run that was stopped: how it is made all the same."""
     return ["Make its page with:", f"  genreg-np report {shlex.quote(str(run))}"]
+
+
+@contextlib.contextmanager
+def failing_last() -> Iterator[Callable[[Callable[[], Path]], Path | None]]:
+    """Let a page be made whose failure is told when all else has been said: what it is of is saved."""
+    failures: list[GenregError] = []
+
+    def make(write_one: Callable[[], Path]) -> Path | None:
+        try:
+            return write_one()
+        except GenregError as error:
+            failures.append(error)
+            return None
+
+    yield make
+    if failures:
+        raise failures[0]
 
 
 def of_own_run(run: Path, data: Dataset) -> Path:

@@ -173,18 +173,19 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
     finally:
         board.stop()
     stopping.all_is_saved()
-    page = None
-    if found is not None and options["report"]:
-        page = report_.of_own_search(found.folder, dataset)
-    if options["as_json"]:
-        print_json(to_json(found, folder, config, page))
     if found is None:
+        if options["as_json"]:
+            print_json(to_json(None, folder, config, None))
         return INTERRUPTED
-    if page is not None:
-        progress.say(f"report {page}")
-    report(found, config, dataset, progress)
-    for line in next_of(found, config, origin):
-        progress.say(line)
+    with report_.failing_last() as make:
+        page = make(lambda: report_.of_own_search(found.folder, dataset)) if options["report"] else None
+        if options["as_json"]:
+            print_json(to_json(found, folder, config, page))
+        if page is not None:
+            progress.say(f"report {page}")
+        report(found, config, dataset, progress)
+        for line in next_of(found, config, origin):
+            progress.say(line)
     return 0
 
 

@@ -120,15 +120,18 @@ def table(stopping: Stopping, /, **options: Any) -> int:
             with contextlib.suppress(OSError):  # where nothing came of it
                 folder.rmdir()
     stopping.all_is_saved()
-    page = report_.of_own_table(found.folder) if found is not None and options["report"] else None
-    if options["as_json"]:
-        print_json({"folder": str(folder), "ended": "stopped"} if found is None else _json(found, page))
     if found is None:
+        if options["as_json"]:
+            print_json({"folder": str(folder), "ended": "stopped"})
         return INTERRUPTED
-    if page is not None:
-        progress.say(f"report {page}")
-    for line in _told(found):
-        progress.say(line)
+    with report_.failing_last() as make:
+        page = make(lambda: report_.of_own_table(found.folder)) if options["report"] else None
+        if options["as_json"]:
+            print_json(_json(found, page))
+        if page is not None:
+            progress.say(f"report {page}")
+        for line in _told(found):
+            progress.say(line)
     return 0
 
 

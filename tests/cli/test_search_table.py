@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="pipelines are scikit-learn's")
 
+from genreg_np.errors import RunError
 from tests.cli import one_line
 from tests.search.test_pipelines import lines_of
 
@@ -126,6 +127,17 @@ def test_a_page_of_it(genreg) -> None:
     Path("run/search.json").write_text(json.dumps({**notes, "measured": {}}), "utf-8")
     assert genreg("report", "run").code == 0
     assert "was not measured" in Path("run/report.html").read_text("utf-8")
+
+
+def test_a_page_that_cannot_be_made_takes_nothing_with_it(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(folder: Path) -> Path:
+        raise RunError(f"{folder}: cannot be written (No space left on device)")
+
+    monkeypatch.setattr("genreg_np.cli.report_.of_own_table", fails)
+    told = genreg("search", "table", "flowers.csv", *SMALL, "--generations", "1", "--out", "run", "--report", "--json")
+    assert told.code == 1
+    assert "No space left" in told.err.splitlines()[-1]
+    assert json.loads(told.out)["report"] is None
 
 
 @pytest.mark.usefixtures("undrawn")
