@@ -172,3 +172,16 @@ def test_a_budget_that_is_too_short_gives_what_is_usual() -> None:
     found = PipelineSearchClassifier(time_budget=0.01, models="linear", random_state=0).fit(inputs, labels)
     assert found.new_folds_ == 0
     assert found.predict(inputs).shape == labels.shape
+
+
+@pytest.mark.soak
+def test_ten_thousand_columns_of_noise_tell_nothing() -> None:
+    """Who takes the columns that fit by chance finds .76 by folds that these were chosen with; here it is chance."""
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.normal(size=(200, 10_000)), rng.permutation(np.arange(200) % 2)
+    changes = {"models": "linear,svm", "population": 8, "folds": 5, "n_jobs": 2, "max_seconds": 20.0}
+    found = PipelineSearchClassifier(**QUICK | changes).fit(inputs, labels)
+    assert any(trial["genome"]["select"] != "none" for trial in found.trials_)
+    chance = 2 * np.sqrt(0.25 / len(labels))
+    assert abs(found.best_score_ - 0.5) < chance
+    assert abs(np.mean([trial["score"] for trial in found.trials_ if trial["rung"]]) - 0.5) < chance
