@@ -11,7 +11,7 @@ from genreg_np.cli import report_, search_table
 from genreg_np.cli.output import Progress, print_json
 from genreg_np.cli.runs import seconds_of
 from genreg_np.cli.search_board import Board
-from genreg_np.cli.search_options import of_data, of_the_run, of_the_search, set_up
+from genreg_np.cli.search_options import of_breeding, of_data, of_networks, of_the_run, set_up
 from genreg_np.cli.search_told import next_of, report, stopped, to_json
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.cli.terminal import say
@@ -84,7 +84,8 @@ def command() -> None:
 @command.command("images", help=IMAGES_HELP, epilog=IMAGES_EXAMPLES)
 @of_data
 @click.option("--metric", help="accuracy, balanced-accuracy, f1, precision, recall, log-loss; f1:CLASS.")
-@of_the_search
+@of_breeding
+@of_networks
 @click.option("--second", help="A cost to be low as well: parameters or macs; ends with a table of the front.")
 @click.option("--augmentation", help="simple, joint, evolved (a population of its own) or none.  [default: simple]")
 @click.option("--head", help="classes, or prototypes: the nearest class mean, for tiny sets.  [default: classes]")
@@ -99,7 +100,8 @@ def images(stopping: Stopping, /, **options: Any) -> int:
 @command.command("autoencoder", help=AUTOENCODER_HELP, epilog=AUTOENCODER_EXAMPLES)
 @of_data
 @click.option("--metric", help="psnr (decibels) or squared-error, of pixels of 0 .. 1.  [default: psnr]")
-@of_the_search
+@of_breeding
+@of_networks
 @click.option("--second", help="A cost to be low as well: code, parameters or macs.  [default: code]")
 @of_the_run
 @click.pass_obj
@@ -111,7 +113,8 @@ def autoencoder(stopping: Stopping, /, **options: Any) -> int:
 @command.command("gan", help=GAN_HELP, epilog=GAN_EXAMPLES)
 @of_data
 @click.option("--metric", help="fitness, fcd, coverage, tvd ... (docs/search-gan.md).  [default: fitness]")
-@of_the_search
+@of_breeding
+@of_networks
 @click.option("--conditional", is_flag=True, default=None, help="The generator is asked for a class.")
 @click.option("--mode", help="pipeline: the loss is a gene; losses: three contend all along.  [default: pipeline]")
 @click.option("--augmentation", help="simple, evolved (optimisers, too: two populations) or none.  [default: simple]")

@@ -28,6 +28,7 @@ SETTINGS = (
     "final_epochs", "final_seeds", "seed",
 )  # fmt: skip
 MOST_PARAMETERS = "100,000; an autoencoder's 300,000; a GAN's 600,000"
+BUDGETS = "5m; a table's 60s"
 MOST_MACS = "by the budget; an autoencoder's 8 million"
 Set = tuple[Path, "SearchConfig", Dataset, dict[str, Any], "float | None"]
 
@@ -43,8 +44,8 @@ def of_data(command: F) -> F:
     )
 
 
-def of_the_search(command: F) -> F:
-    """Add the options of any search."""
+def of_breeding(command: F) -> F:
+    """Add the options of any search: how individuals are bred, and for how long."""
     return _with(
         command,
         click.option("--target", type=float, help="Stop searching when an individual reaches it."),
@@ -52,34 +53,37 @@ def of_the_search(command: F) -> F:
         click.option("--population", type=int, help="Individuals.  [default: 24]"),
         click.option("--genome", type=click.Path(), help="A file such as winner.toml: the very first individual."),
         click.option("--begin", help="What the first individuals are: hand-made or random.  [default: hand-made]"),
-        click.option("--generations", type=int, help="Breed so many populations."),
-        click.option("--budget", help="Take about this long instead, all in all: 60s, 5m, 1h.  [default: 5m]"),
-        click.option("--max-epochs", type=float, help="How often one sees each image before the end, at most."),
-        click.option("--max-layers", type=int, help="Convolutions and dense layers of one."),
-        click.option("--max-parameters", type=int, help=f"Weights and biases.  [default: {MOST_PARAMETERS}]"),
-        click.option("--max-macs", type=int, help=f"Multiply-adds for an image.  [default: {MOST_MACS}]"),
+        click.option("--generations", type=click.IntRange(min=1), help="Breed so many populations."),
+        click.option("--budget", help=f"Take about this long instead, all in all: 60s, 5m, 1h.  [default: {BUDGETS}]"),
         click.option("--max-seconds", type=float, help="That one may learn at a time; it is killed then."),
     )
 
 
-def of_the_run(command: F) -> F:
-    """Add the options of the end, of where it is computed, and of what is written."""
+def of_networks(command: F) -> F:
+    """Add the options of how large networks may be, and how long one may learn."""
     return _with(
         command,
+        click.option("--max-epochs", type=float, help="How often one sees each image before the end, at most."),
+        click.option("--max-layers", type=int, help="Convolutions and dense layers of one."),
+        click.option("--max-parameters", type=int, help=f"Weights and biases.  [default: {MOST_PARAMETERS}]"),
+        click.option("--max-macs", type=int, help=f"Multiply-adds for an image.  [default: {MOST_MACS}]"),
         click.option("--final-epochs", type=int, help="Of the winner's training, at most.  [default: by the budget]"),
-        click.option(
-            "--final-seeds",
-            type=int,
-            help=FINAL_SEEDS,
-        ),
+        click.option("--final-seeds", type=int, help=FINAL_SEEDS),
+        click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]"),
+        click.option("--dashboard", is_flag=True, help="Write trials for optuna-dashboard, too."),
+    )
+
+
+def of_the_run(command: F) -> F:
+    """Add the options of where any search is computed, and of what is written."""
+    return _with(
+        command,
         click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]"),
         click.option("--engine", help="Where individuals learn: processes or serial.  [default: processes]"),
-        click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]"),
         click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]"),
         click.option("--out", type=click.Path(), help="The search's folder.  [default: a new one in runs/]"),
         click.option("--resume", type=click.Path(), help="Go on with a search."),
         click.option("--report", is_flag=True, help="Make a page to look at when it ends."),
-        click.option("--dashboard", is_flag=True, help="Write trials for optuna-dashboard, too."),
         click.option("--quiet", is_flag=True, help="Print nothing but errors."),
         click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout."),
     )

@@ -15,7 +15,7 @@ from genreg_np.cli import report_
 from genreg_np.cli.output import Progress, duration, print_json
 from genreg_np.cli.runs import fresh_folder, seconds_of
 from genreg_np.cli.search_board import Board
-from genreg_np.cli.search_options import SETTINGS
+from genreg_np.cli.search_options import SETTINGS, of_breeding, of_the_run, text_of
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.errors import UsageError, missing_extra
 
@@ -55,24 +55,10 @@ READING = ("label", "keep", "drop", "kind", "task", "header", "separator", "grou
 @click.option("--metric", help="Any scorer of scikit-learn.  [default: accuracy, or r2 of numbers]")
 @click.option("--positive", metavar="CLASS", help="Of two: the one of f1, precision ...  [default: the second by name]")
 @click.option("--models", help="Of linear, svm, boosting, forest, neighbours, network: some.  [default: all]")
-@click.option("--target", type=float, help="Stop searching when cross-validation reaches it.")
-@click.option("--selection", help="steady, crossover, elitist, differential or random.  [default: steady]")
-@click.option("--population", type=int, help="Individuals.  [default: 24]")
 @click.option("--two-populations", is_flag=True, help="Breed what is done with columns and models apart.")
-@click.option("--genome", type=click.Path(), help="A file such as winner.toml: the very first individual.")
-@click.option("--begin", help="What the first individuals are: hand-made or random.  [default: hand-made]")
-@click.option("--generations", type=click.IntRange(min=1), help="Breed so many populations.")
-@click.option("--budget", help="Take about this long instead, all in all: 60s, 5m, 1h.  [default: 60s]")
-@click.option("--max-seconds", type=float, help="That one may take at a rung.  [default: a tenth of the budget]")
 @click.option("--folds", type=click.IntRange(2, 100), help="Of cross-validation.  [default: 5]")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]")
-@click.option("--engine", help="Where pipelines are fitted: processes or serial.  [default: processes]")
-@click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
-@click.option("--out", type=click.Path(), help="The search's folder.  [default: a new one in runs/]")
-@click.option("--resume", type=click.Path(), help="Go on with a search.")
-@click.option("--report", is_flag=True, help="Make a page to look at when it ends.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
+@of_breeding
+@of_the_run
 @click.pass_obj
 def table(stopping: Stopping, /, **options: Any) -> int:
     """Search, and print what it came to."""
@@ -143,7 +129,6 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
     UsageError
         For options that contradict one another or the search that goes on.
     """
-    from genreg_np.cli.search_options import text_of
     from genreg_np.search.config import SearchConfig
     from genreg_np.search.folder import SearchFolder
     from genreg_np.search.tabular.reading import Reading
