@@ -26,7 +26,7 @@ from genreg_np.search.folder import SearchFolder
 from genreg_np.search.found_table import FoundTable
 from genreg_np.search.kinds import space_of
 from genreg_np.search.lessons.base import learn
-from genreg_np.search.pipelines import RERUNS, PipelineSearch, words_of
+from genreg_np.search.pipelines import RERUNS, PipelineSearch
 from genreg_np.search.searching import Watcher
 from genreg_np.search.selections.base import Bred
 from genreg_np.search.tabular.folds import HELD, Fold, Places, folds_of, held_out
@@ -34,6 +34,7 @@ from genreg_np.search.tabular.lesson import Task, in_peace
 from genreg_np.search.tabular.rows import Rows
 from genreg_np.search.tabular.scoring import Scoring
 from genreg_np.search.tabular.space import models_of, plain
+from genreg_np.search.tabular.together import expressed_of, toml_of, words_of
 from genreg_np.version import __version__
 
 FOLDS = 5
@@ -101,7 +102,7 @@ class Chosen:
         verdict, search = self.verdict, self.search
         scoring = Scoring(search.task.metric)
         return FoundTable(
-            None if verdict.winner is None else verdict.winner.child, dict(search.space.expressed(verdict.genome)),
+            None if verdict.winner is None else verdict.winner.child, dict(expressed_of(search.space, verdict.genome)),
             words_of(search.space, verdict.genome), scoring.name, scoring.called(rows.class_names), verdict.judged,
             verdict.finalists, verdict.beside, len(rows), held, verdict.new_folds, len(search.course.trials),
             search.ended, round(seconds, 3), file, search.folder.path,
@@ -109,7 +110,7 @@ class Chosen:
 
     def record(self, folder: SearchFolder, found: FoundTable, rows: Rows, workers: int) -> None:
         """Write what the search came to: winner.toml and search.json."""
-        folder.write("winner.toml", self.search.space.to_toml(self.verdict.genome).encode("utf-8"))
+        folder.write("winner.toml", toml_of(self.search.space, self.verdict.genome).encode("utf-8"))
         folder.write_json("search.json", {
             "ended": found.ended, "generations": self.search.config.generations, "when": now(), "version": __version__,
             "workers": workers, "found": found.notes(), "winner": found.winner, "remarks": list(rows.notes),

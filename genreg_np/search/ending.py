@@ -16,11 +16,12 @@ from genreg_np.errors import RunError
 from genreg_np.search.found_table import Judged
 from genreg_np.search.genes import Genome
 from genreg_np.search.lessons.base import Learned
-from genreg_np.search.pipelines import COSTLINESS, PipelineSearch, words_of
+from genreg_np.search.pipelines import COSTLINESS, PipelineSearch
 from genreg_np.search.searching import MOST_BYTES
 from genreg_np.search.tabular.folds import Fold
 from genreg_np.search.tabular.lesson import ERROR, PipelineLesson, dummy_scores, error_of
 from genreg_np.search.tabular.measuring import Measuring
+from genreg_np.search.tabular.together import TOGETHER, key_of, words_of
 from genreg_np.search.trials import Trial
 
 DUMMY = "no model"  # who always says the most frequent class, or the mean
@@ -98,37 +99,37 @@ class End:
         """
         search = self.search
         space, usual, genomes = search.space, search.usual, search.judged_again()
-        trials = {space.key(trial.genome): trial for trial in search.course.trials}  # at its highest rung
+        trials = {key_of(space, trial.genome): trial for trial in search.course.trials}  # at its highest rung
         folds = self.folds[: self._affordable(genomes, left)]
         again = self._scores(genomes, folds) if folds else {}
-        able = [genome for genome in genomes if not folds or space.key(genome) in again]
+        able = [genome for genome in genomes if not folds or key_of(space, genome) in again]
         if not able:
             failures = Counter(trial.why for trial in search.course.trials if trial.why).most_common(1)
             why = f": {failures[0][0]}" if failures else ""
             raise RunError(f"{search.folder.path}: nothing could be fitted{why}")
 
         def rank(genome: Genome) -> tuple[float, float]:
-            key, simple = space.key(genome), -float(COSTLINESS.index(genome["model"]))
+            key, simple = key_of(space, genome), -float(COSTLINESS.index(genome["model"]))
             if folds:
                 return sum(again[key]) / len(folds), simple
             return (trials[key].score if key in trials else -math.inf), simple
 
         genome = max(able, key=rank)
-        plain = [own for own in usual.values() if space.key(own) in again]
+        plain = [own for own in usual.values() if key_of(space, own) in again]
         if plain:
             usual_one = max(plain, key=rank)
-            if not is_clearly_better(again[space.key(genome)], again[space.key(usual_one)], folds):
+            if not is_clearly_better(again[key_of(space, genome)], again[key_of(space, usual_one)], folds):
                 genome = usual_one
         failed = {key for key, trial in trials.items() if not trial.is_ok}
-        shown = [genome, *(own for own in usual.values() if space.key(own) not in failed)]
+        shown = [genome, *(own for own in usual.values() if key_of(space, own) not in failed)]
         held = {} if self.last is None else self._scores(shown, [self.last], last=True)
-        if self.last is not None and space.key(genome) not in held:
+        if self.last is not None and key_of(space, genome) not in held:
             search.tell(
                 "the winner could not be scored by the rows that were held out: is a class of a single row in it?"
             )
 
         def judged(name: str, own: Genome) -> Judged:
-            key = space.key(own)
+            key = key_of(space, own)
             tried, scores = trials.get(key), again.get(key, ())
             mean = error = math.nan
             if scores:
@@ -141,12 +142,17 @@ class End:
         of_held = math.nan if self.last is None else dummy_scores(search.task, [self.last])[0]
         beside = [judged(name, own) for name, own in usual.items()]
         beside.append(Judged(DUMMY, sum(dummy) / len(dummy), error_of(dummy), of_held))
+
+        def name_of(own: Genome) -> str:
+            known = trials.get(key_of(space, own))
+            return words_of(space, own) if known is None else f"individual {known.child}: {words_of(space, own)}"
+
         finalists = [
-            judged(f"individual {trials[space.key(own)].child}: {words_of(space, own)}", own)
+            judged(name_of(own), own)
             for own in sorted(able, key=rank, reverse=True)
-            if folds and space.key(own) in trials
+            if folds and (own["model"] == TOGETHER or key_of(space, own) in trials)
         ]
-        winner = trials.get(space.key(genome))
+        winner = trials.get(key_of(space, genome))
         return Verdict(
             genome, winner, judged("winner", genome), tuple(finalists), tuple(beside), len(folds)
         )  # fmt: skip
@@ -170,7 +176,7 @@ class End:
         """Return by how many of the new folds there is time to judge: all, whole rounds of them, or none."""
         if left == math.inf:
             return len(self.folds)
-        each = sum(self.search.pace(genome["model"]) for genome in genomes) / self.search.workers
+        each = sum(map(self.search.pace_of, genomes)) / self.search.workers
         count = len(self.search.folds)
         rounds = int(left / max(1e-9, each * count))
         return min(len(self.folds), count * rounds)
@@ -180,7 +186,7 @@ class End:
     ) -> dict[str, tuple[float, ...]]:
         """Return the scores of genomes on folds, by their keys; not of those that fail."""
         search = self.search
-        unique = {search.space.key(genome): genome for genome in genomes}
+        unique = {key_of(search.space, genome): genome for genome in genomes}
         lessons: list[PipelineLesson] = [search.lesson_of(genome, folds, last=last) for genome in unique.values()]
         found = {}
         limits = Limits(PATIENCE * search.longest * max(1.0, len(folds) / len(search.folds)), MOST_BYTES)

@@ -43,6 +43,7 @@ from genreg_np.search.tabular.frames import inputs_of_frame, is_frame, rows_of_a
 from genreg_np.search.tabular.rows import Rows
 from genreg_np.search.tabular.scoring import Scoring
 from genreg_np.search.tabular.space import NETWORK
+from genreg_np.search.tabular.together import expressed_of
 from genreg_np.settings import names_of, whole_number
 from genreg_np.version import __version__
 
@@ -257,7 +258,7 @@ class _PipelineSearch(BaseEstimator):  # type: ignore[misc]
         self._columns = rows.columns
         self._of_frame = hasattr(self, "feature_names_in_")
         self._scoring = Scoring(search.task.metric)
-        self.genome_ = dict(search.space.expressed(verdict.genome))
+        self.genome_ = dict(expressed_of(search.space, verdict.genome))
         self.best_score_, self.best_score_error_ = verdict.judged.score, verdict.judged.error
         self.beside_ = {one.name: one.score for one in verdict.beside}
         self.new_folds_, self.ended_ = verdict.new_folds, search.ended

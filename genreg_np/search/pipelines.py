@@ -36,6 +36,7 @@ from genreg_np.search.tabular.space import (
     models_of,
     plain,
 )
+from genreg_np.search.tabular.together import MOST, TOGETHER, key_of, members_of, together, words_of
 from genreg_np.search.trials import Trial, leaders_of
 
 FINALISTS = 5  # that are judged again, by folds that nobody was chosen by
@@ -44,7 +45,7 @@ LAST = 3  # folds that it takes as long as, to fit one in the end and measure it
 SHARE_OF_BUDGET, LONGEST = 0.1, 120.0  # of a budget, or seconds where there is none, that one may take at a rung
 FIRST_GUESS = 0.5  # seconds of a fold
 USUAL = (LINEAR, SVM, BOOSTING)  # what the winner is set beside, as scikit-learn has it without a search
-COSTLINESS = (LINEAR, NEIGHBOURS, SVM, BOOSTING, FOREST, NETWORK)  # of equals the simpler one is better
+COSTLINESS = (LINEAR, NEIGHBOURS, SVM, BOOSTING, FOREST, NETWORK, TOGETHER)  # of equals the simpler one is better
 
 
 class PipelineSearch(Search[Genome]):
@@ -122,7 +123,7 @@ class PipelineSearch(Search[Genome]):
         self, genome: Genome, folds: Sequence[Fold], before: tuple[float, ...] = (), last: bool = False
     ) -> PipelineLesson:
         """Return a lesson of a genome on some folds; its random numbers are those of the genome."""
-        seed = hashlib.sha256(f"{self.config.seed} {self.space.key(genome)}".encode()).digest()
+        seed = hashlib.sha256(f"{self.config.seed} {key_of(self.space, genome)}".encode()).digest()
         return PipelineLesson(self.task, genome, tuple(folds), before, int.from_bytes(seed[:4], "big"), last)
 
     def predicted(self, job: Job, individual: Genome) -> float:
@@ -135,6 +136,10 @@ class PipelineSearch(Search[Genome]):
         """Return the seconds that a fold takes, by the model's own where there are any."""
         own = self._paces[model] or [pace for paces in self._paces.values() for pace in paces]
         return statistics.median(own) if own else FIRST_GUESS
+
+    def pace_of(self, genome: Genome) -> float:
+        """Return the seconds that a fold of a pipeline takes, of several that of all."""
+        return sum(self.pace(member["model"]) for member in members_of(genome))
 
     def limits(self, job: Job, individual: Genome) -> Limits:
         """Return what a job may take at most."""
@@ -171,8 +176,7 @@ class PipelineSearch(Search[Genome]):
 
     def reserve(self) -> float:
         """Return the seconds that judging the finalists again will take, and fitting the winner."""
-        models = [genome["model"] for genome in self.judged_again()]
-        each = [(RERUNS * len(self.folds) + LAST) * self.pace(model) for model in models]
+        each = [(RERUNS * len(self.folds) + LAST) * self.pace_of(genome) for genome in self.judged_again()]
         return sum(each) / min(self.workers, max(1, len(each))) + 1.0
 
     @property
@@ -183,19 +187,18 @@ class PipelineSearch(Search[Genome]):
         return {f"usual {name}": plain(name, self.space) for name in names}
 
     def judged_again(self) -> list[Genome]:
-        """Return the genomes of the finalists, and what is usual where it did not fail, each once."""
+        """Return the genomes of the finalists, the best of unlike models together, and what is usual, each once."""
         failed = {self.space.key(trial.genome) for trial in self.course.trials if not trial.is_ok}
-        genomes = [trial.genome for trial in self.finalists()]
+        genomes = [*(trial.genome for trial in self.finalists()), *self.together()]
         genomes += [genome for genome in self.usual.values() if self.space.key(genome) not in failed]
-        return list({self.space.key(genome): genome for genome in genomes}.values())
+        return list({key_of(self.space, genome): genome for genome in genomes}.values())
 
-
-def words_of(space: Space, genome: Genome) -> str:
-    """Return a pipeline in a line: its model, and the genes that are otherwise than usual."""
-    usual = plain(genome["model"], space)
-    told = [
-        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in space.expressed(genome).items()
-        if value != usual[name]
-    ]
-    return f"{genome['model']}: {', '.join(told)}" if told else f"usual {genome['model']}"
+    def together(self) -> list[Genome]:
+        """Return the best of each of the best models of scikit-learn as one; nothing of fewer than two."""
+        best: dict[str, Genome] = {}
+        highest = len(self.course.ladder.samples) - 1
+        for trial in self.leaders(len(self.course.trials)):
+            if trial.rung == highest and trial.genome["model"] != NETWORK:
+                best.setdefault(trial.genome["model"], trial.genome)
+        members = list(best.values())[:MOST]
+        return [together(members)] if len(members) > 1 else []

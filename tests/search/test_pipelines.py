@@ -23,7 +23,20 @@ from genreg_np.search.tabular.lesson import ERROR, PipelineLesson, Task, dummy_s
 from genreg_np.search.tabular.network import NetworkClassifier, NetworkRegressor, dataset_of
 from genreg_np.search.tabular.rows import Rows, rows_of
 from genreg_np.search.tabular.scoring import Scoring
-from genreg_np.search.tabular.space import FITTED, MODELS, NETWORK, Traits, beginnings, models_of, plain, space_of
+from genreg_np.search.tabular.space import (
+    BOOSTING,
+    FITTED,
+    LINEAR,
+    MODELS,
+    NETWORK,
+    SVM,
+    Traits,
+    beginnings,
+    models_of,
+    plain,
+    space_of,
+)  # fmt: skip
+from genreg_np.search.tabular.together import expressed_of, key_of, members_of, together, toml_of, words_of
 from tests.helpers import one_line
 
 QUICK = {"rounds": 30.0, "trees": 50.0, "generations": 300.0}  # of genes that take long
@@ -94,7 +107,9 @@ def test_a_call_is_made_and_written_alike() -> None:
 def test_what_is_written_is_what_is_made(traits: Traits) -> None:
     """Every name is imported, lines are short, and the object is the same."""
     layout = Layout([0, 1], [2] if traits.words else [], [3] if traits.texts else [])
-    for genome in genomes(traits, 25):
+    space = space_of(MODELS, traits)
+    several = [together([plain(SVM, space), plain(BOOSTING, space), plain(LINEAR, space)])]
+    for genome in (*genomes(traits, 25), *several):
         for probabilities in (False, True):
             found = pipeline_of(genome, layout, traits, probabilities)
             written = found.written(4)
@@ -331,3 +346,16 @@ def test_metrics_that_do_not_fit_are_refused(metric: str, classes: bool, count: 
     with pytest.raises(UsageError) as raised:
         Scoring.of(metric, classes, count)
     assert said in one_line(raised.value)
+
+
+def test_several_are_told_as_one_is() -> None:
+    """In words, by what is otherwise than usual; the file of a genome is that of the first."""
+    space = space_of((LINEAR, SVM), TRAITS[0])
+    one, other = plain(LINEAR, space, strength=2.0), plain(SVM, space)
+    both = together([one, other])
+    assert words_of(space, both) == "together: linear: strength 2; usual svm"
+    assert members_of(both) == (one, other)
+    assert members_of(one) == (one,)
+    assert key_of(space, both) == f"{space.key(one)} {space.key(other)}"
+    assert expressed_of(space, both)["members"][0] == space.expressed(one)
+    assert space.read_text(toml_of(space, both), other) == one

@@ -17,7 +17,7 @@ pytest.importorskip("sklearn", reason="pipelines are scikit-learn's")
 from genreg_np.errors import DataError, RunError, UsageError
 from genreg_np.infer import load
 from genreg_np.search.config import SearchConfig
-from genreg_np.search.ending import DUMMY, is_clearly_better
+from genreg_np.search.ending import DUMMY
 from genreg_np.search.folder import trials_in
 from genreg_np.search.found_table import FoundTable
 from genreg_np.search.searching import Watcher
@@ -359,31 +359,3 @@ def test_another_table_or_setting_is_another_search(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="other data"):
         search(table(tmp_path, lines_of(90)), tmp_path / "run", generations=2)
     assert json.loads((tmp_path / "run/search.json").read_text("utf-8"))["ended"] == "generations"
-
-
-def test_better_is_who_is_by_more_than_a_standard_error_of_the_difference() -> None:
-    """Corrected for folds that share rows: with fifteen, of five parts each, by .56 deviations of the differences."""
-    folds = [(np.arange(80), np.arange(80, 100))] * 15
-    noise = np.random.default_rng(0).normal(size=15)
-    noise = (noise - noise.mean()) / noise.std(ddof=1)
-    usual = np.linspace(0.8, 0.9, 15)
-    for mean, expected in ((0.57, True), (0.56, False), (0.0, False), (-1.0, False)):
-        assert is_clearly_better((usual + 0.01 * (noise + mean)).tolist(), usual.tolist(), folds) == expected
-    assert is_clearly_better((usual + 0.01).tolist(), usual.tolist(), folds)
-    assert not is_clearly_better(usual.tolist(), usual.tolist(), folds)
-    assert is_clearly_better([0.9], [0.8], folds[:1])
-
-
-def test_where_nobody_is_clearly_better_what_is_usual_is_handed_over(tmp_path: Path) -> None:
-    """A straight line, that a linear model is right about; who was better by luck is named."""
-    rng = np.random.default_rng(1)
-    rows = rng.normal(size=(100, 3))
-    content = ["a,b,c,label", *(f"{x:.3f},{y:.3f},{z:.3f},{x + y + 0.8 * rng.normal():.3f}" for x, y, z in rows)]
-    found = search(table(tmp_path, content), tmp_path / "run", generations=4, models="linear", folds=3)
-    assert found.words == "usual linear"
-    assert len(found.finalists) > 2
-    scores = [one.score for one in found.finalists]
-    assert scores == sorted(scores, reverse=True)
-    assert found.judged.score == found.beside[0].score <= scores[0]
-    other = found.not_clearly_better
-    assert (other is None) == (scores[0] == found.judged.score)

@@ -49,7 +49,7 @@ def _words(search: StoredSearch, failed: int) -> str:
             f"Individual {winner.child} won: number {place} by {by}, and the best of the leaders by {others} that "
             "nobody was selected by."
         )
-    else:
+    elif not of_tables(search):
         said.append("There is no winner yet: the model is the best so far.")
     return " ".join(said)
 

@@ -16,6 +16,7 @@ from typing import Any
 from genreg_np.search.genes import Genome
 from genreg_np.search.tabular.calls import Call, Name, Ref, call
 from genreg_np.search.tabular.space import BOOSTING, FOREST, LINEAR, NEIGHBOURS, SVM, Traits
+from genreg_np.search.tabular.together import TOGETHER, members_of
 
 MOST_WORDS = 64  # of a column, that have an input each
 SCALERS: dict[str, Call] = {
@@ -49,6 +50,8 @@ def pipeline_of(genome: Genome, layout: Layout, traits: Traits, probabilities: b
     probabilities : bool
         Whether the metric goes by probabilities: of models that have none they are calibrated then.
     """
+    if genome["model"] == TOGETHER:
+        return _together(genome, layout, traits)
     steps: list[Any] = [("columns", _columns(genome, layout, traits))]
     if genome["select"] != "none":
         steps.append(("select", _selection(genome, traits)))
@@ -56,6 +59,14 @@ def pipeline_of(genome: Genome, layout: Layout, traits: Traits, probabilities: b
         steps.append(("kernel", _nystroem(genome)))
     steps.append(("model", _model(genome, traits, probabilities)))
     return call("sklearn.pipeline:Pipeline", steps)
+
+
+def _together(genome: Genome, layout: Layout, traits: Traits) -> Call:
+    """Return the pipelines of several, whose probabilities or numbers are averaged."""
+    members = [(one["model"], pipeline_of(one, layout, traits, probabilities=True)) for one in members_of(genome)]
+    if traits.classes:
+        return call("sklearn.ensemble:VotingClassifier", members, voting="soft")
+    return call("sklearn.ensemble:VotingRegressor", members)
 
 
 def _columns(genome: Genome, layout: Layout, traits: Traits) -> Call:
