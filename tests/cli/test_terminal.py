@@ -28,6 +28,7 @@ from tests.make_champion import make_champion, write_pickle
 NAMES = ("żółć", "数字", "\x1b]0;mine\x07red", "\u202edeb", "\x9b31m", "\u2066café")
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 LEARN = ["--preset", "small", "--generations", 2, "--set", "population_size=20", "--set", "images_per_class=4"]
+TABLE = ("--models", "linear", "--folds", 2, "--population", 2, "--generations", 1, "--engine", "serial")
 SEARCH = ["--generations", 1, "--population", 2, "--max-epochs", 1, "--final-epochs", 1, "--engine", "serial"]
 MIX = ["--network", "8,4", "--population", 2, "--generations", 1, "--no-figures", "--eps", "0.1", "--attack-images", 4]
 
@@ -50,6 +51,7 @@ CALLS: dict[str, list[object]] = {
         "copi\x1bed",
     ],
     "search --json": ["search", "images", "own.npz", *SEARCH, "--backend", "numpy", "--out", "searched", "--json"],
+    "search table": ["search", "table", "\x1bown.csv", *TABLE, "--positive", NAMES[0], "--out", "se\u202earched"],
     "sample": ["sample", "generator.npz", "--n", "4", "--out", "sh\x1beet.png"],
     "eval": ["eval", "model.npz", "--dataset", "own.npz"],
     "eval --json": ["eval", "model.npz", "--dataset", "own.npz", "--json"],
@@ -84,6 +86,8 @@ VARYING = {"seconds", "model", "run"}  # of JSON
 def _files(_in_empty_folder: None, undrawn: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model, data and inputs whose names are hard to print; no compiling."""
     pytest.importorskip("PIL")
+    rows = [f"{place * 7 % 31},{NAMES[place % 2]}" for place in range(40)]
+    Path("\x1bown.csv").write_text("\n".join([f"{NAMES[0]},label", *rows]) + "\n", "utf-8")
     images = np.random.default_rng(0).integers(0, 255, (60, 4, 4)).astype(np.uint8)
     names = np.array(NAMES)
     np.savez("own.npz", x=images, y=np.arange(60) % len(NAMES), class_names=names)
@@ -123,6 +127,8 @@ def call(patch: pytest.MonkeyPatch, name: str, out: Any, err: Any, given: Any = 
     """Call the command line with these streams; return its exit code."""
     if name.startswith("report"):
         pytest.importorskip("matplotlib", reason="figures need matplotlib")
+    if name.startswith("search table"):
+        pytest.importorskip("sklearn", reason="pipelines are scikit-learn's")
     for stream, value in (("stdin", given), ("stdout", out), ("stderr", err)):
         patch.setattr(sys, stream, value)
     with pytest.raises(SystemExit) as exit_info:
