@@ -93,20 +93,20 @@ class Board:
         stopped = "".join(f", {count} {status}" for status, count in self._stopped.items())
         best, metric, tried = search.best, search.config.metric, len(search.course.trials)
         return (
-            f"{tried:,} trial{'s' * (tried != 1)}, {spent}: best {metric} {best.metrics[metric]:.4f} "
+            f"{tried:,} trial{'s' * (tried != 1)}, {spent}: best {search.called} {search.shown(best.metrics[metric])} "
             f"(individual {best.child}, {search.told(best)}), "
-            f"median {statistics.median(self._values or [best.metrics[metric]]):.4f}{stopped}"
+            f"median {search.shown(statistics.median(self._values or [best.metrics[metric]]))}{stopped}"
         )
 
     def _table(self, search: Search[Any]) -> Any:
         from rich.table import Table
 
         table = Table(title=clean_line(self._line(search)) if search.best else None, title_justify="left")
-        for name in ("individual", search.config.metric, "what", "seconds", "how"):
+        for name in ("individual", search.called, "what", "seconds", "how"):
             table.add_column(name, justify="left" if name in ("what", "how") else "right")
         for trial in search.leaders(SHOWN):
             table.add_row(
-                str(trial.child), f"{trial.metrics[search.config.metric]:.4f}", clean_line(search.told(trial)),
+                str(trial.child), search.shown(trial.metrics[search.config.metric]), clean_line(search.told(trial)),
                 f"{trial.seconds:.1f}", clean_line(trial.how),
             )  # fmt: skip
         return table

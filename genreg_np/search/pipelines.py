@@ -24,6 +24,7 @@ from genreg_np.search.searching import MOST_BYTES, Search, selection_of
 from genreg_np.search.selections.base import Bred
 from genreg_np.search.tabular.folds import Fold
 from genreg_np.search.tabular.lesson import PipelineLesson, Task, scores_of
+from genreg_np.search.tabular.scoring import Scoring
 from genreg_np.search.tabular.space import (
     BOOSTING,
     FEATURES,
@@ -108,6 +109,15 @@ class PipelineSearch(Search[Genome]):
             job.bred.how if not job.rung else "promoted", self.course.ladder.samples[job.rung],
             network=words_of(self.space, individual), predicted=round(self.predicted(job, individual), 3),
         )  # fmt: skip
+
+    @property
+    def called(self) -> str:
+        """The metric in words."""
+        return Scoring(self.task.metric).words
+
+    def shown(self, value: float) -> str:
+        """Return a score without the sign that errors have here."""
+        return Scoring(self.task.metric).shown(value)
 
     def told(self, trial: Trial) -> str:
         """Return in a few words what a trial was."""

@@ -104,6 +104,15 @@ class Search(ABC, Generic[I]):
     def blank(self, job: Job, individual: I) -> Trial:
         """Return what is known of a trial before it is done."""
 
+    @property
+    def called(self) -> str:
+        """What individuals are measured by, in words."""
+        return self.config.metric
+
+    def shown(self, value: float) -> str:
+        """Return a value of it as people know it."""
+        return f"{value:.4f}"
+
     @abstractmethod
     def told(self, trial: Trial) -> str:
         """Return in a few words what a trial was."""

@@ -8,6 +8,7 @@ from genreg_np.report.shown import Shown, Table
 from genreg_np.report.subject import Searched
 from genreg_np.search.pareto import cost_of, front_of
 from genreg_np.search.stored import StoredSearch
+from genreg_np.search.tabular.scoring import Scoring
 from genreg_np.search.trials import Trial
 
 SHOWN, REASONS = 10, 5
@@ -73,9 +74,10 @@ def _table(search: StoredSearch) -> Table:
     caption = "best, each as it was at the highest rung that it has reached"
     if of_tables(search):
         leaders = sorted(search.leaders, key=lambda trial: (trial.rung, *trial.rank), reverse=True)[:SHOWN]
-        pipelines = [(_name(search, one), f"{one.score:.4f}", f"{one.samples}", one.network) for one in leaders]
+        scoring = Scoring(metric)
+        pipelines = [(_name(search, one), scoring.shown(one.score), f"{one.samples}", one.network) for one in leaders]
         caption = f"the {len(pipelines)} {caption}; of settings those are told that are not the usual ones"
-        return Table(("individual", metric, "folds", "pipeline"), pipelines, caption)
+        return Table(("individual", scoring.words, "folds", "pipeline"), pipelines, caption)
     rows = [
         (
             _name(search, trial),
