@@ -228,6 +228,8 @@ def explain(run: str, number: int | None) -> None:
     individuals = {trial.child: trial for trial in search.trials}
     if number is None and (first := search.winner or next(iter(search.leaders), None)):
         number = first.child
+        if search.winner is None and (words := search.handed_over):
+            say(f"handed over is {words}; the best single one is:", "")
     if number not in individuals:
         known = f"; the numbers run from {min(individuals)} to {max(individuals)}" if individuals else ""
         raise UsageError(f"{run}: has no individual {'' if number is None else number}{known}")

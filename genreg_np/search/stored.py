@@ -63,6 +63,13 @@ class StoredSearch:
         return space_of(self.config)
 
     @property
+    def handed_over(self) -> str:
+        """What a search for pipelines has handed over, in words; "" while it goes on, and of others."""
+        found = self.notes.get("found")
+        words = found.get("words") if isinstance(found, Mapping) else ""
+        return words if isinstance(words, str) else ""
+
+    @property
     def winner(self) -> Trial | None:
         """The individual that won, once one has, as it was at the highest rung that it reached."""
         child = self.notes.get("winner")

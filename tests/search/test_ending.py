@@ -12,6 +12,7 @@ pytest.importorskip("sklearn", reason="pipelines are scikit-learn's")
 
 from genreg_np.search.ending import is_clearly_better
 from genreg_np.search.found_table import FoundTable
+from genreg_np.search.stored import StoredSearch
 from tests.search.test_tables import ran, search, table
 
 
@@ -57,6 +58,7 @@ def test_unlike_models_may_answer_together(tmp_path: Path) -> None:
     assert found.words.startswith("together: ")
     assert found.winner is None
     assert [one["model"] for one in found.genome["members"]]
+    assert StoredSearch.read(tmp_path / "run").handed_over == found.words
     best_usual = max(one.score for one in found.beside)
     assert found.judged.score > best_usual
     score = float(ran(tmp_path / "run" / "pipeline.py").split(": ")[1])

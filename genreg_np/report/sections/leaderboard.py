@@ -52,6 +52,8 @@ def _words(search: StoredSearch, failed: int) -> str:
         )
     elif not of_tables(search):
         said.append("There is no winner yet: the model is the best so far.")
+    elif search.handed_over:
+        said.append(f"Handed over is {search.handed_over}.")
     return " ".join(said)
 
 

@@ -28,6 +28,11 @@ def section(subject: Searched) -> Shown | None:
     return Shown("Lineage", words, [_table(search, line)])
 
 
+def who(search: StoredSearch) -> str:
+    """Return what the individual is whose ancestors are shown."""
+    return "winner" if search.winner is not None else "best single one"
+
+
 def ancestors(search: StoredSearch, child: int) -> list[Trial]:
     """Return an individual and its ancestors at the first rung, itself first; of several parents the first is taken."""
     first = {trial.child: trial for trial in search.trials if trial.rung == 0}
@@ -61,5 +66,5 @@ def _table(search: StoredSearch, line: list[Trial]) -> Table:
     weights = () if of_tables(search) else ("weights",)
     return Table(
         ("individual", "score", *weights, "also bred of", "what it has otherwise than the one below"), rows,
-        "the winner at the top, whom it was bred of below; scores at the first rung",
+        f"the {who(search)} at the top, whom it was bred of below; scores at the first rung",
     )  # fmt: skip
