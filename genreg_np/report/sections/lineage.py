@@ -20,9 +20,8 @@ def section(subject: Searched) -> Shown | None:
     if len(line) < 2:
         return None
     first, last = line[-1], line[0]
-    who = "winner" if search.winner is not None else "best of the search"
     words = (
-        f"The {who} has {len(line) - 1} ancestor{'s' if len(line) > 2 else ''}: from {first.score:.4f} to "
+        f"The {who(search)} has {len(line) - 1} ancestor{'s' if len(line) > 2 else ''}: from {first.score:.4f} to "
         f"{last.score:.4f} at the first rung."
     )
     return Shown("Lineage", words, [_table(search, line)])
