@@ -18,9 +18,10 @@ def _error(values: list[float]) -> float:
 
 
 def _usual(lines: list[dict[str, Any]]) -> dict[str, list[float]]:
-    """Return what each usual model reaches on the rows held out, search by search."""
+    """Return what each usual model reaches on the rows held out, in searches in which it was fitted in time."""
     names = [name for name in lines[0]["beside"] if name != NOTHING]
-    return {name: [line["beside"][name]["held"] for line in lines] for name in names}
+    found = {name: [line["beside"][name]["held"] for line in lines] for name in names}
+    return {name: own for name, held in found.items() if (own := [value for value in held if value == value])}
 
 
 def pipelines() -> str:

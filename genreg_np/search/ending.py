@@ -26,6 +26,7 @@ from genreg_np.search.trials import Trial
 
 DUMMY = "no model"  # who always says the most frequent class, or the mean
 SHARE_OF_LONGEST = 0.5  # of what one may take at a rung, that it takes at most to measure what columns matter
+SHARE_OF_LEFT = 0.75  # of the time that is left, that judging one again may take
 PATIENCE = 2.0  # times what one may take at a rung, that judging it again by as many folds may
 
 
@@ -101,7 +102,7 @@ class End:
         space, usual, genomes = search.space, search.usual, search.judged_again()
         trials = {key_of(space, trial.genome): trial for trial in search.course.trials}  # at its highest rung
         folds = self.folds[: self._affordable(genomes, left)]
-        again = self._scores(genomes, folds) if folds else {}
+        again = self._scores(genomes, folds, most=max(search.longest, SHARE_OF_LEFT * left)) if folds else {}
         able = [genome for genome in genomes if not folds or key_of(space, genome) in again]
         if not able:
             failures = Counter(trial.why for trial in search.course.trials if trial.why).most_common(1)
@@ -120,8 +121,8 @@ class End:
             usual_one = max(plain, key=rank)
             if not is_clearly_better(again[key_of(space, genome)], again[key_of(space, usual_one)], folds):
                 genome = usual_one
-        failed = {key for key, trial in trials.items() if not trial.is_ok}
-        shown = [genome, *(own for own in usual.values() if key_of(space, own) not in failed)]
+        hopeless = {space.key(trial.genome) for trial in search.course.trials if not (trial.is_ok or trial.rung)}
+        shown = [genome, *(own for own in usual.values() if space.key(own) not in hopeless)]
         held = {} if self.last is None else self._scores(shown, [self.last], last=True)
         if self.last is not None and key_of(space, genome) not in held:
             search.tell(
@@ -182,14 +183,14 @@ class End:
         return min(len(self.folds), count * rounds)
 
     def _scores(
-        self, genomes: Sequence[Genome], folds: Sequence[Fold], last: bool = False
+        self, genomes: Sequence[Genome], folds: Sequence[Fold], last: bool = False, most: float = math.inf
     ) -> dict[str, tuple[float, ...]]:
-        """Return the scores of genomes on folds, by their keys; not of those that fail."""
+        """Return the scores of genomes on folds, by their keys; not of those that fail, or take `most` seconds."""
         search = self.search
         unique = {key_of(search.space, genome): genome for genome in genomes}
         lessons: list[PipelineLesson] = [search.lesson_of(genome, folds, last=last) for genome in unique.values()]
         found = {}
-        limits = Limits(PATIENCE * search.longest * max(1.0, len(folds) / len(search.folds)), MOST_BYTES)
+        limits = Limits(min(most, PATIENCE * search.longest * max(1.0, len(folds) / len(search.folds))), MOST_BYTES)
         for key, outcome in zip(unique, self.engine.map(lessons, limits), strict=True):
             learned: Learned | None = outcome.value
             if outcome.status == OK and learned is not None and learned.status == OK:
