@@ -12,7 +12,7 @@ train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 # The tests that touch the command line and what it reads, with the oldest packages that pyproject.toml allows (which have
 # no wheels for newer Pythons), and with the newest on every Python but that of `make test`: a minute each.
