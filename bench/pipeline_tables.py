@@ -52,7 +52,7 @@ def pipelines() -> str:
         f"{table(head, rows)}\n\n"
         f"Accuracy, of numbers R2, of the fifth of the rows that was held out; means of {seeds} searches of 60 s "
         f"(the median took {budget:.0f} s), each with other rows held out. The best usual model is that of the highest "
-        f"mean on the rows held out, which it was not chosen by. Of {len(rows)} tables winners are above it on "
+        f"mean on the rows held out, chosen with hindsight. Of {len(rows)} tables winners are above it on "
         f"{above}, and {lower}. New folds say on average {statistics.mean(gaps):+.4f} more than the hold-out (standard "
         f"error {_error(gaps):.4f}); the best of the search by its own folds says {statistics.mean(flattered):+.4f} "
         f"(standard error {_error(flattered):.4f}). {machine['processor']}, {machine['cores']} cores."
