@@ -10,262 +10,18 @@ Shapes: N rows, I columns, K classes.
 
 from __future__ import annotations
 
-import dataclasses
-import math
-import os
-import tempfile
-import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
 
-from genreg_np.data.columns import NUMBERS
-from genreg_np.errors import DataError, RunError, UsageError
-from genreg_np.search.choosing import FOLDS, Chosen, Splits, check, choose
-from genreg_np.search.config import SearchConfig
-from genreg_np.search.folder import SearchFolder, read_search_config
-from genreg_np.search.searching import Watcher
-from genreg_np.search.stored import is_search
-from genreg_np.search.tabular.frames import inputs_of_frame, is_frame, rows_of_array, rows_of_frame
-from genreg_np.search.tabular.rows import Rows
-from genreg_np.search.tabular.scoring import Scoring
-from genreg_np.search.tabular.space import NETWORK
-from genreg_np.search.tabular.together import expressed_of
-from genreg_np.settings import names_of, whole_number
-from genreg_np.version import __version__
-
-SERIAL, PROCESSES = "serial", "processes"
+from genreg_np.search.estimating import PipelineEstimator, has_method
 
 
-def _has(name: str) -> Any:
-    """Return whether what was found has a method, for available_if."""
-
-    def has(estimator: Any) -> bool:
-        check_is_fitted(estimator)
-        getattr(estimator.pipeline_, name)  # whose AttributeError says more
-        return True
-
-    return has
-
-
-def _check_known(values: Any, name: str) -> None:
-    """Refuse labels, or groups, of which one is missing."""
-    array = np.asarray(values, dtype=object)
-    for row, value in enumerate(array.ravel() if array.ndim else []):
-        if value is None or (value != value) is True or str(value) == "<NA>":
-            raise DataError(f"{name}, row {row}: is missing (None or NaN): leave out the rows of which it is not known")
-
-
-class _PipelineSearch(BaseEstimator):  # type: ignore[misc]
-    """What both have in common."""
-
-    _classes: bool
-
-    def __init__(
-        self,
-        *,
-        metric: str | None = None,
-        time_budget: float | None = 60.0,
-        generations: int | None = None,
-        models: Sequence[str] | str | None = None,
-        folds: int = FOLDS,
-        selection: str = "steady",
-        population: int = 24,
-        two_populations: bool = False,
-        max_seconds: float | None = None,
-        n_jobs: int | None = None,
-        random_state: Any = None,
-        folder: Any = None,
-    ) -> None:
-        self.metric = metric
-        self.time_budget = time_budget
-        self.generations = generations
-        self.models = models
-        self.folds = folds
-        self.selection = selection
-        self.population = population
-        self.two_populations = two_populations
-        self.max_seconds = max_seconds
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.folder = folder
-
-    def __sklearn_tags__(self) -> Any:
-        """Return what it can do."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.non_deterministic = self.generations is None
-        return tags
-
-    def fit(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> Any:
-        """Search, and fit what was found to all rows.
-
-        Parameters
-        ----------
-        X : (N, I) array of numbers, or DataFrame of numbers, words, dates and text
-            NaN, or nothing, where a value is missing.
-        y : (N,) array
-        groups : (N,) array, optional
-            Rows of one group are never on both sides of a fold.
-
-        Raises
-        ------
-        ValueError
-            For settings or data that nothing can be found with; the message says why.
-        """
-        started = time.monotonic()
-        budget, folds, workers = self._seconds(), whole_number(self.folds, "folds", least=2), self._workers()
-        if self.metric is not None and not isinstance(self.metric, str):
-            raise UsageError(
-                f"metric = {self.metric!r} must be the name of a scorer of scikit-learn, such as 'f1_macro'"
-            )
-        rows, classes = self._rows(X, y, groups)
-        scoring = Scoring.of(self.metric or "", self._classes, len(rows.class_names))
-        check(rows, scoring, folds, holds_out=False)
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place) / "search" if self.folder is None else Path(os.fspath(self.folder))
-            config = self._config(rows, scoring, folder)
-            splits = Splits.of(rows, folds, config.seed, holds_out=False)
-            kept, origin = {"data": rows.digest, "reading": {}}, {"version": __version__}
-            shared = Path(place) / "shared"
-            shared.mkdir()
-            try:
-                with SearchFolder.of_search(folder, config, kept, origin) as own:
-                    chosen = choose(
-                        rows, config, scoring, splits, own, shared, engine=SERIAL if workers == 1 else PROCESSES,
-                        workers=workers, budget=budget, deadline=math.inf if budget is None else started + budget,
-                        watcher=Watcher(), clock=time.monotonic,
-                    )  # fmt: skip
-                    chosen.record(own, chosen.found(rows, 0, "", time.monotonic() - started), rows, workers)
-            except RunError as error:
-                if self.folder is not None:
-                    raise
-                raise DataError(f"X, y: {str(error).removeprefix(f'{folder}: ')}") from None
-            self._keep(chosen, rows)
-            self._keep_classes(classes)
-        return self
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return a class or a number for each row of X, (N,)."""
-        inputs = self._inputs(X)
-        found: NDArray[Any] = np.asarray(self.pipeline_.predict(inputs))
-        return found
-
-    def score(self, X: Any, y: ArrayLike) -> float:
-        """Return the metric that was searched by, of rows X and what is so, (N,): more is better."""
-        inputs = self._inputs(X)
-        labels = self._counted(column_or_1d(y))
-        return float(self._scoring.scorer(self.pipeline_, inputs, labels))
-
-    def _rows(self, inputs: Any, labels: ArrayLike, groups: ArrayLike | None) -> tuple[Rows, NDArray[Any] | None]:
-        """Return checked rows, and the classes if there are any; raises ValueError for what cannot be."""
-        _check_known(labels, "y")
-        by_names = is_frame(inputs)
-        if by_names:
-            validate_data(self, inputs, skip_check_array=True)
-            targets = self._targets(column_or_1d(labels, warn=True))
-            check_consistent_length(inputs, targets)
-        else:
-            inputs, targets = validate_data(
-                self, inputs, labels, dtype="numeric", ensure_all_finite="allow-nan", y_numeric=not self._classes
-            )
-            targets = self._targets(targets)
-        classes, values = self._encoded(targets)
-        names = () if classes is None else tuple(map(str, classes))
-        number = None
-        if groups is not None:
-            _check_known(groups, "groups")
-            check_consistent_length(inputs, groups)
-            number = np.unique(column_or_1d(groups), return_inverse=True)[1]
-        if by_names:
-            return rows_of_frame(inputs, values, names, number), classes
-        return rows_of_array(inputs.astype(np.float64), values, names, number), classes
-
-    def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
-        raise NotImplementedError
-
-    def _encoded(self, labels: NDArray[Any]) -> tuple[NDArray[Any] | None, NDArray[Any]]:
-        """Return the classes (K,), or None, and their places or numbers (N,)."""
-        raise NotImplementedError
-
-    def _keep_classes(self, classes: NDArray[Any] | None) -> None:
-        """Keep the classes, where there are any."""
-
-    def _counted(self, labels: NDArray[Any]) -> NDArray[Any]:
-        """Return what is so as the pipeline counts it."""
-        return labels
-
-    def _inputs(self, inputs: Any) -> NDArray[Any]:
-        """Return rows as the pipeline takes them."""
-        check_is_fitted(self)
-        if is_frame(inputs):
-            validate_data(self, inputs, reset=False, skip_check_array=True)
-            if self._of_frame:
-                return inputs_of_frame(self._columns, inputs)
-        elif odd := [one.name for one in self._columns if one.kind != NUMBERS or one.source["kind"] != NUMBERS]:
-            raise DataError(f"X must be a DataFrame, as in fit: its column {odd[0]!r} is not one of numbers")
-        found = validate_data(self, inputs, reset=False, dtype="numeric", ensure_all_finite="allow-nan")
-        return np.asarray(found, np.float64)
-
-    def _config(self, rows: Rows, scoring: Scoring, folder: Path) -> SearchConfig:
-        """Return the settings; without a random state the seed is that of the search in the folder, if there is one."""
-        models = self.models or ""
-        models = models if isinstance(models, str) else ",".join(names_of(models, "models"))
-        seed = int(check_random_state(self.random_state).randint(1 << 31))
-        if self.random_state is None and is_search(folder):
-            seed = read_search_config(folder / "config.toml")[0].seed
-        settings: dict[str, Any] = {
-            "kind": "table", "metric": scoring.name, "population": self.population, "selection": self.selection,
-            "models": models, "folds": self.folds, "traits": rows.traits.text, "seed": seed,
-            "generations": self.generations or 0, "max_seconds": self.max_seconds or 0.0,
-        }  # fmt: skip
-        return SearchConfig.from_dict(settings | ({"augmentation": "evolved"} if self.two_populations else {}))
-
-    def _seconds(self) -> float | None:
-        """Return the budget; None where generations are given."""
-        if self.generations is not None:
-            whole_number(self.generations, "generations", least=1)
-            return None
-        seconds = self.time_budget
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float | np.number) or not 0 < seconds < math.inf:
-            raise UsageError(f"time_budget = {seconds!r} must be a number of seconds above 0, or give generations")
-        return float(seconds)
-
-    def _workers(self) -> int:
-        jobs = 1 if self.n_jobs is None else whole_number(self.n_jobs, "n_jobs")
-        if not jobs:
-            raise UsageError("n_jobs = 0 are none: 1 is this process, -1 one process for each core")
-        return max(1, (os.cpu_count() or 1) + 1 + jobs if jobs < 0 else jobs)
-
-    def _keep(self, chosen: Chosen, rows: Rows) -> None:
-        """Fit the winner to all rows, and keep what is known of it."""
-        search, verdict = chosen.search, chosen.verdict
-        self.pipeline_ = chosen.fitted()
-        self.model_ = self.pipeline_.model_ if verdict.genome["model"] == NETWORK else None
-        self._columns = rows.columns
-        self._of_frame = hasattr(self, "feature_names_in_")
-        self._scoring = Scoring(search.task.metric)
-        self.genome_ = dict(expressed_of(search.space, verdict.genome))
-        self.best_score_, self.best_score_error_ = verdict.judged.score, verdict.judged.error
-        self.beside_ = {one.name: one.score for one in verdict.beside}
-        self.new_folds_, self.ended_ = verdict.new_folds, search.ended
-        self.trials_ = [dataclasses.asdict(trial) for trial in search.course.trials]
-
-
-class PipelineSearchClassifier(ClassifierMixin, _PipelineSearch):  # type: ignore[misc]
+class PipelineSearchClassifier(ClassifierMixin, PipelineEstimator):  # type: ignore[misc]
     """Finds a pipeline that tells classes: how columns are made ready, a model, and its settings.
 
     Parameters
@@ -329,9 +85,9 @@ class PipelineSearchClassifier(ClassifierMixin, _PipelineSearch):  # type: ignor
     """
 
     _classes = True
-    score = _PipelineSearch.score  # by the metric, not the mixin's
+    score = PipelineEstimator.score  # by the metric, not the mixin's
 
-    @available_if(_has("predict_proba"))  # type: ignore[untyped-decorator]
+    @available_if(has_method("predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class for each row of X, (N, K).
 
@@ -340,7 +96,7 @@ class PipelineSearchClassifier(ClassifierMixin, _PipelineSearch):  # type: ignor
         """
         return np.asarray(self.pipeline_.predict_proba(self._inputs(X)), np.float64)
 
-    @available_if(_has("decision_function"))  # type: ignore[untyped-decorator]
+    @available_if(has_method("decision_function"))  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return how much speaks for each class, (N, K), or for the second of two, (N,), where the pipeline tells."""
         return np.asarray(self.pipeline_.decision_function(self._inputs(X)), np.float64)
@@ -368,15 +124,42 @@ class PipelineSearchClassifier(ClassifierMixin, _PipelineSearch):  # type: ignor
         self.classes_ = classes
 
 
-class PipelineSearchRegressor(RegressorMixin, _PipelineSearch):  # type: ignore[misc]
+class PipelineSearchRegressor(RegressorMixin, PipelineEstimator):  # type: ignore[misc]
     """Finds a pipeline that predicts numbers: how columns are made ready, a model, and its settings.
 
-    Parameters and attributes are those of `PipelineSearchClassifier`, but for those of classes; the metric is r2 by
-    default.
+    Parameters
+    ----------
+    metric : str, optional
+        Any scorer of scikit-learn by its name; by default r2.
+    time_budget : float
+        Seconds that a fit takes, about; of no account where `generations` is given.
+    generations : int, optional
+        Breed so many populations instead: the same result each time, and for any number of jobs.
+    models : str or sequence of str, optional
+        Of linear, svm, boosting, forest, neighbours, network; by default all of them.
+    folds : int
+        Of cross-validation.
+    selection : str
+        steady, crossover, elitist, differential or random.
+    population : int
+        Individuals.
+    two_populations : bool
+        Whether what is done with columns and models are bred apart.
+    max_seconds : float, optional
+        That one may take at a time; by default a tenth of the budget. Held to with two jobs and more.
+    n_jobs : int, optional
+        Processes; -1 for one a core. One (the default) is this process, which nobody can kill a fit in. More are
+        spawned, so that a script needs `if __name__ == "__main__":`.
+    random_state : int, RandomState or None
+    folder : path, optional
+        Where the record is kept, for `genreg-np search explain` and `report`; one of the same data and settings that
+        is there goes on. Not for `cross_val_score` and the like, which fit to other rows each time.
+
+    Attributes are those of `PipelineSearchClassifier`, but for those of classes.
     """
 
     _classes = False
-    score = _PipelineSearch.score
+    score = PipelineEstimator.score
 
     def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
         found: NDArray[Any] = np.asarray(labels, np.float64)
