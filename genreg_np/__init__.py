@@ -51,7 +51,15 @@ __all__ = sorted(_PUBLIC)
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module 'genreg_np' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    try:
+        module = importlib.import_module(_LAZY[name])
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "sklearn":
+            raise
+        from genreg_np.errors import missing_extra
+
+        raise missing_extra("scikit-learn 1.6 or newer", "train", f"use {name}") from None
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

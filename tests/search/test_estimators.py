@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from genreg_np import PipelineSearchClassifier, PipelineSearchRegressor
+from genreg_np.errors import MissingExtraError
 from genreg_np.model import Model
 from genreg_np.search.stored import StoredSearch
 from genreg_np.search.tabular import space
@@ -185,3 +187,13 @@ def test_ten_thousand_columns_of_noise_tell_nothing() -> None:
     chance = 2 * np.sqrt(0.25 / len(labels))
     assert abs(found.best_score_ - 0.5) < chance
     assert abs(np.mean([trial["score"] for trial in found.trials_ if trial["rung"]]) - 0.5) < chance
+
+
+def test_without_scikit_learn_or_with_an_old_one_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    import genreg_np
+
+    monkeypatch.delitem(sys.modules, "genreg_np.search.estimators")
+    monkeypatch.delitem(sys.modules, "genreg_np.search.estimating")
+    monkeypatch.delattr("sklearn.utils.validation.validate_data")
+    with pytest.raises(MissingExtraError, match=r"scikit-learn 1\.6 or newer is needed to use"):
+        _ = genreg_np.PipelineSearchRegressor
