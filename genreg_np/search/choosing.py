@@ -1,7 +1,7 @@
 """The search among pipelines for rows that are at hand: by folds, and once more among the best by others.
 
     search       by folds, the same for all (pipelines.py)
-    judge again  the best five, and what is usual, by folds that nobody was chosen by: who is the best there wins
+    judge again  the best five, unlike ones together, and what is usual, by folds that nobody was chosen by (ending.py)
     measure      the winner, once, by the rows that were held out, where there are any (ending.py)
 
 Shapes: none; rows are told by their places.

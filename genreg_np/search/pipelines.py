@@ -37,7 +37,7 @@ from genreg_np.search.tabular.space import (
     models_of,
     plain,
 )
-from genreg_np.search.tabular.together import MOST, TOGETHER, key_of, members_of, together, words_of
+from genreg_np.search.tabular.together import MOST_TOGETHER, TOGETHER, key_of, members_of, together, words_of
 from genreg_np.search.trials import Trial, leaders_of
 
 FINALISTS = 5  # that are judged again, by folds that nobody was chosen by
@@ -210,5 +210,5 @@ class PipelineSearch(Search[Genome]):
         for trial in self.leaders(len(self.course.trials)):
             if trial.rung == highest and trial.genome["model"] != NETWORK:
                 best.setdefault(trial.genome["model"], trial.genome)
-        members = list(best.values())[:MOST]
+        members = list(best.values())[:MOST_TOGETHER]
         return [together(members)] if len(members) > 1 else []

@@ -21,13 +21,13 @@ def section(subject: Searched) -> Shown | None:
         return None
     first, last = line[-1], line[0]
     words = (
-        f"The {who(search)} has {len(line) - 1} ancestor{'s' if len(line) > 2 else ''}: from {first.score:.4f} to "
+        f"The {_who(search)} has {len(line) - 1} ancestor{'s' if len(line) > 2 else ''}: from {first.score:.4f} to "
         f"{last.score:.4f} at the first rung."
     )
     return Shown("Lineage", words, [_table(search, line)])
 
 
-def who(search: StoredSearch) -> str:
+def _who(search: StoredSearch) -> str:
     """Return what the individual is whose ancestors are shown."""
     return "winner" if search.winner is not None else "best single one"
 
@@ -65,5 +65,5 @@ def _table(search: StoredSearch, line: list[Trial]) -> Table:
     weights = () if of_tables(search) else ("weights",)
     return Table(
         ("individual", "score", *weights, "also bred of", "what it has otherwise than the one below"), rows,
-        f"the {who(search)} at the top, whom it was bred of below; scores at the first rung",
+        f"the {_who(search)} at the top, whom it was bred of below; scores at the first rung",
     )  # fmt: skip

@@ -13,7 +13,7 @@ from genreg_np.search.genes import Genome, Space
 from genreg_np.search.tabular.space import plain
 
 TOGETHER = "together"
-MOST = 3  # members
+MOST_TOGETHER = 3  # members
 
 
 def together(members: Sequence[Genome]) -> Genome:
