@@ -27,11 +27,12 @@ from genreg_np.search.trials import Trial
 DUMMY = "no model"  # who always says the most frequent class, or the mean
 SHARE_OF_LONGEST = 0.5  # of what one may take at a rung, that it takes at most to measure what columns matter
 SHARE_OF_LEFT = 0.75  # of the time that is left, that judging one again may take
+CLEARLY = 2.0  # standard errors of the difference, that a winner is better by than what is usual
 PATIENCE = 2.0  # times what one may take at a rung, that judging it again by as many folds may
 
 
 def is_clearly_better(one: Sequence[float], other: Sequence[float], folds: Sequence[Fold]) -> bool:
-    """Whether scores by folds are better than others by more than a standard error of the difference.
+    """Whether scores by folds are better than others by more than two standard errors of the difference.
 
     Rows are fitted to in many of the folds, so that scores by them are alike; the error is corrected for that (Nadeau
     and Bengio, Inference for the generalization error, 2003).
@@ -41,7 +42,7 @@ def is_clearly_better(one: Sequence[float], other: Sequence[float], folds: Seque
     if count < 2:
         return mean > 0
     shared = statistics.fmean(len(judged) / len(fitted) for fitted, judged in folds)
-    return mean > math.sqrt((1 / count + shared) * statistics.variance(differences))
+    return mean > CLEARLY * math.sqrt((1 / count + shared) * statistics.variance(differences))
 
 
 @dataclass(frozen=True)

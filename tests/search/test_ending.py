@@ -16,13 +16,13 @@ from genreg_np.search.stored import StoredSearch
 from tests.search.test_tables import ran, search, table
 
 
-def test_better_is_who_is_by_more_than_a_standard_error_of_the_difference() -> None:
-    """Corrected for folds that share rows: with fifteen, of five parts each, by .56 deviations of the differences."""
+def test_better_is_who_is_by_more_than_two_standard_errors_of_the_difference() -> None:
+    """Corrected for folds that share rows: with fifteen, of five parts each, by 1.13 deviations of the differences."""
     folds = [(np.arange(80), np.arange(80, 100))] * 15
     noise = np.random.default_rng(0).normal(size=15)
     noise = (noise - noise.mean()) / noise.std(ddof=1)
     usual = np.linspace(0.8, 0.9, 15)
-    for mean, expected in ((0.57, True), (0.56, False), (0.0, False), (-1.0, False)):
+    for mean, expected in ((1.13, True), (1.12, False), (0.0, False), (-1.0, False)):
         assert is_clearly_better((usual + 0.01 * (noise + mean)).tolist(), usual.tolist(), folds) == expected
     assert is_clearly_better((usual + 0.01).tolist(), usual.tolist(), folds)
     assert not is_clearly_better(usual.tolist(), usual.tolist(), folds)
@@ -48,8 +48,8 @@ def test_unlike_models_may_answer_together(tmp_path: Path) -> None:
     """Of what is partly straight and partly not; the script has all of them, and reaches what is told."""
     pytest.importorskip("pandas")
     rng = np.random.default_rng(1)
-    rows = rng.normal(size=(160, 4))
-    labels = 2 * rows[:, 0] + 1.5 * rows[:, 1] + 3 * (rows[:, 2] > 0) * (rows[:, 3] > 0) + rng.normal(size=160)
+    rows = rng.normal(size=(320, 4))
+    labels = 2 * rows[:, 0] + 1.5 * rows[:, 1] + 3 * (rows[:, 2] > 0) * (rows[:, 3] > 0) + rng.normal(size=320)
     fields = np.column_stack([rows, labels])
     content = ["a,b,c,d,label", *(",".join(f"{value:.3f}" for value in row) for row in fields)]
     found = search(

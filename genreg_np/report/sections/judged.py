@@ -39,7 +39,7 @@ def section(subject: PipelineSubject) -> Shown:
     if found.held_rows:
         caption = f"{caption} What was held out is answered after fitting to all other rows."
     if (other := found.not_clearly_better) is not None:
-        said.append(f"Not better than that by more than a standard error of the difference was {other.name}.")
+        said.append(f"Not better than that by more than two standard errors of the difference was {other.name}.")
     parts = [Table(("", folds, *(["held out"] if found.held_rows else [])), rows, caption)]
     if found.finalists:
         again = [(one.name, f"{scoring.shown(one.score)} ± {one.error:.4f}") for one in found.finalists]
