@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 _PUBLIC = {
     "Dataset": "genreg_np.data.dataset",
     "Evolution": "genreg_np.runs.evolution",
+    "GenregClassifier": "genreg_np.estimators.networks",
     "GenregError": "genreg_np.errors",
+    "GenregRegressor": "genreg_np.estimators.networks",
     "Model": "genreg_np.model",
     "Network": "genreg_np.model",
-    "PipelineSearchClassifier": "genreg_np.search.estimators",
-    "PipelineSearchRegressor": "genreg_np.search.estimators",
+    "PipelineSearchClassifier": "genreg_np.estimators.pipelines",
+    "PipelineSearchRegressor": "genreg_np.estimators.pipelines",
     "Result": "genreg_np.runs.result",
     "Split": "genreg_np.data.split",
     "TrainConfig": "genreg_np.runs.config",
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset as Dataset
     from genreg_np.data.split import Split as Split
     from genreg_np.errors import GenregError as GenregError
+    from genreg_np.estimators.networks import GenregClassifier as GenregClassifier
+    from genreg_np.estimators.networks import GenregRegressor as GenregRegressor
+    from genreg_np.estimators.pipelines import PipelineSearchClassifier as PipelineSearchClassifier
+    from genreg_np.estimators.pipelines import PipelineSearchRegressor as PipelineSearchRegressor
     from genreg_np.model import Model as Model
     from genreg_np.model import Network as Network
     from genreg_np.model import load as load
@@ -40,8 +46,6 @@ if TYPE_CHECKING:
     from genreg_np.runs.result import Watcher as Watcher
     from genreg_np.runs.training import resume as resume
     from genreg_np.runs.training import train as train
-    from genreg_np.search.estimators import PipelineSearchClassifier as PipelineSearchClassifier
-    from genreg_np.search.estimators import PipelineSearchRegressor as PipelineSearchRegressor
     from genreg_np.version import __version__ as __version__
 
 _LAZY = {**_PUBLIC, "__version__": "genreg_np.version"}

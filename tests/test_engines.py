@@ -169,10 +169,11 @@ def test_a_task_whose_process_dies_is_run_again_once(tmp_path: Path) -> None:
 
 def test_no_process_is_left_when_an_engine_is_closed() -> None:
     """Neither free ones nor those at work."""
+    others = set(multiprocessing.active_children())  # of libraries that keep theirs
     engine = processes(for_ever, 2)
     engine.submit("long", PATIENCE)
     engine.close()
-    assert not [child for child in multiprocessing.active_children() if child.is_alive()]
+    assert not [child for child in multiprocessing.active_children() if child.is_alive() and child not in others]
     assert list(engine.completed()) == []
 
 

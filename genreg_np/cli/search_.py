@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from genreg_np.errors import UsageError
 if TYPE_CHECKING:
     from genreg_np.search.config import SearchConfig
     from genreg_np.search.searching import Search
+    from genreg_np.search.stored import StoredSearch
     from genreg_np.search.trials import Trial
 
 HELP = """\
@@ -171,10 +173,14 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
         )  # fmt: skip
     except KeyboardInterrupt:
         board.stop()
-        for line in stopping.last_words:
+        kept = (folder / "config.toml").exists()
+        for line in stopping.last_words if kept else ["stopped before anything was tried: nothing was kept"]:
             progress.say(line)
     finally:
         board.stop()
+        if options["out"] is None and options["resume"] is None:
+            with contextlib.suppress(OSError):  # where nothing came of it
+                folder.rmdir()
     stopping.all_is_saved()
     if found is None:
         if options["as_json"]:
@@ -201,7 +207,12 @@ class _Mirrored:
         from genreg_np.search.mirror import Mirror
 
         self._progress = progress
-        self._mirror: Mirror | None = Mirror(folder, space_of(config))
+        self._mirror: Mirror | None = None
+        try:
+            self._mirror = Mirror(folder, space_of(config))
+        except Exception as error:  # of another package's storage
+            self._end(error)
+            return
         progress.say(f"watch it with: optuna-dashboard {self._mirror.path}")
         for trial in trials_in(folder / "trials.jsonl"):
             self.took(trial)
@@ -211,9 +222,22 @@ class _Mirrored:
         if self._mirror is not None:
             try:
                 self._mirror.took(trial)
-            except Exception as error:  # of another package's storage
-                self._mirror = None
-                self._progress.say(f"no more trials are written for the dashboard: {type(error).__name__}: {error}")
+            except Exception as error:
+                self._end(error)
+
+    def _end(self, error: Exception) -> None:
+        self._mirror = None
+        self._progress.say(f"no trials are written for the dashboard: {type(error).__name__}: {error}")
+
+
+def measured(search: StoredSearch, trial: Trial) -> list[str]:
+    """Return the measures of a trial in words; errors of pipelines, and their folds, without a sign."""
+    if search.config.kind != "table":
+        return [f"{name} {value:.4f}" for name, value in trial.metrics.items()]
+    return [
+        f"{search.scored_by if name == search.config.metric else name} {abs(value) if search.sign < 0 else value:.4f}"
+        for name, value in trial.metrics.items()
+    ]
 
 
 @command.command("explain", help="Show individual NUMBER of a search, or its winner, and where it came from.")
@@ -239,7 +263,7 @@ def explain(run: str, number: int | None) -> None:
     if counted == "samples":
         say(f"{own.parameters:,} weights and biases, {own.macs:,} multiply-adds for an image")
     for trial in sorted((trial for trial in search.trials if trial.child == own.child), key=lambda trial: trial.rung):
-        measures = ", ".join(f"{name} {value:.4f}" for name, value in trial.metrics.items())
+        measures = ", ".join(measured(search, trial))
         said = measures if trial.is_ok else f"{trial.status}: {trial.why}"
         say(f"trial {trial.number}: rung {trial.rung}, {trial.samples:,} {counted}, {trial.seconds:.1f} s: {said}")
     for place, trial in enumerate(ancestors(search, own.child)):

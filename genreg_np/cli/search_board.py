@@ -93,7 +93,8 @@ class Board:
         stopped = "".join(f", {count} {status}" for status, count in self._stopped.items())
         best, metric, tried = search.best, search.config.metric, len(search.course.trials)
         return (
-            f"{tried:,} trial{'s' * (tried != 1)}, {spent}: best {search.called} {search.shown(best.metrics[metric])} "
+            f"{tried:,} trial{'s' * (tried != 1)}, {search.running} running, {spent}: "
+            f"best {search.called} {search.shown(best.metrics[metric])} "
             f"(individual {best.child}, {search.told(best)}), "
             f"median {search.shown(statistics.median(self._values or [best.metrics[metric]]))}{stopped}"
         )

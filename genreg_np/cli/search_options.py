@@ -122,7 +122,8 @@ def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, 
     given = {name: options[name] for name in SETTINGS if options.get(name) is not None}
     if "genome" in given:
         given["genome"] = text_of(Path(given["genome"]))
-        kind = kind | {"population": 1, "selection": "random"}
+        if options["generations"] == 1:  # it alone
+            kind = kind | {"population": 1, "selection": "random"}
     named = options["data"] or options["dataset"]
     if options["resume"] is not None:
         return _gone_on_with(kind, options, given, named, budget, progress)

@@ -38,6 +38,7 @@ Examples:
   genreg-np search table visits.csv --group-column patient --generations 10
 """
 REPEATABLE: Any = {"multiple": True, "default": ()}
+OPTIONS = {"group": "group-column", "time": "time-column"}  # called otherwise than settings
 READING = ("label", "keep", "drop", "kind", "task", "header", "separator", "group", "time", "positive")
 
 
@@ -159,7 +160,7 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
         return told, config, folder, budget
     folder = Path(options["resume"])
     if options["out"] or reading:
-        name = "out" if options["out"] else next(iter(reading))
+        name = "out" if options["out"] else OPTIONS.get(first := next(iter(reading)), first)
         raise UsageError(f"--resume names a search that has its own --{name}: leave it out")
     with SearchFolder.open(folder) as own:
         config, origin = own.read_config()
@@ -170,7 +171,11 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
         raise UsageError("--resume of a search by generations takes --generations, not --budget")
     if not config.generations and budget is None:
         raise UsageError("--resume of a search under a budget needs --budget: for how much longer is it to go on?")
-    path = options["data"] or str(origin.get("source"))
+    path = options["data"] or origin.get("source")
+    if not isinstance(path, str):
+        raise UsageError(
+            f"{folder}: is of a table in memory: it goes on when the estimator with this folder is fitted again"
+        )
     known = origin.get("reading")
     kept = {name: known[name] for name in READING if name in known} if isinstance(known, dict) else {}
     return Reading(os.path.relpath(path) if options["data"] is None else path, **kept), config, folder, budget
@@ -192,6 +197,7 @@ def _json(found: FoundTable, report: Path | None) -> dict[str, Any]:
 def _told(found: FoundTable) -> list[str]:
     """Return what a search came to, in lines."""
     from genreg_np.runs.measures import interval
+    from genreg_np.search.found_table import NOT_CLEARLY
     from genreg_np.search.tabular.scoring import Scoring
 
     scoring, judged = Scoring(found.metric), found.judged
@@ -209,7 +215,7 @@ def _told(found: FoundTable) -> list[str]:
         held = "failed" if math.isnan(one.held) else scoring.shown(one.held)
         lines.append(f"  {one.name:<18}{score:>22}{held:>12}")
     if (other := found.not_clearly_better) is not None:
-        lines.append(f"not better than that by more than a standard error: {other.name}, {scoring.shown(other.score)}")
+        lines.append(f"{NOT_CLEARLY}: {other.name}, {scoring.shown(other.score)}")
     if not found.new_folds:
         lines.append("there was no time to judge the best again: what they reached in the search flatters them")
     where = shlex.quote(str(found.path))

@@ -110,7 +110,8 @@ def to_json(found: Found | None, folder: Path, config: SearchConfig, report: Pat
     of_all = {"test_accuracy": test.get("accuracy")} if config.kind == "classifier" else {}
     of_gans = {name: test.get(name) for name in OF_GANS} if config.kind == "gan" else {}
     return {
-        "best_score": None if found.winner is None else found.winner.score, "test_score": test.get(config.metric),
+        "best_score": None if found.winner is None else found.winner.metrics[config.metric],
+        "test_score": test.get(config.metric),
         **of_all, **of_gans, "evaluations": found.trials, "report": None if report is None else str(report),
         "ended": found.ended, "folder": str(found.folder), "model": str(found.path),
         "network": found.network, "genome": dict(found.genome), "trials": found.trials,

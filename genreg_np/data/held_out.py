@@ -30,8 +30,10 @@ HELD_OUT_PERCENT = 15  # of a class, for validation, and the same for test
 Indices = NDArray[np.int64]
 
 
-def split_indices(labels: Indices, parts: int) -> list[Indices]:
-    """Hold out `parts` parts of 15 % of each class.
+def split_indices(
+    labels: Indices, parts: int, percent: float = HELD_OUT_PERCENT, stream: Stream | None = None
+) -> list[Indices]:
+    """Hold out `parts` parts of so many percent of each class.
 
     Parameters
     ----------
@@ -39,13 +41,16 @@ def split_indices(labels: Indices, parts: int) -> list[Indices]:
         Class of each sample.
     parts : int
         1 (say, validation) or 2 (validation and test).
+    percent : float
+    stream : Stream, optional
+        What the order is drawn from; by default that of seed 0.
 
     Returns
     -------
     list of ndarray
         The indices of the rest, then of each part; disjoint, together all of 0 .. N-1, each in mixed order.
     """
-    stream = Stream(0)
+    stream = stream or Stream(0)
     keys = np.empty(len(labels), np.float64)
     chosen: list[list[Indices]] = [[] for _ in range(1 + parts)]
     by_class = np.argsort(labels, kind="stable")
@@ -55,7 +60,7 @@ def split_indices(labels: Indices, parts: int) -> list[Indices]:
         mixed = members[np.argsort(keys[members], kind="stable")]
         start = 0
         for part in range(1, 1 + parts):
-            stop = max(part, (HELD_OUT_PERCENT * part * len(members) + 50) // 100)
+            stop = max(part, int((percent * part * len(members) + 50) // 100))
             stop = min(stop, len(members) - 1)  # one sample stays to be trained on
             chosen[part].append(mixed[start:stop])
             start = stop

@@ -46,6 +46,10 @@ class Series:
         texts = tuple(text for text, is_used in zip(self.texts, used.tolist(), strict=True) if is_used)
         return replace(self, texts=texts, codes=(np.cumsum(used) - 1).astype(np.int32)[codes])
 
+    def fields(self) -> list[str]:
+        """Return the text of each row; there are none where numbers are kept."""
+        return [self.texts[code] for code in self.codes]
+
     def counts(self) -> NDArray[np.int64]:
         """Return how often each text occurs."""
         return np.bincount(self.codes, minlength=len(self.texts)).astype(np.int64)
@@ -74,6 +78,7 @@ class Table:
     columns: tuple[Series, ...]
     lines: NDArray[np.int64]  # (N,) of the file, from 1
     rows: NDArray[np.int64]  # (N,) which row of the file each is, from 0
+    first: int  # the line of the header, or of the first row where there is none
     named: bool  # whether the columns' names are those of a header, not their numbers
 
     def __len__(self) -> int:

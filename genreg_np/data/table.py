@@ -15,7 +15,7 @@ Shapes: N rows, inputs (N, I) float32, labels (N,) int64 or (N, K) float64.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -213,6 +213,7 @@ def read_table(
     header: bool | None = None,
     separator: str | None = None,
     asked: Asked | None = None,
+    as_written: Collection[str] = (),
 ) -> tuple[Table, list[str]]:
     """Read a table, and find its label columns.
 
@@ -222,6 +223,8 @@ def read_table(
         As for `load_csv`.
     asked : Asked, optional
         What columns are words whatever they look like.
+    as_written : collection of str
+        Columns of which every field is kept as it is written.
 
     Returns
     -------
@@ -241,7 +244,10 @@ def read_table(
         )
     column = label_column(path, first[1], label, header)
     words = {name for name, kind in ((asked.kinds if asked else None) or {}).items() if kind == "words"}
-    stored = [Stored(name in words or number == column) for number, name in enumerate(first[1])]
+    stored = [
+        Stored(name in words or number == column or not {name, str(number + 1)}.isdisjoint(as_written))
+        for number, name in enumerate(first[1])
+    ]
     lines = _read(path, rows, stored, first)
     series = [one.finished(name) for one, name in zip(stored, first[1], strict=True)]
     if header is None:
@@ -258,7 +264,7 @@ def read_table(
     if len(set(columns)) < len(columns):
         raise UsageError(f"{path}: a label column is named twice")
     unique = tuple(replace(one, name=name) for one, name in zip(series, _different(path, names), strict=True))
-    table = Table(str(path), unique, np.frombuffer(lines, np.int64), np.arange(len(lines)), bool(header))
+    table = Table(str(path), unique, np.frombuffer(lines, np.int64), np.arange(len(lines)), first[0], bool(header))
     return table, [table.names[number] for number in columns]
 
 

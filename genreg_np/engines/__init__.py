@@ -16,13 +16,18 @@ REGISTRY = {
 }
 
 
-def create(name: str, function: Callable[[Any], Any], workers: int = 1) -> Engine:
+def create(
+    name: str, function: Callable[[Any], Any], workers: int = 1, prepare: Callable[[Any], None] | None = None
+) -> Engine:
     """Return the engine called `name` for a function, with so many workers where it has any.
+
+    `prepare` is called with an argument before the function is, and its time is not the task's: what a process needs
+    once.
 
     Raises
     ------
     UsageError
         For an unknown name, or a function that it cannot run.
     """
-    engine: Engine = look_up(REGISTRY, name, "engine")(function, workers)
+    engine: Engine = look_up(REGISTRY, name, "engine")(function, workers, prepare=prepare)
     return engine

@@ -2,7 +2,7 @@
 
     engine.submit(name, argument, limits)       begin a task; its name says which it is, and is its own
     for outcome in engine.completed(): ...      what has ended, as it ends, until nothing is left
-    engine.cancel(name); engine.close()
+    engine.cancel(name); engine.withdraw(name); engine.close()
     engine.map(arguments)                       the outcomes of many, in their order
 
 A task is a pure function of its argument, so a lost one is run again, and every engine gives the same results.
@@ -66,6 +66,10 @@ class Engine(ABC):
     @abstractmethod
     def cancel(self, name: Hashable) -> None:
         """End a task if it is under way; its outcome is `cancelled`."""
+
+    @abstractmethod
+    def withdraw(self, name: Hashable) -> None:
+        """End a task if it has not begun; its outcome is `cancelled` then."""
 
     @abstractmethod
     def close(self) -> None:

@@ -28,6 +28,10 @@ from genreg_np.settings import whole_number
 
 TRIES = 2  # of a task whose process dies: what kills it may have had nothing to do with it
 GRACE_SECONDS = 2.0  # for a process to end by itself when there is nothing more to do
+DIED = (
+    "its process died: it crashed or ran out of memory, or the script that started it does not do its work under "
+    "if __name__ == '__main__':"
+)
 BEGUN = "begun"  # what a process says before it calls the function
 
 
@@ -68,6 +72,8 @@ class ProcessEngine(Engine):
         Processes at once, 1 or more.
     clock : callable
         The time in seconds by which limits are held.
+    prepare : callable, optional
+        prepare(argument), called before the function is: limits hold from then on.
 
     Raises
     ------
@@ -76,11 +82,15 @@ class ProcessEngine(Engine):
     """
 
     def __init__(
-        self, function: Callable[[Any], Any], workers: int = 1, clock: Callable[[], float] = time.monotonic
+        self,
+        function: Callable[[Any], Any],
+        workers: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+        prepare: Callable[[Any], None] | None = None,
     ) -> None:
-        _leave_if_still_importing()
+        leave_if_still_importing()
         check_importable(function)
-        self._function, self._clock = function, clock
+        self._function, self._clock, self._prepare = function, clock, prepare
         self._most = whole_number(workers, "workers", least=1)
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
@@ -110,11 +120,15 @@ class ProcessEngine(Engine):
 
     def cancel(self, name: Hashable) -> None:
         """End a task: its process is killed if it has begun."""
-        for task in [task for task in self._waiting if task.name == name]:
-            self._waiting.remove(task)
-            self._ended.append(Outcome(name, CANCELLED))
+        self.withdraw(name)
         for worker in [worker for worker in self._workers if worker.task and worker.task.name == name]:
             self._lose(worker)
+            self._ended.append(Outcome(name, CANCELLED))
+
+    def withdraw(self, name: Hashable) -> None:
+        """End a task if it waits for a process."""
+        for task in [task for task in self._waiting if task.name == name]:
+            self._waiting.remove(task)
             self._ended.append(Outcome(name, CANCELLED))
 
     def close(self) -> None:
@@ -149,7 +163,7 @@ class ProcessEngine(Engine):
 
     def _start(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self._function), daemon=True)
+        process = self._context.Process(target=_serve, args=(theirs, self._function, self._prepare), daemon=True)
         process.start()
         theirs.close()
         worker = _Worker(process, ours)
@@ -199,14 +213,14 @@ class ProcessEngine(Engine):
         if task.tries < TRIES:
             self._waiting.appendleft(task)
         else:
-            self._ended.append(Outcome(task.name, CRASH, why="its process died: it crashed or ran out of memory"))
+            self._ended.append(Outcome(task.name, CRASH, why=DIED))
 
     def _lose(self, worker: _Worker) -> None:
         worker.end()
         self._workers.remove(worker)
 
 
-def _serve(pipe: connection.Connection, function: Callable[[Any], Any]) -> None:
+def _serve(pipe: connection.Connection, function: Callable[[Any], Any], prepare: Callable[[Any], None] | None) -> None:
     """Call the function on what comes, until nothing comes any more or the process that sends it is no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -221,6 +235,8 @@ def _serve(pipe: connection.Connection, function: Callable[[Any], Any]) -> None:
             return
         try:
             argument, most = pickle.loads(packed)
+            if prepare is not None:
+                prepare(argument)
             pipe.send(BEGUN)
             with _at_most(most):
                 answer = OK, function(argument), ""
@@ -272,7 +288,7 @@ def line_of(error: Exception) -> str:
     return f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
-def _leave_if_still_importing() -> None:
+def leave_if_still_importing() -> None:
     """End this process where it is a worker that imports the script which started it, and would start workers itself.
 
     That script has no main guard. The process that started it says so, once; Python would print the whole story for

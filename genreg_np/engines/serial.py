@@ -17,9 +17,13 @@ class SerialEngine(Engine):
         function(argument) -> object.
     workers : int
         Taken for the sake of one form: there is this process alone.
+    prepare : callable, optional
+        Also taken: here no limits hold, so that nothing is to be done before.
     """
 
-    def __init__(self, function: Callable[[Any], Any], workers: int = 1) -> None:
+    def __init__(
+        self, function: Callable[[Any], Any], workers: int = 1, prepare: Callable[[Any], None] | None = None
+    ) -> None:
         self._function = function
         self._waiting: dict[Hashable, Any] = {}
         self._cancelled: list[Hashable] = []
@@ -44,6 +48,8 @@ class SerialEngine(Engine):
         if name in self._waiting:
             del self._waiting[name]
             self._cancelled.append(name)
+
+    withdraw = cancel  # what waits has not begun
 
     def close(self) -> None:
         """Forget all that waits."""

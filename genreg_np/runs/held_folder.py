@@ -18,7 +18,7 @@ from genreg_np import infer
 from genreg_np.errors import RunError
 from genreg_np.files import open_to_append, read_text, remove_leftovers, write_atomic
 
-MOST_JSON_BYTES = 1 << 20
+MOST_JSON_BYTES = 1 << 24
 
 
 class Packs(typing.Protocol):
@@ -80,7 +80,7 @@ class HeldFolder:
         self.close()
         with contextlib.suppress(OSError):
             for name in (*self._written, ".lock"):
-                (self.path / name).unlink()
+                (self.path / name).unlink(missing_ok=True)
             self.path.rmdir()
 
     def close(self) -> None:

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from genreg_np.engines import create as create_engine
-from genreg_np.errors import DataError
+from genreg_np.errors import DataError, UsageError
 from genreg_np.runs.notes import now
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.ending import End, Verdict
 from genreg_np.search.folder import SearchFolder
 from genreg_np.search.found_table import FoundTable
 from genreg_np.search.kinds import space_of
-from genreg_np.search.lessons.base import learn
+from genreg_np.search.lessons.base import learn, prepare
 from genreg_np.search.pipelines import RERUNS, PipelineSearch
 from genreg_np.search.searching import Watcher
 from genreg_np.search.selections.base import Bred
@@ -33,8 +33,9 @@ from genreg_np.search.tabular.folds import HELD, Fold, Places, folds_of, held_ou
 from genreg_np.search.tabular.lesson import Task, in_peace
 from genreg_np.search.tabular.rows import Rows
 from genreg_np.search.tabular.scoring import Scoring
-from genreg_np.search.tabular.space import models_of, plain
+from genreg_np.search.tabular.space import FEATURES, models_of, plain
 from genreg_np.search.tabular.together import expressed_of, toml_of, words_of
+from genreg_np.search.trials import Trial
 from genreg_np.version import __version__
 
 FOLDS = 5
@@ -53,11 +54,14 @@ class Splits:
         By which the best of them are judged once more.
     last : Fold or None
         All rows but those held out, and these; None where no rows are held out.
+    rounds : sequence of int
+        How many of `again` are whole rounds of folds: after the first, the second, ...
     """
 
     search: Sequence[Fold]
     again: Sequence[Fold]
     last: Fold | None
+    rounds: Sequence[int]
 
     @classmethod
     def of(cls, rows: Rows, count: int, seed: int, in_time: bool = False, holds_out: bool = True) -> Splits:
@@ -75,7 +79,28 @@ class Splits:
             [(learned[a], learned[b]) for a, b in folds_of(inner, count, seed + salt, in_time, repeats)]
             for salt, repeats in ((SEARCH_FOLDS, 0), (NEW_FOLDS, RERUNS))
         )
-        return cls(search, again, last)
+        sizes = [count + (one if in_time else 0) for one in range(1, RERUNS + 1)]
+        return cls(search, again, last, np.cumsum(sizes).tolist())
+
+    def check(self, rows: Rows, scoring: Scoring) -> None:
+        """Refuse folds in which a class is missing that the metric needs.
+
+        Raises
+        ------
+        DataError
+            Naming the class.
+        """
+        if not scoring.by_all_classes:
+            return
+        for fold in (*self.search, *self.again, *([] if self.last is None else [self.last])):
+            for some in fold:
+                counts = np.bincount(rows.labels[some], minlength=len(rows.class_names))
+                if not counts.all():
+                    raise DataError(
+                        f"{rows.name}: {scoring.name} needs each class on both sides of every fold, and class "
+                        f"{rows.class_names[int(counts.argmin())]!r} is not in one of them: take fewer --folds, hold "
+                        "rows apart otherwise, or choose another metric"
+                    )
 
 
 @dataclass(frozen=True)
@@ -171,17 +196,28 @@ def choose(
     RunError
         If the folder cannot be written, or nothing can be fitted.
     """
+    if config.augmentation == "evolved" and FEATURES not in space_of(config).blocks:
+        raise UsageError(
+            "two populations need something to do with columns, and networks take them as they are: add other models, "
+            "or leave out two populations"
+        )
+    splits.check(rows, scoring)
     task = Task(rows.save(shared), rows.columns, rows.layout, rows.traits, rows.class_names, rows.label, scoring.name)
-    with folder.discarded_if_empty(), create_engine(engine, learn, workers) as running:
+
+    def save(trial: Trial) -> None:
+        folder.reopened()
+        folder.write("winner.toml", search.space.to_toml(trial.genome).encode("utf-8"))
+
+    with folder.discarded_if_empty(), create_engine(engine, learn, workers, prepare) as running:
         search = PipelineSearch(
             config, space_of(config), task, splits.search, folder, running, budget=budget, workers=workers,
             first=_given(config), deadline=deadline, target=target, watcher=watcher, clock=clock,
-            save=lambda trial: folder.write("winner.toml", search.space.to_toml(trial.genome).encode("utf-8")),
+            save=save,
         )  # fmt: skip
         watcher.on_phase("searching")
         search.run()
         watcher.on_phase("judging again")
-        end = End(search, running, splits.again, splits.last)
+        end = End(search, running, splits.again, splits.last, splits.rounds)
         left = math.inf if deadline == math.inf else deadline - clock()
         verdict = end.judge(left)
         return Chosen(search, task, verdict, end.measured(verdict.genome))

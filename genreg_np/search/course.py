@@ -18,7 +18,7 @@ from genreg_np.search.draws import Draws
 from genreg_np.search.genes import Genome, Space
 from genreg_np.search.ladder import Ladder
 from genreg_np.search.selections.base import Bred, Selection
-from genreg_np.search.trials import Trial, leaders_of
+from genreg_np.search.trials import Trial
 
 MOST_ATTEMPTS = 1000  # genomes that a child may have drawn in vain
 MOST_TWINS = 20  # of them that had been there already
@@ -157,7 +157,3 @@ class Course:
     def trials(self) -> list[Trial]:
         """All results, by their numbers."""
         return sorted((trial for rung in self._results for trial in rung.values()), key=lambda trial: trial.number)
-
-    def leaders(self, count: int) -> list[Trial]:
-        """Return the best individuals, each as it was at the highest rung that it has reached."""
-        return leaders_of(trial for rung in self._results for trial in rung.values())[:count]

@@ -28,6 +28,7 @@ DUMMY = "no model"  # who always says the most frequent class, or the mean
 SHARE_OF_LONGEST = 0.5  # of what one may take at a rung, that it takes at most to measure what columns matter
 SHARE_OF_LEFT = 0.75  # of the time that is left, that judging one again may take
 CLEARLY = 2.0  # standard errors of the difference, that a winner is better by than what is usual
+LEAST_OF_LAST = 10.0  # seconds that one fit to all rows may take at least, however short the budget
 PATIENCE = 2.0  # times what one may take at a rung, that judging it again by as many folds may
 
 
@@ -84,12 +85,15 @@ class End:
         New ones, `RERUNS` times as many as the search had.
     last : Fold or None
         All rows but those held out, and these; None where none are.
+    rounds : sequence of int
+        How many of the folds are whole rounds: after the first, the second, ...
     """
 
     search: PipelineSearch
     engine: Engine
     folds: Sequence[Fold]
     last: Fold | None
+    rounds: Sequence[int]
 
     def judge(self, left: float) -> Verdict:
         """Return who wins, within so many seconds: the best by new folds, or what is usual if nobody is clearly better.
@@ -104,17 +108,20 @@ class End:
         trials = {key_of(space, trial.genome): trial for trial in search.course.trials}  # at its highest rung
         folds = self.folds[: self._affordable(genomes, left)]
         again = self._scores(genomes, folds, most=max(search.longest, SHARE_OF_LEFT * left)) if folds else {}
+        if not again:  # there was no time: by what the search found
+            folds = ()
         able = [genome for genome in genomes if not folds or key_of(space, genome) in again]
         if not able:
             failures = Counter(trial.why for trial in search.course.trials if trial.why).most_common(1)
             why = f": {failures[0][0]}" if failures else ""
             raise RunError(f"{search.folder.path}: nothing could be fitted{why}")
 
-        def rank(genome: Genome) -> tuple[float, float]:
+        def rank(genome: Genome) -> tuple[float, float, float]:
             key, simple = key_of(space, genome), -float(COSTLINESS.index(genome["model"]))
             if folds:
-                return sum(again[key]) / len(folds), simple
-            return (trials[key].score if key in trials else -math.inf), simple
+                return 0.0, sum(again[key]) / len(folds), simple
+            trial = trials.get(key)
+            return (-1.0, -math.inf, simple) if trial is None else (trial.rung, trial.score, simple)
 
         genome = max(able, key=rank)
         plain = [own for own in usual.values() if key_of(space, own) in again]
@@ -126,9 +133,7 @@ class End:
         shown = [genome, *(own for own in usual.values() if space.key(own) not in hopeless)]
         held = {} if self.last is None else self._scores(shown, [self.last], last=True)
         if self.last is not None and key_of(space, genome) not in held:
-            search.tell(
-                "the winner could not be scored by the rows that were held out: is a class of a single row in it?"
-            )
+            search.tell("the winner could not be scored by the rows that were held out")
 
         def judged(name: str, own: Genome) -> Judged:
             key = key_of(space, own)
@@ -179,9 +184,7 @@ class End:
         if left == math.inf:
             return len(self.folds)
         each = sum(map(self.search.pace_of, genomes)) / self.search.workers
-        count = len(self.search.folds)
-        rounds = int(left / max(1e-9, each * count))
-        return min(len(self.folds), count * rounds)
+        return max((count for count in self.rounds if count * each <= left), default=0)
 
     def _scores(
         self, genomes: Sequence[Genome], folds: Sequence[Fold], last: bool = False, most: float = math.inf
@@ -191,9 +194,12 @@ class End:
         unique = {key_of(search.space, genome): genome for genome in genomes}
         lessons: list[PipelineLesson] = [search.lesson_of(genome, folds, last=last) for genome in unique.values()]
         found = {}
-        limits = Limits(min(most, PATIENCE * search.longest * max(1.0, len(folds) / len(search.folds))), MOST_BYTES)
+        patience = PATIENCE * search.longest * max(1.0, len(folds) / len(search.folds))
+        limits = Limits(max(patience, LEAST_OF_LAST) if last else min(most, patience), MOST_BYTES)
         for key, outcome in zip(unique, self.engine.map(lessons, limits), strict=True):
             learned: Learned | None = outcome.value
+            if last and (why := outcome.why or ("" if learned is None else learned.why)):
+                search.tell(f"{words_of(search.space, unique[key])} could not be measured by the rows held out: {why}")
             if outcome.status == OK and learned is not None and learned.status == OK:
                 measures = learned.measures["search"]
                 found[key] = tuple(measures[f"fold {place + 1}"] for place in range(len(folds)))

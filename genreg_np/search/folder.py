@@ -3,6 +3,7 @@
 config.toml       what determines it: settings, and its [origin]: data, what they are, the code
 trials.jsonl      a line per trial, as they ended (trials.py)
 states/           what individuals know, between rungs
+shared-*/         while it goes on: the data, for all workers
 model.npz         the best so far; in the end the winner, trained from scratch (of GANs generator.npz)
 judge.npz         of GANs: the classifier by which generated images are judged
 checkpoints.jsonl of GANs: a line for each checkpoint of each lesson, as they come; nothing depends on it
@@ -15,6 +16,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import shutil
+import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,6 +32,7 @@ from genreg_np.search.trials import Trial
 
 MOST_LINE_BYTES, MOST_TOML_BYTES = 1 << 16, 1 << 20
 ORIGIN, FINAL, JUDGE, DIARY = "origin", "final", "judge.npz", "checkpoints.jsonl"
+SHARED = "shared"
 
 CALLED = {"space": "genes"}  # what errors call a part of an origin
 
@@ -67,6 +71,7 @@ class SearchFolder(HeldFolder):
         """
         if not (path / "config.toml").exists():
             folder = cls.create(path)
+            shutil.rmtree(path / "states", ignore_errors=True)  # of a search that was given up
             folder.write_config(config, {**origin, **kept})
             return folder
         folder = cls.open(path)
@@ -98,6 +103,19 @@ class SearchFolder(HeldFolder):
             path.mkdir(exist_ok=True)
         return path
 
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[Path]:
+        """Give a folder for what workers read, and take it away afterwards, as well as what a kill has left of one."""
+        for left in self.path.glob(f"{SHARED}-*"):
+            if not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+        with as_run_error(self.path):  # of another name each time: what a process has read of a path it may keep
+            path = Path(tempfile.mkdtemp(prefix=f"{SHARED}-", dir=self.path)).resolve()
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
     def clear_states(self) -> None:
         """Take away all states but those of the winner's training: with them the same search again is done at once."""
         with contextlib.suppress(OSError):
@@ -119,8 +137,8 @@ class SearchFolder(HeldFolder):
         except BaseException:
             trials = self.path / "trials.jsonl"
             if self.is_new and not (trials.exists() and trials.stat().st_size):
-                with contextlib.suppress(OSError):
-                    (self.path / "states").rmdir()
+                shutil.rmtree(self.path / "states", ignore_errors=True)
+                self._written |= {DIARY, "optuna.log"}
                 self.discard()
             raise
 

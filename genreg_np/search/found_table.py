@@ -11,6 +11,8 @@ from typing import Any
 
 from genreg_np.search.genes import Genome
 
+NOT_CLEARLY = "not better than that by more than two standard errors of the difference"  # CLEARLY of ending.py
+
 
 @dataclass(frozen=True)
 class Judged:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,24 +17,26 @@ from typing import Any
 import numpy as np
 
 from genreg_np import backends
+from genreg_np.backends.threads import usable_processors
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.shared import shared_note
 from genreg_np.engines import create as create_engine
-from genreg_np.engines.base import OK, Engine, Limits
+from genreg_np.engines.base import OK, Engine
+from genreg_np.engines.processes import leave_if_still_importing
 from genreg_np.errors import GenregError, RunError, UsageError
 from genreg_np.model import Model, load
-from genreg_np.runs.held_folder import json_of
+from genreg_np.runs.held_folder import as_run_error, json_of
 from genreg_np.runs.notes import now
 from genreg_np.runs.provenance import fingerprint
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import FINAL, SearchFolder
 from genreg_np.search.kinds import kind_of, space_of
 from genreg_np.search.kinds.base import Kind, Preparing
-from genreg_np.search.lessons.base import Learned, Lesson, backend_for, learn
+from genreg_np.search.lessons.base import Learned, Lesson, backend_for, learn, prepare
 from genreg_np.search.metrics import Goal
 from genreg_np.search.networks import NetworkSearch
-from genreg_np.search.searching import MOST_BYTES, Watcher
-from genreg_np.search.sharing import Parts
+from genreg_np.search.searching import Watcher
+from genreg_np.search.sharing import Parts, check_images
 from genreg_np.search.trials import Trial, leaders_of
 from genreg_np.version import __version__
 
@@ -116,7 +117,7 @@ def search_images(
     target : float, optional
         A value of the metric on the search split with which the search is done.
     workers : int, optional
-        Processes; by default one for each core.
+        Processes; by default one for each core that this process may use.
     engine : str
         Where individuals learn: processes or serial.
     backend : str
@@ -136,10 +137,13 @@ def search_images(
     RunError
         If the folder cannot be written, or the default network cannot be trained either.
     """
+    if engine != "serial":
+        leave_if_still_importing()
     started = clock()
     watcher = watcher or Watcher()
     if budget is None and not config.generations:
         raise UsageError("a search needs generations or a budget: how long is it to go on?")
+    check_images(dataset)
     kind = kind_of(config, dataset.input_shape, dataset.class_names)
     goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.metrics)
     if target is not None:
@@ -156,18 +160,17 @@ def search_images(
             backend = backends.create("cpu", 1).name if backend in ("auto", "cpu") else backend
             if engine != "serial":  # once, before several workers need it
                 backends.create(backend).warm_up(kind.works, watcher.on_compiling)
-            workers = 1 if backend.startswith("cupy") else workers or os.cpu_count() or 1
+            is_alone = engine == "serial" or backend.startswith("cupy")
+            workers = 1 if is_alone else workers or usable_processors()
             watcher.on_phase("preparing")
-            with (
-                tempfile.TemporaryDirectory(prefix="genreg-np-") as shared,
-                create_engine(engine, learn, workers) as running,
-            ):
+            with own.shared() as shared, create_engine(engine, learn, workers, prepare) as running:
                 images = len(dataset.train) + len(dataset.validation)
                 folds = config.folds_for(images) if kind.is_validated_by_folds else 0
                 cut = Parts.of(dataset, folds, kind.by_labels)
                 if note := shared_note(cut.shared()):
                     watcher.on_remark(note)
-                parts = cut.share(Path(shared), dataset.input_range)
+                with as_run_error(shared):
+                    parts = cut.share(shared, dataset.input_range)
                 preparing = Preparing(
                     fingerprint(dataset), lambda: backend_for(backend, kind.works), watcher.on_phase, watcher.on_remark
                 )
@@ -252,7 +255,7 @@ def _finals(
     ]
     done: list[tuple[Lesson, Learned]] = []
     why = ""
-    for number, outcome in enumerate(engine.map(lessons, Limits(bytes=MOST_BYTES))):
+    for number, outcome in enumerate(engine.map(lessons, search.final_limits(genome, winner, samples))):
         learned: Learned | None = outcome.value
         if outcome.status == OK and learned is not None and learned.status == OK:
             done.append((lessons[number], learned))
@@ -271,7 +274,8 @@ def _finals(
     lesson, learned = done[0]
     told["state"] = Path(lesson.states[-1]).name
     model = search.model_of(lesson, learned.steps, told)
-    assert model is not None
+    if model is None:
+        raise RunError(f"{search.folder.states}: what was trained is not there any more: is the disc full?")
     return model, finals
 
 

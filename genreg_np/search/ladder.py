@@ -33,9 +33,10 @@ class Ladder:
     @classmethod
     def for_data(cls, images: int, max_epochs: float | None = None, rungs: tuple[int, ...] = RUNGS) -> Ladder:
         """Return the ladder for so many training images; nobody sees them more often than `max_epochs`."""
-        most = rungs[-1] if max_epochs is None else max(1, int(max_epochs * images))
-        kept = [samples for samples in rungs if samples < most]
-        return cls((*kept, most) if kept or max_epochs is not None else rungs)
+        if max_epochs is None:
+            return cls(rungs)
+        most = min(rungs[-1], max(1, int(max_epochs * images)))
+        return cls((*(samples for samples in rungs if samples < most), most))
 
     def items(self, children: int, rung: int) -> int:
         """Return how many individuals a rung has, of so many children."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from genreg_np.data.dataset import Dataset
-from genreg_np.engines.base import Engine
+from genreg_np.engines.base import Engine, Limits
 from genreg_np.model import Model
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.cost import Cost
@@ -25,7 +25,7 @@ from genreg_np.search.kinds.base import Individual, Kind
 from genreg_np.search.lessons.base import Learned, Lesson, Part
 from genreg_np.search.metrics import Goal
 from genreg_np.search.pareto import by_levels
-from genreg_np.search.searching import Search, selection_of
+from genreg_np.search.searching import LEAST_PATIENCE, MOST_BYTES, PATIENCE, Search, selection_of
 from genreg_np.search.selections.base import Bred
 from genreg_np.search.trials import Trial
 
@@ -69,13 +69,14 @@ class NetworkSearch(Search[Individual]):
         self._goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.metrics)
         images, self._whole = (len(parts[name].read()[1]) for name in ("train", kind.retrained))
         self._folds = config.folds_for(images) if "search" not in parts else 0
-        first = [Bred(genome, how="given") for genome in kind.given()]
+        first = {kind.space.key(genome): Bred(genome, how="given") for genome in kind.given()}
         if config.begin == "hand-made":
             names = itertools.chain(["the default network"], itertools.repeat("made by hand"))
-            first += [Bred(genome, how=name) for genome, name in zip(kind.beginnings(), names, strict=False)]
+            for genome, name in zip(kind.beginnings(), names, strict=False):
+                first.setdefault(kind.space.key(genome), Bred(genome, how=name))
         ranked = {"ranked": by_levels(config.second)} if config.second else {}
         selection, ladder = selection_of(config, kind.policy), config.ladder(images, kind.is_validated_by_folds)
-        course = Course(kind.space, selection, ladder, config.seed, kind.fault_of, tuple(first), **ranked)
+        course = Course(kind.space, selection, ladder, config.seed, kind.fault_of, tuple(first.values()), **ranked)
         super().__init__(config, folder, engine, course, **how)
 
     def individual_of(self, job: Job) -> Individual:
@@ -112,9 +113,11 @@ class NetworkSearch(Search[Individual]):
     def lesson(self, job: Job, individual: Individual) -> Lesson:
         """Return what a worker is told."""
         judged = ("search", "select") if job.rung or len(self.course.ladder.samples) == 1 else ("search",)
-        return self.lesson_of(
-            job.bred.genome, individual, self.course.ladder.samples[: job.rung + 1], "train", judged, "",
-        )  # fmt: skip
+        return self._lesson_at(job.rung, job.bred.genome, individual, judged)
+
+    def _lesson_at(self, rung: int, genome: Genome, individual: Individual, judged: tuple[str, ...]) -> Lesson:
+        """Return the lesson of an individual up to a rung."""
+        return self.lesson_of(genome, individual, self.course.ladder.samples[: rung + 1], "train", judged, "")
 
     def lesson_of(
         self, genome: Mapping[str, Any], individual: Individual, rungs: tuple[int, ...], train: str,
@@ -183,6 +186,10 @@ class NetworkSearch(Search[Individual]):
         affordable = time_left / (-(-seeds // self.workers) * pace)
         return int(min(most, max(affordable, least))), seeds
 
+    def final_limits(self, genome: Genome, winner: Trial | None, samples: int) -> Limits:
+        """Return what a training in the end may take at most."""
+        return Limits(LEAST_PATIENCE + PATIENCE * samples * self._pace(genome, winner), MOST_BYTES)
+
     @property
     def _most_samples(self) -> int:
         top = self.course.ladder.samples[-1]
@@ -196,7 +203,7 @@ class NetworkSearch(Search[Individual]):
 
     def reserve(self) -> float:
         """Return the seconds that the end will take, whoever of the leaders wins."""
-        leaders = self.course.leaders(FINALISTS)
+        leaders = self.leaders(FINALISTS)
         rounds = -(-self.config.final_seeds // self.workers)
         end = max((rounds * self._most_samples * self._pace(trial.genome, trial) for trial in leaders), default=0.0)
         return SPARED * end
@@ -204,15 +211,26 @@ class NetworkSearch(Search[Individual]):
     # The end
 
     def finalists(self) -> list[Trial]:
-        """Return the best individuals, in the order in which the select split has them: the first one wins."""
-        finalists = self.course.leaders(FINALISTS)
-        if not all(trial.select for trial in finalists):
-            return finalists
-        return sorted(
-            finalists,
+        """Return the best individuals, in the order in which the select split has them: the first one wins.
+
+        Those who never went on to a rung at which it is looked at are judged by it now.
+        """
+        leaders = self.leaders(FINALISTS)
+        missing = [trial for trial in leaders if not trial.select]
+        lessons = [
+            self._lesson_at(one.rung, one.genome, self.kind.individual_of(one.genome), ("search", "select"))
+            for one in missing
+        ]
+        found = {trial.number: trial.select for trial in leaders}
+        for trial, outcome in zip(missing, self._engine.map(lessons, Limits(bytes=MOST_BYTES)), strict=True):
+            learned: Learned | None = outcome.value
+            found[trial.number] = learned.measures.get("select", {}) if learned is not None else {}
+        judged = sorted(
+            (dataclasses.replace(trial, select=found[trial.number]) for trial in leaders if found[trial.number]),
             key=lambda trial: (
                 -self._goal.score(trial.select, trial.parameters, trial.macs),
                 trial.select[self.kind.tie],
                 trial.number,
             ),
         )
+        return judged or leaders

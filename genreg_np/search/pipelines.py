@@ -13,14 +13,14 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from genreg_np.engines.base import Engine, Limits
+from genreg_np.engines.base import TIMEOUT, Engine, Limits
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.course import Course, Job
 from genreg_np.search.folder import SearchFolder
 from genreg_np.search.genes import Genome, Space
 from genreg_np.search.ladder import ETA, Ladder
 from genreg_np.search.lessons.base import Learned
-from genreg_np.search.searching import MOST_BYTES, Search, selection_of
+from genreg_np.search.searching import CRASHES, MOST_BYTES, Search, selection_of
 from genreg_np.search.selections.base import Bred
 from genreg_np.search.tabular.folds import Fold
 from genreg_np.search.tabular.lesson import PipelineLesson, Task, scores_of
@@ -38,7 +38,7 @@ from genreg_np.search.tabular.space import (
     plain,
 )
 from genreg_np.search.tabular.together import MOST_TOGETHER, TOGETHER, key_of, members_of, together, words_of
-from genreg_np.search.trials import Trial, leaders_of
+from genreg_np.search.trials import Trial
 
 FINALISTS = 5  # that are judged again, by folds that nobody was chosen by
 RERUNS = 3  # times the folds, each with others
@@ -97,6 +97,7 @@ class PipelineSearch(Search[Genome]):
         self._keep = save
         self._paces: dict[str, list[float]] = defaultdict(list)  # seconds for a fold, by model
         super().__init__(config, folder, engine, course, **how)
+        self.most_crashes = max(CRASHES, len(bred))  # a metric may be beyond some models, not all
 
     def individual_of(self, job: Job) -> Genome:
         """Return the genome of a job."""
@@ -166,15 +167,6 @@ class PipelineSearch(Search[Genome]):
         is_high = trial.rung == len(self.course.ladder.samples) - 1
         return is_high and trial.score >= (-abs(target) if self.task.metric.startswith("neg_") else target)
 
-    def is_best(self, trial: Trial) -> bool:
-        """Whether a trial is better than the best so far: of a higher rung, or on as many folds."""
-        return self.best is None or (trial.rung, *trial.rank) > (self.best.rung, *self.best.rank)
-
-    def leaders(self, count: int) -> list[Trial]:
-        """Return the best individuals so far, those of the highest rung first."""
-        found = leaders_of(self.course.trials)
-        return sorted(found, key=lambda trial: (trial.rung, *trial.rank), reverse=True)[:count]
-
     def finalists(self) -> list[Trial]:
         """Return whom to judge again: the best of the highest rung that anybody reached."""
         leaders = self.leaders(FINALISTS)
@@ -198,7 +190,9 @@ class PipelineSearch(Search[Genome]):
 
     def judged_again(self) -> list[Genome]:
         """Return the genomes of the finalists, the best of unlike models together, and what is usual, each once."""
-        failed = {self.space.key(trial.genome) for trial in self.course.trials if not trial.is_ok}
+        failed = {
+            self.space.key(trial.genome) for trial in self.course.trials if not trial.is_ok and trial.status != TIMEOUT
+        }
         genomes = [*(trial.genome for trial in self.finalists()), *self.together()]
         genomes += [genome for genome in self.usual.values() if self.space.key(genome) not in failed]
         return list({key_of(self.space, genome): genome for genome in genomes}.values())

@@ -15,12 +15,13 @@ import dataclasses
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from genreg_np.backends.base import Told
 from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, Engine, Limits, Outcome
+from genreg_np.errors import RunError
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.course import Course, Job
 from genreg_np.search.folder import SearchFolder
@@ -28,13 +29,15 @@ from genreg_np.search.lessons.base import Learned
 from genreg_np.search.selections import create as create_selection
 from genreg_np.search.selections.base import Selection
 from genreg_np.search.selections.paired import Paired
-from genreg_np.search.trials import Trial
+from genreg_np.search.standing import standing_of
+from genreg_np.search.trials import UNSAVED, Trial, leaders_of
 
 AHEAD = 1  # jobs that wait for a worker, so that none waits for a job
 MOST_BYTES = 4 << 30  # an individual may take
 PATIENCE, LEAST_PATIENCE = 20.0, 60.0  # of what is predicted, and seconds: longer than that is not learning
 END_SHARE = 0.5  # of a budget is kept for the end, at most
 CRASHES = 3  # one after the other, at the start: something is wrong that is no individual's
+LATE, LEAST_LATE = 3.0, 10.0  # times what is predicted, and seconds, that a job may take though the time is over
 I = TypeVar("I")  # noqa: E741 - what a genome stands for
 
 
@@ -88,6 +91,10 @@ class Search(ABC, Generic[I]):
         self.ended = ""  # why no more are bred: generations, budget, target, crashes
         self.best: Trial | None = None
         self._begun = clock()
+        self.standing = standing_of(config)  # what trials are compared by
+        self.most_crashes = CRASHES
+        self._last = math.inf  # the number of the first trial that reached the target
+        self._recorded: dict[int, Trial] = {}  # what the folder has and has not been gone through yet
         self._engine, self._target = engine, target
         self._watcher = watcher or Watcher()
         self._under_way: dict[int, tuple[Job, I]] = {}
@@ -126,9 +133,11 @@ class Search(ABC, Generic[I]):
         """Return how long a job will take, in seconds."""
 
     def limits(self, job: Job, individual: I) -> Limits:
-        """Return what a job may take at most."""
-        seconds = self.config.max_seconds or LEAST_PATIENCE + PATIENCE * self.predicted(job, individual)
-        return Limits(seconds, MOST_BYTES)
+        """Return what a job may take at most: of a search under a budget little more than there is time for."""
+        predicted = self.predicted(job, individual)
+        seconds = self.config.max_seconds or LEAST_PATIENCE + PATIENCE * predicted
+        left = max(self._until - self.clock(), LATE * predicted, LEAST_LATE)
+        return Limits(min(seconds, left), MOST_BYTES)
 
     @abstractmethod
     def scored(self, trial: Trial, job: Job, individual: I, learned: Learned) -> Trial:
@@ -150,27 +159,43 @@ class Search(ABC, Generic[I]):
 
     def run(self) -> None:
         """Breed and judge until there is no more to do or no more time; go on from what the folder has."""
-        recorded = {trial.number: trial for trial in self.folder.read_trials(self.space)}
-        self._fill(recorded)
+        self._recorded = {trial.number: trial for trial in self.folder.read_trials(self.space)}
+        self._fill()
         for outcome in self._engine.completed():
             self._took(outcome)
-            self._fill(recorded)
+            self._fill()
+        if self._last < math.inf:
+            self.ended = "target"
         self.ended = self.ended or "generations"
 
-    def _fill(self, recorded: Mapping[int, Trial]) -> None:
+    def _fill(self) -> None:
         """Hand out jobs until all workers have one, and one waits."""
         while not self.ended and len(self._under_way) < self.workers + AHEAD:
-            children = self.config.children if self._has_time() else 0
-            job = next(self.course.jobs(1 << 40 if children is None else children), None)
+            job = next(self.course.jobs(self._children() if self._has_time() else 0), None)
             if job is None:
-                return
-            self._begin(job, recorded)
+                break
+            if job.number < self._last:
+                self._begin(job)
+        if self.ended:  # whoever has not begun will not
+            for number in list(self._under_way):
+                self._engine.withdraw(number)
 
-    def _begin(self, job: Job, recorded: Mapping[int, Trial]) -> None:
+    def _children(self) -> int:
+        """Return how many individuals are bred at most: once the target was reached, those before."""
+        children = 1 << 40 if self.config.children is None else self.config.children
+        if self._last == math.inf:
+            return children
+        bred = len(self.course.bred)
+        while bred < children and self.course.ladder.number(0, bred) < self._last:
+            bred += 1
+        return bred
+
+    def _begin(self, job: Job) -> None:
         individual = self.individual_of(job)
         key = self.space.key(job.bred.genome)
         twin = self._known.get((key, job.rung))
-        if (known := recorded.get(job.number)) is not None and self.space.key(known.genome) == key:
+        known = self._recorded.pop(job.number, None)
+        if known is not None and self.space.key(known.genome) == key:
             self._judged(known, is_new=False)
         elif twin is not None:
             self._judged(dataclasses.replace(self.blank(job, individual), **_found(twin), cached=True, seconds=0.0))
@@ -192,6 +217,8 @@ class Search(ABC, Generic[I]):
             trial = dataclasses.replace(trial, status=outcome.status, why=outcome.why)
         else:
             learned: Learned = outcome.value
+            if learned.status == UNSAVED:  # not recorded: when there is room again, it is tried again
+                raise RunError(f"{self.folder.path}: {learned.why}: make room, and go on with --resume")
             trial = dataclasses.replace(
                 trial, status=learned.status, why=learned.why, seconds=learned.seconds, pace=learned.pace,
                 metrics=learned.measures.get("search", {}),
@@ -210,23 +237,32 @@ class Search(ABC, Generic[I]):
             self.best = trial
             if is_new:
                 self.save(trial, steps)
-            if self._target is not None and self.reaches(trial, self._target):
-                self.ended = "target"
-        if self._crashes >= CRASHES and self.best is None:
+        if trial.is_ok and self._target is not None and self.reaches(trial, self._target):
+            self._last = min(self._last, trial.number)
+        if self._crashes >= self.most_crashes and self.best is None:
             self.ended = "crashes"
         if is_new:
             self._watcher.on_trial(trial, self)
-        if self.ended in ("target", "crashes"):
-            for number in list(self._under_way):
+        for number in list(self._under_way):
+            if number > self._last or self.ended == "crashes":
                 self._engine.cancel(number)
+
+    @property
+    def running(self) -> int:
+        """How many individuals are being judged."""
+        return min(self.workers, len(self._under_way))
 
     def is_best(self, trial: Trial) -> bool:
         """Whether a trial is better than the best so far."""
-        return self.best is None or trial.rank > self.best.rank
+        return self.best is None or self.standing(trial) > self.standing(self.best)
 
     def leaders(self, count: int) -> list[Trial]:
-        """Return the best individuals so far, the best first."""
-        return self.course.leaders(count)
+        """Return the best individuals so far, the best first: of those up to the first one that reached the target.
+
+        So it does not matter who else was under way then.
+        """
+        trials = [trial for trial in self.course.trials if trial.number <= self._last]
+        return leaders_of(trials, self.standing)[:count]
 
     def tell(self, remark: str) -> None:
         """Tell whoever watches."""
@@ -235,17 +271,23 @@ class Search(ABC, Generic[I]):
     def _has_time(self, seconds: float = 0.0) -> bool:
         """Whether there is time for the end, and so many seconds before it.
 
-        At the start there always is; and what is predicted for a job ends nothing in the first half of the time, when
-        little is known yet of what jobs take.
+        At the start there always is, and for what the folder has; and what is predicted for a job ends nothing in the
+        first half of the time, when little is known yet of what jobs take.
         """
-        if self.deadline == math.inf or not self.course.trials:
+        if self.deadline == math.inf or not self.course.trials or self._recorded:
             return True
-        reserve = min(self.reserve(), END_SHARE * (self.deadline - self._begun))
-        now, until = self.clock(), self.deadline - reserve
+        now, until = self.clock(), self._until
         if now + seconds < until or now < (self._begun + until) / 2:
             return True
         self.ended = "budget"
         return False
+
+    @property
+    def _until(self) -> float:
+        """When individuals shall have been judged, by the clock, so that there is time for the end."""
+        if self.deadline == math.inf or not self.course.trials:
+            return self.deadline
+        return self.deadline - min(self.reserve(), END_SHARE * (self.deadline - self._begun))
 
 
 def selection_of(config: SearchConfig, policy: tuple[str, ...]) -> Selection:

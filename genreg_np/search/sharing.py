@@ -32,6 +32,22 @@ from genreg_np.search.lessons.base import Part
 IN_ORDER = ("mnist", "fashion-mnist")  # whose last training images are held out, not some of each class
 
 
+def check_images(dataset: Dataset) -> None:
+    """Refuse what is no set of images.
+
+    Raises
+    ------
+    UsageError
+        With what it has.
+    """
+    shape = dataset.input_shape
+    if len(shape) not in (2, 3) or dataset.input_range is None:
+        raise UsageError(
+            f"{dataset.name} has inputs of {shape} {dataset.train.inputs.dtype}, no images of whole-number pixels: "
+            "name a folder of pictures, or a named set of images; search table is for tables"
+        )
+
+
 @dataclass(frozen=True)
 class Parts:
     """The parts of a dataset by name."""
@@ -47,14 +63,8 @@ class Parts:
         Raises
         ------
         UsageError
-            For what is no set of images, or has too few.
+            For a set that has too few.
         """
-        shape = dataset.input_shape
-        if len(shape) not in (2, 3) or dataset.input_range is None:
-            raise UsageError(
-                f"{dataset.name} has inputs of {shape} {dataset.train.inputs.dtype}, no images of whole-number pixels: "
-                "search images takes a folder of pictures or a named set of images"
-            )
         if by_labels:
             dataset.check_trainable()
         train = dataset.train

@@ -14,6 +14,8 @@ from genreg_np.search.folder import read_search_config, trials_in
 from genreg_np.search.genes import Space
 from genreg_np.search.kinds import REGISTRY, space_of
 from genreg_np.search.lessons.gan import Growth
+from genreg_np.search.metrics import LOWER
+from genreg_np.search.standing import standing_of
 from genreg_np.search.trials import Trial, leaders_of
 
 
@@ -93,9 +95,25 @@ class StoredSearch:
             return None
 
     @property
+    def sign(self) -> float:
+        """-1 where scores are errors turned round, so that more is better; else 1."""
+        metric = self.config.metric
+        is_error = metric.startswith("neg_") or metric.partition(":")[0] in LOWER
+        return -1.0 if is_error and not self.config.weights else 1.0
+
+    def shown(self, score: float) -> str:
+        """Return a score as a metric's users know it."""
+        return f"{self.sign * score:.4f}"
+
+    @property
+    def scored_by(self) -> str:
+        """What scores are of, in words."""
+        return "weighted sum" if self.config.weights else self.config.metric.removeprefix("neg_").replace("_", " ")
+
+    @property
     def leaders(self) -> list[Trial]:
         """The individuals that were judged, each at the highest rung that it has reached, the best first."""
-        return leaders_of(self.trials)
+        return leaders_of(self.trials, standing_of(self.config))
 
 
 def is_search(path: Path) -> bool:

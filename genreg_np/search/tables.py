@@ -12,11 +12,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import tempfile
 import time as clocks
 from collections.abc import Callable
 from pathlib import Path
 
+from genreg_np.backends.threads import usable_processors
+from genreg_np.engines.processes import leave_if_still_importing
 from genreg_np.errors import UsageError
 from genreg_np.model import Model
 from genreg_np.runs.held_folder import json_of
@@ -75,6 +76,8 @@ def search_table(
     RunError
         If the folder cannot be written, or nothing can be fitted.
     """
+    if engine != "serial":
+        leave_if_still_importing()
     started, watcher = clock(), watcher or Watcher()
     if budget is None and not config.generations:
         raise UsageError("a search needs generations or a budget: how long is it to go on?")
@@ -95,10 +98,10 @@ def search_table(
     deadline = math.inf if budget is None else started + budget
     origin = {"source": os.path.abspath(reading.path), "version": __version__}
     kept = {"data": digest, "reading": reading.plain()}
-    with SearchFolder.of_search(Path(folder), config, kept, origin) as own, tempfile.TemporaryDirectory() as shared:
-        workers = workers or os.cpu_count() or 1
+    with SearchFolder.of_search(Path(folder), config, kept, origin) as own, own.shared() as shared:
+        workers = 1 if engine == "serial" else workers or usable_processors()
         chosen = choose(
-            rows, config, scoring, splits, own, Path(shared), engine=engine, workers=workers, budget=budget,
+            rows, config, scoring, splits, own, shared, engine=engine, workers=workers, budget=budget,
             deadline=deadline, target=target, watcher=watcher, clock=clock,
         )  # fmt: skip
         is_network = chosen.verdict.genome["model"] == NETWORK

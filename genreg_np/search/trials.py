@@ -6,13 +6,14 @@ import dataclasses
 import json
 import math
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from genreg_np.engines.base import OK
 
 REMOVED = "removed"  # a pair that nobody needs to wait for: gan/health.py
+UNSAVED = "unsaved"  # of a lesson, never of a trial: what it had learned could not be written
 DIVERGED = "diverged"  # beside the endings of engines: its loss or its weights were no numbers any more
 
 
@@ -116,16 +117,16 @@ class Trial:
         return cls(parents=tuple(parents), **values)
 
 
-def leaders_of(trials: Iterable[Trial]) -> list[Trial]:
-    """Return the individuals that were judged, each at the highest rung that it has reached, the best first.
+Standing = Callable[[Trial], tuple[float, ...]]  # what trials are compared by, more is better
 
-    Of a rung below the score counts as it is: more samples would rather make it better.
-    """
+
+def leaders_of(trials: Iterable[Trial], standing: Standing = lambda trial: trial.rank) -> list[Trial]:
+    """Return the individuals that were judged, each at the highest rung that it has reached, the best first."""
     highest: dict[int, Trial] = {}
     for trial in trials:
         if trial.is_ok and (trial.child not in highest or trial.rung > highest[trial.child].rung):
             highest[trial.child] = trial
-    return sorted(highest.values(), key=lambda trial: trial.rank, reverse=True)
+    return sorted(highest.values(), key=standing, reverse=True)
 
 
 _KINDS = {item.name: typing.get_type_hints(Trial)[item.name] for item in dataclasses.fields(Trial)}

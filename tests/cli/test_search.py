@@ -153,7 +153,8 @@ def test_a_search_of_a_folder_goes_on_with_pictures_as_they_were_read(genreg) ->
         folder = Path("photos") / data.class_names[label]
         folder.mkdir(parents=True, exist_ok=True)
         pillow.fromarray(pixels).save(folder / f"{place}.png")
-    assert genreg("search", "images", "photos", "--size", "9x9", *QUICK, "--out", "run", "--quiet").code == 0
+    first = genreg("search", "images", "photos", "--size", "9x9", *QUICK, "--out", "run", "--quiet")
+    assert first.code == 0, first.err
     again = ("search", "images", "--resume", "run", "--engine", "serial", "--backend", "numpy")
     assert genreg(*again, "--generations", 2, "--quiet").code == 0
     assert load("run/model.npz").input_shape == (9, 9)

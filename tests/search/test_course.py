@@ -16,7 +16,7 @@ from genreg_np.search.ladder import Ladder
 from genreg_np.search.selections import REGISTRY, create
 from genreg_np.search.selections.base import Bred, Selection
 from genreg_np.search.selections.paired import Paired
-from genreg_np.search.trials import Trial
+from genreg_np.search.trials import Trial, leaders_of
 
 SPACE = Space(
     (
@@ -98,7 +98,7 @@ def test_individuals_that_fail_neither_breed_nor_go_on(name: str) -> None:
         failed = {trial.child for trial in course.trials if trial.rung == 0 and not trial.is_ok}
         if name in ("steady", "crossover"):
             assert not failed & {parent for trial in course.trials for parent in trial.parents}
-        assert all(trial.is_ok for trial in course.leaders(3))
+        assert all(trial.is_ok for trial in leaders_of(course.trials)[:3])
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -145,6 +145,7 @@ def test_numbers_count_trials_in_the_order_in_which_they_become_possible() -> No
         (1_000, 5.0, (5_000,)),
         (10_000, 3.0, (8_000, 24_000, 30_000)),
         (100, 1.0, (100,)),
+        (50_000, 100.0, (8_000, 24_000, 50_000, 150_000)),
     ],
 )
 def test_nobody_sees_an_image_more_often_than_is_allowed(

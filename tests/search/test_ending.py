@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="pipelines are scikit-learn's")
 
-from genreg_np.search.ending import is_clearly_better
+from genreg_np.search.ending import End, is_clearly_better
 from genreg_np.search.found_table import FoundTable
 from genreg_np.search.stored import StoredSearch
 from tests.search.test_tables import ran, search, table
@@ -42,6 +44,13 @@ def test_where_nobody_is_clearly_better_what_is_usual_is_handed_over(tmp_path: P
     assert found.judged.score == found.beside[0].score <= scores[0]
     other = found.not_clearly_better
     assert (other is None) == (scores[0] == found.judged.score)
+
+
+def test_new_folds_are_taken_by_whole_rounds_as_far_as_there_is_time() -> None:
+    search = SimpleNamespace(pace_of=lambda genome: 1.0, workers=2)
+    end = End(search, None, [None] * 21, None, (6, 13, 21))  # type: ignore[arg-type, list-item]
+    counts = [end._affordable([{}, {}], left) for left in (-5.0, 0.0, 5.9, 6.0, 12.9, 20.0, 21.0, 1e9, math.inf)]
+    assert counts == [0, 0, 0, 6, 6, 13, 21, 21, 21]
 
 
 def test_unlike_models_may_answer_together(tmp_path: Path) -> None:

@@ -230,6 +230,23 @@ def test_groups_are_never_on_both_sides(tmp_path: Path) -> None:
         folds_of(rows, 20, 0, False)
 
 
+def test_new_folds_part_groups_otherwise_whatever_their_sizes(tmp_path: Path) -> None:
+    """And they are counted as they are, though the numbers of those held out are left over."""
+    sizes = [row for group in range(8) for row in [group] * (3 + 2 * group)]
+    rows = rows_in(
+        tmp_path, ["x,who,label", *(f"{n * 7 % 31},p{who},{'ab'[n % 2]}" for n, who in enumerate(sizes))], group="who"
+    )
+    folds = [*folds_of(rows, 4, 0, False), *folds_of(rows, 4, 7, False, 3)]
+    assert len({tuple(judged.tolist()) for _, judged in folds}) > 9
+    assert all(not both_sides(fold, rows.groups) for fold in folds if rows.groups is not None)
+    learned, _ = held_out(rows, 0, False)
+    left = rows.of(learned)
+    assert left.groups is not None
+    count = len(np.unique(left.groups))
+    with pytest.raises(DataError, match=f"{count} groups .* fewer than {count + 1} folds"):
+        folds_of(left, count + 1, 0, False)
+
+
 @pytest.mark.parametrize("written", [str, lambda n: f"{1 + n % 28}.{1 + n // 28}.2023"])
 def test_in_order_of_time_what_is_judged_comes_later(tmp_path: Path, written: Any) -> None:
     """Numbers by size, dates by day; whatever the order in the file."""
@@ -310,12 +327,13 @@ def test_a_network_learns_its_words_from_its_own_rows(tmp_path: Path) -> None:
     lines = ["word,x,label", *(f"{'late' if n >= 40 else 'ab'[n % 2]},{n * 7 % 13},{'yn'[n % 2]}" for n in range(60))]
     rows = rows_in(tmp_path, lines)
     some = slice(0, 40)
-    data = dataset_of("t", rows.columns, rows.inputs[some], rows.labels[some], rows.class_names, "label", 0)
+    about = rows.columns, rows.inputs[some], rows.labels[some], rows.class_names, "label"
+    data = dataset_of("t", *about, np.arange(6, 40), np.arange(6))
     (column,) = [one for one in data.columns if one["kind"] == "words"]
     assert column["words"] == ["a", "b"]
     only_text = [one for one in rows_in(tmp_path, lines_of()).columns if one.kind == "text"]
     with pytest.raises(UsageError, match="no columns of text"):
-        dataset_of("t", only_text, np.empty((3, 1)), np.zeros(3), ("a", "b"), "label", 0)
+        dataset_of("t", only_text, np.empty((3, 1)), np.zeros(3), ("a", "b"), "label", np.arange(2), np.arange(2, 3))
 
 
 # Scoring

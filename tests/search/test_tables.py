@@ -290,6 +290,21 @@ def test_a_budget_too_short_for_anything_gives_what_is_usual(tmp_path: Path) -> 
     assert found.path.exists()
 
 
+def test_who_is_killed_for_want_of_time_may_be_what_is_usual(tmp_path: Path) -> None:
+    """In processes, each trial of such a search is ended before it is done."""
+    found = search(table(tmp_path), tmp_path / "run", generations=0, budget=0.01, engine="processes")
+    assert {trial.status for trial in trials_in(tmp_path / "run/trials.jsonl")} <= {"timeout", "ok"}
+    assert (found.ended, found.new_folds) == ("budget", 0)
+    assert found.words.startswith("usual ")
+    assert found.judged.held > 0.5
+
+
+def test_groups_may_be_called_by_numbers_and_words(tmp_path: Path) -> None:
+    rows = (f"{n * 7 % 31},{1000 + n % 9 if n % 9 else 'A12'},{'ab'[n * 7 % 31 > 15]}" for n in range(90))
+    found = search(table(tmp_path, ["x,who,label", *rows]), tmp_path / "run", {"label": "label", "group": "who"})
+    assert found.judged.held > 0.9
+
+
 def test_a_target_ends_a_search(tmp_path: Path) -> None:
     found = search(table(tmp_path), tmp_path / "run", generations=50, target=0.6)
     assert found.ended == "target"
@@ -335,6 +350,28 @@ def test_labels_that_mean_nothing_are_not_predicted(tmp_path: Path) -> None:
         (None, {}, {"genome": "cots = 3.0"}, UsageError, "did you mean 'cost'"),
         (None, {}, {"genome": "cost ="}, UsageError, "the genome is not TOML"),
         (None, {}, {"generations": 0}, UsageError, "generations or a budget"),
+        (
+            ["x,t,label", *(f"{n * 7 % 31},{n if n % 4 else ''},{'ab'[n % 2]}" for n in range(60))],
+            {"time": "t"},
+            {},
+            DataError,
+            "line 2, column 't': nothing, and rows are put in order by it",
+        ),
+        (
+            ["x,t,label", *(f"{n * 7 % 31},{1 + n % 12:02}/{2000 + n},{'ab'[n % 2]}" for n in range(60))],
+            {"time": "t"},
+            {},
+            DataError,
+            "'01/2000' has no order in time",
+        ),
+        (
+            ["x,p,label", *(f"{n * 7 % 31},p{n % 6},{'ab'[n % 6 > 2]}" for n in range(60))],
+            {"group": "p"},
+            {"metric": "roc_auc"},
+            DataError,
+            "roc_auc needs each class on both sides of every fold",
+        ),
+        (None, {}, {"models": "network", "augmentation": "evolved"}, UsageError, "two populations need something"),
     ],
 )
 def test_what_cannot_be_is_refused(

@@ -7,7 +7,6 @@ correlation (Spearman) of those who were judged at both.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,10 +37,13 @@ def section(subject: Searched) -> Shown | None:
 def best_of_random(scores: Sequence[float]) -> NDArray[np.float64]:
     """Return the mean best of n scores drawn without replacement, for n = 1 .. all."""
     ordered, count = np.sort(np.asarray(scores, np.float64)), len(scores)
+    factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])  # their logarithms
     found = np.empty(count)
     for n in range(1, count + 1):
-        ways = np.array([math.comb(place, n - 1) for place in range(count)], np.float64)
-        found[n - 1] = float((ways * ordered).sum() / ways.sum())
+        places = np.arange(n - 1, count)  # of the best of n, among all in order; in how many ways n - 1 are below it
+        ways = factorials[places] - factorials[n - 1] - factorials[places - n + 1]
+        shares = np.exp(ways - ways.max())
+        found[n - 1] = (shares * ordered[places]).sum() / shares.sum()
     return found
 
 
@@ -73,10 +75,11 @@ def _against_chance(search: StoredSearch) -> list[str]:
     bred = [trial.score for trial in first if trial.parents]
     if len(random) < FEWEST or len(bred) < FEWEST:
         return []
+    medians = [search.shown(float(np.median(scores))) for scores in (bred, random)]
     better = float(np.mean(np.asarray(bred)[:, None] > np.asarray(random)[None]))
     return [
         f"An individual that was bred beats a random one {100 * better:.0f} % of the time at the first rung "
-        f"({len(bred):,} bred, {len(random):,} random; medians {np.median(bred):.4f} and {np.median(random):.4f})."
+        f"({len(bred):,} bred, {len(random):,} random; medians {medians[0]} and {medians[1]})."
     ]
 
 
@@ -102,22 +105,21 @@ def _course(search: StoredSearch) -> Picture:
     random = best_of_random([trial.score for trial in search.rung(0) if _is_random(trial)] or [scores[0]])
     figure = new_figure()
     panel = figure.subplots()
-    panel.plot(counts, scores, ".", color="0.55", markersize=4, label="each individual")
-    panel.plot(counts, best, color=COLOURS[0], linewidth=1.8, label="best so far")
-    panel.plot(counts, median, "--", color=COLOURS[1], label="median so far")
-    panel.plot(
-        np.arange(1, len(random) + 1), random, ":", color=COLOURS[2], linewidth=1.8, label="best of n random ones"
-    )
+    sign, each = search.sign, np.arange(1, len(random) + 1)
+    panel.plot(counts, sign * scores, ".", color="0.55", markersize=4, label="each individual")
+    panel.plot(counts, sign * best, color=COLOURS[0], linewidth=1.8, label="best so far")
+    panel.plot(counts, sign * median, "--", color=COLOURS[1], label="median so far")
+    panel.plot(each, sign * random, ":", color=COLOURS[2], linewidth=1.8, label="best of n random ones")
     low = float(np.quantile(scores, 0.1))
-    panel.set(xlabel="individuals", ylabel=f"{search.config.metric} at the first rung")
+    panel.set(xlabel="individuals", ylabel=f"{search.scored_by} at the first rung")
     if low < best[-1]:
-        panel.set_ylim(low, best[-1] + 0.05 * (best[-1] - low))
+        panel.set_ylim(*sorted((sign * low, sign * (best[-1] + 0.05 * (best[-1] - low)))))
     panel.grid(alpha=0.25)
     figure.legend(frameon=False, loc="outside upper center", ncols=2)
     return Picture(
         "evaluations", png_of(figure),
-        f"Scores at the first rung by individuals: best {best[-1]:.4f}, median {median[-1]:.4f}, the best of "
-        f"{len(random)} random ones {random[-1]:.4f} on average.",
+        f"Scores at the first rung by individuals: best {search.shown(best[-1])}, median {search.shown(median[-1])}, "
+        f"the best of {len(random)} random ones {search.shown(random[-1])} on average.",
         "Where the best line leaves the dotted one behind, breeding found what chance did not."
         if any(trial.parents for trial in search.rung(0))
         else "Nobody was bred yet.",
@@ -133,12 +135,12 @@ def _ladder(search: StoredSearch) -> Picture:
         own = sorted((t for t in search.trials if t.child == leader.child and t.is_ok), key=lambda trial: trial.rung)
         won = search.winner is not None and leader.child == search.winner.child
         style = {"color": COLOURS[1], "linewidth": 2.2} if won else {"color": COLOURS[0], "alpha": 0.5, "linewidth": 1}
-        samples, scores = [trial.samples for trial in own], [trial.score for trial in own]
+        samples, scores = [trial.samples for trial in own], [search.sign * trial.score for trial in own]
         panel.plot(samples, scores, "o-", markersize=3, label="the winner" if won else None, **style)
         if place < 3:
             says.append(f"individual {leader.child} ends at {scores[-1]:.4f}")
     rungs = sorted({trial.samples for trial in search.trials})
-    panel.set(xscale="log", xlabel="samples learned from", ylabel=search.config.metric)
+    panel.set(xscale="log", xlabel="samples learned from", ylabel=search.scored_by)
     panel.set_xticks(rungs, [f"{samples:,}" for samples in rungs])
     panel.minorticks_off()
     panel.grid(alpha=0.25)

@@ -7,6 +7,7 @@ import math
 from genreg_np.report.pipelines import PipelineSubject
 from genreg_np.report.shown import Shown, Table
 from genreg_np.runs.measures import interval
+from genreg_np.search.found_table import NOT_CLEARLY
 from genreg_np.search.tabular.scoring import Scoring
 
 
@@ -39,7 +40,7 @@ def section(subject: PipelineSubject) -> Shown:
     if found.held_rows:
         caption = f"{caption} What was held out is answered after fitting to all other rows."
     if (other := found.not_clearly_better) is not None:
-        said.append(f"Not better than that by more than two standard errors of the difference was {other.name}.")
+        said.append(f"{NOT_CLEARLY.capitalize()}: {other.name}.")
     parts = [Table(("", folds, *(["held out"] if found.held_rows else [])), rows, caption)]
     if found.finalists:
         again = [(one.name, f"{scoring.shown(one.score)} ± {one.error:.4f}") for one in found.finalists]

@@ -75,7 +75,7 @@ def _table(search: StoredSearch) -> Table:
     metric = search.config.metric
     caption = "best, each as it was at the highest rung that it has reached"
     if of_tables(search):
-        leaders = sorted(search.leaders, key=lambda trial: (trial.rung, *trial.rank), reverse=True)[:SHOWN]
+        leaders = search.leaders[:SHOWN]
         scoring = Scoring(metric)
         pipelines = [(_name(search, one), scoring.shown(one.score), f"{one.samples}", one.network) for one in leaders]
         caption = f"the {len(pipelines)} {caption}; of settings those are told that are not the usual ones"

@@ -21,8 +21,8 @@ def section(subject: Searched) -> Shown | None:
         return None
     first, last = line[-1], line[0]
     words = (
-        f"The {_who(search)} has {len(line) - 1} ancestor{'s' if len(line) > 2 else ''}: from {first.score:.4f} to "
-        f"{last.score:.4f} at the first rung."
+        f"The {_who(search)} has {len(line) - 1} ancestor{'s' if len(line) > 2 else ''}: from "
+        f"{search.shown(first.score)} to {search.shown(last.score)} at the first rung."
     )
     return Shown("Lineage", words, [_table(search, line)])
 
@@ -61,7 +61,7 @@ def _table(search: StoredSearch, line: list[Trial]) -> Table:
         others = ", ".join(map(str, one.parents[1:]))
         changed = one.how if parent is None else changes(search, one, parent)
         weights = () if of_tables(search) else (f"{one.parameters:,}",)
-        rows.append((str(one.child), f"{one.score:.4f}", *weights, others or "-", changed))
+        rows.append((str(one.child), search.shown(one.score), *weights, others or "-", changed))
     weights = () if of_tables(search) else ("weights",)
     return Table(
         ("individual", "score", *weights, "also bred of", "what it has otherwise than the one below"), rows,

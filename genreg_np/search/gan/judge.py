@@ -107,7 +107,8 @@ class Reals:
         """Put together what does not depend on what is judged."""
         classes = held.logits.shape[1]
         shares = np.bincount(held.logits.argmax(axis=1), minlength=classes) / len(held.logits)
-        distances = np.sqrt(measures.nearest(held.features[:QUICK], trained.features))
+        few = spread(len(held.features), QUICK)
+        distances = np.sqrt(measures.nearest(held.features[few], trained.features))
         apart = distances[distances > 0]
         usual = float(np.median(apart)) if len(apart) else 1.0
         near = float((distances < NEAR * usual).mean())
@@ -129,6 +130,11 @@ class Reals:
             "copying-psnr": decibels(np.sqrt(np.median(errors))),
             "duplicates": measures.duplicated(generated.features[few], self.usual),
         }
+
+
+def spread(count: int, most: int) -> NDArray[np.int64]:
+    """Return which of so many images are taken where `most` are enough, (n,): all along, for classes may lie apart."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
 def judge_for(
@@ -159,7 +165,7 @@ def judge_for(
         )
     words = words_of(shape, len(class_names))
     network = Network(shape, parse(words, shape))
-    key = hashlib.sha256(f"{RECIPE} {data} {words} {len(images)}".encode()).hexdigest()[:24]
+    key = hashlib.sha256(f"{RECIPE} {backend.name} {data} {words} {len(images)}".encode()).hexdigest()[:24]
     path = _cached(key)
     if path is not None:
         with contextlib.suppress(ModelError, UsageError):

@@ -34,7 +34,7 @@ from genreg_np.model import Float32, Model, Network, load
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import DIARY, JUDGE, SearchFolder
 from genreg_np.search.gan.health import METRICS
-from genreg_np.search.gan.judge import LEAST_REAL, MOST_IMAGES, check_able, digest, is_judge, judge_for
+from genreg_np.search.gan.judge import LEAST_REAL, MOST_IMAGES, check_able, digest, is_judge, judge_for, spread
 from genreg_np.search.gan.losses import LOSSES
 from genreg_np.search.gan.rules import Rules
 from genreg_np.search.genes import Choice, Gene, Genome, Number, Space
@@ -267,8 +267,8 @@ class Gans(Kind):
         told.on_phase("judging")
         backend, path = told.backend(), folder.path / JUDGE
         images, labels = parts["train"].read()
-        held, held_labels = parts["search"].read()
-        for part in (held, parts["select"].read()[0]):
+        for name in ("search", "select"):
+            part, _ = parts[name].read()
             if len(part) < LEAST_REAL:
                 raise UsageError(
                     f"{len(part)} images to hold generated ones against are too few: {LEAST_REAL} at least"
@@ -290,12 +290,15 @@ class Gans(Kind):
         folder.write_config(self.config, origin | {"judge": self.judged_by})
         self.diary = str(folder.path / DIARY)
         reals = reals_of(self.judge, self.judged_by, self.held, parts["train"], backend)
-        predicted, labels = reals.held.logits.argmax(axis=1), held_labels[: len(reals.held.images)]
-        right = float(np.mean([(predicted[labels == label] == label).mean() for label in np.unique(labels)]))
+        predicted, known = reals.held.logits.argmax(axis=1), reals.held.labels
+        assert known is not None
+        right = float(np.mean([(predicted[known == label] == label).mean() for label in np.unique(known)]))
         check_able(right, len(self.class_names))
         select, _ = parts["select"].read()
         floor = reals.measured(
-            judge_of(self.judge, self.judged_by).seen(np.ascontiguousarray(select[:MOST_IMAGES]), backend)
+            judge_of(self.judge, self.judged_by).seen(
+                np.ascontiguousarray(select[spread(len(select), MOST_IMAGES)]), backend
+            )
         )
         told.on_remark(
             f"judge {self.judged_by}: {100 * right:.1f} % of {len(reals.held.images):,} images right; real images "

@@ -15,7 +15,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from genreg_np import backends
 from genreg_np.backends.base import Backend, Work
 from genreg_np.model import Float32, Network
+from genreg_np.search.trials import UNSAVED
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,10 @@ class Lesson(ABC):
     backend: str
 
     @abstractmethod
+    def prepare(self) -> None:
+        """Make ready the backend."""
+
+    @abstractmethod
     def learn(self) -> Learned:
         """Train from the rung below to this one, keep the state, and judge."""
 
@@ -92,7 +97,27 @@ class Lesson(ABC):
         """Return what a model says of how it was trained, as plain values."""
 
 
-def learn(lesson: Lesson) -> Learned:
+def unsaved(error: OSError) -> Learned:
+    """Return what came of a lesson whose state could not be written: that is no fault of the individual."""
+    return Learned(UNSAVED, f"{error.filename or 'its state'} cannot be written ({error.strerror or error})")
+
+
+class Teachable(Protocol):
+    """What an engine is given: a lesson, or what else is learned or measured."""
+
+    def prepare(self) -> None:
+        """Make ready what a process needs once: kernels, libraries."""
+
+    def learn(self) -> Learned:
+        """Do it."""
+
+
+def prepare(lesson: Teachable) -> None:
+    """Make ready what a process needs once for such lessons; no limit of theirs counts it."""
+    lesson.prepare()
+
+
+def learn(lesson: Teachable) -> Learned:
     """Do a lesson: what an engine is given."""
     return lesson.learn()
 

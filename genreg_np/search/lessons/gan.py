@@ -35,10 +35,10 @@ from genreg_np.files import pack_arrays, write_atomic
 from genreg_np.layers.description import words
 from genreg_np.model import Float32, Network, load
 from genreg_np.search.gan import health, pair
-from genreg_np.search.gan.judge import MOST_IMAGES, MOST_TRAINED, Judge, Reals, Seen
+from genreg_np.search.gan.judge import MOST_IMAGES, MOST_TRAINED, Judge, Reals, Seen, spread
 from genreg_np.search.gan.pair import Context, Side, State
 from genreg_np.search.gan.rules import Rules, drawn, shown
-from genreg_np.search.lessons.base import Learned, Lesson, Part, backend_for, part_there
+from genreg_np.search.lessons.base import Learned, Lesson, Part, backend_for, part_there, unsaved
 from genreg_np.search.trials import DIVERGED, REMOVED
 from genreg_np.streams import Stream
 
@@ -121,6 +121,10 @@ class GanLesson(Lesson):
     held: Part
     diary: str = ""
 
+    def prepare(self) -> None:
+        """Make ready the backend."""
+        backend_for(self.backend, WORKS)
+
     def learn(self) -> Learned:
         """Train from the rung below to this one, keep the state, and judge."""
         backend, started = backend_for(self.backend, WORKS), time.perf_counter()
@@ -130,6 +134,8 @@ class GanLesson(Lesson):
             kept = learning.to_rung(len(self.rungs) - 1)
         except FitnessError as error:
             return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
+        except OSError as error:
+            return unsaved(error)
         except _Removed as removal:
             why, checkpoints = removal.args
             told = {"search": health.fitness(checkpoints, len(self.class_names), self.rungs[-1])}
@@ -268,7 +274,7 @@ class _Learning:
 
         By rank: right is a real image above the median of all its numbers, whatever loss they come from.
         """
-        lesson, few = self._lesson, slice(QUICK)
+        lesson, few = self._lesson, spread(len(held.images), QUICK)
         assert held.labels is not None
         rules = dataclasses.replace(lesson.rules, instance_noise=0.0, shift=0, flip=False)
         network, genes = lesson.discriminator.finish(state.discriminator.genes[0], state.discriminator.statistics[0])
@@ -306,8 +312,9 @@ def judge_of(path: str, digest: str) -> Judge:
 def reals_of(judge: str, digest: str, held: Part, train: Part, backend: Backend) -> Reals:
     """Return real images as a judge sees them; once for all lessons of a worker."""
     seen = [
-        judge_of(judge, digest).seen(np.ascontiguousarray(images[:most]), backend, labels[:most])
+        judge_of(judge, digest).seen(np.ascontiguousarray(images[some]), backend, labels[some])
         for (images, labels), most in ((held.read(), MOST_IMAGES), (train.read(), MOST_TRAINED))
+        for some in [spread(len(labels), most)]
     ]
     return Reals.of(*seen)
 

@@ -29,7 +29,7 @@ from genreg_np.layers.description import parse
 from genreg_np.model import Float32, Network
 from genreg_np.search.aims import REGISTRY as AIMS
 from genreg_np.search.aims.base import Aim, Known
-from genreg_np.search.lessons.base import Learned, Lesson, backend_for, part_there
+from genreg_np.search.lessons.base import Learned, Lesson, backend_for, part_there, unsaved
 from genreg_np.search.trials import DIVERGED
 from genreg_np.strategies.gradient import GradientContext, GradientDescent, GradientOptions, GradientState
 from genreg_np.strategies.problem import Problem
@@ -68,6 +68,10 @@ class NetworkLesson(Lesson):
         """The network."""
         return Network(self.input_shape, parse(self.words, self.input_shape))
 
+    def prepare(self) -> None:
+        """Make ready the backend."""
+        backend_for(self.backend, WORKS)
+
     def learn(self) -> Learned:
         """Train from the rung below to this one, keep the state, and judge."""
         backend, network = backend_for(self.backend, WORKS), self.network
@@ -89,6 +93,8 @@ class NetworkLesson(Lesson):
                     measures[name] = learning.measures(learning.answers(kept, seen), part.read()[0], own)
         except FitnessError as error:
             return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
+        except OSError as error:
+            return unsaved(error)
         seconds = time.perf_counter() - started
         return Learned(OK, measures=measures, seconds=seconds, pace=learning.pace, steps=steps)
 

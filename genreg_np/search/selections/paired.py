@@ -40,10 +40,10 @@ class Paired(Selection):
         self._models, self._policies, self._blocks = models, policies, tuple(policy)
 
     def needs(self, child: int) -> int:
-        """Return what its own population needs, in children of both."""
+        """Return what its own population needs, in children of both; and if that is nothing, whom it is judged with."""
         own, place, position = self._own(child)
         wanted = own.needs(place)
-        return position(wanted - 1) + 1 if wanted else 0
+        return position(wanted - 1) + 1 if wanted else self.first_of_generation(child)
 
     def breed(self, child: int, judged: Sequence[Trial], space: Space, draws: Draws) -> Bred:
         """Return a model with the best policy, or a policy with the best model."""

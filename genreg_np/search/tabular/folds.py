@@ -68,7 +68,7 @@ def folds_of(rows: Rows, count: int, seed: int, in_time: bool, repeats: int = 0)
     DataError
         Where there are fewer rows, or groups, than folds.
     """
-    units = len(rows) if rows.groups is None else int(rows.groups.max()) + 1
+    units = len(rows) if rows.groups is None else len(np.unique(rows.groups))
     if units < count + (repeats + 1 if in_time else 0):
         what = "rows" if rows.groups is None else "groups"
         way = f"take fewer --folds, or add {what}"
@@ -80,14 +80,16 @@ def folds_of(rows: Rows, count: int, seed: int, in_time: bool, repeats: int = 0)
 
 
 def _folds(rows: Rows, count: int, seed: int, in_time: bool) -> Iterator[Fold]:
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
+    from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
 
     if in_time:
         yield from TimeSeriesSplit(count).split(rows.values)
         return
     if rows.groups is not None:
-        places = np.random.default_rng(_state(seed)).permutation(int(rows.groups.max()) + 1)  # others each time
-        yield from GroupKFold(count).split(rows.values, groups=places[rows.groups])
+        mixed = np.random.default_rng(_state(seed)).permutation(np.unique(rows.groups))  # others each time
+        for some in np.array_split(mixed, count):
+            judged = np.isin(rows.groups, some)
+            yield np.flatnonzero(~judged), np.flatnonzero(judged)
         return
     of_classes = bool(rows.class_names) and np.bincount(rows.labels).max() >= count
     kind = StratifiedKFold if of_classes else KFold

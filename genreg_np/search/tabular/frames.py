@@ -44,8 +44,9 @@ def is_frame(inputs: Any) -> bool:
     if not (hasattr(inputs, "columns") and hasattr(inputs, "dtypes")):
         return False
     names = list(inputs.columns)
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise DataError(f"X: more than one column is called {twice[0]!r}; give each its own name")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"X: more than one column is called {twice!r}; give each its own name")
     odd = [name for name in names if not isinstance(name, str)]
     if odd and any(np.asarray(inputs[name]).dtype.kind not in "biuf" for name in names):
         raise DataError(f"X: the name of column {odd[0]!r} is no text; give all columns names, as in X.columns = [...]")

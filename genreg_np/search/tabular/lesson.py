@@ -95,6 +95,10 @@ class PipelineLesson:
     seed: int = 0
     last: bool = False
 
+    def prepare(self) -> None:
+        """Load the library."""
+        self.task.estimator(self.genome, self.seed, self.last)
+
     def learn(self) -> Learned:
         """Fit and judge, fold by fold."""
         started = time.perf_counter()

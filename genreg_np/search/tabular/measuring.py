@@ -50,6 +50,10 @@ class Measuring:
     lesson: PipelineLesson
     seconds: float = 0.0
 
+    def prepare(self) -> None:
+        """Load the library."""
+        self.lesson.prepare()
+
     def learn(self) -> Learned:
         """Fit once more, and measure."""
         started = time.perf_counter()

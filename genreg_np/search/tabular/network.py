@@ -49,7 +49,9 @@ def dataset_of(
     labels: NDArray[Any],
     class_names: Sequence[str],
     label: str,
-    seed: int,
+    learned: NDArray[np.integer],
+    held: NDArray[np.integer],
+    weights: NDArray[np.float64] | None = None,
 ) -> Dataset:
     """Return rows as a dataset, of which a part is held out to choose by; its test split is that part again.
 
@@ -61,11 +63,14 @@ def dataset_of(
     inputs : (N, I) ndarray
         As `Rows.inputs`.
     labels : (N,) ndarray
+        Of numbers also (N, K).
     class_names : sequence of str
         None where numbers are predicted.
     label : str
-    seed : int
-        Of what is held out.
+    learned, held : (n,) int
+        Places of the rows that are learned from, and held out.
+    weights : (N,) float64, optional
+        How much each row counts.
     """
     kept = [place for place, one in enumerate(columns) if one.kind != TEXT]
     if not kept:
@@ -81,15 +86,19 @@ def dataset_of(
             described.append(one.source)
         found.append(values)
     rows = np.stack(found, axis=1).astype(np.float32)
-    order = np.random.default_rng([seed, len(rows)]).permutation(len(rows))
-    held = max(1, round(VALIDATED * len(rows)))
-    wanted = labels if class_names else np.asarray(labels, np.float64)[:, None]
-    learned, chosen_by = (Split(rows[order[some]], wanted[order[some]]) for some in (slice(held, None), slice(held)))
+    every = Split(rows, labels if class_names else np.asarray(labels, np.float64).reshape(len(rows), -1), weights)
+    chosen_by = every.of(held)
     names = tuple(part for column in described for part in inputs_of(dict(column)))
+    of_numbers = () if class_names else value_names(label, every.labels)
     return Dataset(
-        name, learned, chosen_by, chosen_by, tuple(class_names), None, feature_names=names, columns=tuple(described),
-        value_names=() if class_names else (label,), label=label if class_names else "",
+        name, every.of(learned), chosen_by, chosen_by, tuple(class_names), None, feature_names=names,
+        columns=tuple(described), value_names=of_numbers, label=label if class_names else "",
     )  # fmt: skip
+
+
+def value_names(label: str, labels: NDArray[Any]) -> tuple[str, ...]:
+    """Return what numbers (N, K) to predict are called."""
+    return (label,) if labels.shape[1] == 1 else tuple(f"{label}{place}" for place in range(labels.shape[1]))
 
 
 def _usual(words: Sequence[str], values: NDArray[np.float64]) -> tuple[list[str], NDArray[np.float64]]:
@@ -103,6 +112,23 @@ def _usual(words: Sequence[str], values: NDArray[np.float64]) -> tuple[list[str]
     to[chosen] = np.arange(len(chosen))
     to[-1] = np.nan
     return [words[place] for place in chosen], to[np.where(np.isnan(values), len(words), values).astype(int)]
+
+
+def rows_for(data: Dataset, columns: Sequence[Column], inputs: NDArray[Any]) -> NDArray[np.float32]:
+    """Return rows (N, I) as a model of such data takes them: with the places of the words that it knows."""
+    found = []
+    words = {column["name"]: column["words"] for column in data.columns if column["kind"] == WORDS}
+    for place, one in enumerate(columns):
+        if one.kind == TEXT:
+            continue
+        values = np.asarray(inputs[:, place], np.float64)
+        if one.kind == WORDS:
+            known = {word: number for number, word in enumerate(words[one.name])}
+            places = [known.get(word, len(known)) for word in one.source["words"]]
+            to = np.array([*places, len(known), np.nan])  # a word that the table had not, and nothing, come last
+            values = to[np.where(np.isnan(values), len(to) - 1, values).astype(int)]
+        found.append(values)
+    return np.stack(found, axis=1).astype(np.float32)
 
 
 class _Network(BaseEstimator):  # type: ignore[misc]
@@ -127,7 +153,10 @@ class _Network(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, inputs: NDArray[Any], labels: NDArray[Any]) -> Any:
         """Train on rows (N, I) and labels (N,)."""
-        data = dataset_of("table", self.columns, inputs, labels, self.class_names, self.label, self.seed)
+        order = np.random.default_rng([self.seed, len(labels)]).permutation(len(labels))
+        held = max(1, round(VALIDATED * len(labels)))
+        what = self.columns, inputs, labels, self.class_names, self.label
+        data = dataset_of("table", *what, order[held:], order[:held])
         result = train(config_of(self.genome, self.seed, self.refit), data, threads=1)
         assert result.model is not None
         self.model_: Model = result.model
@@ -135,20 +164,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         return self
 
     def _rows(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Return rows as the model takes them: with the places of the words that it knows."""
-        found = []
-        words = {column["name"]: column["words"] for column in self.dataset_.columns if column["kind"] == WORDS}
-        for place, one in enumerate(self.columns):
-            if one.kind == TEXT:
-                continue
-            values = np.asarray(inputs[:, place], np.float64)
-            if one.kind == WORDS:
-                known = {word: number for number, word in enumerate(words[one.name])}
-                places = [known.get(word, len(known)) for word in one.source["words"]]
-                to = np.array([*places, len(known), np.nan])  # a word that the table had not, and nothing, come last
-                values = to[np.where(np.isnan(values), len(to) - 1, values).astype(int)]
-            found.append(values)
-        return np.stack(found, axis=1).astype(np.float32)
+        return rows_for(self.dataset_, self.columns, inputs)
 
 
 class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from genreg_np.data.columns import Asked
-from genreg_np.data.rows import separator_of
+from genreg_np.data.rows import read_rows, separator_of
+from genreg_np.data.stored import Table
 from genreg_np.data.table import read_table, stem
 from genreg_np.errors import DataError, UsageError
 from genreg_np.files import digest_of
-from genreg_np.search.tabular.rows import TEXT, Rows, rows_of, time_kind
-from genreg_np.search.tabular.script import Source
+from genreg_np.search.tabular.apart import Apart
+from genreg_np.search.tabular.rows import TEXT, Rows, rows_of
+from genreg_np.search.tabular.script import Header, Source
 
 
 @dataclass(frozen=True)
@@ -74,20 +76,29 @@ class Reading:
         """Return the rows, and what a script needs to read them again; raises as `load_csv`."""
         asked = Asked.of(self.keep, self.drop, self.kind, TEXT)
         labels = [] if self.label is None else [self.label]
-        table, targets = read_table(self.path, labels, self.header, self.separator, asked)
-        asked.check(self.path, table.names, (*targets, self.group, self.time))
-        if self.group is not None and self.time is not None:
+        apart = [name for name in (self.group, self.time) if name is not None]
+        table, targets = read_table(self.path, labels, self.header, self.separator, asked, apart)
+        asked.check(self.path, table.names, (*targets, *apart))
+        if len(apart) > 1:
             raise UsageError("--group-column and --time-column are two ways to hold rows apart: give one of them")
-        for name in filter(None, (self.group, self.time)):
+        for name in apart:
             if name not in table.names or name in targets:
                 raise UsageError(f"{self.path}: no column {name!r} beside the label's")
         rows = rows_of(table, targets, asked, self.task, stem(self.path), self.group, self.time)
         if self.positive is not None:
             rows = rows.with_positive(self.positive)
-        first = int(table.lines.min()) - 1
         source = Source(
-            self.path, separator_of(self.path, self.separator), () if table.named else table.names,
-            max(0, first - 1) if table.named else first, self.group, self.time,
-            ("", "") if (apart := self.group or self.time) is None else time_kind(table, apart), seed % 2**32,
+            self.path, separator_of(self.path, self.separator), table.names, self._header(table), self.group, self.time,
+            Apart.of(table, apart[0], self.time is not None) if apart else None, seed % 2**32,
         )  # fmt: skip
         return rows, source
+
+    def _header(self, table: Table) -> Header:
+        """Return how the header is written."""
+        if not table.named:
+            return Header(False, table.first - 1)
+        _, fields = next(row for row in read_rows(self.path, self.separator) if row[0] == table.first)
+        return Header(
+            True, table.first - 1, is_comment=fields[0].startswith("#"), has_gaps=not all(fields),
+            has_lines=int(table.lines.min()) > table.first + 1,
+        )  # fmt: skip

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.columns import DATES, NUMBERS, WORDS, Asked, Odd, describe
+from genreg_np.data.columns import DATES, NUMBERS, WORDS, Asked, Found, Odd, describe, described_notes
 from genreg_np.data.labels import quoted
 from genreg_np.data.stored import Series, Table
 from genreg_np.data.table import labelled
 from genreg_np.data.table_labels import targets_of, told_of
 from genreg_np.errors import DataError, UsageError, did_you_mean
 from genreg_np.infer_table import Fields, inputs_of, is_missing, word_of
+from genreg_np.search.tabular.apart import groups_of, in_order, ways_of
 from genreg_np.search.tabular.building import Layout
 from genreg_np.search.tabular.space import Traits
 
@@ -50,6 +51,8 @@ class Column:
         Of a date.
     is_empty : bool
         Whether it had no value in any row, so that nobody knows what it holds.
+    ways : frozenset of str
+        Of a date: how some are written, that others read otherwise (apart.py).
     """
 
     name: str
@@ -57,6 +60,7 @@ class Column:
     source: Mapping[str, Any]
     part: str = ""
     is_empty: bool = False
+    ways: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -218,7 +222,9 @@ def rows_of(
     """
     table, notes = labelled(table, targets)
     if time is not None:
-        table = table.of(_in_order(table, time))
+        order, as_what = in_order(table, time)
+        table = table.of(order)
+        notes = [*notes, f"in order of {time!r}, read as {as_what}"]
     names, value_names, labels, why = targets_of(table, targets, task)
     if names:
         why = [*why, told_of(names, np.bincount(labels, minlength=len(names)).astype(np.int64))]
@@ -226,6 +232,7 @@ def rows_of(
     parts: list[NDArray[np.float64]] = []
     texts: dict[int, list[str]] = {}
     left_out: dict[str, list[str]] = {}
+    said_of: list[Found] = []
     everything = np.arange(len(table))
     for series in table.columns:
         if series.name in (*targets, group, time):
@@ -245,17 +252,18 @@ def rows_of(
             own, values = inputs_of_series(series, found.described)
             columns += own
             parts.append(values)
+            said_of.append(found)
         elif found.why != "dropped":
             left_out.setdefault(found.why, []).append(series.name)
     said = ", ".join(f"{quoted(some)} ({reason})" for reason, some in left_out.items())
     if not columns:
         raise DataError(f"{table.path}: no column is left to learn from ({said or 'all are dropped'})")
-    notes += [*why, f"left out: {said} (--keep takes one in)" if said else ""]
+    notes += [*why, *described_notes(said_of), f"left out: {said} (--keep takes one in)" if said else ""]
     if texts:
         notes.append(f"text: {quoted([columns[place].name for place in texts])}")
     rows = Rows(
         name, tuple(columns), np.concatenate(parts, axis=1), texts, labels[:, 0] if value_names else labels, names,
-        targets[0], None if group is None else _groups(table.column(group)), table.lines,
+        targets[0], None if group is None else groups_of(table.column(group)), table.lines,
     )  # fmt: skip
     copies = [rows.columns[place].name for place in _copies(rows)]
     if copies:
@@ -278,17 +286,15 @@ def inputs_of_series(series: Series, described: Mapping[str, Any]) -> tuple[list
     read = Fields(dict(described))
     each = np.array([read(text) for text in series.texts], np.float64).reshape(-1, read.width)
     parts = described.get("parts", [""])
-    own = [Column(name, NUMBERS, described, part) for name, part in zip(inputs_of(dict(described)), parts, strict=True)]
+    ways = ways_of(series) if described["kind"] == DATES else frozenset()
+    names = inputs_of(dict(described))
+    own = [Column(name, NUMBERS, described, part, ways=ways) for name, part in zip(names, parts, strict=True)]
     return own, each[series.codes]
-
-
-def _fields(series: Series) -> list[str]:
-    return [series.texts[code] for code in series.codes]
 
 
 def text_of_series(series: Series) -> list[str]:
     """Return the text of each row, nothing where it is missing."""
-    return ["" if is_missing(text) else text for text in _fields(series)]
+    return ["" if is_missing(text) else text for text in series.fields()]
 
 
 def column_of_text(name: str) -> Column:
@@ -300,36 +306,6 @@ def is_text(series: Series) -> bool:
     """Whether most fields of a column have several words."""
     known = [text for text in series.texts if not is_missing(text)]
     return sum(len(text.split()) >= WORDS_OF_TEXT for text in known) > len(known) / 2
-
-
-def _groups(series: Series) -> NDArray[np.int64]:
-    """Return the groups (N,), numbered as they first come; rows in which it is missing are one."""
-    numbers = series.as_numbers()
-    values: NDArray[Any] = np.where(series.missing(), -1, series.codes) if numbers is None else numbers
-    _, first, groups = np.unique(values, return_index=True, return_inverse=True)
-    rank: NDArray[np.int64] = np.argsort(np.argsort(first))[groups]
-    return rank
-
-
-def time_kind(table: Table, name: str) -> tuple[str, str]:
-    """Return what a column holds, numbers, dates or words, and the order of a date's parts."""
-    series = table.column(name)
-    described = describe(table.path, series, np.arange(len(table)), Asked(keep=(name,)), table.rows).described
-    return (WORDS, "") if described is None else (str(described["kind"]), str(described.get("order", "")))
-
-
-def _in_order(table: Table, name: str) -> NDArray[np.int64]:
-    """Return the rows by what a column says: numbers by size, dates by day, all else by its text."""
-    series = table.column(name)
-    numbers = series.as_numbers()
-    if numbers is not None:
-        return np.argsort(numbers, kind="stable")
-    described = describe(table.path, series, np.arange(len(table)), Asked(keep=(name,)), table.rows).described
-    if described is not None and described["kind"] == DATES:
-        read = Fields({**described, "parts": ["year", "month", "day", "hour"]})
-        each = np.array([read(text) for text in series.texts], np.float64)[series.codes]
-        return np.lexsort(each.T[::-1])
-    return np.argsort(np.array(_fields(series)), kind="stable")
 
 
 def _copies(rows: Rows) -> list[int]:

@@ -80,7 +80,7 @@ class Scoring:
     @property
     def by_all_classes(self) -> bool:
         """Whether it needs a row of each class to be told at all."""
-        return self.by_probabilities or self.name in ("roc_auc", "average_precision")
+        return self.by_probabilities or self.name in ("roc_auc", "average_precision", "top_k_accuracy")
 
     @functools.cached_property
     def scorer(self) -> Any:

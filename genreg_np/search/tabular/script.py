@@ -12,8 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from genreg_np.data.columns import DATES, FLAGS, NUMBERS, WORDS
+from genreg_np.data.rows import PACKED_SUFFIXES
 from genreg_np.infer_table import FLAGS as SAID
 from genreg_np.infer_table import MISSING
 from genreg_np.search.genes import Genome
+from genreg_np.search.tabular.apart import CENTURIES, OFFSETS, Apart
 from genreg_np.search.tabular.building import pipeline_of
 from genreg_np.search.tabular.folds import HELD, strata
 from genreg_np.search.tabular.rows import TEXT, Column, Rows
@@ -37,7 +38,37 @@ PARTS = {
     "hour": "hour + times.minute / 60 + times.second / 3600",
 }  # of dates, as pandas calls them
 NAMES = ("prediction", "predicted", "prediction of the pipeline")  # of the column of predictions: the first free one
+LONGEST = 108  # signs of a line
+OFFSET = r"(:\d\d(?:\.\d+)?) ?(?:Z|[+-]\d\d:?\d\d)$"  # of a time zone, after a time
+CENTURY = '''def century(found):
+    """Return a date whose year has two digits with all four: 70 is 1970, 69 is 2069."""
+    return found[1] + ("19" if int(found[2]) >= 70 else "20") + found[2]'''
+TWO_DIGITS = r"^((?:\d{1,2}\W+\w+|[^\W\d]+\W+\d{1,2})\W+)(\d\d)(?!\d)"
 ORDER = {"ymd": "yearfirst=True", "dmy": "dayfirst=True", "mdy": "dayfirst=False"}
+
+
+@dataclass(frozen=True)
+class Header:
+    """How a table begins.
+
+    Parameters
+    ----------
+    is_there : bool
+    before : int
+        Lines before it, or before the first row where there is none: comments and empty ones.
+    is_comment : bool
+        Whether it begins with #.
+    has_gaps : bool
+        Whether a column has no name.
+    has_lines : bool
+        Whether it may have more than one line.
+    """
+
+    is_there: bool
+    before: int
+    is_comment: bool = False
+    has_gaps: bool = False
+    has_lines: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,28 +81,29 @@ class Source:
     separator : str
         The sign between fields.
     names : sequence of str
-        Of all columns; none where the file's header has them.
-    before : int
-        Lines before the header, or before the first row where there is none.
+        Of all columns.
+    header : Header
     group, time : str, optional
         Columns by which rows are held apart.
-    kind : (str, str)
-        What the one that is given holds - numbers, dates or words -, and the order of a date's parts.
+    apart : Apart or None
+        What the one that is given holds.
     seed : int
     """
 
     path: str
     separator: str
     names: Sequence[str]
-    before: int
+    header: Header
     group: str | None
     time: str | None
-    kind: tuple[str, str]
+    apart: Apart | None
     seed: int
 
     def beside(self, folder: Path) -> Source:
         """Return it as seen from a folder."""
-        return dataclasses.replace(self, path=os.path.relpath(self.path, folder).replace(os.sep, "/"))
+        return dataclasses.replace(
+            self, path=os.path.relpath(os.path.realpath(self.path), os.path.realpath(folder)).replace(os.sep, "/")
+        )
 
 
 def script_of(genome: Genome, rows: Rows, source: Source, scoring: Scoring, said: Sequence[str]) -> str:
@@ -96,9 +128,10 @@ def script_of(genome: Genome, rows: Rows, source: Source, scoring: Scoring, said
         imports.setdefault("sklearn.model_selection", set()).update(split.imports)
     sections = [
         _head(said),
-        "import sys\nfrom pathlib import Path",
+        "\n".join([*_standard(imports, source), "from pathlib import Path"]),
         "\n".join(["import numpy as np", "import pandas as pd", *_imports(imports)]),
         _constants(rows, source),
+        *([CENTURY] if CENTURIES in _ways(rows, source) else []),
         _read(rows, source),
         f'def build():\n    """Return the pipeline, not fitted."""\n    return {pipeline.written(4)}',
         split.code,
@@ -124,17 +157,26 @@ def _head(said: Sequence[str]) -> str:
 
 def _imports(names: Mapping[str, set[str]]) -> list[str]:
     plain = {module: some for module, some in names.items() if module != "functools"}
-    lines = [f"from {module} import {', '.join(sorted(some))}" for module, some in sorted(plain.items())]
-    return [*(["from functools import partial"] if "functools" in names else []), *lines]
+    return [f"from {module} import {', '.join(sorted(some))}" for module, some in sorted(plain.items())]
+
+
+def _standard(names: Mapping[str, set[str]], source: Source) -> list[str]:
+    """Return what is imported of the standard library, but for Path."""
+    lines = ["import itertools"] if _looks_for_comments(source) else []
+    return [*lines, "import sys", *(["from functools import partial"] if "functools" in names else [])]
 
 
 def _listed(name: str, values: Sequence[Any]) -> str:
     """Return a line, or lines, that give a name to a list."""
-    text = ", ".join(json.dumps(value, ensure_ascii=False) for value in values)
-    if len(text) < 100:
+    items = [_quoted(value) for value in values]
+    if len(text := ", ".join(items)) < 100:
         return f"{name} = [{text}]"
-    wrapped = textwrap.fill(text, 108, initial_indent="    ", subsequent_indent="    ", break_long_words=False)
-    return f"{name} = [\n{wrapped},\n]"
+    lines = [""]
+    for item in items:
+        if lines[-1] and len(lines[-1]) + len(item) > LONGEST:
+            lines.append("")
+        lines[-1] += f" {item}," if lines[-1] else f"    {item},"
+    return "\n".join([f"{name} = [", *lines, "]"])
 
 
 def _constants(rows: Rows, source: Source) -> str:
@@ -142,7 +184,7 @@ def _constants(rows: Rows, source: Source) -> str:
     lines = [f"DATA = Path(__file__).resolve().parent / {_quoted(source.path)}", f"LABEL = {_quoted(rows.label)}"]
     if rows.class_names:
         lines.append(_listed("CLASSES", rows.class_names))
-    if source.names:
+    if not source.header.is_there:
         lines.append(_listed("NAMES", source.names))
     for name, kind in (("NUMBERS", NUMBERS), ("WORDS", WORDS), ("TEXTS", TEXT)):
         if kinds[kind]:
@@ -162,21 +204,57 @@ def _is(column: Column, kind: str) -> bool:
     return bool(column.source["kind"] == kind)
 
 
+def _looks_for_comments(source: Source) -> bool:
+    """Whether the script looks how many lines at the top are comments: other tables may have more, or none."""
+    header = source.header
+    return bool(header.before) and not header.is_comment and not source.path.endswith(PACKED_SUFFIXES)
+
+
+def _ways(rows: Rows, source: Source) -> set[str]:
+    """Return how dates are written that pandas would read otherwise."""
+    apart = [] if source.apart is None or source.time is None else [source.apart.ways]
+    return {way for ways in (*(column.ways for column in rows.columns), *apart) for way in ways}
+
+
+def _dates(field: str, order: str, ways: Set[str]) -> str:
+    """Return what reads the dates of a field."""
+    offsets = f'.str.replace(r"{OFFSET}", r"\\1", regex=True)' if OFFSETS in ways else ""
+    centuries = f'.str.replace(r"{TWO_DIGITS}", century, regex=True)' if CENTURIES in ways else ""
+    return f'pd.to_datetime({field}{offsets}{centuries}, format="mixed", {ORDER[order]})'
+
+
 def _read(rows: Rows, source: Source) -> str:
     """Return the function that reads a table."""
-    how = [f"sep={_quoted(source.separator)}"] if source.separator != "," else []
-    how += ["header=None"] if source.names else []
-    how += [f"skiprows={source.before}"] if source.before else []
-    how += ["dtype=str", "keep_default_na=False", "skipinitialspace=True"]
+    header, looks = source.header, _looks_for_comments(source)
+    blanks = source.separator == " "
+    how = [] if source.separator == "," else [r'sep=r"\s+"' if blanks else f"sep={_quoted(source.separator)}"]
+    how += [] if header.is_there else ["header=None"]
+    how += [f"skiprows={'before' if looks else header.before}"] if header.before else []
+    how += ["dtype=str", "keep_default_na=False", *([] if blanks else ["skipinitialspace=True"])]
     lines = [
         "def read(path):",
         '    """Return the inputs of a table, a column each, the table without blanks and gaps, and as it came."""',
-        f"    raw = pd.read_csv(path, {', '.join(how)})",
     ]
-    if source.names:
+    if looks:
+        lines += [
+            '    with open(path, encoding="utf-8-sig") as file:',
+            '        comments = itertools.takewhile(lambda line: line.startswith("#") or not line.strip(), file)',
+            "        before = sum(1 for _ in comments)",
+        ]
+    lines.append(f"    raw = pd.read_csv(path, {', '.join(how)})")
+    if not header.is_there:
         lines.append(
             "    raw.columns = NAMES if raw.shape[1] == len(NAMES) else [name for name in NAMES if name != LABEL]"
         )
+    if header.is_comment:
+        lines.append('    raw.columns = raw.columns.str.lstrip("# ")')
+    if header.has_lines:
+        lines.append('    raw.columns = raw.columns.str.replace(r"\\s*\\n\\s*", " ", regex=True)')
+    if header.has_gaps:
+        lines += [
+            '    names = [f"column {k}" if name.startswith("Unnamed: ") else name for k, name in enumerate(raw, 1)]',
+            "    raw.columns = names",
+        ]
     lines += [
         "    raw.columns = raw.columns.str.strip()",
         '    table = raw.apply(lambda column: column.str.replace(r"\\s*\\n\\s*", " ", regex=True).str.strip())',
@@ -194,7 +272,7 @@ def _read(rows: Rows, source: Source) -> str:
         if own["kind"] == DATES:
             if own["name"] not in done:
                 done.add(own["name"])
-                lines.append(f'    times = pd.to_datetime({field}, format="mixed", {ORDER[own["order"]]}).dt')
+                lines.append(f"    times = {_dates(field, own['order'], column.ways)}.dt")
             lines.append(f"    inputs[{name}] = (times.{PARTS[column.part]}).astype(float)")
         elif own["kind"] == FLAGS:
             lines.append(f"    inputs[{name}] = {field}.str.lower().map(FLAGS)")
@@ -222,17 +300,19 @@ class _Split:
 def _split(rows: Rows, source: Source) -> _Split:
     """Return the function that holds rows out as the search did, and what it imports."""
     if source.time is not None:
-        kind, order = source.kind
-        dates = f'pd.to_datetime({{}}, format="mixed", {ORDER[order]})' if kind == DATES else ""
-        read = {NUMBERS: "pd.to_numeric({})", DATES: dates}.get(kind, "{}")
+        assert source.apart is not None
+        field, apart = f"table[{_quoted(source.time)}]", source.apart
+        if apart.kind == DATES:
+            field = _dates(field, apart.described["order"], apart.ways)
         needed, lines = set(), [
-            f"order = np.argsort({read.format(f'table[{_quoted(source.time)}]')}, kind=\"stable\").to_numpy()",
+            f"order = np.argsort({f'pd.to_numeric({field})' if apart.kind == NUMBERS else field}, kind=\"stable\")",
+            "order = order.to_numpy()",
             f"first = len(labels) - max(1, round({HELD} * len(labels)))",
             "return order[:first], order[first:]",
         ]  # fmt: skip
     elif source.group is not None:
         field = f"table[{_quoted(source.group)}]"
-        field = f"pd.to_numeric({field})" if source.kind[0] == NUMBERS else field
+        field = f"pd.to_numeric({field})" if source.apart is not None and source.apart.kind == NUMBERS else field
         needed, lines = {"GroupShuffleSplit"}, [
             f"groups = {field}.factorize(use_na_sentinel=False)[0]",
             f"split = GroupShuffleSplit(1, test_size={HELD}, random_state=SEED)",
@@ -273,7 +353,6 @@ def _main(rows: Rows, scoring: Scoring) -> str:
     else:
         lines.append("    labels = pd.to_numeric(table[LABEL]).to_numpy(float)")
     sign = "-" if scoring.name.startswith("neg_") else ""
-    predictions = next(name for name in NAMES if name not in {column.source["name"] for column in rows.columns})
     lines += [
         "    if new is None:",
         "        learned, held = held_out(labels, table)",
@@ -284,7 +363,8 @@ def _main(rows: Rows, scoring: Scoring) -> str:
         "    pipeline = build().fit(inputs, labels)",
         "    inputs, _, raw = read(new)",
         "    predicted = pipeline.predict(inputs)",
-        f"    raw[{_quoted(predictions)}] = {'[CLASSES[k] for k in predicted]' if rows.class_names else 'predicted'}",
+        f"    name = next(name for name in {NAMES!r} if name not in raw)".replace("'", '"'),
+        f"    raw[name] = {'[CLASSES[k] for k in predicted]' if rows.class_names else 'predicted'}",
         "    raw.to_csv(out, index=False)",
         '    print(f"{len(raw)} predictions in {out}")',
     ]

@@ -1,6 +1,6 @@
-"""What estimators that search for a pipeline have in common: checked rows, the search, and what is kept of it.
+"""What estimators that search for a pipeline have in common: the search, and what is kept of it.
 
-Shapes: N rows, I columns, K classes.
+Shapes: N rows, I columns.
 """
 
 from __future__ import annotations
@@ -16,23 +16,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import (
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from genreg_np.data.columns import NUMBERS
 from genreg_np.errors import DataError, RunError, UsageError
+from genreg_np.estimators.checked import Checked
 from genreg_np.search.choosing import FOLDS, Chosen, Splits, check, choose
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import SearchFolder, read_search_config
 from genreg_np.search.searching import Watcher
 from genreg_np.search.stored import is_search
-from genreg_np.search.tabular.frames import inputs_of_frame, is_frame, rows_of_array, rows_of_frame
 from genreg_np.search.tabular.rows import Rows
 from genreg_np.search.tabular.scoring import Scoring
 from genreg_np.search.tabular.space import NETWORK
@@ -54,18 +47,8 @@ def has_method(name: str) -> Any:
     return has
 
 
-def _check_known(values: Any, name: str) -> None:
-    """Refuse labels, or groups, of which one is missing."""
-    array = np.asarray(values, dtype=object)
-    for row, value in enumerate(array.ravel() if array.ndim else []):
-        if value is None or (value != value) is True or str(value) == "<NA>":
-            raise DataError(f"{name}, row {row}: is missing (None or NaN): leave out the rows of which it is not known")
-
-
-class PipelineEstimator(BaseEstimator):  # type: ignore[misc]
+class PipelineEstimator(Checked):
     """What both have in common."""
-
-    _classes: bool
 
     def __init__(
         self,
@@ -99,7 +82,6 @@ class PipelineEstimator(BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         """Return what it can do."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
         tags.non_deterministic = self.generations is None
         return tags
 
@@ -126,7 +108,7 @@ class PipelineEstimator(BaseEstimator):  # type: ignore[misc]
                 f"metric = {self.metric!r} must be the name of a scorer of scikit-learn, such as 'f1_macro'"
             )
         rows, classes = self._rows(X, y, groups)
-        scoring = Scoring.of(self.metric or "", self._classes, len(rows.class_names))
+        scoring = Scoring.of(self.metric or "", self._of_classes, len(rows.class_names))
         check(rows, scoring, folds, holds_out=False)
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "search" if self.folder is None else Path(os.fspath(self.folder))
@@ -147,8 +129,8 @@ class PipelineEstimator(BaseEstimator):  # type: ignore[misc]
                 if self.folder is not None:
                     raise
                 raise DataError(f"X, y: {str(error).removeprefix(f'{folder}: ')}") from None
-            self._keep(chosen, rows)
-            self._keep_classes(classes)
+            self._keep(chosen)
+            self._keep_rows(rows, classes)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -162,56 +144,6 @@ class PipelineEstimator(BaseEstimator):  # type: ignore[misc]
         inputs = self._inputs(X)
         labels = self._counted(column_or_1d(y))
         return float(self._scoring.scorer(self.pipeline_, inputs, labels))
-
-    def _rows(self, inputs: Any, labels: ArrayLike, groups: ArrayLike | None) -> tuple[Rows, NDArray[Any] | None]:
-        """Return checked rows, and the classes if there are any; raises ValueError for what cannot be."""
-        _check_known(labels, "y")
-        by_names = is_frame(inputs)
-        if by_names:
-            validate_data(self, inputs, skip_check_array=True)
-            targets = self._targets(column_or_1d(labels, warn=True))
-            check_consistent_length(inputs, targets)
-        else:
-            inputs, targets = validate_data(
-                self, inputs, labels, dtype="numeric", ensure_all_finite="allow-nan", y_numeric=not self._classes
-            )
-            targets = self._targets(targets)
-        classes, values = self._encoded(targets)
-        names = () if classes is None else tuple(map(str, classes))
-        number = None
-        if groups is not None:
-            _check_known(groups, "groups")
-            check_consistent_length(inputs, groups)
-            number = np.unique(column_or_1d(groups), return_inverse=True)[1]
-        if by_names:
-            return rows_of_frame(inputs, values, names, number), classes
-        return rows_of_array(inputs.astype(np.float64), values, names, number), classes
-
-    def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
-        raise NotImplementedError
-
-    def _encoded(self, labels: NDArray[Any]) -> tuple[NDArray[Any] | None, NDArray[Any]]:
-        """Return the classes (K,), or None, and their places or numbers (N,)."""
-        raise NotImplementedError
-
-    def _keep_classes(self, classes: NDArray[Any] | None) -> None:
-        """Keep the classes, where there are any."""
-
-    def _counted(self, labels: NDArray[Any]) -> NDArray[Any]:
-        """Return what is so as the pipeline counts it."""
-        return labels
-
-    def _inputs(self, inputs: Any) -> NDArray[Any]:
-        """Return rows as the pipeline takes them."""
-        check_is_fitted(self)
-        if is_frame(inputs):
-            validate_data(self, inputs, reset=False, skip_check_array=True)
-            if self._of_frame:
-                return inputs_of_frame(self._columns, inputs)
-        elif odd := [one.name for one in self._columns if one.kind != NUMBERS or one.source["kind"] != NUMBERS]:
-            raise DataError(f"X must be a DataFrame, as in fit: its column {odd[0]!r} is not one of numbers")
-        found = validate_data(self, inputs, reset=False, dtype="numeric", ensure_all_finite="allow-nan")
-        return np.asarray(found, np.float64)
 
     def _config(self, rows: Rows, scoring: Scoring, folder: Path) -> SearchConfig:
         """Return the settings; without a random state the seed is that of the search in the folder, if there is one."""
@@ -243,13 +175,11 @@ class PipelineEstimator(BaseEstimator):  # type: ignore[misc]
             raise UsageError("n_jobs = 0 are none: 1 is this process, -1 one process for each core")
         return max(1, (os.cpu_count() or 1) + 1 + jobs if jobs < 0 else jobs)
 
-    def _keep(self, chosen: Chosen, rows: Rows) -> None:
+    def _keep(self, chosen: Chosen) -> None:
         """Fit the winner to all rows, and keep what is known of it."""
         search, verdict = chosen.search, chosen.verdict
         self.pipeline_ = chosen.fitted()
         self.model_ = self.pipeline_.model_ if verdict.genome["model"] == NETWORK else None
-        self._columns = rows.columns
-        self._of_frame = hasattr(self, "feature_names_in_")
         self._scoring = Scoring(search.task.metric)
         self.genome_ = dict(expressed_of(search.space, verdict.genome))
         self.best_score_, self.best_score_error_ = verdict.judged.score, verdict.judged.error

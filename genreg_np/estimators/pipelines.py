@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 
-from genreg_np.search.estimating import PipelineEstimator, has_method
+from genreg_np.estimators.checked import OfClasses, OfNumbers
+from genreg_np.estimators.searching import PipelineEstimator, has_method
 
 
-class PipelineSearchClassifier(ClassifierMixin, PipelineEstimator):  # type: ignore[misc]
+class PipelineSearchClassifier(OfClasses, PipelineEstimator):
     """Finds a pipeline that tells classes: how columns are made ready, a model, and its settings.
 
     Parameters
@@ -84,7 +83,6 @@ class PipelineSearchClassifier(ClassifierMixin, PipelineEstimator):  # type: ign
     array([0, 0, 0])
     """
 
-    _classes = True
     score = PipelineEstimator.score  # by the metric, not the mixin's
 
     @available_if(has_method("predict_proba"))  # type: ignore[untyped-decorator]
@@ -107,24 +105,8 @@ class PipelineSearchClassifier(ClassifierMixin, PipelineEstimator):  # type: ign
         found: NDArray[Any] = self.classes_[places]
         return found
 
-    def _counted(self, labels: NDArray[Any]) -> NDArray[Any]:
-        known = {label: place for place, label in enumerate(self.classes_.tolist())}
-        return np.array([known.get(label, len(known)) for label in labels.tolist()], np.int64)
 
-    def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
-        check_classification_targets(labels)
-        return labels
-
-    def _encoded(self, labels: NDArray[Any]) -> tuple[NDArray[Any] | None, NDArray[Any]]:
-        classes, places = np.unique(labels, return_inverse=True)
-        return classes, places.astype(np.int64)
-
-    def _keep_classes(self, classes: NDArray[Any] | None) -> None:
-        assert classes is not None
-        self.classes_ = classes
-
-
-class PipelineSearchRegressor(RegressorMixin, PipelineEstimator):  # type: ignore[misc]
+class PipelineSearchRegressor(OfNumbers, PipelineEstimator):
     """Finds a pipeline that predicts numbers: how columns are made ready, a model, and its settings.
 
     Parameters
@@ -158,14 +140,4 @@ class PipelineSearchRegressor(RegressorMixin, PipelineEstimator):  # type: ignor
     Attributes are those of `PipelineSearchClassifier`, but for those of classes.
     """
 
-    _classes = False
     score = PipelineEstimator.score
-
-    def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
-        found: NDArray[Any] = np.asarray(labels, np.float64)
-        if not np.isfinite(found).all():
-            raise ValueError("Input y contains NaN or infinity")
-        return found
-
-    def _encoded(self, labels: NDArray[Any]) -> tuple[NDArray[Any] | None, NDArray[Any]]:
-        return None, labels

@@ -192,8 +192,8 @@ def test_ten_thousand_columns_of_noise_tell_nothing() -> None:
 def test_without_scikit_learn_or_with_an_old_one_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     import genreg_np
 
-    monkeypatch.delitem(sys.modules, "genreg_np.search.estimators")
-    monkeypatch.delitem(sys.modules, "genreg_np.search.estimating")
+    monkeypatch.delitem(sys.modules, "genreg_np.estimators.pipelines")
+    monkeypatch.delitem(sys.modules, "genreg_np.estimators.checked")
     monkeypatch.delattr("sklearn.utils.validation.validate_data")
     with pytest.raises(MissingExtraError, match=r"scikit-learn 1\.6 or newer is needed to use"):
         _ = genreg_np.PipelineSearchRegressor

@@ -1,0 +1,139 @@
+"""What all estimators have in common: rows and labels are checked, and read again as they were when it was fitted.
+
+Shapes: N rows, I columns, K classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+
+from genreg_np.data.columns import NUMBERS
+from genreg_np.errors import DataError
+from genreg_np.search.tabular.frames import inputs_of_frame, is_frame, rows_of_array, rows_of_frame
+from genreg_np.search.tabular.rows import Column, Rows
+
+Classes = NDArray[Any]  # (K,) as they are called
+
+
+def check_known(values: Any, name: str) -> None:
+    """Refuse labels, or groups, of which one is missing."""
+    array = np.asarray(values, dtype=object)
+    for row, value in enumerate(array.ravel() if array.ndim else []):
+        if value is None or (value != value) is True or str(value) == "<NA>":
+            raise DataError(f"{name}, row {row}: is missing (None or NaN): leave out the rows of which it is not known")
+
+
+class Checked(BaseEstimator):  # type: ignore[misc]
+    """An estimator that takes arrays of numbers, NaN where one is missing, or DataFrames of anything."""
+
+    _columns: tuple[Column, ...]
+    _of_frame: bool
+    _of_several = False  # whether there may be several numbers for a row
+
+    def __sklearn_tags__(self) -> Any:
+        """Return what it can do."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _rows(self, inputs: Any, labels: ArrayLike, groups: ArrayLike | None = None) -> tuple[Rows, Classes | None]:
+        """Return checked rows, and the classes if there are any; raises ValueError for what cannot be."""
+        check_known(labels, "y")
+        of_classes = self._of_classes
+        by_names = is_frame(inputs)
+        if by_names:
+            validate_data(self, inputs, skip_check_array=True)
+            targets = self._targets(np.asarray(labels) if self._of_several else column_or_1d(labels, warn=True))
+            check_consistent_length(inputs, targets)
+        else:
+            inputs, targets = validate_data(
+                self,
+                inputs,
+                labels,
+                dtype="numeric",
+                ensure_all_finite="allow-nan",
+                y_numeric=not of_classes,
+                multi_output=self._of_several,
+            )
+            targets = self._targets(targets)
+        classes, values = self._encoded(targets)
+        names = () if classes is None else tuple(map(str, classes))
+        number = None
+        if groups is not None:
+            check_known(groups, "groups")
+            check_consistent_length(inputs, groups)
+            number = np.unique(column_or_1d(groups), return_inverse=True)[1]
+        if by_names:
+            return rows_of_frame(inputs, values, names, number), classes
+        return rows_of_array(inputs.astype(np.float64), values, names, number), classes
+
+    def _keep_rows(self, rows: Rows, classes: Classes | None) -> None:
+        """Keep how rows are read, once it is fitted to them."""
+        self._columns, self._of_frame = rows.columns, hasattr(self, "feature_names_in_")
+        if classes is not None:
+            self.classes_ = classes
+
+    def _inputs(self, inputs: Any) -> NDArray[Any]:
+        """Return rows (N, I) as they were read when it was fitted."""
+        check_is_fitted(self)
+        if is_frame(inputs):
+            validate_data(self, inputs, reset=False, skip_check_array=True)
+            if self._of_frame:
+                return inputs_of_frame(self._columns, inputs)
+        elif odd := [one.name for one in self._columns if one.kind != NUMBERS or one.source["kind"] != NUMBERS]:
+            raise DataError(f"X must be a DataFrame, as in fit: its column {odd[0]!r} is not one of numbers")
+        found = validate_data(self, inputs, reset=False, dtype="numeric", ensure_all_finite="allow-nan")
+        return np.asarray(found, np.float64)
+
+    _of_classes: bool
+
+    def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
+        raise NotImplementedError
+
+    def _encoded(self, labels: NDArray[Any]) -> tuple[Classes | None, NDArray[Any]]:
+        """Return the classes (K,), or None, and their places or numbers (N,)."""
+        raise NotImplementedError
+
+
+class OfClasses(ClassifierMixin):  # type: ignore[misc]
+    """What estimators of classes have beside that."""
+
+    classes_: Classes
+    _of_classes = True
+
+    def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
+        check_classification_targets(labels)
+        return labels
+
+    def _encoded(self, labels: NDArray[Any]) -> tuple[Classes | None, NDArray[Any]]:
+        classes, places = np.unique(labels, return_inverse=True)
+        return classes, places.astype(np.int64)
+
+    def _counted(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """Return the places of classes (N,) in `classes_`; K of one that is not there."""
+        known = {label: place for place, label in enumerate(self.classes_.tolist())}
+        return np.array([known.get(label, len(known)) for label in labels.tolist()], np.int64)
+
+
+class OfNumbers(RegressorMixin):  # type: ignore[misc]
+    """What estimators of numbers have beside that."""
+
+    _of_classes = False
+
+    def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
+        found: NDArray[Any] = np.asarray(labels, np.float64)
+        if not np.isfinite(found).all():
+            raise ValueError("Input y contains NaN or infinity")
+        return found
+
+    def _encoded(self, labels: NDArray[Any]) -> tuple[Classes | None, NDArray[Any]]:
+        return None, labels
+
+    def _counted(self, labels: NDArray[Any]) -> NDArray[Any]:
+        return labels

@@ -1,0 +1,244 @@
+"""What estimators that train a network have in common: data, configuration, the training, and what is kept of it.
+
+Shapes: N samples, I columns, K classes or numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from genreg_np.data.dataset import Dataset
+from genreg_np.data.held_out import split_indices
+from genreg_np.data.split import Split
+from genreg_np.errors import DataError, UsageError
+from genreg_np.estimators.checked import Checked, Classes, check_known
+from genreg_np.model import Model
+from genreg_np.runs.config import TrainConfig, default_preset
+from genreg_np.runs.generations import Record
+from genreg_np.runs.result import Result, Watcher
+from genreg_np.runs.training import train
+from genreg_np.search.tabular.network import dataset_of, rows_for, value_names
+from genreg_np.search.tabular.rows import TEXT
+from genreg_np.strategies import strategy_class
+from genreg_np.streams import Stream
+
+NAME, LABEL = "X", "y"  # what messages and models call them
+LEAST = 2  # samples
+TILE_VALUES = 1 << 16  # inputs of samples that are predicted at a time, about
+RANGES = {"b": (0.0, 1.0), "u1": (0.0, 255.0)}  # of raw values, where the type says it
+
+
+class NetworkEstimator(Checked):
+    """What both have in common."""
+
+    class_weight: Any = None
+
+    def __init__(
+        self,
+        preset: str | None = None,
+        *,
+        strategy: str | None = None,
+        hidden_layer_sizes: Sequence[int] | int | None = None,
+        max_iter: int | None = None,
+        time_budget: float | None = None,
+        settings: Mapping[str, Any] | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.15,
+        warm_start: bool = False,
+        backend: str = "auto",
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: bool = False,
+        run_folder: Any = None,
+    ) -> None:
+        self.preset = preset
+        self.strategy = strategy
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.max_iter = max_iter
+        self.time_budget = time_budget
+        self.settings = settings
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.backend = backend
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+        self.run_folder = run_folder
+
+    def fit(self, X: Any, y: ArrayLike) -> Any:
+        """Train a network.
+
+        Parameters
+        ----------
+        X : (N, I) array of numbers, or DataFrame of numbers, words and dates; or images (N, H, W) or (N, C, H, W)
+            NaN, or nothing, where a value is missing. Images of whole numbers are raw pixels.
+        y : (N,) array
+            Classes, or numbers; of numbers also several for each, (N, K).
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For settings or data that nothing can be trained with; the message says why.
+        """
+        seed = int(check_random_state(self.random_state).randint(1 << 31))
+        images = _is_of_images(X)
+        data, keep = (self._images if images else self._table)(X, y, seed)
+        goes_on = self.warm_start and hasattr(self, "model_")
+        config = self._config(seed, images, goes_on)
+        records: list[Record] = []
+        result = train(
+            config, data, self.run_folder, backend=self.backend, threads=self._threads(),
+            budget_seconds=self.time_budget, initial=self.model_ if goes_on else None,
+            watcher=Watcher(on_record=self._telling(records)),
+        )  # fmt: skip
+        keep()
+        self._keep(result, data, records)
+        return self
+
+    def _table(self, inputs: Any, labels: ArrayLike, seed: int) -> tuple[Dataset, Any]:
+        """Return rows as data to train on, and what keeps how they are read; raises ValueError."""
+        rows, classes = self._rows(inputs, labels)
+        if texts := [one.name for one in rows.columns if one.kind == TEXT]:
+            raise DataError(
+                f"X, column {texts[0]!r}: is text, which a network has no place for: leave it out, or take "
+                "PipelineSearchClassifier or PipelineSearchRegressor, which count its words"
+            )
+        learned, held = self._apart(rows.labels, seed)
+        what = rows.columns, rows.inputs, rows.labels, rows.class_names, LABEL
+        data = dataset_of(NAME, *what, learned, held, self._weights(classes, rows.labels))
+        return data, lambda: self._keep_rows(rows, classes)
+
+    def _images(self, inputs: Any, labels: ArrayLike, seed: int) -> tuple[Dataset, Any]:
+        """Return images as data to train on, and what keeps how they are read; raises ValueError."""
+        check_known(labels, "y")
+        inputs, targets = validate_data(
+            self, inputs, labels, dtype=None, allow_nd=True, multi_output=not self._of_classes
+        )  # fmt: skip
+        classes, values = self._encoded(self._targets(targets))
+        learned, held = self._apart(values, seed)
+        found = inputs.astype(np.float32) if inputs.dtype.kind == "f" else inputs
+        columns = values if classes is not None else values.reshape(len(values), -1)
+        every = Split(found, columns, self._weights(classes, values))
+        chosen_by = every.of(held)
+        names = () if classes is None else tuple(map(str, classes))
+        data = Dataset(
+            NAME, every.of(learned), chosen_by, chosen_by, names, _range_of(found),
+            value_names=() if names else value_names(LABEL, columns),
+        )  # fmt: skip
+
+        def keep() -> None:
+            self._columns = ()
+            if classes is not None:
+                self.classes_ = classes
+
+        return data, keep
+
+    def _apart(self, labels: NDArray[Any], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return which samples are learned from, and which are held out: of each class a share, one at least."""
+        share = self.validation_fraction
+        if isinstance(share, bool) or not isinstance(share, int | float | np.number) or not 0 < share < 1:
+            raise UsageError(f"validation_fraction = {share!r} must be a number between 0 and 1")
+        every = np.arange(len(labels))
+        if len(every) < LEAST:
+            raise DataError(f"X: {len(every)} sample is too few to learn from: {LEAST} at least")
+        if not self.early_stopping:
+            return every, every
+        by = labels if self._of_classes else np.zeros(len(labels), np.int64)
+        learned, held = split_indices(by, 1, 100 * float(share), Stream(seed))
+        return (learned, held) if len(held) else (every, every)
+
+    def _weights(self, classes: Classes | None, labels: NDArray[Any]) -> NDArray[np.float64] | None:
+        """Return what each sample counts, (N,), where classes do not count alike."""
+        return None
+
+    def _config(self, seed: int, images: bool, goes_on: bool) -> TrainConfig:
+        """Return the configuration of a training."""
+        if self.strategy is not None:
+            strategy_class(self.strategy)  # refuses one that there is not
+        preset = self.preset or default_preset("", self.strategy, tables=not images)
+        given: dict[str, Any] = dict(self.settings or {})
+        if self.strategy is not None:
+            given["strategy"] = self.strategy
+        if self.hidden_layer_sizes is not None:
+            sizes = self.hidden_layer_sizes
+            given["hidden"] = tuple(sizes) if isinstance(sizes, Sequence | np.ndarray) else (sizes,)
+        if self.max_iter is not None:
+            given["generations"] = self.max_iter
+        keep = ("best" if goes_on else "refit") if self.early_stopping else "last"
+        return TrainConfig.from_preset(preset, **{"keep": keep, "seed": seed} | given)
+
+    def _threads(self) -> int | None:
+        """Return how many threads it computes with: 1 by default, for who fits many at a time."""
+        return None if self.n_jobs == -1 else 1 if self.n_jobs is None else self.n_jobs
+
+    def _telling(self, records: list[Record]) -> Any:
+        """Return what hears of each generation."""
+
+        def told(record: Record) -> None:
+            records.append(record)
+            score = record.get("validation_accuracy", record.get("validation_score"))
+            if self.verbose and score is not None:
+                print(f"generation {record['generation']:,}: validation {score:.4f}", flush=True)
+
+        return told
+
+    def _keep(self, result: Result, data: Dataset, records: Sequence[Record]) -> None:
+        """Keep the model, and what is known of its training."""
+        assert result.model is not None
+        self.model_: Model = result.model
+        self._data = data
+        self.n_iter_ = result.generations
+        self.loss_curve_ = [record["loss"] if "loss" in record else -record["mean_trust"] for record in records]
+        scores = (record.get("validation_accuracy", record.get("validation_score")) for record in records)
+        self.validation_scores_ = [score for score in scores if score is not None]
+
+    def _answers(self, inputs: Any) -> NDArray[np.float64]:
+        """Return what the network gives for samples, (N, K): logits, or numbers; of each the same whoever is beside it.
+
+        Products of matrices round otherwise for another number of rows, so they have always as many.
+        """
+        seen = self._seen(inputs)
+        tile = 1 << max(4, min(9, (TILE_VALUES // seen[0].size).bit_length() - 1))
+        count = len(seen)
+        padded = np.concatenate([seen, np.repeat(seen[-1:], -count % tile, axis=0)])
+        found = [self.model_.outputs(padded[first : first + tile]) for first in range(0, count, tile)]
+        answers = np.concatenate(found)[:count].astype(np.float64)
+        if not np.isfinite(answers).all():
+            raise DataError("X: has values so far from those that it was fitted to that the answer is no number")
+        return answers
+
+    def _seen(self, inputs: Any) -> NDArray[Any]:
+        """Return samples as the model takes them, (N, *input_shape)."""
+        check_is_fitted(self)
+        if self._columns:
+            return rows_for(self._data, self._columns, self._inputs(inputs))
+        found = check_array(inputs, dtype=None, allow_nd=True)
+        if found.shape[1:] != self.model_.input_shape:
+            raise DataError(
+                f"X has images of {found.shape[1:]}, but {type(self).__name__} was fitted to {self.model_.input_shape}"
+            )
+        found = found.astype(np.float32) if found.dtype.kind == "f" else found
+        return np.asarray(found)
+
+
+def _is_of_images(inputs: Any) -> bool:
+    return getattr(inputs, "ndim", 2) in (3, 4) or (isinstance(inputs, list | tuple) and np.ndim(inputs) in (3, 4))
+
+
+def _range_of(images: NDArray[Any]) -> tuple[float, float] | None:
+    """Return the smallest and largest raw value of whole numbers; None of features."""
+    if images.dtype.kind == "f":
+        return None
+    known = RANGES.get(images.dtype.kind) or RANGES.get(images.dtype.str[1:])
+    return known or (float(images.min()), float(max(images.max(), images.min() + 1)))

@@ -1,0 +1,179 @@
+"""Networks as estimators of scikit-learn: its own checks, tables and images, what is kept, and what is refused."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="estimators are scikit-learn's")
+
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from genreg_np import GenregClassifier, GenregRegressor, load
+from tests.helpers import one_line
+
+QUICK: dict[str, Any] = {"max_iter": 300, "random_state": 0}
+
+
+@pytest.mark.parametrize("kind", [GenregClassifier, GenregRegressor])
+def test_the_checks_of_scikit_learn_pass(kind: Any) -> None:
+    """All of them, with no expected failures."""
+    check_estimator(kind(**QUICK))
+
+
+def test_classes_are_told_by_their_names_and_the_model_is_saved(tmp_path: Path) -> None:
+    inputs, labels = load_wine(return_X_y=True)
+    names = np.array(["barolo", "grignolino", "barbera"])[labels]
+    found = GenregClassifier(**QUICK).fit(inputs[::2], names[::2])
+    assert is_classifier(found)
+    assert found.classes_.tolist() == ["barbera", "barolo", "grignolino"]
+    assert found.score(inputs[1::2], names[1::2]) > 0.9
+    shares = found.predict_proba(inputs)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(found.classes_[shares.argmax(axis=1)], found.predict(inputs))
+    np.testing.assert_array_equal(found.decision_function(inputs).argmax(axis=1), shares.argmax(axis=1))
+    assert found.n_iter_ == len(found.loss_curve_) == 300
+    assert found.loss_curve_[-1] < found.loss_curve_[0]
+    assert found.validation_scores_[-1] > 0.7
+    found.model_.save(tmp_path / "model.npz")
+    places = load(tmp_path / "model.npz").predict(inputs.astype(np.float32))
+    np.testing.assert_array_equal(found.classes_[places], found.predict(inputs))
+
+
+def test_of_two_classes_one_number_tells() -> None:
+    inputs, labels = load_breast_cancer(return_X_y=True)
+    found = GenregClassifier(**QUICK).fit(inputs[::2], labels[::2])
+    values = found.decision_function(inputs)
+    assert values.shape == labels.shape
+    np.testing.assert_array_equal(values > 0, found.predict(inputs) == 1)
+
+
+def test_numbers_are_predicted_one_or_several() -> None:
+    inputs, labels = load_diabetes(return_X_y=True)
+    found = GenregRegressor(**QUICK).fit(inputs, labels)
+    assert is_regressor(found)
+    assert found.score(inputs, labels) > 0.3
+    both = np.stack([labels, -2 * labels], axis=1)
+    several = GenregRegressor(**QUICK).fit(inputs, both)
+    assert several.predict(inputs).shape == both.shape
+    assert several.score(inputs, both) > 0.3
+
+
+def test_images_are_taken_as_they_are() -> None:
+    digits = load_digits()
+    images = (digits.images * 15.9).astype(np.uint8)
+    found = GenregClassifier(max_iter=600, random_state=0).fit(images[::2], digits.target[::2])
+    assert found.model_.input_shape == (8, 8)
+    assert found.score(images[1::2], digits.target[1::2]) > 0.85
+    with pytest.raises(ValueError, match=r"images of \(4, 16\)") as raised:
+        found.predict(images.reshape(-1, 4, 16))
+    assert one_line(raised.value)
+    fractions = GenregClassifier(**QUICK).fit(digits.images[:200] / 16, digits.target[:200])
+    assert fractions.predict(digits.images[:3] / 16).shape == (3,)
+
+
+def frame(rows: int = 90) -> tuple[Any, Any]:
+    """Return a DataFrame of numbers, words and dates, and classes that the word tells."""
+    pandas = pytest.importorskip("pandas", reason="needs DataFrames")
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, 2, rows)
+    found = pandas.DataFrame({
+        "size": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(size=rows)),
+        "place": np.array(["hill", "shore"])[kinds],
+        "day": pandas.Timestamp("2024-01-01") + pandas.to_timedelta(rng.integers(0, 700, rows), "D"),
+    })  # fmt: skip
+    return found, np.array(["low", "high"])[kinds]
+
+
+def test_a_frame_of_words_and_dates_is_read_again_as_it_was() -> None:
+    table, labels = frame()
+    found = GenregClassifier(**QUICK).fit(table, labels)
+    assert found.feature_names_in_.tolist() == list(table.columns)
+    later = table.copy()
+    later.loc[0, "place"] = "moor"
+    later.loc[1, "place"] = None
+    assert (found.predict(later) == labels)[2:].mean() > 0.95
+    assert found.model_.predict({name: table[name].astype(str).tolist() for name in table}).shape == labels.shape
+    with pytest.raises(ValueError, match="must be a DataFrame"):
+        found.predict(np.zeros((3, 3)))
+    said = table.assign(said=[f"note {row} on the water there" for row in range(len(table))])
+    with pytest.raises(ValueError, match="column 'said': is text") as raised:
+        GenregClassifier(**QUICK).fit(said, labels)
+    assert one_line(raised.value)
+
+
+def test_it_works_where_estimators_do() -> None:
+    inputs, labels = load_wine(return_X_y=True)
+    assert (
+        cross_val_score(make_pipeline(StandardScaler(), GenregClassifier(**QUICK)), inputs, labels, cv=3).mean() > 0.9
+    )
+    grid = GridSearchCV(GenregClassifier(**QUICK), {"hidden_layer_sizes": [(4,), 8]}, cv=2, n_jobs=2)
+    assert grid.fit(inputs, labels).best_score_ > 0.85
+    again = clone(grid.best_estimator_)
+    assert again.get_params()["max_iter"] == 300
+    kept = pickle.loads(pickle.dumps(grid.best_estimator_))
+    np.testing.assert_array_equal(kept.predict(inputs), grid.predict(inputs))
+
+
+def test_the_same_state_gives_the_same_model_and_another_another() -> None:
+    inputs, labels = load_wine(return_X_y=True)
+    one, other = (GenregClassifier(**QUICK).fit(inputs, labels).model_ for _ in range(2))
+    assert one.pack() == other.pack()
+    assert GenregClassifier(max_iter=300, random_state=1).fit(inputs, labels).model_.pack() != one.pack()
+
+
+def test_a_warm_start_goes_on_from_the_model() -> None:
+    inputs, labels = load_wine(return_X_y=True)
+    found = GenregClassifier(max_iter=60, random_state=0, warm_start=True, early_stopping=False).fit(inputs, labels)
+    before = found.loss_curve_
+    found.fit(inputs, labels)
+    assert np.mean(found.loss_curve_[:5]) < np.mean(before[:5])
+
+
+@pytest.mark.parametrize("weights", ["balanced", {"rare": 20.0, "usual": 1.0}])
+def test_classes_can_count_otherwise(weights: Any) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random(300) < 0.08, "rare", "usual")
+    inputs = rng.normal(size=(300, 2)) + 0.8 * (labels == "rare")[:, None]
+    found = [GenregClassifier(class_weight=one, **QUICK).fit(inputs, labels) for one in (None, weights)]
+    shares = [(one.predict(inputs) == "rare").mean() for one in found]
+    assert shares[0] < 0.08 < shares[1]
+
+
+def test_a_strategy_and_its_settings_are_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inputs, labels = load_wine(return_X_y=True)
+    how: dict[str, Any] = {"strategy": "evolution-strategy", "settings": {"population_size": 40}, "random_state": 0}
+    found = GenregClassifier(max_iter=40, verbose=True, run_folder=tmp_path / "run", **how).fit(inputs, labels)
+    assert found.model_.training["config"]["population_size"] == 40
+    assert (tmp_path / "run/model.npz").read_bytes() == found.model_.pack()
+    assert "generation 40: validation " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"preset": "tabels"}, "did you mean 'tables'"),
+        ({"strategy": "genrag"}, "did you mean 'genreg'"),
+        ({"settings": {"sigmar": 1}}, "did you mean 'sigma'"),
+        ({"validation_fraction": 1.0}, "validation_fraction = 1.0 must be a number between 0 and 1"),
+        ({"max_iter": 0}, "generations"),
+        ({"hidden_layer_sizes": (0,)}, "hidden"),
+        ({"time_budget": -1.0}, "budget"),
+        ({"backend": "gpu"}, "backend"),
+        ({"n_jobs": 0}, "threads"),
+    ],
+)
+def test_settings_that_cannot_be(changes: dict[str, Any], said: str) -> None:
+    inputs, labels = load_wine(return_X_y=True)
+    with pytest.raises(ValueError, match=r"\w") as raised:
+        GenregClassifier(**QUICK | changes).fit(inputs, labels)
+    assert said in one_line(raised.value)

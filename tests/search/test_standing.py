@@ -1,0 +1,154 @@
+"""Who wins: by which images, among whom, and whatever comes in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genreg_np.data.dataset import Dataset
+from genreg_np.engines import serial
+from genreg_np.engines.base import CANCELLED, OK, Outcome
+from genreg_np.errors import RunError, UsageError
+from genreg_np.report.sections.evaluations import best_of_random
+from genreg_np.search.config import SearchConfig
+from genreg_np.search.folder import trials_in
+from genreg_np.search.lessons import network
+from genreg_np.search.standing import standing_of
+from genreg_np.search.trials import Trial, leaders_of
+from tests.helpers import one_line
+from tests.search.helpers import bars, search
+
+
+def trial(child: int, rung: int, score: float, samples: int = 0, **metrics: float) -> Trial:
+    """Return an individual at a rung."""
+    return Trial(child, child, rung, {}, {}, samples=samples, score=score, metrics=metrics)
+
+
+def test_the_split_that_chooses_is_looked_at_by_all_finalists(tmp_path: Path) -> None:
+    """Also by those whom no rung above the lowest has seen."""
+    found = search(tmp_path / "run", generations=1, population=3, rungs=(64, 128, 256))
+    assert found.winner is not None
+    assert sum(one.rung > 0 for one in trials_in(tmp_path / "run/trials.jsonl")) <= 1
+    assert found.winner.select["accuracy"] == found.model.training["select"]["accuracy"]
+
+
+def test_a_pair_does_not_stand_above_others_because_little_was_asked_of_it() -> None:
+    config = SearchConfig.from_dict({"kind": "gan", "metric": "fitness"})
+    early, late = trial(0, 0, -6.0, 8_000, coverage=0.06), trial(1, 2, -103.0, 72_000, coverage=0.25)
+    good = trial(2, 1, -4.0, 24_000, coverage=0.5)
+    assert [one.child for one in leaders_of([early, late, good], standing_of(config))] == [2, 1, 0]
+
+
+def test_pipelines_of_more_folds_stand_above_those_of_one() -> None:
+    config = SearchConfig.from_dict({"kind": "table", "metric": "accuracy"})
+    assert [one.child for one in leaders_of([trial(0, 0, 0.99), trial(1, 1, 0.9)], standing_of(config))] == [1, 0]
+
+
+class Reversed(serial.SerialEngine):
+    """Does the last of those that wait first."""
+
+    def completed(self) -> Iterator[Outcome]:
+        """Run what waits."""
+        while self._waiting or self._cancelled:
+            if self._cancelled:
+                yield Outcome(self._cancelled.pop(0), CANCELLED)
+            else:
+                name, argument = self._waiting.popitem()
+                yield Outcome(name, OK, self._function(argument))
+
+
+def test_a_target_is_reached_by_the_same_whoever_is_done_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [search(tmp_path / "one", target=0.4, generations=4)]
+    monkeypatch.setattr(serial, "SerialEngine", Reversed)
+    monkeypatch.setattr("genreg_np.search.images.create_engine", lambda name, *how: Reversed(*how))
+    monkeypatch.setattr("genreg_np.search.searching.AHEAD", 4)
+    found.append(search(tmp_path / "other", target=0.4, generations=4))
+    winners = [one.winner for one in found]
+    assert all(one.ended == "target" for one in found)
+    assert winners[0] is not None
+    assert winners[1] is not None
+    assert winners[0].number == winners[1].number
+    assert found[0].model.pack() == found[1].model.pack()
+
+
+def test_a_target_ends_a_search_though_another_costs_less(tmp_path: Path) -> None:
+    """Whoever reaches it need not be the best by the weighted sum."""
+    found = search(tmp_path / "run", target=0.4, weights="parameters=-1", generations=4)
+    assert found.ended == "target"
+    assert found.trials < 24
+
+
+def test_what_is_recorded_is_gone_through_however_little_time_is_left(tmp_path: Path) -> None:
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 1
+        return now[0]
+
+    first = search(tmp_path / "run", generations=0, budget=60.0, clock=clock)
+    assert first.winner is not None
+    again = search(tmp_path / "run", generations=0, budget=1.0, clock=clock)
+    assert again.winner is not None
+    assert again.winner.child == first.winner.child
+    assert again.trials >= first.trials
+
+
+def test_a_state_that_cannot_be_written_is_no_individual_s_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search ends, nothing of it is recorded, and it goes on when there is room."""
+    expected, count = search(tmp_path / "expected"), [0]
+    write = network.write_atomic
+
+    def full(path: Path, data: bytes) -> None:
+        count[0] += 1
+        if count[0] > 4:
+            raise OSError(28, "No space left on device", str(path))
+        write(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(network, "write_atomic", full)
+        with pytest.raises(RunError) as raised:
+            search(tmp_path / "run")
+    assert "No space left on device" in one_line(raised.value)
+    assert len(list(trials_in(tmp_path / "run/trials.jsonl"))) == 4
+    assert search(tmp_path / "run").model.pack() == expected.model.pack()
+
+
+@pytest.mark.parametrize("kind", ["classifier", "autoencoder", "gan"])
+def test_rows_of_numbers_are_no_images(tmp_path: Path, kind: str) -> None:
+    rows = Dataset.from_arrays(np.random.default_rng(0).normal(size=(90, 4)), np.arange(90) % 3)
+    metric: dict[str, Any] = {"gan": {"metric": "fitness"}, "autoencoder": {"metric": "psnr"}}.get(kind, {})
+    with pytest.raises(UsageError, match="no images of whole-number pixels"):
+        search(tmp_path / "run", rows, kind=kind, **metric)
+
+
+def test_nothing_of_a_search_that_never_began_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its states are not those of another search in the same folder."""
+    with monkeypatch.context() as patch:
+        patch.setattr("genreg_np.search.folder.SearchFolder.record", lambda self, trial: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            search(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_best_of_many_random_ones() -> None:
+    """By all ways to draw them, which are too many to be written as numbers of 64 bits."""
+    scores = np.random.default_rng(0).random(1500)
+    found = best_of_random(scores.tolist())
+    assert found[0] == pytest.approx(scores.mean())
+    assert found[-1] == scores.max()
+    assert (np.diff(found) > 0).all()
+    assert best_of_random([3.0, 1.0, 2.0]) == pytest.approx([2.0, (3 + 3 + 2) / 3, 3.0])
+
+
+def test_a_search_leaves_no_data_behind(tmp_path: Path) -> None:
+    """Nor those of one that was killed."""
+    (tmp_path / "run/shared-0").mkdir(parents=True)
+    (tmp_path / "run/shared-0/train.npy").write_bytes(b"left over")
+    search(tmp_path / "run", bars(), generations=1)
+    assert list((tmp_path / "run").glob("shared*")) == []
