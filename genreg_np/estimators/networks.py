@@ -17,19 +17,91 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.extmath import softmax
 
 from genreg_np.estimators.checked import Classes, OfClasses, OfNumbers
+from genreg_np.estimators.judging import Fitness
 from genreg_np.estimators.training import NetworkEstimator
 
 
 class GenregClassifier(OfClasses, NetworkEstimator):
-    """A network that tells classes."""
+    """A network that tells classes, trained by evolution; if wanted on the metric itself.
+
+    Parameters
+    ----------
+    preset : str, optional
+        A recipe by its name, as `genreg-np train --preset` takes it; by default `tables` for rows, which is node
+        perturbation - evolution that looks at units and single samples -, and `nodes-small` for images.
+    strategy : str, optional
+        How to evolve, in place of the preset's: any that learns from arrays, such as genreg, evolution-strategy,
+        node-perturbation, mixed or, for comparison, gradient.
+    fitness : str or callable, optional
+        What counts: the name of any scorer of scikit-learn, such as "f1_macro", or a function
+        fitness(y, scores) -> float, higher is better, of the places (N,) of the true classes in `classes_` and the
+        probabilities (N, K): a cost matrix, the right to say nothing. The network first learns as without it, and is
+        then evolved on this alone. Thousands of calls are made of a function; scorers that go by who is taken for whom,
+        and neg_log_loss, are computed for whole populations.
+    hidden_layer_sizes : sequence of int, or int, optional
+        Units of each hidden layer; by default the preset's.
+    max_iter : int, optional
+        Generations of learning; by default the preset's.
+    fitness_iter : int
+        Generations of evolution on `fitness`.
+    time_budget : float, optional
+        Seconds in place of max_iter.
+    settings : mapping, optional
+        Others of the strategy by their names, as `genreg-np train --set` takes them.
+    class_weight : mapping, "balanced" or None
+        What a sample of each class counts while it learns; `fitness` goes by what is so.
+    early_stopping : bool
+        Whether a part is held out by which the length of training is chosen; it is trained again on all, so long.
+    validation_fraction : float
+        That part, of each class.
+    warm_start : bool
+        Whether `fit` goes on from the model that is there.
+    backend : str
+        auto, cpu, numpy, numba or cupy.
+    n_jobs : int, optional
+        Threads; -1 for all. One by default, for who fits many at a time; the result is the same for any number.
+    random_state : int, RandomState or None
+    verbose : bool
+        Whether it prints how it gets on.
+    run_folder : path, optional
+        A new folder to keep the record of learning in, as `genreg-np report` takes it.
+
+    Attributes
+    ----------
+    model_ : Model
+        The network, which can be saved, exported and run without scikit-learn. Of rows it takes them as they are.
+    classes_ : (K,) ndarray
+    n_iter_ : int
+        Generations.
+    loss_curve_ : list of float
+        Of learning, by generations: the lower the better.
+    fitness_curve_ : list of float
+        Mean of `fitness` over the mutants of each generation.
+    validation_scores_ : list of float
+        Accuracy on the part held out, as it was looked at.
+    n_features_in_ : int
+    feature_names_in_ : (I,) ndarray of str
+        Of a DataFrame.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from genreg_np import GenregClassifier
+    >>> X, y = load_wine(return_X_y=True)
+    >>> found = GenregClassifier(fitness="f1_macro", max_iter=500, random_state=0).fit(X, y)
+    >>> found.predict(X[:3])
+    array([0, 0, 0])
+    """
 
     def __init__(
         self,
         preset: str | None = None,
         *,
         strategy: str | None = None,
+        fitness: Fitness | None = None,
         hidden_layer_sizes: Sequence[int] | int | None = None,
         max_iter: int | None = None,
+        fitness_iter: int = 200,
         time_budget: float | None = None,
         settings: Mapping[str, Any] | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
@@ -43,8 +115,8 @@ class GenregClassifier(OfClasses, NetworkEstimator):
         run_folder: Any = None,
     ) -> None:
         super().__init__(
-            preset, strategy=strategy, hidden_layer_sizes=hidden_layer_sizes, max_iter=max_iter,
-            time_budget=time_budget, settings=settings, early_stopping=early_stopping,
+            preset, strategy=strategy, fitness=fitness, hidden_layer_sizes=hidden_layer_sizes, max_iter=max_iter,
+            fitness_iter=fitness_iter, time_budget=time_budget, settings=settings, early_stopping=early_stopping,
             validation_fraction=validation_fraction, warm_start=warm_start, backend=backend, n_jobs=n_jobs,
             random_state=random_state, verbose=verbose, run_folder=run_folder,
         )  # fmt: skip
@@ -74,7 +146,47 @@ class GenregClassifier(OfClasses, NetworkEstimator):
 
 
 class GenregRegressor(OfNumbers, NetworkEstimator):
-    """A network that predicts numbers."""
+    """A network that predicts numbers, trained by evolution; if wanted on the metric itself.
+
+    Parameters
+    ----------
+    preset : str, optional
+        A recipe by its name, as `genreg-np train --preset` takes it; by default `tables` for rows, `nodes-small` for
+        images.
+    strategy : str, optional
+        How to evolve, in place of the preset's: any that predicts numbers.
+    fitness : str or callable, optional
+        What counts: the name of any scorer of scikit-learn, such as "neg_median_absolute_error", or a function
+        fitness(y, predicted) -> float, higher is better, of numbers (N, K) both. The network first learns as without
+        it, and is then evolved on this alone. Thousands of calls are made.
+    hidden_layer_sizes : sequence of int, or int, optional
+        Units of each hidden layer; by default the preset's.
+    max_iter : int, optional
+        Generations of learning; by default the preset's.
+    fitness_iter : int
+        Generations of evolution on `fitness`.
+    time_budget : float, optional
+        Seconds in place of max_iter.
+    settings : mapping, optional
+        Others of the strategy by their names, as `genreg-np train --set` takes them.
+    early_stopping : bool
+        Whether a part is held out by which the length of training is chosen; it is trained again on all, so long.
+    validation_fraction : float
+        That part.
+    warm_start : bool
+        Whether `fit` goes on from the model that is there.
+    backend : str
+        auto, cpu, numpy, numba or cupy.
+    n_jobs : int, optional
+        Threads; -1 for all. One by default, for who fits many at a time; the result is the same for any number.
+    random_state : int, RandomState or None
+    verbose : bool
+        Whether it prints how it gets on.
+    run_folder : path, optional
+        A new folder to keep the record of learning in, as `genreg-np report` takes it.
+
+    Attributes are those of `GenregClassifier`, but for those of classes; validation scores are R2.
+    """
 
     _of_several = True
 

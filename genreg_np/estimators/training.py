@@ -5,6 +5,8 @@ Shapes: N samples, I columns, K classes or numbers.
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,11 +19,13 @@ from genreg_np.data.dataset import Dataset
 from genreg_np.data.held_out import split_indices
 from genreg_np.data.split import Split
 from genreg_np.errors import DataError, UsageError
+from genreg_np.estimators.by_metric import MUTANTS, evolved
 from genreg_np.estimators.checked import Checked, Classes, check_known
+from genreg_np.estimators.judging import Fitness, judge_of
 from genreg_np.model import Model
 from genreg_np.runs.config import TrainConfig, default_preset
 from genreg_np.runs.generations import Record
-from genreg_np.runs.result import Result, Watcher
+from genreg_np.runs.result import Watcher
 from genreg_np.runs.training import train
 from genreg_np.search.tabular.network import dataset_of, rows_for, value_names
 from genreg_np.search.tabular.rows import TEXT
@@ -30,6 +34,7 @@ from genreg_np.streams import Stream
 
 NAME, LABEL = "X", "y"  # what messages and models call them
 LEAST = 2  # samples
+LEARNING_SHARE = 0.5  # of a budget, where a metric is followed afterwards
 TILE_VALUES = 1 << 16  # inputs of samples that are predicted at a time, about
 RANGES = {"b": (0.0, 1.0), "u1": (0.0, 255.0)}  # of raw values, where the type says it
 
@@ -44,8 +49,10 @@ class NetworkEstimator(Checked):
         preset: str | None = None,
         *,
         strategy: str | None = None,
+        fitness: Fitness | None = None,
         hidden_layer_sizes: Sequence[int] | int | None = None,
         max_iter: int | None = None,
+        fitness_iter: int = 200,
         time_budget: float | None = None,
         settings: Mapping[str, Any] | None = None,
         early_stopping: bool = True,
@@ -59,8 +66,10 @@ class NetworkEstimator(Checked):
     ) -> None:
         self.preset = preset
         self.strategy = strategy
+        self.fitness = fitness
         self.hidden_layer_sizes = hidden_layer_sizes
         self.max_iter = max_iter
+        self.fitness_iter = fitness_iter
         self.time_budget = time_budget
         self.settings = settings
         self.early_stopping = early_stopping
@@ -91,20 +100,38 @@ class NetworkEstimator(Checked):
         ValueError
             For settings or data that nothing can be trained with; the message says why.
         """
+        started = time.perf_counter()
         seed = int(check_random_state(self.random_state).randint(1 << 31))
         images = _is_of_images(X)
         data, keep = (self._images if images else self._table)(X, y, seed)
         goes_on = self.warm_start and hasattr(self, "model_")
         config = self._config(seed, images, goes_on)
-        records: list[Record] = []
+        by_metric = None if self.fitness is None else self._by_metric(config, data)
+        budget, records = self.time_budget, list[Record]()
         result = train(
             config, data, self.run_folder, backend=self.backend, threads=self._threads(),
-            budget_seconds=self.time_budget, initial=self.model_ if goes_on else None,
-            watcher=Watcher(on_record=self._telling(records)),
+            budget_seconds=budget if budget is None or by_metric is None else LEARNING_SHARE * budget,
+            initial=self.model_ if goes_on else None, watcher=Watcher(on_record=self._telling(records)),
         )  # fmt: skip
+        assert result.model is not None
+        model, earned = result.model, list[Record]()
+        if by_metric is not None:
+            assert self.fitness is not None
+            left = None if budget is None else budget - (time.perf_counter() - started)
+            whole = dataclasses.replace(data, train=data.train.with_(data.validation)) if self.early_stopping else data
+            how = self.backend, self._threads(), left
+            model = evolved(model, whole, self.fitness, by_metric, *how, self._telling(earned))
         keep()
-        self._keep(result, data, records)
+        self._keep(model, data, records, earned)
         return self
+
+    def _by_metric(self, config: TrainConfig, data: Dataset) -> TrainConfig:
+        """Return the configuration of the part that follows the metric; raises ValueError for one that cannot be."""
+        judge_of(self.fitness, data.train.labels, self._of_classes, data.outputs)  # type: ignore[arg-type]
+        network = {"network": config.network} if config.network else {}
+        layers = network or {"hidden": config.hidden, "activation": config.activation}
+        how = {**MUTANTS, **layers, "generations": self.fitness_iter, "seed": config.seed}
+        return TrainConfig.from_dict({"strategy": "evolution-strategy", **how}, "fitness_iter")
 
     def _table(self, inputs: Any, labels: ArrayLike, seed: int) -> tuple[Dataset, Any]:
         """Return rows as data to train on, and what keeps how they are read; raises ValueError."""
@@ -188,17 +215,19 @@ class NetworkEstimator(Checked):
         def told(record: Record) -> None:
             records.append(record)
             score = record.get("validation_accuracy", record.get("validation_score"))
-            if self.verbose and score is not None:
+            if self.verbose and "fitness_mean" in record:
+                print(f"generation {record['generation']:,}: fitness {record['fitness_mean']:.4f}", flush=True)
+            elif self.verbose and score is not None:
                 print(f"generation {record['generation']:,}: validation {score:.4f}", flush=True)
 
         return told
 
-    def _keep(self, result: Result, data: Dataset, records: Sequence[Record]) -> None:
+    def _keep(self, model: Model, data: Dataset, records: Sequence[Record], earned: Sequence[Record]) -> None:
         """Keep the model, and what is known of its training."""
-        assert result.model is not None
-        self.model_: Model = result.model
+        self.model_: Model = model
         self._data = data
-        self.n_iter_ = result.generations
+        self.n_iter_ = len(records) + len(earned)
+        self.fitness_curve_ = [record["fitness_mean"] for record in earned]
         self.loss_curve_ = [record["loss"] if "loss" in record else -record["mean_trust"] for record in records]
         scores = (record.get("validation_accuracy", record.get("validation_score")) for record in records)
         self.validation_scores_ = [score for score in scores if score is not None]

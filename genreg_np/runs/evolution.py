@@ -6,6 +6,7 @@
     evolution.run()                                         all generations
     evolution.run(fitness=score, workers=2)                 the same with fitness = score(model)
     evolution.run(fitness=score, target=9.5, out="runs/x")  until 9.5 is reached, kept in a folder
+    evolution.run(judge=scores)                             the same with judge(answers of many) -> numbers
     models = evolution.ask(); evolution.tell(numbers)       one generation by hand
 
 The first evolution of a kind on a machine compiles kernels, in silence: five to nine seconds, then they are in a
@@ -32,6 +33,7 @@ from genreg_np.model import Model, Network
 from genreg_np.runs.checkpoint import read_checkpoint, restored
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.generations import Generations, Record
+from genreg_np.runs.judged import Judge, JudgedRun
 from genreg_np.runs.own_folder import OwnFolder
 from genreg_np.runs.own_run import OwnRun
 from genreg_np.settings import whole_number
@@ -97,6 +99,7 @@ class Evolution(Generations):
         generations: int | None = None,
         *,
         fitness: Fitness | None = None,
+        judge: Judge | None = None,
         workers: int = 0,
         target: float | None = None,
         rescore: int = 0,
@@ -113,6 +116,10 @@ class Evolution(Generations):
         fitness : callable, optional
             fitness(model) -> number, or an array of one; higher is better. +inf is perfect; NaN and -inf count as the
             worst finite number of their generation. Without it the dataset is scored.
+        judge : callable, optional
+            judge(answers (G, N, K)) -> (G,) numbers: a fitness of what genomes answer to the N training samples, for
+            many at once: logits of K classes, or the numbers predicted. For a metric that is cheap to compute this is
+            much faster than `fitness`, which takes models.
         workers : int
             Processes that call `fitness` (0: this one). They are spawned, so the function must be importable, and a
             script must start its work under a main guard.
@@ -143,6 +150,11 @@ class Evolution(Generations):
             If the folder holds another run, is in use, or cannot be written.
         """
         total = self.config.generations if generations is None else whole_number(generations, "generations")
+        if judge is not None:
+            if fitness is not None or workers or target is not None or rescore or out is not None:
+                raise UsageError("judge goes alone: leave out fitness, workers, target, rescore and out")
+            self._population()
+            return self._until(total, JudgedRun(self, judge).step, on_record, should_stop)
         if fitness is None:
             if target is not None or rescore or out is not None:
                 raise UsageError(

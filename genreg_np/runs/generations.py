@@ -158,6 +158,27 @@ class Generations:
         genomes = self.backend.to_host(self.backend.rebuild(self._asked, np.arange(self._asked.size)))
         return [self.model_of(genes) for genes in genomes]
 
+    def answers(self, most_bytes: int) -> Iterator[NDArray[np.float32]]:
+        """Yield what the genomes of the next generation answer to the training split, (G, N, K), some at a time.
+
+        Logits of classes, or numbers to predict as they are in the data. `tell` takes what they earn, in their order.
+
+        Parameters
+        ----------
+        most_bytes : int
+            Of answers at a time, if that leaves a genome.
+        """
+        if self.dataset is None:
+            raise UsageError("no dataset whose samples could be answered: ask for models, and score these")
+        self._asked = asked = self._population().breed(self.state, self.context, self.stream, told=True)
+        features = self._problem.features
+        each = 4 * len(self.dataset.train) * self.network.outputs
+        some = max(1, most_bytes // each)
+        for first in range(0, asked.size, some):
+            chosen = np.arange(first, min(asked.size, first + some))
+            found = self.backend.outputs(asked, features, chosen)
+            yield self.dataset.targets.unscaled(found).astype(np.float32) if self.dataset.of_numbers else found
+
     def _population(self) -> type[AnyPopulationStrategy]:
         """Return the strategy as one that keeps a population, or refuse what only those can do."""
         if not self.strategy.keeps_population:

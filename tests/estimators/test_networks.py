@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ pytest.importorskip("sklearn", reason="estimators are scikit-learn's")
 
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.extmath import softmax
 
 from genreg_np import GenregClassifier, GenregRegressor, load
+from genreg_np.estimators.judging import COUNTED, confusion, judge_of
 from tests.helpers import one_line
 
 QUICK: dict[str, Any] = {"max_iter": 300, "random_state": 0}
@@ -177,3 +181,106 @@ def test_settings_that_cannot_be(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=r"\w") as raised:
         GenregClassifier(**QUICK | changes).fit(inputs, labels)
     assert said in one_line(raised.value)
+
+
+# Trained on a metric
+
+
+def imbalanced(rows: int = 500, seed: int = 0) -> tuple[Any, Any]:
+    """Return rows of which one in ten is of the second class, and hardly told from the first."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random(rows) < 0.1).astype(int)
+    return rng.normal(size=(rows, 3)) + 1.1 * labels[:, None] * np.array([1, 1, 0]), labels
+
+
+def own_f1(y: Any, scores: Any) -> float:
+    said = scores.argmax(axis=1)
+    return float(2 * np.sum(said * y) / max(1, said.sum() + y.sum()))
+
+
+@pytest.mark.parametrize("fitness", ["f1", "balanced_accuracy", own_f1])
+def test_who_is_trained_on_a_metric_is_better_by_it(fitness: Any) -> None:
+    """On rows that it has not seen; by the name of a scorer or by a function."""
+    inputs, labels = imbalanced()
+    others, wanted = imbalanced(2000, seed=1)
+    plain, evolved = (GenregClassifier(fitness=one, **QUICK).fit(inputs, labels) for one in (None, fitness))
+    scorer = get_scorer(fitness if isinstance(fitness, str) else "f1")
+    assert scorer(evolved, others, wanted) > scorer(plain, others, wanted) + 0.05
+    assert evolved.fitness_curve_[-1] > evolved.fitness_curve_[0]
+    assert evolved.n_iter_ == 300 + 200
+    assert plain.fitness_curve_ == []
+
+
+def test_any_scorer_is_followed() -> None:
+    """Those that are not counted are called, genome by genome."""
+    inputs, labels = imbalanced(200)
+    found = GenregClassifier(fitness="average_precision", fitness_iter=4, **QUICK).fit(inputs, labels)
+    assert len(found.fitness_curve_) == 4
+    numbers = GenregRegressor(fitness="d2_absolute_error_score", fitness_iter=4, **QUICK).fit(inputs, inputs[:, 0])
+    assert len(numbers.fitness_curve_) == 4
+
+
+def test_a_right_to_say_nothing_is_learned() -> None:
+    """An answer that is sure earns 1 if it is right, and costs 4 if it is wrong; none costs nothing."""
+    inputs, labels = imbalanced()
+
+    def earned(y: Any, scores: Any) -> float:
+        sure = scores.max(axis=1) > 0.9
+        right = scores.argmax(axis=1) == y
+        return float(np.mean(sure * np.where(right, 1.0, -4.0)))
+
+    others, wanted = imbalanced(2000, seed=1)
+    plain, evolved = (GenregClassifier(fitness=one, **QUICK).fit(inputs, labels) for one in (None, earned))
+    assert earned(wanted, evolved.predict_proba(others)) > earned(wanted, plain.predict_proba(others)) - 0.02
+    assert earned(labels, evolved.predict_proba(inputs)) > earned(labels, plain.predict_proba(inputs))
+
+
+def test_numbers_can_be_trained_on_a_metric() -> None:
+    inputs, labels = load_diabetes(return_X_y=True)
+    found = GenregRegressor(fitness="neg_median_absolute_error", fitness_iter=20, **QUICK).fit(inputs, labels)
+    assert found.fitness_curve_[-1] > found.fitness_curve_[0] - 1
+    assert found.score(inputs, labels) > 0.3
+
+
+def test_counted_measures_are_those_of_scikit_learn() -> None:
+    """For many genomes at once, also of a class that nobody is taken for, or that there is not."""
+    rng = np.random.default_rng(0)
+    for classes in (2, 4):
+        labels = rng.integers(0, classes, 80)
+        answers = rng.normal(size=(6, 80, classes)).astype(np.float32)
+        answers[1, :, 0] += 9
+        answers[2, :, 1] -= 9
+        for name, counted in COUNTED.items():
+            if classes > 2 and name in ("f1", "precision", "recall", "jaccard"):
+                continue
+            score = get_scorer(name)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                wanted = [score._score_func(labels, own.argmax(axis=1), **score._kwargs) for own in answers]
+            np.testing.assert_allclose(counted(confusion(answers, labels, classes)), wanted, atol=1e-12, err_msg=name)
+        judged = judge_of("neg_log_loss", labels, True, classes)(answers)
+        logs = [-log_loss(labels, softmax(own.astype(float)), labels=np.arange(classes)) for own in answers]
+        np.testing.assert_allclose(judged, logs, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fitness", "said"),
+    [
+        ("f1_makro", "did you mean 'f1_macro'"),
+        ("r2", "does not fit classes"),
+        (3, "or a function (y, scores) -> number"),
+        (lambda y, scores: "much", "'much', not a number"),
+    ],
+)
+def test_a_fitness_that_cannot_be(fitness: Any, said: str) -> None:
+    inputs, labels = imbalanced(100)
+    with pytest.raises(ValueError, match=r"\w") as raised:
+        GenregClassifier(fitness=fitness, fitness_iter=2, **QUICK).fit(inputs, labels)
+    assert said in one_line(raised.value)
+
+
+def test_a_time_is_kept_to() -> None:
+    """About: kernels are there, and half of it is for learning."""
+    inputs, labels = imbalanced()
+    found = GenregClassifier(fitness="f1", time_budget=1.0, fitness_iter=100_000, random_state=0).fit(inputs, labels)
+    assert 0 < len(found.fitness_curve_) < 100_000

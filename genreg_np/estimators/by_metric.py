@@ -1,0 +1,67 @@
+"""The second half of training on a metric: a trained network is evolved on the metric itself.
+
+Learning by likelihood first brings the network near; then mirrored mutants of all its weights are ranked by the metric
+of what they answer to all samples, and it moves along what their ranks say (strategy evolution-strategy). Mutants are
+large: what holds for all of them in the mean holds for other samples, too, where a metric of the network alone would
+have many accidental heights.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from genreg_np.data.dataset import Dataset
+from genreg_np.estimators.judging import Fitness, judge_of
+from genreg_np.model import Model
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.generations import Record
+
+MUTANTS = {"population_size": 100, "sigma": 0.15, "step_size": 0.01}
+REHEARSED = 2  # generations by which a time is turned into how many there are
+
+
+def evolved(
+    model: Model,
+    data: Dataset,
+    fitness: Fitness,
+    config: TrainConfig,
+    backend: str,
+    threads: int | None,
+    left: float | None,
+    on_record: Callable[[Record], None],
+) -> Model:
+    """Return a model after its evolution on a metric.
+
+    Parameters
+    ----------
+    model : Model
+        Where it begins.
+    data : Dataset
+        Whose training split is answered.
+    fitness : str or callable
+    config : TrainConfig
+        Of strategy evolution-strategy: as long as it says, or as there is time.
+    backend : str
+    threads : int, optional
+    left : float, optional
+        Seconds.
+    on_record : callable
+        Told of each generation: `fitness_mean` and `fitness_maximum` of its mutants.
+    """
+    judge = judge_of(fitness, data.train.labels, not data.of_numbers, data.outputs)
+
+    def begun(config: TrainConfig) -> Evolution:
+        network = None if data.of_numbers else model.network  # which ends with a layer that scales numbers back
+        return Evolution(config, data, network=network, backend=backend, threads=threads, initial=model)
+
+    if left is not None:
+        rehearsal, started = begun(config), time.perf_counter()
+        rehearsal.run(REHEARSED, judge=judge)
+        each = (time.perf_counter() - started) / REHEARSED
+        config = config.replace(generations=max(1, min(config.generations, int(left / each) - REHEARSED)))
+    evolution = begun(config)
+    evolution.run(judge=judge, on_record=on_record)
+    genes = evolution.champion_genes()["best"]
+    return evolution.model_of(genes, {**model.training, "metric": fitness if isinstance(fitness, str) else "custom"})

@@ -1,0 +1,195 @@
+"""Scores of what whole populations answer, for estimators that are trained on a metric.
+
+The name of a scorer of scikit-learn, or a function (y (N,), scores (N, K)) -> number, higher is better. Those that go
+by who is taken for whom are computed for all genomes at once; of others each genome is a call.
+
+Shapes: G genomes, N samples, K classes or numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from genreg_np.errors import FitnessError, UsageError
+from genreg_np.fitness import as_number
+from genreg_np.runs.judged import Judge
+from genreg_np.search.tabular.scoring import Scoring
+
+Floats = NDArray[np.float64]
+Fitness = str | Callable[[NDArray[Any], Floats], float]
+SECOND = 1  # of two classes: the one that f1, precision and recall are of
+
+
+def judge_of(fitness: Fitness, labels: NDArray[Any], of_classes: bool, classes: int) -> Judge:
+    """Return what judges answers to samples.
+
+    Parameters
+    ----------
+    fitness : str or callable
+    labels : (N,) int64 places of classes, or (N, K) numbers
+    of_classes : bool
+    classes : int
+        How many there are.
+
+    Raises
+    ------
+    UsageError
+        For a name that there is not, or that does not fit; or for what is neither.
+    """
+    if callable(fitness):
+        return functools.partial(_called, fitness, labels, of_classes)
+    if not isinstance(fitness, str):
+        raise UsageError(
+            f"fitness = {fitness!r} must be the name of a scorer of scikit-learn, such as 'f1_macro', or a function "
+            "(y, scores) -> number"
+        )
+    scoring = Scoring.of(fitness, of_classes, classes)
+    if of_classes and (counted := COUNTED.get(scoring.name)):
+        return lambda answers: counted(confusion(answers, labels, classes))
+    if scoring.name == "neg_log_loss":
+        return functools.partial(_log_loss, labels)
+    return functools.partial(_scored, scoring, labels, of_classes, classes)
+
+
+def confusion(answers: NDArray[Any], labels: NDArray[np.int64], classes: int) -> Floats:
+    """Return how often each genome takes a class for another, (G, K, K), true classes in rows."""
+    genomes = len(answers)
+    predicted = answers.argmax(axis=-1)
+    places = (np.arange(genomes)[:, None] * classes + labels) * classes + predicted
+    return np.bincount(places.ravel(), minlength=genomes * classes * classes).reshape(genomes, classes, classes) * 1.0
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    """Return shares; 0 of nothing, as scikit-learn has it."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def _right(counts: Floats) -> Floats:
+    return np.trace(counts, axis1=-2, axis2=-1)
+
+
+def _precision(counts: Floats) -> Floats:
+    return _share(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-2))
+
+
+def _recall(counts: Floats) -> Floats:
+    return _share(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1))
+
+
+def _f1(counts: Floats) -> Floats:
+    return _share(2 * np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1) + counts.sum(axis=-2))
+
+
+def _jaccard(counts: Floats) -> Floats:
+    right = np.diagonal(counts, axis1=-2, axis2=-1)
+    return _share(right, counts.sum(axis=-1) + counts.sum(axis=-2) - right)
+
+
+def _accuracy(counts: Floats) -> Floats:
+    found: Floats = _right(counts) / counts.sum(axis=(-2, -1))
+    return found
+
+
+def _balanced(counts: Floats) -> Floats:
+    """Return the mean recall of the classes that there are."""
+    there = counts.sum(axis=-1) > 0
+    found: Floats = (_recall(counts) * there).sum(axis=-1) / there.sum(axis=-1)
+    return found
+
+
+def _matthews(counts: Floats) -> Floats:
+    """Return the correlation of what is and what is said (Gorodkin 2004)."""
+    total, right = counts.sum(axis=(-2, -1)), _right(counts)
+    so, said = counts.sum(axis=-1), counts.sum(axis=-2)
+    spread = np.sqrt((total**2 - (so**2).sum(axis=-1)) * (total**2 - (said**2).sum(axis=-1)))
+    return _share(right * total - (so * said).sum(axis=-1), spread)
+
+
+def _averages(name: str, of_each: Callable[[Floats], Floats]) -> dict[str, Callable[[Floats], Floats]]:
+    """Return a measure of each class: of the second one, and its averages by the names that they have."""
+
+    def weighted(counts: Floats) -> Floats:
+        so = counts.sum(axis=-1)
+        found: Floats = (of_each(counts) * so).sum(axis=-1) / so.sum(axis=-1)
+        return found
+
+    return {
+        name: lambda counts: of_each(counts)[..., SECOND],
+        f"{name}_macro": lambda counts: of_each(counts).mean(axis=-1),
+        f"{name}_weighted": weighted,
+    }
+
+
+COUNTED: dict[str, Callable[[Floats], Floats]] = {
+    "accuracy": _accuracy,
+    "balanced_accuracy": _balanced,
+    "matthews_corrcoef": _matthews,
+    **_averages("precision", _precision),
+    **_averages("recall", _recall),
+    **_averages("f1", _f1),
+    **_averages("jaccard", _jaccard),
+}
+
+
+def _log_loss(labels: NDArray[np.int64], answers: NDArray[Any]) -> Floats:
+    logs = log_softmax(answers.astype(np.float64), axis=-1)
+    found: Floats = logs[:, np.arange(len(labels)), labels].mean(axis=-1)
+    return found
+
+
+def _called(
+    fitness: Callable[[NDArray[Any], Floats], float], labels: NDArray[Any], of_classes: bool, answers: NDArray[Any]
+) -> Floats:
+    """Return what a user's function says of each genome's probabilities, or numbers."""
+    numbers = np.empty(len(answers))
+    for genome, own in enumerate(answers.astype(np.float64)):
+        try:
+            numbers[genome] = as_number(fitness(labels, softmax(own, axis=-1) if of_classes else own))
+        except TypeError as error:
+            raise FitnessError(f"the fitness function gave {error}: it must give a number, higher is better") from None
+    return numbers
+
+
+class _Answering(BaseEstimator):  # type: ignore[misc]
+    """What a scorer takes for an estimator: it answers what it is given."""
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Say that it is fitted."""
+        return True
+
+    def predict(self, answers: Floats) -> NDArray[Any]:
+        """Return classes (N,), or numbers."""
+        found: NDArray[Any] = answers.argmax(axis=1)
+        return found
+
+
+class _Classes(ClassifierMixin, _Answering):  # type: ignore[misc]
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+        self.classes_ = np.arange(classes)
+
+    def predict_proba(self, answers: Floats) -> Floats:
+        found: Floats = softmax(answers, axis=1)
+        return found
+
+    def decision_function(self, answers: Floats) -> Floats:
+        return answers[:, 1] - answers[:, 0] if self.classes == 2 else answers
+
+
+class _Numbers(RegressorMixin, _Answering):  # type: ignore[misc]
+    def predict(self, answers: Floats) -> NDArray[Any]:
+        return answers[:, 0] if answers.shape[1] == 1 else answers
+
+
+def _scored(scoring: Scoring, labels: NDArray[Any], of_classes: bool, classes: int, answers: NDArray[Any]) -> Floats:
+    """Return a scorer's numbers, genome by genome."""
+    stand_in = _Classes(classes) if of_classes else _Numbers()
+    wanted = labels if of_classes or labels.shape[1] > 1 else labels[:, 0]
+    return np.array([float(scoring.scorer(stand_in, own.astype(np.float64), wanted)) for own in answers])
