@@ -15,6 +15,7 @@ from pathlib import Path
 
 import accuracies
 import convolution_tables
+import estimator_tables
 import gpu_tables
 import layer_tables
 import microcontroller_tables
@@ -61,6 +62,7 @@ PAGES = {
     },
     "docs/experiments/mixed.md": mixed_tables.PAGE,
     "docs/export.md": {"support": support},
+    "docs/estimators.md": estimator_tables.PAGE,
     "docs/search.md": search_tables.PAGE,
     "docs/search-gan.md": search_tables.GAN,
     "docs/search-tables.md": pipeline_tables.PAGE,

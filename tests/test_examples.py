@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
@@ -29,3 +31,13 @@ def test_a_run_of_the_example_goes_on_in_its_folder(tmp_path: Path) -> None:
     macro_f1("--generations", 10, "--out", tmp_path / "run")
     assert macro_f1("--generations", 20, "--out", tmp_path / "run") == whole
     assert (tmp_path / "run/model.npz").read_bytes() == (tmp_path / "whole/model.npz").read_bytes()
+
+
+def test_the_example_of_scikit_learn_costs_less_by_the_cost(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="is of scikit-learn")
+    command = [sys.executable, EXAMPLES / "with_scikit_learn.py"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    usual, evolved = (float(cost) for cost in re.findall(r": cost ([\d.]+) for each", printed))
+    assert evolved < 0.8 * usual
+    assert float(re.search(r"by three folds: ([\d.]+)", printed)[1]) > 0.85
+    assert (tmp_path / "debtors.npz").exists()

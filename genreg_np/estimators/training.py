@@ -238,11 +238,12 @@ class NetworkEstimator(Checked):
         Products of matrices round otherwise for another number of rows, so they have always as many.
         """
         seen = self._seen(inputs)
-        tile = 1 << max(4, min(9, (TILE_VALUES // seen[0].size).bit_length() - 1))
+        tile = 1 << max(4, min(11, (TILE_VALUES // seen[0].size).bit_length() - 1))
         count = len(seen)
-        padded = np.concatenate([seen, np.repeat(seen[-1:], -count % tile, axis=0)])
-        found = [self.model_.outputs(padded[first : first + tile]) for first in range(0, count, tile)]
-        answers = np.concatenate(found)[:count].astype(np.float64)
+        whole = count - count % tile
+        last = np.concatenate([seen[whole:], np.repeat(seen[-1:], -count % tile, axis=0)])
+        tiles = [*(seen[first : first + tile] for first in range(0, whole, tile)), *([last] if len(last) else [])]
+        answers = np.concatenate([self.model_.outputs(own) for own in tiles])[:count].astype(np.float64)
         if not np.isfinite(answers).all():
             raise DataError("X: has values so far from those that it was fitted to that the answer is no number")
         return answers

@@ -116,19 +116,21 @@ def _usual(words: Sequence[str], values: NDArray[np.float64]) -> tuple[list[str]
 
 def rows_for(data: Dataset, columns: Sequence[Column], inputs: NDArray[Any]) -> NDArray[np.float32]:
     """Return rows (N, I) as a model of such data takes them: with the places of the words that it knows."""
-    found = []
+    kept = [place for place, one in enumerate(columns) if one.kind != TEXT]
+    rows = np.asarray(inputs if len(kept) == len(columns) else inputs[:, kept], np.float32)
     words = {column["name"]: column["words"] for column in data.columns if column["kind"] == WORDS}
-    for place, one in enumerate(columns):
-        if one.kind == TEXT:
+    if words:
+        rows = rows.copy()
+    for own, place in enumerate(kept):
+        one = columns[place]
+        if one.kind != WORDS:
             continue
+        known = {word: number for number, word in enumerate(words[one.name])}
+        places = [known.get(word, len(known)) for word in one.source["words"]]
+        to = np.array([*places, len(known), np.nan])  # a word that the table had not, and nothing, come last
         values = np.asarray(inputs[:, place], np.float64)
-        if one.kind == WORDS:
-            known = {word: number for number, word in enumerate(words[one.name])}
-            places = [known.get(word, len(known)) for word in one.source["words"]]
-            to = np.array([*places, len(known), np.nan])  # a word that the table had not, and nothing, come last
-            values = to[np.where(np.isnan(values), len(to) - 1, values).astype(int)]
-        found.append(values)
-    return np.stack(found, axis=1).astype(np.float32)
+        rows[:, own] = to[np.where(np.isnan(values), len(to) - 1, values).astype(int)]
+    return rows
 
 
 class _Network(BaseEstimator):  # type: ignore[misc]
