@@ -27,10 +27,11 @@ def metrics() -> str:
         said.append(f"{table([metric, 'rows of the rarest class', *WAYS], rows)}\n\n")
         said[-1] += f"Of {len(rows)} tables who follows the {metric}{less} is as good or better than {told}."
     return "\n\n".join([
-        f"Rows that none of them saw, means of {seeds} draws (`bench/estimators.py metrics`). The same network of 32 units four "
-        "times: evolved on the metric, learned by likelihood, the same with biases tuned for the metric on all rows that it learned from "
-        "(of two classes that is a threshold), and with balanced class weights; and scikit-learn's boosting by histograms with class "
-        "weights. A sample that is missed costs as much as its class is rare.",
+        f"Rows that none of them saw, means of {seeds} draws (`bench/estimators.py metrics`). The same network of 32 "
+        "units four times: evolved on the metric, learned by likelihood, the same with biases tuned for the metric on "
+        "all rows that it learned from (of two classes that is a threshold), and with balanced class weights; and "
+        "scikit-learn's boosting by histograms with class weights. A sample that is missed costs as much as its class "
+        "is rare.",
         *said,
     ])  # fmt: skip
 
@@ -39,8 +40,9 @@ def speed() -> str:
     """Return what a fit and a prediction take."""
     found, machine = read("estimators")["speed"], read("estimators")["machine"]
     return (
-        f"A fit of `GenregClassifier()` to breast cancer (569 rows, 30 columns) takes {found['fit']:.1f} s once kernels are "
-        f"compiled, predicting 100,000 rows {1e3 * found['predict']:.0f} ms; scikit-learn's `MLPClassifier` of as many "
+        f"A fit of `GenregClassifier()` to breast cancer (569 rows, 30 columns) takes {found['fit']:.1f} s once "
+        f"kernels are compiled, predicting 100,000 rows {1e3 * found['predict']:.0f} ms; scikit-learn's "
+        "`MLPClassifier` of as many "
         f"units predicts them in {1e3 * found['MLPClassifier, predict']:.0f} ms, and wants them scaled and complete "
         f"({found['predict'] / found['MLPClassifier, predict']:.1f} x; one thread of {machine['processor']})."
     )

@@ -54,7 +54,7 @@ def judge_of(fitness: Fitness, labels: NDArray[Any], of_classes: bool, classes: 
     if of_classes and (counted := COUNTED.get(scoring.name)):
         return lambda answers: counted(confusion(answers, labels, classes))
     if scoring.name == "neg_log_loss":
-        return functools.partial(_log_loss, labels)
+        return lambda answers: log_likelihood(answers, labels)
     return functools.partial(_scored, scoring, labels, of_classes, classes)
 
 
@@ -138,7 +138,8 @@ COUNTED: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def _log_loss(labels: NDArray[np.int64], answers: NDArray[Any]) -> Floats:
+def log_likelihood(answers: NDArray[Any], labels: NDArray[np.int64]) -> Floats:
+    """Return the mean log probability of the true classes, (G,)."""
     logs = log_softmax(answers.astype(np.float64), axis=-1)
     found: Floats = logs[:, np.arange(len(labels)), labels].mean(axis=-1)
     return found

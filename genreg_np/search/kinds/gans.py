@@ -126,6 +126,7 @@ DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in PIPELINE.genes} |
 }  # fmt: skip
 BEGINNINGS: tuple[dict[str, Any], ...] = (  # what the default has else
     {},
+    {"g_rate": 0.004, "d_rate": 0.002},
     {"loss": "least-squares", "smoothing": 0.0},
     {"loss": "hinge", "spectral": True, "d_rate": 0.002},
     {"g_filters": 16, "g_kernel": 5},
