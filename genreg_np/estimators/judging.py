@@ -63,7 +63,8 @@ def confusion(answers: NDArray[Any], labels: NDArray[np.int64], classes: int) ->
     genomes = len(answers)
     predicted = answers.argmax(axis=-1)
     places = (np.arange(genomes)[:, None] * classes + labels) * classes + predicted
-    return np.bincount(places.ravel(), minlength=genomes * classes * classes).reshape(genomes, classes, classes) * 1.0
+    counts = np.bincount(places.ravel(), minlength=genomes * classes * classes).astype(np.float64)
+    return counts.reshape(genomes, classes, classes)
 
 
 def _share(part: Floats, whole: Floats) -> Floats:
@@ -72,7 +73,8 @@ def _share(part: Floats, whole: Floats) -> Floats:
 
 
 def _right(counts: Floats) -> Floats:
-    return np.trace(counts, axis1=-2, axis2=-1)
+    found: Floats = np.trace(counts, axis1=-2, axis2=-1)
+    return found
 
 
 def _precision(counts: Floats) -> Floats:

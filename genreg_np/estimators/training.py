@@ -128,8 +128,9 @@ class NetworkEstimator(Checked):
     def _by_metric(self, config: TrainConfig, data: Dataset) -> TrainConfig:
         """Return the configuration of the part that follows the metric; raises ValueError for one that cannot be."""
         judge_of(self.fitness, data.train.labels, self._of_classes, data.outputs)  # type: ignore[arg-type]
-        network = {"network": config.network} if config.network else {}
-        layers = network or {"hidden": config.hidden, "activation": config.activation}
+        layers: dict[str, Any] = {"hidden": config.hidden, "activation": config.activation}
+        if config.network:
+            layers = {"network": config.network}
         how = {**MUTANTS, **layers, "generations": self.fitness_iter, "seed": config.seed}
         return TrainConfig.from_dict({"strategy": "evolution-strategy", **how}, "fitness_iter")
 

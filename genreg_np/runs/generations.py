@@ -172,6 +172,7 @@ class Generations:
             raise UsageError("no dataset whose samples could be answered: ask for models, and score these")
         self._asked = asked = self._population().breed(self.state, self.context, self.stream, told=True)
         features = self._problem.features
+        assert features is not None  # there is a dataset
         each = 4 * len(self.dataset.train) * self.network.outputs
         some = max(1, most_bytes // each)
         for first in range(0, asked.size, some):
