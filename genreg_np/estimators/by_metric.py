@@ -8,18 +8,19 @@ have many accidental heights. Many earn the same where classes are rare; of equa
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 
 from genreg_np.data.dataset import Dataset
-from genreg_np.estimators.judging import Fitness, Floats, judge_of, log_likelihood
-from genreg_np.model import Float32, Model
+from genreg_np.estimators.judging import Fitness, judge_of, log_likelihood
+from genreg_np.model import Model
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.generations import Record
+from genreg_np.runs.start import core_of
 
 MUTANTS = {"population_size": 100, "sigma": 0.1, "step_size": 0.01}
-LIKELIHOOD = 0.02  # of it is added to a metric of classes: who is surer of the truth is ahead of equals
 REHEARSED = 2  # generations by which a time is turned into how many there are
 
 
@@ -52,23 +53,19 @@ def evolved(
         Told of each generation: `fitness_mean` and `fitness_maximum` of its mutants.
     """
     labels = data.train.labels
-    metric = judge_of(fitness, labels, not data.of_numbers, data.outputs)
-
-    def judge(answers: Float32) -> Floats:
-        beside = 0.0 if data.of_numbers else LIKELIHOOD * log_likelihood(answers, labels)
-        found: Floats = metric(answers) + beside
-        return found
+    judge = judge_of(fitness, labels, not data.of_numbers, data.outputs)
+    tie = None if data.of_numbers else functools.partial(log_likelihood, labels)
 
     def begun(config: TrainConfig) -> Evolution:
-        network = None if data.of_numbers else model.network  # which ends with a layer that scales numbers back
+        network, _ = core_of(model)
         return Evolution(config, data, network=network, backend=backend, threads=threads, initial=model)
 
     if left is not None:
         rehearsal, started = begun(config), time.perf_counter()
-        rehearsal.run(REHEARSED, judge=judge)
+        rehearsal.run(REHEARSED, judge=judge, tie=tie)
         each = (time.perf_counter() - started) / REHEARSED
         config = config.replace(generations=max(1, min(config.generations, int(left / each) - REHEARSED)))
     evolution = begun(config)
-    evolution.run(judge=judge, on_record=on_record)
+    evolution.run(judge=judge, tie=tie, on_record=on_record)
     genes = evolution.champion_genes()["best"]
     return evolution.model_of(genes, {**model.training, "metric": fitness if isinstance(fitness, str) else "custom"})

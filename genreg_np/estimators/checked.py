@@ -13,10 +13,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
+from genreg_np.backends.threads import usable_processors
 from genreg_np.data.columns import NUMBERS
-from genreg_np.errors import DataError
+from genreg_np.errors import DataError, UsageError
 from genreg_np.search.tabular.frames import inputs_of_frame, is_frame, rows_of_array, rows_of_frame
 from genreg_np.search.tabular.rows import Column, Rows
+from genreg_np.settings import whole_number
 
 Classes = NDArray[Any]  # (K,) as they are called
 
@@ -27,6 +29,20 @@ def check_known(values: Any, name: str) -> None:
     for row, value in enumerate(array.ravel() if array.ndim else []):
         if value is None or (value != value) is True or str(value) == "<NA>":
             raise DataError(f"{name}, row {row}: is missing (None or NaN): leave out the rows of which it is not known")
+
+
+def jobs_of(n_jobs: Any) -> int:
+    """Return how many processes, or threads, `n_jobs` are: none given is one, -1 all that may be used, -2 one less.
+
+    Raises
+    ------
+    UsageError
+        For what is no whole number, or 0.
+    """
+    jobs = 1 if n_jobs is None else whole_number(n_jobs, "n_jobs")
+    if not jobs:
+        raise UsageError("n_jobs = 0 are none: 1 is one, -1 one for each core")
+    return max(1, usable_processors() + 1 + jobs if jobs < 0 else jobs)
 
 
 class Checked(BaseEstimator):  # type: ignore[misc]

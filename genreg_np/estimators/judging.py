@@ -43,6 +43,8 @@ def judge_of(fitness: Fitness, labels: NDArray[Any], of_classes: bool, classes: 
     UsageError
         For a name that there is not, or that does not fit; or for what is neither.
     """
+    if hasattr(fitness, "_score_func"):  # a scorer that make_scorer made
+        return functools.partial(_scored, fitness, labels, of_classes, classes)
     if callable(fitness):
         return functools.partial(_called, fitness, labels, of_classes)
     if not isinstance(fitness, str):
@@ -54,8 +56,8 @@ def judge_of(fitness: Fitness, labels: NDArray[Any], of_classes: bool, classes: 
     if of_classes and (counted := COUNTED.get(scoring.name)):
         return lambda answers: counted(confusion(answers, labels, classes))
     if scoring.name == "neg_log_loss":
-        return lambda answers: log_likelihood(answers, labels)
-    return functools.partial(_scored, scoring, labels, of_classes, classes)
+        return functools.partial(log_likelihood, labels)
+    return functools.partial(_scored, scoring.scorer, labels, of_classes, classes)
 
 
 def confusion(answers: NDArray[Any], labels: NDArray[np.int64], classes: int) -> Floats:
@@ -122,8 +124,14 @@ def _averages(name: str, of_each: Callable[[Floats], Floats]) -> dict[str, Calla
         found: Floats = (of_each(counts) * so).sum(axis=-1) / so.sum(axis=-1)
         return found
 
+    def of_all(counts: Floats) -> Floats:
+        right, total = _right(counts), counts.sum(axis=(-2, -1))
+        found: Floats = right / (2 * total - right) if name == "jaccard" else right / total
+        return found
+
     return {
         name: lambda counts: of_each(counts)[..., SECOND],
+        f"{name}_micro": of_all,
         f"{name}_macro": lambda counts: of_each(counts).mean(axis=-1),
         f"{name}_weighted": weighted,
     }
@@ -140,7 +148,7 @@ COUNTED: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def log_likelihood(answers: NDArray[Any], labels: NDArray[np.int64]) -> Floats:
+def log_likelihood(labels: NDArray[np.int64], answers: NDArray[Any]) -> Floats:
     """Return the mean log probability of the true classes, (G,)."""
     logs = log_softmax(answers.astype(np.float64), axis=-1)
     found: Floats = logs[:, np.arange(len(labels)), labels].mean(axis=-1)
@@ -153,8 +161,9 @@ def _called(
     """Return what a user's function says of each genome's probabilities, or numbers."""
     numbers = np.empty(len(answers))
     for genome, own in enumerate(answers.astype(np.float64)):
+        found = fitness(labels, softmax(own, axis=-1) if of_classes else own)
         try:
-            numbers[genome] = as_number(fitness(labels, softmax(own, axis=-1) if of_classes else own))
+            numbers[genome] = as_number(found)
         except TypeError as error:
             raise FitnessError(f"the fitness function gave {error}: it must give a number, higher is better") from None
     return numbers
@@ -191,8 +200,8 @@ class _Numbers(RegressorMixin, _Answering):  # type: ignore[misc]
         return answers[:, 0] if answers.shape[1] == 1 else answers
 
 
-def _scored(scoring: Scoring, labels: NDArray[Any], of_classes: bool, classes: int, answers: NDArray[Any]) -> Floats:
+def _scored(scorer: Any, labels: NDArray[Any], of_classes: bool, classes: int, answers: NDArray[Any]) -> Floats:
     """Return a scorer's numbers, genome by genome."""
     stand_in = _Classes(classes) if of_classes else _Numbers()
     wanted = labels if of_classes or labels.shape[1] > 1 else labels[:, 0]
-    return np.array([float(scoring.scorer(stand_in, own.astype(np.float64), wanted)) for own in answers])
+    return np.array([float(scorer(stand_in, own.astype(np.float64), wanted)) for own in answers])

@@ -36,8 +36,9 @@ class GenregClassifier(OfClasses, NetworkEstimator):
         What counts: the name of any scorer of scikit-learn, such as "f1_macro", or a function
         fitness(y, scores) -> float, higher is better, of the places (N,) of the true classes in `classes_` and the
         probabilities (N, K): a cost matrix, the right to say nothing. The network first learns as without it, and is
-        then evolved on this alone. Thousands of calls are made of a function; scorers that go by who is taken for whom,
-        and neg_log_loss, are computed for whole populations.
+        then evolved on this alone. Twenty thousand calls are made of a function; scorers that go by who is taken for
+        whom, and neg_log_loss, are computed for whole populations. f1, precision, recall and jaccard are of the second
+        of two classes, `classes_[1]`. `score` stays the accuracy: give GridSearchCV a `scoring` to choose by it.
     hidden_layer_sizes : sequence of int, or int, optional
         Units of each hidden layer; by default the preset's.
     max_iter : int, optional
@@ -45,17 +46,19 @@ class GenregClassifier(OfClasses, NetworkEstimator):
     fitness_iter : int
         Generations of evolution on `fitness`.
     time_budget : float, optional
-        Seconds in place of max_iter.
+        Seconds in place of max_iter; with `fitness` half of them, and as many generations of it as there is time for,
+        at most fitness_iter.
     settings : mapping, optional
         Others of the strategy by their names, as `genreg-np train --set` takes them.
     class_weight : mapping, "balanced" or None
         What a sample of each class counts while it learns; `fitness` goes by what is so.
     early_stopping : bool
-        Whether a part is held out by which the length of training is chosen; it is trained again on all, so long.
+        Whether a part is held out by which the length of learning is chosen; it learns again from all, so long.
     validation_fraction : float
         That part, of each class.
     warm_start : bool
-        Whether `fit` goes on from the model that is there.
+        Whether `fit` goes on from the model that is there, on the same classes and columns; nothing is held out then,
+        and with `fitness` nothing is learned before.
     backend : str
         auto, cpu, numpy, numba or cupy.
     n_jobs : int, optional
@@ -64,7 +67,8 @@ class GenregClassifier(OfClasses, NetworkEstimator):
     verbose : bool
         Whether it prints how it gets on.
     run_folder : path, optional
-        A new folder to keep the record of learning in, as `genreg-np report` takes it.
+        A new folder to keep the record of learning in, as `genreg-np report` takes it. Not for `cross_val_score` and
+        the like, which fit many times.
 
     Attributes
     ----------
@@ -78,7 +82,7 @@ class GenregClassifier(OfClasses, NetworkEstimator):
     fitness_curve_ : list of float
         Mean of `fitness` over the mutants of each generation.
     validation_scores_ : list of float
-        Accuracy on the part held out, as it was looked at.
+        Accuracy on the part held out, as it was looked at; empty where none was.
     n_features_in_ : int
     feature_names_in_ : (I,) ndarray of str
         Of a DataFrame.
@@ -166,15 +170,17 @@ class GenregRegressor(OfNumbers, NetworkEstimator):
     fitness_iter : int
         Generations of evolution on `fitness`.
     time_budget : float, optional
-        Seconds in place of max_iter.
+        Seconds in place of max_iter; with `fitness` half of them, and as many generations of it as there is time for,
+        at most fitness_iter.
     settings : mapping, optional
         Others of the strategy by their names, as `genreg-np train --set` takes them.
     early_stopping : bool
-        Whether a part is held out by which the length of training is chosen; it is trained again on all, so long.
+        Whether a part is held out by which the length of learning is chosen; it learns again from all, so long.
     validation_fraction : float
         That part.
     warm_start : bool
-        Whether `fit` goes on from the model that is there.
+        Whether `fit` goes on from the model that is there, on the same classes and columns; nothing is held out then,
+        and with `fitness` nothing is learned before.
     backend : str
         auto, cpu, numpy, numba or cupy.
     n_jobs : int, optional
@@ -183,7 +189,8 @@ class GenregRegressor(OfNumbers, NetworkEstimator):
     verbose : bool
         Whether it prints how it gets on.
     run_folder : path, optional
-        A new folder to keep the record of learning in, as `genreg-np report` takes it.
+        A new folder to keep the record of learning in, as `genreg-np report` takes it. Not for `cross_val_score` and
+        the like, which fit many times.
 
     Attributes are those of `GenregClassifier`, but for those of classes; validation scores are R2.
     """

@@ -20,7 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from genreg_np.errors import DataError, RunError, UsageError
-from genreg_np.estimators.checked import Checked
+from genreg_np.estimators.checked import Checked, jobs_of
 from genreg_np.search.choosing import FOLDS, Chosen, Splits, check, choose
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import SearchFolder, read_search_config
@@ -102,7 +102,7 @@ class PipelineEstimator(Checked):
             For settings or data that nothing can be found with; the message says why.
         """
         started = time.monotonic()
-        budget, folds, workers = self._seconds(), whole_number(self.folds, "folds", least=2), self._workers()
+        budget, folds, workers = self._seconds(), whole_number(self.folds, "folds", least=2), jobs_of(self.n_jobs)
         if self.metric is not None and not isinstance(self.metric, str):
             raise UsageError(
                 f"metric = {self.metric!r} must be the name of a scorer of scikit-learn, such as 'f1_macro'"
@@ -168,12 +168,6 @@ class PipelineEstimator(Checked):
         if isinstance(seconds, bool) or not isinstance(seconds, int | float | np.number) or not 0 < seconds < math.inf:
             raise UsageError(f"time_budget = {seconds!r} must be a number of seconds above 0, or give generations")
         return float(seconds)
-
-    def _workers(self) -> int:
-        jobs = 1 if self.n_jobs is None else whole_number(self.n_jobs, "n_jobs")
-        if not jobs:
-            raise UsageError("n_jobs = 0 are none: 1 is this process, -1 one process for each core")
-        return max(1, (os.cpu_count() or 1) + 1 + jobs if jobs < 0 else jobs)
 
     def _keep(self, chosen: Chosen) -> None:
         """Fit the winner to all rows, and keep what is known of it."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,23 +22,44 @@ from genreg_np.data.held_out import split_indices
 from genreg_np.data.split import Split
 from genreg_np.errors import DataError, UsageError
 from genreg_np.estimators.by_metric import MUTANTS, evolved
-from genreg_np.estimators.checked import Checked, Classes, check_known
+from genreg_np.estimators.checked import Checked, Classes, check_known, jobs_of
 from genreg_np.estimators.judging import Fitness, judge_of
 from genreg_np.model import Model
-from genreg_np.runs.config import TrainConfig, default_preset
+from genreg_np.runs.config import TrainConfig, default_preset, read_preset
 from genreg_np.runs.generations import Record
 from genreg_np.runs.result import Watcher
 from genreg_np.runs.training import train
 from genreg_np.search.tabular.network import dataset_of, rows_for, value_names
-from genreg_np.search.tabular.rows import TEXT
+from genreg_np.search.tabular.rows import TEXT, Rows
 from genreg_np.strategies import strategy_class
 from genreg_np.streams import Stream
 
 NAME, LABEL = "X", "y"  # what messages and models call them
 LEAST = 2  # samples
+USUAL = "node-perturbation"  # the strategy of the presets that are taken where none is named
 LEARNING_SHARE = 0.5  # of a budget, where a metric is followed afterwards
 TILE_VALUES = 1 << 16  # inputs of samples that are predicted at a time, about
 RANGES = {"b": (0.0, 1.0), "u1": (0.0, 255.0)}  # of raw values, where the type says it
+
+
+@dataclass(frozen=True)
+class Read:
+    """What is trained on.
+
+    Parameters
+    ----------
+    data : Dataset
+    classes : (K,) ndarray or None
+    holds : bool
+        Whether a part is held out to choose by.
+    rows : Rows or None
+        Of a table.
+    """
+
+    data: Dataset
+    classes: Classes | None
+    holds: bool
+    rows: Rows | None = None
 
 
 class NetworkEstimator(Checked):
@@ -101,60 +124,80 @@ class NetworkEstimator(Checked):
             For settings or data that nothing can be trained with; the message says why.
         """
         started = time.perf_counter()
+        if self.run_folder is not None and (Path(self.run_folder) / "config.toml").exists():
+            raise UsageError(f"run_folder = {str(self.run_folder)!r} holds a run already: name a new one for each fit")
         seed = int(check_random_state(self.random_state).randint(1 << 31))
+        goes_on, before = self.warm_start and hasattr(self, "model_"), {**vars(self)}
         images = _is_of_images(X)
-        data, keep = (self._images if images else self._table)(X, y, seed)
-        goes_on = self.warm_start and hasattr(self, "model_")
-        config = self._config(seed, images, goes_on)
-        by_metric = None if self.fitness is None else self._by_metric(config, data)
-        budget, records = self.time_budget, list[Record]()
-        result = train(
-            config, data, self.run_folder, backend=self.backend, threads=self._threads(),
-            budget_seconds=budget if budget is None or by_metric is None else LEARNING_SHARE * budget,
-            initial=self.model_ if goes_on else None, watcher=Watcher(on_record=self._telling(records)),
-        )  # fmt: skip
-        assert result.model is not None
-        model, earned = result.model, list[Record]()
+        read = (self._images if images else self._table)(X, y, seed, self.early_stopping and not goes_on)
+        if goes_on:
+            self._check_alike(before, read)
+        config = self._config(seed, images, read.holds)
+        by_metric = None if self.fitness is None else self._by_metric(config, read.data)
+        budget, records, earned = self.time_budget, list[Record](), list[Record]()
+        if goes_on and by_metric is not None:
+            model = self.model_
+        else:
+            result = train(
+                config, read.data, self.run_folder, backend=self.backend, threads=jobs_of(self.n_jobs),
+                budget_seconds=budget if budget is None or by_metric is None else LEARNING_SHARE * budget,
+                initial=self.model_ if goes_on else None, watcher=Watcher(on_record=self._telling(records)),
+            )  # fmt: skip
+            assert result.model is not None
+            model = result.model
         if by_metric is not None:
             assert self.fitness is not None
             left = None if budget is None else budget - (time.perf_counter() - started)
-            whole = dataclasses.replace(data, train=data.train.with_(data.validation)) if self.early_stopping else data
-            how = self.backend, self._threads(), left
+            data = read.data
+            whole = dataclasses.replace(data, train=data.train.with_(data.validation)) if read.holds else data
+            how = self.backend, jobs_of(self.n_jobs), left
             model = evolved(model, whole, self.fitness, by_metric, *how, self._telling(earned))
-        keep()
-        self._keep(model, data, records, earned)
+        self._keep(model, read, records, earned)
         return self
+
+    def _check_alike(self, before: Mapping[str, Any], read: Read) -> None:
+        """Refuse to go on with other classes or columns than those that the model knows; leave all as it was."""
+        named = ("n_features_in_", "feature_names_in_")
+        same = all(np.array_equal(before.get(name, ()), getattr(self, name, ())) for name in named)
+        same = same and (read.classes is None or np.array_equal(read.classes, before["classes_"]))
+        if not same or read.data.input_shape != self.model_.input_shape:
+            for name in named:
+                if name in before:
+                    setattr(self, name, before[name])
+            raise UsageError("warm_start goes on only with the classes and columns of the fit before")
 
     def _by_metric(self, config: TrainConfig, data: Dataset) -> TrainConfig:
         """Return the configuration of the part that follows the metric; raises ValueError for one that cannot be."""
-        judge_of(self.fitness, data.train.labels, self._of_classes, data.outputs)  # type: ignore[arg-type]
+        assert self.fitness is not None
+        judge = judge_of(self.fitness, data.train.labels, self._of_classes, data.outputs)
+        judge(np.zeros((1, len(data.train), data.outputs), np.float32))  # whatever is wrong with it, is so now
         layers: dict[str, Any] = {"hidden": config.hidden, "activation": config.activation}
         if config.network:
             layers = {"network": config.network}
         how = {**MUTANTS, **layers, "generations": self.fitness_iter, "seed": config.seed}
         return TrainConfig.from_dict({"strategy": "evolution-strategy", **how}, "fitness_iter")
 
-    def _table(self, inputs: Any, labels: ArrayLike, seed: int) -> tuple[Dataset, Any]:
-        """Return rows as data to train on, and what keeps how they are read; raises ValueError."""
+    def _table(self, inputs: Any, labels: ArrayLike, seed: int, holds: bool) -> Read:
+        """Return rows as data to train on; raises ValueError for what cannot be."""
         rows, classes = self._rows(inputs, labels)
         if texts := [one.name for one in rows.columns if one.kind == TEXT]:
             raise DataError(
                 f"X, column {texts[0]!r}: is text, which a network has no place for: leave it out, or take "
                 "PipelineSearchClassifier or PipelineSearchRegressor, which count its words"
             )
-        learned, held = self._apart(rows.labels, seed)
+        learned, held = self._apart(rows.labels, seed, holds)
         what = rows.columns, rows.inputs, rows.labels, rows.class_names, LABEL
         data = dataset_of(NAME, *what, learned, held, self._weights(classes, rows.labels))
-        return data, lambda: self._keep_rows(rows, classes)
+        return Read(data, classes, held is not learned, rows)
 
-    def _images(self, inputs: Any, labels: ArrayLike, seed: int) -> tuple[Dataset, Any]:
-        """Return images as data to train on, and what keeps how they are read; raises ValueError."""
+    def _images(self, inputs: Any, labels: ArrayLike, seed: int, holds: bool) -> Read:
+        """Return images as data to train on; raises ValueError for what cannot be."""
         check_known(labels, "y")
         inputs, targets = validate_data(
             self, inputs, labels, dtype=None, allow_nd=True, multi_output=not self._of_classes
         )  # fmt: skip
         classes, values = self._encoded(self._targets(targets))
-        learned, held = self._apart(values, seed)
+        learned, held = self._apart(values, seed, holds)
         found = inputs.astype(np.float32) if inputs.dtype.kind == "f" else inputs
         columns = values if classes is not None else values.reshape(len(values), -1)
         every = Split(found, columns, self._weights(classes, values))
@@ -164,15 +207,9 @@ class NetworkEstimator(Checked):
             NAME, every.of(learned), chosen_by, chosen_by, names, _range_of(found),
             value_names=() if names else value_names(LABEL, columns),
         )  # fmt: skip
+        return Read(data, classes, held is not learned)
 
-        def keep() -> None:
-            self._columns = ()
-            if classes is not None:
-                self.classes_ = classes
-
-        return data, keep
-
-    def _apart(self, labels: NDArray[Any], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _apart(self, labels: NDArray[Any], seed: int, holds: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return which samples are learned from, and which are held out: of each class a share, one at least."""
         share = self.validation_fraction
         if isinstance(share, bool) or not isinstance(share, int | float | np.number) or not 0 < share < 1:
@@ -180,7 +217,7 @@ class NetworkEstimator(Checked):
         every = np.arange(len(labels))
         if len(every) < LEAST:
             raise DataError(f"X: {len(every)} sample is too few to learn from: {LEAST} at least")
-        if not self.early_stopping:
+        if not holds:
             return every, every
         by = labels if self._of_classes else np.zeros(len(labels), np.int64)
         learned, held = split_indices(by, 1, 100 * float(share), Stream(seed))
@@ -190,25 +227,26 @@ class NetworkEstimator(Checked):
         """Return what each sample counts, (N,), where classes do not count alike."""
         return None
 
-    def _config(self, seed: int, images: bool, goes_on: bool) -> TrainConfig:
+    def _config(self, seed: int, images: bool, holds: bool) -> TrainConfig:
         """Return the configuration of a training."""
         if self.strategy is not None:
             strategy_class(self.strategy)  # refuses one that there is not
-        preset = self.preset or default_preset("", self.strategy, tables=not images)
+        named = None if self.strategy == USUAL else self.strategy  # its preset is that of data of the kind
+        preset = self.preset or default_preset("", named, tables=not images)
         given: dict[str, Any] = dict(self.settings or {})
         if self.strategy is not None:
             given["strategy"] = self.strategy
         if self.hidden_layer_sizes is not None:
+            if read_preset(preset).get("network"):
+                raise UsageError(
+                    f"hidden_layer_sizes: preset {preset} has layers of its own: leave it out, or say what they are by "
+                    "settings={'network': ...}"
+                )
             sizes = self.hidden_layer_sizes
             given["hidden"] = tuple(sizes) if isinstance(sizes, Sequence | np.ndarray) else (sizes,)
         if self.max_iter is not None:
             given["generations"] = self.max_iter
-        keep = ("best" if goes_on else "refit") if self.early_stopping else "last"
-        return TrainConfig.from_preset(preset, **{"keep": keep, "seed": seed} | given)
-
-    def _threads(self) -> int | None:
-        """Return how many threads it computes with: 1 by default, for who fits many at a time."""
-        return None if self.n_jobs == -1 else 1 if self.n_jobs is None else self.n_jobs
+        return TrainConfig.from_preset(preset, **{"keep": "refit" if holds else "last", "seed": seed} | given)
 
     def _telling(self, records: list[Record]) -> Any:
         """Return what hears of each generation."""
@@ -223,15 +261,21 @@ class NetworkEstimator(Checked):
 
         return told
 
-    def _keep(self, model: Model, data: Dataset, records: Sequence[Record], earned: Sequence[Record]) -> None:
-        """Keep the model, and what is known of its training."""
+    def _keep(self, model: Model, read: Read, records: Sequence[Record], earned: Sequence[Record]) -> None:
+        """Keep the model, how samples are read, and what is known of its training."""
+        if read.rows is not None:
+            self._keep_rows(read.rows, read.classes)
+        else:
+            self._columns = ()
+            if read.classes is not None:
+                self.classes_ = read.classes
         self.model_: Model = model
-        self._data = data
+        self._described = read.data.columns
         self.n_iter_ = len(records) + len(earned)
         self.fitness_curve_ = [record["fitness_mean"] for record in earned]
         self.loss_curve_ = [record["loss"] if "loss" in record else -record["mean_trust"] for record in records]
         scores = (record.get("validation_accuracy", record.get("validation_score")) for record in records)
-        self.validation_scores_ = [score for score in scores if score is not None]
+        self.validation_scores_ = [score for score in scores if score is not None and read.holds]
 
     def _answers(self, inputs: Any) -> NDArray[np.float64]:
         """Return what the network gives for samples, (N, K): logits, or numbers; of each the same whoever is beside it.
@@ -253,7 +297,7 @@ class NetworkEstimator(Checked):
         """Return samples as the model takes them, (N, *input_shape)."""
         check_is_fitted(self)
         if self._columns:
-            return rows_for(self._data, self._columns, self._inputs(inputs))
+            return rows_for(self._described, self._columns, self._inputs(inputs))
         found = check_array(inputs, dtype=None, allow_nd=True)
         if found.shape[1:] != self.model_.input_shape:
             raise DataError(

@@ -100,6 +100,7 @@ class Evolution(Generations):
         *,
         fitness: Fitness | None = None,
         judge: Judge | None = None,
+        tie: Judge | None = None,
         workers: int = 0,
         target: float | None = None,
         rescore: int = 0,
@@ -120,6 +121,8 @@ class Evolution(Generations):
             judge(answers (G, N, K)) -> (G,) numbers: a fitness of what genomes answer to the N training samples, for
             many at once: logits of K classes, or the numbers predicted. For a metric that is cheap to compute this is
             much faster than `fitness`, which takes models.
+        tie : callable, optional
+            Like `judge`: who is ahead of those that it gives the same number.
         workers : int
             Processes that call `fitness` (0: this one). They are spawned, so the function must be importable, and a
             script must start its work under a main guard.
@@ -153,8 +156,10 @@ class Evolution(Generations):
         if judge is not None:
             if fitness is not None or workers or target is not None or rescore or out is not None:
                 raise UsageError("judge goes alone: leave out fitness, workers, target, rescore and out")
+            if not callable(judge) or not (tie is None or callable(tie)):
+                raise UsageError("judge and tie must be functions: judge(answers (G, N, K)) -> (G,) numbers")
             self._population()
-            return self._until(total, JudgedRun(self, judge).step, on_record, should_stop)
+            return self._until(total, JudgedRun(self, judge, tie).step, on_record, should_stop)
         if fitness is None:
             if target is not None or rescore or out is not None:
                 raise UsageError(

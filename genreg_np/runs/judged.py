@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.threads import single_threaded_blas
+from genreg_np.fitness import as_numbers
 from genreg_np.model import Float32
 
 if TYPE_CHECKING:
@@ -33,17 +34,31 @@ class JudgedRun:
     ----------
     evolution : Generations
     judge : callable
+    tie : callable, optional
+        What puts those in order who earn the same; more is ahead.
     """
 
-    def __init__(self, evolution: Generations, judge: Judge) -> None:
-        self._evolution, self._judge = evolution, judge
+    def __init__(self, evolution: Generations, judge: Judge, tie: Judge | None = None) -> None:
+        self._evolution, self._judge, self._tie = evolution, judge, tie
 
     def step(self) -> dict[str, Any]:
         """Judge one generation and return its record."""
         evolution, started = self._evolution, self._evolution.clock()
-        numbers = []
+        earned, ties = list[NDArray[np.float64]](), list[NDArray[np.float64]]()
         with single_threaded_blas():
             for answers in evolution.answers(MOST_BYTES):
-                numbers.append(self._judge(answers))
+                earned.append(as_numbers(self._judge(answers), len(answers)))
+                if self._tie is not None:
+                    ties.append(as_numbers(self._tie(answers), len(answers)))
+        numbers = np.concatenate(earned)
         evolution.seconds += evolution.clock() - started
-        return evolution.tell(np.concatenate(numbers))
+        return evolution.tell(apart(numbers, np.concatenate(ties)) if ties else numbers)
+
+
+def apart(numbers: NDArray[np.float64], ties: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return numbers (P,) in which equals are put in order by ties (P,); none passes one that was above it."""
+    finite = np.unique(numbers[np.isfinite(numbers)])
+    gap = float(np.diff(finite).min()) if len(finite) > 1 else 1.0
+    places = np.argsort(np.argsort(ties, kind="stable"), kind="stable") / len(ties)  # 0 .. 1, and never 1
+    found: NDArray[np.float64] = numbers + gap / 2 * places
+    return found

@@ -14,15 +14,19 @@ pytest.importorskip("sklearn", reason="estimators are scikit-learn's")
 
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
-from sklearn.metrics import get_scorer, log_loss
+from sklearn.metrics import fbeta_score, get_scorer, log_loss, make_scorer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.extmath import softmax
 
-from genreg_np import GenregClassifier, GenregRegressor, load
+from genreg_np import Evolution, GenregClassifier, GenregRegressor, TrainConfig, load, load_dataset
+from genreg_np.backends.threads import usable_processors
+from genreg_np.errors import UsageError
+from genreg_np.estimators.checked import jobs_of
 from genreg_np.estimators.judging import COUNTED, confusion, judge_of
+from genreg_np.runs.judged import apart
 from tests.helpers import one_line
 
 QUICK: dict[str, Any] = {"max_iter": 300, "random_state": 0}
@@ -173,7 +177,7 @@ def test_a_strategy_and_its_settings_are_chosen(tmp_path: Path, capsys: pytest.C
         ({"hidden_layer_sizes": (0,)}, "hidden"),
         ({"time_budget": -1.0}, "budget"),
         ({"backend": "gpu"}, "backend"),
-        ({"n_jobs": 0}, "threads"),
+        ({"n_jobs": 0}, "n_jobs = 0 are none"),
     ],
 )
 def test_settings_that_cannot_be(changes: dict[str, Any], said: str) -> None:
@@ -284,3 +288,78 @@ def test_a_time_is_kept_to() -> None:
     inputs, labels = imbalanced()
     found = GenregClassifier(fitness="f1", time_budget=1.0, fitness_iter=100_000, random_state=0).fit(inputs, labels)
     assert 0 < len(found.fitness_curve_) < 100_000
+
+
+def test_the_unit_of_a_metric_does_not_matter() -> None:
+    """Only who earns more than whom; of those who earn the same, who is surer of the truth is ahead."""
+    inputs, labels = imbalanced(200)
+    how: dict[str, Any] = {"max_iter": 100, "fitness_iter": 20, "random_state": 0}
+    one, other = (
+        GenregClassifier(fitness=lambda y, scores, unit=unit: unit * own_f1(y, scores), **how).fit(inputs, labels)
+        for unit in (1.0, 1024.0)
+    )
+    np.testing.assert_array_equal(one.model_.genes, other.model_.genes)
+    assert apart(np.array([1.0, 2.0, 1.0, 1.0]), np.array([3.0, 0.0, 1.0, 2.0])).argsort().tolist() == [2, 3, 0, 1]
+    assert (apart(np.zeros(3), np.array([2.0, 1.0, 3.0])).argsort() == [1, 0, 2]).all()
+
+
+def test_a_scorer_that_was_made_is_followed() -> None:
+    inputs, labels = imbalanced(200)
+    made = make_scorer(fbeta_score, beta=2)
+    found = GenregClassifier(fitness=made, max_iter=100, fitness_iter=3, random_state=0).fit(inputs, labels)
+    assert len(found.fitness_curve_) == 3
+    assert clone(found).fitness is not None
+
+
+def test_a_warm_start_goes_on_with_the_same_classes_and_columns_alone() -> None:
+    inputs, labels = load_wine(return_X_y=True)
+    found = GenregClassifier(max_iter=50, random_state=0, warm_start=True, fitness="f1_macro", fitness_iter=5)
+    found.fit(inputs, labels)
+    assert len(found.loss_curve_) == 50
+    predicted = found.predict(inputs)
+    for others, those in ((inputs[:, :5], labels), (inputs, labels + 1), (inputs[labels < 2], labels[labels < 2])):
+        with pytest.raises(ValueError, match="only with the classes and columns of the fit before"):
+            found.fit(others, those)
+        np.testing.assert_array_equal(found.predict(inputs), predicted)
+    found.fit(inputs, labels)
+    assert found.loss_curve_ == []  # evolved on the metric at once
+    assert found.validation_scores_ == []
+
+
+def test_what_is_kept_is_the_model_and_no_data() -> None:
+    inputs, labels = imbalanced(4000)
+    found = GenregClassifier(max_iter=50, early_stopping=False, random_state=0).fit(inputs, labels)
+    assert len(pickle.dumps(found)) < 20_000 < inputs.nbytes
+    assert found.validation_scores_ == []
+
+
+def test_a_run_folder_is_of_one_fit(tmp_path: Path) -> None:
+    inputs, labels = load_wine(return_X_y=True)
+    found = GenregClassifier(max_iter=20, random_state=0, run_folder=tmp_path / "run").fit(inputs, labels)
+    with pytest.raises(ValueError, match="name a new one for each fit"):
+        found.fit(inputs, labels)
+
+
+def test_what_is_wrong_with_a_function_is_said_before_anything_is_learned() -> None:
+    """With its own error, where it has one."""
+    inputs, labels = imbalanced(100)
+    how: dict[str, Any] = {"max_iter": 2**31, "random_state": 0}
+    with pytest.raises(ZeroDivisionError):
+        GenregClassifier(fitness=lambda y, scores: 1 / 0, **how).fit(inputs, labels)
+    with pytest.raises(ValueError, match="must be functions"):
+        Evolution(TrainConfig.from_preset("small"), load_dataset("digits")).run(1, judge="f1")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="preset convolution has layers of its own"):
+        GenregClassifier("convolution", hidden_layer_sizes=4).fit(np.zeros((9, 8, 8)), np.arange(9) % 2)
+    assert (
+        GenregClassifier(strategy="node-perturbation", **QUICK)
+        .fit(inputs, labels)
+        .model_.training["config"]["averaging"]
+        == GenregClassifier(**QUICK).fit(inputs, labels).model_.training["config"]["averaging"]
+    )
+
+
+def test_jobs_are_counted_as_scikit_learn_counts_them() -> None:
+    assert jobs_of(None) == 1
+    assert jobs_of(-1) == usable_processors()
+    assert jobs_of(-2) == max(1, usable_processors() - 1)
+    assert jobs_of(-99) == 1

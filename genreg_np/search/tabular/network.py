@@ -114,11 +114,13 @@ def _usual(words: Sequence[str], values: NDArray[np.float64]) -> tuple[list[str]
     return [words[place] for place in chosen], to[np.where(np.isnan(values), len(words), values).astype(int)]
 
 
-def rows_for(data: Dataset, columns: Sequence[Column], inputs: NDArray[Any]) -> NDArray[np.float32]:
-    """Return rows (N, I) as a model of such data takes them: with the places of the words that it knows."""
+def rows_for(
+    described: Sequence[Mapping[str, Any]], columns: Sequence[Column], inputs: NDArray[Any]
+) -> NDArray[np.float32]:
+    """Return rows (N, I) as a model of such columns takes them: with the places of the words that it knows."""
     kept = [place for place, one in enumerate(columns) if one.kind != TEXT]
     rows = np.asarray(inputs if len(kept) == len(columns) else inputs[:, kept], np.float32)
-    words = {column["name"]: column["words"] for column in data.columns if column["kind"] == WORDS}
+    words = {column["name"]: column["words"] for column in described if column["kind"] == WORDS}
     if words:
         rows = rows.copy()
     for own, place in enumerate(kept):
@@ -162,11 +164,11 @@ class _Network(BaseEstimator):  # type: ignore[misc]
         result = train(config_of(self.genome, self.seed, self.refit), data, threads=1)
         assert result.model is not None
         self.model_: Model = result.model
-        self.dataset_ = data
+        self.described_ = data.columns
         return self
 
     def _rows(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        return rows_for(self.dataset_, self.columns, inputs)
+        return rows_for(self.described_, self.columns, inputs)
 
 
 class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
