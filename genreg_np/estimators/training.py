@@ -254,10 +254,10 @@ class NetworkEstimator(Checked):
         def told(record: Record) -> None:
             records.append(record)
             score = record.get("validation_accuracy", record.get("validation_score"))
-            if self.verbose and "fitness_mean" in record:
-                print(f"generation {record['generation']:,}: fitness {record['fitness_mean']:.4f}", flush=True)
-            elif self.verbose and score is not None:
-                print(f"generation {record['generation']:,}: validation {score:.4f}", flush=True)
+            what = "fitness" if "fitness_mean" in record else "validation"
+            value = record.get("fitness_mean", score)
+            if self.verbose and value is not None:
+                _aloud(f"generation {record['generation']:,}: {what} {value:.4f}")
 
         return told
 
@@ -305,6 +305,11 @@ class NetworkEstimator(Checked):
             )
         found = found.astype(np.float32) if found.dtype.kind == "f" else found
         return np.asarray(found)
+
+
+def _aloud(line: str) -> None:
+    """Print a line, of an estimator that is to be verbose: all else in the library is silent."""
+    print(line, flush=True)
 
 
 def _is_of_images(inputs: Any) -> bool:

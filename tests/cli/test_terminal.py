@@ -240,10 +240,13 @@ def test_a_bar_may_draw_and_its_lines_are_clean(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_nothing_but_say_prints() -> None:
-    """No command can forget to clean what it prints, and the library prints nothing."""
+    """No command can forget to clean what it prints, and the library prints nothing, but for verbose estimators."""
     for path in Path(genreg_np.cli.__file__).parents[1].rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        tree = ast.parse(path.read_text("utf-8"))
+        aloud = [node for one in tree.body if getattr(one, "name", "") == "_aloud" for node in ast.walk(one)]
+        assert not aloud or path.name == "training.py"
+        for node in ast.walk(tree):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) and node not in aloud else ""
             assert called not in ("print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write"), path
 
 
