@@ -9,6 +9,7 @@ from tables import RESULTS, read, table
 
 WAYS = ("on the metric", "likelihood", "likelihood, tuned", "class weights", "boosting, class weights")
 OURS = WAYS[0]
+CALLED = dict(zip(WAYS[1:], ("likelihood", "tuned biases", "class weights", "boosting"), strict=True))
 
 
 def metrics() -> str:
@@ -22,10 +23,12 @@ def metrics() -> str:
             for way in wins:
                 wins[way] += means[OURS] >= means[way]
             rows.append([name, f"{lines[0]['rarest']}", *(f"{sign * means[way]:.3f}" for way in WAYS)])
-        told = ", ".join(f"{way} on {count}" for way, count in wins.items())
-        less = " (the less the better)" if metric == "cost" else ""
-        said.append(f"{table([metric, 'rows of the rarest class', *WAYS], rows)}\n\n")
-        said[-1] += f"Of {len(rows)} tables who follows the {metric}{less} is as good or better than {told}."
+        told = ", ".join(f"{CALLED[way]} on {count}" for way, count in wins.items())
+        less = ", where less is better," if metric == "cost" else ""
+        said.append(
+            f"{table([metric, 'rows of the rarest class', *WAYS], rows)}\n\n"
+            f"Of {len(rows)} tables following the {metric}{less} is at least as good as {told}."
+        )
     return "\n\n".join([
         f"Rows that none of them saw, means of {seeds} draws (`bench/estimators.py metrics`). The same network of 32 "
         "units four times: evolved on the metric, learned by likelihood, the same with biases tuned for the metric on "
