@@ -68,7 +68,7 @@ def fields_of_arrays(
     """
     labels = {split: pair[1] for split, pair in given.items()}
     classes, names_of_values, encoded, note = _targets(where, labels, class_names, task, value_names)
-    inputs = {split: _inputs(f"{where}, {split} inputs", pair[0]) for split, pair in given.items()}
+    inputs = {split: inputs_of_array(f"{where}, {split} inputs", pair[0]) for split, pair in given.items()}
     for split in given:
         if len(inputs[split]) != len(encoded[split]):
             raise DataError(
@@ -79,7 +79,7 @@ def fields_of_arrays(
         splits["train"] = Split(inputs["train"], encoded["train"], _weights(where, weights, len(splits["train"])))
     names = _text(f"{where}, feature_names", feature_names)
     note = "; ".join(filter(None, [note, counting_note(inputs["train"], names)]))
-    given_range = input_range or _input_range(where, given["train"][0])
+    given_range = input_range or input_range_of(where, given["train"][0])
     validation, test = splits.get("validation"), splits.get("test")
     fields = completed(splits["train"], validation, test, classes, name=name, note=note)
     return {**fields, "input_range": given_range, "feature_names": names, "value_names": names_of_values}
@@ -104,7 +104,7 @@ def range_of(value: Any, name: str) -> tuple[float, float]:
     )
 
 
-def _inputs(where: str, array: Array) -> Array:
+def inputs_of_array(where: str, array: Array) -> Array:
     """Return inputs as integers or float32."""
     if array.ndim < 2 or not array.size:
         raise DataError(f"{where}: an array of shape {array.shape}; (samples, ...) with something in it is needed")
@@ -122,7 +122,7 @@ def _inputs(where: str, array: Array) -> Array:
     return floats
 
 
-def _input_range(where: str, array: Array) -> tuple[float, float] | None:
+def input_range_of(where: str, array: Array) -> tuple[float, float] | None:
     """Return the raw range of training inputs as they were stored."""
     if array.dtype.kind == "f":
         return None

@@ -50,6 +50,7 @@ class Checked(BaseEstimator):  # type: ignore[misc]
 
     _columns: tuple[Column, ...]
     _of_frame: bool
+    _of_classes: bool
     _of_several = False  # whether there may be several numbers for a row
 
     def __sklearn_tags__(self) -> Any:
@@ -107,9 +108,8 @@ class Checked(BaseEstimator):  # type: ignore[misc]
         found = validate_data(self, inputs, reset=False, dtype="numeric", ensure_all_finite="allow-nan")
         return np.asarray(found, np.float64)
 
-    _of_classes: bool
-
     def _targets(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """Return checked labels (N,), or numbers (N, K); raises ValueError."""
         raise NotImplementedError
 
     def _encoded(self, labels: NDArray[Any]) -> tuple[Classes | None, NDArray[Any]]:

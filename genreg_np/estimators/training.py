@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from genreg_np.data.checked import input_range_of, inputs_of_array
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.held_out import split_indices
 from genreg_np.data.split import Split
@@ -39,7 +40,6 @@ LEAST = 2  # samples
 USUAL = "node-perturbation"  # the strategy of the presets that are taken where none is named
 LEARNING_SHARE = 0.5  # of a budget, where a metric is followed afterwards
 TILE_VALUES = 1 << 16  # inputs of samples that are predicted at a time, about
-RANGES = {"b": (0.0, 1.0), "u1": (0.0, 255.0)}  # of raw values, where the type says it
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,6 @@ class Read:
 
 class NetworkEstimator(Checked):
     """What both have in common."""
-
-    class_weight: Any = None
 
     def __init__(
         self,
@@ -198,13 +196,13 @@ class NetworkEstimator(Checked):
         )  # fmt: skip
         classes, values = self._encoded(self._targets(targets))
         learned, held = self._apart(values, seed, holds)
-        found = inputs.astype(np.float32) if inputs.dtype.kind == "f" else inputs
+        found = inputs_of_array(NAME, inputs)
         columns = values if classes is not None else values.reshape(len(values), -1)
         every = Split(found, columns, self._weights(classes, values))
         chosen_by = every.of(held)
         names = () if classes is None else tuple(map(str, classes))
         data = Dataset(
-            NAME, every.of(learned), chosen_by, chosen_by, names, _range_of(found),
+            NAME, every.of(learned), chosen_by, chosen_by, names, input_range_of(NAME, inputs),
             value_names=() if names else value_names(LABEL, columns),
         )  # fmt: skip
         return Read(data, classes, held is not learned)
@@ -303,8 +301,7 @@ class NetworkEstimator(Checked):
             raise DataError(
                 f"X has images of {found.shape[1:]}, but {type(self).__name__} was fitted to {self.model_.input_shape}"
             )
-        found = found.astype(np.float32) if found.dtype.kind == "f" else found
-        return np.asarray(found)
+        return inputs_of_array(NAME, found)
 
 
 def _aloud(line: str) -> None:
@@ -314,11 +311,3 @@ def _aloud(line: str) -> None:
 
 def _is_of_images(inputs: Any) -> bool:
     return getattr(inputs, "ndim", 2) in (3, 4) or (isinstance(inputs, list | tuple) and np.ndim(inputs) in (3, 4))
-
-
-def _range_of(images: NDArray[Any]) -> tuple[float, float] | None:
-    """Return the smallest and largest raw value of whole numbers; None of features."""
-    if images.dtype.kind == "f":
-        return None
-    known = RANGES.get(images.dtype.kind) or RANGES.get(images.dtype.str[1:])
-    return known or (float(images.min()), float(max(images.max(), images.min() + 1)))

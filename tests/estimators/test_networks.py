@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,9 +23,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.extmath import softmax
 
-from genreg_np import Evolution, GenregClassifier, GenregRegressor, TrainConfig, load, load_dataset
+from genreg_np import Dataset, Evolution, GenregClassifier, GenregRegressor, TrainConfig, load, load_dataset, train
 from genreg_np.backends.threads import usable_processors
 from genreg_np.errors import UsageError
+from genreg_np.estimators import by_metric
 from genreg_np.estimators.checked import jobs_of
 from genreg_np.estimators.judging import COUNTED, confusion, judge_of
 from genreg_np.runs.judged import apart
@@ -85,6 +88,9 @@ def test_images_are_taken_as_they_are() -> None:
     with pytest.raises(ValueError, match=r"images of \(4, 16\)") as raised:
         found.predict(images.reshape(-1, 4, 16))
     assert one_line(raised.value)
+    masks = GenregClassifier(**QUICK).fit(digits.images[:200] > 8, digits.target[:200])
+    assert masks.model_.input_range == (0.0, 1.0)
+    assert masks.predict(digits.images[:3] > 8).shape == (3,)
     fractions = GenregClassifier(**QUICK).fit(digits.images[:200] / 16, digits.target[:200])
     assert fractions.predict(digits.images[:3] / 16).shape == (3,)
 
@@ -283,11 +289,20 @@ def test_a_fitness_that_cannot_be(fitness: Any, said: str) -> None:
     assert said in one_line(raised.value)
 
 
-def test_a_time_is_kept_to() -> None:
-    """About: kernels are there, and half of it is for learning."""
-    inputs, labels = imbalanced()
-    found = GenregClassifier(fitness="f1", time_budget=1.0, fitness_iter=100_000, random_state=0).fit(inputs, labels)
-    assert 0 < len(found.fitness_curve_) < 100_000
+def test_what_is_left_of_a_time_becomes_a_number_of_generations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that says that two of them take a second; and no more than were asked for."""
+    inputs, labels = imbalanced(100)
+    data = Dataset.from_arrays(inputs, labels)
+    how: dict[str, Any] = {"hidden": (4,), "activation": "tanh", "seed": 0}
+    model = train(TrainConfig.from_preset("tables", generations=20, **how), data).model
+    assert model is not None
+    ticks = itertools.count()
+    monkeypatch.setattr(by_metric, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+    for most, expected in ((100, 18), (5, 5)):
+        config = TrainConfig.from_dict({"strategy": "evolution-strategy", "generations": most, **how})
+        records: list[Any] = []
+        by_metric.evolved(model, data, "f1", config, "numpy", 1, 10.0, records.append)
+        assert len(records) == expected
 
 
 def test_the_unit_of_a_metric_does_not_matter() -> None:
