@@ -103,12 +103,12 @@ def draw_letter(letter: str, size: int = FONT_SIZE) -> NDArray[np.uint8]:
     return np.asarray(_glyph(letter, size), np.uint8)
 
 
-def _glyph(letter: str, size: int) -> Image.Image:
+def _glyph(letter: str, size: int, typeface: str | None = None) -> Image.Image:
     """Draw the coverage of one letter, white on black, as an image of mode L."""
     try:
         from PIL import Image, ImageDraw, ImageFont
 
-        font = ImageFont.load_default(size)
+        font = ImageFont.truetype(typeface, size) if typeface else ImageFont.load_default(size)
     except ImportError:  # Pillow, or the FreeType in it
         raise missing_extra("pillow", "images", "draw the letters dataset") from None
     drawn = Image.new("L", (3 * size, 3 * size))
@@ -119,7 +119,7 @@ def _glyph(letter: str, size: int) -> Image.Image:
     return image
 
 
-def draw_view(letter: int, view: int) -> NDArray[np.uint8]:
+def draw_view(letter: int, view: int, typeface: str | None = None) -> NDArray[np.uint8]:
     """Draw one varied view of a letter.
 
     Parameters
@@ -127,7 +127,9 @@ def draw_view(letter: int, view: int) -> NDArray[np.uint8]:
     letter : int
         0 (A) .. 25 (Z).
     view : int
-        Which view, 0 or more.
+        Which view, 0 .. 2**32 - 1.
+    typeface : str, optional
+        The font file, by default Pillow's own.
 
     Returns
     -------
@@ -145,7 +147,7 @@ def draw_view(letter: int, view: int) -> NDArray[np.uint8]:
     luminance = colours @ np.array([0.299, 0.587, 0.114])
     fitting = np.flatnonzero(np.abs(luminance - ink) >= MIN_CONTRAST)
     background = float(colours[fitting[0]].mean()) if len(fitting) else 255.0 - ink
-    turned = _glyph(LETTERS[letter], size).rotate(
+    turned = _glyph(LETTERS[letter], size, typeface).rotate(
         rotation, Image.Resampling.BILINEAR, translate=(right, down), fillcolor=0
     )
     coverage = np.asarray(turned, np.float64) / 255.0

@@ -17,6 +17,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any
 
+from genreg_np.backends.base import Backend
 from genreg_np.data.dataset import Dataset
 from genreg_np.errors import GenregError, RunError, UsageError
 from genreg_np.fitness import ImageFitness
@@ -55,7 +56,7 @@ def train(
     dataset: Dataset,
     out: str | os.PathLike[str] | None = None,
     *,
-    backend: str = "auto",
+    backend: str | Backend = "auto",
     threads: int | None = None,
     budget_seconds: float | None = None,
     initial: Model | None = None,

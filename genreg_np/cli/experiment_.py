@@ -1,0 +1,130 @@
+"""`genreg-np experiment`: the seeds' questions, each a study that anybody can run again."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from genreg_np.cli.output import Progress, duration, print_json
+from genreg_np.cli.runs import seconds_of
+from genreg_np.cli.signals import Stopping
+from genreg_np.cli.terminal import say
+from genreg_np.errors import UsageError
+
+if TYPE_CHECKING:
+    from genreg_np.experiments.running import Told
+
+HELP = """\
+Run a study: a question that GENREG's authors left open, measured seed by seed.
+
+NAME is one of the list that is printed without it. Results go to FOLDER/NAME.json as they come, tables, pictures and
+answers to FOLDER/NAME.md. What was measured is not measured again: the same command goes on where it was stopped.
+"""
+EXAMPLES = """\b
+Examples:
+  genreg-np experiment
+  genreg-np experiment capacity --quick
+  genreg-np experiment mutation --seeds 5 --budget 30m
+"""
+
+
+@click.command("experiment", help=HELP, epilog=EXAMPLES)
+@click.argument("name", required=False)
+@click.option("--quick", is_flag=True, help="The same questions on the 8x8 digits, in a minute; needs no data.")
+@click.option("--toy", is_flag=True, hidden=True)
+@click.option("--seeds", type=click.IntRange(1, 100), help="How often each case is measured.  [default: 3]")
+@click.option("--budget", help="Begin no measurement after 60s, 5m, 1h; the rest is left for the next time.")
+@click.option("--only", multiple=True, metavar="CASE", help="Only cases whose names begin so; repeatable.")
+@click.option("--workers", type=click.IntRange(0, 64), help="Processes at once.  [default: one for each core]")
+@click.option("--anew", is_flag=True, help="Measure again what has been measured.")
+@click.option("--data-dir", help="Where to look for datasets first.")
+@click.option("--out", type=click.Path(), default="experiments", help="The folder to write to.  [default: experiments]")
+@click.option("--quiet", is_flag=True, help="Print nothing but the answers.")
+@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
+@click.pass_obj
+def command(
+    stopping: Stopping, name: str | None, quick: bool, toy: bool, seeds: int | None, budget: str | None,
+    only: tuple[str, ...], workers: int | None, anew: bool, data_dir: str | None, out: str, quiet: bool, as_json: bool,
+) -> int:  # fmt: skip
+    """Measure, and write the page."""
+    from genreg_np.experiments import REGISTRY, study
+    from genreg_np.experiments.base import SIZES, chosen_cases
+    from genreg_np.experiments.page import write_page
+    from genreg_np.experiments.record import Record, StudyFolder, file_of
+    from genreg_np.experiments.running import run_study, to_measure
+    from genreg_np.report.shown import new_figure
+
+    if name is None:
+        return _list({known: study(known).question for known in REGISTRY}, as_json)
+    if quick and toy:
+        raise UsageError("--quick and --toy are two sizes: choose one")
+    chosen, size = study(name), SIZES["toy" if toy else "quick" if quick else "full"]
+    cases, seconds = chosen_cases(chosen, size, only), seconds_of(budget)
+    new_figure()  # refused before anything is measured, where it cannot be drawn
+    progress = Progress(quiet, as_json)
+    stopping.last_words = ["stopped; nothing was measured"]
+    with _data_in(data_dir), StudyFolder.create(Path(out)) as folder:
+        chosen.check(cases)
+        record = Record.read(chosen, size, folder)
+        due = to_measure(record, cases, seeds or size.seeds, anew)
+        progress.say(f"study {name}: {len(cases)} cases; {_counted(len(due))} to do")
+        stopping.last_words = ["stopped. What was measured is saved; go on with the same command."]
+
+        def told(one: Told) -> None:
+            what = f"{one.case.name}, seed {one.seed}"
+            how = f"failed: {one.failed}" if one.failed else duration(one.seconds)
+            progress.say(f"{one.done}/{one.total}  {what}: {how}")
+
+        ended = run_study(record, due, budget=seconds or math.inf, workers=workers, told=told)
+        page = Path(out) / write_page(record, chosen_cases(chosen, size, ()))
+        answers = list(chosen.answers(record.results(cases)))
+    stopping.all_is_saved()
+    for case, why in ended.failed.items():
+        say(f"warning: {case} failed: {why}", err=True)
+    if as_json:
+        told_of = [{"seed": one.source, "claim": one.claim, "finding": one.finding} for one in answers]
+        print_json(
+            {"study": name, "page": str(page), "results": str(Path(out) / file_of(chosen, size, "json")),
+             "measured": ended.measured, "left": ended.left, "failed": ended.failed, "answers": told_of}
+        )  # fmt: skip
+    else:
+        for one in answers:
+            say("", f"claimed (seed {one.source}): {one.claim}", f"found: {one.finding}")
+        say("", f"page {page}")
+        if ended.left:
+            say(f"{_counted(ended.left)} left: the same command goes on")
+    return 1 if ended.failed else 0
+
+
+@contextlib.contextmanager
+def _data_in(folder: str | None) -> Iterator[None]:
+    """Let this process, and those that it starts, look for datasets in a folder first."""
+    before = os.environ.get("GENREG_DATA")
+    if folder is not None:
+        os.environ["GENREG_DATA"] = os.path.abspath(folder)
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.environ.pop("GENREG_DATA")
+            os.environ |= {} if before is None else {"GENREG_DATA": before}
+
+
+def _list(questions: dict[str, str], as_json: bool) -> int:
+    if as_json:
+        print_json(questions)
+        return 0
+    width = max(map(len, questions))
+    say(*(f"  {name:<{width}}  {question}" for name, question in questions.items()))
+    say("", "try one in a minute:", f"  genreg-np experiment {next(iter(questions))} --quick")
+    return 0
+
+
+def _counted(count: int) -> str:
+    return f"{count} measurement{'' if count == 1 else 's'}"

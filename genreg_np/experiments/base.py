@@ -1,0 +1,145 @@
+"""What a study is: cases, each measured once for every seed, and sections of a page that say what came of them.
+
+    study.cases(size)               what is measured: a name, and all settings that a result depends on beside the seed
+    study.measure(settings, seed)   one measurement, as plain JSON values; a pure function, run in any process
+    study.shown(results)            the page: tables and pictures
+    study.answers(results)          what was claimed, and what was found
+
+Sizes: `full` is the study; `quick` the same questions on the 8x8 digits in a minute, which needs no data; `toy` is for
+tests, seconds long, and its numbers mean nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from genreg_np.data import load_dataset
+from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.report.shown import Shown
+
+Settings = Mapping[str, Any]
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of a study is done."""
+
+    name: str
+    data: str  # the images, where a study does not bring its own
+    share: float  # of the generations of the full study
+    seeds: int
+
+    def generations(self, full: int) -> int:
+        """Return how many generations stand for so many of the full study, 2 at least."""
+        return max(2, round(self.share * full))
+
+    def pick(self, full: Sequence[Any], quick: Sequence[Any], toy: Sequence[Any] | None = None) -> Sequence[Any]:
+        """Return which of several choices are measured at this size."""
+        if self.name == "full":
+            return full
+        return quick if self.name == "quick" or toy is None else toy
+
+
+SIZES = {
+    size.name: size
+    for size in (Size("full", "mnist", 1.0, 3), Size("quick", "digits", 0.1, 2), Size("toy", "digits", 0.004, 2))
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing that is measured for every seed."""
+
+    name: str  # unlike all others of its study
+    settings: Settings  # plain JSON values
+    more_seeds: int = 0  # beyond those of other cases: the row that others are held against
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A claim or question of a seed document, and what a study found."""
+
+    source: str  # "000", "001", "002", "003": which document
+    claim: str
+    finding: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """What has been measured of a study: of each case the values of its seeds."""
+
+    size: Size
+    cases: Sequence[Case]
+    values: Mapping[str, Mapping[int, Values]] = field(repr=False)  # by case and seed
+
+    def of(self, case: str) -> list[Values]:
+        """Return a case's values, seed by seed; none where it was not measured."""
+        return [values for _, values in sorted(self.values.get(case, {}).items())]
+
+    def numbers(self, case: str, name: str) -> list[float]:
+        """Return one number of a case, seed by seed."""
+        return [float(values[name]) for values in self.of(case) if values.get(name) is not None]
+
+    def measured(self, *cases: str) -> bool:
+        """Whether all of some cases have a value."""
+        return all(self.values.get(case) for case in cases)
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Return the names of the measured cases that begin so, in their order."""
+        return [case.name for case in self.cases if case.name.startswith(prefix) and self.values.get(case.name)]
+
+
+class Study(ABC):
+    """A study; its instances have no state."""
+
+    name: ClassVar[str]
+    question: ClassVar[str]  # a line, for the list of studies
+    about: ClassVar[str]  # a paragraph: how it is measured, what a number means
+    version: ClassVar[int] = 1  # of `measure`: what was measured by an earlier one is measured again
+
+    @abstractmethod
+    def cases(self, size: Size) -> Sequence[Case]:
+        """Return what is measured."""
+
+    @abstractmethod
+    def measure(self, settings: Settings, seed: int) -> Values:
+        """Measure a case for one seed: plain JSON values."""
+
+    def check(self, cases: Sequence[Case]) -> None:
+        """Refuse, before anything is measured, what this machine lacks for some cases.
+
+        Raises
+        ------
+        GenregError
+            With what is missing, and how to get it.
+        """
+        for data in sorted({str(case.settings["dataset"]) for case in cases if "dataset" in case.settings}):
+            load_dataset(data)
+
+    @abstractmethod
+    def shown(self, results: Results) -> Iterator[Shown]:
+        """Yield the sections of the page; what was not measured yet is left out."""
+
+    @abstractmethod
+    def answers(self, results: Results) -> Iterator[Answer]:
+        """Yield what was found; nothing of what was not measured yet."""
+
+
+def chosen_cases(study: Study, size: Size, only: Sequence[str]) -> list[Case]:
+    """Return the cases of a study, or those whose names begin with one of `only`.
+
+    Raises
+    ------
+    UsageError
+        For one that there is not.
+    """
+    cases = list(study.cases(size))
+    for wanted in only:
+        if not any(case.name.startswith(wanted) for case in cases):
+            names = [case.name for case in cases]
+            raise UsageError(f"study {study.name} has no case {wanted!r}{did_you_mean(wanted, names)}")
+    return [case for case in cases if not only or any(case.name.startswith(wanted) for wanted in only)]

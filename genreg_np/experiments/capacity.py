@@ -1,0 +1,154 @@
+"""Capacity: how many hidden units does a digit need?
+
+One hidden layer of 2 to 256 units, trained by four methods: at equal evaluations, where every width takes as many
+generations of equal batches; and at equal seconds, where narrow networks take more of them.
+
+    knee        the fewest units within a point of the best width
+    viable      the fewest units whose mean reaches an accuracy
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from genreg_np.experiments import plots
+from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
+from genreg_np.experiments.summary import difference, percent
+from genreg_np.experiments.training import FULL, METHODS, method_settings, trained
+from genreg_np.report.shown import Picture, Shown, Table
+
+WIDTHS = (2, 4, 8, 16, 32, 64, 128, 256)
+SECONDS = 10.0  # of a run, in the part at equal seconds
+LEVELS = (0.70, 0.80, 0.90, 0.95, 0.97)
+NEAR = 0.01
+PARTS = {"evaluations": "equal evaluations", "seconds": "equal seconds"}
+
+
+class Capacity(Study):
+    """The study `capacity`."""
+
+    name = "capacity"
+    question = "How many hidden units does a digit need, and by which method?"
+    about = f"""
+One hidden layer, 2 to 256 units, by four methods: GENREG as published, selection by log-probability, node perturbation
+and backpropagation. At equal evaluations every width takes as many generations of equal batches; at equal seconds
+({SECONDS:g} on one thread) narrow networks take more of them. Accuracies are of the test split, in per cent; which
+champion is tested was chosen by validation.
+"""
+
+    def cases(self, size: Size) -> Sequence[Case]:
+        """Return each width by each method, at equal evaluations and at equal seconds."""
+        found = []
+        for width in size.pick(WIDTHS, (2, 8, 32, 128), (2, 8)):
+            for method in METHODS:
+                settings = method_settings(method, size.data, size.generations(FULL[method]), hidden=[width])
+                more = 2 if size.name == "full" and width in (32, 64) and method == "GENREG as published" else 0
+                found.append(Case(name_of("evaluations", method, width), settings, more))
+                timed = settings | {"budget": size.share * SECONDS}
+                if size.name != "toy":
+                    found.append(Case(name_of("seconds", method, width), timed))
+        return found
+
+    def measure(self, settings: Settings, seed: int) -> Values:
+        """Train one network."""
+        own = dict(settings)
+        return trained(own, seed, own.pop("budget", None))
+
+    def shown(self, results: Results) -> Iterator[Shown]:
+        """Yield a table and a plot for each part, and what is viable."""
+        for part, words in PARTS.items():
+            if not results.names(f"{part}, "):
+                continue
+            table, picture = _table(results, part), _picture(results, part)
+            yield Shown(f"At {words}", "", (picture, table))
+        rows = [
+            [method, *(_units(viable(results, "evaluations", method, level)) for level in LEVELS),
+             _units(knee(results, method))]
+            for method in METHODS
+        ]  # fmt: skip
+        head = ["fewest hidden units for", *(f"{100 * level:.0f} %" for level in LEVELS), "the knee"]
+        words = "By mean test accuracy at equal evaluations; the knee is within a point of the best width."
+        yield Shown("Minimum viable capacity", words, (Table(head, rows),))
+
+    def answers(self, results: Results) -> Iterator[Answer]:
+        """Yield what the widths say."""
+        published = "GENREG as published"
+        narrow, wide = (results.numbers(name_of("evaluations", published, width), "test") for width in (32, 64))
+        if narrow and wide:
+            gap, off = difference(wide, narrow)
+            yield Answer(
+                "000",
+                "A 32-neuron model cannot separate ten classes, a 64-neuron model can",
+                f"by the published mechanism 32 units reach {percent(narrow)} %, 64 units {percent(wide)} %: a "
+                f"difference of {100 * gap:.1f} ± {100 * off:.1f} points; by backpropagation 32 units reach "
+                f"{percent(results.numbers(name_of('evaluations', 'backpropagation', 32), 'test'))} %.",
+            )
+        if units := viable(results, "evaluations", "backpropagation", 0.9):
+            own = {method: viable(results, "evaluations", method, 0.9) for method in METHODS}
+            reached = ", ".join(f"{method} {_units(count)}" for method, count in own.items())
+            yield Answer(
+                "000",
+                "What is minimum viable capacity for digit recognition?",
+                f"it depends on the method more than on the digits: the fewest units for 90 % are {units} by "
+                f"backpropagation ({reached}).",
+            )
+        yield from self._sweep(results)
+
+    def _sweep(self, results: Results) -> Iterator[Answer]:
+        knees = {method: knee(results, method) for method in METHODS}
+        if all(knees.values()):
+            told = ", ".join(f"{method} at {count} units" for method, count in knees.items())
+            yield Answer("000", "Architecture sweep: 16/32/64/128/256 hidden neurons", f"the knee is by {told}.")
+
+
+def name_of(part: str, method: str, width: int) -> str:
+    """Return the name of a case."""
+    return f"{part}, {method}, {width}"
+
+
+def widths_of(results: Results, part: str, method: str) -> list[int]:
+    """Return which widths were measured."""
+    return [int(name.rpartition(", ")[2]) for name in results.names(f"{part}, {method}, ")]
+
+
+def means_of(results: Results, part: str, method: str) -> dict[int, float]:
+    """Return the mean test accuracy of each width measured."""
+    widths = widths_of(results, part, method)
+    return {width: float(np.mean(results.numbers(name_of(part, method, width), "test"))) for width in widths}
+
+
+def viable(results: Results, part: str, method: str, level: float) -> int | None:
+    """Return the fewest units whose mean accuracy is a level at least; None where none is."""
+    return next((width for width, mean in means_of(results, part, method).items() if mean >= level), None)
+
+
+def knee(results: Results, method: str) -> int | None:
+    """Return the fewest units within a point of the best width, at equal evaluations."""
+    means = means_of(results, "evaluations", method)
+    return next((width for width, mean in means.items() if mean >= max(means.values()) - NEAR), None)
+
+
+def _units(count: int | None) -> str:
+    return "none" if count is None else f"{count}"
+
+
+def _table(results: Results, part: str) -> Table:
+    rows = []
+    for width in dict.fromkeys(width for method in METHODS for width in widths_of(results, part, method)):
+        cells = [percent(results.numbers(name_of(part, method, width), "test")) for method in METHODS]
+        rows.append([f"{width}", *cells])
+    return Table(["hidden units", *METHODS], rows)
+
+
+def _picture(results: Results, part: str) -> Picture:
+    named = {}
+    for method in METHODS:
+        widths = widths_of(results, part, method)
+        named[method] = (widths, [results.numbers(name_of(part, method, width), "test") for width in widths])
+    png = plots.lines(named, "hidden units", "test accuracy, %", logarithmic=True, scale=100)
+    return Picture(
+        part, png, f"Test accuracy against hidden units at {PARTS[part]}, a line for each method.",
+        "Bands are 95 % intervals over seeds.",
+    )  # fmt: skip

@@ -1,0 +1,304 @@
+"""Continual learning: what is left of the first task after the last one?
+
+    Split       ten classes as five tasks of two, in order; Permuted: ten tasks of all classes, pixels in another order
+                each, the first as they are
+    task        the task is known when an answer is asked for: a head for each (van de Ven's Task-IL)
+    domain      the task is not known, and outputs are the same: which of its two, or which digit (Domain-IL)
+    class       the task is not known, and all classes have an output (Class-IL)
+
+    R[i, j]     accuracy on task j after task i was learned, T tasks
+    accuracy    mean of R[T, j];      forgetting    mean over j < T of the largest R[i, j] less R[T, j]
+    backward    mean over j < T of R[T, j] - R[j, j];      forward    mean over j > 1 of R[j - 1, j] less chance
+
+None is training on one task after the other; joint on all at once, as long in all; replay keeps some samples of each
+class that was seen, and batches hold as many of each class; an anchor pulls weights back to what they were when the
+last task ended; both is replay and an anchor; what else holds, learning.py says. The bank is 24 random
+filters (preset `fast`), scaled by the first task's images alone, with one layer of outputs on it.
+
+Sources: van de Ven, Tuytelaars & Tolias 2022, "Three types of incremental learning"; Lopez-Paz & Ranzato 2017,
+"Gradient episodic memory" (R, backward and forward transfer); Chaudhry et al. 2018 (forgetting); Kirkpatrick et al.
+2017 (EWC).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.data.dataset import Dataset, Split
+from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
+from genreg_np.experiments.learning import LEARNERS, ByNodes, Learner
+from genreg_np.experiments.summary import percent
+from genreg_np.experiments.training import backend, config_of, images
+from genreg_np.model import Float32, Network, mapped
+from genreg_np.report.shown import Shown, Table
+from genreg_np.strategies.detector_bank import DetectorBank
+from genreg_np.strategies.problem import HiddenLayers
+from genreg_np.streams import Purpose, Stream
+
+SCENARIOS = ("task", "domain", "class")
+HIDDEN, REPLAYED = 100, 20
+TASKS, PERMUTED = 5, 10
+STEPS = {"SGD": 400, "node perturbation": 300, "selection": 150, "bank": 300}  # of a task
+BATCH = {"SGD": 128, "node perturbation": 250, "selection": 400, "bank": 250}
+WAYS = ("none", "joint", "replay", "both")  # and what a learner holds by itself
+CAPTIONS = {"none": "nothing", "joint": "all at once", "replay": f"replay, {REPLAYED} a class",
+            "both": "replay and an anchor", "anchored": "an anchor", "ewc": "EWC", "sparse": "sparse mutation",
+            "elites": "elites by task"}  # fmt: skip
+BANK = {"preset": "fast"}
+
+
+class Continual(Study):
+    """The study `continual`."""
+
+    name = "continual"
+    question = "One task after the other: what is forgotten, and what helps?"
+    about = """
+Split-MNIST, five tasks of two digits each, in three scenarios: the task is known (task), unknown with the same two
+outputs (domain), unknown with ten outputs (class); and Permuted-MNIST, ten tasks. A network of 100 hidden units is
+taught by gradient descent, node perturbation and selection. *Nothing* is one task after the other, *all at once* what
+could be reached without tasks. In per cent of test images over all tasks, after the last one.
+"""
+
+    def cases(self, size: Size) -> Sequence[Case]:
+        """Return each way to hold on, by each learner, in each scenario."""
+        found = []
+        for scenario in size.pick(SCENARIOS, SCENARIOS):
+            for method, learner in LEARNERS.items():
+                for way in (*WAYS, *learner.holds):
+                    found.append(self._case(size, f"split {scenario}", method, way))
+        for way in WAYS:
+            found.append(self._case(size, "split class", "bank", way))
+        for method in LEARNERS:
+            ways = (*WAYS[:3], *(("ewc",) if method == "SGD" else ()))
+            found += [self._case(size, "permuted domain", method, way) for way in ways]
+        return found
+
+    def _case(self, size: Size, scenario: str, method: str, way: str) -> Case:
+        tasks = TASKS if scenario.startswith("split") else size.pick([PERMUTED], [3])[0]
+        steps = max(3, size.generations(STEPS[method])) if size.name != "quick" else STEPS[method] // 4
+        settings = {"dataset": size.data, "scenario": scenario, "method": method, "way": way, "tasks": tasks,
+                    "steps": steps, "batch": BATCH[method]}  # fmt: skip
+        return Case(f"{scenario}, {method}, {way}", settings)
+
+    def measure(self, settings: Settings, seed: int) -> Values:
+        """Teach all tasks, and test them after each."""
+        kind, scenario = settings["scenario"].split()
+        data = images(settings["dataset"])
+        given = split_tasks(data, scenario, settings["tasks"], settings["method"] == "bank")
+        if kind == "permuted":
+            given = permuted_tasks(data, settings["tasks"], seed)
+        return taught(settings, given, seed)
+
+    def shown(self, results: Results) -> Iterator[Shown]:
+        """Yield a table for each scenario."""
+        for scenario in (*(f"split {name}" for name in SCENARIOS), "permuted domain"):
+            rows = []
+            for method in (*LEARNERS, "bank"):
+                for way, words in CAPTIONS.items():
+                    name = f"{scenario}, {method}, {way}"
+                    if results.measured(name):
+                        parts = [results.numbers(name, part) for part in ("accuracy", "forgetting", "backward",
+                                                                          "forward")]  # fmt: skip
+                        shown = [percent(part) for part in parts] if way != "joint" else [percent(parts[0]), *"---"]
+                        rows.append([method, words, *shown])
+            if rows:
+                head = ["learner", "held by", "accuracy", "forgetting", "backward", "forward"]
+                yield Shown(scenario.capitalize(), "", (Table(head, rows),))
+
+    def answers(self, results: Results) -> Iterator[Answer]:
+        """Yield who forgets, and what helps."""
+        wanted = [f"split class, {method}, none" for method in LEARNERS]
+        if not results.measured(*wanted):
+            return
+        forgets = ", ".join(f"{method} {_percent(results, method, 'none')} %" for method in LEARNERS)
+        helps = []
+        for method, learner in LEARNERS.items():
+            ways = [way for way in ("replay", "both", *learner.holds) if _percent(results, method, way) != "-"]
+            told = ", ".join(f"{CAPTIONS[way]} {_percent(results, method, way)} %" for way in ways)
+            helps.append(f"{method}: {told}")
+        yield Answer(
+            "000", "Continual learning (catastrophic forgetting resistance?)",
+            f"of five tasks of two digits, one after the other and with ten outputs, is left {forgets}, where one task "
+            f"alone is 20 %: no method resists by itself. What helps: {'; '.join(helps)}.",
+        )  # fmt: skip
+        if _percent(results, "bank", "both") != "-":
+            yield Answer(
+                "000", "Continual learning: is there an answer without gradients?",
+                f"random filters that never change, one layer of outputs by node perturbation, {REPLAYED} images of "
+                f"each class kept, weights pulled to those of the last task's end: {_percent(results, 'bank', 'both')} "
+                f"% (all at once {_percent(results, 'bank', 'joint')} %).",
+            )  # fmt: skip
+
+
+def _percent(results: Results, method: str, way: str) -> str:
+    """Return what is left of Split-MNIST in the class scenario."""
+    return percent(results.numbers(f"split class, {method}, {way}", "accuracy"))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned in one go; classes are numbers of outputs."""
+
+    train: tuple[Float32, NDArray[np.int64]]
+    test: tuple[Float32, NDArray[np.int64]]
+    asked: NDArray[np.int64]  # the outputs that may answer
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """All tasks of a scenario."""
+
+    tasks: Sequence[Task]
+    outputs: int
+    groups: tuple[int, ...]  # of each output its head
+    chance: float
+
+
+@functools.lru_cache(maxsize=2)
+def features_of(name: str, bank: bool) -> tuple[Float32, Float32]:
+    """Return the features of training and test images, (n, I): pixels, or what a bank of filters gives."""
+    data = images(name)
+    if not bank:
+        return mapped(data.train.inputs, data.input_range), mapped(data.test.inputs, data.input_range)
+    first = data.train.labels < len(data.class_names) // TASKS
+    seen = Dataset(
+        data.name,
+        Split(data.train.inputs[first], data.train.labels[first]),
+        data.validation,
+        data.test,
+        data.class_names,
+        data.input_range,
+    )
+    config = config_of(BANK | fitting(data), 0)
+    problem = DetectorBank.problem(seen, HiddenLayers((), "relu"), config.options, Stream(0), backend())
+    network = problem.network
+    return (backend().features(network, data.train.inputs, data.input_range),
+            backend().features(network, data.test.inputs, data.input_range))  # fmt: skip
+
+
+def fitting(data: Dataset) -> dict[str, object]:
+    """Return the changes to the bank's settings that images smaller than MNIST's need."""
+    return {} if min(data.input_shape) >= 20 else {"detector_size": 3, "window": 3, "stride": 2, "deskew": False}
+
+
+def split_tasks(data: Dataset, scenario: str, count: int, bank: bool) -> Tasks:
+    """Return the classes of a set as so many tasks of neighbouring ones."""
+    train, test = features_of(data.name, bank)
+    classes = len(data.class_names)
+    each = classes // count
+    tasks = []
+    for number in range(count):
+        own = np.arange(number * each, (number + 1) * each)
+        parts = []
+        for features, labels in ((train, data.train.labels), (test, data.test.labels)):
+            rows = np.flatnonzero(np.isin(labels, own))
+            parts.append((features[rows], labels[rows] % each if scenario == "domain" else labels[rows]))
+        asked = {"task": own, "domain": np.arange(each), "class": np.arange(classes)}[scenario]
+        tasks.append(Task(parts[0], parts[1], asked))
+    outputs = each if scenario == "domain" else classes
+    groups = tuple(output // each for output in range(outputs)) if scenario == "task" else (0,) * outputs
+    return Tasks(tasks, outputs, groups, 1 / classes if scenario == "class" else 1 / each)
+
+
+def permuted_tasks(data: Dataset, count: int, seed: int) -> Tasks:
+    """Return a set as so many tasks whose pixels lie in other orders, the first as they are."""
+    train, test = features_of(data.name, False)
+    classes, stream = len(data.class_names), Stream(seed)
+    tasks = []
+    for number in range(count):
+        order = stream.permutation(Purpose.SPLIT, 0, number, train.shape[1]) if number else np.arange(train.shape[1])
+        parts = [(features[:, order], labels) for features, labels in
+                 ((train, data.train.labels), (test, data.test.labels))]  # fmt: skip
+        tasks.append(Task(parts[0], parts[1], np.arange(classes)))
+    return Tasks(tasks, classes, (0,) * classes, 1 / classes)
+
+
+def taught(settings: Settings, given: Tasks, seed: int) -> Values:
+    """Teach all tasks one after the other, or at once, and return what is left of them."""
+    method, way, steps, size = (settings[name] for name in ("method", "way", "steps", "batch"))
+    kind: type[Learner] = ByNodes if method == "bank" else LEARNERS[method]
+    hidden = () if method == "bank" else (HIDDEN,)
+    width, count = given.tasks[0].train[0].shape[1], len(given.tasks)
+    network = Network.build((width,), hidden, given.outputs, "relu")
+    total = steps * count if way == "joint" else steps
+    hold = "anchored" if way == "both" else way if way in kind.holds else ""
+    learner = kind(network, backend(), seed, total, given.groups, hold)
+    stream, left = Stream(seed), []
+    if way == "joint":
+        for step in range(total):
+            learner.learn(*_drawn(given.tasks, stream, step, size))
+        left = [[_right(learner, task) for task in given.tasks]]
+    else:
+        kept: list[tuple[Float32, NDArray[np.int64]]] = []
+        for number, task in enumerate(given.tasks):
+            for step in range(steps):
+                learner.learn(*_with_old(task, kept, stream, number * steps + step, size))
+            left.append([_right(learner, other) for other in given.tasks])
+            learner.remember(*_drawn([task], stream, (number + 1) * steps, size * 4, again=1))
+            learner.switch()
+            if way in ("replay", "both"):
+                kept += _kept(task, stream, number)
+    return {"left": left} | measures(np.array(left), given.chance)
+
+
+def measures(left: NDArray[np.float64], chance: float) -> Values:
+    """Return what R (T, T) comes to; of one row, of learning all at once, its accuracy alone."""
+    last, tasks = left[-1], left.shape[1]
+    found: Values = {"accuracy": round(float(last.mean()), 5)}
+    if len(left) == tasks and tasks > 1:
+        best = np.array([left[task:, task].max() for task in range(tasks - 1)])
+        found["forgetting"] = round(float((best - last[:-1]).mean()), 5)
+        found["backward"] = round(float((last - np.diag(left))[:-1].mean()), 5)
+        found["forward"] = round(float(np.mean([left[task - 1, task] for task in range(1, tasks)]) - chance), 5)
+    return found
+
+
+def _right(learner: Learner, task: Task) -> float:
+    """Return a task's accuracy by the outputs that may answer."""
+    features, labels = task.test
+    answers = task.asked[learner.logits(features)[:, task.asked].argmax(axis=1)]
+    return round(float((answers == labels).mean()), 5)
+
+
+def _drawn(
+    tasks: Sequence[Task], stream: Stream, step: int, size: int, again: int = 0
+) -> tuple[Float32, NDArray[np.int64]]:
+    """Draw samples, as many of each task."""
+    parts = []
+    for number, task in enumerate(tasks):
+        features, labels = task.train
+        rows = stream.integers(Purpose.BATCH, step, number + again, -(-size // len(tasks)), len(labels))
+        parts.append((features[rows], labels[rows]))
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _with_old(
+    task: Task, kept: Sequence[tuple[Float32, NDArray[np.int64]]], stream: Stream, step: int, size: int
+) -> tuple[Float32, NDArray[np.int64]]:
+    """Draw a batch of a task, with as many kept samples of each class (features (k, I), label) as of its own ones."""
+    if not kept:
+        return _drawn([task], stream, step, size)
+    own = len(np.unique(task.train[1]))
+    new = max(1, round(size * own / (own + len(kept))))
+    features, labels = _drawn([task], stream, step, new)
+    which = stream.integers(Purpose.BATCH, step, 1, size - new, len(kept))
+    rows = stream.integers(Purpose.BATCH, step, 2, size - new, min(len(labels) for _, labels in kept))
+    old = [(kept[number][0][row], kept[number][1][row]) for number, row in zip(which, rows, strict=True)]
+    return (np.concatenate([features, np.stack([sample for sample, _ in old])]),
+            np.concatenate([labels, np.array([label for _, label in old])]))  # fmt: skip
+
+
+def _kept(task: Task, stream: Stream, number: int) -> list[tuple[Float32, NDArray[np.int64]]]:
+    """Return REPLAYED samples of each class of a task, (k, I) and (k,)."""
+    features, labels = task.train
+    found = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        some = rows[stream.permutation(Purpose.SPLIT, 1 + number, int(label), len(rows))[:REPLAYED]]
+        found.append((features[some], labels[some]))
+    return found

@@ -1,0 +1,209 @@
+"""Embedding: do evolved networks see digits otherwise than those trained by gradients?
+
+Networks of the same shape, 784-64-10 with tanh, by four methods; the published 784-32-10; and a small network of
+convolutions by backpropagation. Of the last hidden layer, over test images:
+
+    saturated         share of |h| > .95 (of the published networks .76)
+    rank              exp of the entropy of the principal components' shares of variance: how many directions are used
+    neighbours, silhouette, probe, trustworthiness      as the page of `genreg-np report` measures them
+    alike             linear CKA with the network of backpropagation of the same seed
+
+    CKA(X, Y) = |X^T Y|^2 / (|X^T X| |Y^T Y|)      of centred X, Y (n, H), Frobenius norms
+
+Sources: Kornblith et al. 2019, "Similarity of neural network representations revisited"; Roy & Vetterli 2007, "The
+effective rank"; McInnes, Healy & Melville 2018, "UMAP".
+
+Shapes: n inputs, H hidden values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
+from genreg_np.experiments.summary import difference, mean_text, percent
+from genreg_np.experiments.training import FULL, METHODS, backend, config_of, images, method_settings
+from genreg_np.report.hidden import hidden_of
+from genreg_np.report.sections import embeddings
+from genreg_np.report.shown import COLOURS, MARKS, Picture, Shown, Table, new_figure, png_of
+from genreg_np.runs.training import train
+
+SEEN, DRAWN = 1000, 500  # test images that are measured, and of which a plane is kept
+GRADIENT, NARROW, MAPS = "backpropagation", "GENREG as published, 32 units", "convolutions, backpropagation"
+SATURATED = 0.95
+COLUMNS = {  # of the table: the name of a value, what it is called, and what it is multiplied by
+    "test": ("test accuracy, %", 100, 1),
+    "saturated": ("saturated, %", 100, 1),
+    "rank": ("effective rank", 1, 1),
+    "neighbours": ("10 neighbours, %", 100, 1),
+    "silhouette": ("silhouette", 1, 3),
+    "probe": ("linear probe, %", 100, 1),
+    "plane neighbours": ("10 neighbours in the plane, %", 100, 1),
+    "plane silhouette": ("silhouette in the plane", 1, 3),
+    "trustworthiness": ("trustworthiness of the plane", 1, 3),
+}
+
+
+class Embedding(Study):
+    """The study `embedding`."""
+
+    name = "embedding"
+    question = "Do evolved networks see digits otherwise than networks trained by gradients?"
+    about = """
+784-64-10 with tanh by four methods, 784-32-10 as published, and a small network of convolutions by backpropagation.
+Measured are the values of the last hidden layer for 1,000 test images, in all their dimensions and in the plane that
+UMAP (15 neighbours, least distance .1, seed 42) lays them into.
+"""
+
+    def check(self, cases: Sequence[Case]) -> None:
+        """Refuse to begin without UMAP."""
+        super().check(cases)
+        if why := embeddings.unusable("umap"):
+            from genreg_np.errors import missing_extra
+
+            raise missing_extra(f"umap-learn ({why})", "plots", "measure the study embedding")
+
+    def cases(self, size: Size) -> Sequence[Case]:
+        """Return each method, the narrow network and that of convolutions."""
+        found = {
+            name: method_settings(name, size.data, size.generations(FULL[name]), activation="tanh") for name in METHODS
+        }
+        found[NARROW] = found["GENREG as published"] | {"hidden": [32]}
+        maps = "conv 8 3 / relu / max 2 / conv 16 3 / relu / max 2 / dense 32 / relu / dense 10"
+        found[MAPS] = {"preset": "convolution", "dataset": size.data, "network": maps, "shift": 0,
+                       "generations": size.generations(2500), "validate_every": size.generations(500)}  # fmt: skip
+        return [Case(name, settings) for name, settings in found.items()]
+
+    def measure(self, settings: Settings, seed: int) -> Values:
+        """Train one network, and look at its hidden values."""
+        data = images(settings["dataset"])
+        result = train(config_of(settings, seed), data, backend=backend())
+        assert result.model is not None
+        few = slice(None, None, -(-len(data.test) // SEEN))
+        shown, labels = data.test.inputs[few], data.test.labels[few]
+        values = hidden_of(result.model, shown)[-1].values.astype(np.float64)
+        plane = embeddings.umap(values)
+        if isinstance(plane, str):
+            from genreg_np.errors import missing_extra
+
+            raise missing_extra(f"umap-learn ({plane})", "plots", "measure the study embedding")
+        drawn = slice(None, None, -(-len(values) // DRAWN))
+        return {
+            "test": result.test_accuracy,
+            "saturated": float(np.mean(np.abs(values) > SATURATED)) if "network" not in settings else None,
+            "rank": effective_rank(values),
+            **_apart(values, labels, ""),
+            "probe": embeddings.probe(values, labels),
+            **_apart(plane, labels, "plane "),
+            "trustworthiness": embeddings.trusted(values, plane),
+            "gram": packed(values),
+            "plane": np.round(plane[drawn], 2).tolist(),
+            "labels": labels[drawn].tolist(),
+        }
+
+    def shown(self, results: Results) -> Iterator[Shown]:
+        """Yield the numbers, likeness, and the planes of the first seed."""
+        names = results.names()
+        if not names:
+            return
+        rows = [
+            [name, *(mean_text(results.numbers(name, key), scale, digits) for key, (_, scale, digits) in
+             COLUMNS.items()), mean_text(alike(results, name, GRADIENT))]
+            for name in names
+        ]  # fmt: skip
+        head = ["", *(title for title, _, _ in COLUMNS.values()), "CKA with backpropagation"]
+        yield Shown("In numbers", "CKA of backpropagation with itself is between seeds.", (Table(head, rows),))
+        yield Shown("In the plane", "", (_planes(results, names),))
+
+    def answers(self, results: Results) -> Iterator[Answer]:
+        """Yield what the embeddings say."""
+        published = "GENREG as published"
+        if results.measured(published, NARROW):
+            narrow, wide = (results.numbers(name, "plane neighbours") for name in (NARROW, published))
+            gap, off = difference(wide, narrow)
+            yield Answer(
+                "000", "UMAP: 32 units collapse similar digits, 64 give a clean topology of ten clusters",
+                f"by their neighbours in the plane {percent(narrow)} % of images are told apart with 32 units and "
+                f"{percent(wide)} % with 64, {100 * gap:.1f} ± {100 * off:.1f} points more; with backpropagation's 64 "
+                f"units {percent(results.numbers(GRADIENT, 'plane neighbours'))} %.",
+            )  # fmt: skip
+        if results.measured(published, GRADIENT, MAPS):
+            told = "; ".join(
+                f"{name}: rank {mean_text(results.numbers(name, 'rank'), digits=1)}, linear probe "
+                f"{percent(results.numbers(name, 'probe'))} %"
+                for name in (published, "selection", GRADIENT, MAPS)
+                if results.measured(name)
+            )
+            yield Answer(
+                "000", "How do evolutionary embeddings compare to gradient-trained CNNs?",
+                f"{told}. {percent(results.numbers(published, 'saturated'))} % of the published network's hidden "
+                f"values are saturated, {percent(results.numbers(GRADIENT, 'saturated'))} % of backpropagation's; "
+                f"their likeness (CKA) is {mean_text(alike(results, published, GRADIENT))}, that of two seeds of "
+                f"backpropagation {mean_text(alike(results, GRADIENT, GRADIENT))}.",
+            )  # fmt: skip
+
+
+def effective_rank(values: NDArray[np.float64]) -> float:
+    """Return how many directions values (n, H) use: exp of the entropy of their components' shares."""
+    squares = np.square(np.linalg.svd(values - values.mean(axis=0), compute_uv=False))
+    shares = squares[squares > 0] / squares.sum() if squares.sum() else np.ones(1)
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def packed(values: NDArray[np.float64], count: int = 100) -> list[float]:
+    """Return the centred Gram matrix of the first inputs (n, n) as its upper triangle, scaled to a norm of 1."""
+    some = values[:: -(-len(values) // count)]
+    some = some - some.mean(axis=0)
+    gram = some @ some.T
+    norm = float(np.linalg.norm(gram)) or 1.0
+    found: list[float] = np.round(gram[np.triu_indices(len(gram))] / norm, 6).tolist()
+    return found
+
+
+def cka(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the linear CKA of two packed Gram matrices: the sum of their products, off the diagonal twice."""
+    first, second = np.array(one), np.array(other)
+    size = int((np.sqrt(8 * len(first) + 1) - 1) / 2)
+    rows, columns = np.triu_indices(size)
+    return float((np.where(rows == columns, 1, 2) * first * second).sum())
+
+
+def alike(results: Results, one: str, other: str) -> list[float]:
+    """Return the CKA of two cases seed by seed; of a case with itself that of each two seeds."""
+    first, second = ([run["gram"] for run in results.of(name)] for name in (one, other))
+    if one == other:
+        return [cka(first[a], first[b]) for a in range(len(first)) for b in range(a)]
+    return [cka(*pair) for pair in zip(first, second, strict=False)]
+
+
+def _apart(values: NDArray[Any], labels: NDArray[np.int64], where: str) -> dict[str, float | None]:
+    return {
+        f"{where}neighbours": embeddings.neighbours_right(values, labels),
+        f"{where}silhouette": embeddings.silhouette(values, labels),
+    }
+
+
+def _planes(results: Results, names: Sequence[str]) -> Picture:
+    """Draw the plane of each case's first seed."""
+    columns = 2
+    rows = -(-len(names) // columns)
+    figure = new_figure(height=2.3 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel, name in zip(panels, names, strict=False):
+        run = results.of(name)[0]
+        plane, labels = np.array(run["plane"]), np.array(run["labels"])
+        for label in np.unique(labels):
+            these = plane[labels == label]
+            panel.scatter(*these.T, s=8, color=COLOURS[label % len(COLOURS)], marker=MARKS[label % len(MARKS)],
+                          alpha=0.6, linewidths=0)  # fmt: skip
+            panel.text(*np.median(these, axis=0), str(label), fontsize=10, fontweight="bold", ha="center", va="center")
+        panel.set(xticks=[], yticks=[])
+        panel.set_title(name, fontsize=9)
+    for panel in panels[len(names) :]:
+        panel.axis("off")
+    says = f"{len(names)} planes of dots, by UMAP, each class with its digit near its middle."
+    return Picture("planes", png_of(figure), says, "UMAP of the last hidden layer, first seed of each.")

@@ -1,0 +1,166 @@
+"""Multitask: digits and letters in one network, two heads on the same hidden units. Do they help or hinder each other?
+
+    shared      one hidden layer of 64 units, ten outputs for digits, twenty-six for letters
+    halves      two networks of 32 units, one for each task: as many hidden units in all
+    single      one network of 64 units for one task alone
+
+    interference        accuracy of a task in the shared network less that of the single one
+
+Letters are 28x28, drawn in several sizes, turns and places (typeset.py). Batches hold as many digits as letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
+from genreg_np.experiments.learning import LEARNERS, Learner
+from genreg_np.experiments.summary import difference, mean_text, percent
+from genreg_np.experiments.training import backend, images
+from genreg_np.experiments.typeset import small_letters
+from genreg_np.model import Float32, Network, mapped
+from genreg_np.report.shown import Shown, Table
+from genreg_np.streams import Purpose, Stream
+
+TASKS = ("digits", "letters")
+HIDDEN, BATCH = 64, 250
+STEPS = {"SGD": 4000, "node perturbation": 3000, "selection": 800}
+BATCHES = {"selection": 600}
+KINDS = {"shared": (TASKS, HIDDEN), "single": (None, HIDDEN), "halves": (None, HIDDEN // 2)}
+LEVEL, LOOKS = 0.5, 40
+VIEWS = {"full": 300, "quick": 40, "toy": 8}
+
+
+class Multitask(Study):
+    """The study `multitask`."""
+
+    name = "multitask"
+    question = "Digits and letters in one network: do two tasks help or hinder each other?"
+    about = """
+One hidden layer of 64 units with a head for digits and a head for letters, against single networks of 64 units and two
+halves of 32, by three methods, each of its networks trained on as many samples of a task. Letters are drawn at 28x28,
+in many sizes, turns and places. Test accuracy in per cent.
+"""
+
+    def cases(self, size: Size) -> Sequence[Case]:
+        """Return each kind of network by each method."""
+        found = []
+        for method in LEARNERS:
+            common = {"dataset": size.data, "method": method, "steps": size.generations(STEPS[method]),
+                      "views": VIEWS[size.name]}  # fmt: skip
+            for kind, (tasks, hidden) in KINDS.items():
+                for own in (tasks,) if tasks else [(task,) for task in TASKS]:
+                    name = f"{method}, {kind}" + ("" if tasks else f", {own[0]}")
+                    found.append(Case(name, common | {"tasks": list(own), "hidden": hidden}))
+        return found
+
+    def measure(self, settings: Settings, seed: int) -> Values:
+        """Train one network on one task or both."""
+        tasks, method = settings["tasks"], settings["method"]
+        data = samples(settings["dataset"], settings["views"])
+        groups: list[int] = []
+        firsts, names = {}, 0
+        for number, task in enumerate(tasks):
+            firsts[task] = names
+            names += data[task].classes
+            groups += [number] * data[task].classes
+        width = data["digits"].splits["train"][0].shape[1]
+        network = Network.build((width,), (settings["hidden"],), names, "relu")
+        learner = LEARNERS[method](network, backend(), seed, settings["steps"], tuple(groups))
+        stream, size = Stream(seed), BATCHES.get(method, BATCH)
+        looks = {round(settings["steps"] * (look + 1) / LOOKS) for look in range(LOOKS)}
+        curve: list[list[float]] = []
+        for step in range(settings["steps"]):
+            parts = []
+            for number, task in enumerate(tasks):
+                features, labels = data[task].splits["train"]
+                rows = stream.integers(Purpose.BATCH, step, number, size, len(labels))
+                parts.append((features[rows], labels[rows] + firsts[task]))
+            learner.learn(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+            if step + 1 in looks:
+                curve.append([step + 1, *(_right(learner, data[task], firsts[task], "validation")
+                                          for task in tasks)])  # fmt: skip
+        return {
+            **{task: _right(learner, data[task], firsts[task], "test") for task in tasks},
+            "curve": curve, "tasks": list(tasks), "parameters": network.gene_count,
+        }  # fmt: skip
+
+    def shown(self, results: Results) -> Iterator[Shown]:
+        """Yield accuracies, and interference."""
+        rows = []
+        for method in LEARNERS:
+            for task in TASKS:
+                own = {kind: _numbers(results, method, kind, task) for kind in KINDS}
+                if all(own.values()):
+                    gap, off = difference(own["shared"], own["single"])
+                    rows.append([method, task, *(percent(own[kind]) for kind in KINDS),
+                                 f"{100 * gap:+.1f} ± {100 * off:.1f}"])  # fmt: skip
+        head = ["", "task", "shared, 64 units", "single, 64 units", "halves, 32 units", "interference, points"]
+        yield Shown("Accuracy", "Interference is that of the shared network less that of a single one.",
+                    (Table(head, rows),))  # fmt: skip
+        rows = [[method, *(mean_text(_half_way(results, method, task), 100, 0) for task in TASKS)]
+                for method in LEARNERS if results.measured(f"{method}, shared")]  # fmt: skip
+        words = "Per cent of a shared run until the task's validation accuracy first reaches half of its last one."
+        yield Shown("Which is learned first", words, (Table(["", *TASKS], rows),))
+
+    def answers(self, results: Results) -> Iterator[Answer]:
+        """Yield what sharing costs."""
+        told = []
+        for method in LEARNERS:
+            own = {task: [_numbers(results, method, kind, task) for kind in ("shared", "single", "halves")]
+                   for task in TASKS}  # fmt: skip
+            if all(all(numbers) for numbers in own.values()):
+                gaps = {task: difference(numbers[0], numbers[1]) for task, numbers in own.items()}
+                told.append(
+                    f"by {method} digits {100 * gaps['digits'][0]:+.1f} ± {100 * gaps['digits'][1]:.1f} and letters "
+                    f"{100 * gaps['letters'][0]:+.1f} ± {100 * gaps['letters'][1]:.1f} points against single networks"
+                )
+        if told:
+            yield Answer("000", "Multi-task learning: MNIST and the alphabet at once", f"{'; '.join(told)}.")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a task is learned and tested by: of each split features (n, I) and labels (n,)."""
+
+    classes: int
+    splits: dict[str, tuple[Float32, NDArray[np.int64]]]
+
+
+def samples(name: str, views: int) -> dict[str, Samples]:
+    """Return both tasks: images of a set, and as large letters."""
+    data = images(name)
+    side = data.input_shape[0]
+    letters = small_letters(side, views)
+    found = {}
+    for task, own in (("digits", data), ("letters", letters)):
+        splits = {split: own.split(split) for split in ("train", "validation", "test")}
+        found[task] = Samples(len(own.class_names), {
+            name: (mapped(split.inputs, own.input_range), split.labels) for name, split in splits.items()
+        })  # fmt: skip
+    return found
+
+
+def _right(learner: Learner, own: Samples, first: int, split: str) -> float:
+    """Return a task's accuracy by its own head."""
+    features, labels = own.splits[split]
+    answers = learner.logits(features)[:, first : first + own.classes].argmax(axis=1)
+    return round(float((answers == labels).mean()), 5)
+
+
+def _numbers(results: Results, method: str, kind: str, task: str) -> list[float]:
+    name = f"{method}, {kind}" + ("" if kind == "shared" else f", {task}")
+    return results.numbers(name, task)
+
+
+def _half_way(results: Results, method: str, task: str) -> list[float]:
+    found = []
+    for run in results.of(f"{method}, shared"):
+        place = 1 + run["tasks"].index(task)
+        last = run["curve"][-1]
+        found.append(next(look[0] for look in run["curve"] if look[place] >= LEVEL * last[place]) / last[0])
+    return found

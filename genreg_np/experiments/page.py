@@ -1,0 +1,89 @@
+"""The page of a study, NAME.md, and its pictures, NAME-*.png: text that any viewer of Markdown shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from genreg_np.experiments.base import Answer, Case, Results
+from genreg_np.experiments.record import Record, file_of
+from genreg_np.report.shown import Picture, Shown, Table, plain_style
+
+
+@plain_style()
+def write_page(record: Record, cases: Sequence[Case]) -> str:
+    """Write page and pictures of what was measured so far; return the page's name.
+
+    Raises
+    ------
+    RunError
+        If they cannot be written.
+    MissingExtraError
+        Without matplotlib.
+    """
+    results = record.results(cases)
+    shown = list(record.study.shown(results))
+    stem = file_of(record.study, record.size, "")[:-1]
+    for picture in (part for section in shown for part in section.parts if isinstance(part, Picture)):
+        record.folder.write(f"{stem}-{picture.name}.png", picture.png)
+    lines = [*_opening(record, cases, results), *(line for section in shown for line in _section(section, stem))]
+    name = file_of(record.study, record.size, "md")
+    record.folder.write(name, ("\n".join(lines).rstrip("\n") + "\n").encode("utf-8"))
+    return name
+
+
+def _opening(record: Record, cases: Sequence[Case], results: Results) -> Iterator[str]:
+    study, size = record.study, record.size
+    yield f"# {study.question}"
+    yield ""
+    yield from study.about.strip().split("\n")
+    yield ""
+    extra = "" if size.name == "full" else f" --{size.name}"
+    minutes = record.seconds(cases) / 60
+    seeds = sorted({len(results.of(case.name)) for case in cases if results.of(case.name)})
+    counted = " to ".join(str(count) for count in sorted({seeds[0], seeds[-1]})) if seeds else "no"
+    machine = record.machines[-1]["versions"] if record.machines else {}
+    yield (
+        f"`genreg-np experiment {study.name}{extra}` measures it: {minutes:.0f} minutes of one thread, {counted} "
+        f"seeds a row. Raw results: [{file_of(study, size, 'json')}]({file_of(study, size, 'json')}). "
+        "Means over seeds, ± what makes a 95 % interval."
+    )
+    yield ""
+    yield "Measured with " + ", ".join(f"{name} {version}" for name, version in machine.items()) + "."
+    yield ""
+    if size.name != "full":
+        yield "These are the same questions on the 8x8 digits, in little: a try-out, not the study.\n"
+    if found := list(study.answers(results)):
+        yield "## What was found"
+        yield ""
+        yield from (_answer(answer) for answer in found)
+        yield ""
+
+
+def _answer(answer: Answer) -> str:
+    return f"* *{answer.claim}* (seed {answer.source}): {answer.finding}"
+
+
+def _section(section: Shown, stem: str) -> Iterator[str]:
+    yield f"## {section.title}"
+    yield ""
+    if section.words:
+        yield section.words
+        yield ""
+    for part in section.parts:
+        if isinstance(part, Picture):
+            yield f"![{part.says}]({stem}-{part.name}.png)"
+            yield ""
+            yield part.caption
+        else:
+            yield from _table(part)
+        yield ""
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield "| " + " | ".join(table.head) + " |"
+    yield "|" + "---|" * len(table.head)
+    for row in table.rows:
+        yield "| " + " | ".join(row) + " |"
+    if table.caption:
+        yield ""
+        yield table.caption

@@ -1,0 +1,69 @@
+"""Plots of studies: lines with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from genreg_np.experiments.summary import interval
+from genreg_np.report.shown import COLOURS, DASHES, MARKS, new_figure, png_of
+
+Line = tuple[Sequence[float], Sequence[Sequence[float]]]  # where, and there the values of all seeds
+
+
+def lines(
+    named: Mapping[str, Line],
+    across: str,
+    up: str,
+    *,
+    logarithmic: bool = False,
+    scale: float = 1.0,
+    expected: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+) -> bytes:
+    """Draw the mean of each line with a band of its 95 % interval, as PNG.
+
+    Parameters
+    ----------
+    named : mapping of Line
+        By its name in the legend.
+    across, up : str
+        What the axes are called.
+    logarithmic : bool
+        Whether the first axis is.
+    scale : float
+        What values are multiplied by.
+    expected : mapping, optional
+        Predictions, by name: places and values, drawn as thin black lines.
+    """
+    figure = new_figure()
+    panel = figure.subplots()
+    for number, (name, (places, values)) in enumerate(named.items()):
+        means = np.array([scale * np.mean(some) for some in values])
+        off = np.array([scale * np.nan_to_num(interval(some)) for some in values])
+        colour = COLOURS[number % len(COLOURS)]
+        panel.plot(
+            places, means, DASHES[number % len(DASHES)], color=colour, marker=MARKS[number % len(MARKS)],
+            markersize=4 if len(places) < 30 else 0, label=name,
+        )  # fmt: skip
+        panel.fill_between(places, means - off, means + off, color=colour, alpha=0.15, linewidth=0)
+    for number, (name, (where, heights)) in enumerate((expected or {}).items()):
+        panel.plot(where, np.asarray(heights) * scale, DASHES[(number + 1) % len(DASHES)], color="0.1", linewidth=1,
+                   label=name)  # fmt: skip
+    finish(figure, panel, across, up, logarithmic, len(named) + len(expected or {}))
+    return png_of(figure)
+
+
+def finish(figure: Any, panel: Any, across: str, up: str, logarithmic: bool, labelled: int) -> None:
+    """Name the axes, and put the legend above."""
+    if logarithmic:
+        panel.set_xscale("log", base=2 if across.endswith("units") else 10)
+        from matplotlib.ticker import FuncFormatter
+
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
+    panel.set(xlabel=across, ylabel=up)
+    panel.grid(alpha=0.25)
+    if labelled:
+        figure.legend(frameon=False, loc="outside upper center", ncols=2 if labelled > 1 else 1)

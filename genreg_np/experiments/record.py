@@ -1,0 +1,144 @@
+"""What has been measured of a study, in one file that is cache, record and raw result at once: NAME.json.
+
+    {"study": ..., "version": ..., "size": ..., "machines": [...],
+     "runs": [
+      {"case": ..., "seed": ..., "settings": {...}, "seconds": ..., "machine": 0, "values": {...}},
+      ...]}
+
+A line a run, so that what changed can be read. A run counts as measured if its case, its settings and the version of
+the study's `measure` are those asked for. The folder is held by one process at a time; the file is replaced as a whole
+after each run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from genreg_np.errors import RunError
+from genreg_np.experiments.base import Case, Results, Size, Study, Values
+from genreg_np.files import read_text
+from genreg_np.infer import is_shallow
+from genreg_np.runs.held_folder import HeldFolder
+from genreg_np.version import __version__
+
+MOST_BYTES = 1 << 26
+
+
+class StudyFolder(HeldFolder):
+    """A folder of studies: NAME.json, NAME.md and NAME-*.png of each."""
+
+    own = (".lock",)
+    marks = ()
+    what, maker = "folder of studies", "experiment"
+
+
+@dataclass
+class Record:
+    """All runs of a study at one size."""
+
+    study: Study
+    size: Size
+    folder: StudyFolder
+    runs: list[dict[str, Any]]
+    machines: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, study: Study, size: Size, folder: StudyFolder) -> Record:
+        """Return what a folder holds of a study; nothing where it was never measured.
+
+        Raises
+        ------
+        RunError
+            For a file that is damaged, or is of something else.
+        """
+        path = folder.path / file_of(study, size, "json")
+        if not path.exists():
+            return cls(study, size, folder, [], [])
+        try:
+            document = json.loads(read_text(path, MOST_BYTES, follow_links=False))
+            if not is_shallow(document) or document["study"] != study.name or document["size"] != size.name:
+                raise ValueError("is of another study")
+            runs = [run for run in document["runs"] if _is_run(run, len(document["machines"]))]
+            if len(runs) < len(document["runs"]):
+                raise ValueError("has runs that are none")
+            current = document["version"] == study.version
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise RunError(
+                f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}): move it away, or choose "
+                "another --out"
+            ) from None
+        return cls(study, size, folder, runs if current else [], document["machines"])
+
+    def known(self, case: Case, seed: int) -> bool:
+        """Whether a case was measured with a seed."""
+        return any(_is_of(run, case) and run["seed"] == seed for run in self.runs)
+
+    def add(self, case: Case, seed: int, seconds: float, values: Values) -> None:
+        """Take a measurement, in place of an earlier one of that case and seed, and save all; raises as `write`."""
+        machine = describe()
+        if machine not in self.machines:
+            self.machines.append(machine)
+        run = {
+            "case": case.name, "seed": seed, "settings": dict(case.settings), "seconds": round(seconds, 2),
+            "machine": self.machines.index(machine), "values": values,
+        }  # fmt: skip
+        self.runs = [other for other in self.runs if (other["case"], other["seed"]) != (case.name, seed)] + [run]
+        self.save()
+
+    def save(self) -> None:
+        """Write the file, cases in the study's order; raises as `write`."""
+        order = {case.name: number for number, case in enumerate(self.study.cases(self.size))}
+        runs = sorted(self.runs, key=lambda run: (order.get(run["case"], len(order)), run["case"], run["seed"]))
+        head = {"study": self.study.name, "version": self.study.version, "size": self.size.name}
+        lines = [json.dumps(run, sort_keys=False, allow_nan=False) for run in runs]
+        text = json.dumps(head | {"machines": self.machines})[:-1] + ', "runs": [\n' + ",\n".join(lines) + "\n]}\n"
+        self.folder.write(file_of(self.study, self.size, "json"), text.encode("utf-8"))
+
+    def results(self, cases: Sequence[Case]) -> Results:
+        """Return the values of some cases."""
+        values: dict[str, dict[int, Values]] = {}
+        for case in cases:
+            for run in self.runs:
+                if _is_of(run, case):
+                    values.setdefault(case.name, {})[run["seed"]] = run["values"]
+        return Results(self.size, cases, values)
+
+    def seconds(self, cases: Sequence[Case]) -> float:
+        """Return what measuring some cases took in all, on one thread."""
+        return float(sum(run["seconds"] for run in self.runs if any(_is_of(run, case) for case in cases)))
+
+
+def file_of(study: Study, size: Size, ending: str) -> str:
+    """Return the name of a study's file."""
+    return f"{study.name}{'' if size.name == 'full' else f'-{size.name}'}.{ending}"
+
+
+def describe() -> dict[str, Any]:
+    """Return what measurements depend on beside code and settings: processor and versions."""
+    versions = {"python": platform.python_version(), "genreg-np": __version__}
+    for name in ("numpy", "scipy", "numba", "scikit-learn"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {"processor": platform.machine(), "cores": os.cpu_count(), "versions": versions}
+
+
+def _is_of(run: Mapping[str, Any], case: Case) -> bool:
+    return bool(run["case"] == case.name and run["settings"] == json.loads(json.dumps(dict(case.settings))))
+
+
+def _is_run(run: Any, machines: int) -> bool:
+    """Whether something in a file is a run."""
+    kinds = {"case": str, "seed": int, "settings": dict, "seconds": int | float, "machine": int, "values": dict}
+    return (
+        isinstance(run, dict)
+        and all(isinstance(run.get(name), kind) for name, kind in kinds.items())
+        and 0 <= run["machine"] < machines
+    )

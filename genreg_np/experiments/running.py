@@ -1,0 +1,122 @@
+"""A study, measured: every case for every seed that was not measured yet, in processes of one thread each.
+
+Seed 0 of all cases comes first, then seed 1: what a budget leaves is a smaller study, not half of one. A result is
+saved as it comes; what is stopped, or killed, goes on where it was.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from genreg_np import engines
+from genreg_np.backends.threads import usable_processors
+from genreg_np.engines.base import OK
+from genreg_np.experiments import study as study_called
+from genreg_np.experiments.base import Case, Settings
+from genreg_np.experiments.record import Record
+
+Task = tuple[str, Settings, int]  # study, settings, seed
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a caller hears when a measurement ends."""
+
+    case: Case
+    seed: int
+    done: int  # measurements that have ended, of this call
+    total: int
+    seconds: float
+    failed: str = ""  # why, where it did
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a call went."""
+
+    measured: int
+    left: int  # not begun, for want of time or because it was stopped
+    failed: dict[str, str] = field(default_factory=dict)  # why, by case and seed
+
+
+def measured(task: Task) -> tuple[float, dict[str, Any]]:
+    """Measure one case for one seed; return seconds and values."""
+    name, settings, seed = task
+    begun = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of settings that a study tries although nobody would choose them
+        values = study_called(name).measure(settings, seed)
+    return time.perf_counter() - begun, values
+
+
+def to_measure(record: Record, cases: Sequence[Case], seeds: int, anew: bool = False) -> list[tuple[Case, int]]:
+    """Return which cases and seeds have no result yet, seed by seed; with `anew` all of them."""
+    most = max((seeds + case.more_seeds for case in cases), default=0)
+    return [
+        (case, seed)
+        for seed in range(most)
+        for case in cases
+        if seed < seeds + case.more_seeds and (anew or not record.known(case, seed))
+    ]
+
+
+def run_study(
+    record: Record,
+    due: Sequence[tuple[Case, int]],
+    *,
+    budget: float = math.inf,
+    workers: int | None = None,
+    told: Callable[[Told], None] = lambda told: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = time.monotonic,
+) -> Ended:
+    """Measure what is due, and save each result as it comes.
+
+    Parameters
+    ----------
+    record : Record
+    due : sequence of (Case, int)
+        As `to_measure` gives them.
+    budget : float
+        Seconds after which no further measurement begins.
+    workers : int, optional
+        Processes at once, by default as many as there are processors; 0: this process alone.
+    told : callable
+    should_stop : callable
+        Asked when a measurement ends: true lets those under way end, and begins no other.
+    clock : callable
+        The time in seconds, from any start.
+
+    Raises
+    ------
+    UsageError, RunError
+        If processes cannot be started, or a result cannot be saved.
+    """
+    count = usable_processors() if workers is None else workers
+    begun, waiting, failed, done = clock(), list(due), {}, 0
+    named = {f"{case.name}, seed {seed}": (case, seed) for case, seed in due}
+    with engines.create("processes" if count else "serial", measured, max(1, count)) as engine:
+
+        def hand_out() -> None:
+            if waiting and not should_stop() and clock() - begun < budget:
+                case, seed = waiting.pop(0)
+                engine.submit(f"{case.name}, seed {seed}", (record.study.name, dict(case.settings), seed))
+
+        for _ in range(max(1, count)):
+            hand_out()
+        for outcome in engine.completed():
+            case, seed = named[str(outcome.name)]
+            seconds, values = outcome.value if outcome.status == OK else (0.0, {})
+            if outcome.status == OK:
+                record.add(case, seed, seconds, values)
+            else:
+                failed[str(outcome.name)] = outcome.why
+            done += 1
+            told(Told(case, seed, done, len(due), seconds, outcome.why if outcome.status != OK else ""))
+            hand_out()
+    return Ended(done - len(failed), len(waiting), failed)

@@ -1,0 +1,271 @@
+"""Structure: topologies that evolve with their weights, against networks whose shape is fixed.
+
+A population as GENREG's lives by trust - here the log-probability that a generation earned - and breeds from the
+survivors' mean. What is new: a weight of exactly 0 is no connection, and no network may store more numbers than a
+limit. Of each parent the weights that matter least are removed, until it keeps to it; a mutation of a weight that is 0
+adds a connection; a unit without inputs or outputs is none. Places are homologous in all genomes, as in NEAT those
+with the same historical marking (Stanley & Miikkulainen 2002, "Evolving neural networks through augmenting
+topologies"); removal by size is Mocanu et al. 2018, "Scalable training of artificial neural networks with adaptive
+sparse connectivity" (SET), with selection in the place of gradients.
+
+    what a weight matters     |w| times the root mean square of what comes in by it
+    numbers stored            of each layer the least of: all weights; those that there are, and a bit for each place,
+                              32 bits a number; those that there are, and the place of each. And biases of live units
+
+Shapes: G genomes of D genes, H hidden units, I inputs, K classes, N images.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.backends.base import Batch, Brood
+from genreg_np.data.dataset import Dataset
+from genreg_np.experiments import plots
+from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
+from genreg_np.experiments.summary import difference, mean_text, percent
+from genreg_np.experiments.training import backend, config_of, images, population_of
+from genreg_np.fitness import Score
+from genreg_np.model import Float32, Network, mapped
+from genreg_np.report.shown import Picture, Shown, Table
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.training import train
+from genreg_np.strategies.genreg import Genreg
+from genreg_np.streams import Purpose
+
+SEEN = 500  # training images by which it is told what comes in by a weight
+LIMITS = (500, 1000, 2500, 5000)  # numbers stored, of MNIST at 14 x 14
+GENERATIONS = {500: 4000, 1000: 4000, 2500: 6000, 5000: 12_000}
+WIDTH, HALF = 40, 2  # hidden units there may be; pixels that become one, each way
+XOR, XOR_LIMITS = "XOR", (18, 22, 30, 60)
+SOLVED = 0.99  # of the mean probability of the right answer, when XOR is learned
+
+
+class Structure(Study):
+    """The study `structure`."""
+
+    name = "structure"
+    question = "Can structure evolve with the weights, and is it worth it?"
+    about = """
+Connections and units are added and removed by selection, within a limit of numbers stored (places of connections
+counted), beside dense networks of one hidden layer that store as many, by the same selection and by backpropagation.
+MNIST at 14 x 14, no gradient in the first two columns; and XOR, begun with no connection at all. Test accuracy in per
+cent.
+"""
+
+    def cases(self, size: Size) -> Sequence[Case]:
+        """Return evolved and fixed networks for each limit, and XOR."""
+        found = [
+            Case(f"{XOR}, {limit}", {"limit": limit, "generations": 800, "kind": "evolved", "hidden": 6}, 7)
+            for limit in size.pick(XOR_LIMITS, XOR_LIMITS[-2:], XOR_LIMITS[-1:])
+        ]
+        for limit in size.pick(LIMITS, (500, 1000), (500,)):
+            common = {"dataset": size.data, "limit": limit, "generations": size.generations(GENERATIONS[limit])}
+            found += [Case(f"{kind}, {limit}", common | {"kind": kind, "hidden": WIDTH})
+                      for kind in ("evolved", "dense", "backpropagation")]  # fmt: skip
+        return found
+
+    def measure(self, settings: Settings, seed: int) -> Values:
+        """Evolve one network, with its structure or without."""
+        if settings["kind"] == "backpropagation":
+            return by_gradient(settings, seed)
+        data = xor() if "dataset" not in settings else small(settings["dataset"])
+        return evolved(settings, seed, data)
+
+    def shown(self, results: Results) -> Iterator[Shown]:
+        """Yield accuracy against numbers stored, and XOR."""
+        limits = [int(name.rpartition(", ")[2]) for name in results.names("evolved, ")]
+        rows = [
+            [f"{limit:,}", *(percent(results.numbers(f"{kind}, {limit}", "test")) for kind in ("evolved", "dense",
+             "backpropagation")), mean_text(results.numbers(f"evolved, {limit}", "stored"), digits=0),
+             mean_text(results.numbers(f"evolved, {limit}", "connections"), digits=0),
+             mean_text(results.numbers(f"evolved, {limit}", "units"), digits=1)]
+            for limit in limits
+        ]  # fmt: skip
+        head = ["numbers at most", "structure evolves", "dense, same selection", "dense, backpropagation",
+                "evolved: stored", "connections", "units"]  # fmt: skip
+        parts: list[Table | Picture] = [Table(head, rows)]
+        if len(limits) > 1:
+            named = {kind: (limits, [results.numbers(f"{kind}, {limit}", "test") for limit in limits])
+                     for kind in ("evolved", "dense", "backpropagation")}  # fmt: skip
+            png = plots.lines(named, "numbers stored", "test accuracy, %", logarithmic=True, scale=100)
+            parts.append(Picture("limits", png, "Test accuracy against numbers stored, evolved and fixed structures.",
+                                 "Bands are 95 % intervals over seeds."))  # fmt: skip
+        yield Shown("Accuracy against size", "", parts)
+        rows = []
+        for name in results.names(f"{XOR}, "):
+            runs = results.of(name)
+            known = [run for run in runs if run["right"] == 1]
+            cells = [mean_text([run[part] for run in known], digits=1) for part in ("solved", "connections", "units")]
+            rows.append([name.rpartition(" ")[2], f"{len(known)} of {len(runs)}", *cells])
+        if rows:
+            words = "Begun with no connection; six hidden units at most. Of the seeds that learned it:"
+            head = ["numbers at most", "learned by", "in generation", "connections", "hidden units"]
+            yield Shown("XOR", words, (Table(head, rows),))
+
+    def answers(self, results: Results) -> Iterator[Answer]:
+        """Yield what structure that evolves comes to."""
+        limits = [int(name.rpartition(", ")[2]) for name in results.names("evolved, ")]
+        if not limits:
+            return
+        told = []
+        for limit in limits:
+            own, dense = (results.numbers(f"{kind}, {limit}", "test") for kind in ("evolved", "dense"))
+            gap, off = difference(own, dense)
+            told.append(f"{limit:,} numbers {percent(own)} % ({100 * gap:+.1f} ± {100 * off:.1f} against dense)")
+        yield Answer(
+            "000", "Evolutionary architecture search (evolve network structure itself)",
+            f"topology that evolves with the weights, by selection alone: {'; '.join(told)}.",
+        )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """Features (N, I) and labels (N,) of training and test."""
+
+    train: tuple[Float32, NDArray[np.int64]]
+    test: tuple[Float32, NDArray[np.int64]]
+    classes: int
+
+
+def xor() -> Samples:
+    """Return exclusive or: both splits are its four rows."""
+    rows = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    both = rows, np.array([0, 1, 1, 0], np.int64)
+    return Samples(both, both, 2)
+
+
+def small(name: str) -> Samples:
+    """Return images at half their size each way, where they are MNIST's or larger."""
+    data = images(name)
+    parts = []
+    for split in (data.train, data.test):
+        values = mapped(split.inputs, data.input_range)
+        side = data.input_shape[0]
+        if side >= 2 * 14:
+            cells = values.reshape(-1, side // HALF, HALF, side // HALF, HALF)
+            values = np.ascontiguousarray(cells.mean(axis=(2, 4)).reshape(len(values), -1))
+        parts.append((values, split.labels))
+    return Samples(parts[0], parts[1], len(data.class_names))
+
+
+def evolved(settings: Settings, seed: int, data: Samples) -> Values:
+    """Evolve a network within a limit of numbers stored: its structure too, or a dense one."""
+    features, labels = data.train
+    inputs, limit, total = features.shape[1], int(settings["limit"]), int(settings["generations"])
+    dense = settings["kind"] == "dense"
+    width = dense_width(limit, inputs, data.classes) if dense else int(settings["hidden"])
+    network = Network.build((inputs,), (width,), data.classes, "relu")
+    tiny = len(features) < 10
+    changes = {"child_mutation_rate": 0.1, "mutation_scale": 1.0} if tiny else {}
+    config = TrainConfig.from_preset("selection", seed=seed, generations=total, **changes)
+    run = Evolution(config, network=network, backend=backend())
+    state, context, _ = population_of(run)
+    stream = run.stream
+    by_class = [np.flatnonzero(labels == label) for label in range(data.classes)]
+    pruning = None if dense else Pruning(network, features[:SEEN], limit)
+    solved = None
+    for generation in range(total):
+        brood = Genreg.breed(state, context, stream)
+        if pruning is not None:
+            brood = pruning.of_parents(brood, first=tiny and generation == 0)
+        rows = np.arange(4) if tiny else drawn(by_class, context.options.images_per_class, stream, generation)
+        batch = Batch(features, labels[rows], np.ones(len(rows)), Score.LOG_PROBABILITY, rows=rows)
+        judged = backend().score(brood, batch)
+        state = Genreg.select(state, context, brood, judged.fitness, 0.0)
+        if tiny and solved is None and math.exp(judged.fitness.max() / len(rows)) > SOLVED:
+            solved = generation + 1
+    survivors = state.survivors
+    genes = survivors[0] if tiny else survivors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    genes = genes if pruning is None else pruning.pruned(genes)
+    found = stored(network, genes)
+    right = backend().logits(network, genes, data.test[0]).argmax(axis=1) == data.test[1]
+    share = round(float(right.mean()), 5)
+    return found | ({"right": share, "solved": solved or total} if tiny else {"test": share})
+
+
+def drawn(by_class: Sequence[NDArray[np.int64]], each: int, stream: Any, generation: int) -> NDArray[np.int64]:
+    """Return rows of so many samples of each class, with replacement."""
+    picks = [stream.integers(Purpose.BATCH, generation, label, each, len(rows)) for label, rows in enumerate(by_class)]
+    return np.concatenate([rows[pick] for rows, pick in zip(by_class, picks, strict=True)])
+
+
+def dense_width(limit: int, inputs: int, classes: int) -> int:
+    """Return the most hidden units of a dense network that stores so many numbers."""
+    return max(1, (limit - classes) // (inputs + 1 + classes))
+
+
+@dataclasses.dataclass(frozen=True)
+class Pruning:
+    """Removes what matters least from genomes of one hidden layer, down to a limit."""
+
+    network: Network
+    features: Float32  # (N, I), by which it is told what matters
+    limit: int
+
+    def of_parents(self, brood: Brood, first: bool = False) -> Brood:
+        """Return a brood whose parents keep to the limit; in a first generation, of one parent without a connection."""
+        if first:
+            nothing = np.zeros((1, self.network.gene_count), np.float32)
+            return dataclasses.replace(brood, survivors=nothing, parents=np.zeros_like(brood.parents), elites=0)
+        if not len(brood.survivors):
+            return brood
+        return dataclasses.replace(brood, survivors=np.stack([self.pruned(genes) for genes in brood.survivors]))
+
+    def pruned(self, genes: Float32) -> Float32:
+        """Return genes (D,) with as many weights as the limit allows, places and biases counted."""
+        (weights, biases), (out, _) = self.network.unpack(genes)
+        hidden = np.maximum(self.features @ weights.T + biases, 0)
+        matters = [np.abs(weights) * _size(self.features), np.abs(out) * _size(hidden)]
+        flat = np.concatenate([each.ravel() for each in matters])
+        places = sum(math.ceil(each.size / 32) for each in matters)
+        count = self.limit - places - len(biases) - len(out)
+        if 2 * count < flat.size - places:  # few: their places are stored one by one
+            count = max(count, (self.limit - len(biases) - len(out)) // 2)
+        if count >= flat.size:
+            return genes
+        least = np.partition(flat, flat.size - count)[flat.size - count] if count > 0 else np.inf
+        kept = genes.copy()
+        (first, _), (second, _) = self.network.unpack(kept)
+        first *= matters[0] >= max(least, np.finfo(np.float32).tiny)
+        second *= matters[1] >= max(least, np.finfo(np.float32).tiny)
+        return kept
+
+
+def _size(values: Float32) -> Float32:
+    """Return the root mean square of each column of values (N, n)."""
+    found: Float32 = np.sqrt(np.square(values).mean(axis=0))
+    return found
+
+
+def stored(network: Network, genes: Float32) -> dict[str, int]:
+    """Return how many numbers genes (D,) store as a sparse network, how many connections and units it has."""
+    (weights, _), (out, last) = network.unpack(genes)
+    live = (weights != 0).any(axis=1) & (out != 0).any(axis=0)
+    layers = [weights[live], out[:, live]]
+    counts = [int((layer != 0).sum()) for layer in layers]
+    numbers = sum(
+        min(layer.size, count + math.ceil(layer.size / 32), 2 * count)
+        for layer, count in zip(layers, counts, strict=True)
+    )
+    return {"stored": numbers + int(live.sum()) + len(last), "connections": sum(counts), "units": int(live.sum())}
+
+
+def by_gradient(settings: Settings, seed: int) -> Values:
+    """Train the dense network of a limit by backpropagation, on the same images."""
+    data = small(settings["dataset"])
+    width = dense_width(int(settings["limit"]), data.train[0].shape[1], data.classes)
+    whole = Dataset.from_arrays(*data.train, test=data.test, name=settings["dataset"])
+    steps = max(2, int(settings["generations"]))
+    config = config_of({"preset": "gradient", "hidden": [width], "shift": 0, "generations": steps,
+                        "validate_every": steps}, seed)  # fmt: skip
+    result = train(config, whole, backend=backend())
+    assert result.model is not None
+    return {"test": result.test_accuracy, "stored": (data.train[0].shape[1] + 1 + data.classes) * width + data.classes}

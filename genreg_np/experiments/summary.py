@@ -1,0 +1,55 @@
+"""Seeds in a few numbers: mean, how far it may be off, and what that makes of a difference.
+
+mean of n seeds      +- t s / sqrt(n),  t the 97.5 % point of Student's distribution with n - 1 degrees of freedom
+two means            the same of their paired differences, where both were measured with the same seeds
+
+One seed has no interval. Shapes: n seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = Sequence[float] | NDArray[np.floating]
+
+
+def interval(values: Numbers) -> float:
+    """Return how far the mean of values (n,) may be off, with a confidence of 95 %; NaN of fewer than two."""
+    from scipy.stats import t
+
+    count = len(values)
+    if count < 2:
+        return math.nan
+    return float(t.ppf(0.975, count - 1) * np.std(values, ddof=1) / math.sqrt(count))
+
+
+def mean_text(values: Numbers, scale: float = 1.0, digits: int = 2) -> str:
+    """Return e.g. "81.2 +- 0.5"; a dash of no values, the value alone of one."""
+    if not len(values):
+        return "-"
+    mean, off = scale * float(np.mean(values)), scale * interval(values)
+    return f"{mean:.{digits}f}" if math.isnan(off) else f"{mean:.{digits}f} ± {off:.{digits}f}"
+
+
+def percent(values: Numbers, digits: int = 1) -> str:
+    """Return shares (n,) in per cent, as mean_text."""
+    return mean_text(values, 100.0, digits)
+
+
+def difference(one: Numbers, other: Numbers) -> tuple[float, float]:
+    """Return by how much the mean of one lies above that of the other, and how far that may be off.
+
+    Paired by their place, as far as both have values; the interval is NaN of fewer than two pairs.
+    """
+    count = min(len(one), len(other))
+    differences = np.subtract(one[:count], other[:count]) if count else np.array([math.nan])
+    return float(np.mean(differences)), interval(differences)
+
+
+def exponent(sizes: Numbers, values: Numbers) -> float:
+    """Return the exponent of a power law through points (n,): the slope of log values against log sizes."""
+    return float(np.polyfit(np.log(np.asarray(sizes, float)), np.log(np.asarray(values, float)), 1)[0])
