@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed gpu reproduce figures soak clean
+.PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed gpu reproduce experiments figures soak clean
 
 train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
@@ -67,6 +67,13 @@ bench-mixed: $(VENV)/installed-bench $(PEERS)
 # all of it takes hours on two cores. PyTorch's rungs also need --peers .venv-peers/bin/python, of `make bench-peers`.
 reproduce: $(VENV)/installed-bench
 	$(BIN)/python bench/ladder.py $(ARGS)
+	$(BIN)/python bench/figures.py
+
+# The seeds' studies, with their pages in docs/experiments, and docs/answers.md. What is measured is not measured again; all
+# of it takes two hours on two cores. E.g. STUDIES=letters ARGS="--seeds 5".
+STUDIES ?= capacity mutation signal letters curriculum embedding multitask continual structure theory
+experiments: $(VENV)/installed-bench
+	for study in $(STUDIES); do $(BIN)/genreg-np experiment $$study --out docs/experiments $(ARGS) || exit 1; done
 	$(BIN)/python bench/figures.py
 
 # The tables and plots of README and docs/benchmarks.md, from the results.

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import accuracies
+import answers
 import convolution_tables
 import estimator_tables
 import gpu_tables
@@ -60,6 +61,7 @@ PAGES = {
         "exact": accuracies.exact,
         "sizes": accuracies.sizes,
     },
+    "docs/answers.md": answers.PAGE,
     "docs/experiments/mixed.md": mixed_tables.PAGE,
     "docs/export.md": {"support": support},
     "docs/estimators.md": estimator_tables.PAGE,

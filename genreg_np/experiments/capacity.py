@@ -15,7 +15,7 @@ import numpy as np
 
 from genreg_np.experiments import plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
-from genreg_np.experiments.summary import difference, percent
+from genreg_np.experiments.summary import percent, points
 from genreg_np.experiments.training import FULL, METHODS, method_settings, trained
 from genreg_np.report.shown import Picture, Shown, Table
 
@@ -77,12 +77,11 @@ champion is tested was chosen by validation.
         published = "GENREG as published"
         narrow, wide = (results.numbers(name_of("evaluations", published, width), "test") for width in (32, 64))
         if narrow and wide:
-            gap, off = difference(wide, narrow)
             yield Answer(
                 "000",
                 "A 32-neuron model cannot separate ten classes, a 64-neuron model can",
                 f"by the published mechanism 32 units reach {percent(narrow)} %, 64 units {percent(wide)} %: a "
-                f"difference of {100 * gap:.1f} ± {100 * off:.1f} points; by backpropagation 32 units reach "
+                f"difference of {points(wide, narrow)} points; by backpropagation 32 units reach "
                 f"{percent(results.numbers(name_of('evaluations', 'backpropagation', 32), 'test'))} %.",
             )
         if units := viable(results, "evaluations", "backpropagation", 0.9):

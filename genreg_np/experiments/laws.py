@@ -18,6 +18,7 @@ from genreg_np.backends.base import Batch, Brood, Perturbation
 from genreg_np.experiments.base import Values
 from genreg_np.experiments.training import backend, config_of, evolution_of, population_of
 from genreg_np.experiments.variance import (
+    best_scores,
     components,
     intensity,
     parts_of,
@@ -162,9 +163,7 @@ def of_progress(settings: Mapping[str, Any], seed: int) -> Values:
     )  # fmt: skip
     run = Evolution(config, network=network, backend=backend())
     survivors = config.options.survivor_count
-    from scipy.stats import norm
-
-    scores = norm.ppf((np.arange(population, 0, -1) - 0.375) / (population + 0.25))[:survivors]
+    scores = best_scores(population, survivors)
     shares = np.arange(survivors, 0, -1, dtype=np.float64)
     shares /= shares.sum()
     strong, effective = float(shares @ scores), float(1 / np.square(shares).sum())

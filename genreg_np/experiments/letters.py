@@ -35,7 +35,7 @@ OURS = "detector bank"
 TRAINED_ON = {"one view": 1, "thirty views": 30, "fresh views": 1000}  # views of each letter
 TAUGHT = typeset.FACES[:4]
 TESTED = {"full": 1000, "quick": 20, "toy": 4}  # unseen views of each letter
-FRESH = {"full": 1000, "quick": 60, "toy": 8}
+FRESH = {"full": 1000, "quick": 60, "toy": 32}
 
 
 class Letters(Study):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
 from genreg_np.experiments.learning import LEARNERS, Learner
-from genreg_np.experiments.summary import difference, mean_text, percent
+from genreg_np.experiments.summary import mean_text, percent, points
 from genreg_np.experiments.training import backend, images
 from genreg_np.experiments.typeset import small_letters
 from genreg_np.model import Float32, Network, mapped
@@ -96,9 +96,8 @@ in many sizes, turns and places. Test accuracy in per cent.
             for task in TASKS:
                 own = {kind: _numbers(results, method, kind, task) for kind in KINDS}
                 if all(own.values()):
-                    gap, off = difference(own["shared"], own["single"])
                     rows.append([method, task, *(percent(own[kind]) for kind in KINDS),
-                                 f"{100 * gap:+.1f} ± {100 * off:.1f}"])  # fmt: skip
+                                 points(own["shared"], own["single"])])  # fmt: skip
         head = ["", "task", "shared, 64 units", "single, 64 units", "halves, 32 units", "interference, points"]
         yield Shown("Accuracy", "Interference is that of the shared network less that of a single one.",
                     (Table(head, rows),))  # fmt: skip
@@ -114,13 +113,13 @@ in many sizes, turns and places. Test accuracy in per cent.
             own = {task: [_numbers(results, method, kind, task) for kind in ("shared", "single", "halves")]
                    for task in TASKS}  # fmt: skip
             if all(all(numbers) for numbers in own.values()):
-                gaps = {task: difference(numbers[0], numbers[1]) for task, numbers in own.items()}
-                told.append(
-                    f"by {method} digits {100 * gaps['digits'][0]:+.1f} ± {100 * gaps['digits'][1]:.1f} and letters "
-                    f"{100 * gaps['letters'][0]:+.1f} ± {100 * gaps['letters'][1]:.1f} points against single networks"
-                )
+                gaps = " and ".join(f"{task} {points(*numbers[:2])}" for task, numbers in own.items())
+                told.append(f"by {method} {gaps}")
         if told:
-            yield Answer("000", "Multi-task learning: MNIST and the alphabet at once", f"{'; '.join(told)}.")
+            yield Answer(
+                "000", "Multi-task learning: MNIST and the alphabet at once",
+                f"points of a shared network against single ones of as many units: {'; '.join(told)}.",
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from genreg_np.experiments import plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
-from genreg_np.experiments.summary import difference, mean_text, percent
+from genreg_np.experiments.summary import mean_text, percent, points
 from genreg_np.experiments.training import LOOKS, trained
 from genreg_np.report.shown import Picture, Shown, Table
 
@@ -104,10 +104,9 @@ survivors at the end, by all weights: how much variety is left.
             )  # fmt: skip
         if results.measured(PUBLISHED, "children and survivors"):
             published, both = (results.numbers(name, "test") for name in (PUBLISHED, "children and survivors"))
-            gap, off = difference(both, published)
             yield Answer(
                 "000", "Base mutation maintains diversity, and is less important than child mutation",
-                f"on top of children's it changes accuracy by {100 * gap:+.1f} ± {100 * off:.1f} points and the "
+                f"on top of children's it changes accuracy by {points(both, published)} points and the "
                 f"survivors' distance from {mean_text(distances(results, PUBLISHED), digits=1)} to "
                 f"{mean_text(distances(results, 'children and survivors'), digits=1)}; the published code never "
                 "applies it.",

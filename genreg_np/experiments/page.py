@@ -9,7 +9,6 @@ from genreg_np.experiments.record import Record, file_of
 from genreg_np.report.shown import Picture, Shown, Table, plain_style
 
 
-@plain_style()
 def write_page(record: Record, cases: Sequence[Case]) -> str:
     """Write page and pictures of what was measured so far; return the page's name.
 
@@ -20,15 +19,24 @@ def write_page(record: Record, cases: Sequence[Case]) -> str:
     MissingExtraError
         Without matplotlib.
     """
+    text, pictures = page_of(record, cases)
+    for name, png in pictures.items():
+        record.folder.write(name, png)
+    name = file_of(record.study, record.size, "md")
+    record.folder.write(name, text.encode("utf-8"))
+    return name
+
+
+@plain_style()
+def page_of(record: Record, cases: Sequence[Case]) -> tuple[str, dict[str, bytes]]:
+    """Return the text of a page, and its pictures by the names of their files; raises as write_page."""
     results = record.results(cases)
     shown = list(record.study.shown(results))
     stem = file_of(record.study, record.size, "")[:-1]
-    for picture in (part for section in shown for part in section.parts if isinstance(part, Picture)):
-        record.folder.write(f"{stem}-{picture.name}.png", picture.png)
+    parts = [part for section in shown for part in section.parts]
+    pictures = {f"{stem}-{part.name}.png": part.png for part in parts if isinstance(part, Picture)}
     lines = [*_opening(record, cases, results), *(line for section in shown for line in _section(section, stem))]
-    name = file_of(record.study, record.size, "md")
-    record.folder.write(name, ("\n".join(lines).rstrip("\n") + "\n").encode("utf-8"))
-    return name
+    return "\n".join(lines).rstrip("\n") + "\n", pictures
 
 
 def _opening(record: Record, cases: Sequence[Case], results: Results) -> Iterator[str]:

@@ -18,6 +18,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from genreg_np.errors import RunError
@@ -50,30 +51,10 @@ class Record:
 
     @classmethod
     def read(cls, study: Study, size: Size, folder: StudyFolder) -> Record:
-        """Return what a folder holds of a study; nothing where it was never measured.
-
-        Raises
-        ------
-        RunError
-            For a file that is damaged, or is of something else.
-        """
+        """Return what a folder holds of a study; nothing where it was never measured. Raises as `runs_in`."""
         path = folder.path / file_of(study, size, "json")
-        if not path.exists():
-            return cls(study, size, folder, [], [])
-        try:
-            document = json.loads(read_text(path, MOST_BYTES, follow_links=False))
-            if not is_shallow(document) or document["study"] != study.name or document["size"] != size.name:
-                raise ValueError("is of another study")
-            runs = [run for run in document["runs"] if _is_run(run, len(document["machines"]))]
-            if len(runs) < len(document["runs"]):
-                raise ValueError("has runs that are none")
-            current = document["version"] == study.version
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise RunError(
-                f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}): move it away, or choose "
-                "another --out"
-            ) from None
-        return cls(study, size, folder, runs if current else [], document["machines"])
+        runs, machines = runs_in(path, study, size) if path.exists() else ([], [])
+        return cls(study, size, folder, runs, machines)
 
     def known(self, case: Case, seed: int) -> bool:
         """Whether a case was measured with a seed."""
@@ -102,16 +83,45 @@ class Record:
 
     def results(self, cases: Sequence[Case]) -> Results:
         """Return the values of some cases."""
-        values: dict[str, dict[int, Values]] = {}
-        for case in cases:
-            for run in self.runs:
-                if _is_of(run, case):
-                    values.setdefault(case.name, {})[run["seed"]] = run["values"]
-        return Results(self.size, cases, values)
+        return results_of(self.runs, self.size, cases)
 
     def seconds(self, cases: Sequence[Case]) -> float:
         """Return what measuring some cases took in all, on one thread."""
         return float(sum(run["seconds"] for run in self.runs if any(_is_of(run, case) for case in cases)))
+
+
+def runs_in(path: Path, study: Study, size: Size) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the runs that a study's file has, none of an earlier version of the study, and its machines.
+
+    Raises
+    ------
+    RunError
+        For a file that is damaged, or is of something else.
+    """
+    try:
+        document = json.loads(read_text(path, MOST_BYTES, follow_links=False))
+        if not is_shallow(document) or document["study"] != study.name or document["size"] != size.name:
+            raise ValueError("is of another study")
+        runs = [run for run in document["runs"] if _is_run(run, len(document["machines"]))]
+        if len(runs) < len(document["runs"]):
+            raise ValueError("has runs that are none")
+        current = document["version"] == study.version
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunError(
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}): move it away, or choose another "
+            "--out"
+        ) from None
+    return (runs if current else []), document["machines"]
+
+
+def results_of(runs: Sequence[Mapping[str, Any]], size: Size, cases: Sequence[Case]) -> Results:
+    """Return the values of some cases among runs."""
+    values: dict[str, dict[int, Values]] = {}
+    for case in cases:
+        for run in runs:
+            if _is_of(run, case):
+                values.setdefault(case.name, {})[run["seed"]] = run["values"]
+    return Results(size, cases, values)
 
 
 def file_of(study: Study, size: Size, ending: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from genreg_np import engines
 from genreg_np.backends.threads import usable_processors
 from genreg_np.engines.base import OK
+from genreg_np.engines.processes import line_of
 from genreg_np.experiments import study as study_called
 from genreg_np.experiments.base import Case, Settings
 from genreg_np.experiments.record import Record
@@ -44,13 +45,16 @@ class Ended:
     failed: dict[str, str] = field(default_factory=dict)  # why, by case and seed
 
 
-def measured(task: Task) -> tuple[float, dict[str, Any]]:
-    """Measure one case for one seed; return seconds and values."""
+def measured(task: Task) -> tuple[float, dict[str, Any] | str]:
+    """Measure one case for one seed; return seconds, and values or why there are none."""
     name, settings, seed = task
     begun = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of settings that a study tries although nobody would choose them
-        values = study_called(name).measure(settings, seed)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of settings that a study tries although nobody would choose them
+            values: dict[str, Any] | str = study_called(name).measure(settings, seed)
+    except Exception as error:  # of one case, which must not end the others
+        values = line_of(error)
     return time.perf_counter() - begun, values
 
 
@@ -111,12 +115,12 @@ def run_study(
             hand_out()
         for outcome in engine.completed():
             case, seed = named[str(outcome.name)]
-            seconds, values = outcome.value if outcome.status == OK else (0.0, {})
-            if outcome.status == OK:
-                record.add(case, seed, seconds, values)
+            seconds, values = outcome.value if outcome.status == OK else (0.0, outcome.why)
+            if isinstance(values, str):
+                failed[str(outcome.name)] = values
             else:
-                failed[str(outcome.name)] = outcome.why
+                record.add(case, seed, seconds, values)
             done += 1
-            told(Told(case, seed, done, len(due), seconds, outcome.why if outcome.status != OK else ""))
+            told(Told(case, seed, done, len(due), seconds, failed.get(str(outcome.name), "")))
             hand_out()
     return Ended(done - len(failed), len(waiting), failed)

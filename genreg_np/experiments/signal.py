@@ -18,7 +18,7 @@ import numpy as np
 
 from genreg_np.experiments import plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
-from genreg_np.experiments.summary import difference, mean_text, percent
+from genreg_np.experiments.summary import mean_text, percent, points
 from genreg_np.experiments.training import LOOKS, evolution_of, population_of, stepped, trained
 from genreg_np.experiments.variance import Parts, intensity, parts_of, repeatability, right, some_of_each
 from genreg_np.report.shown import Picture, Shown, Table
@@ -101,11 +101,10 @@ number is best.
         """Yield what the numbers of images say."""
         if results.measured("generations, 1", f"generations, {PUBLISHED}"):
             one, twenty = (results.numbers(f"generations, {count}", "test") for count in (1, PUBLISHED))
-            gap, off = difference(twenty, one)
             yield Answer(
                 "000", "Training plateaued at 65 % with 1 image of each digit; 20 images were the breakthrough",
                 f"in as many generations 1 image gives {percent(one)} %, 20 images {percent(twenty)} %: "
-                f"{100 * gap:.0f} ± {100 * off:.0f} points.",
+                f"a difference of {points(twenty, one)} points.",
             )  # fmt: skip
         means = {images: float(np.mean(results.numbers(_case(results, "evaluations", images), "test")))
                  for images in _images(results) if results.measured(_case(results, "evaluations", images))}  # fmt: skip

@@ -29,7 +29,7 @@ from genreg_np.backends.base import Batch, Brood
 from genreg_np.data.dataset import Dataset
 from genreg_np.experiments import plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
-from genreg_np.experiments.summary import difference, mean_text, percent
+from genreg_np.experiments.summary import mean_text, percent, points
 from genreg_np.experiments.training import backend, config_of, images, population_of
 from genreg_np.fitness import Score
 from genreg_np.model import Float32, Network, mapped
@@ -63,7 +63,11 @@ cent.
     def cases(self, size: Size) -> Sequence[Case]:
         """Return evolved and fixed networks for each limit, and XOR."""
         found = [
-            Case(f"{XOR}, {limit}", {"limit": limit, "generations": 800, "kind": "evolved", "hidden": 6}, 7)
+            Case(
+                f"{XOR}, {limit}",
+                {"limit": limit, "generations": 80 if size.name == "toy" else 800, "kind": "evolved", "hidden": 6},
+                7 if size.name == "full" else 0,
+            )
             for limit in size.pick(XOR_LIMITS, XOR_LIMITS[-2:], XOR_LIMITS[-1:])
         ]
         for limit in size.pick(LIMITS, (500, 1000), (500,)):
@@ -118,8 +122,7 @@ cent.
         told = []
         for limit in limits:
             own, dense = (results.numbers(f"{kind}, {limit}", "test") for kind in ("evolved", "dense"))
-            gap, off = difference(own, dense)
-            told.append(f"{limit:,} numbers {percent(own)} % ({100 * gap:+.1f} ± {100 * off:.1f} against dense)")
+            told.append(f"{limit:,} numbers {percent(own)} % ({points(own, dense)} against dense)")
         yield Answer(
             "000", "Evolutionary architecture search (evolve network structure itself)",
             f"topology that evolves with the weights, by selection alone: {'; '.join(told)}.",

@@ -40,14 +40,16 @@ def percent(values: Numbers, digits: int = 1) -> str:
     return mean_text(values, 100.0, digits)
 
 
-def difference(one: Numbers, other: Numbers) -> tuple[float, float]:
-    """Return by how much the mean of one lies above that of the other, and how far that may be off.
+def points(one: Numbers, other: Numbers) -> str:
+    """Return by how many points the mean share of one lies above that of the other, e.g. "+1.2 ± 0.5".
 
-    Paired by their place, as far as both have values; the interval is NaN of fewer than two pairs.
+    Paired by their place, as far as both have values.
     """
     count = min(len(one), len(other))
-    differences = np.subtract(one[:count], other[:count]) if count else np.array([math.nan])
-    return float(np.mean(differences)), interval(differences)
+    differences = 100 * np.subtract(one[:count], other[:count])
+    off = interval(differences)
+    text = f"{np.mean(differences):+.1f}" if count else "-"
+    return text if math.isnan(off) else f"{text} ± {off:.1f}"
 
 
 def exponent(sizes: Numbers, values: Numbers) -> float:

@@ -65,15 +65,23 @@ class Parts:
         return intensity * self.between / noisy**0.5 if noisy else 0.0
 
 
-def intensity(population: int, survivors: int) -> float:
-    """Return by how many deviations parents are above the mean, parents weighted by trust - min: i.
-
-    By the expected normal order statistics (Blom 1958).
-    """
+def best_scores(population: int, survivors: int) -> NDArray[np.float64]:
+    """Return the expected scores of the best of so many normal ones, the best first, (S,) (Blom 1958)."""
     from scipy.stats import norm
 
-    ranks = np.arange(1, population + 1)
-    scores = norm.ppf((ranks - 0.375) / (population + 0.25))[-survivors:]
+    ranks = np.arange(population, population - survivors, -1)
+    found: NDArray[np.float64] = norm.ppf((ranks - 0.375) / (population + 0.25))
+    return found
+
+
+def truncation(population: int, survivors: int) -> float:
+    """Return by how many deviations survivors are above the mean: i of truncation alone."""
+    return float(best_scores(population, survivors).mean())
+
+
+def intensity(population: int, survivors: int) -> float:
+    """Return by how many deviations parents are above the mean, survivors weighted by trust - min: i."""
+    scores = best_scores(population, survivors)
     weights = scores - scores.min()
     return float((weights * scores).sum() / weights.sum()) if weights.any() else float(scores.mean())
 

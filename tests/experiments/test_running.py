@@ -1,0 +1,182 @@
+"""A study under way: kept as it comes, gone on with, never spoilt."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genreg_np import experiments
+from genreg_np.errors import RunError
+from genreg_np.experiments.base import SIZES, Answer, Case, Results, Settings, Size, Study, Values
+from genreg_np.experiments.record import Record, StudyFolder, file_of
+from genreg_np.experiments.running import Told, run_study, to_measure
+from genreg_np.report.shown import Shown
+from tests.helpers import ROOT
+
+TOY = SIZES["toy"]
+
+
+class Sums(Study):
+    """A study whose values can be foreseen; `breaks` is a seed that fails."""
+
+    name = "sums"
+    question = "What is a number and a seed?"
+    about = "Nothing is learned."
+
+    def cases(self, size: Size) -> Sequence[Case]:
+        return [Case("one", {"number": 1}), Case("two", {"number": 2}, more_seeds=1), Case("bad", {"breaks": 1})]
+
+    def measure(self, settings: Settings, seed: int) -> Values:
+        if settings.get("breaks") == seed:
+            raise ValueError("a seed that\nfails")
+        return {"sum": settings.get("number", 0) + seed}
+
+    def shown(self, results: Results) -> Iterator[Shown]:
+        yield Shown("Sums", "")
+
+    def answers(self, results: Results) -> Iterator[Answer]:
+        return iter(())
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(experiments.REGISTRY, "sums", f"{__name__}:Sums")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[StudyFolder]:
+    with StudyFolder.create(tmp_path) as held:
+        yield held
+
+
+def read(folder: StudyFolder) -> Record:
+    return Record.read(Sums(), TOY, folder)
+
+
+def test_seeds_come_first_to_last_over_all_cases(folder: StudyFolder) -> None:
+    """And a case that has more seeds has them at the end."""
+    due = to_measure(read(folder), Sums().cases(TOY), 2)
+    assert [(case.name, seed) for case, seed in due] == [
+        ("one", 0), ("two", 0), ("bad", 0), ("one", 1), ("two", 1), ("bad", 1), ("two", 2),
+    ]  # fmt: skip
+
+
+def test_what_fails_is_told_and_the_rest_is_measured(folder: StudyFolder) -> None:
+    """The next time only what failed is measured again."""
+    record, heard = read(folder), list[Told]()
+    ended = run_study(record, to_measure(record, Sums().cases(TOY), 2), workers=0, told=heard.append)
+    assert (ended.measured, ended.left) == (6, 0)
+    assert ended.failed == {"bad, seed 1": "ValueError: a seed that fails"}
+    assert [one.done for one in heard] == [1, 2, 3, 4, 5, 6, 7]
+    assert {one.total for one in heard} == {7}
+    again = to_measure(read(folder), Sums().cases(TOY), 2)
+    assert [(case.name, seed) for case, seed in again] == [("bad", 1)]
+    assert read(folder).results(Sums().cases(TOY)).numbers("two", "sum") == [2, 3, 4]
+
+
+def test_a_budget_begins_nothing_more(folder: StudyFolder) -> None:
+    """What is under way ends, and is kept."""
+    record, now = read(folder), iter(range(100))
+    due = to_measure(record, Sums().cases(TOY), 2)
+    ended = run_study(record, due, workers=0, budget=2.5, clock=lambda: next(now))
+    assert ended.measured + ended.left == len(due)
+    assert 0 < ended.measured < len(due)
+    assert len(to_measure(read(folder), Sums().cases(TOY), 2)) == ended.left
+
+
+def test_it_stops_when_it_is_asked_to(folder: StudyFolder) -> None:
+    record, heard = read(folder), list[Told]()
+    due = to_measure(record, Sums().cases(TOY), 2)
+    ended = run_study(record, due, workers=0, told=heard.append, should_stop=lambda: len(heard) >= 2)
+    assert (ended.measured, ended.left) == (2, len(due) - 2)
+
+
+def test_other_settings_are_measured_anew(folder: StudyFolder) -> None:
+    """What was measured with the settings of before counts no more, and is replaced."""
+    record = read(folder)
+    record.add(Case("one", {"number": 7}), 0, 1.0, {"sum": 7})
+    due = to_measure(record, Sums().cases(TOY), 1)
+    assert ("one", 0) in [(case.name, seed) for case, seed in due]
+    run_study(record, due, workers=0)
+    assert [run["settings"] for run in read(folder).runs if run["case"] == "one"] == [{"number": 1}]
+
+
+def test_another_version_is_measured_anew(folder: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = read(folder)
+    run_study(record, to_measure(record, Sums().cases(TOY), 1), workers=0)
+    monkeypatch.setattr(Sums, "version", 2)
+    assert len(to_measure(read(folder), Sums().cases(TOY), 1)) == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text[:-20],
+        lambda text: text.replace('"sums"', '"others"'),
+        lambda text: text.replace('"seed": 0', '"seed": "zero"'),
+        lambda text: text.replace('"machine": 0', '"machine": 9'),
+        lambda text: "[" * 100_000,
+        lambda text: "{}",
+        lambda text: "3",
+    ],
+)
+def test_a_damaged_file_is_refused_and_left_alone(folder: StudyFolder, change: Callable[[str], str]) -> None:
+    """In one line; nothing is measured over it."""
+    record = read(folder)
+    run_study(record, to_measure(record, Sums().cases(TOY), 1), workers=0)
+    path = folder.path / file_of(Sums(), TOY, "json")
+    damaged = change(path.read_text("utf-8"))
+    path.write_text(damaged, "utf-8")
+    with pytest.raises(RunError, match="cannot be read") as error:
+        read(folder)
+    assert "\n" not in str(error.value)
+    assert path.read_text("utf-8") == damaged
+
+
+def test_a_folder_is_one_process_s(folder: StudyFolder) -> None:
+    with pytest.raises(RunError, match="another process is working"):
+        StudyFolder.create(folder.path)
+
+
+def test_the_file_is_a_line_a_run(folder: StudyFolder) -> None:
+    """In the study's order, so that what changed can be read; and it is JSON."""
+    record = read(folder)
+    run_study(record, to_measure(record, Sums().cases(TOY), 2), workers=0)
+    text = (folder.path / file_of(Sums(), TOY, "json")).read_text("utf-8")
+    names = [json.loads(line.rstrip(","))["case"] for line in text.splitlines()[1:-1]]
+    assert names == ["one", "one", "two", "two", "two", "bad"]
+    assert len(json.loads(text)["runs"]) == 6
+
+
+def without_times(path: Path) -> Any:
+    document = json.loads(path.read_text("utf-8"))
+    return [{**run, "seconds": 0, "values": {**run["values"], "seconds": 0}} for run in document["runs"]]
+
+
+def test_a_killed_study_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    """Killed after some measurements, then gone on with by other processes: the same values, none measured twice."""
+    command = [sys.executable, "-m", "genreg_np", "experiment", "structure", "--toy", "--seeds", "2", "--quiet"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = subprocess.Popen([*command, "--workers", "1", "--out", str(killed)], env=environment)
+    path = killed / "structure-toy.json"
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = json.loads(path.read_text("utf-8"))["runs"]
+    assert kept
+    for out, workers in ((killed, "2"), (whole, "0")):
+        subprocess.run([*command, "--workers", workers, "--out", str(out)], env=environment, check=True)
+    assert without_times(path) == without_times(whole / "structure-toy.json")
+    after = json.loads(path.read_text("utf-8"))["runs"]
+    assert all(run in after for run in kept)
