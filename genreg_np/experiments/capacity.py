@@ -15,7 +15,7 @@ import numpy as np
 
 from genreg_np.experiments import plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
-from genreg_np.experiments.summary import percent, points
+from genreg_np.experiments.summary import mean_text, percent, points
 from genreg_np.experiments.training import FULL, METHODS, method_settings, trained
 from genreg_np.report.shown import Picture, Shown, Table
 
@@ -94,6 +94,26 @@ champion is tested was chosen by validation.
                 f"backpropagation ({reached}).",
             )
         yield from self._sweep(results)
+        yield from self._phases(results)
+
+    def _phases(self, results: Results) -> Iterator[Answer]:
+        name = name_of("evaluations", "GENREG as published", 64)
+        runs = [values for values in results.of(name) if values.get("distance")]
+        if not runs:
+            return
+        last = runs[0]["curve"][-1][0]
+        told = []
+        for part in (1 / 6, 2 / 3, 1):
+            places = [min(range(len(run["curve"])), key=lambda at: abs(run["curve"][at][0] - part * last))  # noqa: B023
+                      for run in runs]  # fmt: skip
+            accuracy = percent([run["curve"][at][1] for run, at in zip(runs, places, strict=True)])
+            apart = mean_text([run["distance"][at] for run, at in zip(runs, places, strict=True)], digits=0)
+            told.append(f"{accuracy} % after {runs[0]['curve'][places[0]][0]} generations (distance {apart})")
+        yield Answer(
+            "000", "Phases: 10 to 60 % by generation 100, 75 % by 400, 81 % by 600; variance decreases",
+            f"validation accuracy is {', '.join(told)}. The distance between survivors does not fall with it: "
+            "mutation of a fixed size keeps it up." if _rises(runs) else f"validation accuracy is {', '.join(told)}.",
+        )  # fmt: skip
 
     def _sweep(self, results: Results) -> Iterator[Answer]:
         knees = {method: knee(results, method) for method in METHODS}
@@ -127,6 +147,11 @@ def knee(results: Results, method: str) -> int | None:
     """Return the fewest units within a point of the best width, at equal evaluations."""
     means = means_of(results, "evaluations", method)
     return next((width for width, mean in means.items() if mean >= max(means.values()) - NEAR), None)
+
+
+def _rises(runs: Sequence[Values]) -> bool:
+    """Whether survivors are further apart at the end of runs than after a sixth of them."""
+    return all(run["distance"][-1] >= run["distance"][len(run["distance"]) // 6] for run in runs)
 
 
 def _units(count: int | None) -> str:

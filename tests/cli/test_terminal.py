@@ -59,6 +59,7 @@ CALLS: dict[str, list[object]] = {
     "infer --json": ["infer", "model.npz", "\u202eone.npy", "--json"],
     "infer, faulty": ["infer", "model.npz", "\x1b[31mnone.npy"],
     "infer, stdin": ["infer", "model.npz"],
+    "experiment": ["experiment"],
     "report": ["report", "model.npz", "--dataset", "own.npz", "--out", "\x1brep\u202eort"],
     "report --json": ["report", "model.npz", "--dataset", "own.npz", "--out", "żółć", "--json"],
     "report, no data": ["report", "model.npz", "--out", "report"],
