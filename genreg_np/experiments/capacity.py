@@ -104,7 +104,7 @@ champion is tested was chosen by validation.
         last = runs[0]["curve"][-1][0]
         told = []
         for part in (1 / 6, 2 / 3, 1):
-            places = [min(range(len(run["curve"])), key=lambda at: abs(run["curve"][at][0] - part * last))  # noqa: B023
+            places = [min(range(len(run["curve"])), key=lambda at: abs(run["curve"][at][0] - part * last))
                       for run in runs]  # fmt: skip
             accuracy = percent([run["curve"][at][1] for run, at in zip(runs, places, strict=True)])
             apart = mean_text([run["distance"][at] for run, at in zip(runs, places, strict=True)], digits=0)
