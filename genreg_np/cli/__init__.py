@@ -24,7 +24,7 @@ COMMANDS = {
     "sample": "Draw new images with a generator that search gan found.",
     "eval": "Measure a model's accuracy on a dataset.",
     "infer": "Predict the classes of images.",
-    "experiment": "Run a study of what GENREG's authors left open.",
+    "experiment": "Run a study of what GENREG's author left open.",
     "report": "Make a page of a run or a model, to look at.",
     "info": "Say what a model file holds.",
     "export": "Turn a model into what a microcontroller, a browser or another runtime takes.",

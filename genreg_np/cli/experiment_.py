@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from genreg_np.cli.output import Progress, duration, print_json
+from genreg_np.cli.output import DownloadLines, Progress, duration, print_json
 from genreg_np.cli.runs import seconds_of
-from genreg_np.cli.signals import Stopping
+from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.cli.terminal import say
-from genreg_np.errors import UsageError
+from genreg_np.errors import UsageError, missing_extra
 
 if TYPE_CHECKING:
     from genreg_np.experiments.running import Told
 
 HELP = """\
-Run a study: a question that GENREG's authors left open, measured seed by seed.
+Run a study: a question that GENREG's author left open, measured seed by seed.
 
 NAME is one of the list that is printed without it. Results go to FOLDER/NAME.json as they come, tables, pictures and
 answers to FOLDER/NAME.md. What was measured is not measured again: the same command goes on where it was stopped.
@@ -38,7 +39,9 @@ Examples:
 @click.argument("name", required=False)
 @click.option("--quick", is_flag=True, help="The same questions on the 8x8 digits, in a minute; needs no data.")
 @click.option("--toy", is_flag=True, hidden=True)
-@click.option("--seeds", type=click.IntRange(1, 100), help="How often each case is measured.  [default: 3]")
+@click.option(
+    "--seeds", type=click.IntRange(1, 100), help="How often each case is measured.  [default: 3, some more; --quick 2]"
+)
 @click.option("--budget", help="Begin no measurement after 60s, 5m, 1h; the rest is left for the next time.")
 @click.option("--only", multiple=True, metavar="CASE", help="Only cases whose names begin so; repeatable.")
 @click.option("--workers", type=click.IntRange(0, 64), help="Processes at once.  [default: one for each core]")
@@ -58,7 +61,6 @@ def command(
     from genreg_np.experiments.page import write_page
     from genreg_np.experiments.record import Record, StudyFolder, file_of
     from genreg_np.experiments.running import run_study, to_measure
-    from genreg_np.report.shown import new_figure
 
     if name is None:
         return _list({known: study(known).question for known in REGISTRY}, as_json)
@@ -66,13 +68,17 @@ def command(
         raise UsageError("--quick and --toy are two sizes: choose one")
     chosen, size = study(name), SIZES["toy" if toy else "quick" if quick else "full"]
     cases, seconds = chosen_cases(chosen, size, only), seconds_of(budget)
-    new_figure()  # refused before anything is measured, where it cannot be drawn
+    _needs()
     progress = Progress(quiet, as_json)
     stopping.last_words = ["stopped; nothing was measured"]
     with _data_in(data_dir), StudyFolder.create(Path(out)) as folder:
-        chosen.check(cases)
         record = Record.read(chosen, size, folder)
-        due = to_measure(record, cases, seeds or size.seeds, anew)
+        due = to_measure(record, cases, seeds, anew)
+        try:
+            chosen.check([case for case, _ in due], DownloadLines(progress.say))
+        except BaseException:
+            folder.discard()  # where there is nothing in it
+            raise
         progress.say(f"study {name}: {len(cases)} cases; {_counted(len(due))} to do")
         stopping.last_words = ["stopped. What was measured is saved; go on with the same command."]
 
@@ -81,14 +87,21 @@ def command(
             how = f"failed: {one.failed}" if one.failed else duration(one.seconds)
             progress.say(f"{one.done}/{one.total}  {what}: {how}")
 
-        ended = run_study(record, due, budget=seconds or math.inf, workers=workers, told=told)
-        page = Path(out) / write_page(record, chosen_cases(chosen, size, ()))
-        answers = list(chosen.answers(record.results(cases)))
+        try:
+            _warm_up(due, progress)
+            ended = run_study(record, due, budget=seconds or math.inf, workers=workers, told=told)
+        except KeyboardInterrupt:
+            for line in stopping.last_words:
+                progress.say(line)
+            return INTERRUPTED
+        everything = chosen_cases(chosen, size, ())
+        page = Path(out) / write_page(record, everything)
+        answers = list(chosen.answers(record.results(everything)))
     stopping.all_is_saved()
     for case, why in ended.failed.items():
         say(f"warning: {case} failed: {why}", err=True)
     if as_json:
-        told_of = [{"seed": one.source, "claim": one.claim, "finding": one.finding} for one in answers]
+        told_of = [{"document": one.source, "claim": one.claim, "finding": one.finding} for one in answers]
         print_json(
             {"study": name, "page": str(page), "results": str(Path(out) / file_of(chosen, size, "json")),
              "measured": ended.measured, "left": ended.left, "failed": ended.failed, "answers": told_of}
@@ -100,6 +113,28 @@ def command(
         if ended.left:
             say(f"{_counted(ended.left)} left: the same command goes on")
     return 1 if ended.failed else 0
+
+
+def _needs() -> None:
+    """Refuse to begin without what measures, and what draws the page."""
+    from genreg_np.report.shown import new_figure
+
+    for package in ("scipy", "sklearn"):
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            raise missing_extra(f"{package.replace('sklearn', 'scikit-learn')}", "train", "run a study") from None
+    new_figure()
+
+
+def _warm_up(due: Sequence[object], progress: Progress) -> None:
+    """Compile here, and say so, what all processes then find."""
+    if due:
+        from genreg_np.backends.base import Work
+        from genreg_np.experiments.training import backend
+
+        backend().warm_up((Work.BROODS, Work.PAIRS, Work.LOGITS, Work.FOLLOWING), progress.compiling)
+        progress.stop()
 
 
 @contextlib.contextmanager

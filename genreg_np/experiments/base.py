@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from genreg_np.data import load_dataset
+from genreg_np.data.download import Progress
 from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.report.shown import Shown
 
@@ -84,6 +85,15 @@ class Results:
         """Return one number of a case, seed by seed."""
         return [float(values[name]) for values in self.of(case) if values.get(name) is not None]
 
+    def both(self, one: str, other: str) -> list[tuple[Values, Values]]:
+        """Return the values of two cases for each seed that both were measured with."""
+        first, second = (self.values.get(case, {}) for case in (one, other))
+        return [(first[seed], second[seed]) for seed in sorted(first.keys() & second.keys())]
+
+    def gap(self, one: str, other: str, name: str = "test") -> list[float]:
+        """Return by how much a number of one case is above that of another, for each seed that both have."""
+        return [float(first[name]) - float(second[name]) for first, second in self.both(one, other)]
+
     def measured(self, *cases: str) -> bool:
         """Whether all of some cases have a value."""
         return all(self.values.get(case) for case in cases)
@@ -109,8 +119,8 @@ class Study(ABC):
     def measure(self, settings: Settings, seed: int) -> Values:
         """Measure a case for one seed: plain JSON values."""
 
-    def check(self, cases: Sequence[Case]) -> None:
-        """Refuse, before anything is measured, what this machine lacks for some cases.
+    def check(self, cases: Sequence[Case], progress: Progress | None = None) -> None:
+        """Refuse, before anything is measured, what this machine lacks for some cases; fetch their data.
 
         Raises
         ------
@@ -118,7 +128,7 @@ class Study(ABC):
             With what is missing, and how to get it.
         """
         for data in sorted({str(case.settings["dataset"]) for case in cases if "dataset" in case.settings}):
-            load_dataset(data)
+            load_dataset(data, progress=progress)
 
     @abstractmethod
     def shown(self, results: Results) -> Iterator[Shown]:

@@ -50,6 +50,7 @@ CAPTIONS = {"none": "nothing", "joint": "all at once", "replay": f"replay, {REPL
             "both": "replay and an anchor", "anchored": "an anchor", "ewc": "EWC", "sparse": "sparse mutation",
             "elites": "elites by task"}  # fmt: skip
 BANK = {"preset": "fast"}
+MEASURES = ("accuracy", "forgetting", "backward", "forward")
 
 
 class Continual(Study):
@@ -61,13 +62,16 @@ class Continual(Study):
 Split-MNIST, five tasks of two digits each, in three scenarios: the task is known (task), unknown with the same two
 outputs (domain), unknown with ten outputs (class); and Permuted-MNIST, ten tasks. A network of 100 hidden units is
 taught by gradient descent, node perturbation and selection. *Nothing* is one task after the other, *all at once* what
-could be reached without tasks. In per cent of test images over all tasks, after the last one.
+could be reached without tasks. In per cent of test images over all tasks, after the last one. How strongly EWC and an
+anchor hold was chosen once, and not tuned for a scenario; SGD has momentum, and steps that fall over a task. With ten
+outputs forward transfer says nothing: a class that was not seen yet is never answered. Filters are another draw for
+each seed.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
         """Return each way to hold on, by each learner, in each scenario."""
         found = []
-        for scenario in size.pick(SCENARIOS, SCENARIOS):
+        for scenario in SCENARIOS:
             for method, learner in LEARNERS.items():
                 for way in (*WAYS, *learner.holds):
                     found.append(self._case(size, f"split {scenario}", method, way))
@@ -89,9 +93,10 @@ could be reached without tasks. In per cent of test images over all tasks, after
         """Teach all tasks, and test them after each."""
         kind, scenario = settings["scenario"].split()
         data = images(settings["dataset"])
-        given = split_tasks(data, scenario, settings["tasks"], settings["method"] == "bank")
         if kind == "permuted":
             given = permuted_tasks(data, settings["tasks"], seed)
+        else:
+            given = split_tasks(data, scenario, settings["tasks"], seed if settings["method"] == "bank" else None)
         return taught(settings, given, seed)
 
     def shown(self, results: Results) -> Iterator[Shown]:
@@ -102,12 +107,12 @@ could be reached without tasks. In per cent of test images over all tasks, after
                 for way, words in CAPTIONS.items():
                     name = f"{scenario}, {method}, {way}"
                     if results.measured(name):
-                        parts = [results.numbers(name, part) for part in ("accuracy", "forgetting", "backward",
-                                                                          "forward")]  # fmt: skip
+                        parts = [results.numbers(name, part) for part in MEASURES]
                         shown = [percent(part) for part in parts] if way != "joint" else [percent(parts[0]), *"---"]
+                        shown[3] = "-" if scenario == "split class" else shown[3]
                         rows.append([method, words, *shown])
             if rows:
-                head = ["learner", "held by", "accuracy", "forgetting", "backward", "forward"]
+                head = ["learner", "held by", *MEASURES]
                 yield Shown(scenario.capitalize(), "", (Table(head, rows),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
@@ -123,12 +128,21 @@ could be reached without tasks. In per cent of test images over all tasks, after
             helps.append(f"{method}: {told}")
         yield Answer(
             "000", "Continual learning (catastrophic forgetting resistance?)",
-            f"of five tasks of two digits, one after the other and with ten outputs, is left {forgets}, where one task "
-            f"alone is 20 %: no method resists by itself. What helps: {'; '.join(helps)}.",
+            f"of five tasks of two digits, one after the other and with ten outputs, is left {forgets}; one task alone "
+            f"is 20 %. With something to hold on to: {'; '.join(helps)}.",
         )  # fmt: skip
+        permuted = {method: [results.numbers(f"permuted domain, {method}, none", part) for part in ("forgetting",
+                    "accuracy")] for method in LEARNERS}  # fmt: skip
+        if all(all(parts) for parts in permuted.values()):
+            told = ", ".join(f"{method} forgets {percent(parts[0])} points and knows {percent(parts[1])} %"
+                             for method, parts in permuted.items())  # fmt: skip
+            yield Answer(
+                "000", "Continual learning, where all tasks share their outputs",
+                f"of ten tasks of permuted pixels, one after the other, {told}.",
+            )  # fmt: skip
         if _percent(results, "bank", "both") != "-":
             yield Answer(
-                "000", "Continual learning: is there an answer without gradients?",
+                "000", "Continual learning, without gradients",
                 f"random filters that never change, one layer of outputs by node perturbation, {REPLAYED} images of "
                 f"each class kept, weights pulled to those of the last task's end: {_percent(results, 'bank', 'both')} "
                 f"% (all at once {_percent(results, 'bank', 'joint')} %).",
@@ -147,6 +161,11 @@ class Task:
     train: tuple[Float32, NDArray[np.int64]]
     test: tuple[Float32, NDArray[np.int64]]
     asked: NDArray[np.int64]  # the outputs that may answer
+    order: NDArray[np.int64] | None = None  # of the features; None: as they are
+
+    def seen(self, features: Float32) -> Float32:
+        """Return features (n, I) in the task's order."""
+        return features if self.order is None else features[:, self.order]
 
 
 @dataclass(frozen=True)
@@ -160,10 +179,10 @@ class Tasks:
 
 
 @functools.lru_cache(maxsize=2)
-def features_of(name: str, bank: bool) -> tuple[Float32, Float32]:
-    """Return the features of training and test images, (n, I): pixels, or what a bank of filters gives."""
+def features_of(name: str, bank: int | None = None) -> tuple[Float32, Float32]:
+    """Return the features of training and test images, (n, I): pixels, or what a bank of filters of a seed gives."""
     data = images(name)
-    if not bank:
+    if bank is None:
         return mapped(data.train.inputs, data.input_range), mapped(data.test.inputs, data.input_range)
     first = data.train.labels < len(data.class_names) // TASKS
     seen = Dataset(
@@ -174,8 +193,8 @@ def features_of(name: str, bank: bool) -> tuple[Float32, Float32]:
         data.class_names,
         data.input_range,
     )
-    config = config_of(BANK | fitting(data), 0)
-    problem = DetectorBank.problem(seen, HiddenLayers((), "relu"), config.options, Stream(0), backend())
+    config = config_of(BANK | fitting(data), bank)
+    problem = DetectorBank.problem(seen, HiddenLayers((), "relu"), config.options, Stream(bank), backend())
     network = problem.network
     return (backend().features(network, data.train.inputs, data.input_range),
             backend().features(network, data.test.inputs, data.input_range))  # fmt: skip
@@ -186,7 +205,7 @@ def fitting(data: Dataset) -> dict[str, object]:
     return {} if min(data.input_shape) >= 20 else {"detector_size": 3, "window": 3, "stride": 2, "deskew": False}
 
 
-def split_tasks(data: Dataset, scenario: str, count: int, bank: bool) -> Tasks:
+def split_tasks(data: Dataset, scenario: str, count: int, bank: int | None) -> Tasks:
     """Return the classes of a set as so many tasks of neighbouring ones."""
     train, test = features_of(data.name, bank)
     classes = len(data.class_names)
@@ -207,14 +226,13 @@ def split_tasks(data: Dataset, scenario: str, count: int, bank: bool) -> Tasks:
 
 def permuted_tasks(data: Dataset, count: int, seed: int) -> Tasks:
     """Return a set as so many tasks whose pixels lie in other orders, the first as they are."""
-    train, test = features_of(data.name, False)
+    train, test = features_of(data.name)
     classes, stream = len(data.class_names), Stream(seed)
     tasks = []
     for number in range(count):
-        order = stream.permutation(Purpose.SPLIT, 0, number, train.shape[1]) if number else np.arange(train.shape[1])
-        parts = [(features[:, order], labels) for features, labels in
-                 ((train, data.train.labels), (test, data.test.labels))]  # fmt: skip
-        tasks.append(Task(parts[0], parts[1], np.arange(classes)))
+        order = stream.permutation(Purpose.SPLIT, 0, number, train.shape[1]) if number else None
+        both = (train, data.train.labels), (test, data.test.labels)
+        tasks.append(Task(*both, np.arange(classes), order))
     return Tasks(tasks, classes, (0,) * classes, 1 / classes)
 
 
@@ -261,7 +279,7 @@ def measures(left: NDArray[np.float64], chance: float) -> Values:
 def _right(learner: Learner, task: Task) -> float:
     """Return a task's accuracy by the outputs that may answer."""
     features, labels = task.test
-    answers = task.asked[learner.logits(features)[:, task.asked].argmax(axis=1)]
+    answers = task.asked[learner.logits(task.seen(features))[:, task.asked].argmax(axis=1)]
     return round(float((answers == labels).mean()), 5)
 
 
@@ -273,7 +291,7 @@ def _drawn(
     for number, task in enumerate(tasks):
         features, labels = task.train
         rows = stream.integers(Purpose.BATCH, step, number + again, -(-size // len(tasks)), len(labels))
-        parts.append((features[rows], labels[rows]))
+        parts.append((task.seen(features[rows]), labels[rows]))
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
@@ -300,5 +318,5 @@ def _kept(task: Task, stream: Stream, number: int) -> list[tuple[Float32, NDArra
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         some = rows[stream.permutation(Purpose.SPLIT, 1 + number, int(label), len(rows))[:REPLAYED]]
-        found.append((features[some], labels[some]))
+        found.append((task.seen(features[some]), labels[some]))
     return found

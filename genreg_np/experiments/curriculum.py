@@ -6,7 +6,8 @@ wrong at the last look has none, and counts as the latest.
 
     agreement       rank correlation (Spearman) of times between two seeds, or two methods
     difficulty      of an image, without any network: how many of its 10 nearest training images have another label
-    trade-off       correlation of the changes of two digits' accuracies from look to look, over the second half
+    trade-off       correlation of the changes of two digits' accuracies from look to look, over the second half; beside
+                    it that of the same changes in random orders, digit by digit: what chance gives
 
 Sources: Hacohen, Choshen & Weinshall 2020, "Let's agree to agree" (networks learn examples in the same order);
 Toneva et al. 2019, "An empirical study of example forgetting" (events in which a right image becomes wrong).
@@ -26,10 +27,13 @@ from genreg_np.experiments.summary import mean_text
 from genreg_np.experiments.training import FULL, METHODS, evolution_of, images, method_settings, stepped
 from genreg_np.report.sections.evaluations import rank_correlation
 from genreg_np.report.shown import Picture, Shown, Table
+from genreg_np.streams import Purpose, Stream
 
-LOOKS = 60
+LOOKS, LATE = 60, 40  # over a run, ever more rarely; over its second half
+SHUFFLES = 50  # of changes, for what chance gives
 WATCHED = 2000  # validation images whose times are kept
 NEIGHBOURS = 10
+SEED = 1 << 34  # of shuffles: no run's
 NARROW = "GENREG as published, 32 units"
 EASY = (0, 1)  # digits, as the seeds name them
 
@@ -40,10 +44,10 @@ class Curriculum(Study):
     name = "curriculum"
     question = "Does a curriculum emerge: in which order are images learned, and by whom?"
     about = """
-Four methods train 784-64-10, looked at sixty times, ever more rarely. An image is learned at the first look from which
-on it stays right. Agreement is the rank correlation of these times over 2,000 images that nobody trains on, between two
-seeds of a method or between two methods; difficulty is how many of an image's ten nearest training images are of
-another class, which no network has a part in.
+Four methods train 784-64-10. They are looked at ever more rarely, and over the second half of a run forty times at
+equal distances. An image is learned at the first look from which on it stays right. Agreement is the rank correlation of
+these times over 2,000 images of the validation split, between two seeds of a method or between two methods; difficulty
+is how many of an image's ten nearest training images are of another class, which no network has a part in.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
@@ -69,14 +73,15 @@ another class, which no network has a part in.
         words = "Rank correlations of the times at which images are learned: of a method with itself, between seeds."
         yield Shown("Agreement", words, (Table(head, rows),))
         yield Shown("Order of the classes", "", (_classes(results, names), _course(results, names)))
-        rows = [[name, *(mean_text(pair) for pair in _trades(results, name)), mean_text(_lost(results, name), 100, 1)]
-                for name in names]  # fmt: skip
+        rows = [[name, *(mean_text(column) for column in _trades(results, name)),
+                 mean_text([-lost for lost in _lost(results, name)], 100, 1)] for name in names]  # fmt: skip
         words = (
-            "Do digits rise at each other's cost? The mean correlation of the changes of two digits' accuracies from "
-            "look to look over the second half of a run; beside it what sampling noise alone would give, 0. And what "
-            "the easiest digits, 0 and 1, lose from their best to the end (mean of three looks), in points."
+            "Do digits rise at each other's cost? The correlation of the changes of two digits' accuracies from look "
+            "to look over the second half of a run, its mean over all pairs and the lowest pair; beside both what the "
+            "same changes give in random orders. Then what 0 and 1, the easiest digits, gain in the second half, in "
+            "points."
         )
-        head = ["", "correlation of changes", "lowest pair", "lost by 0 and 1, points"]
+        head = ["", "mean correlation", "lowest pair", "mean, by chance", "lowest, by chance", "gained by 0 and 1"]
         yield Shown("Trade-offs", words, (Table(head, rows),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
@@ -88,22 +93,19 @@ another class, which no network has a part in.
             hard = [pair for name in names for pair in agreement(results, name, "difficulty")]
             yield Answer(
                 "000", "Does a natural curriculum emerge from evolutionary pressure?",
-                f"images are learned in much the same order whoever learns: rank correlation {np.mean(pairs):.2f} "
-                f"between methods ({min(pairs):.2f} to {max(pairs):.2f}), {np.mean(own):.2f} between seeds of one; and "
-                f"{np.mean(hard):.2f} with how alike an image's neighbours are. It is the images' difficulty, not "
-                "selection, that orders them."
-                if np.mean(pairs) > 0.5
-                else f"hardly: the order agrees between methods with a rank correlation of {np.mean(pairs):.2f}.",
+                f"the order in which images are learned has a rank correlation of {np.mean(pairs):.2f} between methods "
+                f"({min(pairs):.2f} to {max(pairs):.2f}), {np.mean(own):.2f} between seeds of one, and "
+                f"{np.mean(hard):.2f} with how many of an image's ten nearest training images have another label. "
+                "Backpropagation is among the methods: what order there is, selection alone does not make.",
             )  # fmt: skip
         if results.measured(NARROW):
-            changes, _ = _trades(results, NARROW)
-            lost = _lost(results, NARROW)
-            wide = _lost(results, "GENREG as published")
+            own, _, chance, _ = _trades(results, NARROW)
+            narrow, wide = ([-lost for lost in _lost(results, name)] for name in (NARROW, "GENREG as published"))
             yield Answer(
                 "000", "Capacity forces trade-offs: 32 units sacrifice easy digits for hard ones",
-                f"from look to look two digits' accuracies change with a correlation of {mean_text(changes)}; 0 and 1 "
-                f"lose {mean_text(lost, 100, 1)} points from their best to the end with 32 units, and "
-                f"{mean_text(wide, 100, 1)} with 64.",
+                "over the second half of a run the accuracies of two digits change with a mean correlation of "
+                f"{mean_text(own)} ({mean_text(chance)} in random order); 0 and 1 change by "
+                f"{mean_text(narrow, 100, 1)} points with 32 units, by {mean_text(wide, 100, 1)} with 64.",
             )  # fmt: skip
 
 
@@ -111,9 +113,11 @@ def watched(settings: Settings, seed: int) -> Values:
     """Train, and return when each watched image was learned, and each class's accuracy at each look."""
     evolution = evolution_of({**settings, "validate_every": 1 << 30}, seed)
     total = int(settings["generations"])
-    labels = evolution.dataset.validation.labels[:WATCHED] if evolution.dataset else np.empty(0, np.int64)
+    labels = images(settings["dataset"]).validation.labels[:WATCHED]
     seen: list[NDArray[np.bool_]] = []
-    at = sorted({max(1, round(total ** (look / (LOOKS - 1)))) for look in range(LOOKS)})
+    early = {max(1, round(total ** (look / (LOOKS - 1)))) for look in range(LOOKS)}
+    late = {round(total / 2 + total / 2 * look / LATE) for look in range(LATE + 1)}
+    at = sorted(early | late - {0})
 
     def look(run: object) -> None:
         champions = evolution.champion_genes()
@@ -125,10 +129,10 @@ def watched(settings: Settings, seed: int) -> Values:
     classes = len(evolution.class_names)
     return {
         "looks": at,
+        "late": sorted(late - {0}),
         "times": times_of(right).tolist(),
         "labels": labels.tolist(),
         "accuracy": [[round(float(row[labels == label].mean()), 4) for label in range(classes)] for row in right],
-        "test": round(float(right[-1].mean()), 4),
         "forgotten": round(float((right[:-1] & ~right[1:]).sum() / right.shape[1]), 4),
     }
 
@@ -158,13 +162,13 @@ def difficulty(settings: Settings) -> Values:
 
 def agreement(results: Results, one: str, other: str) -> list[float]:
     """Return the rank correlations of learning times: of one case between seeds, of two seed by seed."""
-    first, second = ([run["times"] for run in results.of(name)] for name in (one, other))
-    if other == "difficulty":
-        pairs = [(times, second[0]) for times in first] if second else []
-    elif one == other:
-        pairs = list(itertools.combinations(first, 2))
+    if one == other:
+        times = [run["times"] for run in results.of(one)]
+        pairs = list(itertools.combinations(times, 2))
+    elif other == "difficulty":
+        pairs = [(run["times"], hard["times"]) for run in results.of(one) for hard in results.of(other)[:1]]
     else:
-        pairs = list(zip(first, second, strict=False))
+        pairs = [(first["times"], second["times"]) for first, second in results.both(one, other)]
     found = [rank_correlation(*pair) for pair in pairs]
     return [value for value in found if value is not None]
 
@@ -203,25 +207,45 @@ def _course(results: Results, names: Sequence[str]) -> Picture:
                    "How far each had come: times are compared by their order alone.")  # fmt: skip
 
 
-def _trades(results: Results, name: str) -> tuple[list[float], list[float]]:
-    """Return for each seed the mean, and the lowest, correlation of two classes' changes over the second half."""
-    means, lowest = [], []
-    for run in results.of(name):
-        accuracy = np.array(run["accuracy"])
-        changes = np.diff(accuracy[len(accuracy) // 2 :], axis=0)
-        if len(changes) < 3 or not all(np.ptp(changes, axis=0)):
+def changes_of(run: Values) -> NDArray[np.float64]:
+    """Return how each class's accuracy changed between equally distant looks of the second half, (L - 1, K)."""
+    places = [run["looks"].index(look) for look in run["late"]]
+    accuracy: NDArray[np.float64] = np.array([run["accuracy"][place] for place in places])
+    changes: NDArray[np.float64] = accuracy[1:] - accuracy[:-1]
+    return changes
+
+
+def correlation(changes: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Return the mean and the lowest correlation of two classes' changes (n, K); None where one never changes."""
+    if len(changes) < 3 or not all(np.ptp(changes, axis=0)):
+        return None
+    found = np.corrcoef(changes.T)[np.triu_indices(changes.shape[1], 1)]
+    return float(found.mean()), float(found.min())
+
+
+def _trades(results: Results, name: str) -> list[list[float]]:
+    """Return for all seeds the mean and the lowest correlation of two classes' changes, then both in random order."""
+    found = []
+    for seed, run in sorted(results.values.get(name, {}).items()):
+        changes = changes_of(run)
+        if (own := correlation(changes)) is None:
             continue
-        found = np.corrcoef(changes.T)[np.triu_indices(changes.shape[1], 1)]
-        means.append(float(found.mean()))
-        lowest.append(float(found.min()))
-    return means, lowest
+        stream = Stream(SEED + seed)
+        shuffled = [
+            np.stack([column[stream.permutation(Purpose.SPLIT, shuffle, label, len(column))]
+                      for label, column in enumerate(changes.T)], axis=1)
+            for shuffle in range(SHUFFLES)
+        ]  # fmt: skip
+        chance = [pair for pair in map(correlation, shuffled) if pair is not None]
+        found.append([*own, *np.mean(chance, axis=0)])
+    return [list(column) for column in zip(*found, strict=True)] or [[], [], [], []]
 
 
 def _lost(results: Results, name: str) -> list[float]:
-    """Return for each seed what the easiest digits lose from their best three looks to the last three."""
+    """Return for each seed what the easiest digits lose in the second half: its first five looks less its last five."""
     found = []
     for run in results.of(name):
-        easy = np.array(run["accuracy"])[:, list(EASY)].mean(axis=1)
-        smooth = np.convolve(easy, np.ones(3) / 3, "valid")
-        found.append(float(smooth.max() - smooth[-1]))
+        places = [run["looks"].index(look) for look in run["late"]]
+        easy = np.array(run["accuracy"])[places][:, list(EASY)].mean(axis=1)
+        found.append(float(easy[:5].mean() - easy[-5:].mean()))
     return found

@@ -94,7 +94,8 @@ def of_population(settings: Mapping[str, Any], seed: int) -> Values:
     recording = Recording(evolution.backend)
     evolution.context = dataclasses.replace(evolution.context, backend=recording)
     sums = dict.fromkeys(("selection", "transmission", "change", "truncation", "weighting", "mutation"), 0.0)
-    off, expected, happened = 0.0, 0.0, 0.0
+    off = 0.0
+    breeder = dict.fromkeys(("looks", "expected", "parents", "bred", "children"), 0.0)
     brood = population_of(evolution)[2]
     strong = intensity(brood.size, evolution.config.options.survivor_count)
     for generation in range(total):
@@ -118,14 +119,17 @@ def of_population(settings: Mapping[str, Any], seed: int) -> Values:
         for name in sums:
             sums[name] += terms[name]
         if generation < breeders:
-            expected += strong * between / (between + within / (images * classes)) ** 0.5
-            happened += terms["selection"]
+            breeder["looks"] += 1
+            breeder["expected"] += strong * between / (between + within / (images * classes)) ** 0.5
+            breeder["parents"] += terms["selection"]
+            breeder["bred"] += float(plain - before.mean())
+            breeder["children"] += terms["change"]
     last = population_of(evolution)[2]
     chance, throws = right(evolution, last, rows), Stream(SEED + seed)
     parts = parts_of(evolution, rows)
     return {
         "price": {**sums, "off": off},
-        "breeder": {"expected": expected, "happened": happened},
+        "breeder": breeder,
         "heritability": {
             str(count): [parts.heritability(count, classes), repeatability(chance, classes, count, throws)]
             for count in REPEATED

@@ -10,10 +10,11 @@ classes of the same group, and other outputs learn nothing from it.
 How a learner holds on to what it knew, `hold`:
 
     anchored    weights are pulled towards those at the last switch, a little in each step
-    ewc         each by what it meant for the tasks before: gradient += strength F (w - w*), F the mean squared gradient
-                of log p (Kirkpatrick et al. 2017, "Overcoming catastrophic forgetting")
+    ewc         each by what it meant for the tasks before: gradient += strength F (w - w*), F the summed mean squared
+                gradients of log p of the right classes, w* the weights at the last switch (Kirkpatrick et al. 2017,
+                "Overcoming catastrophic forgetting"; with one anchor, Schwarz et al. 2018, "Progress & compress")
     sparse      selection whose children mutate a tenth as many weights after the first switch
-    elites      selection among whose survivors the champions of the tasks before stay
+    elites      selection whose generations also hold the champions of the tasks before, to be judged with all others
 
 Shapes: P genomes, S survivors, N samples of K classes, D genes.
 """
@@ -27,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.base import Backend, Batch, Perturbation
+from genreg_np.backends.base import Backend, Batch, Brood, Perturbation
 from genreg_np.experiments.training import population_of
 from genreg_np.fitness import Score
 from genreg_np.layers.base import Array
@@ -259,8 +260,7 @@ class BySelection(Learner):
         survivors = self._state.survivors
         if not len(survivors):
             return np.zeros(self.network.gene_count, np.float32)
-        own = survivors[: len(survivors) - len(self._elites)] if self._elites else survivors
-        mean: Float32 = own.mean(axis=0, dtype=np.float64).astype(np.float32)
+        mean: Float32 = survivors.mean(axis=0, dtype=np.float64).astype(np.float32)
         return mean
 
     def learn(self, features: Float32, labels: NDArray[np.int64]) -> None:
@@ -269,17 +269,26 @@ class BySelection(Learner):
         brood = dataclasses.replace(brood, mutation_scale=self._rate(brood.mutation_scale))
         if self.hold == "sparse" and self.anchor is not None:
             brood = dataclasses.replace(brood, mutation_rate=brood.mutation_rate / 10)
+        brood = self._with_elites(brood)
         if self.groups is None:
             batch = Batch(features, labels, np.ones(len(labels)), Score.LOG_PROBABILITY)
             fitness = self.backend.score(brood, batch).fitness
         else:
             fitness = self._scores(self.backend.outputs(brood, features), labels).sum(axis=-1, dtype=np.float64)
         state = Genreg.select(self._state, self._context, brood, fitness, 0.0)
-        survivors = self._pulled(state.survivors)
-        if self._elites:
-            survivors = np.concatenate([survivors[: len(survivors) - len(self._elites)], self._elites])
-        self._state = dataclasses.replace(state, survivors=survivors)
+        self._state = dataclasses.replace(state, survivors=self._pulled(state.survivors))
         self.done += 1
+
+    def _with_elites(self, brood: Brood) -> Brood:
+        """Return a brood whose first genomes are the champions of the tasks before, as they were."""
+        count = len(self._elites)
+        if not count or not len(brood.survivors):
+            return brood
+        parents = brood.parents + count
+        parents[:count] = np.arange(count, dtype=np.int32)[:, None]
+        return dataclasses.replace(
+            brood, survivors=np.concatenate([np.array(self._elites), brood.survivors]), parents=parents, elites=count
+        )
 
     def switch(self) -> None:
         """Keep the champion of the task that is over, where that is how it holds."""

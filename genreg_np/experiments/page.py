@@ -49,15 +49,15 @@ def _opening(record: Record, cases: Sequence[Case], results: Results) -> Iterato
     minutes = record.seconds(cases) / 60
     seeds = sorted({len(results.of(case.name)) for case in cases if results.of(case.name)})
     counted = " to ".join(str(count) for count in sorted({seeds[0], seeds[-1]})) if seeds else "no"
-    machine = record.machines[-1]["versions"] if record.machines else {}
     yield (
         f"`genreg-np experiment {study.name}{extra}` measures it: {minutes:.0f} minutes of one thread, {counted} "
         f"seeds a row. Raw results: [{file_of(study, size, 'json')}]({file_of(study, size, 'json')}). "
-        "Means over seeds, ± what makes a 95 % interval."
+        "Means over seeds; ± is half the width of a 95 % confidence interval."
     )
     yield ""
-    yield "Measured with " + ", ".join(f"{name} {version}" for name, version in machine.items()) + "."
-    yield ""
+    if used := record.used(cases):
+        yield "Measured on " + "; ".join(used) + "."
+        yield ""
     if size.name != "full":
         yield "These are the same questions on the 8x8 digits, in little: a try-out, not the study.\n"
     if found := list(study.answers(results)):

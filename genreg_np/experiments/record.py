@@ -12,6 +12,8 @@ after each run.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import platform
@@ -85,6 +87,15 @@ class Record:
         """Return the values of some cases."""
         return results_of(self.runs, self.size, cases)
 
+    def used(self, cases: Sequence[Case]) -> list[str]:
+        """Return what some cases were measured on, in words."""
+        numbers = sorted({run["machine"] for run in self.runs if any(_is_of(run, case) for case in cases)})
+        found = []
+        for machine in (self.machines[number] for number in numbers):
+            versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+            found.append(f"{machine.get('processor')}, {machine.get('cores')} cores: {versions}")
+        return found
+
     def seconds(self, cases: Sequence[Case]) -> float:
         """Return what measuring some cases took in all, on one thread."""
         return float(sum(run["seconds"] for run in self.runs if any(_is_of(run, case) for case in cases)))
@@ -102,16 +113,20 @@ def runs_in(path: Path, study: Study, size: Size) -> tuple[list[dict[str, Any]],
         document = json.loads(read_text(path, MOST_BYTES, follow_links=False))
         if not is_shallow(document) or document["study"] != study.name or document["size"] != size.name:
             raise ValueError("is of another study")
-        runs = [run for run in document["runs"] if _is_run(run, len(document["machines"]))]
+        if document["version"] > study.version:
+            raise ValueError("was written by a newer version of this package")
+        machines = document["machines"]
+        if not all(isinstance(machine, dict) and isinstance(machine.get("versions"), dict) for machine in machines):
+            raise ValueError("has machines that are none")
+        runs = [run for run in document["runs"] if _is_run(run, len(machines))]
         if len(runs) < len(document["runs"]):
             raise ValueError("has runs that are none")
-        current = document["version"] == study.version
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
             f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}): move it away, or choose another "
             "--out"
         ) from None
-    return (runs if current else []), document["machines"]
+    return (runs if document["version"] == study.version else []), machines
 
 
 def results_of(runs: Sequence[Mapping[str, Any]], size: Size, cases: Sequence[Case]) -> Results:
@@ -137,7 +152,17 @@ def describe() -> dict[str, Any]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return {"processor": platform.machine(), "cores": os.cpu_count(), "versions": versions}
+    return {"processor": _processor(), "cores": os.cpu_count(), "versions": versions}
+
+
+@functools.cache
+def _processor() -> str:
+    """Return what the system calls the processor."""
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _is_of(run: Mapping[str, Any], case: Case) -> bool:

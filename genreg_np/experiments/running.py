@@ -6,6 +6,7 @@ saved as it comes; what is stopped, or killed, goes on where it was.
 
 from __future__ import annotations
 
+import json
 import math
 import time
 import warnings
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from genreg_np import engines
-from genreg_np.backends.threads import usable_processors
+from genreg_np.backends.threads import single_threaded_blas, usable_processors
 from genreg_np.engines.base import OK
 from genreg_np.engines.processes import line_of
 from genreg_np.experiments import study as study_called
@@ -41,7 +42,7 @@ class Ended:
     """How a call went."""
 
     measured: int
-    left: int  # not begun, for want of time or because it was stopped
+    left: int  # not begun, for want of time
     failed: dict[str, str] = field(default_factory=dict)  # why, by case and seed
 
 
@@ -50,22 +51,28 @@ def measured(task: Task) -> tuple[float, dict[str, Any] | str]:
     name, settings, seed = task
     begun = time.perf_counter()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), single_threaded_blas():
             warnings.simplefilter("ignore")  # of settings that a study tries although nobody would choose them
             values: dict[str, Any] | str = study_called(name).measure(settings, seed)
+        json.dumps(values, allow_nan=False)  # what cannot be kept is a failure of its own
     except Exception as error:  # of one case, which must not end the others
         values = line_of(error)
     return time.perf_counter() - begun, values
 
 
-def to_measure(record: Record, cases: Sequence[Case], seeds: int, anew: bool = False) -> list[tuple[Case, int]]:
-    """Return which cases and seeds have no result yet, seed by seed; with `anew` all of them."""
-    most = max((seeds + case.more_seeds for case in cases), default=0)
+def to_measure(
+    record: Record, cases: Sequence[Case], seeds: int | None = None, anew: bool = False
+) -> list[tuple[Case, int]]:
+    """Return which cases and seeds have no result yet, seed by seed; with `anew` all of them.
+
+    `seeds` is how many each case has; by default as many as the size says, and some cases more.
+    """
+    wanted = {case.name: seeds or record.size.seeds + case.more_seeds for case in cases}
     return [
         (case, seed)
-        for seed in range(most)
+        for seed in range(max(wanted.values(), default=0))
         for case in cases
-        if seed < seeds + case.more_seeds and (anew or not record.known(case, seed))
+        if seed < wanted[case.name] and (anew or not record.known(case, seed))
     ]
 
 
@@ -76,7 +83,6 @@ def run_study(
     budget: float = math.inf,
     workers: int | None = None,
     told: Callable[[Told], None] = lambda told: None,
-    should_stop: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ended:
     """Measure what is due, and save each result as it comes.
@@ -91,8 +97,6 @@ def run_study(
     workers : int, optional
         Processes at once, by default as many as there are processors; 0: this process alone.
     told : callable
-    should_stop : callable
-        Asked when a measurement ends: true lets those under way end, and begins no other.
     clock : callable
         The time in seconds, from any start.
 
@@ -107,7 +111,7 @@ def run_study(
     with engines.create("processes" if count else "serial", measured, max(1, count)) as engine:
 
         def hand_out() -> None:
-            if waiting and not should_stop() and clock() - begun < budget:
+            if waiting and clock() - begun < budget:
                 case, seed = waiting.pop(0)
                 engine.submit(f"{case.name}, seed {seed}", (record.study.name, dict(case.settings), seed))
 

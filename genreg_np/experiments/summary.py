@@ -40,15 +40,12 @@ def percent(values: Numbers, digits: int = 1) -> str:
     return mean_text(values, 100.0, digits)
 
 
-def points(one: Numbers, other: Numbers) -> str:
-    """Return by how many points the mean share of one lies above that of the other, e.g. "+1.2 ± 0.5".
-
-    Paired by their place, as far as both have values.
-    """
-    count = min(len(one), len(other))
-    differences = 100 * np.subtract(one[:count], other[:count])
-    off = interval(differences)
-    text = f"{np.mean(differences):+.1f}" if count else "-"
+def points(gaps: Numbers) -> str:
+    """Return the mean of differences (n,) between shares in points, e.g. "+1.2 ± 0.5"; a dash of none."""
+    if not len(gaps):
+        return "-"
+    off = 100 * interval(gaps)
+    text = f"{100 * float(np.mean(gaps)):+.1f}"
     return text if math.isnan(off) else f"{text} ± {off:.1f}"
 
 

@@ -32,9 +32,9 @@ LOOKS = 20  # at the validation split, over a run
 
 
 @functools.lru_cache(maxsize=4)
-def images(name: str, variations: int = 1) -> Dataset:
+def images(name: str) -> Dataset:
     """Return a named set of images, read once per process."""
-    return load_dataset(name, variations=variations)
+    return load_dataset(name)
 
 
 @functools.cache
@@ -64,7 +64,8 @@ def trained(settings: Mapping[str, Any], seed: int, budget: float | None = None)
     -------
     dict
         `test` and `validation`: accuracies of the model chosen by validation; `seconds`, `generations`, `parameters`;
-        `curve`: generation and validation accuracy of each look; `distance`: the survivors' distance at each.
+        `curve`: generation and validation accuracy of each look; of populations `distance` and `deviation`, the
+        survivors' distance and the standard deviation of their trust, at each.
     """
     looks: list[dict[str, Any]] = []
 
@@ -72,7 +73,7 @@ def trained(settings: Mapping[str, Any], seed: int, budget: float | None = None)
         if "validation_accuracy" in record:
             looks.append(record)
 
-    data = images(settings["dataset"], settings.get("variations", 1))
+    data = images(settings["dataset"])
     watcher = Watcher(on_record=keep)
     result = train(config_of(settings, seed), data, backend=backend(), budget_seconds=budget, watcher=watcher)
     assert result.model is not None
@@ -85,6 +86,7 @@ def trained(settings: Mapping[str, Any], seed: int, budget: float | None = None)
         "parameters": result.model.network.gene_count,
         "curve": [[look["generation"], round(_best_of(look), 4)] for look in looks],
         **({"distance": best["survivor_distance"]} if best["survivor_distance"] else {}),
+        **({"deviation": best["trust_deviation"]} if best["trust_deviation"] else {}),
     }
 
 
@@ -95,7 +97,7 @@ def _best_of(look: Mapping[str, Any]) -> float:
 
 def evolution_of(settings: Mapping[str, Any], seed: int, data: Dataset | None = None) -> Evolution:
     """Return a run that has not begun, to be stepped by hand."""
-    data = data or images(settings["dataset"], settings.get("variations", 1))
+    data = data or images(settings["dataset"])
     return Evolution(config_of(settings, seed), data, backend=backend())
 
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from genreg_np.cli import cli, main
 from genreg_np.cli.signals import Stopping
+from genreg_np.errors import DataError
 from genreg_np.experiments import REGISTRY, study
 
 pytest.importorskip("sklearn")
@@ -97,12 +98,38 @@ def test_data_that_cannot_be_had_are_told_before_anything_is_measured(
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("GENREG_DATA", str(tmp_path / "empty"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("genreg_np.data.cache.folders", lambda *_: [], raising=False)
-    monkeypatch.setattr("socket.socket", None)
+    monkeypatch.setattr("genreg_np.data.cache.DEBIAN_FOLDER", tmp_path / "none")
+
+    def refused(*_: object, **__: object) -> None:
+        raise DataError("mnist: cannot be fetched")
+
+    monkeypatch.setattr("genreg_np.data.fetch", refused)
     code, error = failing(capsys, "capacity", "--out", str(tmp_path / "out"))
     assert code == 1
-    assert len(error.strip().splitlines()) <= 3
-    assert "mnist" in error.lower()
+    assert len(error.splitlines()) == 1
+    assert "mnist" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_keeps_what_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 130, one line that says how to go on; the next call measures the rest."""
+    real, calls = type(study("structure")).measure, list[int]()
+
+    def interrupted(self: Any, settings: Any, seed: int) -> Any:
+        calls.append(seed)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(self, settings, seed)
+
+    monkeypatch.setattr(type(study("structure")), "measure", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        main(["experiment", *TOY, "--seeds", "2", "--out", str(tmp_path)])
+    assert stopped.value.code == 130
+    assert "go on with the same command" in capsys.readouterr().out
+    told = json.loads(run(*TOY, "--seeds", "2", "--out", str(tmp_path), "--json").output.splitlines()[-1])
+    assert told["measured"] == 1
 
 
 def test_without_matplotlib_it_says_what_to_install(
