@@ -84,8 +84,9 @@ def speed() -> str:
     found = min(run["curve"][0] for run in known_runs("gradient"))
     return (
         f"As published it takes {seconds('seed-mnist-64')} here to {test('seed-mnist-64')}; backpropagation of the "
-        f"same network, in the same code, is at {100 * found[1]:.1f} % of the validation split after {found[0]:.2f} s. Node "
-        f"perturbation is as fast: {test('nodes-4s')} in 4 s, PyTorch with Adam {test('torch-mlp-4s')} in 4 s."
+        f"same network, in the same code, is right on {100 * found[1]:.1f} % of the validation split after "
+        f"{found[0]:.2f} s. Node perturbation is as fast: {test('nodes-4s')} in 4 s, PyTorch with Adam "
+        f"{test('torch-mlp-4s')} in 4 s."
     )
 
 

@@ -45,9 +45,9 @@ class Curriculum(Study):
     question = "Does a curriculum emerge: in which order are images learned, and by whom?"
     about = """
 Four methods train 784-64-10. They are looked at ever more rarely, and over the second half of a run forty times at
-equal distances. An image is learned at the first look from which on it stays right. Agreement is the rank correlation of
-these times over 2,000 images of the validation split, between two seeds of a method or between two methods; difficulty
-is how many of an image's ten nearest training images are of another class, which no network has a part in.
+equal distances. An image is learned at the first look from which on it stays right. Agreement is the rank correlation
+of these times over 2,000 images of the validation split, between two seeds of a method or between two methods;
+difficulty is how many of an image's ten nearest training images are of another class, which no network has a part in.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
@@ -94,8 +94,8 @@ is how many of an image's ten nearest training images are of another class, whic
             yield Answer(
                 "000", "Does a natural curriculum emerge from evolutionary pressure?",
                 f"the order in which images are learned has a rank correlation of {np.mean(pairs):.2f} between methods "
-                f"({min(pairs):.2f} to {max(pairs):.2f}), {np.mean(own):.2f} between seeds of one, and "
-                f"{np.mean(hard):.2f} with how many of an image's ten nearest training images have another label. "
+                f"({min(pairs):.2f} to {max(pairs):.2f}), {mean_text(own)} between seeds of one, and {mean_text(hard)} "
+                "with how many of an image's ten nearest training images have another label. "
                 "Backpropagation is among the methods: what order there is, selection alone does not make.",
             )  # fmt: skip
         if results.measured(NARROW):
@@ -219,7 +219,8 @@ def correlation(changes: NDArray[np.float64]) -> tuple[float, float] | None:
     """Return the mean and the lowest correlation of two classes' changes (n, K); None where one never changes."""
     if len(changes) < 3 or not all(np.ptp(changes, axis=0)):
         return None
-    found = np.corrcoef(changes.T)[np.triu_indices(changes.shape[1], 1)]
+    matrix = np.atleast_2d(np.corrcoef(changes.T))
+    found = matrix[np.triu_indices(changes.shape[1], 1)]
     return float(found.mean()), float(found.min())
 
 
