@@ -14,11 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
 from genreg_np import experiments
+from genreg_np.cli import cli
+from genreg_np.cli.signals import Stopping
 from genreg_np.errors import RunError
 from genreg_np.experiments.base import SIZES, Answer, Case, Results, Settings, Size, Study, Values
 from genreg_np.experiments.record import Record, StudyFolder, file_of
@@ -185,7 +188,8 @@ def test_a_killed_study_goes_on_and_ends_as_if_it_had_not_been(tmp_path: Path) -
     kept = json.loads(path.read_text("utf-8"))["runs"]
     assert 0 < len(kept) < 8
     for out, workers in ((killed, "2"), (whole, "0")):
-        subprocess.run([*command, "--workers", workers, "--out", str(out)], env=environment, check=True)
+        again = CliRunner().invoke(cli, [*command[3:], "--workers", workers, "--out", str(out)], obj=Stopping())
+        assert again.exit_code == 0, again.output
     assert without_times(path) == without_times(whole / "structure-toy.json")
     after = json.loads(path.read_text("utf-8"))["runs"]
     assert all(run in after for run in kept)
