@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from genreg_np.experiments.summary import interval
 from genreg_np.report.shown import COLOURS, DASHES, MARKS, new_figure, png_of
 
+MOST_NAMED = 9  # places on a logarithmic axis
 Line = tuple[Sequence[float], Sequence[Sequence[float]]]  # where, and there the values of all seeds
 
 
@@ -52,18 +53,22 @@ def lines(
     for number, (name, (where, heights)) in enumerate((expected or {}).items()):
         panel.plot(where, np.asarray(heights) * scale, DASHES[(number + 1) % len(DASHES)], color="0.1", linewidth=1,
                    label=name)  # fmt: skip
-    finish(figure, panel, across, up, logarithmic, len(named) + len(expected or {}))
+    places = sorted({place for where, _ in named.values() for place in where})
+    if logarithmic:
+        _logarithmic(panel, places)
+    panel.set(xlabel=across, ylabel=up)
+    panel.grid(alpha=0.25)
+    if labelled := len(named) + len(expected or {}):
+        figure.legend(frameon=False, loc="outside upper center", ncols=2 if labelled > 1 else 1)
     return png_of(figure)
 
 
-def finish(figure: Any, panel: Any, across: str, up: str, logarithmic: bool, labelled: int) -> None:
-    """Name the axes, and put the legend above."""
-    if logarithmic:
-        panel.set_xscale("log", base=2 if across.endswith("units") else 10)
-        from matplotlib.ticker import FuncFormatter
+def _logarithmic(panel: Any, places: Sequence[float]) -> None:
+    """Make the first axis of a panel logarithmic; few places are all named, many by powers of ten."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
-        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
-    panel.set(xlabel=across, ylabel=up)
-    panel.grid(alpha=0.25)
-    if labelled:
-        figure.legend(frameon=False, loc="outside upper center", ncols=2 if labelled > 1 else 1)
+    panel.set_xscale("log")
+    if len(places) <= MOST_NAMED:
+        panel.set_xticks(places)
+    panel.xaxis.set_minor_formatter(NullFormatter())
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
