@@ -86,6 +86,7 @@ LEARNING: dict[str, dict[str, Any]] = {
     },
     "node-perturbation": {"batch_size": 60, "pairs": 4, "step_size": 0.02},
     "evolution-strategy": {"population_size": 60, "batch_size": 60, "sigma": 0.05, "step_size": 0.1},
+    "cma-es": {"population_size": 30, "batch_size": 60, "sigma": 0.3},
     "detector-bank": {"batch_size": 60, "pairs": 4, "step_size": 0.02, "deskew": False},
     "mixed": {"population_size": 4, "batch_size": 8, "learning_rate": 0.05},
     "gradient": {"batch_size": 60, "learning_rate": 0.02},

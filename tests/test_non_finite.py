@@ -22,6 +22,7 @@ HUGE: dict[str, dict[str, Any]] = {
     "node-perturbation": {"initial_gain": 1000.0, "step_size": 1000.0, "sigma": 1000.0},
     "evolution-strategy": {"initial_gain": 1000.0, "sigma": 1000.0, "step_size": 1000.0},
     "random-search": {"scale": 1000.0},
+    "cma-es": {"initial_gain": 1000.0, "sigma": 1000.0},
     "detector-bank": {"initial_gain": 1000.0, "step_size": 1000.0, "sigma": 1000.0},
     "mixed": {"learning_rate": 1000.0, "momentum": 0.99},
 }
@@ -58,7 +59,7 @@ class Spoiling(NumpyBackend):
 
 
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
-@pytest.mark.parametrize("strategy", ["genreg", "evolution-strategy", "random-search"])
+@pytest.mark.parametrize("strategy", ["genreg", "evolution-strategy", "random-search", "cma-es"])
 @pytest.mark.filterwarnings("error")
 def test_built_in_fitness_that_is_undefined_counts_as_the_worst_and_is_counted(strategy: str, value: float) -> None:
     """Such a genome is ranked with the worst, and the record says how many there were so far."""
@@ -72,7 +73,7 @@ def test_built_in_fitness_that_is_undefined_counts_as_the_worst_and_is_counted(s
     assert "non_finite" not in records[-1], "nothing is said where there is nothing to say"
 
 
-@pytest.mark.parametrize("strategy", ["genreg", "evolution-strategy", "random-search"])
+@pytest.mark.parametrize("strategy", ["genreg", "evolution-strategy", "random-search", "cma-es"])
 def test_a_generation_of_nothing_but_undefined_fitness_ends_the_run(strategy: str) -> None:
     """One line says so; the state is that of the generation before."""
     run = Evolution(tiny_config(strategy=strategy), DATASET, backend=Spoiling(slice(None)))
@@ -102,7 +103,7 @@ def test_undefined_heads_of_genreg_2_are_the_worst_and_are_counted(monkeypatch: 
         fresh.run(1)
 
 
-@pytest.mark.parametrize("strategy", ["evolution-strategy", "random-search"])
+@pytest.mark.parametrize("strategy", ["evolution-strategy", "random-search", "cma-es"])
 @pytest.mark.parametrize("backend", ["numpy", "numba"])
 def test_a_fitness_of_images_is_refused_where_whole_genomes_are_judged(strategy: str, backend: str) -> None:
     """Kernels that judge genomes cannot call it, and scored nothing at all; the line names the strategy."""

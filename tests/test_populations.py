@@ -29,9 +29,12 @@ def strategy(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def test_three_strategies_keep_a_population() -> None:
+MOVING = ("evolution-strategy", "cma-es")  # one genome, or mean, that moves towards all that were good
+
+
+def test_four_strategies_keep_a_population() -> None:
     """What docs/own-fitness.md promises."""
-    assert set(POPULATIONS) >= {"genreg", "evolution-strategy", "random-search"}
+    assert set(POPULATIONS) >= {"genreg", "evolution-strategy", "random-search", "cma-es"}
 
 
 def test_running_a_fitness_equals_asking_and_telling(strategy: str) -> None:
@@ -81,7 +84,7 @@ def test_a_perfect_genome_is_what_counts(strategy: str) -> None:
     run = own(strategy=strategy)
     models = run.ask()
     run.tell([math.inf if number == 7 else float(number) for number in range(len(models))])
-    if strategy == "evolution-strategy":  # whose one genome moves towards all that were good, this most of all
+    if strategy in MOVING:  # this most of all
         assert np.isfinite(run.state.genes).all()
         return
     assert np.array_equal(run.champions()["best"].genes, models[7].genes)
@@ -95,7 +98,7 @@ def test_nan_never_wins_and_nothing_finite_is_an_error(strategy: str) -> None:
     run.tell([math.nan if number == 3 else -float(number) for number in range(len(models))])
     assert run.state.metrics()["non_finite"] == 1
     assert all(np.isfinite(model.genes).all() for model in run.champions().values())
-    if strategy != "evolution-strategy":
+    if strategy not in MOVING:
         assert not np.array_equal(run.champions()["best"].genes, models[3].genes)
 
 

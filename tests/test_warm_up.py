@@ -57,6 +57,7 @@ print(sorted(name for _, name in after if after[_, name] != before[_, name]))
         ("detector-bank", ()),
         ("evolution-strategy", ()),
         ("random-search", ()),
+        ("cma-es", ()),
         ("mixed", ()),
         ("gradient", ()),
     ],

@@ -18,6 +18,7 @@ REGISTRY = {
     "mixed": "genreg_np.strategies.mixed.strategy:Mixed",
     "gradient": "genreg_np.strategies.gradient:GradientDescent",
     "random-search": "genreg_np.strategies.random_search:RandomSearch",
+    "cma-es": "genreg_np.strategies.cma_es:CmaEs",
 }
 
 

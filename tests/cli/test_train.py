@@ -114,7 +114,7 @@ def test_help_goes_by_set_and_config_as_a_run_does(
         (["--preset", "nodes", "--strategy", "genreg"], "'pairs' is a setting of node-perturbation"),
         (
             ["--preset", "small", "--strategy", "node-perturbation"],
-            "is a setting of genreg, genreg-2, evolution-strategy, mixed, random-search, not of node-perturbation: ",
+            "is a setting of genreg, genreg-2, evolution-strategy, mixed, random-search, cma-es, not of ",
         ),
         (["--config", "none.toml"], "none.toml: cannot be read (No such file or directory)"),
         (["--config", "words.toml"], "words.toml: is not TOML ("),
