@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from genreg_np.model import Network
+from genreg_np.errors import UsageError
+from genreg_np.model import Model, Network
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
 from genreg_np.strategies import cma_es
@@ -27,7 +29,7 @@ def climbed(
 
 def test_rates_are_those_of_the_tutorial() -> None:
     """For D = 10 and P = 10, computed by hand from table 1."""
-    rates = Rates.of(10, 10)
+    rates = Rates.of(10, 10, True)
     assert rates.weights.sum() == pytest.approx(1)
     assert rates.weights == pytest.approx([0.456271, 0.270752, 0.162231, 0.085233, 0.025512], abs=1e-5)
     mu = rates.effective
@@ -37,11 +39,16 @@ def test_rates_are_those_of_the_tutorial() -> None:
     assert rates.one == pytest.approx(2 / (11.3**2 + mu))
     assert rates.many == pytest.approx(2 * (mu - 2 + 1 / mu) / (144 + mu))
     assert rates.length == pytest.approx(np.sqrt(10) * (1 - 1 / 40 + 1 / 2100))
+    assert rates.damping == pytest.approx(1 + rates.step_path)
+    assert Rates.of(4, 100, True).damping > 2  # many samples for few genes
+    diagonal = Rates.of(10, 10, False)
+    assert (diagonal.one, diagonal.many) == pytest.approx((4 * rates.one, 4 * rates.many))
+    assert (rates.every, Rates.of(400, 20, True).every, Rates.of(400, 20, False).every) == (1, 3, 1)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_ellipsoid_is_learned(seed: int) -> None:
-    """Axes a thousand times as long as others, turned: no method without a covariance gets near in so few samples."""
+    """Axes a thousand times as long as others, turned."""
     rng = np.random.default_rng(seed)
     turn, _ = np.linalg.qr(rng.normal(size=(10, 10)))
     lengths = 1000.0 ** np.linspace(0, 1, 10)
@@ -93,3 +100,37 @@ def test_only_order_counts() -> None:
     logarithm = climbed(lambda genes: -float(np.log(np.square(genes).sum())), 6, 20)
     assert (square.state.mean == logarithm.state.mean).all()
     assert square.state.sigma == logarithm.state.sigma
+
+
+@pytest.mark.parametrize("genes", [2, FULL - 1, FULL])
+def test_a_run_goes_on_as_it_was(genes: int, tmp_path: Path) -> None:
+    """Of two genes, of the last number that has a matrix, and of the first that has a diagonal."""
+
+    def score(model: Model) -> float:
+        return -float(np.square(model.genes - 1).sum())
+
+    network = Network.build((genes - 1,), (), 1)
+    config = TrainConfig.from_preset("cma-es", generations=6, population_size=7)
+    whole, first = (Evolution(config, network=network, backend="numpy") for _ in range(2))
+    whole.run(6, fitness=score)
+    first.run(3, fitness=score)
+    first.save(tmp_path / "checkpoint.npz")
+    again = Evolution.load(tmp_path / "checkpoint.npz", backend="numpy")
+    again.run(6, fitness=score)
+    assert (again.state.mean == whole.state.mean).all()
+    assert (again.state.covariance == whole.state.covariance).all()
+    assert again.state.sigma == whole.state.sigma
+
+
+def test_what_is_undefined_is_never_ahead_of_what_is_defined() -> None:
+    """Not even where most of a generation is."""
+    run = climbed(lambda genes: 0.0, 4, 1, population_size=10)
+    models = run.ask()
+    run.tell([float("nan")] * 8 + [-2.0, -3.0])
+    kept = np.array([models[8].genes, models[9].genes])
+    assert np.linalg.norm(run.state.mean - kept[0]) < np.linalg.norm(run.state.mean - models[0].genes)
+
+
+def test_the_first_step_cannot_be_changed_later() -> None:
+    with pytest.raises(UsageError, match="sigma cannot be changed"):
+        climbed(lambda genes: 0.0, 4, 2).change(sigma=3.0)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from genreg_np import load_dataset
+from genreg_np.experiments import REGISTRY as STUDIES
 from genreg_np.runs.config import read_preset
 from tests.helpers import own
 
@@ -103,6 +104,9 @@ def test_the_records_of_a_fitness_of_ones_own_are_documented() -> None:
         "docs/own-fitness.md",
         "docs/mixed.md",
         "docs/experiments/mixed.md",
+        *(f"docs/experiments/{name}.md" for name in STUDIES),
+        "docs/answers.md",
+        "docs/theory.md",
         "docs/deviations.md",
         "docs/methods.md",
         "docs/networks.md",

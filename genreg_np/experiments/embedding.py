@@ -132,7 +132,8 @@ number of units, which is 32 in two of the networks.
             gaps = results.gap(published, NARROW, "plane neighbours")
             yield Answer(
                 "000", "UMAP: 32 units collapse similar digits, 64 give a clean topology of ten clusters",
-                f"by their neighbours in the plane {percent(narrow)} % of images are told apart with 32 units and "
+                f"{percent(narrow)} % of images have the class of most of their ten neighbours in the plane with 32 "
+                "units, "
                 f"{percent(wide)} % with 64, a difference of {points(gaps)} points; with backpropagation's 64 "
                 f"units {percent(results.numbers(GRADIENT, 'plane neighbours'))} %.",
             )  # fmt: skip
@@ -140,15 +141,18 @@ number of units, which is 32 in two of the networks.
             told = "; ".join(
                 f"{name}: rank {mean_text(results.numbers(name, 'rank'), digits=1)}, linear probe "
                 f"{percent(results.numbers(name, 'probe'))} %"
-                for name in (published, "selection", GRADIENT, MAPS)
+                for name in (published, "selection", "node perturbation", GRADIENT, MAPS)
                 if results.measured(name)
             )
             yield Answer(
                 "000", "How do evolutionary embeddings compare to gradient-trained CNNs?",
                 f"{told}. {percent(results.numbers(published, 'saturated'))} % of the published network's hidden "
-                f"values are saturated, {percent(results.numbers(GRADIENT, 'saturated'))} % of backpropagation's; "
-                f"their likeness (CKA) is {mean_text(alike(results, published, GRADIENT))}, that of two seeds of "
-                f"backpropagation {mean_text(alike(results, GRADIENT, GRADIENT))}.",
+                "values "
+                f"are saturated, {percent(results.numbers(GRADIENT, 'saturated'))} % of backpropagation's. Likeness "
+                f"(CKA) to a dense network by backpropagation: of the published network "
+                f"{mean_text(alike(results, published, GRADIENT))}, of node perturbation's "
+                f"{mean_text(alike(results, 'node perturbation', GRADIENT))}, of another seed by backpropagation "
+                f"{mean_text(alike(results, GRADIENT, GRADIENT))}.",
             )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ N(0, .1)), with one thing changed at a time. *Base mutation* is that of the surv
 children: the published configuration names a rate of .08, the published code never applies it. Populations of other
 sizes take as many generations as make equal evaluations. Test accuracy in per cent; the distance is that of two
 survivors at the end, by all weights: how much variety is left.
-Tested is the most trusted genome or the survivors' mean, whichever validated better.
+What is tested is the most trusted genome or the survivors' mean, whichever did better in validation.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
@@ -97,18 +97,20 @@ Tested is the most trusted genome or the survivors' mean, whichever validated be
             told = []
             for name in ("survivors alone", "nobody", "one parent; survivors alone", "one parent; nobody"):
                 flat = "flat" if gained(results, name) < LEARNS else "still rising"
-                told.append(f"{name} {percent(results.numbers(name, 'test'))} % ({flat} in the second half)")
+                told.append(f"by {name.replace('; ', ', ')} {percent(results.numbers(name, 'test'))} %, {flat} in the "
+                            "second half")  # fmt: skip
             yield Answer(
                 "000", "Disabling child mutation completely flatlined learning",
-                f"children alone, as published, {percent(results.numbers(PUBLISHED, 'test'))} %; by who else mutates: "
-                f"{'; '.join(told)}. Learning is flat where nobody mutates, with two parents at what crossover of the "
-                "first genomes alone comes to.",
+                f"by children's mutation, as published, {percent(results.numbers(PUBLISHED, 'test'))} %; without it, "
+                f"{'; '.join(told)}. The published code never mutates survivors: with children's mutation off nobody "
+                "mutates.",
             )  # fmt: skip
         if results.measured(PUBLISHED, "children and survivors"):
             gaps = results.gap("children and survivors", PUBLISHED)
             yield Answer(
                 "000", "Base mutation maintains diversity, and is less important than child mutation",
-                f"on top of children's it changes accuracy by {points(gaps)} points and the "
+                f"on top of children's, for the seeds that both have, it changes accuracy by {points(gaps)} points "
+                "and the "
                 f"survivors' distance from {mean_text(distances(results, PUBLISHED), digits=1)} to "
                 f"{mean_text(distances(results, 'children and survivors'), digits=1)}, as twice the rate for children "
                 f"does ({mean_text(distances(results, 'rate 0.15'), digits=1)}). The published code never applies it.",
@@ -122,7 +124,9 @@ Tested is the most trusted genome or the survivors' mean, whichever validated be
             sizes = {POPULATION: PUBLISHED} | {int(name.split()[1].replace(",", "")): name for name in populations}
             means = {count: float(np.mean(results.numbers(name, "test"))) for count, name in sizes.items()}
             best = max(means, key=lambda count: means[count])
-            told = ", ".join(f"{count:,} {percent(results.numbers(sizes[count], 'test'))} %" for count in sorted(sizes))
+            told = ", ".join(
+                f"{percent(results.numbers(sizes[count], 'test'))} % with {count:,}" for count in sorted(sizes)
+            )
             yield Answer(
                 "000", "Larger populations might improve results but increase compute",
                 f"at equal evaluations the mean is highest with {best:,} genomes: {told}.",
@@ -132,7 +136,7 @@ Tested is the most trusted genome or the survivors' mean, whichever validated be
         rates = {float(name.split()[1]): name for name in results.names("rate ")}
         if rates and results.measured(PUBLISHED):
             rates[0.07] = PUBLISHED
-            told = ", ".join(f"{rate:g} {percent(results.numbers(rates[rate], 'test'))} %" for rate in sorted(rates))
+            told = ", ".join(f"{percent(results.numbers(rates[rate], 'test'))} % at {rate:g}" for rate in sorted(rates))
             yield Answer("000", "Mutation rate ablation", f"test accuracy by children's rate: {told}.")
 
 

@@ -45,7 +45,7 @@ many generations as make 600 of 20 images), and up to 50 images at equal generat
 variance of scores is taken apart: between genomes (VG), and within, by image (VE). From these and from what children
 are worse than their parents (the load) follows what is gained in a generation for any number of images, and which
 number is best.
-Tested is the most trusted genome or the survivors' mean, whichever validated better.
+What is tested is the most trusted genome or the survivors' mean, whichever did better in validation.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:

@@ -34,7 +34,7 @@ class Theory(Study):
     name = "theory"
     question = "What does theory predict of such a population, and is it so?"
     about = """
-Eight laws, each with what it predicts and what was measured, some in several rows. Price, breeder's equation,
+Laws, each with what it predicts and what was measured, some in several rows. Price, breeder's equation,
 heritability and drift: GENREG as published, 784-32-10, 600 generations, looked at every tenth. Accuracy is there the
 mean probability of the right class of 1,000 training images. What the laws mean, and when such an algorithm converges,
 is in [theory.md](../theory.md).
@@ -102,7 +102,8 @@ is in [theory.md](../theory.md).
             yield Answer(
                 "000", "Theory: lacking formal convergence guarantees or sample complexity bounds",
                 f"how much better parents are than their generation is {mean_text(ratio)} of what the breeder's "
-                f"equation predicts; weighting them by trust is {mean_text(share, 100, 1)} % of that, the rest is who "
+                f"equation predicts; weighting them by trust is {mean_text(share, 100, 1)} % of the gain, the rest "
+                "is who "
                 "survives. "
                 "When such an algorithm converges, and why GENREG as published has no such guarantee, is in "
                 "docs/theory.md.",
@@ -112,7 +113,7 @@ is in [theory.md](../theory.md).
             yield Answer(
                 "000", "High-trust genomes reproduce, and evolutionary pressure drives optimisation",
                 f"by Price's equation, summed over every tenth generation: selection adds {mean_text(gained, 100, 1)} "
-                f"points of accuracy, of which children lose {mean_text(lost, 100, 0)} % again.",
+                f"points of accuracy, of which {mean_text(lost, 100, 0)} % is lost again in their children.",
             )  # fmt: skip
         if found := _exponents(results, "selection"):
             yield Answer(
@@ -132,9 +133,8 @@ def _rows(results: Results) -> Iterator[list[str]]:
                f"{100 * _weighting():.0f} % by order statistics (under 5 % was expected at first)",
                f"{mean_text(share, 100, 1)} %"]  # fmt: skip
         expected = mean_text([run["breeder"]["expected"] for run in runs], 100, 1)
-        law = (
-            f"Breeder's equation, sum of i VG / sqrt(VG + VE / n) over {runs[0]['breeder']['looks']:.0f} looks, points"
-        )
+        looks = f"over the first {runs[0]['breeder']['looks']:.0f} looks, points"
+        law = f"Breeder's equation, sum of i VG / sqrt(VG + VE / n) {looks}"
         for part, words in (("parents", "parents above their generation"), ("bred", "children before mutation"),
                             ("children", "children")):  # fmt: skip
             yield [f"{law}: {words}", expected, mean_text([run["breeder"][part] for run in runs], 100, 1)]

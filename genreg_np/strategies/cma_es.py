@@ -6,14 +6,15 @@ One generation, P genomes of D genes around the mean m, at a step sigma, along t
     mean       m += sigma y_w,   y_w = sum w_i y_i over the best half                                        (41, 42)
     step       p_s = (1 - cs) p_s + sqrt(cs (2 - cs) mu) B z_w;   sigma *= exp(cs / ds (|p_s| / E|N| - 1))   (43, 44)
     shape      p_c = (1 - cc) p_c + h sqrt(cc (2 - cc) mu) y_w                                                   (45)
-               C = (1 - c1 - cm + (1 - h) c1 cc (2 - cc)) C + c1 p_c p_c^T + cm sum w_i y_i y_i^T            (46, 47)
+               C = (1 - c1 - cm + (1 - h) c1 cc (2 - cc)) C + c1 p_c p_c^T + cm sum w_i y_i y_i^T                (47)
 
 From FULL genes on C is its diagonal alone, whose rates are (D + 2) / 3 times as large: a full matrix would need D^2
-numbers, and D^3 operations for its axes. Weights are positive ones only, w_i ~ log((P + 1) / 2) - log i. Axes are
+numbers, and D^3 operations for its axes. h is 0 while the step grows quickly, else 1; no step grows by more than a
+factor of e in a generation. Weights are positive ones only, w_i ~ log((P + 1) / 2) - log i. Axes are
 computed anew when C has had time to change, every 1 / (10 D (c1 + cm)) generations.
 
-Sources: Hansen 2016, "The CMA evolution strategy: a tutorial", arXiv 1604.00772 (equation numbers); Ros & Hansen 2008,
-"A simple modification in CMA-ES achieving linear time and space complexity" (the diagonal).
+Sources: Hansen 2016, "The CMA evolution strategy: a tutorial", arXiv 1604.00772v1 (equations); Ros & Hansen 2008, "A
+simple modification in CMA-ES achieving linear time and space complexity" (the diagonal).
 
 Shapes: B (D, D) or none, s (D,). All of it is float64 on the CPU; genomes are float32 where the backend computes.
 """
@@ -53,7 +54,9 @@ class CmaOptions(RewardSettings):
     population_size: int = option(
         20, "genomes per generation; usual is 4 + 3 ln D of D genes, more for noisy fitness", low=4, high=1_000_000
     )
-    sigma: float = option(0.1, "first standard deviation of a gene", above=0, high=1000)
+    sigma: float = option(
+        0.1, "first standard deviation of a gene", above=0, high=1000, fixed="only the first generation has it"
+    )
     batch_size: int = option(1000, "images per generation", low=1, high=1_000_000)
     fitness: str = option("log-probability", "what a genome earns", choices=fitnesses.FITNESSES)
     prediction: str = rewards.prediction("argmax")
@@ -81,16 +84,16 @@ class Rates:
 
     @classmethod
     @functools.lru_cache(maxsize=16)
-    def of(cls, genes: int, population: int) -> Rates:
-        """Return the rates for so many genes and genomes."""
+    def of(cls, genes: int, population: int, full: bool) -> Rates:
+        """Return the rates for so many genes and genomes; `full` is whether all of C is learned."""
         weights = np.log((population + 1) / 2) - np.log(np.arange(1, population // 2 + 1))
         weights /= weights.sum()
         mu, size = float(1 / np.square(weights).sum()), float(genes)
         step_path = (mu + 2) / (size + mu + 5)
         one = 2 / ((size + 1.3) ** 2 + mu)
         many = min(1 - one, 2 * (mu - 2 + 1 / mu) / ((size + 2) ** 2 + mu))
-        every = max(1, int(1 / (10 * size * (one + many)))) if genes < FULL else 1
-        if genes >= FULL:
+        every = max(1, int(1 / (10 * size * (one + many)))) if full else 1
+        if not full:
             one = min(1.0, one * (size + 2) / 3)
             many = min(1 - one, many * (size + 2) / 3)
         return cls(
@@ -205,8 +208,9 @@ class CmaEs(PopulationStrategy[CmaOptions, CmaContext, CmaState]):
             If no fitness is finite or +inf, or the distribution is no longer finite.
         """
         earned = fitnesses.replace_non_finite(fitness)
-        rates = Rates.of(len(state.mean), len(fitness))
-        best = np.lexsort((-earned.values, ~earned.perfect))[: len(rates.weights)]
+        rates = Rates.of(len(state.mean), len(fitness), len(state.axes) > 0)
+        undefined = ~np.isfinite(fitness) & ~earned.perfect
+        best = np.lexsort((-earned.values, undefined, ~earned.perfect))[: len(rates.weights)]
         noise = _noise(state, context, brood.seed)[best]
         with np.errstate(over="ignore", invalid="ignore"), single_threaded_blas():
             found = _adapted(state, _step(state, context), rates, noise)
