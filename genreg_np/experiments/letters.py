@@ -37,7 +37,7 @@ CALLED = {SEEDS: "GENREG's mechanism, 625-32-26"}  # on a page
 TRAINED_ON = {"one view": 1, "thirty views": 30, "fresh views": 1000}  # views of each letter
 TAUGHT = typeset.FACES[:4]
 TESTED = {"full": 1000, "quick": 20, "toy": 4}  # unseen views of each letter
-FRESH = {"full": 1000, "quick": 60, "toy": 32}
+FRESH = {"full": 1000, "quick": 60, "toy": 8}
 
 
 class Letters(Study):
@@ -59,11 +59,11 @@ methods alone, and take different times.
     def cases(self, size: Size) -> Sequence[Case]:
         """Return each method on each number of views, in ink and in grey; then typefaces."""
         found = []
-        for seen_as in typeset.SEEN_AS:
+        for seen_as in size.pick(typeset.SEEN_AS, typeset.SEEN_AS, ("ink",)):
             for method, own in METHODS.items():
                 few = seen_as == "grey"
                 for words, count in TRAINED_ON.items():
-                    if few and words != "fresh views":
+                    if (few and words != "fresh views") or (size.name == "toy" and words == "thirty views"):
                         continue
                     name = f"{method}, {words}, {seen_as}"
                     found.append(Case(name, self._settings(size, own, count, seen_as, [typeset.OWN])))

@@ -6,7 +6,6 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,28 +25,29 @@ TOY = SIZES["toy"]
 PUBLISHED = ROOT / "docs" / "experiments"
 
 
-@pytest.fixture(scope="module", params=REGISTRY)
-def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
-    """A study's record: every case, one seed, in this process."""
-    chosen = study(request.param)
-    with StudyFolder.create(tmp_path_factory.mktemp(chosen.name)) as folder:
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_study_is_measured_kept_and_shown(name: str, tmp_path: Path) -> None:
+    """In this process, one seed of every case; then all that is said of it is looked at."""
+    chosen = study(name)
+    with StudyFolder.create(tmp_path) as folder:
         record = Record.read(chosen, TOY, folder)
         ended = run_study(record, to_measure(record, chosen.cases(TOY), 1), workers=0)
         assert ended.failed == {}
-        yield record
+        every_case_is_kept(record)
+        the_page_has_all_its_sections_and_pictures(record)
+        what_was_not_measured_is_not_claimed(record)
+        the_same_seed_gives_the_same_values(record)
 
 
-def test_every_case_is_measured_and_kept(measured: Record) -> None:
+def every_case_is_kept(measured: Record) -> None:
     """What was measured is in the file, and is not to be measured again."""
     cases = measured.study.cases(TOY)
     again = Record.read(measured.study, TOY, measured.folder)
     assert to_measure(again, cases, 1) == []
-    results = again.results(cases)
-    assert results.names() == [case.name for case in cases]
-    assert len({case.name for case in cases}) == len(cases)
+    assert again.results(cases).names() == [case.name for case in cases]
 
 
-def test_the_page_has_all_its_sections_and_pictures(measured: Record) -> None:
+def the_page_has_all_its_sections_and_pictures(measured: Record) -> None:
     """A table for each section, pictures beside it, no number that is none."""
     cases = measured.study.cases(TOY)
     text, pictures = page_of(measured, cases)
@@ -62,8 +62,8 @@ def test_the_page_has_all_its_sections_and_pictures(measured: Record) -> None:
     assert (measured.folder.path / name).read_text("utf-8") == text
 
 
-def test_a_study_that_was_not_measured_claims_nothing(measured: Record) -> None:
-    """Nor does one of which half was."""
+def what_was_not_measured_is_not_claimed(measured: Record) -> None:
+    """Of nothing nothing is said; of one case, or of half of them, no number that is none."""
     chosen, cases = measured.study, measured.study.cases(TOY)
     assert list(chosen.answers(Results(TOY, cases, {}))) == []
     known = measured.results(cases).values
@@ -79,7 +79,7 @@ def test_a_study_that_was_not_measured_claims_nothing(measured: Record) -> None:
         assert not any("nan" in text for text in texts)
 
 
-def test_the_same_seed_gives_the_same_values(measured: Record) -> None:
+def the_same_seed_gives_the_same_values(measured: Record) -> None:
     """But for what is a time."""
     case = min(measured.study.cases(TOY), key=lambda case: str(case.settings))
     (before,) = measured.results([case]).of(case.name)[:1]
