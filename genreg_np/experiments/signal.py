@@ -90,8 +90,11 @@ What is tested is the most trusted genome or the survivors' mean, whichever did 
             )  # fmt: skip
             says = "Accuracy against the number of images of each digit, measured and predicted."
             caption = (
-                "Measured is the champion's test accuracy; predicted the mean accuracy of the last generation, which "
-                "is lower, as genomes are judged by sampled predictions: what is predicted is where the top is."
+                "Measured is the champion's test accuracy, predicted the mean accuracy of the last generation, "
+                "which is "
+                "lower, as genomes are judged by sampled predictions: what is predicted is where the top is. It takes "
+                "variances and load to depend on mean accuracy alone, to which runs of many more or fewer generations "
+                "than the one they were taken from need not keep."
             )
             parts.append(Picture("images", png, says, caption))  # type: ignore[arg-type]
         yield Shown("Accuracy", "", parts)
@@ -117,7 +120,8 @@ What is tested is the most trusted genome or the survivors' mean, whichever did 
                 "000", "Evolutionary learning requires stable fitness signals: average over several samples",
                 f"at equal evaluations {best} images of each digit are best ({100 * means[best]:.1f} %); the variance "
                 f"of scores in one run predicts {foreseen}, {_off(ratio)}. With one image a score's heritability is "
-                f"{_heritability(results, 1)} at the end of a run, with twenty {_heritability(results, PUBLISHED)}.",
+                f"{_heritability(results, 1)} at the end of a run of twenty, with twenty "
+                f"{_heritability(results, PUBLISHED)}.",
             )  # fmt: skip
 
 
