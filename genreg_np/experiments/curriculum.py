@@ -25,7 +25,6 @@ from genreg_np.experiments import plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
 from genreg_np.experiments.summary import mean_text
 from genreg_np.experiments.training import FULL, METHODS, evolution_of, images, method_settings, stepped
-from genreg_np.report.sections.evaluations import rank_correlation
 from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.streams import Purpose, Stream
 
@@ -167,6 +166,8 @@ def difficulty(settings: Settings) -> Values:
 
 def agreement(results: Results, one: str, other: str) -> list[float]:
     """Return the rank correlations of learning times: of one case between seeds, of two seed by seed."""
+    from genreg_np.report.sections.evaluations import rank_correlation  # which needs scikit-learn; the list does not
+
     if one == other:
         times = [run["times"] for run in results.of(one)]
         pairs = list(itertools.combinations(times, 2))

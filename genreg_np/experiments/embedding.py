@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,6 @@ from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, St
 from genreg_np.experiments.summary import mean_text, percent, points
 from genreg_np.experiments.training import FULL, METHODS, backend, config_of, images, method_settings
 from genreg_np.report.hidden import hidden_of
-from genreg_np.report.sections import embeddings
 from genreg_np.report.shown import COLOURS, MARKS, Picture, Shown, Table, new_figure, png_of
 from genreg_np.runs.training import train
 
@@ -67,7 +67,7 @@ number of units, which is 32 in two of the networks.
         """Refuse to begin without UMAP, as well."""
         super().check(cases, progress)
         wanted = any(case.settings["plane"] == "UMAP" for case in cases)
-        if wanted and (why := embeddings.unusable("umap")):
+        if wanted and (why := _embeddings().unusable("umap")):
             raise missing_extra(f"umap-learn ({why})", "plots", "measure the study embedding")
 
     def cases(self, size: Size) -> Sequence[Case]:
@@ -93,7 +93,7 @@ number of units, which is 32 in two of the networks.
         few = slice(None, None, -(-len(data.test) // SEEN))
         shown, labels = data.test.inputs[few], data.test.labels[few]
         values = hidden_of(result.model, shown)[-1].values.astype(np.float64)
-        plane = embeddings.umap(values) if laid_by == "UMAP" else embeddings.pca(values)[0]
+        plane = _embeddings().umap(values) if laid_by == "UMAP" else _embeddings().pca(values)[0]
         if isinstance(plane, str):
             raise missing_extra(f"umap-learn ({plane})", "plots", "measure the study embedding")
         drawn = slice(None, None, -(-len(values) // DRAWN))
@@ -102,9 +102,9 @@ number of units, which is 32 in two of the networks.
             "saturated": float(np.mean(np.abs(values) > SATURATED)) if "network" not in settings else None,
             "rank": effective_rank(values),
             **_apart(values, labels, ""),
-            "probe": embeddings.probe(values, labels),
+            "probe": _embeddings().probe(values, labels),
             **_apart(plane, labels, "plane "),
-            "trustworthiness": embeddings.trusted(values, plane),
+            "trustworthiness": _embeddings().trusted(values, plane),
             "gram": packed(values),
             "plane": np.round(plane[drawn], 2).tolist(),
             "labels": labels[drawn].tolist(),
@@ -154,6 +154,13 @@ number of units, which is 32 in two of the networks.
                 f"{mean_text(alike(results, 'node perturbation', GRADIENT))}, of another seed by backpropagation "
                 f"{mean_text(alike(results, GRADIENT, GRADIENT))}.",
             )  # fmt: skip
+
+
+def _embeddings() -> ModuleType:
+    """Return what measures embeddings, which needs scikit-learn; the list of studies does not."""
+    from genreg_np.report.sections import embeddings
+
+    return embeddings
 
 
 def effective_rank(values: NDArray[np.float64]) -> float:
@@ -207,8 +214,8 @@ def alike(results: Results, one: str, other: str) -> list[float]:
 
 def _apart(values: NDArray[Any], labels: NDArray[np.int64], where: str) -> dict[str, float | None]:
     return {
-        f"{where}neighbours": embeddings.neighbours_right(values, labels),
-        f"{where}silhouette": embeddings.silhouette(values, labels),
+        f"{where}neighbours": _embeddings().neighbours_right(values, labels),
+        f"{where}silhouette": _embeddings().silhouette(values, labels),
     }
 
 

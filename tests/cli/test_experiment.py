@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,22 @@ def test_without_a_name_all_are_listed() -> None:
         assert f"{name} " in text
         assert study(name).question in text
     assert set(json.loads(run("--json").output)) == set(REGISTRY)
+
+
+def test_the_list_needs_nothing_but_numpy() -> None:
+    """As it is installed without extras; a study says in one line what it needs."""
+    code = (
+        "import sys\n"
+        "for name in ('sklearn', 'scipy', 'matplotlib', 'PIL', 'numba', 'rich'): sys.modules[name] = None\n"
+        "from genreg_np.cli import main\n"
+        "main(sys.argv[1:])"
+    )
+    listed = subprocess.run([sys.executable, "-c", code, "experiment"], capture_output=True, text=True, check=True)
+    assert all(f"{name} " in listed.stdout for name in REGISTRY)
+    started = [sys.executable, "-c", code, "experiment", "structure", "--quick"]
+    refused = subprocess.run(started, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr == "error: scipy is needed to run a study: pip install 'genreg-np[train]'\n"
 
 
 def test_a_study_is_measured_once(tmp_path: Path) -> None:
