@@ -15,6 +15,7 @@ PEERS = ("torch", "evotorch", "jax", "evosax", "pygad")
 def describe(peers: str | None = None) -> dict[str, Any]:
     """Return processor, cores, versions, BLAS kernels, load and the revision measured; `peers` is their Python."""
     from genreg_np import __version__
+    from genreg_np.experiments.record import processor
 
     versions = {"python": platform.python_version(), "genreg-np": __version__}
     for name in ("numpy", "scipy", "numba"):
@@ -27,7 +28,7 @@ def describe(peers: str | None = None) -> dict[str, Any]:
         found = subprocess.run([peers, "-c", code, *PEERS], capture_output=True, text=True, check=True)
         versions |= dict(zip(PEERS, found.stdout.split(), strict=True))
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "system": platform.system(),
         "versions": versions,
@@ -49,17 +50,6 @@ def peak_megabytes() -> int:
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 10**6  # macOS counts bytes
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor()
 
 
 def _blas() -> list[str]:

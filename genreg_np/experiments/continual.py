@@ -130,8 +130,7 @@ first task's images, with one layer of outputs by node perturbation.
         yield Answer(
             "000", "Continual learning (catastrophic forgetting resistance?)",
             f"after five tasks of two digits, one after the other, with ten outputs, what is known is {forgets}; "
-            "knowing "
-            f"only the last task would be 20 %. With something to hold on to: {'; '.join(helps)}.",
+            f"knowing only the last task would be 20 %. With something to hold on to: {'; '.join(helps)}.",
         )  # fmt: skip
         permuted = {
             method: [results.numbers(f"permuted domain, {method}, none", part) for part in ("accuracy", "forgetting")]

@@ -133,8 +133,7 @@ number of units, which is 32 in two of the networks.
             yield Answer(
                 "000", "UMAP: 32 units collapse similar digits, 64 give a clean topology of ten clusters",
                 f"{percent(narrow)} % of images have the class of most of their ten neighbours in the plane with 32 "
-                "units, "
-                f"{percent(wide)} % with 64, a difference of {points(gaps)} points; with backpropagation's 64 "
+                f"units, {percent(wide)} % with 64, a difference of {points(gaps)} points; with backpropagation's 64 "
                 f"units {percent(results.numbers(GRADIENT, 'plane neighbours'))} %.",
             )  # fmt: skip
         if results.measured(published, GRADIENT, MAPS):
@@ -147,9 +146,8 @@ number of units, which is 32 in two of the networks.
             yield Answer(
                 "000", "How do evolutionary embeddings compare to gradient-trained CNNs?",
                 f"{told}. {percent(results.numbers(published, 'saturated'))} % of the published network's hidden "
-                "values "
-                f"are saturated, {percent(results.numbers(GRADIENT, 'saturated'))} % of backpropagation's. Likeness "
-                f"(CKA) to a dense network by backpropagation: of the published network "
+                f"values are saturated, {percent(results.numbers(GRADIENT, 'saturated'))} % of backpropagation's. "
+                "Likeness (CKA) to a dense network by backpropagation: of the published network "
                 f"{mean_text(alike(results, published, GRADIENT))}, of node perturbation's "
                 f"{mean_text(alike(results, 'node perturbation', GRADIENT))}, of another seed by backpropagation "
                 f"{mean_text(alike(results, GRADIENT, GRADIENT))}.",

@@ -144,10 +144,9 @@ methods alone, and take different times.
             yield Answer(
                 "001", "Alphabet recognition: 100 % mastery",
                 "the seed's 100 % is of the 26 images that it was trained on. A network of 625-32-26 that was "
-                "trained on "
-                f"one view of each letter, as ink, knows {told[wanted[0]]} % of other views in the same typeface "
-                "(chance "
-                "3.8 %); what it knows of its own 26 is in docs/accuracy.md, for the network of the seed.",
+                f"trained on one view of each letter, as ink, knows {told[wanted[0]]} % of other views in the same "
+                "typeface (chance 3.8 %); what it knows of its own 26 is in docs/accuracy.md, for the network of "
+                "the seed.",
             )  # fmt: skip
         if results.measured("typefaces, one typeface", "typefaces, four typefaces"):
             unseen = [face for face in typeset.FACES if face not in TAUGHT]
@@ -158,8 +157,7 @@ methods alone, and take different times.
             yield Answer(
                 "000", "Generalization across font variations: other typefaces",
                 f"by the {OURS}, in {', '.join(unseen)}, on which nothing was trained: {percent(means[0])} % from "
-                "one typeface, "
-                f"{percent(means[1])} % from four.",
+                f"one typeface, {percent(means[1])} % from four.",
             )  # fmt: skip
 
 

@@ -105,8 +105,7 @@ in many sizes, turns and places. Test accuracy in per cent.
                 for method in LEARNERS if results.measured(f"{method}, shared")]  # fmt: skip
         words = (
             "Per cent of a shared run until the task's validation accuracy first reaches half of its last one; "
-            "looked at "
-            "forty times, so that 2.5 is the least."
+            "looked at forty times, so that 2.5 is the least."
         )
         yield Shown("Which is learned first", words, (Table(["", *TASKS], rows),))
 
@@ -123,8 +122,7 @@ in many sizes, turns and places. Test accuracy in per cent.
             yield Answer(
                 "000", "Multi-task learning: MNIST and the alphabet at once",
                 "points of a shared network against single ones of as many units, and in brackets against two "
-                "halves of as "
-                f"many in all: {'; '.join(told)}.",
+                f"halves of as many in all: {'; '.join(told)}.",
             )  # fmt: skip
 
 

@@ -110,10 +110,10 @@ What is tested is the most trusted genome or the survivors' mean, whichever did 
             yield Answer(
                 "000", "Base mutation maintains diversity, and is less important than child mutation",
                 f"on top of children's, for the seeds that both have, it changes accuracy by {points(gaps)} points "
-                "and the "
-                f"survivors' distance from {mean_text(distances(results, PUBLISHED), digits=1)} to "
-                f"{mean_text(distances(results, 'children and survivors'), digits=1)}, as twice the rate for children "
-                f"does ({mean_text(distances(results, 'rate 0.15'), digits=1)}). The published code never applies it.",
+                f"and the survivors' distance from {mean_text(distances(results, PUBLISHED), digits=1)} to "
+                f"{mean_text(distances(results, 'children and survivors'), digits=1)}, as twice the rate for "
+                f"children does ({mean_text(distances(results, 'rate 0.15'), digits=1)}). The published code never "
+                "applies it.",
             )  # fmt: skip
         yield from self._sizes(results)
         yield from self._rates(results)

@@ -152,11 +152,11 @@ def describe() -> dict[str, Any]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return {"processor": _processor(), "cores": os.cpu_count(), "versions": versions}
+    return {"processor": processor(), "cores": os.cpu_count(), "versions": versions}
 
 
 @functools.cache
-def _processor() -> str:
+def processor() -> str:
     """Return what the system calls the processor."""
     with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
         for line in file:

@@ -91,10 +91,9 @@ What is tested is the most trusted genome or the survivors' mean, whichever did 
             says = "Accuracy against the number of images of each digit, measured and predicted."
             caption = (
                 "Measured is the champion's test accuracy, predicted the mean accuracy of the last generation, "
-                "which is "
-                "lower, as genomes are judged by sampled predictions: what is predicted is where the top is. It takes "
-                "variances and load to depend on mean accuracy alone, to which runs of many more or fewer generations "
-                "than the one they were taken from need not keep."
+                "which is lower, as genomes are judged by sampled predictions: what is predicted is where the top "
+                "is. It takes variances and load to depend on mean accuracy alone, to which runs of many more or "
+                "fewer generations than the one they were taken from need not keep."
             )
             parts.append(Picture("images", png, says, caption))  # type: ignore[arg-type]
         yield Shown("Accuracy", "", parts)
@@ -205,7 +204,9 @@ def _formula() -> str:
     return (
         "Of a run judged on 20 images of each digit; the mean of all seeds. VG: variance of genomes' true accuracy. "
         "VE: variance per image. Heritability is that of a score by 1 and by 20 images of each digit, VG / (VG + VE / "
-        "images). The load is what children are worse than their parents, of it by mutation the last column."
+        "images). The load is what children are worse than their parents, of it by mutation the next column. The last "
+        "is the slope of children's accuracy, had none mutated, by the mean of their parents': what they inherit of "
+        "true accuracy."
     )
 
 
@@ -221,9 +222,10 @@ def _parts_table(results: Results) -> Table:
             100 * np.mean([part.load for part in moment]),
             100 * np.mean([part.recombined - part.children for part in moment]),
         ]
-        rows.append([f"{moment[0].generation}", *(f"{cell:.3g}" for cell in cells)])
+        slopes = [part.slope for part in moment if not math.isnan(part.slope)]
+        rows.append([f"{moment[0].generation}", *(f"{cell:.3g}" for cell in cells), mean_text(slopes)])
     head = ["generation", "mean accuracy, %", "VG x 10,000", "VE", "h2, 1 image", "h2, 20 images", "load, points",
-            "by mutation"]  # fmt: skip
+            "by mutation", "children by parents"]  # fmt: skip
     return Table(head, rows)
 
 

@@ -89,8 +89,8 @@ the first two columns; and XOR, begun with no connection at all. Test accuracy i
         """Yield accuracy against numbers stored, and XOR."""
         limits = [int(name.rpartition(", ")[2]) for name in results.names("evolved, ")]
         rows = [
-            [f"{limit:,}", *(percent(results.numbers(f"{kind}, {limit}", "test")) for kind in ("evolved", "dense",
-             "backpropagation")), mean_text(results.numbers(f"dense, {limit}", "stored"), digits=0),
+            [f"{limit:,}", *(percent(results.numbers(f"{kind}, {limit}", "test")) for kind in KINDS),
+             mean_text(results.numbers(f"dense, {limit}", "stored"), digits=0),
              mean_text(results.numbers(f"evolved, {limit}", "stored"), digits=0),
              mean_text(results.numbers(f"evolved, {limit}", "connections"), digits=0),
              mean_text(results.numbers(f"evolved, {limit}", "units"), digits=1)]

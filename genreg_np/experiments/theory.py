@@ -95,7 +95,7 @@ is in [theory.md](../theory.md).
             yield Shown("Evaluations against dimension", words, (Table(head, rows),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
-        """Yield that there is theory now."""
+        """Yield what the laws say."""
         if runs := results.of("population"):
             ratio = [run["breeder"]["parents"] / run["breeder"]["expected"] for run in runs]
             share = [run["price"]["weighting"] / run["price"]["selection"] for run in runs]
@@ -103,10 +103,8 @@ is in [theory.md](../theory.md).
                 "000", "Theory: lacking formal convergence guarantees or sample complexity bounds",
                 f"how much better parents are than their generation is {mean_text(ratio)} of what the breeder's "
                 f"equation predicts; weighting them by trust is {mean_text(share, 100, 1)} % of the gain, the rest "
-                "is who "
-                "survives. "
-                "When such an algorithm converges, and why GENREG as published has no such guarantee, is in "
-                "docs/theory.md.",
+                "is who survives. When such an algorithm converges, and why GENREG as published has no such "
+                "guarantee, is in docs/theory.md.",
             )  # fmt: skip
             gained = [run["price"]["selection"] for run in runs]
             lost = [-run["price"]["transmission"] / run["price"]["selection"] for run in runs]

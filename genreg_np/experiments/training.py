@@ -53,8 +53,8 @@ def config_of(settings: Mapping[str, Any], seed: int) -> TrainConfig:
 def method_settings(method: str, data: str, generations: int, **changes: Any) -> dict[str, Any]:
     """Return the settings of one of METHODS on a set of images, looked at LOOKS times."""
     preset, own = METHODS[method]
-    looks = max(1, generations // LOOKS)
-    return {"preset": preset, "dataset": data, **own, "generations": generations, "validate_every": looks, **changes}
+    every = max(1, generations // LOOKS)
+    return {"preset": preset, "dataset": data, **own, "generations": generations, "validate_every": every, **changes}
 
 
 def trained(settings: Mapping[str, Any], seed: int, budget: float | None = None) -> Values:

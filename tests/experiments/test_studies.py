@@ -68,7 +68,7 @@ def what_was_not_measured_is_not_claimed(measured: Record) -> None:
     assert list(chosen.answers(Results(TOY, cases, {}))) == []
     known = measured.results(cases).values
     halves = [list(known)[::2], list(known)[1::2]]
-    for names in [*([name] for name in known), *halves]:
+    for names in [[], *([name] for name in known), *halves]:
         some = Results(TOY, cases, {name: known[name] for name in names})
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of NumPy, of nothing to be averaged
