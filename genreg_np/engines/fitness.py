@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
+import math
+import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from genreg_np.engines import create
-from genreg_np.engines.base import CRASH, OK
+from genreg_np.engines import REGISTRY, create
+from genreg_np.engines.base import CRASH, OK, Engine, Limits
+from genreg_np.engines.pace import Pace
 from genreg_np.engines.processes import check_importable, line_of
-from genreg_np.errors import FitnessError
+from genreg_np.errors import FitnessError, UsageError, did_you_mean
 from genreg_np.fitness import as_number
 from genreg_np.settings import whole_number
 
 CHUNKS = 4  # tasks a process: few enough to be long, enough for none to wait long for another
+FASTER, HERE, ELSEWHERE = "faster", "serial", "processes"  # where calls are made: the first is one of the others
+Call = tuple[Any, int]  # a model, and the seed of a noisy score
 
 
 class FitnessPool:
@@ -22,81 +30,153 @@ class FitnessPool:
     Parameters
     ----------
     fitness : callable
-        fitness(model) -> number, or an array of one.
+        fitness(model) -> number, or an array of one; fitness(model, seed) where it has a parameter of that name.
     workers : int
-        Processes; 0 calls it in this one.
+        Processes; 0 calls it in this one, unless an engine is named that is elsewhere.
+    engine : str
+        `serial`, in this process; `processes`, in `workers` others, by default one for each processor; `faster`, in
+        `workers` others while that is faster, in this one while it is not.
+    limit : float, optional
+        Seconds that a call may take; it is then made in a process, which is killed.
+    clock : callable
+        The time in seconds by which `faster` is judged.
 
     Raises
     ------
     UsageError
-        If the function cannot be sent to another process.
+        If the function cannot be sent to another process, or for arguments that cannot be.
     """
 
-    def __init__(self, fitness: Callable[[Any], float], workers: int = 0) -> None:
-        self._workers = whole_number(workers, "workers", least=0)
-        if self._workers:
+    def __init__(
+        self,
+        fitness: Callable[..., float],
+        workers: int = 0,
+        engine: str = FASTER,
+        limit: float | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.workers, self._clock = _workers(workers, engine, limit), clock
+        self._limits = Limits() if limit is None else Limits(seconds=limit)
+        seeded = takes_seed(fitness)
+        self._here: Engine = create(HERE, _Scores(fitness, seeded, here=True))
+        self._there: Engine | None = None
+        self._pace = Pace(self.workers) if self.workers and engine == FASTER and limit is None else None
+        if self.workers:
             check_importable(fitness, "fitness", ", or use workers=0")
-        scores, engine = _Scores(fitness, here=not self._workers), "processes" if self._workers else "serial"
-        self._engine = create(engine, scores, self._workers)
+            elsewhere = ELSEWHERE if engine == FASTER else engine
+            self._there = create(elsewhere, _Scores(fitness, seeded, here=False), self.workers)
 
     def __enter__(self) -> FitnessPool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._engine.close()
+        self._here.close()
+        if self._there is not None:
+            self._there.close()
 
-    def map(self, models: Sequence[Any]) -> list[float]:
-        """Return fitness(model) for each model, in their order.
+    @property
+    def used(self) -> int:
+        """How many processes the next calls are made in; 0 for this one."""
+        return 0 if self._pace is not None and self._pace.here else self.workers
+
+    def map(self, models: Sequence[Any], seeds: Sequence[int] = (0,)) -> list[list[float]]:
+        """Return fitness(model) for each model in their order, once with each seed.
 
         Raises
         ------
         FitnessError
-            If the function returns no number, or raises in a worker; the message names the genome and the error. What
-            it raises in this process passes through.
+            If the function returns no number, takes too long, or raises in a worker; the message names the genome and
+            the error. What it raises in this process passes through.
         """
-        return self._scored(models, "genome {}")
+        started, used = self._clock(), self.used
+        numbers, spent = self._scored([(model, seed) for model in models for seed in seeds], len(seeds), "genome {}")
+        if self._pace is not None:
+            self._pace.told(spent, self._clock() - started, used)
+        return [numbers[first : first + len(seeds)] for first in range(0, len(numbers), len(seeds))]
 
-    def repeat(self, model: Any, times: int) -> list[float]:
-        """Return so many scores of one model, the best of its generation; raises as `map`."""
-        return self._scored([model] * times, "the generation's best genome, scored again")
+    def repeat(self, model: Any, seeds: Sequence[int]) -> list[float]:
+        """Return a score of one model, the best of its generation, with each seed; raises as `map`."""
+        which = "the generation's best genome, scored again"
+        return self._scored([(model, seed) for seed in seeds], len(seeds), which)[0]
 
-    def _scored(self, models: Sequence[Any], which: str) -> list[float]:
-        # Here each model is a task of its own, so that the first failure ends it.
-        size = max(1, -(-len(models) // (CHUNKS * self._workers))) if self._workers else 1
+    def _scored(self, calls: list[Call], each: int, which: str) -> tuple[list[float], float]:
+        """Return a number for each call, `each` of a genome, and the seconds that the function took for all."""
         numbers: list[float] = []
-        for outcome in self._engine.map([models[first : first + size] for first in range(0, len(models), size)]):
+        spent = 0.0
+        engine = self._there if self.used else self._here
+        assert engine is not None
+        # Here, and where a limit holds for a call, each is a task of its own; here the first failure ends it.
+        pieces = len(calls) if engine is self._here or self._limits.seconds < math.inf else CHUNKS * self.workers
+        for outcome in engine.map(_shared(calls, pieces), self._limits):
             if outcome.status == CRASH:
                 raise FitnessError(
                     "a worker process died: it crashed or ran out of memory (workers=0 shows where), or the script "
                     "that started it does not do its work under if __name__ == '__main__':, which workers need"
                 )
+            genome = which.format(len(numbers) // each)
             if outcome.status != OK:
-                raise FitnessError(f"the fitness function failed on {which.format(len(numbers))}: {outcome.why}")
-            for number, problem in outcome.value:
+                raise FitnessError(f"the fitness function failed on {genome}: {outcome.why}")
+            found, seconds = outcome.value
+            spent += seconds
+            for number, problem in found:
                 if problem:
-                    raise FitnessError(f"the fitness function failed on {which.format(len(numbers))}: {problem}")
+                    raise FitnessError(
+                        f"the fitness function failed on {which.format(len(numbers) // each)}: {problem}"
+                    )
                 numbers.append(number)
-        return numbers
+        return numbers, spent
+
+
+def takes_seed(fitness: Callable[..., float]) -> bool:
+    """Whether a function wants a seed beside the model: whether it has a parameter called that."""
+    try:
+        return "seed" in inspect.signature(fitness).parameters
+    except (TypeError, ValueError):  # some that are written in C do not say
+        return False
+
+
+def _workers(workers: int, engine: str, limit: float | None) -> int:
+    """Return how many processes there are to be, 0 for this one, from what was asked for."""
+    count = whole_number(workers, "workers", least=0)
+    if engine != FASTER and engine not in REGISTRY:
+        raise UsageError(f"unknown engine {engine!r:.40}" + did_you_mean(str(engine), [FASTER, *REGISTRY]))
+    if limit is not None and not (isinstance(limit, int | float) and not isinstance(limit, bool) and limit > 0):
+        raise UsageError(f"limit = {limit!r:.40} must be the seconds that a score may take, above 0")
+    if engine == HERE:
+        if count or limit is not None:
+            raise UsageError("engine = serial is this process alone, where no limit holds: leave out workers and limit")
+        return 0
+    return count or (1 if limit is not None else 0 if engine == FASTER else os.cpu_count() or 1)
+
+
+def _shared(calls: list[Call], pieces: int) -> list[list[Call]]:
+    """Return calls in so many pieces, none longer than another by more than one; fewer where there are fewer calls."""
+    pieces = max(1, min(pieces, len(calls)))
+    least, longer = divmod(len(calls), pieces)
+    ends = [number * least + min(number, longer) for number in range(pieces + 1)]
+    return [calls[first:last] for first, last in itertools.pairwise(ends)]
 
 
 @dataclass(frozen=True)
 class _Scores:
-    """The function that an engine runs: the fitness of some models, or what is wrong with each."""
+    """The function that an engine runs: the fitness of some models, or what is wrong with each, and what it took."""
 
-    fitness: Callable[[Any], float]
+    fitness: Callable[..., float]
+    seeded: bool  # whether it takes a seed
     here: bool  # what it raises in the user's own process is an error of the user's, with its traceback
 
-    def __call__(self, models: Sequence[Any]) -> list[tuple[float, str]]:
+    def __call__(self, calls: Sequence[Call]) -> tuple[list[tuple[float, str]], float]:
+        started = time.perf_counter()
         found: list[tuple[float, str]] = []
-        for model in models:
-            found.append(self._score(model))
+        for model, seed in calls:
+            found.append(self._score(model, seed))
             if found[-1][1]:  # the rest would be in vain
                 break
-        return found
+        return found, time.perf_counter() - started
 
-    def _score(self, model: Any) -> tuple[float, str]:
+    def _score(self, model: Any, seed: int) -> tuple[float, str]:
         try:
-            value = self.fitness(model)
+            value = self.fitness(model, seed=seed) if self.seeded else self.fitness(model)
         except Exception as error:
             if self.here:
                 raise

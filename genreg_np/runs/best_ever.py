@@ -64,6 +64,7 @@ def best_of(
     generation: int,
     genes_of: Callable[[int], NDArray[np.float32]],
     confirm: Callable[[NDArray[np.float32]], float] | None = None,
+    centre: NDArray[np.float32] | None = None,
 ) -> BestEver | None:
     """Return the best ever after one more generation.
 
@@ -77,6 +78,9 @@ def best_of(
         genes_of(number) -> (D,) of one of the generation's genomes.
     confirm : callable, optional
         confirm(genes) -> the fitness that counts for a genome that would be the best ever.
+    centre : (D,) float32, optional
+        The genome around which the next generation is drawn, if there is one. It is no luckiest of many, and so is
+        confirmed beside a genome that would be the best ever: the better of both is.
 
     Raises
     ------
@@ -90,8 +94,14 @@ def best_of(
         return before
     genes = genes_of(number)
     if confirm is not None:
-        try:
-            reached = as_number(confirm(genes))
-        except TypeError as error:
-            raise FitnessError(f"confirm gave {error}") from None
+        reached = _confirmed(confirm, genes)
+        if centre is not None and (found := _confirmed(confirm, centre)) > reached:
+            genes, reached = centre.copy(), found
     return BestEver(genes, reached, generation) if reached > least else before
+
+
+def _confirmed(confirm: Callable[[NDArray[np.float32]], float], genes: NDArray[np.float32]) -> float:
+    try:
+        return as_number(confirm(genes))
+    except TypeError as error:
+        raise FitnessError(f"confirm gave {error}") from None

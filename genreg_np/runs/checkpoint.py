@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import pack_arrays
+from genreg_np.layers.targets import Targets
 from genreg_np.model import Dense, Network
 from genreg_np.runs.best_ever import BestEver
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.run_config import are_changes
 
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "genreg-np checkpoint", 1
+FIXED = "network.layers"  # what names of fixed layers' arrays begin with
 MOST_GENERATIONS, MOST_COUNTED = 2**32 - 1, 2**62  # a counter of random words has 32 bits, an index of arrays 63
 
 
@@ -30,7 +33,7 @@ class SavedRun:
     """What a checkpoint holds beside the strategy's state."""
 
     config: TrainConfig
-    network: Network | None  # None where it has fixed layers: they are made again from the dataset
+    network: Network | None  # None where it has fixed layers that are made again from a dataset
     class_names: tuple[str, ...]
     input_range: tuple[float, float] | None
     genes: int  # D, whatever the network
@@ -38,11 +41,21 @@ class SavedRun:
     best_ever: BestEver | None = None
     changes: Sequence[dict[str, Any]] = ()  # of settings in mid-run
     kept: Mapping[str, BestEver] = field(default_factory=dict)  # champions by name, of the finished network (kept.py)
+    targets: Targets | None = None  # how outputs become numbers with names, where no dataset says it
 
     def genomes(self) -> dict[str, BestEver]:
         """Return the genomes that are arrays of the file by their names there."""
         told = {} if self.best_ever is None else {"best_ever": self.best_ever}
         return told | {f"kept.{name}": found for name, found in self.kept.items()}
+
+    def fixed_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return the arrays of fixed layers by their names in the file."""
+        layers = self.network.fixed if self.network is not None else ()
+        return {
+            f"{FIXED}.{index}.{name}": array
+            for index, layer in enumerate(layers)
+            for name, array in layer.arrays().items()
+        }
 
     def header(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -53,8 +66,10 @@ class SavedRun:
             "genes": self.genes,
             "seconds": round(self.seconds, 6),
         }
-        if self.network is not None and not self.network.fixed:
+        if self.network is not None:
             described["network"] = self.network.header()
+        if self.targets is not None:
+            described |= {"task": "values", "values": self.targets.header()}
         if self.best_ever is not None:
             described["best_ever"] = self.best_ever.facts()
         if self.kept:
@@ -64,8 +79,8 @@ class SavedRun:
         return described
 
     @classmethod
-    def from_header(cls, header: dict[str, Any], path: Path) -> SavedRun:
-        """Read what `header` returned.
+    def from_header(cls, header: dict[str, Any], fixed: Mapping[str, NDArray[np.generic]], path: Path) -> SavedRun:
+        """Read what `header` and `fixed_arrays` returned.
 
         Raises
         ------
@@ -81,7 +96,9 @@ class SavedRun:
                 if "dense" in described:  # as it was written before layers were
                     network = Network(shape, tuple(Dense(*layer) for layer in described["dense"]))
                 else:
-                    network = Network.read(described, {})
+                    network = Network.read(described, fixed)
+                    own = described["layers"][: len(network.fixed)]
+                    infer.stack(own, dict(fixed), "layers", math.prod(shape))  # checks arrays as of a model file
             settings, names, value_range = header["config"].items(), header["class_names"], header["input_range"]
             genes, seconds = header["genes"], header["seconds"]
             if type(genes) is not int or type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
@@ -92,12 +109,16 @@ class SavedRun:
             changes = header.get("changes", [])
             if not are_changes(changes):
                 raise ValueError("changes that are none")
+            targets = Targets.read(header)
+            if "values" in header and (targets is None or network is None or len(targets.names) != network.outputs):
+                raise ValueError("targets that are none")
         except UsageError as error:  # a kind of layer that is not here, or layers that do not fit
             raise RunError(f"{path}: {error}; the file is damaged, or of another version") from None
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             raise RunError(f"{path}: its header is incomplete; the file is damaged") from None
         config = TrainConfig.from_dict(dict(settings), str(path))
-        return cls(config, network, tuple(names), value_range, genes, float(seconds), changes=changes)
+        about = tuple(names), value_range, genes, float(seconds)
+        return cls(config, network, *about, changes=changes, targets=targets)
 
 
 def _refuse(constant: str) -> None:
@@ -109,7 +130,7 @@ def pack_checkpoint(state: Any, saved: SavedRun) -> bytes:
     values = {item.name: getattr(state, item.name) for item in dataclasses.fields(state)}
     arrays = {f"state.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)}
     scalars = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
-    arrays |= {name: found.genes for name, found in saved.genomes().items()}
+    arrays |= {name: found.genes for name, found in saved.genomes().items()} | saved.fixed_arrays()
     whole = {"format": CHECKPOINT_FORMAT, "version": CHECKPOINT_VERSION, "state": scalars, **saved.header()}
     text = json.dumps(whole, sort_keys=True).encode("utf-8")
     return pack_arrays({"header": np.frombuffer(text, np.uint8), **arrays})
@@ -156,7 +177,8 @@ def read_checkpoint(path: Path) -> tuple[SavedRun, dict[str, Any]]:
         If it is missing, damaged or of another version.
     """
     header, fields = _read_state(path)
-    saved = SavedRun.from_header(header, path)
+    fixed = {name.removeprefix("network."): fields.pop(name) for name in list(fields) if name.startswith(FIXED)}
+    saved = SavedRun.from_header(header, fixed, path)
     genes, facts, best = fields.pop("best_ever", None), header.get("best_ever"), None
     try:
         if genes is not None or facts is not None:

@@ -25,11 +25,11 @@ from pathlib import Path
 
 from genreg_np.backends.base import Backend, Told
 from genreg_np.data.dataset import Dataset
-from genreg_np.engines.fitness import FitnessPool
+from genreg_np.engines.fitness import FASTER, FitnessPool
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
 from genreg_np.fitness import ImageFitness
-from genreg_np.model import Model, Network
+from genreg_np.model import Network
 from genreg_np.runs.checkpoint import read_checkpoint, restored
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.generations import Generations, Record
@@ -38,7 +38,11 @@ from genreg_np.runs.own_folder import OwnFolder
 from genreg_np.runs.own_run import OwnRun
 from genreg_np.settings import whole_number
 
-Fitness = Callable[[Model], float]
+Fitness = Callable[..., float]  # fitness(model), or fitness(model, seed)
+OWN: dict[str, object] = {  # what goes with a fitness of one's own, as it is where nothing is said
+    "workers": 0, "engine": FASTER, "limit": None, "episodes": 1, "rescore": 0,
+    "target": None, "patience": None, "budget": None, "out": None,
+}  # fmt: skip
 
 
 class Evolution(Generations):
@@ -62,6 +66,8 @@ class Evolution(Generations):
         What a network without a dataset tells apart; none where its outputs are values.
     input_range : tuple of float, optional
         Smallest and largest raw value of a network's integer inputs; None where inputs are features.
+    targets : Targets, optional
+        What the outputs of a network without a dataset are called, and how they are scaled: its models predict numbers.
     image_fitness : callable, optional
         A fitness of one's own for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
     on_compiling : callable, optional
@@ -102,8 +108,13 @@ class Evolution(Generations):
         judge: Judge | None = None,
         tie: Judge | None = None,
         workers: int = 0,
-        target: float | None = None,
+        engine: str = FASTER,
+        limit: float | None = None,
+        episodes: int = 1,
         rescore: int = 0,
+        target: float | None = None,
+        patience: int | None = None,
+        budget: float | None = None,
         out: str | os.PathLike[str] | None = None,
         on_record: Callable[[Record], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
@@ -116,7 +127,9 @@ class Evolution(Generations):
             The total, counted from generation 0; by default the configuration's.
         fitness : callable, optional
             fitness(model) -> number, or an array of one; higher is better. +inf is perfect; NaN and -inf count as the
-            worst finite number of their generation. Without it the dataset is scored.
+            worst finite number of their generation. Without it the dataset is scored. Where it has a parameter
+            `seed`, a whole number below 2**31 is given beside the model: all genomes of a generation get the same ones,
+            and each generation others.
         judge : callable, optional
             judge(answers (G, N, K)) -> (G,) numbers: a fitness of what genomes answer to the N training samples, for
             many at once: logits of K classes, or the numbers predicted. For a metric that is cheap to compute this is
@@ -125,11 +138,23 @@ class Evolution(Generations):
             Like `judge`: who is ahead of those that it gives the same number.
         workers : int
             Processes that call `fitness` (0: this one). They are spawned, so the function must be importable, and a
-            script must start its work under a main guard.
+            script must start its work under a main guard. They stay until the run ends.
+        engine : str
+            faster: calls are made in `workers` processes as long as that is faster than in this one; `processes`: they
+            are always, by default one process for each processor; `serial`: never.
+        limit : float, optional
+            Seconds that a call of `fitness` may take, in a process that is killed then: the run ends with an error.
+        episodes : int
+            How often each genome is scored in a generation, each time with another seed; the mean counts.
+        rescore : int
+            How often a genome that would be the best ever is scored again, and with it the one around which the
+            strategy draws, if it has one; the mean of those scores is what counts.
         target : float, optional
             Stop when the best ever reaches this fitness, in its own units; inf: when it is perfect.
-        rescore : int
-            How often a genome that would be the best ever is scored again; the mean of those scores is what counts.
+        patience : int, optional
+            Stop after so many generations in which the best ever got no better.
+        budget : float, optional
+            Stop before the seconds of this call exceed it, by the length of the last generation.
         out : path, optional
             A run folder to keep the run in: a new one, or the one whose checkpoint.npz this evolution was loaded from.
             It gets a line per generation, a checkpoint every 30 s and at the end, and the best ever as model.npz.
@@ -141,7 +166,7 @@ class Evolution(Generations):
         Returns
         -------
         str
-            Why it ended: "generations", "target" or "stopped".
+            Why it ended: "generations", "target", "patience", "budget" or "stopped".
 
         Raises
         ------
@@ -153,28 +178,32 @@ class Evolution(Generations):
             If the folder holds another run, is in use, or cannot be written.
         """
         total = self.config.generations if generations is None else whole_number(generations, "generations")
+        own = {
+            "workers": workers, "engine": engine, "limit": limit, "episodes": episodes, "rescore": rescore,
+            "target": target, "patience": patience, "budget": budget, "out": out,
+        }  # fmt: skip
         if judge is not None:
-            if fitness is not None or workers or target is not None or rescore or out is not None:
-                raise UsageError("judge goes alone: leave out fitness, workers, target, rescore and out")
+            if fitness is not None or own != OWN:
+                raise UsageError(f"judge goes alone: leave out fitness, {', '.join(OWN)}")
             if not callable(judge) or not (tie is None or callable(tie)):
                 raise UsageError("judge and tie must be functions: judge(answers (G, N, K)) -> (G,) numbers")
             self._population()
             return self._until(total, JudgedRun(self, judge, tie).step, on_record, should_stop)
         if fitness is None:
-            if target is not None or rescore or out is not None:
+            if own != OWN:
                 raise UsageError(
-                    "target, rescore and out go with a fitness of your own: on a dataset, set target in TrainConfig, "
-                    "and keep a run by genreg_np.train(config, dataset, out)"
+                    f"{', '.join(name for name in OWN if own[name] != OWN[name])} go with a fitness of your own: on a "
+                    "dataset, set target in TrainConfig, and keep a run by genreg_np.train(config, dataset, out)"
                 )
             return self._until(total, self.step, on_record, should_stop)
-        with FitnessPool(fitness, workers) as pool:
-            own = OwnRun(self, pool, target, rescore)
+        with FitnessPool(fitness, workers, engine, limit) as pool:
+            scored = OwnRun(self, pool, target, rescore, episodes, patience, budget)
             self._population()
             if out is None:
-                return self._until(total, own.step, on_record, should_stop, own.at_target)
-            with OwnFolder(self, out, fitness, own.rescore) as folder:
+                return self._until(total, scored.step, on_record, should_stop, scored.ended)
+            with OwnFolder(self, out, fitness, scored) as folder:
                 keep = folder.recorder(on_record)
-                return folder.finish(self._until(total, own.step, keep, should_stop, own.at_target))
+                return folder.finish(self._until(total, scored.step, keep, should_stop, scored.ended))
 
     def _until(
         self,
@@ -182,19 +211,19 @@ class Evolution(Generations):
         step: Callable[[], Record],
         on_record: Callable[[Record], None] | None,
         should_stop: Callable[[], bool] | None,
-        at_target: Callable[[], bool] = lambda: False,
+        ended: Callable[[], str] = lambda: "",
     ) -> str:
         """Repeat a step until there is a reason to end, and return it."""
-        if at_target() or self._at_target():  # a run that is gone on with must not run past it
-            return "target"
+        if reason := ended() or ("target" if self._at_target() else ""):  # what goes on must not go past it
+            return reason
         while self.generation < total:
             if should_stop and should_stop():
                 return "stopped"
             record = step()
             if on_record:
                 on_record(record)
-            if at_target() or _reaches(self.config.target, record):
-                return "target"
+            if reason := ended() or ("target" if _reaches(self.config.target, record) else ""):
+                return reason
         return "generations"
 
     def _at_target(self) -> bool:
@@ -235,7 +264,7 @@ class Evolution(Generations):
         config : TrainConfig, optional
             Settings changed since, by default the saved ones.
         network : Network, optional
-            Needed only if it was started with a network that has fixed layers.
+            Another network than the saved one, of as many genes.
         image_fitness : callable, optional
             The one it was started with.
         on_compiling : callable, optional
@@ -259,6 +288,7 @@ class Evolution(Generations):
             threads=threads,
             class_names=saved.class_names,
             input_range=saved.input_range,
+            targets=None if dataset else saved.targets,
             image_fitness=image_fitness,
             on_compiling=on_compiling,
             clock=clock,

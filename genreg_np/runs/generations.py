@@ -33,9 +33,11 @@ from genreg_np.runs.start import (
     check_kinds,
     check_memory,
     check_start,
+    in_units,
     outputs_named,
     pose,
     start_genes,
+    values_named,
     works_for,
 )
 from genreg_np.strategies import REGISTRY, strategy_class
@@ -62,6 +64,7 @@ class Generations:
         initial: Model | None = None,
         class_names: Sequence[str] = (),
         input_range: tuple[float, float] | None = None,
+        targets: Targets | None = None,
         image_fitness: ImageFitness | None = None,
         on_compiling: Told | None = None,
         clock: Callable[[], float] = time.perf_counter,
@@ -74,6 +77,7 @@ class Generations:
         if dataset is not None:
             dataset.check_trainable()
             self.class_names, self.input_range = dataset.class_names, dataset.input_range
+        self.targets = values_named(targets, dataset, network)
         self.config = config or TrainConfig.from_preset("small")
         if image_fitness is not None:
             self.config = self.config.with_image_fitness()
@@ -203,8 +207,8 @@ class Generations:
         ----------
         fitness : (P,) float
         confirm : callable, optional
-            confirm(model) -> float, called with a genome that would be the best ever: what counts for that, for a
-            fitness that is noisy.
+            confirm(model) -> float, called with a genome that would be the best ever, and with the one around which the
+            next generation is drawn, if there is one: what counts for that, for a fitness that is noisy.
 
         Raises
         ------
@@ -224,6 +228,7 @@ class Generations:
             state.generation,
             lambda number: self.backend.to_host(self.backend.rebuild(asked, np.array([number])))[0],
             confirm and (lambda genes: confirm(self.model_of(genes))),
+            self._population().centre(state),
         )
         self.best_ever, self.state, self._asked = best, state, None
         return self._record(started, summary(numbers) | (best.metrics() if best else {}))
@@ -331,9 +336,11 @@ class Generations:
 
     def pack(self) -> bytes:
         """Return a checkpoint's bytes."""
-        net = self.network
-        about = self.class_names, self.input_range, net.gene_count, self.seconds, self.best_ever, self.changes
-        return pack_checkpoint(self.on_host(self.state), SavedRun(self.config, net, *about, kept=self.kept))
+        told = self.network if self.dataset is None or not self.network.fixed else None
+        about = self.class_names, self.input_range, self.network.gene_count, self.seconds, self.best_ever, self.changes
+        targets = self.targets if self.dataset is None else None
+        saved = SavedRun(self.config, told, *about, kept=self.kept, targets=targets)
+        return pack_checkpoint(self.on_host(self.state), saved)
 
     def plan(self) -> str:
         """Say how a generation is computed, and what memory that takes."""
@@ -372,10 +379,9 @@ class Generations:
         """Return a genome as a model; `training` says what determined it, by default its generation."""
         names = self.dataset.feature_names if self.dataset else ()
         picture = self.dataset.picture if self.dataset else None
-        targets = self.dataset.targets if self.dataset and self.dataset.of_numbers else None
         told = {"generation": self.generation} if training is None else training
         columns, label = (self.dataset.columns, self.dataset.label) if self.dataset else ((), "")
-        about = self.class_names, self.input_range, told, names, picture, targets, columns, label
+        about = self.class_names, self.input_range, told, names, picture, self.targets, columns, label
         return Model.build(self.network.finished, genes, *about)
 
     def _validation(self, standing: Standing) -> Record:
@@ -383,13 +389,6 @@ class Generations:
         of_numbers = self.dataset is not None and self.dataset.of_numbers
         name = "validation_score" if of_numbers else "validation_accuracy"
         return {f"{whose}{name}": found.fitness for whose, found in _recorded(standing)}
-
-
-def in_units(function: ImageFitness, targets: Targets) -> ImageFitness:
-    """Return a user's fitness of numbers as networks learn them, given one of numbers as they are in the data."""
-    return lambda values, wanted: function(
-        targets.unscaled(values).astype(np.float32), targets.unscaled(wanted).astype(np.float32)
-    )
 
 
 def _recorded(found: Mapping[str, T]) -> Iterator[tuple[str, T]]:

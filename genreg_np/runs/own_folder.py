@@ -1,6 +1,6 @@
 """The folder of a run on a fitness of one's own: train's (run_folder.py), held by its lock while the run goes on.
 
-config.toml       settings, [[changes]] made in mid-run, and the [origin]: the function's name, rescore, the backend
+config.toml       settings, [[changes]] made in mid-run, and the [origin]: the function, its episodes, the backend
 run.json          what does not determine the result
 metrics.jsonl     a line per generation
 checkpoint.npz    what Evolution.load goes on from; written every 30 s, and however the run ends
@@ -25,6 +25,7 @@ from genreg_np.runs.checkpoint import read_checkpoint
 from genreg_np.runs.generations import Generations
 from genreg_np.runs.kept import Standing
 from genreg_np.runs.notes import now, resumed_notes, run_notes
+from genreg_np.runs.own_run import OwnRun
 from genreg_np.runs.run_folder import SAVE_EVERY_SECONDS, RunFolder
 
 OWN_FITNESS = "fitness"  # the entry of a run's origin that tells it from one of train
@@ -40,8 +41,8 @@ class OwnFolder:
     path : path
         A folder that holds no run yet, or this one.
     fitness : callable
-        Its name is noted.
-    rescore : int
+        Its name is noted, and what its method `facts` returns, if it has one: plain values that say what it measures.
+    run : OwnRun
 
     Raises
     ------
@@ -56,9 +57,11 @@ class OwnFolder:
         evolution: Generations,
         path: str | os.PathLike[str],
         fitness: object,
-        rescore: int,
+        run: OwnRun,
     ) -> None:
-        self._evolution, self._rescore = evolution, rescore
+        self._evolution, self._run = evolution, run
+        facts = getattr(fitness, "facts", None)
+        self._facts: dict[str, Any] = facts() if callable(facts) else {}
         self._recorded = self._now()  # after the last generation in metrics.jsonl
         self._notes = run_notes(evolution)
         is_new = not (Path(path) / "config.toml").exists()
@@ -66,7 +69,12 @@ class OwnFolder:
         try:
             if not is_new:
                 self._go_on()
-            origin = {OWN_FITNESS: _name(fitness), "rescore": rescore, "backend": evolution.backend.name}
+            origin = {
+                OWN_FITNESS: _name(fitness),
+                **self._run.facts(),
+                "backend": evolution.backend.name,
+                **self._facts,
+            }
             self._folder.write_config(evolution.config, evolution.changes, origin)
             self._save()
             self._folder.write_json("run.json", self._notes)
@@ -157,7 +165,8 @@ class OwnFolder:
             **best.facts(),
             "generations": evolution.generation,
             "seed": evolution.config.seed,
-            "rescore": self._rescore,
+            **self._run.facts(),
+            **({"score": self._facts} if self._facts else {}),
             "config": config,
             "changes": evolution.changes,
         }

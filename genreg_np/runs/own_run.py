@@ -13,9 +13,12 @@ from genreg_np.errors import UsageError
 from genreg_np.fitness import mean_score
 from genreg_np.model import Model
 from genreg_np.settings import whole_number
+from genreg_np.streams import Purpose
 
 if TYPE_CHECKING:
     from genreg_np.runs.generations import Generations
+
+MOST_SEED = 2**31  # what simulators take: below it
 
 
 class OwnRun:
@@ -30,35 +33,73 @@ class OwnRun:
         The fitness that ends the run; +inf for a perfect genome.
     rescore : int
         How often a genome that would be the best ever is scored again.
+    episodes : int
+        How often each genome is scored in a generation.
+    patience : int, optional
+        Generations without a better best ever that end the run.
+    budget : float, optional
+        Seconds from now on that end it.
 
     Raises
     ------
     UsageError
-        For a target or a number of scores that cannot be.
+        For a target or a number that cannot be.
     """
 
-    def __init__(self, evolution: Generations, pool: FitnessPool, target: float | None, rescore: int) -> None:
+    def __init__(
+        self,
+        evolution: Generations,
+        pool: FitnessPool,
+        target: float | None = None,
+        rescore: int = 0,
+        episodes: int = 1,
+        patience: int | None = None,
+        budget: float | None = None,
+    ) -> None:
         self._evolution, self._pool = evolution, pool
         self._target = None if target is None else _checked_target(target)
-        self.rescore = whole_number(rescore, "rescore", least=0)
+        self._rescore = whole_number(rescore, "rescore", least=0)
+        self._episodes = whole_number(episodes, "episodes", least=1)
+        self._patience = None if patience is None else whole_number(patience, "patience", least=1)
+        self._budget = math.inf if budget is None else _checked_budget(budget)
+        self._started = self._ended = evolution.clock()
+        self._last = 0.0  # seconds of the last generation
 
     def step(self) -> dict[str, Any]:
         """Score one generation and return its record."""
-        evolution, started = self._evolution, self._evolution.clock()
+        evolution, started, used = self._evolution, self._evolution.clock(), self._pool.used
         models = evolution.ask()
         with single_threaded_blas():  # as in the workers: the same numbers, and no contention
-            numbers = self._pool.map(models)
+            numbers = self._pool.map(models, self._seeds(0, self._episodes))
         evolution.seconds += evolution.clock() - started
-        return evolution.tell(numbers, confirm=self._scored_again if self.rescore else None)
+        told = [scores[0] if len(scores) == 1 else mean_score(scores) for scores in numbers]
+        record = evolution.tell(told, confirm=self._scored_again if self._rescore else None)
+        self._ended = evolution.clock()
+        self._last = self._ended - started
+        return record | ({"workers": used} if self._pool.workers else {})
 
     def _scored_again(self, model: Model) -> float:
         with single_threaded_blas():
-            return mean_score(self._pool.repeat(model, self.rescore))
+            return mean_score(self._pool.repeat(model, self._seeds(1, self._rescore)))
 
-    def at_target(self) -> bool:
-        """Whether the best ever has reached the target."""
-        best = self._evolution.best_ever
-        return self._target is not None and best is not None and best.fitness >= self._target
+    def _seeds(self, which: int, count: int) -> list[int]:
+        """Return seeds of this generation, (count,): those that all genomes meet, or others for scoring again."""
+        evolution = self._evolution
+        words = evolution.stream.words(Purpose.EPISODE, evolution.generation, which, count)
+        return [int(word) % MOST_SEED for word in words]
+
+    def ended(self) -> str:
+        """Return why no more generations are to follow; nothing where they are."""
+        best, generation = self._evolution.best_ever, self._evolution.generation
+        if self._target is not None and best is not None and best.fitness >= self._target:
+            return "target"
+        if self._patience is not None and generation - (best.generation if best else 0) >= self._patience:
+            return "patience"
+        return "budget" if self._ended - self._started + self._last > self._budget else ""
+
+    def facts(self) -> dict[str, int]:
+        """Return what determines the run beside its settings."""
+        return {"rescore": self._rescore} | ({"episodes": self._episodes} if self._episodes > 1 else {})
 
 
 def _checked_target(target: float) -> float:
@@ -68,3 +109,9 @@ def _checked_target(target: float) -> float:
             f"target = {target!r} must be a number in the fitness's own units, or inf for a perfect genome"
         )
     return float(target)
+
+
+def _checked_budget(budget: float) -> float:
+    if not isinstance(budget, int | float) or isinstance(budget, bool) or not budget > 0:
+        raise UsageError(f"budget = {budget!r:.40} must be seconds, above 0")
+    return float(budget)

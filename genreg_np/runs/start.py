@@ -17,6 +17,7 @@ from genreg_np.backends.memory import Plan
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.labels import short_name
 from genreg_np.errors import UsageError
+from genreg_np.fitness import ImageFitness
 from genreg_np.layers.base import Layer
 from genreg_np.layers.description import words
 from genreg_np.layers.normalise import ScaleShift
@@ -144,6 +145,24 @@ def described(
 def hidden_layers(config: TrainConfig) -> HiddenLayers:
     """Return the layers that a configuration asks for."""
     return HiddenLayers(config.hidden, config.activation, config.network)
+
+
+def values_named(targets: Targets | None, dataset: Dataset | None, network: Network | None) -> Targets | None:
+    """Return how what a network gives becomes numbers with names, if it does: a dataset's targets, or those given.
+
+    Raises
+    ------
+    UsageError
+        If targets are given beside a dataset, which has its own, or are not one for each output.
+    """
+    if targets is None:
+        return dataset.targets if dataset is not None and dataset.of_numbers else None
+    if dataset is not None:
+        raise UsageError(f"targets go with a network alone, and {dataset.name} has its own: leave them out")
+    assert network is not None
+    if len(targets.names) != network.outputs:
+        raise UsageError(f"{len(targets.names)} targets, but the network has {network.outputs} outputs: one each")
+    return targets
 
 
 def pose(
@@ -292,3 +311,10 @@ def check_memory(strategy: type[AnyStrategy], problem: Problem, options: Any, ba
 def all_alike(inputs: NDArray[np.generic]) -> bool:
     """Whether every input equals the first; looks no further than the first that does not."""
     return all(np.array_equal(one, inputs[0]) for one in inputs)
+
+
+def in_units(function: ImageFitness, targets: Targets) -> ImageFitness:
+    """Return a user's fitness of numbers as networks learn them, given one of numbers as they are in the data."""
+    return lambda values, wanted: function(
+        targets.unscaled(values).astype(np.float32), targets.unscaled(wanted).astype(np.float32)
+    )

@@ -205,6 +205,11 @@ class PopulationStrategy(Strategy[OptionsT, JudgingT, StateT], Protocol):
         """
         ...
 
+    @staticmethod
+    def centre(state: StateT) -> Float32 | None:
+        """Return the genome (D,) around which the next generation is drawn, where there is one."""
+        return None
+
     @classmethod
     def step(cls, state: StateT, context: JudgingT, stream: Stream) -> StateT:
         """Judge the next generation on a batch of its own, and select from it."""

@@ -238,6 +238,11 @@ class CmaEs(PopulationStrategy[CmaOptions, CmaContext, CmaState]):
         """Return `best`, the mean of the distribution."""
         return {"best": state.genes}
 
+    @staticmethod
+    def centre(state: CmaState) -> Float32:
+        """Return it, too."""
+        return state.genes
+
 
 def _step(state: CmaState, context: CmaContext) -> float:
     """Return sigma of the next generation."""

@@ -173,6 +173,11 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategyOptions, EvolutionSt
         """Return `best`, the genome around which the population is drawn."""
         return {"best": state.genes}
 
+    @staticmethod
+    def centre(state: EvolutionStrategyState) -> Float32:
+        """Return it, too."""
+        return state.genes
+
 
 def _noise(state: EvolutionStrategyState, context: EvolutionStrategyContext, seed: int) -> Array:
     """Return a generation's deviates z, (P/2, D), the backend's."""

@@ -1,0 +1,263 @@
+"""Episodes of an environment as a fitness: the mean return of a policy."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.control.spaces import Actions, input_shape, policy, scaling
+from genreg_np.engines.processes import check_importable, line_of
+from genreg_np.errors import FitnessError, UsageError, missing_extra
+from genreg_np.infer import Model
+from genreg_np.model import Network
+from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
+from genreg_np.settings import whole_number
+from genreg_np.streams import Purpose, Stream
+
+PRESET = "policy"
+MOST_STEPS = 10_000  # of an episode, where neither the environment nor the user sets an end
+LOOKED_AT, LOOKS = 4_000, 20  # observations, and episodes of random actions, by which observations are scaled
+MOST_SEED = 2**31
+
+
+class Episodes:
+    """A fitness: the mean return of a policy over episodes of an environment. `episodes` makes one.
+
+    It can be sent to other processes, each of which makes an environment of its own.
+
+    Attributes
+    ----------
+    name : str
+        The environment's.
+    episodes : int
+        How many are played for a score.
+    steps : int
+        The most of an episode.
+    """
+
+    def __init__(
+        self, env: str | Callable[[], Any], episodes: int = 1, steps: int | None = None, **options: Any
+    ) -> None:
+        if not isinstance(env, str):
+            if not callable(env):
+                raise UsageError(f"env must be a name or a function that makes one, not {type(env).__name__}")
+            check_importable(env, "env")
+        self.name = env if isinstance(env, str) else f"{env.__module__}:{env.__qualname__}"
+        self.episodes = whole_number(episodes, "episodes", least=1)
+        self._source, self._options, self._asked = env, options, steps
+        self._env: Any = None
+        spec = getattr(self.env, "spec", None)
+        own = getattr(spec, "max_episode_steps", None) or MOST_STEPS
+        self.steps = own if steps is None else whole_number(steps, "steps", least=1)
+        self._shape = input_shape(self.env.observation_space, self.name)
+        self._actions = Actions.of(self.env.action_space, self.name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made, (self._source, self.episodes, self._asked, self._options)
+
+    @property
+    def env(self) -> Any:
+        """The environment in this process."""
+        if self._env is None:
+            self._env = self.made()
+        return self._env
+
+    def made(self, **options: Any) -> Any:
+        """Return a new environment, with more options.
+
+        Raises
+        ------
+        UsageError
+            If there is none of that name, or what is made is none.
+        MissingExtraError
+            Without Gymnasium.
+        """
+        source = _factory(self._source) if isinstance(self._source, str) else self._source
+        if isinstance(source, str):
+            return _registered(source, self._options | options)
+        env = source(**self._options | options)
+        if not all(hasattr(env, name) for name in ("reset", "step", "observation_space", "action_space")):
+            raise UsageError(
+                f"{self.name} made {type(env).__name__}, not an environment of Gymnasium with reset, step, "
+                "observation_space and action_space"
+            )
+        return env
+
+    def __call__(self, model: Model, seed: int = 0) -> float:
+        """Return the mean return of a policy over `episodes` episodes, the same for the same seed."""
+        return float(self.returns(model, seeds_of(seed, self.episodes)).mean())
+
+    def returns(self, model: Model, seeds: Iterable[int]) -> NDArray[np.float64]:
+        """Play an episode with each seed.
+
+        Parameters
+        ----------
+        model : Model
+        seeds : iterable of int
+            Each 0 or more, and below 2**31.
+
+        Returns
+        -------
+        (n,) float64
+            The sum of rewards of each episode.
+
+        Raises
+        ------
+        FitnessError
+            If the environment fails, or model and environment do not fit.
+        """
+        return np.array([sum(self.played(model, seed, self.env)) for seed in seeds], np.float64)
+
+    def played(self, model: Model, seed: int, env: Any) -> Iterator[float]:
+        """Yield the reward of each step of an episode in an environment that `made` made; raises as `returns`."""
+        at = "its reset"
+        try:
+            state, step, chosen = model.start(), model.step, self._actions.chosen
+            observation, _ = env.reset(seed=seed)
+            for number in range(self.steps):
+                at = f"step {number}"
+                state, values = step(state, observation)
+                observation, reward, terminated, truncated, _ = env.step(chosen(values))
+                yield reward + 0.0
+                if terminated or truncated:
+                    return
+        except Exception as error:
+            raise FitnessError(f"{self.name}: {at} of the episode with seed {seed} failed: {line_of(error)}") from error
+
+    def fits(self, model: Model) -> None:
+        """Refuse a model that is no policy for this environment.
+
+        Raises
+        ------
+        UsageError
+            With what it takes or gives, and what is needed.
+        """
+        count = len(self._actions.names)
+        if np.prod(model.input_shape) != np.prod(self._shape):
+            raise UsageError(f"the model takes inputs of {model.input_shape}, but {self.name} shows {self._shape}")
+        if model.output_count != count or bool(model.class_names) != (self._actions.shape is None):
+            kind = f"one of {count} actions" if self._actions.shape is None else f"{count} numbers"
+            raise UsageError(f"the model is none for {self.name}, which takes {kind}")
+
+    def network(self, config: TrainConfig | None = None) -> Network:
+        """Return a network from observations to actions, its hidden layers by the configuration.
+
+        Its first layer scales observations to deviation 1, as they vary in episodes of random actions, the same ones
+        in every process; it stays as it is, and is part of the model.
+
+        Raises
+        ------
+        UsageError
+            If layers do not fit.
+        """
+        config = config or TrainConfig.from_preset(PRESET)
+        fixed = scaling(self._looked(), self.env.observation_space)
+        return policy(self._shape, fixed, self._actions, config.hidden, config.activation, config.network)
+
+    def _looked(self) -> NDArray[np.float64]:
+        """Return observations of random actions, (N, I)."""
+        env, rows = self.env, []
+        env.action_space.seed(0)
+        for seed in range(LOOKS):
+            observation, _ = env.reset(seed=seed)
+            for _ in range(min(self.steps, LOOKED_AT)):
+                rows.append(np.asarray(observation, np.float64).reshape(-1))
+                observation, _, terminated, truncated, _ = env.step(env.action_space.sample())
+                if terminated or truncated or len(rows) >= LOOKED_AT:
+                    break
+            if len(rows) >= LOOKED_AT:
+                break
+        found = np.array(rows)
+        if not np.isfinite(found).all():
+            raise FitnessError(f"{self.name}: random actions led to observations that are not finite")
+        return found
+
+    def evolution(self, config: TrainConfig | None = None, **options: Any) -> Evolution:
+        """Return an evolution of policies for this environment.
+
+        Parameters
+        ----------
+        config : TrainConfig, optional
+            By default the preset `policy`.
+        **options
+            What else `Evolution` takes, such as backend.
+        """
+        config = config or TrainConfig.from_preset(PRESET)
+        actions = self._actions
+        named: dict[str, Any] = {"class_names": actions.class_names, "targets": actions.targets}
+        return Evolution(config, network=self.network(config), **named, **options)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is measured, as plain values: a run notes them, and its model."""
+        plain = {name: value for name, value in self._options.items() if isinstance(value, str | int | float | bool)}
+        return {"env": self.name, "env_episodes": self.episodes, "env_steps": self.steps, **plain}
+
+
+def episodes(env: str | Callable[[], Any], episodes: int = 1, steps: int | None = None, **options: Any) -> Episodes:
+    """Return a fitness: the mean return over episodes of an environment.
+
+    Parameters
+    ----------
+    env : str or callable
+        A name that Gymnasium knows; module:function; or a function or class at the top level of a module, which returns
+        an environment.
+    episodes : int
+        How many are played for a score. In a run all genomes of a generation play the same ones, and each generation
+        others.
+    steps : int, optional
+        The most of an episode; by default the environment's own limit, or 10,000.
+    **options
+        What gymnasium.make or the function takes, such as gravity=9.
+
+    Raises
+    ------
+    UsageError
+        If there is no such environment, it cannot be sent to other processes, or its observations or actions are none
+        for a network.
+    MissingExtraError
+        Without Gymnasium.
+    """
+    return Episodes(env, episodes, steps, **options)
+
+
+def seeds_of(seed: int, count: int) -> list[int]:
+    """Return the seeds of so many episodes: the first is the given one."""
+    more = Stream(seed).words(Purpose.EPISODE, 0, 0, count - 1) if count > 1 else ()
+    return [seed, *(int(word) % MOST_SEED for word in more)]
+
+
+def _made(source: Any, count: int, steps: int | None, options: dict[str, Any]) -> Episodes:
+    return Episodes(source, count, steps, **options)
+
+
+def _factory(name: str) -> Any:
+    """Return the function that module:function names; or the name, where it is one of Gymnasium's."""
+    module, colon, function = name.partition(":")
+    if not colon:
+        return name
+    try:
+        return getattr(importlib.import_module(module), function, name)
+    except ImportError as error:
+        raise UsageError(f"env {name!r}: module {module} cannot be imported ({error})") from None
+
+
+def _registered(name: str, options: dict[str, Any]) -> Any:
+    """Return the environment that Gymnasium has by a name."""
+    try:
+        import gymnasium
+    except ImportError:
+        raise missing_extra("gymnasium", "control", f"make the environment {name}") from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return gymnasium.make(name, **{"disable_env_checker": True, **options})
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise missing_extra(line_of(error), "control", f"make the environment {name}") from None
+    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
+        raise UsageError(f"env {name!r} cannot be made: {line_of(error)}") from None

@@ -1,0 +1,168 @@
+"""What an environment shows and takes: observations as inputs of a network, outputs as actions.
+
+    Discrete(K)    K outputs, the largest of which is done; the model tells classes apart, called 0 .. K - 1
+    Box (A,)       A outputs, scaled to the bounds by tanh; the model predicts numbers, in the environment's units
+
+Shapes: I numbers of an observation, K outputs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.errors import UsageError
+from genreg_np.layers.activation import Activation
+from genreg_np.layers.base import Layer
+from genreg_np.layers.dense import Dense
+from genreg_np.layers.description import parse
+from genreg_np.layers.images import FixedLayer, Standardise
+from genreg_np.layers.targets import Targets
+from genreg_np.model import Network
+
+WIDEST = 1e6  # bounds beyond which they say nothing
+LEAST_SHARE = 0.05  # of half the width of its bounds, that a number of an observation is taken to vary by
+MOST_INPUTS = 1 << 20
+
+
+def input_shape(space: Any, where: str) -> tuple[int, ...]:
+    """Return the shape of an observation.
+
+    Raises
+    ------
+    UsageError
+        If it is no array of numbers, with what makes it one.
+    """
+    kind = type(space).__name__
+    if kind != "Box":
+        raise UsageError(
+            f"{where}: observations are {kind}, and a network takes arrays of numbers: wrap it, as by a function that "
+            "returns gymnasium.wrappers.FlattenObservation(gymnasium.make(...)), and name that in its place"
+        )
+    shape = tuple(int(extent) for extent in space.shape)
+    if not shape or not 0 < math.prod(shape) <= MOST_INPUTS:
+        raise UsageError(f"{where}: observations have shape {shape}, which is none for a network: wrap it")
+    return shape
+
+
+@dataclass(frozen=True)
+class Actions:
+    """How outputs become an action."""
+
+    names: tuple[str, ...]  # of what can be done, or of the numbers of an action
+    start: int = 0  # the number of the first of what can be done
+    shape: tuple[int, ...] | None = None  # of an action that is numbers; None where one of several things is done
+    low: NDArray[np.float64] | None = None  # (K,) bounds of numbers; None where there are none
+    high: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, space: Any, where: str) -> Actions:
+        """Read a space of actions.
+
+        Raises
+        ------
+        UsageError
+            If it is neither one of several things nor numbers.
+        """
+        kind = type(space).__name__
+        if kind == "Discrete":
+            start = int(space.start)
+            return cls(tuple(str(start + number) for number in range(int(space.n))), start)
+        if kind != "Box":
+            raise UsageError(
+                f"{where}: actions are {kind}, and a policy here gives one of several (Discrete) or numbers (Box): "
+                "wrap it so that it takes one of these"
+            )
+        shape, count = tuple(int(extent) for extent in space.shape), int(np.prod(space.shape))
+        names = ("action",) if count == 1 else tuple(f"action {number}" for number in range(count))
+        low, high = (np.asarray(bound, np.float64).reshape(-1) for bound in (space.low, space.high))
+        if not (np.abs(low) < WIDEST).all() or not (np.abs(high) < WIDEST).all():
+            return cls(names, shape=shape)
+        return cls(names, shape=shape, low=low, high=high)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the model tells apart; none where it predicts numbers."""
+        return self.names if self.shape is None else ()
+
+    @property
+    def targets(self) -> Targets | None:
+        """How the model scales its numbers; None where it tells classes apart."""
+        if self.shape is None:
+            return None
+        if self.low is None or self.high is None:
+            return Targets(self.names, np.zeros(len(self.names)), np.ones(len(self.names)))
+        half = (self.high - self.low) / 2
+        return Targets(self.names, (self.high + self.low) / 2, np.where(half > 0, half, 1.0))
+
+    @property
+    def last(self) -> str:
+        """The activation of the last layer."""
+        return "tanh" if self.low is not None else "linear"
+
+    def chosen(self, values: NDArray[np.float32]) -> Any:
+        """Return the action for outputs (K,): a number of the environment's, or an array of its shape."""
+        if self.shape is None:
+            return self.start + int(values.argmax())
+        if self.low is not None:
+            values = np.minimum(np.maximum(values, self.low), self.high).astype(np.float32)  # rounding goes beyond
+        return values.reshape(self.shape)
+
+
+def scaling(seen: NDArray[np.floating], space: Any) -> Standardise:
+    """Return the layer that scales observations as they vary in those that were seen.
+
+    Parameters
+    ----------
+    seen : (N, I) float
+    space : gymnasium.spaces.Box
+        Whose bounds, where they are near enough to say something, keep what hardly varied from being blown up.
+    """
+    low, high = (np.asarray(bound, np.float64).reshape(-1) for bound in (space.low, space.high))
+    bounded = (np.abs(low) < WIDEST) & (np.abs(high) < WIDEST)
+    floor = np.where(bounded, LEAST_SHARE * (np.where(bounded, high, 0) - np.where(bounded, low, 0)) / 2, 0)
+    return Standardise.of(seen.mean(axis=0, dtype=np.float64), np.maximum(seen.std(axis=0, dtype=np.float64), floor))
+
+
+def policy(
+    shape: tuple[int, ...], fixed: FixedLayer, actions: Actions, hidden: Sequence[int], activation: str, described: str
+) -> Network:
+    """Return a network from observations to actions.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of an observation.
+    fixed : FixedLayer
+        Scales it.
+    actions : Actions
+    hidden : sequence of int
+        Units of hidden layers.
+    activation : str
+        Theirs.
+    described : str
+        All layers in words, instead: such as "elman 8 / dense 2".
+
+    Raises
+    ------
+    UsageError
+        If layers do not fit, or do not give a number for each action.
+    """
+    count = len(actions.names)
+    layers: list[Layer]
+    if described:
+        layers = list(parse(described, (math.prod(shape),)))
+        layers += [Activation(count, "tanh")] if actions.low is not None else []
+    else:
+        widths = (math.prod(shape), *hidden, count)
+        functions = [activation] * len(hidden) + [actions.last]
+        layers = [Dense(*each) for each in zip(widths[:-1], widths[1:], functions, strict=True)]
+    network = Network(shape, (fixed, *layers))
+    if network.outputs != count:
+        raise UsageError(f"network: gives {network.outputs:,} outputs, but there are {count} actions: `dense {count}`")
+    return network
