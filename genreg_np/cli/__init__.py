@@ -25,6 +25,7 @@ COMMANDS = {
     "eval": "Measure a model's accuracy on a dataset.",
     "infer": "Predict the classes of images.",
     "experiment": "Run a study of what GENREG's author left open.",
+    "play": "Let a policy play episodes, and film one.",
     "report": "Make a page of a run or a model, to look at.",
     "info": "Say what a model file holds.",
     "export": "Turn a model into what a microcontroller, a browser or another runtime takes.",

@@ -212,7 +212,7 @@ class Progress:
             columns += [TimeElapsedColumn(), TextColumn("eta"), TimeRemainingColumn()]
         bar = Bar(*columns, console=console, transient=transient)
         bar.start()
-        self._task = bar.add_task("", total=total, completed=done, told="")
+        self._task = bar.add_task("", total=total or None, completed=done, told="")
         self._bar = bar
 
     def update(self, record: dict[str, Any], total: int) -> None:
@@ -226,18 +226,23 @@ class Progress:
         elif "validation_score" in record:
             best = max(record["validation_score"], record.get("consensus_validation_score", -math.inf))
             self._accuracy = f"validation R2 {best:.4f}"
+        elif "best_ever_fitness" in record:
+            best, mean = record["best_ever_fitness"], record["fitness_mean"]
+            self._accuracy = f"best ever {_shown(best, 'perfect')}, mean {_shown(mean, 'not finite')}"
         count = record.get("non_finite", 0)
         undefined = f"  {count:,} fitness values not finite so far" if count else ""
         if self._bar is not None:
-            self._bar.update(self._task, completed=generation, total=total, told=self._accuracy + undefined)
-        elif "validation_accuracy" in record or "validation_score" in record:
+            self._bar.update(self._task, completed=generation, total=total or None, told=self._accuracy + undefined)
+        elif record.keys() & {"validation_accuracy", "validation_score", "best_ever_fitness"}:
             now = self._clock()
             if now - self._printed_at >= PLAIN_LINE_SECONDS or generation == total:
                 self._printed_at = now
-                earned = f"best trust {record['best_trust']:.2f}" if "best_trust" in record else ""
+                own = "best_ever_fitness" in record  # whose trust says nothing more
+                earned = f"  best trust {record['best_trust']:.2f}" if "best_trust" in record and not own else ""
                 for name in ("loss", "fitness"):
-                    earned = f"{name} {record[name]:.4f}" if name in record else earned
-                line = f"generation {generation}/{total}  {self._accuracy}  {earned}  {duration(record['seconds'])}"
+                    earned = f"  {name} {record[name]:.4f}" if name in record else earned
+                of = f"/{total}" if total else ""
+                line = f"generation {generation}{of}  {self._accuracy}{earned}  {duration(record['seconds'])}"
                 self.say(line + undefined)
 
     def stop(self) -> None:
@@ -245,6 +250,11 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _shown(number: float | None, otherwise: str) -> str:
+    """Return a fitness in few digits, or a word where it is none that JSON has."""
+    return otherwise if number is None else f"{number:.6g}"
 
 
 def raw(stream: Any) -> Any:

@@ -42,7 +42,7 @@ range_option = click.option(
 def reader_options(command: F, hidden: bool = True) -> F:
     """Add the options to a command; rarer ones are hidden in most."""
     options = (
-        click.option("--label", **REPEATABLE, help="A table's label column, by name or number; repeatable."),
+        click.option("--label", **REPEATABLE, help="A table's label column; repeatable."),
         click.option(
             "--task", metavar="WHAT", type=click.Choice(TASKS), help="Of labels: classes, or values (numbers)."
         ),

@@ -29,6 +29,7 @@ from genreg_np.cli.runs import (
 )
 from genreg_np.cli.settings_help import GIVEN, SettingsCommand, early_config, given_settings
 from genreg_np.cli.signals import INTERRUPTED, Stopping
+from genreg_np.cli.train_env import is_of_env, train_policy
 from genreg_np.data import READER_OPTIONS, dataset_names, is_image_folder
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.rows import is_table
@@ -53,7 +54,7 @@ EXAMPLES = """\b
 Examples:
   genreg-np train --preset seed-mnist-64        GENREG as published
   genreg-np train --dataset photos/             a folder for each class
-  genreg-np train --resume runs/mnist-nodes-0 --set sigma=0.2
+  genreg-np train --env CartPole-v1 --budget 10s
 """
 LEAST_SIDE = 16  # pixels of pictures that preset photos is the default for
 EVEN = 0.5  # probability of a flip
@@ -66,16 +67,18 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 @click.option("--dataset", help="A name in data list, a folder of images, .npz, .csv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
+@click.option("--env", metavar="NAME", help="Evolve a policy for an environment of Gymnasium.")
+@click.option("--episodes", type=click.IntRange(min=1), metavar="N", help="With --env: episodes a score.  [default: 1]")
 @click.option("--strategy", help="How to evolve.  [default: as the preset does]")
 @click.option("--preset", help="A named configuration.  [default: by the dataset]")
 @click.option("--hidden", help="Units per hidden layer: 64 or 64,32.")
 @click.option("--network", help='Layers in words: "conv 8 5 / max 4 / dense 10".')
 @click.option("--generations", type=int, help="Generations in all.")
 @click.option("--budget", help="Train for about this long instead: 60s, 5m, 1h.")
-@click.option("--target", type=float, help="Stop at this validation accuracy, as a fraction.")
-@click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]")
-@click.option("--device", type=click.IntRange(min=0), help="Which GPU the cupy backend uses.")
-@click.option("--threads", type=int, help="How many threads; by default all.")
+@click.option("--target", type=float, help="Stop at this validation accuracy, or mean return.")
+@click.option("--backend", help="auto, cpu, numpy, numba, cupy or cupy:1, a GPU.")
+@click.option("--device", type=click.IntRange(min=0), hidden=True, help="Which GPU the cupy backend uses.")
+@click.option("--threads", type=int, help="How many threads (of --env: processes), or all.")
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
 @click.option(
     "--class-weight",
@@ -101,6 +104,10 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     """Start a run or go on with one, and print what it came to."""
     if options["report"]:
         report_.check()
+    if options["env"] or (options["resume_run"] and is_of_env(options["resume_run"])):
+        return train_policy(options, Progress(options["quiet"], options["as_json"]), stopping)
+    if options["episodes"]:
+        raise UsageError("--episodes goes with --env")
     progress, started, result = Progress(options["quiet"], options["as_json"]), Started(), None
     watcher = watch(progress, options, stopping, started, "train")
 

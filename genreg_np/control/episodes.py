@@ -24,6 +24,7 @@ PRESET = "policy"
 MOST_STEPS = 10_000  # of an episode, where neither the environment nor the user sets an end
 LOOKED_AT, LOOKS = 4_000, 20  # observations, and episodes of random actions, by which observations are scaled
 MOST_SEED = 2**31
+PLAIN = str | int | float | bool  # options that a run can note
 
 
 class Episodes:
@@ -195,7 +196,7 @@ class Episodes:
 
     def facts(self) -> dict[str, Any]:
         """Return what is measured, as plain values: a run notes them, and its model."""
-        plain = {name: value for name, value in self._options.items() if isinstance(value, str | int | float | bool)}
+        plain = {f"option_{name}": value for name, value in self._options.items() if isinstance(value, PLAIN)}
         return {"env": self.name, "env_episodes": self.episodes, "env_steps": self.steps, **plain}
 
 

@@ -109,7 +109,7 @@ class Actions:
         """Return the action for outputs (K,): a number of the environment's, or an array of its shape."""
         if self.shape is None:
             return self.start + int(values.argmax())
-        if self.low is not None:
+        if self.low is not None and self.high is not None:
             values = np.minimum(np.maximum(values, self.low), self.high).astype(np.float32)  # rounding goes beyond
         return values.reshape(self.shape)
 

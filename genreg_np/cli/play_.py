@@ -1,0 +1,99 @@
+"""`genreg-np play`: what a policy reaches in an environment, and how it looks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+from genreg_np.cli.output import print_json
+from genreg_np.cli.terminal import say
+from genreg_np.errors import RunError, UsageError
+from genreg_np.files import write_atomic
+from genreg_np.model import load
+
+if TYPE_CHECKING:
+    from genreg_np.control import Episodes
+    from genreg_np.model import Model
+
+HELP = """\
+Let a policy play episodes of an environment, and film the first.
+
+MODEL is what train --env made, or any model with as many inputs as the environment shows numbers, and an output for
+each action.
+"""
+EXAMPLES = """\b
+Examples:
+  genreg-np play runs/CartPole-v1-policy-0/model.npz --episodes 100
+  genreg-np play runs/LunarLander-v3-policy-0 --out episode.gif
+  genreg-np play policy.npz --env my_game:make --seed 7
+"""
+MOST_LISTED = 10  # episodes that are told one by one
+
+
+@click.command("play", help=HELP, epilog=EXAMPLES)
+@click.argument("model_path", metavar="MODEL", type=click.Path())
+@click.option("--env", metavar="NAME", help="The environment.  [default: as it was trained]")
+@click.option("--episodes", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="How many.")
+@click.option("--steps", type=click.IntRange(min=1), help="The most of an episode.  [default: as it was trained]")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the first.")
+@click.option("--out", type=click.Path(), help="Film the first episode: a .gif.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+def command(
+    model_path: str, env: str | None, episodes: int, steps: int | None, seed: int, out: str | None, as_json: bool
+) -> None:
+    """Play, and say what came of it."""
+    path, target = Path(model_path), None if out is None else Path(out)
+    if target is not None and target.suffix.lower() != ".gif":
+        raise UsageError(f"--out {out}: must end with .gif")
+    if seed + episodes > 2**31:
+        raise UsageError(f"--seed {seed} and {episodes:,} episodes go beyond the largest seed, {2**31 - 1:,}")
+    if os.getcwd() not in sys.path:  # where module:function is looked for
+        sys.path.insert(0, os.getcwd())
+    model = load(path / "model.npz" if path.is_dir() else path)
+    task = _task(model, str(path), env, steps)
+    task.fits(model)
+    seeds = list(range(seed, seed + episodes))
+    returns: list[float] = []
+    if target is not None:
+        from genreg_np.control.film import filmed
+
+        rewards, film = filmed(task, model, seeds.pop(0))
+        returns.append(sum(rewards))
+        try:
+            write_atomic(target, film)
+        except OSError as error:
+            raise RunError(f"{target}: cannot be written ({error.strerror})") from None
+    returns += task.returns(model, seeds).tolist()
+    if as_json:
+        found = {"mean_return": float(np.mean(returns)), "deviation": float(np.std(returns)), "returns": returns}
+        print_json({"env": task.name, "episodes": episodes, "seed": seed, "film": out, **found})
+        return
+    for number, value in enumerate(returns[:MOST_LISTED]):
+        say(f"seed {seed + number}: return {value:.6g}")
+    if episodes > MOST_LISTED:
+        say(f"... and {episodes - MOST_LISTED:,} more")
+    if episodes > 1:
+        spread = np.std(returns) / episodes**0.5
+        say(f"mean return {np.mean(returns):.6g} +- {spread:.3g} over {episodes:,} episodes of {task.name}")
+    if out is not None:
+        say(f"film {out}")
+
+
+def _task(model: Model, path: str, env: str | None, steps: int | None) -> Episodes:
+    """Return the episodes to play: of the named environment, or those that the model was trained on."""
+    from genreg_np.control import episodes
+
+    known = model.trained("score")
+    known = known if isinstance(known, dict) and isinstance(known.get("env"), str) else {}
+    if env is None and not known:
+        raise UsageError(f"{path} does not say which environment it was trained in: name one with --env")
+    if env is not None and env != known.get("env"):
+        return episodes(env, steps=steps)
+    options = {name.removeprefix("option_"): value for name, value in known.items() if name.startswith("option_")}
+    most = known.get("env_steps")
+    return episodes(known["env"], steps=steps or (most if type(most) is int and most > 0 else None), **options)

@@ -1,0 +1,94 @@
+"""An episode as an animated picture."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.control.episodes import Episodes
+from genreg_np.errors import UsageError, missing_extra
+from genreg_np.infer import Model
+
+FRAMES_A_SECOND = 25  # of the picture, at most: GIF counts hundredths of a second
+WIDEST = 400  # pixels
+LONGEST = 2_000  # frames
+HOLD = 1_000  # milliseconds of the last frame
+
+
+def filmed(task: Episodes, model: Model, seed: int) -> tuple[list[float], bytes]:
+    """Play one episode.
+
+    Returns
+    -------
+    list of float
+        The reward of each step.
+    bytes
+        The episode as a GIF, one frame in so many that it plays at its own speed.
+
+    Raises
+    ------
+    UsageError
+        If the environment draws no pictures.
+    FitnessError
+        If it fails.
+    MissingExtraError
+        Without Pillow, or what the environment draws with.
+    """
+    try:
+        from PIL import Image
+    except ImportError:
+        raise missing_extra("pillow", "images", "film an episode") from None
+
+    with _unseen():
+        return _filmed(task, model, seed, Image)
+
+
+def _filmed(task: Episodes, model: Model, seed: int, image: Any) -> tuple[list[float], bytes]:
+    env = task.made(render_mode="rgb_array")
+    if getattr(env, "render_mode", None) != "rgb_array":
+        raise UsageError(f"{task.name} draws no pictures (it has no render mode rgb_array): leave out --out")
+    rate = float((getattr(env, "metadata", None) or {}).get("render_fps") or FRAMES_A_SECOND)
+    every = max(1, round(rate / FRAMES_A_SECOND))
+    rewards: list[float] = []
+    frames: list[Any] = []
+    try:
+        for reward in task.played(model, seed, env):
+            if len(rewards) % every == 0 and len(frames) < LONGEST:
+                frames.append(_small(image, env.render()))
+            rewards.append(reward)
+        frames.append(_small(image, env.render()))
+    finally:
+        env.close()
+    durations = [round(1000 * every / rate)] * (len(frames) - 1) + [HOLD]
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=False, disposal=1
+    )
+    return rewards, buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _unseen() -> Iterator[None]:
+    """Have pygame, with which most environments draw, open no window, and say no hello on stdout."""
+    wanted = {"PYGAME_HIDE_SUPPORT_PROMPT": "1", "SDL_VIDEODRIVER": "dummy"}
+    absent = [name for name in wanted if name not in os.environ]
+    os.environ.update({name: wanted[name] for name in absent})
+    try:
+        yield
+    finally:
+        for name in absent:
+            os.environ.pop(name, None)
+
+
+def _small(image: Any, pixels: NDArray[np.uint8]) -> Any:
+    """Return a frame (H, W, 3) of 0 .. 255 as a picture of few colours, no wider than WIDEST."""
+    picture = image.fromarray(np.asarray(pixels, np.uint8))
+    if picture.width > WIDEST:
+        picture = picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)), image.Resampling.LANCZOS)
+    return picture.quantize(64, method=image.Quantize.FASTOCTREE, dither=image.Dither.NONE)
