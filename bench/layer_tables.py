@@ -13,6 +13,7 @@ from genreg_np.layers.images import FixedLayer
 
 EQUATIONS = {
     "dense": "f(W v + b)",
+    "elman": "f(W v + U h + b), h what it gave the step before",
     "activation": "f(v): tanh, relu, leaky-relu, sigmoid, elu, selu, step, sign",
     "prelu": "v, or s[c] v where v < 0",
     "convolution": "b[f] + sum of w[f, c, i, j] v[c, s y + i - m, s x + j - m]",

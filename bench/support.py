@@ -10,6 +10,7 @@ from genreg_np.export.quantise import TAKES
 
 WORDS = {
     "dense": "dense: weights, biases and any activation",
+    "elman": "elman: a layer that remembers, for policies",
     "columns": "columns: words, dates and missing values of a table",
     "standardise": "standardise: features of mean 0 and deviation 1",
     "project": "project: onto principal axes, for example",

@@ -4,6 +4,8 @@
     model.predict(images)          # (N,) class numbers
     model.predict_proba(images)    # (N, K) probabilities
     model.top(images, 3)           # [[("7", 0.93), ("9", 0.05), ...], ...]
+    state = model.start()          # what a policy has seen so far; () of one that does not remember
+    state, outputs = model.step(state, observation)
 
 A model file is a zip of plain arrays, and nothing in it is ever executed: `header` holds JSON (the network, names of
 classes and columns, the range of raw values, where the weights came from), the rest are weights. Inputs are
@@ -11,9 +13,7 @@ classes and columns, the range of raw values, where the weights came from), the 
 Integers are raw values, mapped from the model's `input_range` (0 .. 255 for images) to 0 .. 1; floats are taken as
 mapped already. A dense layer computes `a(W x + b)` in float32 with W (O, I), b (O,); the last layer's values are the
 logits. All other kinds of layers are in files beside this one, which ELSEWHERE names: copied with it, or joined to its
-end, where a model has some.
-
-Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
+end, where a model has some. Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 """
 
 from __future__ import annotations
@@ -40,13 +40,15 @@ CHUNK_BYTES, CACHE_BYTES = 16 << 20, 1 << 19  # of the pieces that a batch is ta
 MOST_VALUES = 1 << 22  # of an input and of a layer: a small file must not ask for more memory than real models need
 MOST_ROOM = 1 << 28  # bytes that a layer may need to compute one input, and about what a batch takes between layers
 MOST_LAYERS, MOST_NESTING, MOST_HEADER_BYTES, MOST_NPY_HEADER = 1000, 32, 4 << 20, 1 << 16
-BYTE, ONE_BYTE = np.dtype(np.uint8), np.float32(255)
+BYTE, FULL_BYTE = np.dtype(np.uint8), np.float32(255)
 NO_CLASSES = "this model gives values, not classes: call outputs() instead"
+IN_ORDER = "this model remembers, so inputs have an order: call start(), then step() with one observation after another"
 BEYOND = "the model's outputs are no finite numbers: its weights and these inputs are too large for float32"
 SCALES = ("prelu", "scale-shift", "group-norm", "instance-norm", "layer-norm")
 SUMS = ("dense-int8", "convolution-int8", "transposed-convolution-int8", "pooling-int8", "adaptive-pooling-int8")
 INT8 = ("quantise", *SUMS, "residual-int8", "lookup-int8", "normalisation-int8")
-LEARNED = ("convolution", "transposed-convolution", "residual", "concatenate", *SCALES)
+REMEMBERS = ("elman",)  # kinds whose functions take a list, too: the first array is theirs, and they add one to its end
+LEARNED = ("convolution", "transposed-convolution", "residual", "concatenate", *REMEMBERS, *SCALES)
 WEIGHTED = ("dense", *LEARNED, *INT8[1:])
 PLAIN = ("activation", "pooling", "adaptive-pooling", "upsample", "minibatch-deviation")
 ELSEWHERE = {  # which file has which kinds of layers, where this one has not
@@ -62,7 +64,7 @@ NPY_HEADER = re.compile(  # what NumPy writes, and what others write after it; N
 
 PathLike = Union[str, "os.PathLike[str]"]
 Arrays = dict[str, np.ndarray]
-Function = Callable[[np.ndarray], np.ndarray]
+Function = Callable[..., np.ndarray]  # of (n, inputs); REMEMBERS says what some take besides
 Layer = tuple[int, int, Function]  # inputs, outputs, function of (n, inputs)
 Maker = Callable[[dict[str, Any], Arrays, str, str], Layer]  # of a layer's header, arrays, their prefix, its own name
 
@@ -148,8 +150,7 @@ def read_npy(file: Any, size: int, where: str) -> np.ndarray:
         If it is no plain array of numbers or text, or not of that size; the message begins with `where`.
     """
     start = file.read(8)
-    if start[:6] != b"\x93NUMPY" or start[6:] not in (b"\x01\x00", b"\x02\x00"):
-        raise ModelError(f"{where} is not in .npy format, version 1.0 or 2.0")
+    require(start in (b"\x93NUMPY\x01\x00", b"\x93NUMPY\x02\x00"), f"{where} is not in .npy format, version 1.0 or 2.0")
     width = 2 * start[6]
     length = int.from_bytes(file.read(width), "little")
     described = file.read(length) if length <= MOST_NPY_HEADER else b""
@@ -182,7 +183,7 @@ def load(path: PathLike) -> Model:
     """Read a model file; ModelError if it is missing, damaged, or not a model this version can run."""
     arrays = read_arrays(path, compressed=False)
     try:
-        return Model(_header(arrays.pop("header", None)), arrays)
+        return Model(_header(arrays.pop("header", np.empty(0))), arrays)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
@@ -191,8 +192,7 @@ def load(path: PathLike) -> Model:
 
 def _header(stored: Any) -> dict[str, Any]:
     """Return the header of a model file: an object of JSON, in a format that is known."""
-    if stored is None or stored.dtype != np.uint8 or stored.ndim != 1:
-        raise ModelError("has no header, so it is not a genreg-np model")
+    require(stored.dtype == np.uint8 and stored.ndim == 1, "has no header, so it is not a genreg-np model")
     if len(stored) > MOST_HEADER_BYTES:
         raise ModelError(f"its header takes {len(stored):,} bytes, more than the limit of {MOST_HEADER_BYTES:,}")
     try:
@@ -205,11 +205,8 @@ def _header(stored: Any) -> dict[str, Any]:
     except ValueError:
         raise ModelError("its header holds text that is no Unicode") from None
     require(isinstance(header, dict) and header.get("format") == FORMAT_NAME, "is not a genreg-np model")
-    if header.get("version") != FORMAT_VERSION:
-        raise ModelError(
-            f"has format version {header.get('version')!r}, this program reads {FORMAT_VERSION}; "
-            "use the genreg-np (or its infer.py) that wrote it, or a newer one"
-        )
+    version, newer = header.get("version"), "use the genreg-np (or its infer.py) that wrote it, or a newer one"
+    require(version == FORMAT_VERSION, f"has format version {version!r}, this program reads {FORMAT_VERSION}; {newer}")
     return dict(header)
 
 
@@ -240,7 +237,6 @@ class Model:
         self._width = width = math.prod(self.input_shape)
         require(width <= MOST_VALUES, f"an input of {width:,} values is beyond the limit of {MOST_VALUES:,}")
         self.feature_names = _feature_names(header, width)
-        self._of_bytes = self.input_range == (0.0, 255.0)
         require(any(layer["kind"] in WEIGHTED for layer in layers), "the network has no layers of weights")
         complete(layers)
         for check in CHECKS:
@@ -250,6 +246,7 @@ class Model:
             require(layers[0]["kind"] == "columns", "its header is malformed: 'columns', and no layer that takes them")
             TABLES["check"](header)
         _, self.output_count, self._forward = stack(layers, self.arrays, "layers", width)
+        self._start = tuple(_read_only(np.zeros(one["outputs"], "f4")) for one in layers if one["kind"] in REMEMBERS)
         named = len(self.class_names + self.value_names)
         require(named in (0, self.output_count), f"{named} class names for {self.output_count} outputs")
 
@@ -268,65 +265,76 @@ class Model:
 
         ModelError for another shape, NaN, infinite values, values outside the range, or columns of other names.
         """
-        array, width = self._named(inputs) if self.feature_names else _array(inputs), self._width
-        if array.dtype is BYTE and self._of_bytes and array.shape == self.input_shape:
-            return _mapped_bytes(array.reshape(1, width))  # one image: the least that can be done
-        require(array.dtype.kind in "biuf", f"inputs must be numbers, not {array.dtype}")
-        if array.shape == self.input_shape:
-            array = array[None]
-        if array.shape[1:] != self.input_shape and (array.ndim != 2 or array.shape[1] != width):
-            raise ModelError(
-                f"inputs have shape {array.shape}, but the model takes {self.input_shape} or "
-                f"{('N', *self.input_shape)}".replace("'", "")
-            )
-        array = array.reshape(len(array), width)
-        if array.dtype.kind == "f":
-            with np.errstate(over="ignore"):
-                array = np.ascontiguousarray(array, np.float32)
-            known = array[~np.isnan(array)] if self._columns else array  # NaN is what a table's row lacks
-            low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)  # NaN if one of them is
-            if not (math.isfinite(low) and math.isfinite(high)):
-                raise ModelError("inputs hold NaN, infinite or too large values; the model would answer nonsense")
-            if self.input_range and (low < -0.001 or high > 1.001):
-                raise ModelError(
-                    f"float inputs run from {low:g} to {high:g}, but must lie in 0 .. 1: "
-                    f"pass raw values {self.input_range[0]:g} .. {self.input_range[1]:g} as integers, or map them first"
-                )
-            return array
-        if not self.input_range:
+        return self._prepared(self._named(inputs))
+
+    def _prepared(self, array: np.ndarray) -> np.ndarray:
+        shape, kind = array.shape, array.dtype.kind
+        if kind not in "biuf":
+            raise ModelError(f"inputs must be numbers, not {array.dtype}")
+        if shape != self.input_shape and shape[1:] != self.input_shape and (len(shape) != 2 or shape[1] != self._width):
+            takes = f"inputs have shape {shape}, but the model takes {self.input_shape} or {('N', *self.input_shape)}"
+            raise ModelError(takes.replace("'", ""))
+        array = array.reshape(1 if shape == self.input_shape else shape[0], self._width)
+        if kind == "f":
+            few = array.size <= 32 and not self.input_range  # numbers, which Python looks at sooner than NumPy
+            if not (few and all(-3e38 < number < 3e38 for number in array.ravel().tolist())):
+                with np.errstate(over="ignore"):
+                    array = np.ascontiguousarray(array, np.float32)
+                known = array[~np.isnan(array)] if self._columns else array  # NaN is what a table's row lacks
+                low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)  # NaN if one of them is
+                if not (math.isfinite(low) and math.isfinite(high)):
+                    raise ModelError("inputs hold NaN, infinite or too large values; the model would answer nonsense")
+                if self.input_range and (low < -0.001 or high > 1.001):
+                    raw = "raw values {:g} .. {:g} as integers, or map them first".format(*self.input_range)
+                    raise ModelError(f"float inputs run from {low:g} to {high:g}, but must lie in 0 .. 1: pass {raw}")
+        if kind == "f" or not self.input_range:
             return np.ascontiguousarray(array, np.float32)
-        if array.dtype == np.uint8 and self._of_bytes:
-            return _mapped_bytes(array)
+        if array.dtype == BYTE and self.input_range == (0.0, 255.0):  # what `mapped` does, faster; all are in range
+            return np.divide(array, FULL_BYTE, dtype=np.float32)  # type: ignore[no-any-return]
         low, high = self.input_range
         if array.size and (array.min() < low or array.max() > high):
             raise ModelError(f"integer inputs run from {array.min()} to {array.max()}, outside {low:g} .. {high:g}")
         return mapped(array, low, high)
 
+    def start(self) -> tuple[np.ndarray, ...]:
+        """Return the state before the first observation: (outputs,) float32 of each layer that remembers, else ()."""
+        return self._start
+
+    def step(self, state: Any, observation: Any) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """Return the state after one more observation, and what the last layer gives, (outputs,) float32.
+
+        `state`, of start() or the step before, stays as it is. ModelError as of `prepare`, and for another state.
+        """
+        x, states = self._prepared(self._named(observation)), list(state)
+        require(len(x) == 1, "step() takes one observation: step through several in their order")
+        fits = not (states or self._start) or [one.shape for one in states] == [one.shape for one in self._start]
+        require(fits, "the state is not this model's: begin with start(), then hand on what step() returned")
+        outputs = self._forward(x, states) if states else self._forward(x)
+        return tuple(states), outputs[0]
+
     def outputs(self, inputs: Any) -> np.ndarray:
         """Return the last layer's values, (N, outputs) float32: logits of the classes, or values."""
-        array = self._named(inputs) if self.feature_names else _array(inputs)
+        require(not self._start, IN_ORDER)
+        array = self._named(inputs)
         if array.shape == self.input_shape or array.ndim < 2:
-            return self._forward(self.prepare(array))
-        step = max(1, CHUNK_BYTES // (4 * self._width))
-        pieces = [self._forward(self.prepare(array[at : at + step])) for at in range(0, max(1, len(array)), step)]
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+            return self._forward(self._prepared(array))
+        return in_pieces(lambda some: self._forward(self._prepared(some)), 4 * self._width, "an input")(array)
 
     def predict_proba(self, inputs: Any) -> np.ndarray:
         """Return the probability of each class, (N, K) float32, rows summing to 1."""
-        require(self.class_names, NO_CLASSES)
+        require(self.class_names, NO_CLASSES if not self._start else IN_ORDER)
         logits = self.outputs(inputs)
         largest = logits.max(axis=1, keepdims=True)
         require(np.isfinite(largest).all(), BEYOND)
-        exponentials = np.exp(logits - largest)
-        probabilities: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return probabilities
+        exponentials: np.ndarray = np.exp(logits - largest)
+        return exponentials / exponentials.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
     def predict(self, inputs: Any) -> np.ndarray:
         """Return the most probable class of each input, (N,) int64, of equals the lowest.
 
         Or the numbers that are predicted, float32: (N,), or (N, K) of several.
         """
-        require(self.class_names or self.value_names, NO_CLASSES)
+        require(self.class_names or self.value_names, NO_CLASSES if not self._start else IN_ORDER)
         values = self.outputs(inputs)
         if self.value_names:
             require(np.isfinite(values).all(), BEYOND)
@@ -362,7 +370,12 @@ class Model:
         """Return inputs as an array, its columns in the model's order where they have names."""
         if self._columns and not (isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biuf"):
             return TABLES["read"](self._columns, inputs)  # type: ignore[no-any-return]
-        array = _array(inputs)
+        try:
+            array = np.asarray(inputs)
+        except (ValueError, TypeError):
+            raise ModelError("inputs must be an array of numbers; lists of different lengths were given") from None
+        if not self.feature_names:
+            return array
         names = getattr(inputs, "columns", None)  # of a DataFrame; one row of it has an index instead
         if names is None and array.ndim == 1 and hasattr(inputs, "to_numpy"):
             names = getattr(inputs, "index", None)
@@ -381,8 +394,7 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
     for index, layer in enumerate(layers):
         name = f"layer {index}" if where == "layers" else f"layer {where[7:]}.{index}"
         kind = layer["kind"]
-        if not isinstance(kind, str) or kind not in LAYERS:
-            raise ModelError(f"{name} is of the unknown kind {str(kind)[:40]!r}; use a newer infer.py")
+        require(kind in [*LAYERS], f"{name} is of the unknown kind {str(kind)[:40]!r}; use a newer infer.py")
         inputs, outputs, function = LAYERS[kind](layer, arrays, f"{where}.{index}", name)
         require(inputs == width, f"{name} takes {inputs} inputs, but {width} arrive")
         require(outputs <= MOST_VALUES, f"{name} gives {outputs:,} outputs, more than the limit of {MOST_VALUES:,}")
@@ -390,15 +402,16 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
         # The largest of activations is the activation of the largest, as none falls: so fewer are computed.
         swapped = index and kind == "pooling" and layer["method"] == "max" and layers[index - 1]["kind"] == "activation"
         functions.insert(len(functions) - bool(swapped), function)
+    remembering = [done for done, layer in zip(functions, layers) if layer["kind"] in REMEMBERS]  # noqa: B905
     # More than usually arrive: a wide layer must not blow up a long batch. What filters see is quickest in the cache.
     room = CACHE_BYTES if any("convolution" in layer["kind"] for layer in layers) else MOST_ROOM
     rows = max(1, room // (4 * widest))
 
-    def run(x: np.ndarray) -> np.ndarray:
+    def run(x: np.ndarray, states: list[np.ndarray] | None = None) -> np.ndarray:
         if len(x) > rows:
             return np.concatenate([run(x[start : start + rows]) for start in range(0, len(x), rows)])
         for function in functions:
-            x = function(x)
+            x = function(x, states) if function in remembering else function(x)
         return x
 
     return first, width, run
@@ -456,7 +469,7 @@ def _run(file: str) -> None:
 def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
     inputs, outputs, activation = whole_number(layer["inputs"]), whole_number(layer["outputs"]), layer["activation"]
     weight = weights_of(arrays, f"{where}.weight", (outputs, inputs))
-    bias = weights_of(arrays, f"{where}.bias", (outputs,))
+    bias = weights_of(arrays, f"{where}.bias", (outputs,))[None]  # of as many axes as z: added in half the time
     require(activation in ACTIVATIONS, f"{name} has the unknown activation {activation!r}; use a newer infer.py")
     activate, columns = ACTIVATIONS[activation], weight.T
 
@@ -522,23 +535,10 @@ def is_shallow(value: Any, levels: int = MOST_NESTING) -> bool:
     return levels > 0 and all(is_shallow(part, levels - 1) for part in inner)
 
 
-def _array(inputs: Any) -> np.ndarray:
-    try:
-        return np.asarray(inputs)
-    except (ValueError, TypeError):
-        raise ModelError("inputs must be an array of numbers; lists of different lengths were given") from None
-
-
 def _read_only(array: np.ndarray) -> np.ndarray:
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
-
-
-def _mapped_bytes(array: np.ndarray) -> np.ndarray:
-    """Return what `mapped` does of bytes between 0 and 255, faster; none can be out of range."""
-    shares: np.ndarray = np.divide(array, ONE_BYTE, dtype=np.float32)
-    return shares
 
 
 def mapped(raw: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -555,6 +555,5 @@ def checked_range(value: Any) -> tuple[float, float] | None:
     low, high = (float(bound) for bound in value)
     with np.errstate(over="ignore", under="ignore"):
         width, *ends = np.float32(high - low), np.float32(low), np.float32(high)
-    if not (low < high and np.isfinite((width, *ends)).all() and width > 0):
-        raise ModelError(f"input_range {value} is not a range")
+    require(low < high and np.isfinite((width, *ends)).all() and width > 0, f"input_range {value} is not a range")
     return low, high

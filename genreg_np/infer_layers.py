@@ -3,6 +3,7 @@
     standardise   (x - mean) * scale
     project       matrix x
     branches      several stacks of one input, end to end
+    elman         h' = a(W x + U h + b), h being what it gave a step before
 
 and those that learn, of maps (C, H, W): convolution, pooling, normalisation, activations, upsampling, stacks in stacks.
 
@@ -64,6 +65,32 @@ def _branches(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> L
         raise ModelError(f"{name} has no branches")
     outputs = sum(width for _, width, _ in branches)
     return inputs, outputs, lambda x: np.concatenate([function(x) for _, _, function in branches], axis=1)
+
+
+def _elman(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
+    """Return a(W x + b), or a(W x + U h + b) where h is the first of `states`: taken out, what comes out put last."""
+    require(where.count(".") == 1, f"{name} (elman) remembers, so it cannot stand within another layer")
+    inputs, outputs, activation = whole_number(layer["inputs"]), whole_number(layer["outputs"]), layer["activation"]
+    weight, recurrent = (
+        weights_of(arrays, f"{where}.{part}", (outputs, width)).T
+        for part, width in (("weight", inputs), ("recurrent", outputs))
+    )
+    bias = weights_of(arrays, f"{where}.bias", (outputs,))[None]
+    require(activation in ACTIVATIONS, f"{name} has the unknown activation {activation!r}; use a newer infer.py")
+    activate = ACTIVATIONS[activation]
+
+    def run(x: np.ndarray, states: list[np.ndarray] | None = None) -> np.ndarray:
+        z: np.ndarray = x.dot(weight)
+        if states is None:  # the first step, from zeros
+            z += bias
+            return activate(z)
+        z += states.pop(0)[None].dot(recurrent)
+        z += bias
+        z = activate(z)
+        states.append(z[0].copy())
+        return z
+
+    return inputs, outputs, run
 
 
 # Layers that learn, and what stands between them. Values of maps (C, H, W) lie channel by channel, row by row.
@@ -327,6 +354,7 @@ LAYERS |= {
     "standardise": _standardise,
     "project": _project,
     "branches": _branches,
+    "elman": _elman,
     "activation": _activation,
     "prelu": _prelu,
     "scale-shift": _scale_shift,

@@ -208,8 +208,11 @@ class Network:
     def features(self, inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> Float32:
         """Return what the first learning layer sees, (N, I) float32: inputs mapped to 0 .. 1, fixed layers applied.
 
-        The same arithmetic as infer.Model, so that training and prediction see the same numbers.
+        The same arithmetic as infer.Model, so that training and prediction see the same numbers. UsageError where a
+        layer remembers: inputs are samples, which have no order.
         """
+        if any(layer.remembers for layer in self.layers):
+            raise UsageError("the network remembers, but samples have no order: evolve it by a fitness of your own")
         if self.fixed and len(inputs) > PIECE:
             starts = range(0, len(inputs), PIECE)
             return np.concatenate([self.features(inputs[start : start + PIECE], input_range) for start in starts])
@@ -343,7 +346,8 @@ class Model(infer.Model):
         UsageError
             For a model of 8-bit integers, which predicts and is nothing else.
         """
-        self._needs_genes()
+        if self.is_int8:
+            raise UsageError("a model of 8-bit integers only predicts, by infer.py: use the one it was made from")
         return Network.read(self.header["network"], self.arrays)
 
     @property
@@ -361,10 +365,6 @@ class Model(infer.Model):
     def is_int8(self) -> bool:
         """Whether it is one of 8-bit integers, which predicts and is nothing else."""
         return any(layer["kind"] in infer.INT8 for layer in self.header["network"]["layers"])
-
-    def _needs_genes(self) -> None:
-        if self.is_int8:
-            raise UsageError("a model of 8-bit integers only predicts, by infer.py: use the one it was made from")
 
     @property
     def training(self) -> dict[str, Any]:

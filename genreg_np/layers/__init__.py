@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 REGISTRY = {
     "dense": "genreg_np.layers.dense:Dense",
+    "elman": "genreg_np.layers.recurrent:Elman",
     "activation": "genreg_np.layers.activation:Activation",
     "prelu": "genreg_np.layers.activation:Prelu",
     "convolution": "genreg_np.layers.convolution:Convolution",

@@ -105,6 +105,7 @@ class Layer(ABC):
     """A layer of P networks."""
 
     kind: ClassVar[str]
+    remembers: ClassVar[bool] = False  # whether what it gives depends on inputs before: one for policies
 
     @classmethod
     def example(cls) -> tuple[Layer, tuple[int, ...]]:

@@ -71,6 +71,8 @@ class _Nested(Layer):
         for index, layer in enumerate(stack.layers):
             if not isinstance(layer, Layer) or isinstance(layer, FixedLayer):
                 raise UsageError(f"{self.kind} is made of layers that learn, not of {layer!r:.60}")
+            if layer.remembers:
+                raise UsageError(f"layer {index} ({layer.kind}) remembers, so it cannot stand within {self.kind}")
             try:
                 shape = layer.output_shape(shape)
             except UsageError as error:

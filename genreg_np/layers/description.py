@@ -26,6 +26,7 @@ from genreg_np.layers.dense import Dense
 from genreg_np.layers.dropout import Dropout
 from genreg_np.layers.normalise import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from genreg_np.layers.pooling import AdaptivePooling, Pooling
+from genreg_np.layers.recurrent import Elman
 from genreg_np.layers.shaping import Flatten, Reshape
 from genreg_np.layers.upsample import TransposedConvolution, Upsample
 
@@ -98,6 +99,7 @@ WORDS: dict[str, Word] = {
     "avg": Word("avg K [stride S]", lambda shape, size, **o: Pooling(_maps(shape), "avg", size, **o)),
     "adaptive": Word("adaptive max|avg K", lambda shape, *n: AdaptivePooling(_maps(shape), *n)),
     "dense": Word("dense N", lambda shape, units: Dense(math.prod(shape), units)),
+    "elman": Word("elman N", lambda shape, units: Elman(math.prod(shape), units)),
     "prelu": Word("prelu", lambda shape: Prelu(_channels(shape))),
     "batch-norm": Word("batch-norm", lambda shape: BatchNorm(_channels(shape))),
     "instance-norm": Word("instance-norm", lambda shape: InstanceNorm(_channels(shape))),
@@ -119,6 +121,7 @@ HINTS = {  # of what others write, or docs/layers.md names, and no line can have
     **dict.fromkeys(FROM_PYTHON, ": it is made from Python only, as docs/networks.md shows"),
     **dict.fromkeys(("linear", "fc"), " (did you mean 'dense'?)"),
     "convolution": " (did you mean 'conv'?)",
+    **dict.fromkeys(("rnn", "recurrent"), " (did you mean 'elman'?)"),
     "bn": " (did you mean 'batch-norm'?)",
 }
 

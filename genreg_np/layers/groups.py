@@ -78,6 +78,19 @@ def matrix_groups(parts: list[range], inputs: int, outputs: int, gene: Gene) -> 
     return Groups(len(rows) * (last + 1), runs)
 
 
+def recurrent_groups(inputs: int, outputs: int, gene: Gene) -> Groups:
+    """Return the groups of weights (O, I), recurrent weights (O, O) and then biases (O,), each row by row.
+
+    A unit has a row of both and its bias. Blocks are those of each matrix, biases with the last of the recurrent ones.
+    """
+    units, weights = [range(outputs)], outputs * inputs
+    seen, recurrent = (matrix_groups(units, width, outputs, gene) for width in (inputs, outputs))
+    before = seen.count if gene is Gene.BLOCK else 0
+    runs = [(start, number) for start, number in seen.runs if start < weights]
+    runs += [(weights + start, before + number) for start, number in recurrent.runs]
+    return Groups(before + recurrent.count, runs)
+
+
 def channel_groups(arrays: int, channels: int, gene: Gene) -> Groups:
     """Return the groups of so many arrays (C,), one after the other: a channel's own genes, or all of them."""
     if gene is not Gene.UNIT:
