@@ -66,6 +66,16 @@ class Api:
         return "logits" if self.classes else "outputs"
 
     @property
+    def remembers(self) -> bool:
+        """Whether it is a policy that remembers: the caller keeps what it has seen."""
+        return bool(self.program.states)
+
+    @property
+    def answers(self) -> str:
+        """What the function that gives logits or values does."""
+        return "step" if self.remembers else self.outputs
+
+    @property
     def count(self) -> str:
         """Macro of how many there are."""
         return f"{self.macro}_{'CLASSES' if self.classes else 'OUTPUTS'}"
@@ -90,13 +100,21 @@ class Api:
     def parameters(self) -> str:
         """Parameters of a function that takes an input."""
         given = self.program.inputs
-        return f"const {given.ctype} *{given.name}" + (f", {self.name}_scratch *scratch" if self.handed_over else "")
+        state = f"{self.name}_state *state, " if self.remembers else ""
+        return f"{state}const {given.ctype} *{given.name}" + (
+            f", {self.name}_scratch *scratch" if self.handed_over else ""
+        )
 
     @property
     def evaluate(self) -> str:
         """Signature of the function that gives logits or values."""
         returned = "int" if self.may_fail else "void"
-        return f"{returned} {self.name}_{self.outputs}({self.parameters}, {self.ctype} *{self.outputs})"
+        return f"{returned} {self.name}_{self.answers}({self.parameters}, {self.ctype} *{self.outputs})"
+
+    @property
+    def start(self) -> str:
+        """Signature of the function that forgets what was seen."""
+        return f"void {self.name}_start({self.name}_state *state)"
 
     @property
     def predict(self) -> str:
@@ -130,6 +148,12 @@ def _facts(api: Api) -> str:
             f"{program.room_bytes:,} bytes that the caller hands over, {api.name}_scratch: layers use it by turns"
         )
     facts["State"] = "none: any number of threads may call" + (", each with its own scratch" if api.handed_over else "")
+    if api.remembers:
+        also = " and scratch" if api.handed_over else ""
+        facts["State"] = (
+            f"{4 * sum(program.states.values()):,} bytes that the caller keeps, {api.name}_state: "
+            f"any number of threads may call, each with its own{also}"
+        )
     facts["Needs"] = "C99" + (" and its maths library (-lm)" if _maths(program) else "; no maths library, no malloc")
     if {"deskew", "to_levels"} & set(program.functions):
         facts["Exact"] = "levels equal infer.py's with -ffp-contract=off, which gcc -std=c99 implies"
@@ -190,15 +214,22 @@ def _declarations(api: Api) -> list[str]:
         declared.append(
             f"/* What the functions work in, layers by turns. */\ntypedef struct {{\n{room}\n}} {api.name}_scratch;"
         )
+    if api.remembers:
+        kept = "\n".join(f"    float {name}[{count}];" for name, count in api.program.states.items())
+        declared += [
+            f"/* What is remembered of the steps so far. */\ntypedef struct {{\n{kept}\n}} {api.name}_state;",
+            f"/* Begin anew: before a first step. */\n{api.start};",
+        ]
     refusal = f"\n * Returns 0, or -1 if {api.program.inputs.unusable}." if api.may_fail else ""
     meaning = (
         "Write the logits of an input: the larger, the likelier the class." if api.classes else "Write the outputs."
     )
-    declared.append(f"/* {meaning}{refusal} */\n{api.evaluate};")
+    step = "Take one more step. " if api.remembers else ""
+    declared.append(f"/* {step}{meaning}{refusal} */\n{api.evaluate};")
     if api.classes:
         ties = "of ties the lowest" + (f"; -1 if {api.program.inputs.unusable}" if api.may_fail else "")
         declared += [
-            f"/* Return the class of an input, 0 .. {len(api.classes) - 1}, {ties}. */\n{api.predict};",
+            f"/* {step}Return the class of an input, 0 .. {len(api.classes) - 1}, {ties}. */\n{api.predict};",
             f"/* Turn logits into probabilities, which sum to 1. */\n{api.probabilities};",
             f"extern const char *const {api.name}_class_names[{api.count}];",
         ]
@@ -211,9 +242,9 @@ def _described(layers: list[dict[str, Any]]) -> str:
     for layer in layers:
         telling = TELLING.get(layer["kind"].removesuffix("-int8"), ())
         words.append(" ".join(str(layer[key]) for key in ("kind", *telling)))
-        if "dense" in layer["kind"]:
+        if "dense" in layer["kind"] or layer["kind"] == "elman":
             words[-1] += f" {layer['outputs']}"
-        if layer["kind"] == "dense" and layer["activation"] != "linear":
+        if layer["kind"] in ("dense", "elman") and layer["activation"] != "linear":
             words[-1] += f" {layer['activation']}"
     return ", ".join(words)
 
@@ -226,7 +257,7 @@ def source(api: Api) -> str:
         functions.append(program.inputs.check().rstrip("\n"))
     if api.classes:
         functions.append((PARTS / "exponential.c").read_text(encoding="utf-8").rstrip("\n"))
-    written = [*functions, *program.constants, _evaluate(api)]
+    written = [*functions, *program.constants, *([_start(api)] if api.remembers else []), _evaluate(api)]
     if api.classes:
         written += [_predict(api), _probabilities(api), _class_names(api)]
     written += api.rows.definitions(api.name)
@@ -248,6 +279,11 @@ def _block(signature: str, lines: list[str]) -> str:
     return "\n".join([signature, "{", *(f"    {line}" if line else "" for line in lines), "}"])
 
 
+def _start(api: Api) -> str:
+    """Return the function that forgets what was seen."""
+    return _block(api.start, [f"clear_float(state->{name}, {count});" for name, count in api.program.states.items()])
+
+
 def _evaluate(api: Api) -> str:
     """Return the function that runs the layers."""
     program, lines = api.program, []
@@ -262,7 +298,8 @@ def _evaluate(api: Api) -> str:
 
 def _predict(api: Api) -> str:
     """Return the function that finds the largest logit."""
-    call = f"{api.name}_logits({api.program.inputs.name}{', scratch' if api.handed_over else ''}, logits)"
+    given = [*(["state"] if api.remembers else []), api.program.inputs.name, *(["scratch"] if api.handed_over else [])]
+    call = f"{api.name}_{api.answers}({', '.join(given)}, logits)"
     lines = [f"{api.ctype} logits[{api.count}];", "int best = 0;"]
     lines += [f"if ({call} != 0)", "    return -1;"] if api.may_fail else [f"{call};"]
     lines += [f"for (int k = 1; k < {api.count}; k++)", "    if (logits[k] > logits[best])", "        best = k;"]

@@ -37,6 +37,22 @@ def _dense(program: Program, layer: Header, where: str, value: Value, goal: Valu
     return result
 
 
+def _elman(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
+    label, outputs, arrays = label_of(where), layer["outputs"], program.model.arrays
+    result = _product(program, arrays[f"{where}.weight"], where, value, goal)
+    recurrent = program.constant(f"layer_{label}_recurrent", arrays[f"{where}.recurrent"].T)
+    bias = program.constant(f"layer_{label}_bias", arrays[f"{where}.bias"])
+    state, sums = program.state(f"layer_{label}", outputs), program.numbers(outputs)
+    program.call("multiply", state, outputs, recurrent, outputs, sums.place)
+    for added in (sums.place, bias):
+        program.call(program.part("add"), result.place, added, outputs)
+    program.release(sums)
+    if layer["activation"] != "linear":
+        program.call(program.each(layer["activation"]), result.place, outputs)
+    program.call("memcpy", state, result.place, f"sizeof {state}")
+    return result
+
+
 def _product(program: Program, matrix: NDArray[np.generic], where: str, value: Value, goal: Value | None) -> Value:
     """Multiply by a matrix (O, I), stored input by input."""
     outputs, inputs = matrix.shape
@@ -217,6 +233,7 @@ def _statistics(program: Program, layer: Header, where: str, value: Value, goal:
 
 LAYERS: dict[str, Maker] = {
     "dense": _dense,
+    "elman": _elman,
     "quantise": _quantise,
     "dense-int8": _dense_int8,
     "columns": _columns,

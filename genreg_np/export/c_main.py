@@ -1,4 +1,7 @@
-"""The example: main.c reads one input, from a file or stdin, and prints its class; or runs the test of NAME_test.h."""
+"""The example: main.c reads one input, from a file or stdin, and prints its class; or runs the test of NAME_test.h.
+
+For a model that remembers it reads rows, one step after another, and prints a line for each.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,11 @@ TAKE = "memcpy({given}, data + at, MODEL_INPUTS);"
 TAKE_APART = """for (size_t k = 0; k < MODEL_INPUTS; k++) /* red, green, blue of each pixel become three maps */
         {given}[k % 3 * MODEL_HEIGHT * MODEL_WIDTH + k / 3] = data[at + k];"""
 
-EXAMPLE = """/* Print {result} of one input, read from a file or from stdin:
+ONE = "/* Print {result} of one input, read from a file or from stdin:\n * {wanted}."
+IN_ORDER = """/* Print {result} of each input, a line each; read from a file or from stdin, a row each:
  * {wanted}.
+ * The model remembers: rows are one step after another, and what came before counts."""
+EXAMPLE = """{told}
  * With --check as the only argument, see whether the model gives what infer.py gives. */
 #include "{name}_test.h"
 
@@ -41,10 +47,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s: cannot be opened\\n", path);
         return 1;
     }}
-    if (!read_input(file, {given})) {{
-        fprintf(stderr, "%s: needs {wanted}\\n", path);
-        return 1;
-    }}
 {rest}
     return 0;
 }}
@@ -54,7 +56,7 @@ int main(int argc, char **argv)
 def example(api: Api) -> str:
     """Return main.c."""
     given = api.program.inputs
-    reader, wanted, headers = _reader(given)
+    reader, wanted, headers = _rows(given) if api.remembers else _reader(given)
     text = (PARTS / f"{reader}.c").read_text(encoding="utf-8")
     if reader == "read_image":
         kind, digit = FORMATS[given.channels]
@@ -62,9 +64,18 @@ def example(api: Api) -> str:
             text.replace("FORMAT", f"{kind} file (P{digit})").replace("DIGIT", digit).replace("INPUT_NAME", given.name)
         )
         text = text.replace("TAKE_PIXELS", (TAKE if given.channels == 1 else TAKE_APART).format(given=given.name))
+    if api.remembers:
+        number, beyond = "float number = strtof(word, &end)", ""
+        if given.raw:
+            number = "long long number = strtoll(word, &end, 10)"
+            beyond = " || number < MODEL_SMALLEST || number > MODEL_LARGEST"
+        text = text.replace("NUMBER", f"const {number}").replace("OUT_OF_RANGE", beyond)
+        text = text.replace("INPUT_NAME", given.name)
+    told = (IN_ORDER if api.remembers else ONE).format(
+        result="the class" if api.classes else "the outputs", wanted=wanted
+    )
     return EXAMPLE.format(
-        result="the class" if api.classes else "the outputs",
-        wanted=wanted,
+        told=told,
         name=api.name,
         includes="\n".join(f"#include <{header}>" for header in headers),
         reader=text.replace("MODEL_NAME", api.name)
@@ -78,8 +89,30 @@ def example(api: Api) -> str:
         logit=api.ctype,
         outputs=api.outputs,
         count=api.count,
-        rest="\n".join(f"    {line}" for line in (_class if api.classes else _outputs)(api)),
+        rest="\n".join(f"    {line}" for line in (_steps if api.remembers else _one)(api, wanted)),
     )
+
+
+def _one(api: Api, wanted: str) -> list[str]:
+    """Return what reads one input and prints its answer."""
+    lines = [f"if (!read_input(file, {api.program.inputs.name})) {{"]
+    lines += [f'    fprintf(stderr, "%s: needs {wanted}\\n", path);', "    return 1;", "}"]
+    return lines + (_class if api.classes else _outputs)(api)
+
+
+def _steps(api: Api, wanted: str) -> list[str]:
+    """Return what reads row after row and prints the answer to each."""
+    lines = [f"{api.name}_state state;", f"{api.name}_start(&state);"]
+    lines += [f"for (int row = 1, found; (found = read_row(file, {api.program.inputs.name})) != 0; row++) {{"]
+    lines += ["    if (found < 0) {", f'        fprintf(stderr, "%s, row %d: needs {wanted}\\n", path, row);']
+    lines += ["        return 1;", "    }"]
+    return [*lines, *(f"    {line}" for line in (_class if api.classes else _outputs)(api)), "}"]
+
+
+def _rows(given: Input) -> tuple[str, str, list[str]]:
+    """Return the same as `_reader`, of rows."""
+    whole = f"whole numbers, {given.range}" if given.raw else "numbers"
+    return "read_row_of_numbers", f"{given.count} {whole} as text", ["stdio.h", "stdlib.h", "string.h"]
 
 
 def _reader(given: Input) -> tuple[str, str, list[str]]:
@@ -105,7 +138,12 @@ def _reader(given: Input) -> tuple[str, str, list[str]]:
 
 
 def _call(api: Api, function: str, *more: str) -> str:
-    arguments = [api.program.inputs.name, *(["&scratch"] if api.handed_over else []), *more]
+    arguments = [
+        *(["&state"] if api.remembers else []),
+        api.program.inputs.name,
+        *(["&scratch"] if api.handed_over else []),
+        *more,
+    ]
     return f"{api.name}_{function}({', '.join(arguments)})"
 
 
@@ -122,7 +160,10 @@ def _class(api: Api) -> list[str]:
 
 def _outputs(api: Api) -> list[str]:
     unit = "" if api.unit is None else f" * {api.macro}_UNIT"
-    call = _call(api, "outputs", "outputs")
+    call = _call(api, api.answers, "outputs")
     lines = [f"static {api.ctype} outputs[{api.count}];"]
     lines += _refused(api, f"{call} != 0") if api.may_fail else [f"{call};"]
-    return [*lines, f"for (int k = 0; k < {api.count}; k++)", f'    printf("%.9g\\n", (double)outputs[k]{unit});']
+    printed = f'printf("%.9g\\n", (double)outputs[k]{unit})'
+    if api.remembers:
+        printed = f"printf(\"%.9g%c\", (double)outputs[k]{unit}, k + 1 < {api.count} ? ' ' : '\\n')"
+    return [*lines, f"for (int k = 0; k < {api.count}; k++)", f"    {printed};"]

@@ -90,6 +90,7 @@ class Program:
     writers: dict[str, list[str]] = field(default_factory=dict)  # the layers that write into a buffer, by its name
     frames: dict[str, int] = field(default_factory=dict)  # bytes of the stack, by functions that need many
     flash_bytes: int = 0  # of weights and tables
+    states: dict[str, int] = field(default_factory=dict)  # of layers that remember: name, numbers
 
     @property
     def room_bytes(self) -> int:
@@ -101,6 +102,12 @@ class Program:
         self.constants.append(c_text.array(name, values))
         self.flash_bytes += values.nbytes
         return name
+
+    def state(self, name: str, width: int) -> str:
+        """Add what a layer remembers from one step to the next, so many numbers, and return how it is called."""
+        self.part("clear", kind="float")
+        self.states[name] = width
+        return f"state->{name}"
 
     def list_of(self, ctype: str, name: str, words: list[str]) -> str:
         """Add an array of expressions and return its name."""

@@ -6,6 +6,8 @@ in which a single number has the other sign. Drawn are
 
     raw values   from a quarter of the way from the smallest to the largest up to its end, or to a half ... an eighth
     features     mean + deviation x -1 .. 1, or a half ... of that, where the first layer knows a mean; else -1 .. 1
+
+Of a model that remembers a vector is several of these in a row, and the answer the one to the last.
 """
 
 from __future__ import annotations
@@ -29,13 +31,15 @@ from genreg_np.model import Model
 from genreg_np.streams import philox
 
 CONTRASTS = (1, 1 / 2, 1 / 4, 1 / 8) * 3  # of the inputs that are drawn
+STEPS = 4  # inputs in a row
 SPOILT = 32  # models in which one number is another
 BOUND = 2e-5  # of floats: how far an answer may be off, relative to the largest met
 PURPOSE = 0x74657374  # apart from those of streams.Purpose
 
 Numbers = NDArray[np.int64] | NDArray[np.float32]
 
-TEXT = """/* A test of {name}: an input, and what infer.py gives for it. In firmware:
+ONE = "an input, and what infer.py gives for it"
+TEXT = """/* A test of {name}: {given_words}. In firmware:
  *
  *     static {ctype} {outputs}[{count}];
  *     if (!{name}_test({scratch}{outputs}))
@@ -48,7 +52,7 @@ TEXT = """/* A test of {name}: an input, and what infer.py gives for it. In firm
 
 #include "{name}.h"
 
-static const {input_type} {name}_test_{given}[{macro}_INPUTS] = {{
+static const {input_type} {name}_test_{given}[{steps}{macro}_INPUTS] = {{
 {inputs}
 }};
 
@@ -75,7 +79,7 @@ static inline int {name}_test({parameters})
 class Vector:
     """An input and its answer."""
 
-    inputs: Numbers  # (I,) raw values or features
+    inputs: Numbers  # (I,) raw values or features; of a model that remembers STEPS of these, one after another
     outputs: NDArray[np.float32]  # (K,) as infer.py gives them
     bound: float  # how far floats may be off
 
@@ -90,8 +94,13 @@ def header(api: Api) -> str:
     """
     given, vector = api.program.inputs, drawn(api.program.model)
     scratch, macro = "scratch, " if api.handed_over else "", api.macro
-    call = f"{api.name}_{api.outputs}({api.name}_test_{given.name}, {scratch}{api.outputs})"
-    call = f"    if ({call} != 0)\n        return 0;" if api.may_fail else f"    {call};"
+    inputs = f"{api.name}_test_{given.name}" + (f" + step * {macro}_INPUTS" if api.remembers else "")
+    state = "&state, " if api.remembers else ""
+    call = f"{api.name}_{api.answers}({state}{inputs}, {scratch}{api.outputs})"
+    lines = [f"if ({call} != 0)", "    return 0;"] if api.may_fail else [f"{call};"]
+    if api.remembers:
+        begun = [f"{api.name}_state state;", f"{api.name}_start(&state);"]
+        lines = [*begun, f"for (int step = 0; step < {STEPS}; step++) {{", *(f"    {line}" for line in lines), "}"]
     wanted = f"{api.name}_test_{api.outputs}[k]"
     if api.unit is None:
         answers = [c_text.number(value) for value in vector.outputs]
@@ -105,6 +114,8 @@ def header(api: Api) -> str:
         differs = f"        if ({api.outputs}[k] != {wanted})"
     return TEXT.format(
         name=api.name,
+        given_words=f"{STEPS} inputs in a row, and what infer.py gives for the last" if api.remembers else ONE,
+        steps=f"{STEPS} * " if api.remembers else "",
         macro=macro,
         ctype=api.ctype,
         outputs=api.outputs,
@@ -112,7 +123,7 @@ def header(api: Api) -> str:
         scratch=f"&{scratch}" if scratch else "",
         parameters=f"{f'{api.name}_scratch *scratch, ' if scratch else ''}{api.ctype} *{api.outputs}",
         exactness=exactness,
-        call=call,
+        call="\n".join(f"    {line}" for line in lines),
         differs=differs,
         input_type=given.ctype,
         given=given.name,
@@ -124,9 +135,10 @@ def header(api: Api) -> str:
 def drawn(model: Model) -> Vector:
     """Return the input that shows most of a model, of some that are drawn; equal models have equal ones."""
     inputs = np.stack([_draw(model, number, contrast) for number, contrast in enumerate(CONTRASTS)])
-    given = inputs.reshape(-1, *model.input_shape)
+    if model.start():
+        inputs = np.stack([np.roll(inputs, -step, axis=0) for step in range(STEPS)], axis=1)
     with np.errstate(all="ignore"):
-        outputs = model.outputs(given)
+        outputs = _answers(model, inputs)
     finite = np.isfinite(outputs).all(axis=1)
     if not finite.any():
         raise UsageError("the model cannot be expressed in c: its outputs are infinite or not numbers")
@@ -135,9 +147,23 @@ def drawn(model: Model) -> Vector:
     told_apart = np.zeros(len(inputs), np.int64)
     with np.errstate(all="ignore"):
         for other in _spoilt(model):
-            told_apart += np.abs(other.outputs(given) - outputs).max(axis=1) > hidden
+            told_apart += np.abs(_answers(other, inputs) - outputs).max(axis=1) > hidden
     best = int(np.where(finite, told_apart, -1).argmax())
-    return Vector(inputs[best], outputs[best], bound)
+    return Vector(inputs[best].ravel(), outputs[best], bound)
+
+
+def _answers(model: Model, inputs: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Return what a model gives of inputs (N, I), or where it remembers after inputs in a row (N, STEPS, I): (N, K)."""
+    given = inputs.reshape(*inputs.shape[:-1], *model.input_shape)
+    if not model.start():
+        return model.outputs(given)
+    found = []
+    for row in given:
+        state = model.start()
+        for one in row:
+            state, outputs = model.step(state, one)
+        found.append(outputs)
+    return np.stack(found)
 
 
 def _spoilt(model: Model) -> Iterator[Model]:
