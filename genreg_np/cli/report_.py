@@ -148,7 +148,7 @@ def failing_last() -> Iterator[Callable[[Callable[[], Path]], Path | None]]:
         raise failures[0]
 
 
-def of_own_run(run: Path, data: Dataset) -> Path:
+def of_own_run(run: Path, data: Dataset | None) -> Path:
     """Write the page of a run that has just ended into its folder, and return its path; raises as `write` does."""
     from genreg_np.model import load
     from genreg_np.report.subject import Subject
@@ -197,6 +197,9 @@ def _of_model(source: str, dataset: str | None, data_dir: str | None, options: d
     from genreg_np.report.subject import Subject
 
     model = load(source)
+    own = Subject(Path(source).name, model)
+    if own.is_own and dataset is None:
+        return own, ""
     try:
         name = dataset or trained_on(source, model)
     except UsageError as error:

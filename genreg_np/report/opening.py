@@ -32,11 +32,20 @@ def of_run(path: Path, source: str | None = None, data_dir: str | None = None) -
     ------
     RunError
         If there is no run, or none that has saved a model.
+    UsageError
+        For data of a run on a score of one's own.
     ModelError
         If its model is damaged.
     """
     run = StoredRun.read(path)
+    if OWN_FITNESS in run.origin and source is not None:
+        raise UsageError(
+            f"{path}: holds a run on a score of one's own, whose page needs no data: leave out --dataset, or name its "
+            "model.npz instead"
+        )
     if not (path / "model.npz").exists():
+        if OWN_FITNESS in run.origin and run.notes.get("ended"):
+            raise RunError(f"{path}: has no model: the run ended before any genome was the best ever")
         raise RunError(f"{path}: has no model yet: it saves one when it ends or is stopped")
     model = load(path / "model.npz")
     run, remarks = _until(run, model)

@@ -23,6 +23,7 @@ from genreg_np.report.chance import Share
 from genreg_np.report.hidden import Hidden, hidden_of
 from genreg_np.report.initial import initial_genes
 from genreg_np.runs.evaluation import Evaluation
+from genreg_np.runs.own_folder import OWN_FITNESS
 
 if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset, Split
@@ -89,6 +90,11 @@ class Subject:
         """Return what the run's records call a measure of the genome that is saved, which may be not the first one."""
         own = f"{self.model.training.get('genome')}_{measure}"
         return own if self.run is not None and any(own in record for record in self.run.records) else measure
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was judged by a score of the user's own, which the run or the model says, and by no dataset."""
+        return OWN_FITNESS in (self.model.training if self.run is None else self.run.origin)
 
     @property
     def is_mean(self) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 
 from genreg_np.errors import UsageError
 from genreg_np.report.compared import beside, compared
+from genreg_np.report.compared_scores import compared_scores
 from genreg_np.report.pipelines import PipelineSubject
 from genreg_np.report.sections import REGISTRY, absent_of, shown_of
 from genreg_np.report.shown import Picture, Shown, Table, plain_style
@@ -45,7 +46,7 @@ def page_of(subjects: Sequence[Shows]) -> tuple[str, dict[str, bytes]]:
     MissingExtraError
         Without matplotlib.
     UsageError
-        For several, of which one is a search for pipelines.
+        For several, of which one is a search for pipelines, or of which some are on a score of one's own.
     """
     several = len(subjects) > 1
     subjects = [subject.with_answers() for subject in subjects]
@@ -53,20 +54,26 @@ def page_of(subjects: Sequence[Shows]) -> tuple[str, dict[str, bytes]]:
     if several:
         if len(models) < len(subjects):
             raise UsageError("a search for pipelines has a page of its own: leave it out of --compare")
+        if len({subject.is_own for subject in models}) > 1:
+            raise UsageError(
+                "a run on a dataset and one on a score of one's own have no number in common: compare runs of one kind"
+            )
         common = beside(models)
         models = [dataclasses.replace(subject, beside=common) for subject in models]
         subjects = models
     shown = [dict(shown_of(subject)) for subject in subjects]
     names = [name for name in REGISTRY if any(name in one for one in shown)]
+    table = (compared_scores if models[0].is_own else compared)(models) if several else None
     pictures = {}
+    for picture in (part for part in (table.parts if table else ()) if isinstance(part, Picture)):
+        pictures[f"{picture.name}.png"] = picture.png
     for number, one in enumerate(shown, start=1):
         for picture in (part for section in one.values() for part in section.parts if isinstance(part, Picture)):
             pictures[f"{f'{number}-' if several else ''}{picture.name}.png"] = picture.png
     style = (FOLDER / "page.css").read_text("utf-8")
     titles = {name: next(one[name].title for one in shown if name in one) for name in names}
     sections = [_section(name, title, subjects, shown) for name, title in titles.items()]
-    if several:
-        table = compared(models)
+    if table is not None:
         titles = {"compared": table.title, **titles}
         sections.insert(0, _whole("compared", table.title, "\n".join(_body(table))))
     text = Template((FOLDER / "page.html").read_text("utf-8")).substitute(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MODELS, PIPELINES = "models", "pipelines"  # of which there is a page: networks, or what was found for a table
 REGISTRY = {
     "judged": (PIPELINES,),
+    "attained": (MODELS,),
     "verdict": (MODELS,),
     "samples": (MODELS,),
     "leaderboard": (MODELS, PIPELINES),
@@ -31,6 +32,7 @@ REGISTRY = {
     "diagram": (MODELS,),
     "summary": (MODELS,),
     "numbers": (MODELS,),
+    "scores": (MODELS,),
     "curves": (MODELS,),
     "classes": (MODELS,),
     "confusion": (MODELS,),
@@ -41,6 +43,7 @@ REGISTRY = {
     "histograms": (MODELS,),
     "population": (MODELS,),
     "embeddings": (MODELS,),
+    "settings": (MODELS,),
 }
 
 

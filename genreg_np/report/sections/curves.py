@@ -6,8 +6,8 @@ What they come to is told in sections/verdict.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -28,13 +28,21 @@ def section(subject: Subject) -> Shown | None:
     """Show the curves of a run; nothing of a model alone, or of a run that has no record yet."""
     if subject.run is None or not subject.run.records:
         return None
-    parts = [part for part in (_accuracy(subject, subject.run), _trust(subject.run.records)) if part is not None]
+    drawn = _accuracy(subject, subject.run), None if _is_trust_told(subject) else _trust(subject.run.records)
+    parts = [part for part in drawn if part is not None]
     return Shown(TITLE, _words(subject), parts) if parts else None
 
 
 def lacks(subject: Subject) -> str:
     """Return why it is absent though it could be there, or ""."""
-    return NO_RECORDS if subject.run is not None and not subject.run.records else ""
+    return NO_RECORDS if subject.run is not None and not subject.run.records and not subject.is_own else ""
+
+
+def _is_trust_told(subject: Subject) -> bool:
+    """Whether trust is nothing but the user's own scores, which scores.py draws, or only that of one generation."""
+    assert subject.run is not None
+    best = line_of(subject.run.records, "best_trust")
+    return subject.is_own and (len(best[1]) < 2 or best == line_of(subject.run.records, "fitness_maximum"))
 
 
 def training_of(run: StoredRun) -> Line:
@@ -48,15 +56,15 @@ def line_of(records: Sequence[dict[str, Any]], name: str) -> Line:
     return [generation for generation, _ in found], [float(value) for _, value in found]
 
 
-def thinned(line: Line) -> Line:
-    """Return a line of at most so many points: means of as many neighbours each."""
+def thinned(line: Line, of: Callable[[list[float]], Any] = np.mean) -> Line:
+    """Return a line of at most so many points: means of as many neighbours each, or what else is taken of them."""
     generations, values = line
     if len(values) <= MOST_POINTS:
         return line
     groups = np.array_split(np.arange(len(values)), MOST_POINTS)
     return (
         [generations[group[-1]] for group in groups],
-        [float(np.mean([values[index] for index in group])) for group in groups],
+        [float(of([values[index] for index in group])) for group in groups],
     )
 
 
@@ -65,6 +73,8 @@ def _words(subject: Subject) -> str:
     assert subject.run is not None
     kinds = ("validation_accuracy", "validation_score")
     looks = max(len(line_of(subject.run.records, kind)[0]) for kind in kinds)
+    if not looks and subject.is_own:
+        return "Selection goes by what genomes and their parents have gathered over generations, not by the last score."
     if not looks:
         return "There was no look at the validation split."
     count = 0 if subject.dataset is None else len(subject.dataset.validation)
@@ -167,6 +177,6 @@ def _trust(records: Sequence[dict[str, Any]]) -> Picture | None:
     )  # fmt: skip
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value of a record is a finite number that can be drawn."""
     return type(value) in (int, float) and -MOST < value < MOST

@@ -44,7 +44,7 @@ def section(subject: Subject) -> Shown | None:
 
 def lacks(subject: Subject) -> str:
     """Return why it is absent though it could be there, or ""."""
-    return NO_RECORDS if subject.run is not None and not subject.run.records else ""
+    return NO_RECORDS if subject.run is not None and not subject.run.records and not subject.is_own else ""
 
 
 def _sizes(subject: Subject) -> dict[str, Line]:

@@ -5,17 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from genreg_np.model import Model
+from genreg_np.report.names import written
+from genreg_np.report.own_score import OwnScore
 from genreg_np.report.shown import Shown, Table
 from genreg_np.report.subject import Subject
 
-ENDED = {"generations": "all generations were done", "target": "its target was reached", "stopped": "it was stopped"}
+ENDED = {
+    "generations": "all generations were done",
+    "target": "its target was reached",
+    "patience": "nothing better came for as long as its patience was",
+    "budget": "its time was up",
+    "stopped": "it was stopped",
+    "interrupted": "it was interrupted",
+    "failed": "it failed",
+}
+MOST_NAMES = 12  # of outputs
 
 
 def section(subject: Subject) -> Shown:
     """Show the facts of a model, and of its run where there is one."""
     model, training = subject.model, subject.model.training
     found, config = (_mapping(training.get(name)) for name in ("accuracies", "config"))
-    rows = [("network", _network(subject))]
+    rows = [("score", name)] if subject.is_own and (name := OwnScore.of(subject).name) else []
+    rows.append(("network", _network(subject)))
     for split, accuracies in found.items():
         known = {name: value for name, value in _mapping(accuracies).items() if isinstance(value, float)}
         if known:
@@ -37,6 +49,9 @@ def section(subject: Subject) -> Shown:
         rows += [("ended", _ended(notes["ended"]))] if notes.get("ended") else []
     size = len(model.pack())
     rows.append(("model", f"{size:,} bytes, {_gives(model)}"))
+    if subject.is_own and (names := written(model.class_names or model.value_names)):
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        rows.append(("outputs", ", ".join(names[:MOST_NAMES]) + more))
     words = ""
     if subject.split is not None:
         count = len(subject.labels)

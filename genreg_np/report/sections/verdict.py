@@ -33,7 +33,9 @@ LATE = 0.75  # of a run, after which what still rose is taken to be rising
 
 
 def section(subject: Subject) -> Shown | None:
-    """Tell the three; nothing of what tells no classes, or where nothing is known."""
+    """Tell the three; nothing of what tells no classes, or where nothing is known, or of which attained.py tells."""
+    if subject.is_own and subject.dataset is None:
+        return None
     rows = [
         (name, text)
         for name, text in (
