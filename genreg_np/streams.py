@@ -59,8 +59,8 @@ class Purpose(IntEnum):
     DROPOUT = 17  # one word per value: whether it is dropped in a step of training
     AUGMENTATION = 18  # how a training image is moved, turned, bent, lit in a step of training
     SEARCH = 19  # choices of an architecture search: genes of a child, its parents
-    EPISODE = 21  # seeds of scores of one's own that are noisy: what all genomes of a generation meet
     PAIR = 20  # noise, classes and moves of a pair of generator and discriminator
+    EPISODE = 21  # seeds of scores of one's own that are noisy: what all genomes of a generation meet
 
 
 def philox(counter: NDArray[np.uint32], seed: int) -> NDArray[np.uint32]:

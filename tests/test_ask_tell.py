@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genreg_np.errors import FitnessError, RunError, UsageError
-from genreg_np.model import Model, Network, Standardise
+from genreg_np.errors import FitnessError, UsageError
+from genreg_np.model import Model
 from genreg_np.runs.evolution import Evolution
 from tests.helpers import (
     NETWORK,
@@ -86,19 +86,6 @@ def test_saving_between_ask_and_tell_loses_nothing(tmp_path: Path) -> None:
     assert [model.genes.tobytes() for model in again.ask()] == [model.genes.tobytes() for model in asked]
     again.run(4, fitness=smallness)
     assert outcome(again) == outcome(whole)
-
-
-def test_a_network_with_fixed_layers_is_passed_again_on_load(tmp_path: Path) -> None:
-    """Fixed layers are not in a checkpoint: loading without them says so, loading with them goes on."""
-    network = Network.build((3,), (4,), 2, fixed=(Standardise(np.ones(3, "f"), np.ones(3, "f")),))
-    run = Evolution(tiny_config(), network=network, backend="numpy")
-    run.run(2, fitness=smallness)
-    run.save(tmp_path / "c.npz")
-    with pytest.raises(RunError, match="same dataset or network") as raised:
-        Evolution.load(tmp_path / "c.npz", backend="numpy")
-    one_line(raised.value)
-    again = Evolution.load(tmp_path / "c.npz", network=network, backend="numpy")
-    assert outcome(again) == outcome(run)
 
 
 def test_class_names_and_range_of_a_network_are_in_its_models(tmp_path: Path) -> None:

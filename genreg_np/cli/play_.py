@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +10,7 @@ import numpy as np
 
 from genreg_np.cli.output import print_json
 from genreg_np.cli.terminal import say
+from genreg_np.cli.train_env import check_registered, look_here
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
 from genreg_np.model import load
@@ -52,8 +51,7 @@ def command(
         raise UsageError(f"--out {out}: must end with .gif")
     if seed + episodes > 2**31:
         raise UsageError(f"--seed {seed} and {episodes:,} episodes go beyond the largest seed, {2**31 - 1:,}")
-    if os.getcwd() not in sys.path:  # where module:function is looked for
-        sys.path.insert(0, os.getcwd())
+    look_here()
     model = load(path / "model.npz" if path.is_dir() else path)
     task = _task(model, str(path), env, steps)
     task.fits(model)
@@ -94,6 +92,8 @@ def _task(model: Model, path: str, env: str | None, steps: int | None) -> Episod
         raise UsageError(f"{path} does not say which environment it was trained in: name one with --env")
     if env is not None and env != known.get("env"):
         return episodes(env, steps=steps)
+    if env is None:
+        check_registered(known["env"], path)
     options = {name.removeprefix("option_"): value for name, value in known.items() if name.startswith("option_")}
     most = known.get("env_steps")
     return episodes(known["env"], steps=steps or (most if type(most) is int and most > 0 else None), **options)

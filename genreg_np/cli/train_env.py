@@ -39,7 +39,7 @@ KNOWN = (  # options that mean something beside --env
     *SETTINGS, "env", "episodes", "preset", "budget", "target", "backend", "device", "threads", "init_model", "out",
     "resume_run", "assignments", "config_file", "quiet", "verbose", "as_json", "report",
 )  # fmt: skip
-AGAIN = ("env", "preset", "strategy", "hidden", "network", "seed", "init_model", "out", "config_file", "episodes")
+AGAIN = ("preset", "strategy", "hidden", "network", "seed", "init_model", "out", "config_file", "episodes")
 
 
 @dataclass
@@ -58,6 +58,24 @@ def is_of_env(run: str) -> bool:
     with contextlib.suppress(RunError, UsageError), RunFolder.open(Path(run)) as folder:
         return "env" in folder.read_config()[2]
     return False
+
+
+def look_here() -> None:
+    """Have the module of --env module:function looked for in the working directory, too."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+
+
+def check_registered(name: str, where: str) -> None:
+    """Refuse an environment that a file names and that is a function of a module: files may come from anybody.
+
+    Raises
+    ------
+    UsageError
+        With the option that names it.
+    """
+    if ":" in name:
+        raise UsageError(f"{where} names a function, {name}, which no file may have called: name it by --env {name}")
 
 
 def train_policy(options: dict[str, Any], progress: Progress, stopping: Stopping) -> int:
@@ -111,8 +129,7 @@ def _check(options: dict[str, Any]) -> None:
         raise UsageError("--budget and --generations say the same thing twice: give one of them")
     if options["target"] is not None and math.isnan(options["target"]):
         raise UsageError("--target nan is no mean return")
-    if os.getcwd() not in sys.path:  # where module:function is looked for
-        sys.path.insert(0, os.getcwd())
+    look_here()
 
 
 def _new(options: dict[str, Any], progress: Progress) -> Task:
@@ -157,6 +174,10 @@ def _resumed(options: dict[str, Any], progress: Progress) -> Task:
         config, _, origin = folder.read_config()
     try:
         own = {name.removeprefix("option_"): value for name, value in origin.items() if name.startswith("option_")}
+        if options["env"] not in (None, origin["env"]):
+            raise UsageError(f"--env {options['env']} beside --resume: the run's own is {origin['env']}")
+        if options["env"] is None:
+            check_registered(origin["env"], str(run))
         task = episodes(origin["env"], origin["env_episodes"], origin["env_steps"], **own)
         rescore = origin["rescore"]
     except (KeyError, TypeError):
