@@ -23,6 +23,7 @@ from genreg_np.layers.dense import Dense
 from genreg_np.layers.images import Branches, Detectors, Deviations, FixedLayer, Levels, Standardise, quantised
 from genreg_np.layers.normalise import GroupNorm, InstanceNorm, ScaleShift
 from genreg_np.layers.pooling import AdaptivePooling, Pooling
+from genreg_np.layers.recurrent import Elman
 from genreg_np.layers.upsample import TransposedConvolution, Upsample
 from genreg_np.model import Model, Network
 from tests import test_detector_bank, test_genreg_2
@@ -200,6 +201,34 @@ def _two_branches() -> Exhibit:
     return _colour(3, Branches(branches))
 
 
+def _steps(
+    network: Network, input_range: tuple[float, float] | None, class_names: tuple[str, ...] = ("a", "b", "c")
+) -> Exhibit:
+    """Return a model of small weights, as what it remembers fades so, and steps that it may take."""
+    small = np.random.default_rng(11).normal(size=network.gene_count).astype(np.float32) * np.float32(0.4)
+    steps = np.random.default_rng(12).normal(size=(30, *network.input_shape)).astype(np.float32)
+    if input_range is not None:
+        steps = np.random.default_rng(12).integers(0, 256, steps.shape).astype(np.uint8)
+    return Exhibit(Model.build(network, small, class_names, input_range), steps)
+
+
+def _policy(activation: str) -> Exhibit:
+    """Return what a game of four numbers and two moves may be played by."""
+    return _steps(Network((4,), (Elman(4, 16, activation), Dense(16, 2))), None, ())
+
+
+def _two_memories() -> Exhibit:
+    """Return two layers that remember, the second of what the first gives, between others."""
+    fixed = Standardise.of(np.array([1.0, -2.0, 0.5]), np.array([2.0, 0.1, 1.0]))
+    return _steps(Network((3,), (fixed, Elman(3, 5, "relu"), Dense(5, 4, "tanh"), Elman(4, 6), Dense(6, 3))), None)
+
+
+def _filtering_policy() -> Exhibit:
+    """Return a layer that remembers what filters give."""
+    layers = (Convolution((1, 6, 5), 3, 3), Activation(36, "relu"), Elman(36, 7), Prelu((7,)), Dense(7, 3))
+    return _steps(Network((6, 5), layers), (0.0, 255.0))
+
+
 COLOUR = {
     "colour, three channels at once": lambda: _colour(3, _stage((3, 9, 8), 3)),
     "colour, six channels by threes": lambda: _colour(6, _stage((6, 9, 8), 3, 2)),
@@ -213,7 +242,7 @@ IMAGES = (
     "levels", "deskew", "detectors", "deviations", "branches", "responses", "statistics", "standardise", "project",
 )  # fmt: skip
 SHOWN = ("dense", *IMAGES, "convolution", "activation", "prelu", "pooling", "adaptive-pooling")
-ALONE = [kind for kind in REGISTRY if kind in KINDS and kind not in SHOWN]
+ALONE = [kind for kind in REGISTRY if kind in KINDS and kind not in (*SHOWN, *infer.REMEMBERS)]
 DEEP = {"maps, stacks in stacks": _deep, "maps, down and up": _down_and_up}  # of kinds that are shown alone, too
 BANKS = (
     "detectors, not deskewed", "deskew and detectors", "two stages", "filters of two sizes", "branches, hidden layer",
@@ -247,12 +276,19 @@ MAKERS = {
     **{f"int8, layer of {kind}": functools.partial(_int8, f"layer of {kind}") for kind in ALONE if kind in TAKES},
 }
 ZOO = tuple(MAKERS)
+POLICIES = {  # models that remember: their inputs are steps, one after another
+    **{f"elman, {activation}": functools.partial(_policy, activation) for activation in ("tanh", "relu", "sigmoid")},
+    "elman, alone": lambda: _steps(Network((6,), (layer_class("elman").example()[0],)), None, ()),
+    "elman, two, of standardised features": _two_memories,
+    "elman, of bytes": lambda: _steps(Network((3, 4), (Elman(12, 5), Dense(5, 3))), (0.0, 255.0)),
+    "elman, of filters": _filtering_policy,
+}
 
 
 @functools.cache
 def exhibit_of(name: str) -> Exhibit:
-    """Return an exhibit by its name in ZOO."""
-    return MAKERS[name]()
+    """Return an exhibit by its name in ZOO or POLICIES."""
+    return (MAKERS | POLICIES)[name]()
 
 
 def exhibit_for(to: str, name: str) -> Exhibit:
@@ -268,6 +304,6 @@ def kinds_in(model: Model) -> set[str]:
     return {kind for _, kind in kinds_of(model.header["network"]["layers"])}
 
 
-def kinds_shown(names: Iterable[str] = ZOO) -> set[str]:
+def kinds_shown(names: Iterable[str] = (*ZOO, *POLICIES)) -> set[str]:
     """Return every kind of layer that some exhibit has."""
     return set().union(*(kinds_in(exhibit_of(name).model) for name in names))

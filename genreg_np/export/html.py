@@ -38,6 +38,7 @@ SUMMARY = "one page for any browser: draw, photograph or enter an input, and see
 PAGE = Path(__file__).parent / "page"
 SHARED = {  # what layers call
     "dense": ("activations",),
+    "elman": ("activations", "steps"),
     "activation": ("activations",),
     "detectors": ("slide",),
     "responses": ("slide", "cells"),
@@ -123,12 +124,14 @@ def page(model: Model, reject: float | None = None) -> str:
         shape = model.input_shape if len(model.input_shape) == 3 else (1, *model.input_shape)
         described |= {"input_shape": shape, "fit": taken.fit if taken else CROP}
         asking, answering, scripts = _read("parts/photograph.html"), _sees(model), PHOTOGRAPH
-    elif columns := model.header.get("columns"):
+    elif (columns := model.header.get("columns")) and not model.start():
         described |= {"columns": _columns(model, columns)}
         asking, answering, scripts = _read("parts/fields.html"), "", ["rows.js"]
     else:
         described |= {"start": start_values(model), "feature_names": model.feature_names}
-        asking, answering, scripts = _read("parts/fields.html"), "", ["fields.js"]
+        asking, answering, scripts = _read("parts/fields.html"), "", ["fields.js", "asked.js"]
+        if model.start():
+            asking, scripts = _read("parts/steps.html"), ["fields.js", "steps.js"]
     if model.class_names:
         answering += _read("parts/headline.html")
     if answering:
@@ -167,7 +170,12 @@ def _written(
 
 
 def asked_for(model: Model) -> str:
-    """Return what a page asks for: a "drawing" or a "photograph", where inputs are images, else "fields"."""
+    """Return what a page asks for: a "drawing" or a "photograph", where inputs are images, else "fields".
+
+    Of a model that remembers they are fields, whatever its inputs are: steps follow each other.
+    """
+    if model.start():
+        return "fields"
     channels, image = model.input_shape[:-2], model.input_range is not None
     photographs = remembered(model.header) is not None and not is_written(model)
     if image and len(model.input_shape) == 2:

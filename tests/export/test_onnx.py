@@ -88,8 +88,8 @@ def test_every_file_is_valid(name: str) -> None:
 
 
 def test_every_kind_of_layer_is_taken() -> None:
-    """Whatever infer.py computes."""
-    assert set(KINDS) == onnx_.TAKES
+    """Whatever infer.py computes of samples; what remembers takes steps."""
+    assert set(KINDS) - set(infer.REMEMBERS) == onnx_.TAKES
 
 
 def test_the_file_says_which_onnx_it_is_of_and_takes_any_batch() -> None:

@@ -43,6 +43,11 @@ ACTIVATIONS = (*CURVES, "prelu")
 POOLS = ("", "max", "avg", "adaptive max", "adaptive avg")
 
 
+def learns_from_samples(kind: type[Layer]) -> bool:
+    """Whether data go through it in training: not through what is applied before, nor what steps go through."""
+    return not issubclass(kind, FixedLayer) and not kind.remembers
+
+
 def tail_of(shape: Shape, norm: str, activation: str, pool: str, size: int, stride: int) -> list[Layer]:
     """Return the layers of these names, on maps of an even number of channels."""
     norms = {"batch": BatchNorm, "instance": InstanceNorm, "layer": LayerNorm}
@@ -76,7 +81,7 @@ def test_kernels_compute_what_layers_are_defined_to_be(
     check(layers, math.prod(shape if isinstance(layers[0], Convolution) else maps), *how)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in REGISTRY if not issubclass(layer_class(kind), FixedLayer)])
+@pytest.mark.parametrize("kind", [kind for kind in REGISTRY if learns_from_samples(layer_class(kind))])
 @pytest.mark.parametrize("training", [True, False])
 def test_a_stack_of_any_one_layer_is_that_layer(kind: str, training: bool) -> None:
     """Every kind that learns, whether there is a kernel for it or not."""

@@ -47,8 +47,15 @@ class Fields {
     return this.range ? `, ${this.range[0]} to ${this.range[1]}` : "";
   }
 
-  /** Answer what is in the fields, or say what is wrong with it. */
+  /** Answer what is in the fields. */
   ask() {
+    const values = this.values();
+    if (values === null) this.answer.clear();
+    else this.answer.show(values, this.range);
+  }
+
+  /** Return what is in the fields; null where something is wrong with it, which is said. */
+  values() {
     const texts = this.inputs.flatMap((field) => field.value.trim().split(/[\s,;]+/));
     const values = texts.map((text) => (text === "" ? NaN : Number(text)));
     const wrong = values.findIndex((value) => !this.fits(value));
@@ -58,8 +65,7 @@ class Fields {
       const faulty = fault !== "" && (this.inputs.length === 1 || index === wrong);
       field.setAttribute("aria-invalid", String(faulty));
     });
-    if (fault) this.answer.clear();
-    else this.answer.show(values, this.range);
+    return fault ? null : values;
   }
 
   fault(texts, wrong) {
@@ -75,5 +81,3 @@ class Fields {
     return !this.range || (value >= this.range[0] && value <= this.range[1]);
   }
 }
-
-new Fields(model, answer);

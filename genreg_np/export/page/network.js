@@ -31,12 +31,13 @@ function products(matrix, x) {
 /** Return layers, one after another, as one function of a Float32Array. */
 function stack(layers, arrays, where) {
   const steps = layers.map((layer, index) => LAYERS[layer.kind](layer, arrays, `${where}.${index}`));
-  return (input) => steps.reduce((values, step) => step(values), input);
+  return (input, states) => steps.reduce((values, step) => step(values, states), input);
 }
 
 class Network {
   constructor({ layers, arrays, input_range }) {
     const decoded = Object.fromEntries(Object.entries(arrays).map(([name, packed]) => [name, decode(packed)]));
+    this.layers = layers;
     this.range = input_range; // smallest and largest raw value, or null
     this.outputs = stack(layers, decoded, "layers"); // logits of the classes, or values
   }

@@ -1,0 +1,3 @@
+// Every change of a field is a question.
+
+new Fields(model, answer);
