@@ -24,6 +24,7 @@ from genreg_np.errors import RunError, UsageError
 from genreg_np.runs.config import TrainConfig, default_preset, merged, parse_assignment, read_preset
 from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.run_folder import RunFolder
+from genreg_np.strategies import population_class
 from genreg_np.streams import Purpose, Stream
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def _check(options: dict[str, Any]) -> None:
             raise UsageError(f"--{name.replace('_', '-')} is for data, and --env has none: leave it out")
     if options["budget"] and options["generations"]:
         raise UsageError("--budget and --generations say the same thing twice: give one of them")
+    seconds_of(options["budget"])
     if options["target"] is not None and math.isnan(options["target"]):
         raise UsageError("--target nan is no mean return")
     look_here()
@@ -140,6 +142,7 @@ def _new(options: dict[str, Any], progress: Progress) -> Task:
     strategy = given.get("strategy")
     preset = options["preset"] or (PRESET if strategy is None else default_preset("", strategy))
     config = TrainConfig.from_dict(merged(read_preset(preset), given), GIVEN)
+    population_class(config.strategy)
     by_clock = not given.get("generations") and (options["budget"] or options["target"] is None)
     if by_clock and config.annealed:
         raise UsageError(
@@ -183,7 +186,8 @@ def _resumed(options: dict[str, Any], progress: Progress) -> Task:
     except (KeyError, TypeError):
         raise RunError(f"{run}: its origin is not what train writes; restore it") from None
     changes = dict(parse_assignment(text) for text in options["assignments"])
-    config = config.changed(**changes) if changes else config
+    changes |= {"generations": options["generations"]} if options["generations"] else {}
+    config = config.changed(**changes)
     backend = options["backend"] or origin.get("backend", "auto")
     evolution = Evolution.load(run / "checkpoint.npz", config=config, backend=backend)
     progress.say(f"environment {task.name}, strategy {config.strategy}, seed {config.seed}")

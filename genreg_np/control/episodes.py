@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -163,21 +164,25 @@ class Episodes:
 
     def _looked(self) -> NDArray[np.float64]:
         """Return observations of random actions, (N, I)."""
-        env, rows = self.env, []
-        env.action_space.seed(0)
-        for seed in range(LOOKS):
-            observation, _ = env.reset(seed=seed)
-            for _ in range(min(self.steps, LOOKED_AT)):
-                rows.append(np.asarray(observation, np.float64).reshape(-1))
-                observation, _, terminated, truncated, _ = env.step(env.action_space.sample())
-                if terminated or truncated or len(rows) >= LOOKED_AT:
-                    break
-            if len(rows) >= LOOKED_AT:
-                break
-        found = np.array(rows)
+        try:
+            found = np.array(list(itertools.islice(self._random(), LOOKED_AT)), np.float64)
+        except Exception as error:
+            raise FitnessError(f"{self.name}: an episode of random actions failed: {line_of(error)}") from error
         if not np.isfinite(found).all():
             raise FitnessError(f"{self.name}: random actions led to observations that are not finite")
         return found
+
+    def _random(self) -> Iterator[NDArray[np.float64]]:
+        """Yield observations (I,) of episodes of random actions, always the same ones."""
+        env = self.env
+        env.action_space.seed(0)
+        for seed in range(LOOKS):
+            observation, _ = env.reset(seed=seed)
+            for _ in range(self.steps):
+                yield np.asarray(observation, np.float64).reshape(-1)
+                observation, _, terminated, truncated, _ = env.step(env.action_space.sample())
+                if terminated or truncated:
+                    break
 
     def evolution(self, config: TrainConfig | None = None, **options: Any) -> Evolution:
         """Return an evolution of policies for this environment.

@@ -50,7 +50,10 @@ def filmed(task: Episodes, model: Model, seed: int) -> tuple[list[float], bytes]
 
 
 def _filmed(task: Episodes, model: Model, seed: int, image: Any) -> tuple[list[float], bytes]:
-    env = task.made(render_mode="rgb_array")
+    try:
+        env = task.made(render_mode="rgb_array")
+    except TypeError:  # a function that takes no such option
+        env = None
     if getattr(env, "render_mode", None) != "rgb_array":
         raise UsageError(f"{task.name} draws no pictures (it has no render mode rgb_array): leave out --out")
     rate = float((getattr(env, "metadata", None) or {}).get("render_fps") or FRAMES_A_SECOND)

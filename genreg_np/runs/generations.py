@@ -6,7 +6,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ from genreg_np.runs.start import (
     values_named,
     works_for,
 )
-from genreg_np.strategies import REGISTRY, strategy_class
+from genreg_np.strategies import population_class, strategy_class
 from genreg_np.strategies.base import AnyPopulationStrategy, State
 from genreg_np.strategies.problem import as_classes
 from genreg_np.streams import Stream
@@ -186,13 +186,7 @@ class Generations:
 
     def _population(self) -> type[AnyPopulationStrategy]:
         """Return the strategy as one that keeps a population, or refuse what only those can do."""
-        if not self.strategy.keeps_population:
-            able = [name for name in REGISTRY if strategy_class(name).keeps_population]
-            raise UsageError(
-                f"strategy {self.config.strategy} has no genomes to hand out: choose one of {', '.join(able)} for a "
-                "fitness of your own"
-            )
-        return cast(type[AnyPopulationStrategy], self.strategy)
+        return population_class(self.config.strategy)
 
     def tell(
         self,

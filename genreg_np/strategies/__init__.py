@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from genreg_np.errors import UsageError
 from genreg_np.settings import look_up
 
 if TYPE_CHECKING:
-    from genreg_np.strategies.base import AnyStrategy
+    from genreg_np.strategies.base import AnyPopulationStrategy, AnyStrategy
 
 REGISTRY = {
     "genreg": "genreg_np.strategies.genreg:Genreg",
@@ -32,3 +33,20 @@ def strategy_class(name: str) -> type[AnyStrategy]:
     """
     found: type[AnyStrategy] = look_up(REGISTRY, name, "strategy")
     return found
+
+
+def population_class(name: str) -> type[AnyPopulationStrategy]:
+    """Return the strategy called `name` as one that keeps a population.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, or one that has no genomes to hand out, with those that have.
+    """
+    found = strategy_class(name)
+    if not found.keeps_population:
+        able = [other for other in REGISTRY if strategy_class(other).keeps_population]
+        raise UsageError(
+            f"strategy {name} has no genomes to hand out: choose one of {', '.join(able)} for a fitness of your own"
+        )
+    return cast("type[AnyPopulationStrategy]", found)

@@ -107,6 +107,13 @@ class Endless(Walk):
         return super().step(action)
 
 
+class Unseen(Walk):
+    """Draws nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
 def flat() -> Any:
     return gymnasium.wrappers.FlattenObservation(Told())
 
