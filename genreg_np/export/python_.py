@@ -43,6 +43,9 @@ def files(model: Model, name: str) -> dict[str, bytes]:
     call = "print(model.top(inputs, 3))  # the three most probable classes of each input"
     if not model.class_names:
         call = "print(model.predict(inputs))" if model.value_names else "print(model.outputs(inputs))"
+    if model.start():
+        call = "state = model.start()\nstate, outputs = model.step(state, inputs)  # and so on, one after another"
+        call += "\nprint(outputs)"
     if model.input_range and not model.input_range[0] <= 0 <= model.input_range[1]:
         call = f"inputs += {math.ceil(model.input_range[0])}\n{call}"
     inputs, imports = f"np.zeros((1, *model.input_shape), np.{dtype})", "import numpy as np\n\n"
