@@ -23,6 +23,7 @@ LEAST = 0.25  # of the height, that what matters must take
 DECADES = 3  # that it may run through on a linear axis
 NEAREST = 1e-9  # to 0, of the largest number, that an axis goes on a logarithm
 MARGIN = 0.05  # above the highest number
+SMALLEST = 1e-300  # that has a logarithm without loss
 FEW = 3  # powers of ten between which there are names, too
 ROOM = 1.0  # of what matters, that is shown below it where the axis is cut
 
@@ -41,7 +42,9 @@ class Scale:
         """How it is to be read, in a sentence, or nothing where there is nothing to say."""
         if self.cut is not None:
             return "What is lower than the picture is cut off."
-        return "" if self.kind == LINEAR else "The axis goes by powers of ten."
+        if self.kind == LINEAR:
+            return ""
+        return f"The axis goes by powers of ten{', but next to 0' if self.kind == SYMLOG else ''}."
 
     def put_on(self, panel: Any) -> None:
         """Give a panel this axis."""
@@ -79,8 +82,9 @@ def scale_of(values: Sequence[float], matters: Sequence[float]) -> Scale:
         return Scale(LINEAR)
     largest = float(np.abs(all_).max())
     if len(sizes):
-        threshold = max(float(sizes.min() if one_sided else sizes.max()), NEAREST * largest)
-        decades = math.log10(largest / threshold)
+        nearest = max(float(sizes.min() if one_sided else sizes.max()), NEAREST * largest, SMALLEST)
+        threshold = 10.0 ** math.floor(math.log10(nearest))  # where a name stands
+        decades = math.log10(largest) - math.log10(threshold)
         bent = [np.sign(part) * np.log1p(np.abs(part) / threshold) for part in (inner, all_)]
         if _height(*bent) >= LEAST:
             return Scale(LOGARITHMIC if (all_ > 0).all() else SYMLOG, threshold, decades)
