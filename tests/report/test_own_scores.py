@@ -15,14 +15,20 @@ import pytest
 pytest.importorskip("matplotlib", reason="figures need matplotlib")
 
 from genreg_np.errors import UsageError
+from genreg_np.layers.dense import Dense
+from genreg_np.layers.normalise import ScaleShift
+from genreg_np.model import Network
 from genreg_np.report.compared_scores import compared_scores
+from genreg_np.report.opening import of_run
 from genreg_np.report.page import page_of
 from genreg_np.report.scales import LINEAR, LOGARITHMIC, SYMLOG, scale_of
 from genreg_np.report.sections import attained, curves, scores, settings, summary, verdict
 from genreg_np.report.sections.scores import band_of
+from genreg_np.report.sections.weights import first_weights
 from genreg_np.report.shown import Shown, Table
 from genreg_np.report.subject import Subject
 from genreg_np.runs.config import TrainConfig
+from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.stored import StoredRun
 from tests.helpers import NETWORK, model_of
 from tests.report.subjects import answering, check_picture, pictures_in, table_in
@@ -112,9 +118,9 @@ def test_scores_are_counted_by_the_populations_there_were() -> None:
 def test_where_generations_were_scored_is_told_where_records_say_it() -> None:
     records = [one | {"workers": workers} for one, workers in zip(rising(4), (4, 4, 0, 0), strict=True)]
     assert told(own(records))["Scores"].endswith(
-        "Scored were 2 generations in the run's own process, 2 generations in 4 other processes."
+        "Generations scored: 2 in the run's own process, 2 in 4 other processes."
     )
-    assert "Scored were" not in told(own(rising(4, workers="4")))["Scores"]
+    assert "Generations" not in told(own(rising(4, workers="4")))["Scores"]
 
 
 def test_a_perfect_one_is_said_to_be_and_a_dotted_line_marks_when() -> None:
@@ -252,6 +258,18 @@ def test_a_model_alone_tells_what_it_knows() -> None:
     assert told(saved) == {"Reached": "1.5, at generation 7: the highest of all, not taken again. "
                            "Where scores are noisy, that is the luckiest one."}  # fmt: skip
     assert settings.section(saved) is None
+
+
+def test_first_weights_are_known_where_later_layers_are_not_dense(tmp_path: Path) -> None:
+    """Outputs of a policy may be scaled by a layer of their own."""
+    network = Network((3,), (Dense(3, 4), ScaleShift((4,))))
+    evolution = Evolution(TrainConfig.from_dict({"strategy": "cma-es"}), network=network, backend="numpy")
+    evolution.run(2, fitness=lambda model: float(model.genes.sum()), out=tmp_path / "run")
+    subject, _ = of_run(tmp_path / "run")
+    found = first_weights(subject)
+    assert found is not None
+    assert subject.initial is not None
+    np.testing.assert_array_equal(found.ravel(), subject.initial[:12])
 
 
 def test_what_data_judged_has_none_of_it() -> None:

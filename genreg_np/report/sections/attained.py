@@ -93,10 +93,8 @@ def _where(records: Sequence[Record]) -> list[str]:
     found = [workers for record in records if (workers := _number(record.get("workers"))) is not None]
     if not found:
         return []
-    each = [
-        f"{counted(times, 'generation')} in {_processes(workers)}" for workers, times in sorted(Counter(found).items())
-    ]
-    return [f"Scored were {', '.join(each)}."]
+    each = (f"{times:,} in {_processes(workers)}" for workers, times in sorted(Counter(found).items()))
+    return [f"Generations scored: {', '.join(each)}."]
 
 
 def _processes(workers: int) -> str:

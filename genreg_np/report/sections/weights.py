@@ -264,7 +264,8 @@ def first_weights(subject: Subject) -> NDArray[np.float64] | None:
     """Return the weights (O, I) of the first learning layer as they were at the start, or None."""
     if subject.initial is None or not isinstance(subject.model.network.learning[0], Dense):
         return None
-    return np.asarray(subject.model.network.unpack(subject.initial)[0][0], np.float64)
+    weights = subject.model.network.learning[0].parameters[0]
+    return np.asarray(subject.initial[: weights.size], np.float64).reshape(weights.shape)
 
 
 def _by_column(one: Seen, subject: Subject) -> list[tuple[str, float]]:
