@@ -16,6 +16,7 @@ from genreg_np.report.subject import Subject
 from genreg_np.runs.own_folder import OWN_FITNESS
 
 MOST_TIMES = 1_000_000  # episodes, and scores taken again, that are believed
+LARGE = 1e9  # scores that are written by powers of ten
 BEST, BEST_GENERATION = "best_ever_fitness", "best_ever_generation"
 
 
@@ -67,7 +68,9 @@ class OwnScore:
 
 def shown(value: float | None, digits: int = 5) -> str:
     """Return a score as text."""
-    return "?" if value is None else "+inf" if value == math.inf else f"{value:.{digits}g}"
+    if value is None or value == math.inf:
+        return "?" if value is None else "+inf"
+    return f"{value:,.0f}" if 10**digits <= abs(value) < LARGE else f"{value:.{digits}g}"
 
 
 def duration(seconds: float) -> str:

@@ -18,6 +18,7 @@ from genreg_np.errors import UsageError
 from genreg_np.layers.dense import Dense
 from genreg_np.layers.normalise import ScaleShift
 from genreg_np.model import Network
+from genreg_np.report import own_score
 from genreg_np.report.compared_scores import compared_scores
 from genreg_np.report.opening import of_run
 from genreg_np.report.page import page_of
@@ -181,6 +182,12 @@ def test_trust_is_drawn_where_it_is_more_than_the_scores() -> None:
     assert [picture.name for picture in pictures_in(shown)] == ["trust"]
     assert "validation" not in shown.words
     assert curves.section(own(gathered[:1])) is None
+
+
+def test_scores_are_written_with_few_digits() -> None:
+    numbers = {0.0340338: "0.034034", -1749.6: "-1749.6", 123456.7: "123,457", 1e12: "1e+12", math.inf: "+inf"}
+    assert {number: own_score.shown(number) for number in numbers} == numbers
+    assert [own_score.shown(number, 3) for number in (-1749.6, 12.3456, None)] == ["-1,750", "12.3", "?"]
 
 
 @pytest.mark.parametrize(
