@@ -33,7 +33,7 @@ MOVING = ("evolution-strategy", "cma-es")  # one genome, or mean, that moves tow
 
 
 def test_four_strategies_keep_a_population() -> None:
-    """What docs/own-fitness.md promises."""
+    """What docs/own-scores.md promises."""
     assert set(POPULATIONS) >= {"genreg", "evolution-strategy", "random-search", "cma-es"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -10,9 +11,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from genreg_np import load_dataset
+from genreg_np import load, load_dataset
 from genreg_np.experiments import REGISTRY as STUDIES
 from genreg_np.runs.config import read_preset
 from tests.helpers import own
@@ -60,11 +62,13 @@ def test_the_python_example_of_the_methods_runs() -> None:
     assert names["evolution"].accuracies("validation")["best"] > 0.9  # type: ignore[attr-defined]
 
 
-def test_the_python_example_of_networks_in_words_runs() -> None:
+def test_the_python_examples_of_networks_in_words_run() -> None:
+    """A network that holds others, and one that remembers."""
     text = (README.parent / "docs/networks.md").read_text("utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {}
-    exec(compile(block, "networks.md", "exec"), names)
+    for block in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        exec(compile(block, "networks.md", "exec"), names)
+    assert names["evolution"].best_ever.fitness > 0.9
     assert names["result"].test_accuracy > 0.9
     assert "residual (" in names["result"].model.network.describe()
 
@@ -78,19 +82,29 @@ def test_the_python_example_of_mixed_evolution_runs(tmp_path: Path, monkeypatch:
     assert names["child"].network == names["first"].network  # type: ignore[attr-defined]
 
 
-def test_the_python_example_of_a_fitness_of_ones_own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_examples_of_scores_of_ones_own_run_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a simulator to a policy that does what it should, and is kept; Gymnasium's where that is installed."""
     monkeypatch.chdir(tmp_path)
-    text = (README.parent / "docs/own-fitness.md").read_text("utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    text = (README.parent / "docs/own-scores.md").read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 5
     names: dict[str, Any] = {}
-    exec(compile(block, "own-fitness.md", "exec"), names)
+    for block in blocks:
+        if "genreg_np.control" in block and importlib.util.find_spec("gymnasium") is None:
+            continue
+        exec(compile(block, "own-scores.md", "exec"), names)
+        if block is blocks[2]:
+            assert np.mean([names["score"](load("crane.npz"), seed) for seed in range(50)]) > -0.3
     assert names["ended"] == "target"
-    assert names["one_over_errors"](names["model"]) == float("inf")
+    if "returns" in names:
+        assert names["returns"].mean() > 400
 
 
 def test_the_records_of_a_fitness_of_ones_own_are_documented() -> None:
     """Every name that a record has is in the table, and every name of the table in a record."""
-    text = (README.parent / "docs/own-fitness.md").read_text("utf-8").split("## Records")[1].split("## ")[0]
+    text = (README.parent / "docs/own-scores.md").read_text("utf-8").split("## Records")[1].split("## ")[0]
     records: list[dict[str, Any]] = []
     own().run(1, fitness=lambda model: float("inf"), on_record=records.append)
     named = re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `")))
@@ -101,7 +115,7 @@ def test_the_records_of_a_fitness_of_ones_own_are_documented() -> None:
     "path",
     [
         "docs/extending.md",
-        "docs/own-fitness.md",
+        "docs/own-scores.md",
         "docs/mixed.md",
         "docs/experiments/mixed.md",
         *(f"docs/experiments/{name}.md" for name in STUDIES),

@@ -70,7 +70,7 @@ class OwnRun:
         evolution, started, used = self._evolution, self._evolution.clock(), self._pool.used
         models = evolution.ask()
         with single_threaded_blas():  # as in the workers: the same numbers, and no contention
-            numbers = self._pool.map(models, self._seeds(0, self._episodes))
+            numbers = self._pool.map(models, self._seeds(evolution.generation, 0, self._episodes))
         evolution.seconds += evolution.clock() - started
         told = [scores[0] if len(scores) == 1 else mean_score(scores) for scores in numbers]
         record = evolution.tell(told, confirm=self._scored_again if self._rescore else None)
@@ -80,12 +80,14 @@ class OwnRun:
 
     def _scored_again(self, model: Model) -> float:
         with single_threaded_blas():
-            return mean_score(self._pool.repeat(model, self._seeds(1, self._rescore)))
+            return mean_score(self._pool.repeat(model, self._seeds(0, 1, self._rescore)))
 
-    def _seeds(self, which: int, count: int) -> list[int]:
-        """Return seeds of this generation, (count,): those that all genomes meet, or others for scoring again."""
-        evolution = self._evolution
-        words = evolution.stream.words(Purpose.EPISODE, evolution.generation, which, count)
+    def _seeds(self, generation: int, which: int, count: int) -> list[int]:
+        """Return seeds, (count,): those that all genomes of a generation meet, or those of scoring again.
+
+        The latter are the same in all generations, so that nobody is the best ever for having met easier ones.
+        """
+        words = self._evolution.stream.words(Purpose.EPISODE, generation, which, count)
         return [int(word) % MOST_SEED for word in words]
 
     def ended(self) -> str:
