@@ -231,7 +231,7 @@ def test_the_matrix_of_targets_is_what_they_take(monkeypatch: pytest.MonkeyPatch
     assert {kind for kind, sign in column.items() if sign == "-"} == {"deskew", "models of 8-bit integers"}
     assert set(column) == {*KINDS, "models of 8-bit integers"} - INT8
     refused = {row[0].partition(":")[0] for row in rows if row[-1] == "-"}
-    assert refused == {"columns", "project", "responses", "statistics"}
+    assert refused == {"columns", "project", "responses", "statistics", "elman"}
 
 
 def gpu(tmp_path: Path, *arguments: str) -> dict[str, dict[str, Any]]:

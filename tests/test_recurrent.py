@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def test_files_that_cannot_be_are_refused_in_one_line(
     layers: list[dict[str, Any]], where: str, why: str, tmp_path: Path
 ) -> None:
     """Above all a layer that remembers within another, whose state nothing would hand on."""
-    text = infer.json.dumps(header_of(layers, 2)).encode()
+    text = json.dumps(header_of(layers, 2)).encode()
     arrays = {"header": np.frombuffer(text, np.uint8), **parts(where)}
     (tmp_path / "m.npz").write_bytes(pack_arrays(arrays))
     with pytest.raises(ModelError, match=why) as raised:
