@@ -60,6 +60,9 @@ CALLS: dict[str, list[object]] = {
     "infer, faulty": ["infer", "model.npz", "\x1b[31mnone.npy"],
     "infer, stdin": ["infer", "model.npz"],
     "experiment": ["experiment"],
+    "play": ["play", "policy.npz", "--env", "CartPole-v1"],
+    "play --json": ["play", "policy.npz", "--env", "CartPole-v1", "--json"],
+    "play, error": ["play", "policy.npz", "--env", "\x1b[2JPole-v1"],
     "report": ["report", "model.npz", "--dataset", "own.npz", "--out", "\x1brep\u202eort"],
     "report --json": ["report", "model.npz", "--dataset", "own.npz", "--out", "żółć", "--json"],
     "report, no data": ["report", "model.npz", "--out", "report"],
@@ -79,7 +82,7 @@ CALLS: dict[str, list[object]] = {
     "usage": ["eval", "model.npz", "--b\x1bogus"],
     "error": ["info", "\x1b[2Jnone\n.npz"],
 }
-CODES = {"usage": 2, "error": 1, "infer, faulty": 1, "infer, stdin": 2}
+CODES = {"usage": 2, "error": 1, "infer, faulty": 1, "infer, stdin": 2, "play, error": 2}
 VARYING = {"seconds", "model", "run"}  # of JSON
 
 
@@ -95,6 +98,7 @@ def _files(_in_empty_folder: None, undrawn: None, monkeypatch: pytest.MonkeyPatc
     np.save("\u202eone.npy", images[:2])
     model = model_of(Network.build((4, 4), (3,), len(NAMES)), class_names=NAMES, training={"note": "n\x1b[8m\x85"})
     model.save("model.npz")
+    model_of(Network.build((4,), (3,), 2)).save("policy.npz")
     noise = {"size": 2, "kind": "normal", "spread": 1.0}
     told = {"generator": {"noise": noise, "image": [4, 4], "classes": list(NAMES)}}
     drawing = Network.build((2 + len(NAMES),), (3,), 16)
@@ -128,6 +132,8 @@ def call(patch: pytest.MonkeyPatch, name: str, out: Any, err: Any, given: Any = 
     """Call the command line with these streams; return its exit code."""
     if name.startswith("report"):
         pytest.importorskip("matplotlib", reason="figures need matplotlib")
+    if name.startswith("play"):
+        pytest.importorskip("gymnasium", reason="environments are Gymnasium's")
     if name.startswith("search table"):
         pytest.importorskip("sklearn", reason="pipelines are scikit-learn's")
     for stream, value in (("stdin", given), ("stdout", out), ("stderr", err)):
