@@ -98,7 +98,7 @@ def _files(_in_empty_folder: None, undrawn: None, monkeypatch: pytest.MonkeyPatc
     np.save("\u202eone.npy", images[:2])
     model = model_of(Network.build((4, 4), (3,), len(NAMES)), class_names=NAMES, training={"note": "n\x1b[8m\x85"})
     model.save("model.npz")
-    model_of(Network.build((4,), (3,), 2)).save("policy.npz")
+    model_of(Network.build((4,), (3,), 2), input_range=None).save("policy.npz")
     noise = {"size": 2, "kind": "normal", "spread": 1.0}
     told = {"generator": {"noise": noise, "image": [4, 4], "classes": list(NAMES)}}
     drawing = Network.build((2 + len(NAMES),), (3,), 16)
