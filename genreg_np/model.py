@@ -31,6 +31,7 @@ from genreg_np.layers.dense import Dense
 from genreg_np.layers.description import in_words
 from genreg_np.layers.images import FixedLayer, Standardise
 from genreg_np.layers.normalise import ScaleShift
+from genreg_np.layers.recurrent import check_samples
 from genreg_np.layers.targets import Targets
 from genreg_np.settings import names_of, whole_numbers
 
@@ -211,8 +212,7 @@ class Network:
         The same arithmetic as infer.Model, so that training and prediction see the same numbers. UsageError where a
         layer remembers: inputs are samples, which have no order.
         """
-        if any(layer.remembers for layer in self.layers):
-            raise UsageError("the network remembers, but samples have no order: evolve it by a fitness of your own")
+        check_samples(self.layers)
         if self.fixed and len(inputs) > PIECE:
             starts = range(0, len(inputs), PIECE)
             return np.concatenate([self.features(inputs[start : start + PIECE], input_range) for start in starts])

@@ -3,8 +3,8 @@
     h' = f(W x + U h + b)        h is 0 before the first step
 
 A network with such a layer is a policy, run step by step (`infer.Model.start`, `step`) and trained by evolution on a
-fitness of one's own. `forward` is the first step of every column: samples of a dataset have no order, so none goes
-through what comes after it (`Network.features`).
+fitness of one's own. `forward` is the first step of every column, and no more is needed: samples of a dataset have no
+order, so that they are refused (`check_samples`).
 
 Shapes: W (P, O, I), U (P, O, O), b (P, O), x (P, I, N) or shared (I, N), h (O,) of one network.
 
@@ -14,13 +14,14 @@ Source: Elman 1990, "Finding structure in time".
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.errors import UsageError
 from genreg_np.layers.base import PREDICTING, Array, Kept, Layer, Parameter, Passing
 from genreg_np.layers.dense import Dense
 from genreg_np.layers.groups import Gene, Groups, recurrent_groups
@@ -94,3 +95,15 @@ class Elman(Layer):
         """Return f(W x + b) (P, O, N), the first step of each column."""
         weights, _, biases = parameters
         return self.first_step.forward((weights, biases), values, passing)
+
+
+def check_samples(layers: Iterable[Layer]) -> None:
+    """Refuse layers that remember where samples of a dataset are to go through them.
+
+    Raises
+    ------
+    UsageError
+        With what trains them instead.
+    """
+    if any(layer.remembers for layer in layers):
+        raise UsageError("the network remembers, but samples have no order: evolve it by a fitness of your own")

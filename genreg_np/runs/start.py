@@ -21,6 +21,7 @@ from genreg_np.fitness import ImageFitness
 from genreg_np.layers.base import Layer
 from genreg_np.layers.description import words
 from genreg_np.layers.normalise import ScaleShift
+from genreg_np.layers.recurrent import check_samples
 from genreg_np.layers.targets import Targets
 from genreg_np.model import Dense, Model, Network
 from genreg_np.runs.config import TrainConfig
@@ -101,6 +102,8 @@ def works_for(
         network = hidden_layers(config).build(dataset)
     if network is None:
         return strategy.works(config.options, len(config.hidden) + 1)
+    if dataset is not None:
+        check_samples(network.layers)
     for number, layer in enumerate(network.learning, start=1):
         where = f"layer {number}, {layer.words()!r}"
         if strategy.takes is Takes.DENSE and not isinstance(layer, Dense):
