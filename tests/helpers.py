@@ -30,7 +30,9 @@ from genreg_np.runs.evolution import Evolution
 infer.complete([{"kind": kind} for kind in infer.ELSEWHERE])
 KINDS = dict(infer.LAYERS)  # of layers, and what makes them at run time
 INT8 = set(infer.INT8)  # of which, what `--int8` makes of a model: they are run, and never trained
-MAPS = {*infer.WEIGHTED, *infer.PLAIN} - INT8 - {"dense"}  # of which, those of maps, and stacks of them
+MAPS = (
+    {*infer.WEIGHTED, *infer.PLAIN} - INT8 - {"dense", *infer.REMEMBERS}
+)  # of which, those of maps, and stacks of them
 ROOT = Path(__file__).resolve().parents[1]
 
 patient = settings(deadline=None)  # for @given: a busy machine is no failure

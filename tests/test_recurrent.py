@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from genreg_np import Evolution, TrainConfig, export, infer, strategies, train
 from genreg_np.backends.numpy_ import NumpyBackend
@@ -22,7 +25,8 @@ from genreg_np.layers.description import parse, words
 from genreg_np.layers.groups import Gene
 from genreg_np.layers.recurrent import Elman
 from genreg_np.model import Dense, Model, Network, load
-from tests.helpers import BACKENDS, answers, create_or_skip, model_of, one_line, tiny_config, tiny_dataset
+from tests.helpers import BACKENDS, answers, create_or_skip, model_of, one_line, patient, tiny_config, tiny_dataset
+from tests.test_infer_headers import JSON_VALUES
 from tests.test_network_broods import EVERYONE, brood_of
 from tests.zoo import POLICIES, exhibit_of
 
@@ -81,6 +85,22 @@ def test_files_that_cannot_be_are_refused_in_one_line(
     with pytest.raises(ModelError, match=why) as raised:
         infer.load(tmp_path / "m.npz")
     one_line(raised.value)
+
+
+@patient
+@given(st.sampled_from(sorted(ELMAN)), JSON_VALUES)
+def test_whatever_an_entry_is_the_file_is_read_or_refused(entry: str, value: Any) -> None:
+    """Nothing else is raised, and what is read makes a step."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = json.dumps(header_of([ELMAN | {entry: value}], 2)).encode()
+        path = Path(folder) / "m.npz"
+        path.write_bytes(pack_arrays({"header": np.frombuffer(text, np.uint8), **parts("layers.0")}))
+        try:
+            model = infer.load(path)
+        except ModelError as error:
+            one_line(error)
+        else:
+            assert model.step(model.start(), [1, 2])[1].shape == (2,)
 
 
 @pytest.mark.parametrize("name", ["weight", "recurrent", "bias"])
@@ -209,9 +229,9 @@ def test_nothing_learns_it_from_a_dataset(strategy: str) -> None:
     """Described, or given: one line."""
     dataset = tiny_dataset()
     network = Network(dataset.input_shape, (Elman(16, 3), Dense(3, 4)))
-    for given in (network, "elman 3 / dense 4"):
+    for layers in (network, "elman 3 / dense 4"):
         with pytest.raises(UsageError) as raised:
-            train(tiny_config(strategy=strategy, hidden=[]), dataset, network=given, backend="numpy")
+            train(tiny_config(strategy=strategy, hidden=[]), dataset, network=layers, backend="numpy")
         assert one_line(raised.value).startswith("the network remembers, but samples have no order")
 
 
