@@ -25,7 +25,7 @@ TELLING = {  # kind: entries of a layer that stand in the description of a netwo
 }
 INCLUDES = {  # header: what it is needed for
     "float.h": r"\bFLT_",
-    "math.h": r"\b((tanh|sin|cos|exp|expm1|fabs|sqrt)f|sqrt)\(|\bNAN\b",
+    "math.h": r"\b((sin|cos|exp|expm1|fabs|sqrt)f|sqrt)\(|\bNAN\b",
     "ctype.h": r"\btolower\(",
     "stdlib.h": r"\bstrtof\(",
     "string.h": r"\b(mem(cpy|move)|str(n?cmp|len|spn))\(",

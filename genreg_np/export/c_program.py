@@ -40,12 +40,12 @@ SELU_BELOW = c_text.number(infer_layers.SELU_SCALE * infer_layers.SELU_ALPHA)
 
 # What becomes of each number of an activation, `v`.
 FUNCTIONS = {
-    "tanh": "tanhf(v)",
+    "tanh": "tangent(v)",
     "elu": "v > 0.0F ? v : expm1f(v)",
     "selu": f"v > 0.0F ? v * {SELU_SCALE} : expm1f(v) * {SELU_BELOW}",
     "relu": "v > 0.0F ? v : 0.0F",
     "leaky-relu": "v > 0.0F ? v : v * 0.01F",
-    "sigmoid": "0.5F * (tanhf(0.5F * v) + 1.0F)",
+    "sigmoid": "0.5F * (tangent(0.5F * v) + 1.0F)",
     "step": "v > 0.0F ? 1.0F : 0.0F",
     "sign": "v > 0.0F ? 1.0F : -1.0F",
     "abs": "fabsf(v)",
@@ -143,6 +143,8 @@ class Program:
     def each(self, name: str) -> str:
         """Add the function that applies one of FUNCTIONS to numbers in place, and return its name."""
         function = f"apply_{name.replace('-', '_').replace(' ', '_')}"
+        if "tangent(" in FUNCTIONS[name]:
+            self.part("tangent")
         self.functions.setdefault(
             function,
             f"static void {function}(float *values, int count)\n{{\n    for (int i = 0; i < count; i++) {{\n"
