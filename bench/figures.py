@@ -15,6 +15,7 @@ from pathlib import Path
 
 import accuracies
 import answers
+import control_tables
 import convolution_tables
 import estimator_tables
 import gpu_tables
@@ -65,6 +66,7 @@ PAGES = {
     "docs/experiments/mixed.md": mixed_tables.PAGE,
     "docs/export.md": {"support": support},
     "docs/estimators.md": estimator_tables.PAGE,
+    "docs/own-scores.md": control_tables.PAGE,
     "docs/search.md": search_tables.PAGE,
     "docs/search-gan.md": search_tables.GAN,
     "docs/search-tables.md": pipeline_tables.PAGE,

@@ -6,6 +6,7 @@ import os
 
 from genreg_np import backends, model
 from genreg_np.backends.base import Backend
+from genreg_np.errors import UsageError
 from genreg_np.model import Float32, Model
 
 
@@ -15,6 +16,8 @@ class BackendModel(Model):
     def __init__(self, loaded: Model, backend: Backend) -> None:
         super().__init__(loaded.header, loaded.arrays)
         network, genes = loaded.network, loaded.genes
+        if self.start():
+            raise UsageError("a model that remembers is stepped through by Model itself: leave out the backend")
 
         def forward(x: Float32) -> Float32:
             for layer in network.fixed:
@@ -33,5 +36,7 @@ def load_on(path: str | os.PathLike[str], backend: str) -> BackendModel:
         If the file is not a usable model.
     BackendError
         If the backend cannot run here.
+    UsageError
+        For a model that remembers.
     """
     return BackendModel(model.load(path), backends.create(backend))
