@@ -25,8 +25,8 @@ def policies() -> str:
         ])  # fmt: skip
     head = ["environment", "network", "seconds", "usually called solved", "mean return (least - most)", "seeds"]
     told = (
-        "What preset `policy` reaches by `examples/control.py`, two processes, each policy judged in 100 episodes that no run has met"
-        f" (`bench/control.py policies`, {machine['processor']}, {machine['cores']} cores):"
+        "What preset `policy` reaches by `examples/control.py`, two processes, each policy judged in 100 episodes that "
+        f"no run has met (`bench/control.py policies`, {machine['processor']}, {machine['cores']} cores):"
     )
     return f"{told}\n\n{table(head, rows)}\n\n{answers()}"
 
@@ -35,8 +35,9 @@ def answers() -> str:
     """Return what one answer takes."""
     found = read("control")["answers"]
     return (
-        f"One observation through a policy 4-16-2 takes {1e6 * found['outputs']:.1f} microseconds in Python by `model.outputs`, "
-        f"{1e6 * found['step']:.1f} by `model.step`, and {1e9 * found['C']:.0f} nanoseconds in C (`bench/control.py answers`)."
+        f"One observation through a policy 4-16-2 takes {1e6 * found['outputs']:.1f} microseconds in Python by "
+        f"`model.outputs`, {1e6 * found['step']:.1f} by `model.step`, and {1e9 * found['C']:.0f} nanoseconds in C "
+        "(`bench/control.py answers`)."
     )
 
 
@@ -55,8 +56,9 @@ def peers() -> str:
         rows.append([*cells, str(found["lines"][name])])
     head = ["", *(f"{env}, {seconds[env]} s" for env in envs), "lines"]
     told = (
-        "Beside others, one process each, as long, the same episodes a score, mean return in 100 fresh episodes; and the lines of code "
-        "that a user writes for it, settings included (`bench/control.py peers`; the scripts are in `bench/peers/control`):"
+        "Beside others, one process each, as long, as many episodes a score: mean returns in 100 fresh episodes, and "
+        "the lines of code that a user writes for it, settings included (`bench/control.py peers`; the scripts are in "
+        "`bench/peers/control`):"
     )
     return f"{told}\n\n{table(head, rows)}"
 
@@ -68,7 +70,10 @@ def engines() -> str:
         for line in read("control")["engines"]
     ]
     head = ["a score takes", "a generation of 24, `workers=0`", "`workers=2`", "times as fast"]
-    told = "Medians of generations, the first three left out, in which processes start and are tried (`bench/control.py engines`):"
+    told = (
+        "Medians of generations, the first three left out, in which processes start and are tried (`bench/control.py "
+        "engines`):"
+    )
     return f"{told}\n\n{table(head, rows)}"
 
 
@@ -81,10 +86,11 @@ def walker() -> str:
     run: dict[str, Any] = read("control")["walker"]["runs"][0]
     points = []
     for minutes in (1, 3, 10, 30):
-        reached = [best for seconds, best in run["curve"] if seconds <= 60 * minutes]
-        points.append(f"{reached[-1]:.0f} after {minutes} min" if reached else "")
+        found = [best for seconds, best in run["curve"] if seconds <= 60 * minutes]
+        points.append(f"{found[-1]:.0f} after {minutes} min" if found else "")
+    reached = ", ".join(filter(None, points))
     return (
-        f"BipedalWalker-v3 by a network {run['network'].partition(',')[0]}: the best ever reaches {', '.join(filter(None, points))}; "
+        f"BipedalWalker-v3 by a network {run['network'].partition(',')[0]}: the best ever reaches {reached}; "
         f"{run['mean']:.0f} in 100 fresh episodes (`bench/control.py walker`, one seed)."
     )
 
