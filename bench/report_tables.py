@@ -17,7 +17,7 @@ def report() -> str:
         ]
         for preset, found in read("report")["runs"].items()
     ]
-    return table(["MNIST, preset, generations", "seconds", "of it recording", "seconds of the page", "its size"], rows)
+    return table(["MNIST, preset, generations", "seconds", "share spent recording", "seconds for the page", "its size"], rows)
 
 
 PAGE = {"report": report}
