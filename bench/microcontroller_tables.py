@@ -48,7 +48,7 @@ def _machine(found: dict[str, Any]) -> str:
     ]
     return (
         f"{around['processor']}, {'; '.join([*around['compilers'].values(), *versions])}; load {around['load']}. "
-        f"Medians of {settings['turns']} turns over {settings['timed images']:,} images; 8-bit networks calibrated by "
+        f"Medians of {settings['turns']} turns over {settings['timed images']:,} images; 8-bit networks calibrated on "
         f"{settings['calibration images']} validation images."
     )
 
@@ -75,8 +75,8 @@ def integers() -> str:
     head = ["", "accuracy, %", *(f"us, `{build}`" for build in BUILDS), "flash, Cortex-M3", "RAM, as the header says"]
     around = found["machine"]
     told = (
-        f"{around['processor']}, load {around['load']}. Of the integers' classes on 10,000 test images "
-        f"{unlike} are unlike `infer.py`'s."
+        f"{around['processor']}, load {around['load']}. On 10,000 test images {unlike} classes of the integer models "
+        "differ from `infer.py`'s."
     )
     return "\n\n".join([table(head, rows), told])
 

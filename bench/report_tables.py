@@ -17,7 +17,8 @@ def report() -> str:
         ]
         for preset, found in read("report")["runs"].items()
     ]
-    return table(["MNIST, preset, generations", "seconds", "share spent recording", "seconds for the page", "its size"], rows)
+    heads = ["MNIST, preset, generations", "seconds", "share spent recording", "seconds for the page", "its size"]
+    return table(heads, rows)
 
 
 PAGE = {"report": report}

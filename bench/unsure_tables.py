@@ -36,7 +36,7 @@ def refused() -> str:
                 _percent(one["refused"]["look-alikes"] for one in found),
             ])  # fmt: skip
     kinds = [f"{KINDS[kind]}, %" for kind in UNFAMILIAR]
-    head = ["preset", "refused by", "test images answered, %", "of which right, %", *kinds, "mean of the three, %"]
+    head = ["preset", "refused by", "test images answered, %", "accuracy on those, %", *kinds, "mean of the three, %"]
     return table([*head, f"{KINDS['look-alikes']}, %"], rows)
 
 
@@ -58,7 +58,7 @@ def pictures() -> str:
     document = read("unsure")
     shown = ", ".join(f"{count:,} {KINDS[kind]}" for kind, count in document["pictures"].items())
     seeds = " and ".join(str(count) for count in sorted({len(runs) for runs in document["presets"].values()}))
-    return f"Shown were {shown}; {seeds} seeds of each preset, their means."
+    return f"Shown: {shown}; means over {seeds} seeds of each preset."
 
 
 def _percent(shares: Any, digits: int = 1) -> str:
