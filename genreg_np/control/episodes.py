@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.control.spaces import Actions, input_shape, policy, scaling
-from genreg_np.engines.processes import check_importable, line_of
+from genreg_np.engines.processes import check_importable
+from genreg_np.engines.worker import line_of
 from genreg_np.errors import FitnessError, UsageError, missing_extra
 from genreg_np.infer import Model
 from genreg_np.model import Network

@@ -38,8 +38,26 @@ class Outcome:
     why: str = ""  # what it raised, in a line, or how it ended
 
 
+@dataclass(frozen=True)
+class Held:
+    """A value that many tasks are to have, as it is handed on to them; see Engine.share."""
+
+    value: Any
+
+
 class Engine(ABC):
-    """Runs one function; a context manager that closes itself."""
+    """Runs one function; a context manager that closes itself.
+
+    Attributes
+    ----------
+    size : int
+        How many tasks run at once.
+    least_seconds : float
+        How long a task should be at least, for handing it out to cost little.
+    """
+
+    size: int = 1
+    least_seconds: float = 0.0
 
     @abstractmethod
     def submit(self, name: Hashable, argument: Any, limits: Limits = Limits()) -> None:
@@ -74,6 +92,13 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """End everything; no process is left."""
+
+    def share(self, value: Any) -> Any:
+        """Return something whose `value` is this one where a task has it among its arguments.
+
+        It is sent no oftener than need be, and holds until the next one is made.
+        """
+        return Held(value)
 
     def map(self, arguments: Sequence[Any], limits: Limits = Limits()) -> Iterator[Outcome]:
         """Yield the outcomes of the function on each argument, in their order, each as soon as it can be.

@@ -14,7 +14,8 @@ from typing import Any
 from genreg_np.engines import REGISTRY, create
 from genreg_np.engines.base import CRASH, OK, Engine, Limits
 from genreg_np.engines.pace import Pace
-from genreg_np.engines.processes import check_importable, line_of
+from genreg_np.engines.processes import check_importable
+from genreg_np.engines.worker import line_of
 from genreg_np.errors import FitnessError, UsageError, did_you_mean
 from genreg_np.fitness import as_number
 from genreg_np.settings import whole_number
@@ -35,9 +36,12 @@ class FitnessPool:
         Processes; 0 calls it in this one, unless an engine is named that is elsewhere.
     engine : str
         `serial`, in this process; `processes`, in `workers` others, by default one for each processor; `faster`, in
-        `workers` others while that is faster, in this one while it is not.
+        `workers` others while that is faster, in this one while it is not; `ray`, on a Ray cluster, by default as many
+        at once as it has processors.
     limit : float, optional
         Seconds that a call may take; it is then made in a process, which is killed.
+    address : str
+        Of a Ray cluster, for that engine.
     clock : callable
         The time in seconds by which `faster` is judged.
 
@@ -53,18 +57,22 @@ class FitnessPool:
         workers: int = 0,
         engine: str = FASTER,
         limit: float | None = None,
+        address: str = "",
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.workers, self._clock = _workers(workers, engine, limit), clock
+        asked, self._clock = _workers(workers, engine, limit), clock
         self._limits = Limits() if limit is None else Limits(seconds=limit)
         seeded = takes_seed(fitness)
         self._here: Engine = create(HERE, _Scores(fitness, seeded, here=True))
         self._there: Engine | None = None
-        self._pace = Pace(self.workers) if self.workers and engine == FASTER and limit is None else None
-        if self.workers:
-            check_importable(fitness, "fitness", ", or use workers=0")
+        if asked is not None:
             elsewhere = ELSEWHERE if engine == FASTER else engine
-            self._there = create(elsewhere, _Scores(fitness, seeded, here=False), self.workers)
+            if elsewhere == ELSEWHERE:
+                check_importable(fitness, "fitness", ", or use workers=0")
+            self._there = create(elsewhere, _Scores(fitness, seeded, here=False), asked, address=address)
+        self.workers = 0 if self._there is None else self._there.size
+        self._pace = Pace(self.workers) if self.workers and engine == FASTER and limit is None else None
+        self._spent = math.inf  # seconds of the calls of the last generation
 
     def __enter__(self) -> FitnessPool:
         return self
@@ -89,9 +97,10 @@ class FitnessPool:
             the error. What it raises in this process passes through.
         """
         started, used = self._clock(), self.used
-        numbers, spent = self._scored([(model, seed) for model in models for seed in seeds], len(seeds), "genome {}")
+        calls = [(model, seed) for model in models for seed in seeds]
+        numbers, self._spent = self._scored(calls, len(seeds), "genome {}")
         if self._pace is not None:
-            self._pace.told(spent, self._clock() - started, used)
+            self._pace.told(self._spent, self._clock() - started, used)
         return [numbers[first : first + len(seeds)] for first in range(0, len(numbers), len(seeds))]
 
     def repeat(self, model: Any, seeds: Sequence[int]) -> list[float]:
@@ -106,7 +115,10 @@ class FitnessPool:
         engine = self._there if self.used else self._here
         assert engine is not None
         # Here, and where a limit holds for a call, each is a task of its own; here the first failure ends it.
-        pieces = len(calls) if engine is self._here or self._limits.seconds < math.inf else CHUNKS * self.workers
+        pieces = len(calls)
+        if engine is self._there and self._limits.seconds == math.inf:
+            enough = self._spent / max(engine.least_seconds, 1e-9)
+            pieces = int(min(CHUNKS * self.workers, max(self.workers, enough)))
         for outcome in engine.map(_shared(calls, pieces), self._limits):
             if outcome.status == CRASH:
                 raise FitnessError(
@@ -135,8 +147,8 @@ def takes_seed(fitness: Callable[..., float]) -> bool:
         return False
 
 
-def _workers(workers: int, engine: str, limit: float | None) -> int:
-    """Return how many processes there are to be, 0 for this one, from what was asked for."""
+def _workers(workers: int, engine: str, limit: float | None) -> int | None:
+    """Return how many calls are to be made at once elsewhere, 0 for as many as there can be; None for this process."""
     count = whole_number(workers, "workers", least=0)
     if engine != FASTER and engine not in REGISTRY:
         raise UsageError(f"unknown engine {engine!r:.40}" + did_you_mean(str(engine), [FASTER, *REGISTRY]))
@@ -145,8 +157,10 @@ def _workers(workers: int, engine: str, limit: float | None) -> int:
     if engine == HERE:
         if count or limit is not None:
             raise UsageError("engine = serial is this process alone, where no limit holds: leave out workers and limit")
-        return 0
-    return count or (1 if limit is not None else 0 if engine == FASTER else os.cpu_count() or 1)
+        return None
+    if engine == FASTER:
+        return count or (None if limit is None else 1)
+    return count or (os.cpu_count() or 1 if engine == ELSEWHERE else 0)
 
 
 def _shared(calls: list[Call], pieces: int) -> list[list[Call]]:

@@ -7,7 +7,6 @@ of a task too.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import multiprocessing
 import os
@@ -19,10 +18,10 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from multiprocessing import connection
-from pathlib import Path
 from typing import Any
 
-from genreg_np.engines.base import CANCELLED, CRASH, FAILED, MEMORY, OK, TIMEOUT, Engine, Limits, Outcome
+from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, TIMEOUT, Engine, Limits, Outcome
+from genreg_np.engines.worker import attempted, given, held, line_of, one_blas_thread
 from genreg_np.errors import UsageError
 from genreg_np.settings import whole_number
 
@@ -81,6 +80,8 @@ class ProcessEngine(Engine):
         If the function cannot be sent to another process, or for a number of processes that cannot be.
     """
 
+    least_seconds = 0.005
+
     def __init__(
         self,
         function: Callable[[Any], Any],
@@ -91,7 +92,7 @@ class ProcessEngine(Engine):
         leave_if_still_importing()
         check_importable(function)
         self._function, self._clock, self._prepare = function, clock, prepare
-        self._most = whole_number(workers, "workers", least=1)
+        self.size = whole_number(workers, "workers", least=1)
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
         self._waiting: deque[_Task] = deque()
@@ -151,7 +152,7 @@ class ProcessEngine(Engine):
         """Give waiting tasks to free processes; start those that are missing."""
         while self._waiting:
             free = next((worker for worker in self._workers if worker.task is None), None)
-            if free is None and len(self._workers) == self._most:
+            if free is None and len(self._workers) == self.size:
                 return
             worker = free or self._start()
             task = self._waiting.popleft()
@@ -224,51 +225,22 @@ def _serve(pipe: connection.Connection, function: Callable[[Any], Any], prepare:
     """Call the function on what comes, until nothing comes any more or the process that sends it is no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(ImportError):
-        import threadpoolctl
-
-        threadpoolctl.threadpool_limits(1)
+    one_blas_thread()
     while True:
         try:
             packed = pipe.recv_bytes()
         except (EOFError, OSError):
             return
         try:
-            argument, most = pickle.loads(packed)
-            if prepare is not None:
-                prepare(argument)
-            pipe.send(BEGUN)
-            with _at_most(most):
-                answer = OK, function(argument), ""
-        except MemoryError as error:
-            answer = MEMORY, None, line_of(error)
-        except Exception as error:  # whatever the user's function raises is the user's to read
-            answer = FAILED, None, line_of(error)
-        try:
+            answer = attempted(given, packed, prepare)
+            if answer[0] == OK:
+                pipe.send(BEGUN)
+                answer = attempted(held, function, *answer[1])
             pipe.send(answer)
         except (BrokenPipeError, ConnectionResetError):
             return
         except Exception as error:
             pipe.send((FAILED, None, f"its result cannot be sent: {line_of(error)}"))
-
-
-@contextlib.contextmanager
-def _at_most(more: int | None) -> Iterator[None]:
-    """Let this process have so many bytes more than it has, where the system knows such a limit."""
-    pages = Path("/proc/self/statm")
-    if more is None or not pages.exists():
-        yield
-        return
-    import resource  # which the systems that have that file have
-
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    used = int(pages.read_text("ascii").split()[0]) * resource.getpagesize()
-    most = used + more if before[1] == resource.RLIM_INFINITY else min(used + more, before[1])
-    resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _end_with_parent() -> None:
@@ -277,15 +249,6 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-def line_of(error: Exception) -> str:
-    """Return what an exception says, as one line."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # even that may fail
-        text = ""
-    return f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def leave_if_still_importing() -> None:

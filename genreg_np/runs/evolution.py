@@ -18,6 +18,7 @@ asked twice or run on more threads in between.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -36,11 +37,12 @@ from genreg_np.runs.generations import Generations, Record
 from genreg_np.runs.judged import Judge, JudgedRun
 from genreg_np.runs.own_folder import OwnFolder
 from genreg_np.runs.own_run import OwnRun
+from genreg_np.runs.shared_scores import scored_by
 from genreg_np.settings import whole_number
 
 Fitness = Callable[..., float]  # fitness(model), or fitness(model, seed)
 OWN: dict[str, object] = {  # what goes with a fitness of one's own, as it is where nothing is said
-    "workers": 0, "engine": FASTER, "limit": None, "episodes": 1, "rescore": 0,
+    "workers": 0, "engine": FASTER, "address": "", "limit": None, "episodes": 1, "rescore": 0,
     "target": None, "patience": None, "budget": None, "out": None,
 }  # fmt: skip
 
@@ -109,6 +111,7 @@ class Evolution(Generations):
         tie: Judge | None = None,
         workers: int = 0,
         engine: str = FASTER,
+        address: str = "",
         limit: float | None = None,
         episodes: int = 1,
         rescore: int = 0,
@@ -141,7 +144,11 @@ class Evolution(Generations):
             script must start its work under a main guard. They stay until the run ends.
         engine : str
             faster: calls are made in `workers` processes as long as that is faster than in this one; `processes`: they
-            are always, by default one process for each processor; `serial`: never.
+            are always, by default one process for each processor; `serial`: never; `ray`: on a Ray cluster.
+            Without a fitness, `processes` and `ray` share out the genomes of a generation, which are scored on the
+            dataset.
+        address : str
+            Of the cluster: HOST:PORT, or auto; by default one is started on this machine.
         limit : float, optional
             Seconds that a call of `fitness` may take, in a process that is killed then: the run ends with an error.
         episodes : int
@@ -179,8 +186,8 @@ class Evolution(Generations):
         """
         total = self.config.generations if generations is None else whole_number(generations, "generations")
         own = {
-            "workers": workers, "engine": engine, "limit": limit, "episodes": episodes, "rescore": rescore,
-            "target": target, "patience": patience, "budget": budget, "out": out,
+            "workers": workers, "engine": engine, "address": address, "limit": limit, "episodes": episodes,
+            "rescore": rescore, "target": target, "patience": patience, "budget": budget, "out": out,
         }  # fmt: skip
         if judge is not None:
             if fitness is not None or own != OWN:
@@ -190,13 +197,16 @@ class Evolution(Generations):
             self._population()
             return self._until(total, JudgedRun(self, judge, tie).step, on_record, should_stop)
         if fitness is None:
+            if elsewhere := engine not in (FASTER, "serial"):
+                own |= {"engine": FASTER, "workers": 0, "address": ""}
             if own != OWN:
                 raise UsageError(
                     f"{', '.join(name for name in OWN if own[name] != OWN[name])} go with a fitness of your own: on a "
                     "dataset, set target in TrainConfig, and keep a run by genreg_np.train(config, dataset, out)"
                 )
-            return self._until(total, self.step, on_record, should_stop)
-        with FitnessPool(fitness, workers, engine, limit) as pool:
+            with scored_by(self, engine, workers, address) if elsewhere else contextlib.nullcontext():
+                return self._until(total, self.step, on_record, should_stop)
+        with FitnessPool(fitness, workers, engine, limit, address) as pool:
             scored = OwnRun(self, pool, target, rescore, episodes, patience, budget)
             self._population()
             if out is None:

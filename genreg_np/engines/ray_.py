@@ -1,0 +1,342 @@
+"""The engine of many machines: stateless tasks on Ray, which is imported when one is made.
+
+A task is sent as bytes, kept here until its outcome is there, and sent again where it was lost with its worker or node.
+The function lies in Ray's object store, and is fetched and unpacked once by each worker; files that it reads are
+fetched once by each node that lacks them. Before it calls the function a worker says what it runs on, so that a node
+with other versions is refused before anything comes of it.
+
+Needs the extra `ray`. Ray starts on this machine alone, unless an address is given, or a script has called ray.init.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import platform
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genreg_np.engines.base import (
+    CANCELLED,
+    CRASH,
+    FAILED,
+    MEMORY,
+    OK,
+    TIMEOUT,
+    Engine,
+    Limits,
+    Outcome,
+)
+from genreg_np.engines.worker import attempted, given, held, line_of, one_blas_thread
+from genreg_np.errors import RunError, UsageError, missing_extra
+from genreg_np.files import write_atomic
+from genreg_np.settings import whole_number
+from genreg_np.version import __version__
+
+TRIES = 2  # of a task whose worker dies: what killed it may have had nothing to do with it
+MOVES = 10  # of a task whose node goes
+BEGUN = "begun"  # what a worker says before it calls the function
+DIED = "its worker died: it crashed or ran out of memory"
+LOST = "its node was lost, and the next ones, too"
+
+
+@dataclass
+class _Task:
+    name: Hashable
+    packed: bytes  # the argument, and how much memory it may take
+    limits: Limits
+    crashes: int = 0
+    moves: int = 0
+
+
+@dataclass
+class _Sent:
+    task: _Task
+    coming: Any  # Ray's generator: what the worker runs on, that it begins, and the outcome
+    begun: float | None = None
+
+
+@dataclass
+class _Files:
+    """Files that tasks read, as objects of Ray."""
+
+    paths: list[str] = field(default_factory=list)
+    references: list[Any] = field(default_factory=list)
+
+
+class RayEngine(Engine):
+    """Calls the function on the machines of a Ray cluster.
+
+    Parameters
+    ----------
+    function : callable
+        function(argument) -> object.
+    workers : int
+        Tasks at once; 0 or 1 for as many as the cluster has processors.
+    prepare : callable, optional
+        prepare(argument), called before the function is: limits hold from then on.
+    address : str
+        Of the cluster: HOST:PORT, or auto for the one on this machine; by default one that is started here.
+    clock : callable
+        The time in seconds by which limits are held.
+
+    Raises
+    ------
+    MissingExtraError
+        Without Ray.
+    RunError
+        If the cluster cannot be reached.
+    """
+
+    least_seconds = 0.25
+
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        workers: int = 1,
+        prepare: Callable[[Any], None] | None = None,
+        address: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        whole_number(workers, "workers", least=0)
+        self._ray, self._clock = _ray(), clock
+        self._is_ours = _connect(self._ray, address)
+        self.size = workers if workers > 1 else max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        try:
+            self._function = self._ray.put((function, prepare))
+        except Exception as error:
+            self.close()
+            raise UsageError(f"the function cannot be sent to other machines: {line_of(error)}") from None
+        self._files = _Files()
+        self._call = self._ray.remote(num_returns="streaming", max_retries=0, num_cpus=1)(_called)
+        self._shared: _OnRay | None = None
+        self._waiting: deque[_Task] = deque()
+        self._sent: list[_Sent] = []
+        self._ended: deque[Outcome] = deque()
+
+    def place(self, paths: Sequence[str]) -> None:
+        """Have files where tasks will look for them, on every machine: they are sent once to each that lacks them."""
+        for path in paths:
+            self._files.paths.append(path)
+            self._files.references.append(self._ray.put(np.fromfile(path, np.uint8)))
+
+    def share(self, value: Any) -> Any:
+        """Return something that fetches the value once for each node."""
+        self._shared = _OnRay([self._ray.put(value)])  # kept: what nobody refers to is dropped from Ray's store
+        return self._shared
+
+    def submit(self, name: Hashable, argument: Any, limits: Limits = Limits()) -> None:  # noqa: B008
+        """Take a task on; it is sent at once where a processor is free."""
+        if any(task.name == name for task in self._under_way()):
+            raise ValueError(f"task {name!r} is under way")
+        try:
+            packed = _pickled((argument, limits.bytes))
+        except Exception as error:
+            self._ended.append(Outcome(name, FAILED, why=f"its argument cannot be sent: {line_of(error)}"))
+            return
+        self._waiting.append(_Task(name, packed, limits))
+        self._hand_out()
+
+    def completed(self) -> Iterator[Outcome]:
+        """Yield the outcome of each task, as they end."""
+        while self._ended or self._waiting or self._sent:
+            if self._ended:
+                yield self._ended.popleft()
+                continue
+            self._hand_out()
+            self._wait()
+
+    def cancel(self, name: Hashable) -> None:
+        """End a task: its worker is killed if it has begun."""
+        self.withdraw(name)
+        for sent in [sent for sent in self._sent if sent.task.name == name]:
+            self._end(sent)
+            self._ended.append(Outcome(name, CANCELLED))
+
+    def withdraw(self, name: Hashable) -> None:
+        """End a task that has not been sent."""
+        for task in [task for task in self._waiting if task.name == name]:
+            self._waiting.remove(task)
+            self._ended.append(Outcome(name, CANCELLED))
+
+    def close(self) -> None:
+        """End what is under way; and Ray, if it was started for this engine."""
+        for sent in list(getattr(self, "_sent", [])):
+            self._end(sent)
+        if self._is_ours:
+            self._ray.shutdown()
+            self._is_ours = False
+
+    def _under_way(self) -> list[_Task]:
+        return [*self._waiting, *(sent.task for sent in self._sent)]
+
+    def _hand_out(self) -> None:
+        while self._waiting and len(self._sent) < self.size:
+            task = self._waiting.popleft()
+            # In lists: Ray would fetch what is an argument by itself, for every task anew.
+            coming = self._call.remote([self._function], task.packed, self._files.paths, self._files.references)
+            self._sent.append(_Sent(task, coming))
+
+    def _wait(self) -> None:
+        """Take what workers have to say, and end what is past its limits."""
+        ready, _ = self._ray.wait([sent.coming for sent in self._sent], timeout=self._patience())
+        for sent in [sent for sent in self._sent if any(one is sent.coming for one in ready)]:
+            self._hear(sent)
+        for sent in list(self._sent):
+            limit = sent.task.limits.seconds
+            if sent.begun is not None and self._clock() - sent.begun >= limit:
+                self._end(sent)
+                self._ended.append(Outcome(sent.task.name, TIMEOUT, why=f"took longer than {limit:g} s"))
+
+    def _hear(self, sent: _Sent) -> None:
+        errors = self._ray.exceptions
+        try:
+            said = self._ray.get(next(sent.coming))
+        except errors.OutOfMemoryError as error:
+            self._finish(sent, Outcome(sent.task.name, MEMORY, why=line_of(error)))
+        except errors.TaskCancelledError:
+            self._finish(sent, Outcome(sent.task.name, CANCELLED))
+        except errors.RayTaskError as error:  # what is raised there is an outcome: this is what came before
+            self._finish(sent, Outcome(sent.task.name, FAILED, why=line_of(error)))
+        except (errors.RayError, StopIteration) as error:
+            self._lost(sent, is_node=isinstance(error, errors.NodeDiedError | errors.ObjectLostError))
+        else:
+            if isinstance(said, dict):
+                _check_versions(said)
+            elif said == BEGUN:
+                sent.begun = self._clock()
+            else:
+                self._finish(sent, Outcome(sent.task.name, *pickle.loads(said)))
+
+    def _finish(self, sent: _Sent, outcome: Outcome) -> None:
+        self._sent.remove(sent)
+        self._ended.append(outcome)
+
+    def _lost(self, sent: _Sent, is_node: bool) -> None:
+        """Send a task again whose worker or node is no more, or give it up."""
+        task = sent.task
+        task.moves, task.crashes = task.moves + is_node, task.crashes + (not is_node)
+        if task.crashes < TRIES and task.moves < MOVES:
+            self._sent.remove(sent)
+            self._waiting.appendleft(task)
+        else:
+            self._finish(sent, Outcome(task.name, CRASH, why=LOST if is_node else DIED))
+
+    def _end(self, sent: _Sent) -> None:
+        self._ray.cancel(sent.coming, force=True)
+        self._sent.remove(sent)
+
+    def _patience(self) -> float | None:
+        """Return how long to wait until the first limit; None where there is none."""
+        ends = [sent.begun + sent.task.limits.seconds for sent in self._sent if sent.begun is not None]
+        first = min(ends, default=math.inf)
+        return None if first == math.inf else max(0.0, first - self._clock())
+
+
+@dataclass(frozen=True)
+class _OnRay:
+    """A value in Ray's object store."""
+
+    reference: list[Any]
+
+    @property
+    def value(self) -> Any:
+        """Fetch it: arrays are read where the store has them, and not copied."""
+        return _ray().get(self.reference[0])
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError:
+        raise missing_extra("ray", "ray", "work on several machines") from None
+    return ray
+
+
+def _connect(ray: Any, address: str) -> bool:
+    """Have Ray running, and return whether it was not before."""
+    if ray.is_initialized():
+        return False
+    quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(address="local", include_dashboard=False, **quiet)
+    except Exception as error:
+        what = f"the Ray cluster at {address} cannot be reached" if address else "Ray cannot be started here"
+        raise RunError(f"{what}: {line_of(error)}") from None
+    return True
+
+
+def _versions() -> dict[str, str]:
+    """Return what determines results: which must be the same everywhere."""
+    return {"genreg-np": __version__, "python": platform.python_version(), "numpy": np.__version__}
+
+
+def _check_versions(said: dict[str, str]) -> None:
+    """Refuse a node that runs on something else.
+
+    Raises
+    ------
+    RunError
+        With both versions.
+    """
+    for name, here in _versions().items():
+        if said.get(name) != here:
+            raise RunError(
+                f"node {said.get('node')} has {name} {said.get(name)}, and this one {here}: install the same on both"
+            )
+
+
+def _pickled(value: Any) -> bytes:
+    """Return a value as bytes; functions of a script, too, which Ray's own pickle takes along."""
+    from ray import cloudpickle
+
+    packed: bytes = cloudpickle.dumps(value)
+    return packed
+
+
+_unpacked: dict[str, Any] = {}  # in a worker: the function that it was last asked for, by its reference
+
+
+def _called(function: list[Any], packed: bytes, paths: list[str], references: list[Any]) -> Iterator[Any]:
+    """Say what this worker runs on; then call the function, and say what came of it."""
+    import ray
+
+    yield _versions() | {"node": platform.node()}
+    one_blas_thread()
+    key = function[0].hex()
+    try:
+        for path, reference in zip(paths, references, strict=True):
+            _have(path, reference, ray)
+        if key not in _unpacked:
+            _unpacked.clear()
+            _unpacked[key] = ray.get(function[0])
+    except Exception as error:
+        yield pickle.dumps((FAILED, None, f"node {platform.node()}: {line_of(error)}"))
+        return
+    call, prepare = _unpacked[key]
+    answer = attempted(given, packed, prepare)
+    if answer[0] == OK:
+        yield BEGUN
+        answer = attempted(held, call, *answer[1])
+    try:
+        yield _pickled(answer)
+    except Exception as error:
+        yield pickle.dumps((FAILED, None, f"its result cannot be sent: {line_of(error)}"))
+
+
+def _have(path: str, reference: Any, ray: Any) -> None:
+    """Write a file that this machine lacks."""
+    if not os.path.exists(path):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(Path(path), ray.get(reference).tobytes())

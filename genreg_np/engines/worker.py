@@ -1,0 +1,73 @@
+"""What a process does that calls a function for another: unpack its argument, hold its memory, tell its errors."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from genreg_np.engines.base import FAILED, MEMORY, OK
+
+Answer = tuple[str, Any, str]  # status, value, why: of an Outcome
+
+
+def attempted(function: Callable[..., Any], *arguments: Any) -> Answer:
+    """Call a function, and return what came of it: whatever it raises is its user's to read."""
+    try:
+        return OK, function(*arguments), ""
+    except MemoryError as error:
+        return MEMORY, None, line_of(error)
+    except Exception as error:
+        return FAILED, None, line_of(error)
+
+
+def given(packed: bytes, prepare: Callable[[Any], None] | None) -> tuple[Any, int | None]:
+    """Return the argument that was sent, prepared for, and how many bytes the call may take."""
+    argument, most = pickle.loads(packed)
+    if prepare is not None:
+        prepare(argument)
+    return argument, most
+
+
+def held(function: Callable[[Any], Any], argument: Any, most: int | None) -> Any:
+    """Call a function that may take so many bytes."""
+    with _at_most(most):
+        return function(argument)
+
+
+def one_blas_thread() -> None:
+    """Have products use one thread in this process: workers share the processors."""
+    with contextlib.suppress(ImportError):
+        import threadpoolctl
+
+        threadpoolctl.threadpool_limits(1)
+
+
+def line_of(error: Exception) -> str:
+    """Return what an exception says, as one line."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # even that may fail
+        text = ""
+    return f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+@contextlib.contextmanager
+def _at_most(more: int | None) -> Iterator[None]:
+    """Let this process have so many bytes more than it has, where the system knows such a limit."""
+    pages = Path("/proc/self/statm")
+    if more is None or not pages.exists():
+        yield
+        return
+    import resource  # which the systems that have that file have
+
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(pages.read_text("ascii").split()[0]) * resource.getpagesize()
+    most = used + more if before[1] == resource.RLIM_INFINITY else min(used + more, before[1])
+    resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
