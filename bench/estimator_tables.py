@@ -27,14 +27,14 @@ def metrics() -> str:
         less = ", where less is better," if metric == "cost" else ""
         said.append(
             f"{table([metric, 'rows of the rarest class', *WAYS], rows)}\n\n"
-            f"Of {len(rows)} tables following the {metric}{less} is at least as good as {told}."
+            f"On {len(rows)} tables, training on the {metric}{less} is at least as good as {told}."
         )
     return "\n\n".join([
-        f"Rows that none of them saw, means of {seeds} draws (`bench/estimators.py metrics`). The same network of 32 "
-        "units four times: evolved on the metric, learned by likelihood, the same with biases tuned for the metric on "
-        "all rows that it learned from (of two classes that is a threshold), and with balanced class weights; and "
-        "scikit-learn's boosting by histograms with class weights. A sample that is missed costs as much as its class "
-        "is rare.",
+        f"Scores on rows that none of them saw, means of {seeds} draws (`bench/estimators.py metrics`). A network of "
+        "32 units is trained in four ways: evolved on the metric; by likelihood; by likelihood, with biases then tuned "
+        "for the metric on all rows that it learned from (for two classes that is a threshold); and with balanced "
+        "class weights. Beside it is scikit-learn's histogram gradient boosting with class weights. A missed "
+        "sample costs the more, the rarer its class is.",
         *said,
     ])  # fmt: skip
 
@@ -44,9 +44,9 @@ def speed() -> str:
     found, machine = read("estimators")["speed"], read("estimators")["machine"]
     return (
         f"A fit of `GenregClassifier()` to breast cancer (569 rows, 30 columns) takes {found['fit']:.1f} s once "
-        f"kernels are compiled, predicting 100,000 rows {1e3 * found['predict']:.0f} ms; scikit-learn's "
-        "`MLPClassifier` of as many "
-        f"units predicts them in {1e3 * found['MLPClassifier, predict']:.0f} ms, and wants them scaled and complete "
+        f"kernels are compiled; predicting 100,000 rows takes {1e3 * found['predict']:.0f} ms. scikit-learn's "
+        "`MLPClassifier` with as many units predicts them in "
+        f"{1e3 * found['MLPClassifier, predict']:.0f} ms, and needs them scaled and without missing values "
         f"({found['predict'] / found['MLPClassifier, predict']:.1f} x; one thread of {machine['processor']})."
     )
 

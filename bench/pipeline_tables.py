@@ -52,13 +52,13 @@ def pipelines() -> str:
     lower = f"below it by more than its standard error on {len(below)}" + (f" ({', '.join(below)})" if below else "")
     return (
         f"{table(head, rows)}\n\n"
-        f"Accuracy, of numbers R2, of the fifth of the rows that was held out; means of {seeds} searches of 60 s "
-        f"(the median took {budget:.0f} s), each with other rows held out. The best usual model "
-        f"is the one that the winner is least above on the same rows held out, chosen with hindsight. Of {len(rows)} "
-        f"tables winners are above it on "
-        f"{above}, and {lower}. New folds say on average {statistics.mean(gaps):+.4f} more than the hold-out (standard "
-        f"error {_error(gaps):.4f}); the best of the search by its own folds says {statistics.mean(flattered):+.4f} "
-        f"(standard error {_error(flattered):.4f}). {machine['processor']}, {machine['cores']} cores."
+        f"Accuracy, for numbers R2, on the fifth of the rows that was held out; means of {seeds} searches of 60 s "
+        f"(the median took {budget:.0f} s), each with different rows held out. The best usual model is chosen with "
+        "hindsight: the one that the winner beats by least, or loses to by most, on the same held-out rows. On "
+        f"{len(rows)} tables, winners are above it on {above}, and {lower}. New folds say on average "
+        f"{statistics.mean(gaps):+.4f} more than the hold-out (standard error {_error(gaps):.4f}); the best of the "
+        f"search by its own folds says {statistics.mean(flattered):+.4f} (standard error {_error(flattered):.4f}). "
+        f"{machine['processor']}, {machine['cores']} cores."
     )
 
 
@@ -74,9 +74,9 @@ def anchors() -> str:
     ]  # fmt: skip
     head = ["table", "individuals", "best by 3 folds", "worst search", "rows held out"]
     return (
-        "Support vector machines alone: the best of so many by three folds of all rows, mean and worst of "
-        f"{len(next(iter(read('search-pipelines')['anchors'].values())))} searches; and what others that held out a "
-        f"fifth reach on it.\n\n{table(head, rows)}"
+        "Support vector machines alone: the best of so many individuals by three folds of all rows, mean and worst of "
+        f"{len(next(iter(read('search-pipelines')['anchors'].values())))} searches; and what searches that held out "
+        f"a fifth of the rows reach on that fifth.\n\n{table(head, rows)}"
     )
 
 
@@ -94,7 +94,7 @@ def peers() -> str:
     told = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     return (
         f"{table(['table', *names], rows)}\n\n"
-        f"Accuracy, of numbers R2, of rows that none of them saw, after {found['seconds']:g} s on two cores; "
+        f"Accuracy, for numbers R2, on rows that none of them saw, after {found['seconds']:g} s on two cores; "
         f"{found['seeds']} draw{'s' * (found['seeds'] != 1)} of each. {told}."
     )
 

@@ -51,7 +51,7 @@ def selections() -> str:
             ]
         )
     seeds = len(random)
-    head = ["selection", f"best log loss, mean of {seeds}", "less random's (95 %)", "individuals until random's best"]
+    head = ["selection", f"best log loss, mean of {seeds}", "minus random's (95 %)", "individuals until random's best"]
     return table(head, rows)
 
 
@@ -69,10 +69,10 @@ def workers() -> str:
 
     off = middle(lambda run: run["2"]["error of the predicted seconds, median"])
     return (
-        f"Two workers are busy {100 * middle(lambda run: run['2']['busy']):.0f} % of the time, and faster than one by "
-        f"{middle(lambda run: run['two workers faster by']):.2f} x; beside its learning a trial costs "
-        f"{middle(lambda run: run['1']['overhead a trial (ms)']):.0f} ms. The seconds of a trial are predicted within "
-        f"{100 * off:.0f} %, by the median. The same search again, from its record: "
+        f"Two workers are busy {100 * middle(lambda run: run['2']['busy']):.0f} % of the time, and "
+        f"{middle(lambda run: run['two workers faster by']):.2f} x as fast as one; apart from training, a trial costs "
+        f"{middle(lambda run: run['1']['overhead a trial (ms)']):.0f} ms. The seconds of a trial are predicted "
+        f"with a median error of {100 * off:.0f} %. Repeating the search from its record takes "
         f"{middle(lambda run: run['2']['again (s)']):.1f} s. {_machine(found)}"
     )
 
@@ -83,7 +83,7 @@ def loops() -> str:
     count, share, middle = len(found["loops"]), *found["loops, all"].values()
     return (
         f"The same {count} random genomes on the same 8,000 samples of MNIST take {100 * share:.0f} % of the time of a "
-        f"plain PyTorch loop, one thread each (by the median genome {100 * middle:.0f} %). {_machine(found)}"
+        f"plain PyTorch loop, one thread each ({100 * middle:.0f} % for the median genome). {_machine(found)}"
     )
 
 
