@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,6 +30,15 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw figures with few dots, where what is tested is that they can be drawn."""
     monkeypatch.setattr("genreg_np.report.shown.DOTS", 30)
+
+
+@pytest.fixture(scope="session")
+def on_ray() -> Iterator[None]:
+    """Let engines find a Ray of two processors on this machine."""
+    ray = pytest.importorskip("ray", reason="many machines are Ray's")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", address="local")
+    yield
+    ray.shutdown()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

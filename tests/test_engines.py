@@ -55,6 +55,8 @@ def whose(number: int) -> int:
 @pytest.fixture(params=list(engines.REGISTRY))
 def name(request: pytest.FixtureRequest) -> str:
     """Each engine of the registry."""
+    if request.param == "ray":
+        request.getfixturevalue("on_ray")
     return str(request.param)
 
 
