@@ -42,7 +42,7 @@ POLICIES: dict[str, tuple[float, int, dict[str, Any]]] = {  # seconds, episodes 
     "Pendulum-v1": (180, 3, {}),
     "LunarLander-v3": (300, 3, {}),
 }
-PEERS = {"CartPole-v1": 5.0, "LunarLander-v3": 120.0}
+PEERS = {"CartPole-v1": 5.0, "LunarLander-v3": 60.0}
 SCRIPTS = {
     "pycma": "with_cma",
     "neat-python": "with_neat",
@@ -120,10 +120,12 @@ def lines_of(path: Path) -> int:
     trees = [ast.parse(path.read_text("utf-8")), ast.parse((PEER_CODE / "common.py").read_text("utf-8"))]
     taken = {alias.name for node in trees[0].body if isinstance(node, ast.ImportFrom) for alias in node.names}
     counted = 0
-    for tree, names in zip(trees, ({"train", "SETTINGS"}, taken & {"Network", "mean_return"}), strict=True):
+    for tree, names in zip(trees, ({"train", "SETTINGS", "EPISODES"}, taken & {"Network", "mean_return"}), strict=True):
         for node in tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-                text = str(node.value.value) if ast.unparse(node.targets[0]) in names else ""
+            if isinstance(node, ast.Assign):
+                is_text = isinstance(node.value, ast.Constant)
+                text = str(node.value.value) if is_text else ast.unparse(node)
+                text = text if ast.unparse(node.targets[0]) in names else ""
             elif isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name in names:
                 for inner in ast.walk(node):
                     if isinstance(inner, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(inner):

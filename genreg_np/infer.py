@@ -305,12 +305,13 @@ class Model:
 
         `state`, of start() or the step before, stays as it is. ModelError as of `prepare`, and for another state.
         """
-        x, states = self._prepared(self._named(observation)), list(state)
+        x = self._prepared(self._named(observation))
         require(len(x) == 1, "step() takes one observation: step through several in their order")
-        fits = not (states or self._start) or [one.shape for one in states] == [one.shape for one in self._start]
-        require(fits, "the state is not this model's: begin with start(), then hand on what step() returned")
-        outputs = self._forward(x, states) if states else self._forward(x)
-        return tuple(states), outputs[0]
+        given = [(getattr(one, "dtype", 0), getattr(one, "shape", 0)) for one in state] if type(state) is tuple else 0
+        like = [(one.dtype, one.shape) for one in self._start]
+        require(given == like, "the state is not this model's: begin with start(), then hand on what step() returned")
+        outputs = self._forward(x, states := list(state)) if like else self._forward(x)
+        return tuple(states) if like else (), outputs[0]
 
     def outputs(self, inputs: Any) -> np.ndarray:
         """Return the last layer's values, (N, outputs) float32: logits of the classes, or values."""

@@ -15,6 +15,7 @@ import functools
 import importlib
 import math
 import operator
+import os
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,6 +57,18 @@ def option(
     """
     limits = {"help": help, "low": low, "high": high, "above": above, "most": most, "choices": choices, "fixed": fixed}
     return field(default=default, metadata=limits)
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number of Python's or NumPy's, no truth value."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def test_a_run_folder_holds_what_trains_does(tmp_path: Path) -> None:
         config, changes, origin = folder.read_config()
     assert config == run.config
     assert changes == []
-    assert origin == {"fitness": "tests.helpers.smallness", "rescore": 0, "backend": "numpy"}
+    assert origin == {"fitness": "tests.helpers.smallness", "rescore": 0, "episodes": 1, "backend": "numpy"}
 
 
 def test_a_folder_changes_nothing_about_the_run(tmp_path: Path) -> None:

@@ -18,14 +18,6 @@ from typing import Any, TypeVar
 
 CHUNKS = 4  # pieces of work for each thread: so that one which is late keeps nobody waiting for long
 
-
-def usable_processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 _pool: ThreadPoolExecutor | None = None

@@ -10,11 +10,11 @@ from importlib import metadata
 import click
 
 from genreg_np.backends.base import Work
-from genreg_np.backends.threads import usable_processors
 from genreg_np.cli.output import Progress, duration
 from genreg_np.cli.signals import Stopping
 from genreg_np.cli.terminal import say
 from genreg_np.errors import GenregError
+from genreg_np.settings import usable_processors
 from genreg_np.version import __version__
 
 PACKAGES = {

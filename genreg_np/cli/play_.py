@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import numpy as np
 
 from genreg_np.cli.output import print_json
 from genreg_np.cli.terminal import say
-from genreg_np.cli.train_env import check_registered, look_here
+from genreg_np.cli.train_env import look_for
 from genreg_np.errors import RunError, UsageError
 from genreg_np.files import write_atomic
+from genreg_np.fitness import finite_or_none
 from genreg_np.model import load
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 HELP = """\
 Let a policy play episodes of an environment, and film the first.
 
-MODEL is what train --env made, or any model with as many inputs as the environment shows numbers, and an output for
-each action.
+MODEL is what train --env made, or another model for as many numbers as the environment shows: of as many classes as
+there are things to do, or one that predicts as many numbers as an action has.
 """
 EXAMPLES = """\b
 Examples:
@@ -51,11 +53,13 @@ def command(
         raise UsageError(f"--out {out}: must end with .gif")
     if seed + episodes > 2**31:
         raise UsageError(f"--seed {seed} and {episodes:,} episodes go beyond the largest seed, {2**31 - 1:,}")
-    look_here()
+    look_for(env)
     model = load(path / "model.npz" if path.is_dir() else path)
     task = _task(model, str(path), env, steps)
     task.fits(model)
     seeds = list(range(seed, seed + episodes))
+    if target is not None and not os.access(target.absolute().parent, os.W_OK):
+        raise RunError(f"{target}: cannot be written; choose another --out")
     returns: list[float] = []
     if target is not None:
         from genreg_np.control.film import filmed
@@ -68,7 +72,8 @@ def command(
             raise RunError(f"{target}: cannot be written ({error.strerror})") from None
     returns += task.returns(model, seeds).tolist()
     if as_json:
-        found = {"mean_return": float(np.mean(returns)), "deviation": float(np.std(returns)), "returns": returns}
+        mean, deviation = (finite_or_none(float(found)) for found in (np.mean(returns), np.std(returns)))
+        found = {"mean_return": mean, "deviation": deviation, "returns": list(map(finite_or_none, returns))}
         print_json({"env": task.name, "episodes": episodes, "seed": seed, "film": out, **found})
         return
     for number, value in enumerate(returns[:MOST_LISTED]):
@@ -76,8 +81,9 @@ def command(
     if episodes > MOST_LISTED:
         say(f"... and {episodes - MOST_LISTED:,} more")
     if episodes > 1:
-        spread = np.std(returns) / episodes**0.5
-        say(f"mean return {np.mean(returns):.6g} +- {spread:.3g} over {episodes:,} episodes of {task.name}")
+        with np.errstate(invalid="ignore"):
+            centre, spread = np.mean(returns), np.std(returns) / episodes**0.5
+        say(f"mean return {centre:.6g} +- {spread:.3g} over {episodes:,} episodes of {task.name}")
     if out is not None:
         say(f"film {out}")
 
@@ -85,15 +91,12 @@ def command(
 def _task(model: Model, path: str, env: str | None, steps: int | None) -> Episodes:
     """Return the episodes to play: of the named environment, or those that the model was trained on."""
     from genreg_np.control import episodes
+    from genreg_np.control.noted import noted_task
 
     known = model.trained("score")
-    known = known if isinstance(known, dict) and isinstance(known.get("env"), str) else {}
-    if env is None and not known:
+    trained_in = known.get("env") if isinstance(known, dict) else None
+    if env is None and trained_in is None:
         raise UsageError(f"{path} does not say which environment it was trained in: name one with --env")
-    if env is not None and env != known.get("env"):
-        return episodes(env, steps=steps)
-    if env is None:
-        check_registered(known["env"], path)
-    options = {name.removeprefix("option_"): value for name, value in known.items() if name.startswith("option_")}
-    most = known.get("env_steps")
-    return episodes(known["env"], steps=steps or (most if type(most) is int and most > 0 else None), **options)
+    if trained_in is None or env not in (None, trained_in):
+        return episodes(str(env), steps=steps)
+    return noted_task(known, path, env, steps)

@@ -28,15 +28,20 @@ def _checked_range(context: click.Context, option: click.Parameter, value: Range
     return None if value is None else check_range(value)
 
 
-range_option = click.option(
-    "--range",
-    "range",
-    nargs=2,
-    type=float,
-    callback=_checked_range,
-    metavar="LOW HIGH",
-    help="Black and white of deep images: 0 4095, say.",
-)
+def _range(hidden: bool) -> Callable[[F], F]:
+    return click.option(
+        "--range",
+        "range",
+        nargs=2,
+        type=float,
+        callback=_checked_range,
+        metavar="LOW HIGH",
+        hidden=hidden,
+        help="Black and white of deep images: 0 4095, say.",
+    )
+
+
+range_option = _range(hidden=False)
 
 
 def reader_options(command: F, hidden: bool = True) -> F:
@@ -67,7 +72,7 @@ def reader_options(command: F, hidden: bool = True) -> F:
         click.option(
             "--skip-bad", is_flag=True, default=None, hidden=hidden, help="Leave out images that cannot be read."
         ),
-        range_option,
+        _range(hidden),
     )
     for option in reversed(options):
         command = option(command)

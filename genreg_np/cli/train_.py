@@ -68,7 +68,7 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
 @click.option("--env", metavar="NAME", help="Evolve a policy for an environment of Gymnasium.")
-@click.option("--episodes", type=click.IntRange(min=1), metavar="N", help="With --env: episodes a score.  [default: 1]")
+@click.option("--episodes", type=click.IntRange(min=1), metavar="N", help="With --env: how many make a score.")
 @click.option("--strategy", help="How to evolve.  [default: as the preset does]")
 @click.option("--preset", help="A named configuration.  [default: by the dataset]")
 @click.option("--hidden", help="Units per hidden layer: 64 or 64,32.")
@@ -104,7 +104,7 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     """Start a run or go on with one, and print what it came to."""
     if options["report"]:
         report_.check()
-    if options["env"] or (options["resume_run"] and is_of_env(options["resume_run"])):
+    if options["env"] is not None or (options["resume_run"] and is_of_env(options["resume_run"])):
         return train_policy(options, Progress(options["quiet"], options["as_json"]), stopping)
     if options["episodes"]:
         raise UsageError("--episodes goes with --env")

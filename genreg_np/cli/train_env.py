@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import shlex
@@ -15,15 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genreg_np.cli.output import Progress, duration, print_json
-from genreg_np.cli.runs import fresh_folder, go_on, seconds_of, stopped_lines
+from genreg_np.cli.runs import choose_device, fresh_folder, go_on, seconds_of
 from genreg_np.cli.settings_help import GIVEN, given_settings
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.control import Episodes, episodes
 from genreg_np.control.episodes import MOST_SEED, PRESET
+from genreg_np.control.noted import noted_task
 from genreg_np.errors import RunError, UsageError
+from genreg_np.fitness import finite_or_none
 from genreg_np.runs.config import TrainConfig, default_preset, merged, parse_assignment, read_preset
 from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.own_folder import OWN_FITNESS
 from genreg_np.runs.run_folder import RunFolder
+from genreg_np.runs.start import check_total
+from genreg_np.settings import usable_processors
 from genreg_np.strategies import population_class
 from genreg_np.streams import Purpose, Stream
 
@@ -35,11 +39,13 @@ RESCORE = 30  # episodes by which a policy that would be the best ever is judged
 JUDGED = 100  # fresh episodes at the end
 JUDGING = 2  # which stream of seeds is for these: a run has 0 and 1
 NOT_ENDED = 2**31  # generations, where something else ends a run
+PRESETS = {None: PRESET, "cma-es": PRESET, "evolution-strategy": "policy-large"}  # by strategy; of others their own
 SETTINGS = ("strategy", "hidden", "network", "generations", "seed")
 KNOWN = (  # options that mean something beside --env
     *SETTINGS, "env", "episodes", "preset", "budget", "target", "backend", "device", "threads", "init_model", "out",
-    "resume_run", "assignments", "config_file", "quiet", "verbose", "as_json", "report",
+    "resume_run", "extend", "assignments", "config_file", "quiet", "verbose", "as_json", "report",
 )  # fmt: skip
+OF_DATA = ("dataset", "class_weight", "familiarity", "target", "keep", "validate_every", "champion")  # settings
 AGAIN = ("preset", "strategy", "hidden", "network", "seed", "init_model", "out", "config_file", "episodes")
 
 
@@ -50,40 +56,37 @@ class Task:
     episodes: Episodes
     evolution: Evolution
     folder: Path
-    generations: int
     rescore: int
+
+    @property
+    def generations(self) -> int:
+        """How many there are in all; NOT_ENDED where something else ends the run."""
+        return self.evolution.config.generations
+
+    @property
+    def named(self) -> str:
+        """What a command needs beside the run to find the environment."""
+        return f" --env {shlex.quote(self.episodes.name)}" if ":" in self.episodes.name else ""
 
 
 def is_of_env(run: str) -> bool:
-    """Whether a run folder is that of a policy."""
-    with contextlib.suppress(RunError, UsageError), RunFolder.open(Path(run)) as folder:
+    """Whether a run folder is that of a policy; raises as reading it does."""
+    with RunFolder.open(Path(run)) as folder:
         return "env" in folder.read_config()[2]
-    return False
 
 
-def look_here() -> None:
-    """Have the module of --env module:function looked for in the working directory, too."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-
-
-def check_registered(name: str, where: str) -> None:
-    """Refuse an environment that a file names and that is a function of a module: files may come from anybody.
-
-    Raises
-    ------
-    UsageError
-        With the option that names it.
-    """
-    if ":" in name:
-        raise UsageError(f"{where} names a function, {name}, which no file may have called: name it by --env {name}")
+def look_for(env: str | None) -> None:
+    """Have a module that --env names looked for in the working directory, after all others."""
+    if env is not None and ":" in env and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
 
 
 def train_policy(options: dict[str, Any], progress: Progress, stopping: Stopping) -> int:
     """Start a run or go on with one, print what it came to, and return the exit code."""
-    stopping.last_words = ["stopped; no run was begun"]
+    is_new = options["resume_run"] is None
+    stopping.last_words = ["stopped; no run was begun" if is_new else "stopped; the run is as it was"]
     _check(options)
-    task = (_new if options["resume_run"] is None else _resumed)(options, progress)
+    task = (_new if is_new else _resumed)(options, progress)
     evolution, folder = task.evolution, task.folder
     progress.say(f"network {evolution.network.describe()}; backend {evolution.backend.name}")
     progress.say(f"run folder {folder}" + (f", from generation {evolution.generation}" if evolution.generation else ""))
@@ -95,25 +98,21 @@ def train_policy(options: dict[str, Any], progress: Progress, stopping: Stopping
         stopping.waiting_for = "this generation"
         ended = _run(task, options, progress, lambda: stopping.asked)
         stopping.waiting_for = ""
-        stopping.last_words = [f"stopped; the policy is in {folder / 'model.npz'}"]
-        if ended != "stopped":
+        stopping.last_words = _stopped(task)
+        if ended != "stopped" and not stopping.asked:
             progress.say(f"playing {JUDGED} fresh episodes ...")
-            returns = _judged(task, evolution.champion())
+            returns = _judged(task)
     except KeyboardInterrupt:
-        for line in stopping.last_words:
-            progress.say(line)
+        pass
     finally:
         progress.stop()
     stopping.all_is_saved()
     if options["as_json"]:
         print_json(_json(task, ended, returns))
-    if returns is None:
-        if ended == "stopped":
-            for line in stopped_lines(folder, evolution.generation, "train"):
-                progress.say(line)
-        return INTERRUPTED
-    for line in _told(task, ended, returns):
+    for line in _stopped(task) if returns is None else _told(task, returns):
         progress.say(line)
+    if returns is None:
+        return INTERRUPTED
     if options["report"]:
         from genreg_np.cli import report_
 
@@ -122,7 +121,7 @@ def train_policy(options: dict[str, Any], progress: Progress, stopping: Stopping
 
 
 def _check(options: dict[str, Any]) -> None:
-    """Refuse what has nothing to do with episodes."""
+    """Refuse what has nothing to do with episodes, or cannot be."""
     for name, value in options.items():
         if name not in KNOWN and value not in (None, (), False):
             raise UsageError(f"--{name.replace('_', '-')} is for data, and --env has none: leave it out")
@@ -131,37 +130,47 @@ def _check(options: dict[str, Any]) -> None:
     seconds_of(options["budget"])
     if options["target"] is not None and math.isnan(options["target"]):
         raise UsageError("--target nan is no mean return")
-    look_here()
+    if options["threads"] is not None and options["threads"] < 1:
+        raise UsageError(f"--threads {options['threads']}: the processes that play must be 1 or more")
+    if options["env"] is not None and not options["env"].strip():
+        raise UsageError("--env is empty: name an environment, such as CartPole-v1")
+    choose_device(options)
+    look_for(options["env"])
 
 
 def _new(options: dict[str, Any], progress: Progress) -> Task:
     """Return a run that begins."""
     from genreg_np.model import load
 
+    if options["extend"]:
+        raise UsageError("--extend goes with --resume")
     given = given_settings(options, SETTINGS)
+    if wrong := [name for name in OF_DATA if name in given]:
+        raise UsageError(f"{wrong[0]} is a setting of runs on data, and --env has none: leave it out")
     strategy = given.get("strategy")
-    preset = options["preset"] or (PRESET if strategy is None else default_preset("", strategy))
+    preset = options["preset"] or PRESETS.get(strategy) or default_preset("", strategy)
     config = TrainConfig.from_dict(merged(read_preset(preset), given), GIVEN)
     population_class(config.strategy)
-    by_clock = not given.get("generations") and (options["budget"] or options["target"] is None)
-    if by_clock and config.annealed:
-        raise UsageError(
-            f"strategy {config.strategy} plans its steps by how many generations there are, which a budget does not "
-            "say: give --generations N, or --set annealing=none"
-        )
+    if not given.get("generations"):
+        if config.annealed:
+            raise UsageError(
+                f"strategy {config.strategy} plans its steps by how many generations there are: give --generations N, "
+                "or --set annealing=none"
+            )
+        config = config.replace(generations=NOT_ENDED)
+        if not options["budget"] and options["target"] is None:
+            options["budget"] = BUDGET
+            progress.say(f"for {BUDGET}: --budget, --generations or --target say how long")
+    out = Path(options["out"]) if options["out"] else None
+    if out is not None and (out / "config.toml").exists():
+        raise RunError(f"{out}: already holds a run: go on with it by --resume {out}, or choose another --out")
     task = episodes(options["env"], options["episodes"] or 1)
     progress.say(f"environment {task.name}, {task.episodes} episode{'s' * (task.episodes > 1)} a score")
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
     initial = load(options["init_model"]) if options["init_model"] else None
-    if initial is not None:
-        task.fits(initial)
-    evolution = task.evolution(config, backend=options["backend"] or "auto", initial=initial)
-    if by_clock and not options["budget"]:
-        options["budget"] = BUDGET
-        progress.say(f"for {BUDGET}: --budget, --generations or --target say how long")
-    folder = Path(options["out"]) if options["out"] else fresh_folder(task.name, preset, config.seed)
-    generations = config.generations if given.get("generations") else NOT_ENDED
-    return Task(task, evolution, folder, generations, RESCORE)
+    how = {"backend": options["backend"] or "auto", "on_compiling": progress.compiling}
+    evolution = task.evolution(config, initial, **how)
+    return Task(task, evolution, out or fresh_folder(task.name, preset, config.seed), RESCORE)
 
 
 def _resumed(options: dict[str, Any], progress: Progress) -> Task:
@@ -171,32 +180,33 @@ def _resumed(options: dict[str, Any], progress: Progress) -> Task:
             flag = {"init_model": "init", "config_file": "config"}.get(name, name)
             raise UsageError(f"--{flag} cannot be combined with --resume: the run has its own")
     run = Path(options["resume_run"])
-    if not (options["budget"] or options["generations"] or options["target"] is not None):
-        raise UsageError("how much longer? give --budget 60s, --generations N or --target X beside --resume")
     with RunFolder.open(run) as folder:
         config, _, origin = folder.read_config()
-    try:
-        own = {name.removeprefix("option_"): value for name, value in origin.items() if name.startswith("option_")}
-        if options["env"] not in (None, origin["env"]):
-            raise UsageError(f"--env {options['env']} beside --resume: the run's own is {origin['env']}")
-        if options["env"] is None:
-            check_registered(origin["env"], str(run))
-        task = episodes(origin["env"], origin["env_episodes"], origin["env_steps"], **own)
-        rescore = origin["rescore"]
-    except (KeyError, TypeError):
-        raise RunError(f"{run}: its origin is not what train writes; restore it") from None
+    if OWN_FITNESS not in origin or "env" not in origin:
+        raise UsageError(f"{run} is no run of train --env: leave out --env")
+    if options["env"] not in (None, origin["env"]):
+        raise UsageError(f"--env {options['env']} beside --resume: the run's own is {origin['env']}")
+    task = noted_task(origin, str(run), options["env"])
+    rescore = origin.get("rescore")
+    if type(rescore) is not int or rescore < 0:
+        raise RunError(f"{run}: its origin is not what train writes; restore it")
     changes = dict(parse_assignment(text) for text in options["assignments"])
     changes |= {"generations": options["generations"]} if options["generations"] else {}
-    config = config.changed(**changes)
-    backend = options["backend"] or origin.get("backend", "auto")
-    evolution = Evolution.load(run / "checkpoint.npz", config=config, backend=backend)
-    progress.say(f"environment {task.name}, strategy {config.strategy}, seed {config.seed}")
-    return Task(task, evolution, run, options["generations"] or NOT_ENDED, rescore)
+    if options["budget"] or options["target"] is not None:
+        changes = {"generations": NOT_ENDED} | changes if config.generations == NOT_ENDED else changes
+    new = config.changed(**changes)
+    if new.generations == NOT_ENDED and not options["budget"] and options["target"] is None:
+        raise UsageError("how much longer? give --budget 60s, --generations N or --target X beside --resume")
+    how = {"backend": options["backend"] or origin.get("backend", "auto"), "on_compiling": progress.compiling}
+    evolution = Evolution.load(run / "checkpoint.npz", config=new, **how)
+    check_total(config, new, evolution.generation, bool(options["extend"]))
+    progress.say(f"environment {task.name}, strategy {new.strategy}, seed {new.seed}")
+    return Task(task, evolution, run, rescore)
 
 
 def _run(task: Task, options: dict[str, Any], progress: Progress, should_stop: Callable[[], bool]) -> str:
     """Evolve, and return why it ended."""
-    processes = options["threads"] or os.cpu_count() or 1
+    processes = options["threads"] or usable_processors()
     total = 0 if task.generations == NOT_ENDED else task.generations
     progress.start(total, task.evolution.generation)
     return task.evolution.run(
@@ -212,8 +222,14 @@ def _run(task: Task, options: dict[str, Any], progress: Progress, should_stop: C
     )
 
 
-def _judged(task: Task, model: Model) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return what a policy reaches in fresh episodes."""
+def _judged(task: Task) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return what the policy reaches in fresh episodes."""
+    if task.evolution.best_ever is None:
+        raise RunError(
+            f"no policy had a finite mean return in the {task.rescore} episodes that judge who is the best: "
+            f"{task.episodes.name} must give finite rewards"
+        )
+    model: Model = task.evolution.champion()
     stream = Stream(task.evolution.config.seed)
     words = stream.words(Purpose.EPISODE, task.evolution.generation, JUDGING, JUDGED)
     return task.episodes.returns(model, [int(word) % MOST_SEED for word in words])
@@ -221,14 +237,15 @@ def _judged(task: Task, model: Model) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def _json(task: Task, ended: str, returns: Any) -> dict[str, Any]:
     evolution, best = task.evolution, task.evolution.best_ever
+    found = (None, None) if returns is None else (finite_or_none(float(returns.mean())), _deviation(returns))
     return {
         "method": evolution.config.strategy,
         "env": task.episodes.name,
         "seed": evolution.config.seed,
         "generations": evolution.generation,
         "seconds": round(evolution.seconds, 3),
-        "mean_return": None if returns is None else float(returns.mean()),
-        "deviation": None if returns is None else float(returns.std()),
+        "mean_return": found[0],
+        "deviation": found[1],
         "episodes": 0 if returns is None else len(returns),
         "best_ever": None if best is None else best.facts(),
         "run": str(task.folder),
@@ -237,19 +254,46 @@ def _json(task: Task, ended: str, returns: Any) -> dict[str, Any]:
     }
 
 
-def _told(task: Task, ended: str, returns: Any) -> list[str]:
+def _deviation(returns: Any) -> float | None:
+    with np.errstate(invalid="ignore"):
+        return finite_or_none(float(returns.std()))
+
+
+def _told(task: Task, returns: Any) -> list[str]:
     """Return what is said at the end."""
     model, best = task.folder / "model.npz", task.evolution.best_ever
     assert best is not None
-    mean, error = returns.mean(), returns.std() / math.sqrt(len(returns))
+    finite = returns[np.isfinite(returns)]
+    lines = [""]
+    if len(finite):
+        mean, error = finite.mean(), finite.std() / math.sqrt(len(finite))
+        lines.append(
+            f"mean return {mean:.1f} +- {error:.1f} over {len(finite)} fresh episodes, the worst {finite.min():.1f}"
+        )
+    if len(finite) < len(returns):
+        lines.append(f"{len(returns) - len(finite)} of {len(returns)} episodes had no finite return")
     return [
-        "",
-        f"mean return {mean:.1f} +- {error:.1f} over {len(returns)} fresh episodes, the worst {returns.min():.1f}",
+        *lines,
         f"{task.evolution.generation} generations, {duration(task.evolution.seconds)}; "
         f"generation {best.generation} is saved",
         f"model {model}",
         "",
         "try next:",
-        f"  {shlex.join(['genreg-np', 'play', str(model), '--out', 'episode.gif'])}",
-        f"{go_on(task.folder, 'train')} --budget {BUDGET}",
+        f"  {shlex.join(['genreg-np', 'play', str(model), '--out', 'episode.gif'])}{task.named}",
+        _further(task),
     ]
+
+
+def _stopped(task: Task) -> list[str]:
+    """Return what is said of a run that was stopped."""
+    done = task.evolution.generation
+    saved = f"after generation {done}" if done else "before the first generation had ended"
+    return [f"stopped and saved {saved}. Go on with:", _further(task)]
+
+
+def _further(task: Task) -> str:
+    """Return the command that goes on with a run, as a line of its own."""
+    ended = task.evolution.generation >= task.generations
+    more = f" --budget {BUDGET}" if task.generations == NOT_ENDED else ""
+    more = f" --generations {2 * task.generations}" if ended else more
+    return f"{go_on(task.folder, 'train')}{task.named}{more}"

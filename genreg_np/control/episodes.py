@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -15,10 +16,14 @@ from genreg_np.control.spaces import Actions, input_shape, policy, scaling
 from genreg_np.engines.processes import check_importable
 from genreg_np.engines.worker import line_of
 from genreg_np.errors import FitnessError, UsageError, missing_extra
+from genreg_np.fitness import as_number
 from genreg_np.infer import Model
+from genreg_np.layers.targets import Targets
+from genreg_np.model import Model as Policy
 from genreg_np.model import Network
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.start import core_of
 from genreg_np.settings import whole_number
 from genreg_np.streams import Purpose, Stream
 
@@ -26,13 +31,17 @@ PRESET = "policy"
 MOST_STEPS = 10_000  # of an episode, where neither the environment nor the user sets an end
 LOOKED_AT, LOOKS = 4_000, 20  # observations, and episodes of random actions, by which observations are scaled
 MOST_SEED = 2**31
-PLAIN = str | int | float | bool  # options that a run can note
 
 
 class Episodes:
     """A fitness: the mean return of a policy over episodes of an environment. `episodes` makes one.
 
     It can be sent to other processes, each of which makes an environment of its own.
+
+    Parameters
+    ----------
+    env, episodes, steps, **options
+        As `episodes` takes them.
 
     Attributes
     ----------
@@ -42,6 +51,8 @@ class Episodes:
         How many are played for a score.
     steps : int
         The most of an episode.
+    options : dict
+        The environment's.
     """
 
     def __init__(
@@ -51,18 +62,20 @@ class Episodes:
             if not callable(env):
                 raise UsageError(f"env must be a name or a function that makes one, not {type(env).__name__}")
             check_importable(env, "env")
-        self.name = env if isinstance(env, str) else f"{env.__module__}:{env.__qualname__}"
+        named = env if hasattr(env, "__qualname__") else type(env)
+        self.name = env if isinstance(env, str) else f"{named.__module__}:{named.__qualname__}"
         self.episodes = whole_number(episodes, "episodes", least=1)
-        self._source, self._options, self._asked = env, options, steps
+        self._source, self.options, self._asked = env, options, steps
         self._env: Any = None
         spec = getattr(self.env, "spec", None)
-        own = getattr(spec, "max_episode_steps", None) or MOST_STEPS
-        self.steps = own if steps is None else whole_number(steps, "steps", least=1)
+        own = getattr(spec, "max_episode_steps", None)
+        most = [] if steps is None else [whole_number(steps, "steps", least=1)]
+        self.steps = min([own, *most] if own else most or [MOST_STEPS])
         self._shape = input_shape(self.env.observation_space, self.name)
         self._actions = Actions.of(self.env.action_space, self.name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _made, (self._source, self.episodes, self._asked, self._options)
+        return _made, (self._source, self.episodes, self._asked, self.options)
 
     @property
     def env(self) -> Any:
@@ -83,8 +96,11 @@ class Episodes:
         """
         source = _factory(self._source) if isinstance(self._source, str) else self._source
         if isinstance(source, str):
-            return _registered(source, self._options | options)
-        env = source(**self._options | options)
+            return _registered(source, self.options | options)
+        try:
+            env = source(**self.options | options)
+        except Exception as error:
+            raise UsageError(f"env {self.name} cannot be made: {line_of(error)}") from error
         if not all(hasattr(env, name) for name in ("reset", "step", "observation_space", "action_space")):
             raise UsageError(
                 f"{self.name} made {type(env).__name__}, not an environment of Gymnasium with reset, step, "
@@ -93,7 +109,15 @@ class Episodes:
         return env
 
     def __call__(self, model: Model, seed: int = 0) -> float:
-        """Return the mean return of a policy over `episodes` episodes, the same for the same seed."""
+        """Return the mean return of a policy over `episodes` episodes, the same for the same seed.
+
+        Parameters
+        ----------
+        model : Model
+            The policy.
+        seed : int
+            Of the first episode; those of the others follow from it.
+        """
         return float(self.returns(model, seeds_of(seed, self.episodes)).mean())
 
     def returns(self, model: Model, seeds: Iterable[int]) -> NDArray[np.float64]:
@@ -102,13 +126,14 @@ class Episodes:
         Parameters
         ----------
         model : Model
+            The policy.
         seeds : iterable of int
             Each 0 or more, and below 2**31.
 
         Returns
         -------
         (n,) float64
-            The sum of rewards of each episode.
+            The sum of rewards of each episode; NaN where the policy's outputs are not finite.
 
         Raises
         ------
@@ -126,8 +151,12 @@ class Episodes:
             for number in range(self.steps):
                 at = f"step {number}"
                 state, values = step(state, observation)
-                observation, reward, terminated, truncated, _ = env.step(chosen(values))
-                yield reward + 0.0
+                action = chosen(values)
+                if action is None:
+                    yield math.nan
+                    return
+                observation, reward, terminated, truncated, _ = env.step(action)
+                yield as_number(reward)
                 if terminated or truncated:
                     return
         except Exception as error:
@@ -135,6 +164,10 @@ class Episodes:
 
     def fits(self, model: Model) -> None:
         """Refuse a model that is no policy for this environment.
+
+        Parameters
+        ----------
+        model : Model
 
         Raises
         ------
@@ -146,7 +179,8 @@ class Episodes:
             raise UsageError(f"the model takes inputs of {model.input_shape}, but {self.name} shows {self._shape}")
         if model.output_count != count or bool(model.class_names) != (self._actions.shape is None):
             kind = f"one of {count} actions" if self._actions.shape is None else f"{count} numbers"
-            raise UsageError(f"the model is none for {self.name}, which takes {kind}")
+            gives = f"one of {len(model.class_names)} classes" if model.class_names else f"{model.output_count} numbers"
+            raise UsageError(f"the model does not fit {self.name}: it gives {gives}, and {self.name} takes {kind}")
 
     def network(self, config: TrainConfig | None = None) -> Network:
         """Return a network from observations to actions, its hidden layers by the configuration.
@@ -154,24 +188,40 @@ class Episodes:
         Its first layer scales observations to deviation 1, as they vary in episodes of random actions, the same ones
         in every process; it stays as it is, and is part of the model.
 
+        Parameters
+        ----------
+        config : TrainConfig, optional
+            Whose hidden layers, or network in words, it has; by default the preset `policy`.
+
         Raises
         ------
         UsageError
             If layers do not fit.
+        FitnessError
+            If the environment fails.
         """
         config = config or TrainConfig.from_preset(PRESET)
-        fixed = scaling(self._looked(), self.env.observation_space)
+        fixed = scaling(*self._looked(), self.env.observation_space)
         return policy(self._shape, fixed, self._actions, config.hidden, config.activation, config.network)
 
-    def _looked(self) -> NDArray[np.float64]:
-        """Return observations of random actions, (N, I)."""
+    def _looked(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and deviation (I,) of observations of random actions."""
+        count = 0
         try:
-            found = np.array(list(itertools.islice(self._random(), LOOKED_AT)), np.float64)
+            for row in itertools.islice(self._random(), LOOKED_AT):
+                if not count:  # what is added up is little: how far each is from the first
+                    first, total, squares = row, np.zeros_like(row), np.zeros_like(row)
+                count, total, squares = count + 1, total + (row - first), squares + np.square(row - first)
+            if not np.array_equal(first, np.asarray(self.env.reset(seed=0)[0], np.float64).reshape(-1), equal_nan=True):
+                differs = "two episodes of one seed begin in different ways: no run of it can be repeated"
+                warnings.warn(f"{self.name}: {differs}", RuntimeWarning, stacklevel=2)
         except Exception as error:
             raise FitnessError(f"{self.name}: an episode of random actions failed: {line_of(error)}") from error
-        if not np.isfinite(found).all():
+        mean = total / count
+        deviation = np.sqrt(np.maximum(squares / count - np.square(mean), 0))
+        if not (np.isfinite(first + mean).all() and np.isfinite(deviation).all()):
             raise FitnessError(f"{self.name}: random actions led to observations that are not finite")
-        return found
+        return first + mean, deviation
 
     def _random(self) -> Iterator[NDArray[np.float64]]:
         """Yield observations (I,) of episodes of random actions, always the same ones."""
@@ -185,25 +235,43 @@ class Episodes:
                 if terminated or truncated:
                     break
 
-    def evolution(self, config: TrainConfig | None = None, **options: Any) -> Evolution:
+    def evolution(self, config: TrainConfig | None = None, initial: Policy | None = None, **options: Any) -> Evolution:
         """Return an evolution of policies for this environment.
 
         Parameters
         ----------
         config : TrainConfig, optional
             By default the preset `policy`.
+        initial : Model, optional
+            A policy whose mutated copies are generation 0; observations are scaled as it scales them.
         **options
             What else `Evolution` takes, such as backend.
+
+        Raises
+        ------
+        UsageError
+            If layers do not fit, or the policy to start from has others, or is for other actions.
+        FitnessError
+            If the environment fails.
         """
         config = config or TrainConfig.from_preset(PRESET)
-        actions = self._actions
+        network, actions = self.network(config), self._actions
+        if initial is not None:
+            self.fits(initial)
+            own, ours = Targets.read(initial.header), actions.targets
+            if own is not None and ours is not None and own.header() != ours.header():
+                raise UsageError(f"the model to start from gives numbers between other bounds than {self.name} takes")
+            theirs, _ = core_of(initial)
+            if theirs.learning == network.learning:  # else it is refused, with what both are
+                network = theirs
         named: dict[str, Any] = {"class_names": actions.class_names, "targets": actions.targets}
-        return Evolution(config, network=self.network(config), **named, **options)
+        return Evolution(config, network=network, initial=initial, **options | named)
 
     def facts(self) -> dict[str, Any]:
         """Return what is measured, as plain values: a run notes them, and its model."""
-        plain = {f"option_{name}": value for name, value in self._options.items() if isinstance(value, PLAIN)}
-        return {"env": self.name, "env_episodes": self.episodes, "env_steps": self.steps, **plain}
+        from genreg_np.control.noted import notes_of
+
+        return notes_of(self)
 
 
 def episodes(env: str | Callable[[], Any], episodes: int = 1, steps: int | None = None, **options: Any) -> Episodes:
@@ -249,9 +317,12 @@ def _factory(name: str) -> Any:
     if not colon:
         return name
     try:
-        return getattr(importlib.import_module(module), function, name)
-    except ImportError as error:
-        raise UsageError(f"env {name!r}: module {module} cannot be imported ({error})") from None
+        found = getattr(importlib.import_module(module), function, name)
+    except Exception as error:  # whatever a module does when it is imported
+        raise UsageError(f"env {name!r}: module {module} cannot be imported ({line_of(error)})") from None
+    if not isinstance(found, str) and not callable(found):
+        raise UsageError(f"env {name!r} is {type(found).__name__}, not a function or class that makes an environment")
+    return found
 
 
 def _registered(name: str, options: dict[str, Any]) -> Any:
@@ -266,5 +337,5 @@ def _registered(name: str, options: dict[str, Any]) -> Any:
             return gymnasium.make(name, **{"disable_env_checker": True, **options})
     except gymnasium.error.DependencyNotInstalled as error:
         raise missing_extra(line_of(error), "control", f"make the environment {name}") from None
-    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
+    except Exception as error:  # a constructor may raise anything
         raise UsageError(f"env {name!r} cannot be made: {line_of(error)}") from None

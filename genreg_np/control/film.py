@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from genreg_np.control.episodes import Episodes
-from genreg_np.errors import UsageError, missing_extra
+from genreg_np.engines.worker import line_of
+from genreg_np.errors import FitnessError, UsageError, missing_extra
 from genreg_np.infer import Model
+from genreg_np.settings import is_number
 
 FRAMES_A_SECOND = 25  # of the picture, at most: GIF counts hundredths of a second
 WIDEST = 400  # pixels
@@ -52,20 +53,21 @@ def filmed(task: Episodes, model: Model, seed: int) -> tuple[list[float], bytes]
 def _filmed(task: Episodes, model: Model, seed: int, image: Any) -> tuple[list[float], bytes]:
     try:
         env = task.made(render_mode="rgb_array")
-    except TypeError:  # a function that takes no such option
+    except UsageError:  # such as a function that takes no such option: made without it, there is one
         env = None
     if getattr(env, "render_mode", None) != "rgb_array":
         raise UsageError(f"{task.name} draws no pictures (it has no render mode rgb_array): leave out --out")
-    rate = float((getattr(env, "metadata", None) or {}).get("render_fps") or FRAMES_A_SECOND)
+    told: Any = (getattr(env, "metadata", None) or {}).get("render_fps")
+    rate = float(told) if is_number(told) and 0 < told < 1e4 else float(FRAMES_A_SECOND)
     every = max(1, round(rate / FRAMES_A_SECOND))
     rewards: list[float] = []
     frames: list[Any] = []
     try:
         for reward in task.played(model, seed, env):
             if len(rewards) % every == 0 and len(frames) < LONGEST:
-                frames.append(_small(image, env.render()))
+                frames.append(_frame(env, task.name, image))
             rewards.append(reward)
-        frames.append(_small(image, env.render()))
+        frames.append(_frame(env, task.name, image))
     finally:
         env.close()
     durations = [round(1000 * every / rate)] * (len(frames) - 1) + [HOLD]
@@ -89,9 +91,12 @@ def _unseen() -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def _small(image: Any, pixels: NDArray[np.uint8]) -> Any:
-    """Return a frame (H, W, 3) of 0 .. 255 as a picture of few colours, no wider than WIDEST."""
-    picture = image.fromarray(np.asarray(pixels, np.uint8))
+def _frame(env: Any, name: str, image: Any) -> Any:
+    """Return what an environment draws, (H, W, 3) of 0 .. 255, as a picture of few colours, no wider than WIDEST."""
+    try:
+        picture = image.fromarray(np.asarray(env.render(), np.uint8))
+    except Exception as error:
+        raise FitnessError(f"{name}: its picture cannot be drawn: {line_of(error)}") from error
     if picture.width > WIDEST:
         picture = picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)), image.Resampling.LANCZOS)
     return picture.quantize(64, method=image.Quantize.FASTOCTREE, dither=image.Dither.NONE)

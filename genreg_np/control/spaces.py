@@ -57,7 +57,7 @@ class Actions:
     names: tuple[str, ...]  # of what can be done, or of the numbers of an action
     start: int = 0  # the number of the first of what can be done
     shape: tuple[int, ...] | None = None  # of an action that is numbers; None where one of several things is done
-    low: NDArray[np.float64] | None = None  # (K,) bounds of numbers; None where there are none
+    low: NDArray[np.float64] | None = None  # (K,) bounds of numbers, infinite where there are none
     high: NDArray[np.float64] | None = None
 
     @classmethod
@@ -79,10 +79,13 @@ class Actions:
                 "wrap it so that it takes one of these"
             )
         shape, count = tuple(int(extent) for extent in space.shape), int(np.prod(space.shape))
+        if np.dtype(space.dtype).kind != "f":
+            raise UsageError(
+                f"{where}: an action is {count} whole number{'s' * (count > 1)} ({space.dtype}), and a policy gives "
+                "fractions: wrap it so that it takes these, or one of several things (Discrete)"
+            )
         names = ("action",) if count == 1 else tuple(f"action {number}" for number in range(count))
         low, high = (np.asarray(bound, np.float64).reshape(-1) for bound in (space.low, space.high))
-        if not (np.abs(low) < WIDEST).all() or not (np.abs(high) < WIDEST).all():
-            return cls(names, shape=shape)
         return cls(names, shape=shape, low=low, high=high)
 
     @property
@@ -95,38 +98,55 @@ class Actions:
         """How the model scales its numbers; None where it tells classes apart."""
         if self.shape is None:
             return None
-        if self.low is None or self.high is None:
+        if not self.is_bounded:
             return Targets(self.names, np.zeros(len(self.names)), np.ones(len(self.names)))
+        assert self.low is not None
+        assert self.high is not None
         half = (self.high - self.low) / 2
         return Targets(self.names, (self.high + self.low) / 2, np.where(half > 0, half, 1.0))
 
     @property
+    def is_bounded(self) -> bool:
+        """Whether actions are numbers that all have bounds, so that tanh reaches all of them and no others."""
+        if self.low is None or self.high is None:
+            return False
+        return bool((np.abs(self.low) < WIDEST).all() and (np.abs(self.high) < WIDEST).all())
+
+    @property
     def last(self) -> str:
         """The activation of the last layer."""
-        return "tanh" if self.low is not None else "linear"
+        return "tanh" if self.is_bounded else "linear"
 
     def chosen(self, values: NDArray[np.float32]) -> Any:
-        """Return the action for outputs (K,): a number of the environment's, or an array of its shape."""
+        """Return the action for outputs (K,): a number of the environment's, or an array of its shape.
+
+        None where outputs are not finite, and so say nothing.
+        """
         if self.shape is None:
-            return self.start + int(values.argmax())
-        if self.low is not None and self.high is not None:
-            values = np.minimum(np.maximum(values, self.low), self.high).astype(np.float32)  # rounding goes beyond
-        return values.reshape(self.shape)
+            best = int(values.argmax())  # the place of NaN, if there is one
+            return self.start + best if math.isfinite(values.item(best)) else None
+        if not np.isfinite(values).all():
+            return None
+        assert self.low is not None
+        assert self.high is not None
+        bounded = np.minimum(np.maximum(values, self.low), self.high)  # rounding goes beyond, or there is half a bound
+        return bounded.astype(np.float32).reshape(self.shape)
 
 
-def scaling(seen: NDArray[np.floating], space: Any) -> Standardise:
-    """Return the layer that scales observations as they vary in those that were seen.
+def scaling(mean: NDArray[np.float64], deviation: NDArray[np.float64], space: Any) -> Standardise:
+    """Return the layer that scales observations as they varied in those that were seen.
 
     Parameters
     ----------
-    seen : (N, I) float
+    mean, deviation : (I,) float64
+        Of those.
     space : gymnasium.spaces.Box
         Whose bounds, where they are near enough to say something, keep what hardly varied from being blown up.
     """
     low, high = (np.asarray(bound, np.float64).reshape(-1) for bound in (space.low, space.high))
     bounded = (np.abs(low) < WIDEST) & (np.abs(high) < WIDEST)
     floor = np.where(bounded, LEAST_SHARE * (np.where(bounded, high, 0) - np.where(bounded, low, 0)) / 2, 0)
-    return Standardise.of(seen.mean(axis=0, dtype=np.float64), np.maximum(seen.std(axis=0, dtype=np.float64), floor))
+    return Standardise.of(mean, np.maximum(deviation, floor))
 
 
 def policy(
@@ -157,7 +177,7 @@ def policy(
     layers: list[Layer]
     if described:
         layers = list(parse(described, (math.prod(shape),)))
-        layers += [Activation(count, "tanh")] if actions.low is not None else []
+        layers += [Activation(count, "tanh")] if actions.is_bounded else []
     else:
         widths = (math.prod(shape), *hidden, count)
         functions = [activation] * len(hidden) + [actions.last]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from genreg_np.engines.processes import check_importable
 from genreg_np.engines.worker import line_of
 from genreg_np.errors import FitnessError, UsageError, did_you_mean
 from genreg_np.fitness import as_number
-from genreg_np.settings import whole_number
+from genreg_np.settings import is_number, usable_processors, whole_number
 
 CHUNKS = 4  # tasks a process: few enough to be long, enough for none to wait long for another
 FASTER, HERE, ELSEWHERE = "faster", "serial", "processes"  # where calls are made: the first is one of the others
@@ -62,6 +62,8 @@ class FitnessPool:
     ) -> None:
         asked, self._clock = _workers(workers, engine, limit), clock
         self._limits = Limits() if limit is None else Limits(seconds=limit)
+        if not callable(fitness):
+            raise UsageError(f"fitness must be a function of a model, not {type(fitness).__name__}")
         seeded = takes_seed(fitness)
         self._here: Engine = create(HERE, _Scores(fitness, seeded, here=True))
         self._there: Engine | None = None
@@ -71,7 +73,8 @@ class FitnessPool:
                 check_importable(fitness, "fitness", ", or use workers=0")
             self._there = create(elsewhere, _Scores(fitness, seeded, here=False), asked, address=address)
         self.workers = 0 if self._there is None else self._there.size
-        self._pace = Pace(self.workers) if self.workers and engine == FASTER and limit is None else None
+        is_open = self.workers > 0 and engine == FASTER and limit is None
+        self._pace = Pace(min(self.workers, usable_processors())) if is_open else None
         self._spent = math.inf  # seconds of the calls of the last generation
 
     def __enter__(self) -> FitnessPool:
@@ -122,7 +125,8 @@ class FitnessPool:
         for outcome in engine.map(_shared(calls, pieces), self._limits):
             if outcome.status == CRASH:
                 raise FitnessError(
-                    "a worker process died: it crashed or ran out of memory (workers=0 shows where), or the script "
+                    "a worker process died: it crashed or ran out of memory (in this process, by workers=0 or "
+                    "--threads 1, it shows where), or the script "
                     "that started it does not do its work under if __name__ == '__main__':, which workers need"
                 )
             genome = which.format(len(numbers) // each)
@@ -140,19 +144,21 @@ class FitnessPool:
 
 
 def takes_seed(fitness: Callable[..., float]) -> bool:
-    """Whether a function wants a seed beside the model: whether it has a parameter called that."""
+    """Whether a function wants a seed beside the model: it has a parameter called that, which nobody has set yet."""
     try:
-        return "seed" in inspect.signature(fitness).parameters
+        found = inspect.signature(fitness).parameters.get("seed")
     except (TypeError, ValueError):  # some that are written in C do not say
         return False
+    is_set = isinstance(fitness, functools.partial) and "seed" in fitness.keywords
+    return found is not None and not is_set and found.kind in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY)
 
 
 def _workers(workers: int, engine: str, limit: float | None) -> int | None:
     """Return how many calls are to be made at once elsewhere, 0 for as many as there can be; None for this process."""
     count = whole_number(workers, "workers", least=0)
-    if engine != FASTER and engine not in REGISTRY:
+    if not isinstance(engine, str) or (engine != FASTER and engine not in REGISTRY):
         raise UsageError(f"unknown engine {engine!r:.40}" + did_you_mean(str(engine), [FASTER, *REGISTRY]))
-    if limit is not None and not (isinstance(limit, int | float) and not isinstance(limit, bool) and limit > 0):
+    if limit is not None and not (is_number(limit) and limit > 0):
         raise UsageError(f"limit = {limit!r:.40} must be the seconds that a score may take, above 0")
     if engine == HERE:
         if count or limit is not None:
@@ -160,7 +166,7 @@ def _workers(workers: int, engine: str, limit: float | None) -> int | None:
         return None
     if engine == FASTER:
         return count or (None if limit is None else 1)
-    return count or (os.cpu_count() or 1 if engine == ELSEWHERE else 0)
+    return count or (usable_processors() if engine == ELSEWHERE else 0)
 
 
 def _shared(calls: list[Call], pieces: int) -> list[list[Call]]:

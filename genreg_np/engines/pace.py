@@ -21,7 +21,7 @@ class Pace:
     Parameters
     ----------
     workers : int
-        W, processes.
+        W, processes that work at once.
 
     Attributes
     ----------

@@ -13,12 +13,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
-from genreg_np.backends.threads import usable_processors
 from genreg_np.data.columns import NUMBERS
 from genreg_np.errors import DataError, UsageError
 from genreg_np.search.tabular.frames import inputs_of_frame, is_frame, rows_of_array, rows_of_frame
 from genreg_np.search.tabular.rows import Column, Rows
-from genreg_np.settings import whole_number
+from genreg_np.settings import usable_processors, whole_number
 
 Classes = NDArray[Any]  # (K,) as they are called
 

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from genreg_np import engines
-from genreg_np.backends.threads import single_threaded_blas, usable_processors
+from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.engines.base import OK
 from genreg_np.engines.worker import line_of
 from genreg_np.experiments import study as study_called
 from genreg_np.experiments.base import Case, Settings
 from genreg_np.experiments.record import Record
+from genreg_np.settings import usable_processors
 
 Task = tuple[str, Settings, int]  # study, settings, seed
 

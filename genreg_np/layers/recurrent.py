@@ -48,7 +48,7 @@ class Elman(Layer):
         for name in ("inputs", "outputs"):
             number = whole_number(getattr(self, name), f"{name} of an elman layer", least=1)
             object.__setattr__(self, name, number)
-        assert self.first_step  # which refuses an unknown activation
+        Dense(self.inputs, self.outputs, self.activation)  # refuses an unknown activation
 
     @classmethod
     def example(cls) -> tuple[Elman, tuple[int, ...]]:

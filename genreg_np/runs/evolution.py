@@ -161,7 +161,8 @@ class Evolution(Generations):
         patience : int, optional
             Stop after so many generations in which the best ever got no better.
         budget : float, optional
-            Stop before the seconds of this call exceed it, by the length of the last generation.
+            Seconds of this call: it ends before a generation that would exceed them if it took as long as the last; the
+            first is always scored.
         out : path, optional
             A run folder to keep the run in: a new one, or the one whose checkpoint.npz this evolution was loaded from.
             It gets a line per generation, a checkpoint every 30 s and at the end, and the best ever as model.npz.

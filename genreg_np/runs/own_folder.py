@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from genreg_np.errors import GenregError, RunError
+from genreg_np.errors import GenregError, RunError, UsageError
 from genreg_np.model import Model
 from genreg_np.runs.best_ever import BestEver
 from genreg_np.runs.checkpoint import read_checkpoint
@@ -26,8 +26,10 @@ from genreg_np.runs.generations import Generations
 from genreg_np.runs.kept import Standing
 from genreg_np.runs.notes import now, resumed_notes, run_notes
 from genreg_np.runs.own_run import OwnRun
+from genreg_np.runs.run_config import is_plain
 from genreg_np.runs.run_folder import SAVE_EVERY_SECONDS, RunFolder
 
+DETERMINED = {"fitness": 0, "backend": 0}  # of the origin, what a model has in its settings, or need not have
 OWN_FITNESS = "fitness"  # the entry of a run's origin that tells it from one of train
 
 
@@ -41,7 +43,8 @@ class OwnFolder:
     path : path
         A folder that holds no run yet, or this one.
     fitness : callable
-        Its name is noted, and what its method `facts` returns, if it has one: plain values that say what it measures.
+        Its name is noted, and what its method `facts` returns, if it has one: a dict of names and plain values that
+        say what it measures.
     run : OwnRun
 
     Raises
@@ -49,7 +52,7 @@ class OwnFolder:
     RunError
         If the folder holds another run, is in use, or cannot be written.
     UsageError
-        For a setting that cannot change in mid-run.
+        For a setting that cannot change in mid-run, or a method `facts` that returns anything else.
     """
 
     def __init__(
@@ -60,8 +63,7 @@ class OwnFolder:
         run: OwnRun,
     ) -> None:
         self._evolution, self._run = evolution, run
-        facts = getattr(fitness, "facts", None)
-        self._facts: dict[str, Any] = facts() if callable(facts) else {}
+        self._origin = _origin_of(fitness, run, evolution.backend.name)
         self._recorded = self._now()  # after the last generation in metrics.jsonl
         self._notes = run_notes(evolution)
         is_new = not (Path(path) / "config.toml").exists()
@@ -69,13 +71,7 @@ class OwnFolder:
         try:
             if not is_new:
                 self._go_on()
-            origin = {
-                OWN_FITNESS: _name(fitness),
-                **self._run.facts(),
-                "backend": evolution.backend.name,
-                **self._facts,
-            }
-            self._folder.write_config(evolution.config, evolution.changes, origin)
+            self._folder.write_config(evolution.config, evolution.changes, self._origin)
             self._save()
             self._folder.write_json("run.json", self._notes)
         except BaseException:
@@ -88,6 +84,7 @@ class OwnFolder:
         config, changes, origin = folder.read_config()
         if OWN_FITNESS not in origin:
             raise RunError(f"{folder.path}: holds a run on a dataset; choose another folder")
+        _check_same(folder.path, origin, self._origin)
         path = folder.path / "checkpoint.npz"
         saved = read_checkpoint(path)[1] if path.exists() else {"generation": 0}  # killed before it was saved
         state = evolution.on_host(evolution.state)
@@ -159,6 +156,7 @@ class OwnFolder:
         config = evolution.config.determining()
         del config["dataset"]  # the function decides what is learned from; a path does not belong into a model
         config["fitness"] = "custom"
+        score = {name: value for name, value in self._origin.items() if name not in self._run.facts() | DETERMINED}
         training = {
             "method": evolution.config.strategy,
             "genome": "best_ever",
@@ -166,11 +164,38 @@ class OwnFolder:
             "generations": evolution.generation,
             "seed": evolution.config.seed,
             **self._run.facts(),
-            **({"score": self._facts} if self._facts else {}),
+            **({"score": score} if score else {}),
             "config": config,
             "changes": evolution.changes,
         }
         return evolution.model_of(best.genes, training)
+
+
+def _origin_of(fitness: object, run: OwnRun, backend: str) -> dict[str, Any]:
+    """Return what is noted of a run beside its settings."""
+    own = {OWN_FITNESS: _name(fitness), **run.facts(), "backend": backend}
+    told = getattr(fitness, "facts", None)
+    facts = told() if callable(told) else {}
+    if not isinstance(facts, dict) or not all(isinstance(name, str) and is_plain(facts[name]) for name in facts):
+        raise UsageError(
+            f"{own[OWN_FITNESS]}.facts() gave {facts!r:.80}: a fitness that has this method says by it what it "
+            "measures, as a dict of names and plain values (text, finite numbers, true or false)"
+        )
+    if taken := sorted(facts.keys() & own):
+        raise UsageError(f"{own[OWN_FITNESS]}.facts() has {taken[0]!r}, which is a run's own: choose another name")
+    return own | facts
+
+
+def _check_same(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to go on with another score than a run began with: its best ever would be compared with others."""
+    before = {"episodes": 1} | before
+    for name in sorted((before.keys() | now.keys()) - {"backend", OWN_FITNESS}):  # whose name a correction may change
+        was, wanted = before.get(name), now.get(name)
+        if was != wanted:
+            raise RunError(
+                f"{path}: this run began with {name} = {before.get(name)}, not {now.get(name)}: go on with the same, "
+                "or choose another folder"
+            )
 
 
 def _name(fitness: object) -> str:

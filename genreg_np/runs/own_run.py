@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.engines.fitness import FitnessPool
 from genreg_np.errors import UsageError
 from genreg_np.fitness import mean_score
 from genreg_np.model import Model
-from genreg_np.settings import whole_number
+from genreg_np.settings import is_number, whole_number
 from genreg_np.streams import Purpose
 
 if TYPE_CHECKING:
@@ -101,12 +99,11 @@ class OwnRun:
 
     def facts(self) -> dict[str, int]:
         """Return what determines the run beside its settings."""
-        return {"rescore": self._rescore} | ({"episodes": self._episodes} if self._episodes > 1 else {})
+        return {"rescore": self._rescore, "episodes": self._episodes}
 
 
 def _checked_target(target: float) -> float:
-    is_number = isinstance(target, int | float | np.integer | np.floating) and not isinstance(target, bool)
-    if not is_number or math.isnan(target) or target == -math.inf:
+    if not is_number(target) or math.isnan(target) or target == -math.inf:
         raise UsageError(
             f"target = {target!r} must be a number in the fitness's own units, or inf for a perfect genome"
         )
@@ -114,6 +111,6 @@ def _checked_target(target: float) -> float:
 
 
 def _checked_budget(budget: float) -> float:
-    if not isinstance(budget, int | float) or isinstance(budget, bool) or not budget > 0:
+    if not is_number(budget) or not budget > 0:
         raise UsageError(f"budget = {budget!r:.40} must be seconds, above 0")
     return float(budget)

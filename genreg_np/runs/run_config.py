@@ -59,10 +59,10 @@ def read_run_config(path: Path) -> tuple[TrainConfig, list[dict[str, Any]], dict
     return TrainConfig.from_dict(values, str(path)), changes, origin
 
 
-def _is_plain(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
     """Whether a value of TOML is text, a finite number, true or false, or a list of them: what JSON can hold, too."""
     if isinstance(value, list):
-        return all(not isinstance(part, list) and _is_plain(part) for part in value)
+        return all(not isinstance(part, list) and is_plain(part) for part in value)
     return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
@@ -78,12 +78,12 @@ def _is_change(change: Any) -> bool:
         and change.keys() == {"generation", "setting", "old", "new"}
         and type(change["generation"]) is int
         and isinstance(change["setting"], str)
-        and all(map(_is_plain, change.values()))
+        and all(map(is_plain, change.values()))
     )
 
 
 def _is_origin(origin: Any) -> bool:
     """Whether a value is the origin of data and arithmetic, as train writes it."""
-    if not isinstance(origin, dict) or not all(map(_is_plain, origin.values())):
+    if not isinstance(origin, dict) or not all(map(is_plain, origin.values())):
         return False
     return all(isinstance(origin.get(name, ""), str) for name in TEXTS)

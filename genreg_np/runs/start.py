@@ -121,6 +121,24 @@ def works_for(
     return works if network.is_dense else (*works, *stacked.works(network))
 
 
+def check_total(config: TrainConfig, new: TrainConfig, reached: int, extend: bool = False) -> None:
+    """Refuse a total of generations that a run under way cannot have.
+
+    Raises
+    ------
+    UsageError
+        If it has done more already, or its steps were planned by another total and it is not to be extended.
+    """
+    if new.generations < reached:
+        raise UsageError(f"generations {new.generations} is less than the {reached} this run has already done")
+    annealed = (config.annealed or new.annealed) and reached > 0  # no step has been planned before
+    if annealed and new.generations != config.generations and not extend:
+        raise UsageError(
+            f"the steps of this run are planned over {config.generations} generations: another total gives another run "
+            "than one of that length from the start; add --extend to go on so"
+        )
+
+
 def described(
     config: TrainConfig, dataset: Dataset, network: str | Network | None
 ) -> tuple[TrainConfig, Network | None]:

@@ -42,7 +42,7 @@ from genreg_np.runs.provenance import (
 from genreg_np.runs.refit import Start, refitted
 from genreg_np.runs.result import Folder, Result, Watcher
 from genreg_np.runs.run_folder import SAVE_EVERY_SECONDS, RunFolder
-from genreg_np.runs.start import check_kinds, described
+from genreg_np.runs.start import check_kinds, check_total, described
 
 INITIAL = "initial.npz"  # in a run folder: the model that it started from
 BUDGET = "budget"  # in the origin of config.toml: seconds that are not yet a number of generations
@@ -215,16 +215,9 @@ def resume(
         if BUDGET in origin and not _is_seconds(origin[BUDGET]):
             raise RunError(f"{folder.path}: config.toml: budget = {origin[BUDGET]!r} is no number of seconds")
         new = config.changed(**(changes or {}))
-        if new.generations < reached:
-            raise UsageError(f"generations {new.generations} is less than the {reached} this run has already done")
+        check_total(config, new, reached, extend)
         if new.keep == "refit" and (folder.path / INITIAL).exists():
             raise UsageError(NO_REFIT)
-        annealed = (config.annealed or new.annealed) and reached > 0  # no step has been planned before
-        if annealed and new.generations != config.generations and not extend:
-            raise UsageError(
-                f"the steps of this run are planned over {config.generations} generations: another total gives another "
-                "run than one of that length from the start; add --extend to go on so"
-            )
         logged = [*logged, *config.changes_to(new, reached, changes or {})]
         if data_dir is not None:
             origin |= {"data_dir": os.path.abspath(data_dir)}

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from genreg_np import backends
-from genreg_np.backends.threads import usable_processors
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.shared import shared_note
 from genreg_np.engines import create as create_engine
@@ -38,6 +37,7 @@ from genreg_np.search.networks import NetworkSearch
 from genreg_np.search.searching import Watcher
 from genreg_np.search.sharing import Parts, check_images
 from genreg_np.search.trials import Trial, leaders_of
+from genreg_np.settings import usable_processors
 from genreg_np.version import __version__
 
 

@@ -16,7 +16,6 @@ import time as clocks
 from collections.abc import Callable
 from pathlib import Path
 
-from genreg_np.backends.threads import usable_processors
 from genreg_np.engines.processes import leave_if_still_importing
 from genreg_np.errors import UsageError
 from genreg_np.model import Model
@@ -31,6 +30,7 @@ from genreg_np.search.tabular.rows import Rows
 from genreg_np.search.tabular.scoring import Scoring
 from genreg_np.search.tabular.script import script_of
 from genreg_np.search.tabular.space import NETWORK
+from genreg_np.settings import usable_processors
 from genreg_np.version import __version__
 
 

@@ -17,6 +17,7 @@ from genreg_np.cli import train_env
 from genreg_np.files import pack_arrays
 from genreg_np.infer import read_arrays
 from genreg_np.model import Network, load
+from tests.cli import FAST
 from tests.helpers import model_of
 
 WALK, GLIDE = "tests.control.games:Walk", "tests.control.games:Glide"
@@ -62,7 +63,7 @@ def test_what_it_says_names_the_commands_that_come_next(genreg) -> None:
     assert "fresh episodes" in outcome.out
     run = "runs/CartPole-v1-policy-0"
     assert f"genreg-np play {run}/model.npz --out episode.gif" in outcome.out
-    assert f"genreg-np train --resume {run} --budget 60s" in outcome.out
+    assert f"genreg-np train --resume {run} --generations 6" in outcome.out
 
 
 def test_a_budget_and_a_target_end_a_run(genreg) -> None:
@@ -96,7 +97,15 @@ def test_processes_share_the_episodes(genreg) -> None:
         (["--env", WALK, "--dataset", "digits"], "--dataset is for data"),
         (["--env", WALK, "--familiarity"], "--familiarity is for data"),
         (["--env", WALK, "--strategy", "gradient"], "no genomes to hand out"),
-        (["--env", WALK, "--strategy", "evolution-strategy"], "annealing=none"),
+        (["--env", WALK, "--preset", "evolution-strategy"], "annealing=none"),
+        (["--env", WALK, "--threads", "0"], "1 or more"),
+        (["--env", WALK, "--device", "1"], "goes with --backend cupy"),
+        (["--env", WALK, "--set", "class_weight=balanced"], "class_weight is a setting of runs on data"),
+        (["--env", WALK, "--extend"], "goes with --resume"),
+        (["--env", " "], "--env is empty"),
+        (["--env", "tests.control.games:WIDTH"], "is int, not a function"),
+        (["--env", "..a:b"], "cannot be imported"),
+        (["--env", "tests.control.games:breaks"], "cannot be made: RuntimeError: no"),
         (["--env", WALK, "--budget", "5s", "--generations", "3"], "same thing twice"),
         (["--env", WALK, "--budget", "soon"], "must look like"),
         (["--env", WALK, "--network", "dense 3"], "dense 2"),
@@ -119,11 +128,10 @@ def test_an_environment_that_fails_ends_the_run_with_a_line(genreg) -> None:
     assert len(outcome.err.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("option", [["--preset", "policy"], ["--seed", "3"], ["--episodes", "2"], ["--env", GLIDE], []])
+@pytest.mark.parametrize("option", [["--preset", "policy"], ["--seed", "3"], ["--episodes", "2"], ["--env", GLIDE]])
 def test_what_a_run_has_of_its_own_is_not_given_again(genreg, option: list[str]) -> None:
     genreg("train", "--env", "CartPole-v1", *SHORT, "--out", "run")
-    more = ["--generations", "4"] if option else []
-    outcome = genreg("train", "--resume", "run", *option, *more)
+    outcome = genreg("train", "--resume", "run", *option, "--generations", "4")
     assert outcome.code == 2
     assert len(outcome.err.strip().splitlines()) == 1
 
@@ -135,7 +143,62 @@ def test_a_run_whose_origin_was_changed_is_refused(genreg) -> None:
     config.write_text("\n".join(kept))
     outcome = genreg("train", "--resume", "run", "--generations", "4")
     assert outcome.code == 1
-    assert "its origin is not what train writes" in outcome.err
+    assert "what it says of its environment is not what train --env writes" in outcome.err
+
+
+def test_a_run_by_the_clock_goes_on_by_the_clock(genreg) -> None:
+    """Or by a number; one that had a number goes on to that, or to a larger one."""
+    small = ["--hidden", "3", "--set", "population_size=6", "--backend", "numpy", "--threads", "1"]
+    genreg("train", "--env", "CartPole-v1", *small, "--budget", "0.01s", "--out", "run")
+    outcome = genreg("train", "--resume", "run")
+    assert (outcome.code, "how much longer?" in outcome.err) == (2, True)
+    assert genreg("train", "--resume", "run", "--budget", "0.01s").code == 0
+    outcome = genreg("train", "--resume", "run", "--generations", "6", "--json")
+    assert json.loads(outcome.out)["generations"] == 6
+    outcome = genreg("train", "--resume", "run", "--generations", "3")
+    assert (outcome.code, "is less than the 6" in outcome.err) == (2, True)
+
+
+def test_planned_steps_are_extended_only_where_that_is_asked_for(genreg) -> None:
+    """As in runs on data."""
+    planned = ["--preset", "evolution-strategy", "--hidden", "3", "--set", "population_size=6", "--generations", "2"]
+    genreg("train", "--env", "CartPole-v1", *planned, "--backend", "numpy", "--threads", "1", "--out", "run")
+    outcome = genreg("train", "--resume", "run", "--generations", "3")
+    assert (outcome.code, "--extend" in outcome.err) == (2, True)
+    assert genreg("train", "--resume", "run", "--generations", "3", "--extend").code == 0
+
+
+def test_a_run_on_data_is_no_run_of_an_environment(genreg) -> None:
+    genreg("train", "--dataset", "digits", *FAST, "--out", "data")
+    outcome = genreg("train", "--resume", "data", "--env", WALK, "--budget", "1s")
+    assert (outcome.code, "is no run of train --env" in outcome.err) == (2, True)
+    outcome = genreg("train", "--env", WALK, *SHORT, "--out", "data")
+    assert (outcome.code, "--resume data" in outcome.err) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["Rich", "Vague"])
+def test_returns_that_are_not_finite_are_told(genreg, name: str) -> None:
+    """JSON has null for them; where nobody has a finite one, there is no policy, and that is said."""
+    env = ["--env", f"tests.control.games:{name}"]
+    outcome = genreg("train", *env, *SHORT, "--out", "run", "--json")
+    if name == "Vague":
+        assert outcome.code == 1
+        assert outcome.err.strip().splitlines()[-1].startswith("error: none of the 6 fitness values is finite")
+        return
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["mean_return"] is None
+    assert "4 of 4 episodes had no finite return" in genreg("train", *env, *SHORT, "--out", "again").out
+    assert json.loads(genreg("play", "run", *env, "--json").out)["returns"] == [None]
+
+
+def test_a_policy_that_begins_a_run_keeps_its_scale(genreg) -> None:
+    """Its first genome answers what the policy did, wherever the new environment's own scale would be."""
+    genreg("train", "--env", WALK, *SHORT, "--out", "first")
+    begin = ["--init", "first/model.npz", "--set", "sigma=0.000001", "--generations", "1"]
+    genreg("train", "--env", "tests.control.games:Far", *SHORT, *begin, "--out", "second")
+    first, second = (load(f"{run}/model.npz") for run in ("first", "second"))
+    seen = np.array([[0.3, 4.0]], np.float32)
+    np.testing.assert_allclose(second.outputs(seen), first.outputs(seen), atol=1e-3)
 
 
 # play

@@ -107,6 +107,49 @@ class Endless(Walk):
         return super().step(action)
 
 
+class Far(Walk):
+    """Begins far away, so that observations vary otherwise."""
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.place *= 3
+        return self.seen(), {}
+
+
+class Rich(Walk):
+    """Rewards without end."""
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        return *super().step(action)[:1], float("inf"), *super().step(action)[2:]
+
+
+class Vague(Walk):
+    """Rewards that are no numbers."""
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        return *super().step(action)[:1], float("nan"), *super().step(action)[2:]
+
+
+class Paired(Walk):
+    """Rewards that are two numbers."""
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        return *super().step(action)[:1], np.array([1.0, 2.0]), *super().step(action)[2:]
+
+
+class Whole(Walk):
+    """Takes whole numbers."""
+
+    action_space = Box(0, 10, (1,), np.int32)
+
+
+class Chance(Walk):
+    """Begins anywhere, whatever the seed."""
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        return super().reset(seed=None)
+
+
 class Unseen(Walk):
     """Draws nothing."""
 
@@ -116,6 +159,13 @@ class Unseen(Walk):
 
 def flat() -> Any:
     return gymnasium.wrappers.FlattenObservation(Told())
+
+
+WIDTH = 3
+
+
+def breaks() -> Any:
+    raise RuntimeError("no\nenvironment")
 
 
 def none() -> int:

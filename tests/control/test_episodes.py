@@ -13,8 +13,9 @@ import pytest
 pytest.importorskip("gymnasium")
 
 from genreg_np.control import Episodes, episodes
+from genreg_np.control.noted import noted_task
 from genreg_np.control.spaces import Actions, input_shape, scaling
-from genreg_np.errors import FitnessError, UsageError
+from genreg_np.errors import FitnessError, RunError, UsageError
 from genreg_np.model import Model, load
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
@@ -117,7 +118,7 @@ def test_observations_are_scaled_as_random_actions_show_them() -> None:
     assert network.fixed[0].mean.shape == (2,)
     again = pickle.loads(pickle.dumps(task)).network(TINY)
     assert again.fixed[0].mean.tobytes() == network.fixed[0].mean.tobytes()
-    still = scaling(np.zeros((9, 2), np.float32), games.Walk.observation_space)
+    still = scaling(np.zeros(2), np.zeros(2), games.Walk.observation_space)
     np.testing.assert_allclose(1 / still.scale, 0.5)
 
 
@@ -129,6 +130,7 @@ def test_an_episode_ends_with_its_steps_at_the_latest() -> None:
     assert episodes(games.Endless).steps == 10_000
     assert episodes("CartPole-v1").steps == 500
     assert episodes("CartPole-v1", steps=20).steps == 20
+    assert episodes("CartPole-v1", steps=5000).steps == 500
 
 
 def test_options_go_to_the_environment() -> None:
@@ -152,11 +154,13 @@ def test_a_function_of_a_module_makes_an_environment_by_its_name() -> None:
         (games.Told, "observations are Dict.*FlattenObservation"),
         ("FrozenLake-v1", "observations are Discrete.*FlattenObservation"),
         (games.Many, "actions are MultiBinary"),
+        (games.Whole, r"1 whole number \(int32\)"),
+        (games.breaks, "cannot be made: RuntimeError: no environment"),
         (games.none, "made int, not an environment"),
         (lambda: games.Walk(), "define it at the top level"),
         (7, "a name or a function"),
     ],
-    ids=["misspelt", "module", "function", "dict", "discrete", "several", "number", "lambda", "int"],
+    ids=["misspelt", "module", "function", "dict", "discrete", "several", "whole", "breaks", "number", "lambda", "int"],
 )
 def test_what_is_no_environment_for_a_network_is_refused(env: Any, words: str) -> None:
     with pytest.raises(UsageError, match=words) as raised:
@@ -207,3 +211,63 @@ def test_unbounded_numbers_are_given_as_they_come() -> None:
     actions = Actions.of(gymnasium.spaces.Box(-math.inf, math.inf, (2, 2)), "here")
     assert (actions.last, len(actions.names)) == ("linear", 4)
     assert actions.chosen(np.arange(4, dtype=np.float32)).tolist() == [[0, 1], [2, 3]]
+
+
+def test_half_a_bound_holds() -> None:
+    import gymnasium
+
+    actions = Actions.of(gymnasium.spaces.Box(0.0, math.inf, (2,)), "here")
+    assert actions.last == "linear"
+    assert actions.chosen(np.array([-3, 7], np.float32)).tolist() == [0, 7]
+
+
+@pytest.mark.parametrize("game", [games.Walk, games.Glide])
+def test_outputs_that_are_not_finite_are_no_action(game: type[games.Walk]) -> None:
+    """The episode has no return, and its policy is nobody's best."""
+    task = episodes(game)
+    actions = Actions.of(game.action_space, "here")
+    count = len(actions.names)
+    assert actions.chosen(np.full(count, np.nan, np.float32)) is None
+    assert actions.chosen(np.full(count, np.inf, np.float32)) is None
+    network = task.network(TINY)
+    wild = Model.build(network, np.full(network.gene_count, 3e38, np.float32), targets=actions.targets)
+    if game is games.Walk:
+        assert np.isnan(task.returns(wild, [0])).all()
+
+
+def test_rewards_that_are_no_numbers_are_refused() -> None:
+    task = episodes(games.Paired)
+    with pytest.raises(FitnessError, match="step 0 of the episode with seed 0 failed: TypeError") as raised:
+        task.returns(first_of(episodes(games.Walk)), [0])
+    one_line(raised.value)
+
+
+def test_an_environment_that_ignores_its_seed_is_told_of() -> None:
+    with pytest.warns(RuntimeWarning, match="no run of it can be repeated"):
+        episodes(games.Chance).network(TINY)
+
+
+def test_options_that_cannot_be_noted_are_named() -> None:
+    """NumPy's numbers are noted as Python's; of others their names, so that nobody plays something else."""
+    task = episodes(games.Walk, pace=np.float32(0.5))
+    assert task.facts()["option_pace"] == 0.5
+    with pytest.raises(UsageError, match="options pace of its environment are not noted"):
+        noted_task(episodes(games.Walk, pace=np.ones(1)).facts(), "here", f"{GAMES}Walk")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"env": 3},
+        {"env_steps": 0},
+        {"env_episodes": "2"},
+        {"option_env": "x"},
+        {"option_pace": {}},
+        {"option_steps": 1},
+    ],
+)
+def test_notes_of_strangers_are_checked(wrong: dict[str, Any]) -> None:
+    notes = episodes(games.Walk).facts() | wrong
+    with pytest.raises(RunError, match="not what train --env writes") as raised:
+        noted_task(notes, "here", f"{GAMES}Walk")
+    one_line(raised.value)

@@ -24,12 +24,12 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.extmath import softmax
 
 from genreg_np import Dataset, Evolution, GenregClassifier, GenregRegressor, TrainConfig, load, load_dataset, train
-from genreg_np.backends.threads import usable_processors
 from genreg_np.errors import UsageError
 from genreg_np.estimators import by_metric
 from genreg_np.estimators.checked import jobs_of
 from genreg_np.estimators.judging import COUNTED, confusion, judge_of
 from genreg_np.runs.judged import apart
+from genreg_np.settings import usable_processors
 from tests.helpers import one_line
 
 QUICK: dict[str, Any] = {"max_iter": 300, "random_state": 0}

@@ -40,12 +40,13 @@ from genreg_np.backends.numba.fast import fast_stack
 from genreg_np.backends.numba.kernels import offspring
 from genreg_np.backends.numba.kernels.jit import is_compiled, mark_compiled
 from genreg_np.backends.numba.kernels.network import activate, multiply, multiply_turned
-from genreg_np.backends.threads import share_out, single_threaded_blas, usable_processors
+from genreg_np.backends.threads import share_out, single_threaded_blas
 from genreg_np.errors import UsageError
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.images import FixedLayer, Standardise, UInt8
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32, Network
+from genreg_np.settings import usable_processors
 from genreg_np.streams import Purpose, gap_table, normal_table
 
 MOST_THREADS = 1024

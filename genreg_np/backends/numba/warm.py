@@ -25,11 +25,11 @@ from genreg_np.backends.numba.kernels import brood, descent, errors, maps, movin
 from genreg_np.backends.numba.kernels.jit import cache_folder
 from genreg_np.backends.numba.kernels.network import PREDICTION, activate, multiply, multiply_turned
 from genreg_np.backends.numba.pace import Pace, telling
-from genreg_np.backends.threads import usable_processors
 from genreg_np.fitness import Score
 from genreg_np.layers.images import Deskew, Detectors, Standardise
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network
+from genreg_np.settings import usable_processors
 from genreg_np.streams import Purpose
 
 NETWORK = Network.build((2,), (2,), 2)

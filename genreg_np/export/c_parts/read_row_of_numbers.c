@@ -1,12 +1,16 @@
-/* Read the next row: as many numbers as the model takes, blanks or commas between them. Returns 1; 0 where no row is
- * left; -1 where one is another. */
+/* Read the next row: as many numbers as the model takes, blanks or commas between them; empty lines are skipped.
+ * Returns 1; 0 where no row is left; -1 where one is another, or longer than there is room for. */
 static int read_row(FILE *file, INPUT_TYPE *INPUT_NAME)
 {
     static char line[32 * MODEL_INPUTS + 64];
     const char *const between = " ,\t\r\n";
     int count = 0;
-    if (fgets(line, sizeof line, file) == NULL)
-        return 0;
+    do {
+        if (fgets(line, sizeof line, file) == NULL)
+            return 0;
+        if (strchr(line, '\n') == NULL && !feof(file))
+            return -1;
+    } while (line[strspn(line, between)] == '\0');
     for (char *word = strtok(line, between), *end; word != NULL; word = strtok(NULL, between), count++) {
         NUMBER;
         if (count == MODEL_INPUTS || *end != '\0'OUT_OF_RANGE)
