@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from genreg_np.layers.description import parse
-from genreg_np.model import Model, Network
+from genreg_np.layers.recurrent import Elman
+from genreg_np.model import Dense, Model, Network
 from tests import zoo
 from tests.export.c_build import GCC, compiled, ran, write
 from tests.helpers import model_of, one_line
@@ -143,3 +144,14 @@ def test_the_example_of_wide_integers_reads_text(tmp_path: Path) -> None:
     for text in (b"-301 7", b"1 2.5", b"1", b"1 2 3", b"99999999999999999999 1"):
         status, printed, error = ran(GCC, folder, "example", given=text)
         assert (status, printed, error) == (1, b"", "stdin: needs 2 whole numbers as text, -300 .. 300\n")
+
+
+def test_rows_of_a_policy_that_remembers_are_read_whole_or_not_at_all(tmp_path: Path) -> None:
+    """One that is longer than there is room for is not two; empty lines are none."""
+    network = Network((1,), (Elman(1, 2), Dense(2, 1)))
+    folder = example(model_of(network, class_names=(), input_range=None), tmp_path)
+    status, told, _ = ran(GCC, folder, "example", given=b"0.5\n\n  \n0.25\n")
+    assert (status, len(told.splitlines())) == (0, 2)
+    status, told, error = ran(GCC, folder, "example", given=b" " * 94 + b"12345\n")
+    assert (status, told) == (1, b"")
+    assert "row 1" in error
