@@ -23,6 +23,7 @@ from genreg_np.backends.base import Backend, Batch, Brood, Judgement, numbers_of
 from genreg_np.engines import create
 from genreg_np.engines.base import OK, Engine
 from genreg_np.errors import RunError, UsageError
+from genreg_np.settings import usable_processors
 
 if TYPE_CHECKING:
     from genreg_np.runs.generations import Generations
@@ -43,30 +44,59 @@ class Scoring:
         shared, chosen = argument
         brood, batch = shared.value
         backend = _backend(self.backend)
-        if not batch.features.size:
-            batch = dataclasses.replace(batch, features=backend.to_device(self.features))
+        batch = dataclasses.replace(batch, features=backend.to_device(self.features))
         judged = backend.score(brood, batch, chosen)
         return judged.fitness, judged.accuracy
 
 
 class SharedBackend:
-    """A backend whose genomes are scored elsewhere; all else it leaves to another.
+    """A backend whose genomes are scored elsewhere; all else it leaves to another. A context manager that ends that.
+
+    It is one wherever a Backend is: `train(config, dataset, backend=SharedBackend(backends.create("cpu"), "ray"))`.
 
     Parameters
     ----------
     host : Backend
-        What it leaves the rest to.
-    engine : Engine
-        Runs a Scoring.
-    features : array (M, I)
-        The host's own, of the training split: these are elsewhere already.
+        What it leaves the rest to: one of the CPU.
+    engine : str
+        Where genomes are scored: processes, ray, or serial.
+    workers : int
+        How many tasks at once; 0 for as many as there can be.
+    address : str
+        Of a Ray cluster.
+
+    Raises
+    ------
+    UsageError
+        For a backend of a GPU, or an engine that cannot be.
     """
 
-    def __init__(self, host: Backend, engine: Engine, features: Any) -> None:
-        self._host, self._engine, self._features = host, engine, features
+    def __init__(self, host: Backend, engine: str, workers: int = 0, address: str = "") -> None:
+        if host.name == "cupy":
+            raise UsageError(f"engine {engine} shares out what processors do: choose a backend of the CPU, not cupy")
+        self._host, self._how = host, (engine, workers or usable_processors(), address)
+        self._workers = workers
+        self._features: Any = None  # of the training split, once genomes are scored on it
+        self._engine: Engine | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._host, name)
+
+    def __enter__(self) -> SharedBackend:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what scores."""
+        if self._engine is not None:
+            self._engine.close()
+        self._engine, self._features = None, None
+
+    def describe(self) -> str:
+        """Return what it runs on, in a few words."""
+        return f"{self._host.describe()}; genomes scored by engine {self._how[0]}"
 
     def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
         """Judge genomes of the brood on the batch, as Backend.score does.
@@ -77,18 +107,28 @@ class SharedBackend:
             If one who scores cannot.
         """
         numbers = numbers_of(brood.size, chosen)
-        known = batch.features is self._features
+        engine = self._engine_for(batch)
         described = dataclasses.replace(brood, survivors=self._host.to_host(brood.survivors))
-        judged_on = dataclasses.replace(batch, features=NONE, importance=None) if known else batch
-        shared = self._engine.share((described, judged_on))
-        pieces = np.array_split(numbers, min(len(numbers), TASKS * self._engine.size))
+        judged_on = dataclasses.replace(batch, features=NONE, importance=None)
+        shared = engine.share((described, judged_on))
+        pieces = np.array_split(numbers, min(len(numbers), TASKS * engine.size))
         found = []
-        for outcome in self._engine.map([(shared, piece) for piece in pieces]):
+        for outcome in engine.map([(shared, piece) for piece in pieces]):
             if outcome.status != OK:
                 raise RunError(f"genomes of generation {brood.generation} could not be scored: {outcome.why}")
             found.append(outcome.value)
         fitness, accuracy = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return Judgement(fitness, accuracy)
+
+    def _engine_for(self, batch: Batch) -> Engine:
+        """Return what scores on a batch's features, which are sent when they are first met."""
+        if self._engine is None or batch.features is not self._features:
+            self.close()
+            name, workers, address = self._how
+            scoring = Scoring(np.asarray(self._host.to_host(batch.features)), self._host.name)
+            self._engine = create(name, scoring, self._workers if name == "ray" else workers, address=address)
+            self._features = batch.features
+        return self._engine
 
 
 @contextlib.contextmanager
@@ -100,19 +140,14 @@ def scored_by(evolution: Generations, engine: str, workers: int, address: str) -
     UsageError
         For an evolution without a dataset, of a strategy that judges no whole genomes, or on a GPU.
     """
-    features = evolution._problem.features
-    if features is None or not evolution.strategy.keeps_population:
+    if evolution.dataset is None or not evolution.strategy.keeps_population:
         raise UsageError(
             f"engine {engine} scores whole genomes on a dataset, or calls a fitness of your own: strategy "
             f"{evolution.config.strategy} has none to share out"
         )
     host = evolution.backend
-    if host.name == "cupy":
-        raise UsageError(f"engine {engine} shares out what processors do: choose a backend of the CPU, not {host.name}")
-    scoring = Scoring(np.asarray(host.to_host(features)), host.name)
-    with create(engine, scoring, workers, address=address) as running:
-        context = evolution.context
-        evolution.context = dataclasses.replace(context, backend=SharedBackend(host, running, features))
+    with SharedBackend(host, engine, workers, address) as shared:
+        evolution.context = dataclasses.replace(evolution.context, backend=shared)
         try:
             yield
         finally:
