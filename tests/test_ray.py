@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,11 +20,6 @@ from tests.helpers import DATASET, PATIENCE, one_line, outcome, own, smallness, 
 from tests.test_engines import dies_unless_marked, for_ever, half, one_over
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-
-
-def text_of(path: str) -> tuple[str, int]:
-    """Return a file's text, and who read it."""
-    return Path(path).read_text("ascii"), os.getpid()
 
 
 def on_ray_of(function: Any, workers: int = 2) -> Engine:
@@ -76,17 +70,12 @@ class TestTasks:
             shared = engine.share(np.arange(5.0))
             assert [one.value for one in engine.map([(shared, place) for place in range(5)])] == [0, 1, 2, 3, 4]
 
-    def test_files_are_placed_where_they_are_missing(self, tmp_path: Path) -> None:
-        """Here they go, and come back from Ray's store."""
-        path = tmp_path / "data" / "rows.txt"
-        path.parent.mkdir()
-        path.write_text("one two", "ascii")
-        with on_ray_of(text_of) as engine:
-            engine.place([str(path)])
-            path.unlink()
-            found = list(engine.map([str(path)] * 3))
-        assert {one.value[0] for one in found} == {"one two"}
-        assert os.getpid() not in {one.value[1] for one in found}
+    def test_a_folder_that_a_node_does_not_see_is_refused(self, tmp_path: Path) -> None:
+        with on_ray_of(half) as engine:
+            engine.check_seen(tmp_path)
+            with pytest.raises(RunError, match="does not see") as raised:
+                engine.check_seen(tmp_path / "none")
+        one_line(raised.value)
 
     def test_a_node_with_other_versions_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Before anything comes of it; both are named."""

@@ -134,7 +134,7 @@ def test_one_who_cannot_score_ends_the_run_with_a_line() -> None:
 
 
 def test_what_has_no_genomes_to_share_out_is_refused() -> None:
-    with pytest.raises(UsageError, match="none to share out") as raised:
+    with pytest.raises(UsageError, match="no genomes that an engine could score") as raised:
         run("node-perturbation", engine="processes")
     one_line(raised.value)
     with pytest.raises(UsageError, match="workers go with a fitness of your own"):

@@ -198,6 +198,7 @@ class Backend(ImageBackend, GradientBackend, ABC):
     """Arithmetic over a population. Every backend passes the same tests against `numpy_`, the specification."""
 
     name: str
+    shares_out: bool = False  # whether its genomes are scored elsewhere
 
     @classmethod
     def create(cls, threads: int | None, device: int, host: Callable[[], Backend]) -> Backend:

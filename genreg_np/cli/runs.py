@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,25 @@ def choose_device(options: dict[str, Any]) -> None:
         raise UsageError("--device chooses a GPU: it goes with --backend cupy")
     if options["device"] is not None:
         options["backend"] = f"cupy:{options['device']}"
+
+
+@contextlib.contextmanager
+def shared_out(options: dict[str, Any]) -> Iterator[Any]:
+    """Give the backend of a run on data: its name, or one whose genomes are scored by --engine."""
+    choose_device(options)
+    engine, name = options["engine"], options["backend"]
+    if engine in (None, "serial"):
+        if options["address"]:
+            raise UsageError("--address is that of a Ray cluster: it goes with --engine ray")
+        yield name
+        return
+    from genreg_np import backends
+    from genreg_np.runs.shared_scores import SharedBackend
+
+    host = backends.create("cpu" if name in (None, "auto") else name, 1)
+    with SharedBackend(host, engine, options["threads"] or 0, options["address"] or "") as shared:
+        options["threads"] = None
+        yield shared
 
 
 def read_data(

@@ -168,7 +168,8 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
     try:
         found = search_images(
             dataset, config, folder, budget=budget, target=options["target"], workers=options["workers"],
-            engine=options["engine"] or "processes", backend=options["backend"] or "auto",
+            engine=options["engine"] or "processes", address=options["address"] or "",
+            backend=options["backend"] or "auto",
             watcher=Watcher(on_trial, on_phase, progress.say, progress.compiling),
         )  # fmt: skip
     except KeyboardInterrupt:

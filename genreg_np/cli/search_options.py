@@ -79,7 +79,8 @@ def of_the_run(command: F) -> F:
     return _with(
         command,
         click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]"),
-        click.option("--engine", help="Where individuals learn: processes or serial.  [default: processes]"),
+        click.option("--engine", help="Where individuals learn: processes, serial or ray.  [default: processes]"),
+        click.option("--address", help="Of a Ray cluster: HOST:PORT, or auto.  [default: one started here]"),
         click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]"),
         click.option("--out", type=click.Path(), help="The search's folder.  [default: a new one in runs/]"),
         click.option("--resume", type=click.Path(), help="Go on with a search."),

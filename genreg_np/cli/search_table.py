@@ -95,7 +95,8 @@ def table(stopping: Stopping, /, **options: Any) -> int:
     try:
         found = search_table(
             reading, config, folder, budget=budget, target=options["target"], workers=options["workers"],
-            engine=options["engine"] or "processes", watcher=Watcher(board.took, on_phase, progress.say),
+            engine=options["engine"] or "processes", address=options["address"] or "",
+            watcher=Watcher(board.took, on_phase, progress.say),
         )  # fmt: skip
     except KeyboardInterrupt:
         board.stop()

@@ -24,6 +24,7 @@ from genreg_np.cli.runs import (
     read_data,
     saved_run,
     seconds_of,
+    shared_out,
     stopped_lines,
     watch,
 )
@@ -96,12 +97,14 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 @click.option("--extend", is_flag=True, help="With --resume: let an annealed run become longer.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting below; repeatable.")
 @click.option("--config", "config_file", type=click.Path(), help="A TOML file of settings.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
-@click.option("--verbose", is_flag=True, help="Print every setting, the backend and its threads.")
+@click.option("--engine", metavar="NAME", help="What scores genomes: this process, processes, or ray.")
+@click.option("--address", hidden=True, help="Of a Ray cluster: HOST:PORT, or auto.  [default: one started here]")
+@click.option("--quiet/--verbose", default=None, help="Print nothing but errors, or every setting as well.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
 @click.pass_obj
 def command(stopping: Stopping, /, **options: Any) -> int:
     """Start a run or go on with one, and print what it came to."""
+    options["verbose"], options["quiet"] = options["quiet"] is False, bool(options["quiet"])
     if options["report"]:
         report_.check()
     if options["env"] is not None or (options["resume_run"] and is_of_env(options["resume_run"])):
@@ -118,7 +121,8 @@ def command(stopping: Stopping, /, **options: Any) -> int:
     stopping.leave = leaving(progress, stopping, started, print_result)
     try:
         go = _start if options["resume_run"] is None else _resume
-        result = go(options, watcher, progress)
+        with shared_out(options) as options["backend"]:
+            result = go(options, watcher, progress)
     except KeyboardInterrupt:
         for line in stopping.last_words:
             progress.say(line)

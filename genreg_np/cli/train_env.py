@@ -20,6 +20,7 @@ from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.control import Episodes, episodes
 from genreg_np.control.episodes import MOST_SEED, PRESET
 from genreg_np.control.noted import noted_task
+from genreg_np.engines.fitness import FASTER
 from genreg_np.errors import RunError, UsageError
 from genreg_np.fitness import finite_or_none
 from genreg_np.runs.config import TrainConfig, default_preset, merged, parse_assignment, read_preset
@@ -43,7 +44,7 @@ PRESETS = {None: PRESET, "cma-es": PRESET, "evolution-strategy": "policy-large"}
 SETTINGS = ("strategy", "hidden", "network", "generations", "seed")
 KNOWN = (  # options that mean something beside --env
     *SETTINGS, "env", "episodes", "preset", "budget", "target", "backend", "device", "threads", "init_model", "out",
-    "resume_run", "extend", "assignments", "config_file", "quiet", "verbose", "as_json", "report",
+    "engine", "address", "resume_run", "extend", "assignments", "config_file", "quiet", "verbose", "as_json", "report",
 )  # fmt: skip
 OF_DATA = ("dataset", "class_weight", "familiarity", "target", "keep", "validate_every", "champion")  # settings
 AGAIN = ("preset", "strategy", "hidden", "network", "seed", "init_model", "out", "config_file", "episodes")
@@ -206,13 +207,16 @@ def _resumed(options: dict[str, Any], progress: Progress) -> Task:
 
 def _run(task: Task, options: dict[str, Any], progress: Progress, should_stop: Callable[[], bool]) -> str:
     """Evolve, and return why it ended."""
-    processes = options["threads"] or usable_processors()
+    engine = options["engine"] or FASTER
+    processes = options["threads"] or (0 if engine in ("ray", "serial") else usable_processors())
     total = 0 if task.generations == NOT_ENDED else task.generations
     progress.start(total, task.evolution.generation)
     return task.evolution.run(
         task.generations,
         fitness=task.episodes,
-        workers=processes if processes > 1 else 0,
+        workers=processes if processes > 1 or engine != FASTER else 0,
+        engine=engine,
+        address=options["address"] or "",
         rescore=task.rescore,
         target=options["target"],
         budget=seconds_of(options["budget"]),

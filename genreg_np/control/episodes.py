@@ -23,6 +23,7 @@ from genreg_np.model import Model as Policy
 from genreg_np.model import Network
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
+from genreg_np.runs.run_config import is_plain
 from genreg_np.runs.start import core_of
 from genreg_np.settings import whole_number
 from genreg_np.streams import Purpose, Stream
@@ -31,6 +32,7 @@ PRESET = "policy"
 MOST_STEPS = 10_000  # of an episode, where neither the environment nor the user sets an end
 LOOKED_AT, LOOKS = 4_000, 20  # observations, and episodes of random actions, by which observations are scaled
 MOST_SEED = 2**31
+OPTION, UNNOTED = "option_", "env_unnoted"  # in notes: before an option's name; the options that are no plain values
 
 
 class Episodes:
@@ -269,9 +271,11 @@ class Episodes:
 
     def facts(self) -> dict[str, Any]:
         """Return what is measured, as plain values: a run notes them, and its model."""
-        from genreg_np.control.noted import notes_of
-
-        return notes_of(self)
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in self.options.items()}
+        unnoted = [name for name, value in plain.items() if not is_plain(value)]
+        found = {"env": self.name, "env_episodes": self.episodes, "env_steps": self.steps}
+        found |= {f"{OPTION}{name}": value for name, value in plain.items() if name not in unnoted}
+        return found | ({UNNOTED: ", ".join(unnoted)} if unnoted else {})
 
 
 def episodes(env: str | Callable[[], Any], episodes: int = 1, steps: int | None = None, **options: Any) -> Episodes:

@@ -1,27 +1,15 @@
-"""Episodes as runs and models note them, and made again from such notes, which may have come from anybody."""
+"""Episodes made again from what runs and models note of them (Episodes.facts), which may have come from anybody."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from genreg_np.control.episodes import Episodes, episodes
+from genreg_np.control.episodes import OPTION, UNNOTED, Episodes, episodes
 from genreg_np.errors import RunError, UsageError
 from genreg_np.runs.run_config import is_plain
 
-OPTION, UNNOTED = "option_", "env_unnoted"  # before the name of an option of the environment; options not noted
 OWN = ("env", "episodes", "steps", "render_mode", "source")  # no options of an environment: arguments of Episodes
-
-
-def notes_of(task: Episodes) -> dict[str, Any]:
-    """Return what makes a task, as plain values."""
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in task.options.items()}
-    unnoted = [name for name, value in plain.items() if not is_plain(value)]
-    found = {"env": task.name, "env_episodes": task.episodes, "env_steps": task.steps}
-    found |= {f"{OPTION}{name}": value for name, value in plain.items() if name not in unnoted}
-    return found | ({UNNOTED: ", ".join(unnoted)} if unnoted else {})
 
 
 def noted_task(notes: Mapping[str, Any], where: str, env: str | None = None, steps: int | None = None) -> Episodes:
@@ -30,7 +18,7 @@ def noted_task(notes: Mapping[str, Any], where: str, env: str | None = None, ste
     Parameters
     ----------
     notes : mapping
-        What `notes_of` returned, among other things.
+        What `Episodes.facts` returned, among other things.
     where : str
         What they are of, for errors.
     env : str, optional
@@ -41,7 +29,7 @@ def noted_task(notes: Mapping[str, Any], where: str, env: str | None = None, ste
     Raises
     ------
     RunError
-        If they are not what `notes_of` returns.
+        If they are not what `facts` returns.
     UsageError
         If the environment cannot be made, or has to be named.
     """

@@ -14,6 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 OK, FAILED, TIMEOUT, MEMORY, CRASH, CANCELLED = "ok", "failed", "timeout", "memory", "crash", "cancelled"
@@ -92,6 +93,15 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """End everything; no process is left."""
+
+    def check_seen(self, path: Path) -> None:  # noqa: B027
+        """Refuse a folder that tasks are to read and write, and that one who runs them does not see.
+
+        Raises
+        ------
+        RunError
+            With the machine.
+        """
 
     def share(self, value: Any) -> Any:
         """Return something whose `value` is this one where a task has it among its arguments.

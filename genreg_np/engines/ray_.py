@@ -1,8 +1,8 @@
 """The engine of many machines: stateless tasks on Ray, which is imported when one is made.
 
 A task is sent as bytes, kept here until its outcome is there, and sent again where it was lost with its worker or node.
-The function lies in Ray's object store, and is fetched and unpacked once by each worker; files that it reads are
-fetched once by each node that lacks them. Before it calls the function a worker says what it runs on, so that a node
+The function lies in Ray's object store, with the data that it holds: each node fetches it once, each worker unpacks it
+once. Before it calls the function a worker says what it runs on, so that a node
 with other versions is refused before anything comes of it.
 
 Needs the extra `ray`. Ray starts on this machine alone, unless an address is given, or a script has called ray.init.
@@ -11,13 +11,12 @@ Needs the extra `ray`. Ray starts on this machine alone, unless an address is gi
 from __future__ import annotations
 
 import math
-import os
 import pickle
 import platform
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ from genreg_np.engines.base import (
 )
 from genreg_np.engines.worker import attempted, given, held, line_of, one_blas_thread
 from genreg_np.errors import RunError, UsageError, missing_extra
-from genreg_np.files import write_atomic
 from genreg_np.settings import whole_number
 from genreg_np.version import __version__
 
@@ -61,14 +59,6 @@ class _Sent:
     task: _Task
     coming: Any  # Ray's generator: what the worker runs on, that it begins, and the outcome
     begun: float | None = None
-
-
-@dataclass
-class _Files:
-    """Files that tasks read, as objects of Ray."""
-
-    paths: list[str] = field(default_factory=list)
-    references: list[Any] = field(default_factory=list)
 
 
 class RayEngine(Engine):
@@ -114,18 +104,24 @@ class RayEngine(Engine):
         except Exception as error:
             self.close()
             raise UsageError(f"the function cannot be sent to other machines: {line_of(error)}") from None
-        self._files = _Files()
         self._call = self._ray.remote(num_returns="streaming", max_retries=0, num_cpus=1)(_called)
         self._shared: _OnRay | None = None
         self._waiting: deque[_Task] = deque()
         self._sent: list[_Sent] = []
         self._ended: deque[Outcome] = deque()
 
-    def place(self, paths: Sequence[str]) -> None:
-        """Have files where tasks will look for them, on every machine: they are sent once to each that lacks them."""
-        for path in paths:
-            self._files.paths.append(path)
-            self._files.references.append(self._ray.put(np.fromfile(path, np.uint8)))
+    def check_seen(self, path: Path) -> None:
+        """Refuse a folder that a node does not see: tasks read and write there."""
+        affinity = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
+        nodes = [node for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+        look = self._ray.remote(num_cpus=0)(_sees)
+        asked = [look.options(scheduling_strategy=affinity(node["NodeID"], soft=False)).remote(path) for node in nodes]
+        for node, sees in zip(nodes, self._ray.get(asked), strict=True):
+            if not sees:
+                raise RunError(
+                    f"node {node['NodeManagerHostname']} does not see {path}: choose an --out where all machines do, "
+                    "such as a folder that they share"
+                )
 
     def share(self, value: Any) -> Any:
         """Return something that fetches the value once for each node."""
@@ -180,8 +176,8 @@ class RayEngine(Engine):
     def _hand_out(self) -> None:
         while self._waiting and len(self._sent) < self.size:
             task = self._waiting.popleft()
-            # In lists: Ray would fetch what is an argument by itself, for every task anew.
-            coming = self._call.remote([self._function], task.packed, self._files.paths, self._files.references)
+            # In a list: Ray would fetch what is an argument by itself, for every task anew.
+            coming = self._call.remote([self._function], task.packed)
             self._sent.append(_Sent(task, coming))
 
     def _wait(self) -> None:
@@ -256,6 +252,7 @@ def _ray() -> Any:
     try:
         import ray
         import ray.exceptions
+        import ray.util.scheduling_strategies
     except ImportError:
         raise missing_extra("ray", "ray", "work on several machines") from None
     return ray
@@ -308,7 +305,7 @@ def _pickled(value: Any) -> bytes:
 _unpacked: dict[str, Any] = {}  # in a worker: the function that it was last asked for, by its reference
 
 
-def _called(function: list[Any], packed: bytes, paths: list[str], references: list[Any]) -> Iterator[Any]:
+def _called(function: list[Any], packed: bytes) -> Iterator[Any]:
     """Say what this worker runs on; then call the function, and say what came of it."""
     import ray
 
@@ -316,8 +313,6 @@ def _called(function: list[Any], packed: bytes, paths: list[str], references: li
     one_blas_thread()
     key = function[0].hex()
     try:
-        for path, reference in zip(paths, references, strict=True):
-            _have(path, reference, ray)
         if key not in _unpacked:
             _unpacked.clear()
             _unpacked[key] = ray.get(function[0])
@@ -335,8 +330,5 @@ def _called(function: list[Any], packed: bytes, paths: list[str], references: li
         yield pickle.dumps((FAILED, None, f"its result cannot be sent: {line_of(error)}"))
 
 
-def _have(path: str, reference: Any, ray: Any) -> None:
-    """Write a file that this machine lacks."""
-    if not os.path.exists(path):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(Path(path), ray.get(reference).tobytes())
+def _sees(path: Path) -> bool:
+    return path.is_dir()

@@ -32,6 +32,7 @@ from genreg_np.runs.start import (
     backend_of,
     check_kinds,
     check_memory,
+    check_shared,
     check_start,
     in_units,
     outputs_named,
@@ -87,6 +88,7 @@ class Generations:
             self.config = self.config.for_data(dataset)
         self.backend = backend_of(backend, threads)
         self.strategy = strategy_class(self.config.strategy)
+        check_shared(self.backend, self.strategy)
         works = works_for(self.strategy, dataset, self.config, network)
         self.compile_seconds = self.backend.warm_up(works, on_compiling)
         self.clock = clock

@@ -13,17 +13,18 @@ import dataclasses
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import backends
 from genreg_np.backends.base import Backend, Batch, Brood, Judgement, numbers_of
-from genreg_np.engines import create
+from genreg_np.engines import REGISTRY, create
 from genreg_np.engines.base import OK, Engine
 from genreg_np.errors import RunError, UsageError
-from genreg_np.settings import usable_processors
+from genreg_np.runs.start import check_shared
+from genreg_np.settings import look_up, usable_processors
 
 if TYPE_CHECKING:
     from genreg_np.runs.generations import Generations
@@ -71,7 +72,12 @@ class SharedBackend:
         For a backend of a GPU, or an engine that cannot be.
     """
 
+    shares_out = True
+
     def __init__(self, host: Backend, engine: str, workers: int = 0, address: str = "") -> None:
+        look_up(REGISTRY, engine, "engine")
+        if address and engine != "ray":
+            raise UsageError(f"address {address} is that of a Ray cluster: choose engine ray, not {engine}")
         if host.name == "cupy":
             raise UsageError(f"engine {engine} shares out what processors do: choose a backend of the CPU, not cupy")
         self._host, self._how = host, (engine, workers or usable_processors(), address)
@@ -140,13 +146,11 @@ def scored_by(evolution: Generations, engine: str, workers: int, address: str) -
     UsageError
         For an evolution without a dataset, of a strategy that judges no whole genomes, or on a GPU.
     """
-    if evolution.dataset is None or not evolution.strategy.keeps_population:
-        raise UsageError(
-            f"engine {engine} scores whole genomes on a dataset, or calls a fitness of your own: strategy "
-            f"{evolution.config.strategy} has none to share out"
-        )
+    if evolution.dataset is None:
+        raise UsageError(f"engine {engine} needs something to score: a dataset, or a fitness of your own")
     host = evolution.backend
     with SharedBackend(host, engine, workers, address) as shared:
+        check_shared(cast(Backend, shared), evolution.strategy)
         evolution.context = dataclasses.replace(evolution.context, backend=shared)
         try:
             yield

@@ -27,6 +27,7 @@ from genreg_np.model import Dense, Model, Network
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.provenance import fingerprint_of_network
 from genreg_np.settings import names_of
+from genreg_np.strategies import REGISTRY, strategy_class
 from genreg_np.strategies.base import AnyStrategy, Takes
 from genreg_np.strategies.problem import HiddenLayers, Problem, network_for
 from genreg_np.streams import Stream
@@ -72,6 +73,22 @@ def backend_of(backend: object, threads: int | None) -> Backend:
     if threads is not None:
         raise UsageError(f"threads = {threads} goes with a backend's name: a Backend has its own, leave it out")
     return backend
+
+
+def check_shared(backend: Backend, strategy: type[AnyStrategy]) -> None:
+    """Refuse to share out genomes where there are none.
+
+    Raises
+    ------
+    UsageError
+        For a backend that does nothing else, and a strategy that judges no whole genomes.
+    """
+    if backend.shares_out and not strategy.keeps_population:
+        able = ", ".join(name for name in REGISTRY if strategy_class(name).keeps_population)
+        raise UsageError(
+            f"strategy {strategy.name} has no genomes that an engine could score: leave the engine out, or choose one "
+            f"of {able}"
+        )
 
 
 def outputs_named(class_names: Any, network: Network | None) -> tuple[str, ...]:

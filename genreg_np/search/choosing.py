@@ -167,6 +167,7 @@ def choose(
     watcher: Watcher,
     clock: Callable[[], float],
     target: float | None = None,
+    address: str = "",
 ) -> Chosen:
     """Search.
 
@@ -181,8 +182,11 @@ def choose(
     shared : Path
         A folder for what workers read, which lasts as long as the result is used.
     engine : str
-        processes or serial.
+        processes, serial or ray.
+    address : str
+        Of a Ray cluster, all machines of which see the folders.
     workers : int
+        0 for as many as the cluster has processors.
     budget, deadline : float
         Seconds in all, and by the clock when they are over; None and inf without.
     watcher : Watcher
@@ -208,9 +212,10 @@ def choose(
         folder.reopened()
         folder.write("winner.toml", search.space.to_toml(trial.genome).encode("utf-8"))
 
-    with folder.discarded_if_empty(), create_engine(engine, learn, workers, prepare) as running:
+    with folder.discarded_if_empty(), create_engine(engine, learn, workers, prepare, address) as running:
+        running.check_seen(shared)
         search = PipelineSearch(
-            config, space_of(config), task, splits.search, folder, running, budget=budget, workers=workers,
+            config, space_of(config), task, splits.search, folder, running, budget=budget, workers=running.size,
             first=_given(config), deadline=deadline, target=target, watcher=watcher, clock=clock,
             save=save,
         )  # fmt: skip

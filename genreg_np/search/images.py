@@ -99,6 +99,7 @@ def search_images(
     target: float | None = None,
     workers: int | None = None,
     engine: str = "processes",
+    address: str = "",
     backend: str = "auto",
     watcher: Watcher | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -119,7 +120,9 @@ def search_images(
     workers : int, optional
         Processes; by default one for each core that this process may use.
     engine : str
-        Where individuals learn: processes or serial.
+        Where individuals learn: processes, serial or ray.
+    address : str
+        Of a Ray cluster, all machines of which see the folder.
     backend : str
         auto, numpy, numba or cupy.
     watcher : Watcher, optional
@@ -161,9 +164,11 @@ def search_images(
             if engine != "serial":  # once, before several workers need it
                 backends.create(backend).warm_up(kind.works, watcher.on_compiling)
             is_alone = engine == "serial" or backend.startswith("cupy")
-            workers = 1 if is_alone else workers or usable_processors()
+            count = 1 if is_alone else workers or (0 if engine == "ray" else usable_processors())
             watcher.on_phase("preparing")
-            with own.shared() as shared, create_engine(engine, learn, workers, prepare) as running:
+            with own.shared() as shared, create_engine(engine, learn, count, prepare, address) as running:
+                workers = running.size
+                running.check_seen(shared)
                 images = len(dataset.train) + len(dataset.validation)
                 folds = config.folds_for(images) if kind.is_validated_by_folds else 0
                 cut = Parts.of(dataset, folds, kind.by_labels)

@@ -43,6 +43,7 @@ def search_table(
     target: float | None = None,
     workers: int | None = None,
     engine: str = "processes",
+    address: str = "",
     watcher: Watcher | None = None,
     clock: Callable[[], float] = clocks.monotonic,
 ) -> FoundTable:
@@ -99,9 +100,9 @@ def search_table(
     origin = {"source": os.path.abspath(reading.path), "version": __version__}
     kept = {"data": digest, "reading": reading.plain()}
     with SearchFolder.of_search(Path(folder), config, kept, origin) as own, own.shared() as shared:
-        workers = 1 if engine == "serial" else workers or usable_processors()
+        workers = 1 if engine == "serial" else workers or (0 if engine == "ray" else usable_processors())
         chosen = choose(
-            rows, config, scoring, splits, own, shared, engine=engine, workers=workers, budget=budget,
+            rows, config, scoring, splits, own, shared, engine=engine, address=address, workers=workers, budget=budget,
             deadline=deadline, target=target, watcher=watcher, clock=clock,
         )  # fmt: skip
         is_network = chosen.verdict.genome["model"] == NETWORK
