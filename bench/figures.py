@@ -26,6 +26,7 @@ import photograph_tables
 import pipeline_tables
 import plots
 import report_tables
+import scaling_tables
 import search_tables
 import tables
 import tabular_tables
@@ -67,6 +68,7 @@ PAGES = {
     "docs/export.md": {"support": support},
     "docs/estimators.md": estimator_tables.PAGE,
     "docs/own-scores.md": control_tables.PAGE,
+    "docs/scaling.md": scaling_tables.PAGE,
     "docs/search.md": search_tables.PAGE,
     "docs/search-gan.md": search_tables.GAN,
     "docs/search-tables.md": pipeline_tables.PAGE,

@@ -14,6 +14,7 @@ from statistics import fmean
 from statistics import median as middle
 from typing import Any
 
+import scaling_tables
 import tables
 from tables import PUBLISHED_ACCURACY, limit_ms, median, read
 
@@ -84,6 +85,7 @@ SOURCES = {  # plot: the results it is made of
     "accuracy": tuple(f"accuracy-{rung}" for rung in CURVES),
     "mixed": ("mixed-cells",),
     "filters": tuple(f"accuracy-{rung}" for rung in FILTERS),
+    **({"scaling": ("scaling",)} if (tables.RESULTS / "scaling.json").exists() else {}),
 }
 
 
@@ -384,4 +386,5 @@ DRAWN: dict[str, Callable[[Any], Any]] = {
     "accuracy": accuracy,
     "mixed": mixed,
     "filters": filters,
+    "scaling": scaling_tables.drawn,
 }

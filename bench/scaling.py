@@ -1,0 +1,212 @@
+"""How it grows on many machines: measured with local nodes of Ray, each of one processor.
+
+    python bench/scaling.py            about five minutes on two quiet processors
+
+What a task costs, two nodes against one, a node killed in the midst of tasks and a driver killed in the midst of a run,
+ten times each, a generation of 10,000 genomes by three engines, and the bytes that go out for one. OPENBLAS_CORETYPE
+and OPENBLAS_L2_SIZE unset, one BLAS thread. Writes bench/results/scaling.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import pickle
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import machine
+import numpy as np
+import ray
+from ray.cluster_utils import Cluster
+
+from genreg_np import Evolution, TrainConfig, engines, load_dataset
+from genreg_np.runs.shared_scores import SharedBackend
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / "bench" / "results" / "scaling.json"
+TASKS, EMPTY, TIMES, GENOMES = 12, 400, 10, 10_000
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+
+
+def busy(seconds: float) -> float:
+    """Keep a processor busy for so many of its own seconds."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+    return seconds
+
+
+def same(value: float) -> float:
+    """Do nothing."""
+    return value
+
+
+def cluster_of(nodes: int) -> Any:
+    """Return a cluster of so many nodes of one processor, beside a head that has none."""
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for _ in range(nodes):
+        made.add_node(num_cpus=1)
+    made.wait_for_nodes()
+    return made
+
+
+def down(cluster: Any) -> None:
+    """End a cluster."""
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def tasks() -> dict[str, Any]:
+    """Return what an empty task costs on two nodes, and tasks of a second on one node and on two."""
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    each = []
+    for _ in range(3):
+        for nodes in seconds:
+            cluster = cluster_of(nodes)
+            with engines.create("ray", busy, address=cluster.address) as engine:
+                list(engine.map([0.01] * nodes))  # workers start
+                began = time.perf_counter()
+                list(engine.map([1.0] * TASKS))
+                seconds[nodes].append(time.perf_counter() - began)
+            if nodes == 2:
+                with engines.create("ray", same, address=cluster.address) as engine:
+                    list(engine.map([0.0] * 8))
+                    began = time.perf_counter()
+                    list(engine.map([0.0] * EMPTY))
+                    each.append((time.perf_counter() - began) / EMPTY)
+            down(cluster)
+    ratio = statistics.median(a / b for a, b in zip(seconds[1], seconds[2], strict=True))
+    return {"overhead": statistics.median(each), "one node": seconds[1], "two nodes": seconds[2], "ratio": ratio}
+
+
+def lost_nodes() -> int:
+    """Return how many of ten times all tasks were done though a node was killed among them."""
+    whole, cluster = 0, cluster_of(2)
+    for _ in range(TIMES):
+        with engines.create("ray", busy, address=cluster.address) as engine:
+            for number in range(6):
+                engine.submit(number, 0.5 + number / 1000)
+            ended: dict[Any, Any] = {}
+            for outcome in engine.completed():
+                ended[outcome.name] = outcome.value
+                if len(ended) == 1:
+                    victim = next(node for node in cluster.list_all_nodes() if node is not cluster.head_node)
+                    cluster.remove_node(victim, allow_graceful=False)
+                    cluster.add_node(num_cpus=1)
+        whole += ended == {number: 0.5 + number / 1000 for number in range(6)}
+    down(cluster)
+    return whole
+
+
+DRIVER = """
+import os, sys, time
+from genreg_np import Evolution, Network, TrainConfig
+from genreg_np.runs import own_folder
+own_folder.SAVE_EVERY_SECONDS = 0.0
+def score(model, seed):
+    time.sleep(0.02)
+    return -float(abs(model.genes).sum()) + seed % 7 / 100
+if __name__ == "__main__":
+    path, total = sys.argv[1], int(sys.argv[2])
+    checkpoint = path + "/checkpoint.npz"
+    if os.path.exists(checkpoint):
+        run = Evolution.load(checkpoint, backend="numpy")
+    else:
+        network = Network.build((4,), hidden=(3,), outputs=2)
+        run = Evolution(TrainConfig.from_preset("policy", population_size=8), network=network, backend="numpy")
+    told = lambda record: print(record["generation"], flush=True)
+    run.run(total, fitness=score, episodes=2, rescore=2, engine="ray", out=path, on_record=told)
+"""
+
+
+def lost_drivers() -> int:
+    """Return how many of ten runs that were killed and gone on with end with the bytes of one that was not."""
+    whole = 0
+    with tempfile.TemporaryDirectory() as place:
+        script = Path(place) / "driver.py"
+        script.write_text(DRIVER)
+
+        def begin(path: str) -> subprocess.Popen[str]:
+            command = [sys.executable, str(script), path, "12"]
+            return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+        begin(f"{place}/whole").wait()
+        right = Path(f"{place}/whole/model.npz").read_bytes()
+        for time_ in range(TIMES):
+            path = f"{place}/{time_}"
+            killed = begin(path)
+            assert killed.stdout is not None
+            for line in killed.stdout:
+                if int(line) == 2 + time_:
+                    break
+            killed.send_signal(signal.SIGKILL)
+            killed.wait()
+            begin(path).wait()
+            whole += Path(path, "model.npz").read_bytes() == right
+    return whole
+
+
+def generation() -> dict[str, Any]:
+    """Return a generation of 10,000 genomes by three engines: seconds, bytes that go out, and whether all is equal."""
+    data = load_dataset("mnist")
+    config = TrainConfig.from_preset("seed-mnist-64", population_size=GENOMES, generations=2)
+    found: dict[str, Any] = {}
+    hashes = set()
+    for name in ("serial", "processes", "ray"):
+        evolution = Evolution(config, data, backend="numba", threads=1)
+        evolution.run(1)
+        began = time.perf_counter()
+        if name == "serial":
+            evolution.run(2)
+        else:
+            evolution.run(2, engine=name, workers=2)
+        found[name] = time.perf_counter() - began
+        state = evolution.state
+        parts = [np.asarray(value).tobytes() for value in vars(state).values() if isinstance(value, np.ndarray)]
+        hashes.add(hashlib.sha256(b"".join(parts)).hexdigest())
+    found["equal"] = len(hashes) == 1
+    brood = evolution.strategy.breed(evolution.state, evolution.context, evolution.stream)
+    batch = evolution.strategy.batch(evolution.state, evolution.context, evolution.stream)
+    sent = _sent(SharedBackend(evolution.backend, "serial"), brood, batch)
+    weights = GENOMES * brood.survivors[0].nbytes
+    return found | {"survivors": int(brood.survivors.nbytes), "beside": sent, "weights": int(weights)}
+
+
+def _sent(backend: Any, brood: Any, batch: Any) -> int:
+    """Return the bytes of a generation beside its survivors."""
+    empty = np.empty((0, brood.survivors.shape[1]), np.float32)
+    described = {name: value for name, value in vars(brood).items() if name not in ("survivors", "runs")}
+    judged_on = dataclasses.replace(batch, features=empty[:, :0], importance=None)
+    pieces = np.array_split(np.arange(brood.size), 4)
+    return len(pickle.dumps((described, judged_on))) + sum(len(pickle.dumps(piece)) for piece in pieces)
+
+
+def main() -> None:
+    """Measure, and write."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    os.environ.setdefault("RAY_DEDUP_LOGS", "1")
+    found: dict[str, Any] = {"machine": machine.describe(), "ray": ray.__version__}
+    found["tasks"] = tasks()
+    print(found["tasks"], flush=True)
+    found["generation"] = generation()
+    print(found["generation"], flush=True)
+    ray.shutdown()
+    found["lost nodes"] = lost_nodes()
+    print("lost nodes", found["lost nodes"], flush=True)
+    found["lost drivers"] = lost_drivers()
+    print("lost drivers", found["lost drivers"], flush=True)
+    RESULT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

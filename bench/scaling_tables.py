@@ -1,0 +1,89 @@
+"""The tables of docs/scaling.md, and its picture: what was measured, and what follows from it for more machines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tables import RESULTS, read, table
+
+LINE = 125e6  # bytes a second: a gigabit
+PROCESSORS = 8  # of a machine
+MACHINES = (1, 10, 100, 1000)
+GENOMES = 10_000
+LENGTHS = (0.01, 1.0, 60.0)  # seconds of a score
+LEAST = 0.25  # seconds of a task that the engine aims at
+
+
+def speed_up(machines: int, length: float, overhead: float, survivors: float) -> float:
+    """Return how many times as fast as one processor a generation of scores of such a length is.
+
+    The driver hands out tasks one after another (`overhead` each), survivors go to each machine over the driver's own
+    line, and the last task to end is waited for.
+    """
+    workers = machines * PROCESSORS
+    work = GENOMES * length
+    tasks = min(GENOMES, max(workers, min(4 * workers, work / LEAST)))
+    handing, sending = tasks * overhead, machines * survivors / LINE
+    return work / (max(work / workers, handing) + sending + work / tasks)
+
+
+def scaling() -> str:
+    """Return what was measured, and the calculation."""
+    found = read("scaling")
+    tasks, generation, about = found["tasks"], found["generation"], found["machine"]
+    overhead, survivors = tasks["overhead"], generation["survivors"]
+    rows = [
+        ["an empty task on two nodes", f"{1e3 * overhead:.1f} ms"],
+        ["tasks of a second: two nodes against one", f"{tasks['ratio']:.2f} times as fast"],
+        ["a node killed among its tasks", f"nothing lost {found['lost nodes']} times of 10"],
+        ["a driver killed in mid-run, and gone on with", f"the same bytes {found['lost drivers']} times of 10"],
+        ["a generation of 10,000 genomes 784-64-10 by serial, processes, ray", _equal(generation)],
+        ["what goes out for it beside the survivors", f"{generation['beside'] / 1e6:.2f} MB"],
+        ["the survivors", f"{survivors / 1e6:.0f} MB"],
+        ["all its weights", f"{generation['weights'] / 1e6:,.0f} MB"],
+    ]
+    head = ["machines of 8 processors", *(f"scores of {length:g} s" for length in LENGTHS)]
+    grown = [
+        [f"{machines:,}", *(f"{speed_up(machines, length, overhead, survivors):,.0f}" for length in LENGTHS)]
+        for machines in MACHINES
+    ]
+    return (
+        f"Measured with local nodes of one processor each (`bench/scaling.py`, {about['processor']}, {about['cores']} "
+        f"cores, Ray {found['ray']}):\n\n{table(['', ''], rows)}\n\n"
+        "From these figures follows how many times as fast as one processor a generation of 10,000 scores would be, "
+        "where the driver hands out one task after another, survivors go to each machine over one line of a gigabit, "
+        "and the last task is waited for. It is a calculation, not a measurement:\n\n"
+        f"{table(head, grown)}\n\n"
+        "![Times as fast as one processor, by machines](figures/scaling.svg)\n\n"
+        "It stops making sense where handing a task out takes as long as doing it, and where survivors take longer to "
+        "send than to be scored: short scores want one machine, and long ones as many as there are. A node that is "
+        "lost costs what its tasks had done, a quarter of a second or one score each, whichever is longer."
+    )
+
+
+def _equal(generation: dict[str, Any]) -> str:
+    seconds = ", ".join(f"{generation[name]:.1f} s" for name in ("serial", "processes", "ray"))
+    return f"{'equal bytes' if generation['equal'] else 'DIFFERENT BYTES'} ({seconds}, starting included)"
+
+
+def drawn(plt: Any) -> Any:
+    """Draw how many times as fast as one processor it gets with more machines."""
+    found = read("scaling")
+    overhead, survivors = found["tasks"]["overhead"], found["generation"]["survivors"]
+    machines = [round(10 ** (step / 8)) for step in range(25)]
+    figure, axes = plt.subplots(figsize=(5.4, 3.4))
+    axes.plot(machines, [PROCESSORS * count for count in machines], color="#7a828b", linestyle=":", label="all of them")
+    for length, colour in zip(LENGTHS, ("#d1603d", "#3f8fc4", "#2f9270"), strict=True):
+        fast = [speed_up(count, length, overhead, survivors) for count in machines]
+        axes.plot(machines, fast, color=colour, label=f"scores of {length:g} s")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel(f"machines of {PROCESSORS} processors")
+    axes.set_title("times as fast as one processor, calculated")
+    axes.grid()
+    axes.legend(frameon=False)
+    return figure
+
+
+PAGE: dict[str, Callable[[], str]] = {"scaling": scaling} if (RESULTS / "scaling.json").exists() else {}
