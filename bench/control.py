@@ -40,7 +40,7 @@ POLICIES: dict[str, tuple[float, int, dict[str, Any]]] = {  # seconds, episodes 
     "CartPole-v1": (5, 1, {}),
     "Acrobot-v1": (30, 1, {}),
     "Pendulum-v1": (180, 3, {}),
-    "LunarLander-v3": (300, 3, {}),
+    "LunarLander-v3": (300, 1, {}),
 }
 PEERS = {"CartPole-v1": 5.0, "LunarLander-v3": 60.0}
 SCRIPTS = {
