@@ -28,7 +28,7 @@ from genreg_np.layers import read_layer
 from genreg_np.layers.base import Arrays, Float32, Layer, Parameter
 from genreg_np.layers.composite import Stack, dealt
 from genreg_np.layers.dense import Dense
-from genreg_np.layers.description import in_words
+from genreg_np.layers.description import in_words, parse
 from genreg_np.layers.images import FixedLayer, Standardise
 from genreg_np.layers.normalise import ScaleShift
 from genreg_np.layers.recurrent import check_samples
@@ -78,19 +78,40 @@ class Network:
     def build(
         cls,
         input_shape: tuple[int, ...],
-        hidden: tuple[int, ...],
-        outputs: int,
+        hidden: tuple[int, ...] | str,
+        outputs: int | None = None,
         activation: str = "tanh",
         fixed: tuple[FixedLayer, ...] = (),
     ) -> Network:
         """Build inputs - hidden ... hidden - outputs, the last layer linear (its values are the logits).
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Of one input.
+        hidden : tuple of int, or str
+            Units of hidden layers; or all learning layers in words, such as "elman 8 / dense 2".
+        outputs : int, optional
+            Of the last layer; words say it themselves.
+        activation : str
+            Of hidden layers that are numbers.
+        fixed : tuple of FixedLayer
+            What comes before.
 
         Raises
         ------
         UsageError
             If a width is no whole number, NumPy's included, or less than 1, or layers do not fit together.
         """
-        input_shape, hidden = whole_numbers(input_shape, "input_shape", least=1), whole_numbers(hidden, "hidden")
+        input_shape = whole_numbers(input_shape, "input_shape", least=1)
+        if isinstance(hidden, str):
+            network = cls(input_shape, (*fixed, *parse(hidden, (fixed[-1].outputs,) if fixed else input_shape)))
+            if outputs not in (None, network.outputs):
+                raise UsageError(f"{hidden!r} gives {network.outputs} outputs, not {outputs}: leave outputs out")
+            return network
+        if outputs is None:
+            raise UsageError("outputs: how many numbers is the network to give?")
+        hidden = whole_numbers(hidden, "hidden")
         widths = (fixed[-1].outputs if fixed else math.prod(input_shape), *hidden, outputs)
         activations = [activation] * len(hidden) + ["linear"]
         dense = (Dense(*shape) for shape in zip(widths[:-1], widths[1:], activations, strict=True))

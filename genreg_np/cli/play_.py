@@ -83,7 +83,7 @@ def command(
     if episodes > 1:
         with np.errstate(invalid="ignore"):
             centre, spread = np.mean(returns), np.std(returns) / episodes**0.5
-        say(f"mean return {centre:.6g} +- {spread:.3g} over {episodes:,} episodes of {task.name}")
+        say(f"mean return {centre:.6g} (standard error {spread:.3g}) over {episodes:,} episodes of {task.name}")
     if out is not None:
         say(f"film {out}")
 

@@ -70,6 +70,7 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 @reader_options
 @click.option("--env", metavar="NAME", help="Evolve a policy for an environment of Gymnasium.")
 @click.option("--episodes", type=click.IntRange(min=1), metavar="N", help="With --env: how many make a score.")
+@click.option("--steps", type=click.IntRange(min=1), hidden=True, help="With --env: the most of an episode.")
 @click.option("--strategy", help="How to evolve.  [default: as the preset does]")
 @click.option("--preset", help="A named configuration.  [default: by the dataset]")
 @click.option("--hidden", help="Units per hidden layer: 64 or 64,32.")
@@ -109,8 +110,9 @@ def command(stopping: Stopping, /, **options: Any) -> int:
         report_.check()
     if options["env"] is not None or (options["resume_run"] and is_of_env(options["resume_run"])):
         return train_policy(options, Progress(options["quiet"], options["as_json"]), stopping)
-    if options["episodes"]:
-        raise UsageError("--episodes goes with --env")
+    for name in ("episodes", "steps"):
+        if options[name]:
+            raise UsageError(f"--{name} goes with --env")
     progress, started, result = Progress(options["quiet"], options["as_json"]), Started(), None
     watcher = watch(progress, options, stopping, started, "train")
 

@@ -39,15 +39,17 @@ BUDGET = "60s"  # where nothing else ends a run
 RESCORE = 30  # episodes by which a policy that would be the best ever is judged
 JUDGED = 100  # fresh episodes at the end
 JUDGING = 2  # which stream of seeds is for these: a run has 0 and 1
+ENDED = {"budget": "the budget", "target": "the target", "generations": "their number"}
 NOT_ENDED = 2**31  # generations, where something else ends a run
 PRESETS = {None: PRESET, "cma-es": PRESET, "evolution-strategy": "policy-large"}  # by strategy; of others their own
 SETTINGS = ("strategy", "hidden", "network", "generations", "seed")
 KNOWN = (  # options that mean something beside --env
-    *SETTINGS, "env", "episodes", "preset", "budget", "target", "backend", "device", "threads", "init_model", "out",
-    "engine", "address", "resume_run", "extend", "assignments", "config_file", "quiet", "verbose", "as_json", "report",
+    *SETTINGS, "env", "episodes", "steps", "preset", "budget", "target", "backend", "device", "threads", "engine",
+    "address", "init_model", "out", "resume_run", "extend", "assignments", "config_file", "quiet", "verbose", "as_json",
+    "report",
 )  # fmt: skip
 OF_DATA = ("dataset", "class_weight", "familiarity", "target", "keep", "validate_every", "champion")  # settings
-AGAIN = ("preset", "strategy", "hidden", "network", "seed", "init_model", "out", "config_file", "episodes")
+AGAIN = ("preset", "strategy", "hidden", "network", "seed", "init_model", "out", "config_file", "episodes", "steps")
 
 
 @dataclass
@@ -110,7 +112,7 @@ def train_policy(options: dict[str, Any], progress: Progress, stopping: Stopping
     stopping.all_is_saved()
     if options["as_json"]:
         print_json(_json(task, ended, returns))
-    for line in _stopped(task) if returns is None else _told(task, returns):
+    for line in _stopped(task) if returns is None else _told(task, ended, returns):
         progress.say(line)
     if returns is None:
         return INTERRUPTED
@@ -165,8 +167,9 @@ def _new(options: dict[str, Any], progress: Progress) -> Task:
     out = Path(options["out"]) if options["out"] else None
     if out is not None and (out / "config.toml").exists():
         raise RunError(f"{out}: already holds a run: go on with it by --resume {out}, or choose another --out")
-    task = episodes(options["env"], options["episodes"] or 1)
-    progress.say(f"environment {task.name}, {task.episodes} episode{'s' * (task.episodes > 1)} a score")
+    task = episodes(options["env"], options["episodes"] or 1, options["steps"])
+    unlimited = "" if task.is_limited else f"; no limit is declared: {task.steps:,} steps at most"
+    progress.say(f"environment {task.name}, {task.episodes} episode{'s' * (task.episodes > 1)} a score{unlimited}")
     progress.say(f"strategy {config.strategy}, preset {preset}, seed {config.seed}")
     initial = load(options["init_model"]) if options["init_model"] else None
     how = {"backend": options["backend"] or "auto", "on_compiling": progress.compiling}
@@ -208,7 +211,7 @@ def _resumed(options: dict[str, Any], progress: Progress) -> Task:
 def _run(task: Task, options: dict[str, Any], progress: Progress, should_stop: Callable[[], bool]) -> str:
     """Evolve, and return why it ended."""
     engine = options["engine"] or FASTER
-    processes = options["threads"] or (0 if engine in ("ray", "serial") else usable_processors())
+    processes = 0 if engine == "serial" else options["threads"] or (0 if engine == "ray" else usable_processors())
     total = 0 if task.generations == NOT_ENDED else task.generations
     progress.start(total, task.evolution.generation)
     return task.evolution.run(
@@ -263,7 +266,7 @@ def _deviation(returns: Any) -> float | None:
         return finite_or_none(float(returns.std()))
 
 
-def _told(task: Task, returns: Any) -> list[str]:
+def _told(task: Task, ended: str, returns: Any) -> list[str]:
     """Return what is said at the end."""
     model, best = task.folder / "model.npz", task.evolution.best_ever
     assert best is not None
@@ -272,18 +275,22 @@ def _told(task: Task, returns: Any) -> list[str]:
     if len(finite):
         mean, error = finite.mean(), finite.std() / math.sqrt(len(finite))
         lines.append(
-            f"mean return {mean:.1f} +- {error:.1f} over {len(finite)} fresh episodes, the worst {finite.min():.1f}"
+            f"mean return {mean:.1f} (standard error {error:.1f}) over {len(finite)} fresh episodes, the worst "
+            f"{finite.min():.1f}"
         )
     if len(finite) < len(returns):
         lines.append(f"{len(returns) - len(finite)} of {len(returns)} episodes had no finite return")
+    done = task.evolution.generation
+    modes = (getattr(task.episodes.env, "metadata", None) or {}).get("render_modes") or ()
+    film = ["--out", "episode.gif"] if "rgb_array" in modes else ["--episodes", "100"]
     return [
         *lines,
-        f"{task.evolution.generation} generations, {duration(task.evolution.seconds)}; "
+        f"{done} generation{'s' * (done > 1)}, {duration(task.evolution.seconds)}, ended by {ENDED.get(ended, ended)}; "
         f"generation {best.generation} is saved",
         f"model {model}",
         "",
         "try next:",
-        f"  {shlex.join(['genreg-np', 'play', str(model), '--out', 'episode.gif'])}{task.named}",
+        f"  {shlex.join(['genreg-np', 'play', str(model), *film])}{task.named}",
         _further(task),
     ]
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from genreg_np.control.spaces import Actions, input_shape, policy, scaling
 from genreg_np.engines.processes import check_importable
-from genreg_np.engines.worker import line_of
-from genreg_np.errors import FitnessError, UsageError, missing_extra
+from genreg_np.engines.worker import line_of, told_with_place
+from genreg_np.errors import FitnessError, UsageError, did_you_mean, missing_extra
 from genreg_np.fitness import as_number
 from genreg_np.infer import Model
 from genreg_np.layers.targets import Targets
@@ -53,6 +53,8 @@ class Episodes:
         How many are played for a score.
     steps : int
         The most of an episode.
+    is_limited : bool
+        Whether the environment or the user set that; otherwise it is so large that every episode ends.
     options : dict
         The environment's.
     """
@@ -73,6 +75,7 @@ class Episodes:
         own = getattr(spec, "max_episode_steps", None)
         most = [] if steps is None else [whole_number(steps, "steps", least=1)]
         self.steps = min([own, *most] if own else most or [MOST_STEPS])
+        self.is_limited = bool(own or most)
         self._shape = input_shape(self.env.observation_space, self.name)
         self._actions = Actions.of(self.env.action_space, self.name)
 
@@ -162,7 +165,9 @@ class Episodes:
                 if terminated or truncated:
                     return
         except Exception as error:
-            raise FitnessError(f"{self.name}: {at} of the episode with seed {seed} failed: {line_of(error)}") from error
+            raise FitnessError(
+                f"{self.name}: {at} of the episode with seed {seed} failed: {told_with_place(error)}"
+            ) from error
 
     def fits(self, model: Model) -> None:
         """Refuse a model that is no policy for this environment.
@@ -211,6 +216,8 @@ class Episodes:
         count = 0
         try:
             for row in itertools.islice(self._random(), LOOKED_AT):
+                if row.size != math.prod(self._shape):
+                    raise ValueError(f"an observation has {row.size} numbers, and observation_space says {self._shape}")
                 if not count:  # what is added up is little: how far each is from the first
                     first, total, squares = row, np.zeros_like(row), np.zeros_like(row)
                 count, total, squares = count + 1, total + (row - first), squares + np.square(row - first)
@@ -218,7 +225,7 @@ class Episodes:
                 differs = "two episodes of one seed begin in different ways: no run of it can be repeated"
                 warnings.warn(f"{self.name}: {differs}", RuntimeWarning, stacklevel=2)
         except Exception as error:
-            raise FitnessError(f"{self.name}: an episode of random actions failed: {line_of(error)}") from error
+            raise FitnessError(f"{self.name}: an episode of random actions failed: {told_with_place(error)}") from error
         mean = total / count
         deviation = np.sqrt(np.maximum(squares / count - np.square(mean), 0))
         if not (np.isfinite(first + mean).all() and np.isfinite(deviation).all()):
@@ -321,9 +328,13 @@ def _factory(name: str) -> Any:
     if not colon:
         return name
     try:
-        found = getattr(importlib.import_module(module), function, name)
+        there = vars(importlib.import_module(module.removesuffix(".py")))
     except Exception as error:  # whatever a module does when it is imported
         raise UsageError(f"env {name!r}: module {module} cannot be imported ({line_of(error)})") from None
+    found = there.get(function, name)
+    if isinstance(found, str) and function not in _gymnasium(name).registry:  # an import may have added it there
+        hint = did_you_mean(function, [key for key, value in there.items() if isinstance(value, type)])
+        raise UsageError(f"env {name!r}: module {module} has no {function}{hint}")
     if not isinstance(found, str) and not callable(found):
         raise UsageError(f"env {name!r} is {type(found).__name__}, not a function or class that makes an environment")
     return found
@@ -331,10 +342,7 @@ def _factory(name: str) -> Any:
 
 def _registered(name: str, options: dict[str, Any]) -> Any:
     """Return the environment that Gymnasium has by a name."""
-    try:
-        import gymnasium
-    except ImportError:
-        raise missing_extra("gymnasium", "control", f"make the environment {name}") from None
+    gymnasium = _gymnasium(name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -343,3 +351,11 @@ def _registered(name: str, options: dict[str, Any]) -> Any:
         raise missing_extra(line_of(error), "control", f"make the environment {name}") from None
     except Exception as error:  # a constructor may raise anything
         raise UsageError(f"env {name!r} cannot be made: {line_of(error)}") from None
+
+
+def _gymnasium(name: str) -> Any:
+    try:
+        import gymnasium
+    except ImportError:
+        raise missing_extra("gymnasium", "control", f"make the environment {name}") from None
+    return gymnasium

@@ -39,7 +39,7 @@ def noted_task(notes: Mapping[str, Any], where: str, env: str | None = None, ste
     if not isinstance(name, str) or not numbers or not all(map(is_plain, options.values())) or set(options) & set(OWN):
         raise RunError(f"{where}: what it says of its environment is not what train --env writes")
     if ":" in name and env is None:
-        raise UsageError(f"{where} names a function, {name}, which no file may have called: name it by --env {name}")
+        raise UsageError(f"{where} was made with {name}, which a file cannot import by itself: add --env {name}")
     if unnoted := notes.get(UNNOTED):
         raise UsageError(f"{where}: options {unnoted} of its environment are not noted: play and go on in Python")
     return episodes(name, count, steps or most, **options)  # type: ignore[arg-type]

@@ -15,13 +15,17 @@ from genreg_np.engines import REGISTRY, create
 from genreg_np.engines.base import CRASH, OK, Engine, Limits
 from genreg_np.engines.pace import Pace
 from genreg_np.engines.processes import check_importable
-from genreg_np.engines.worker import line_of
+from genreg_np.engines.worker import line_of, told_with_place
 from genreg_np.errors import FitnessError, UsageError, did_you_mean
 from genreg_np.fitness import as_number
 from genreg_np.settings import is_number, usable_processors, whole_number
 
 CHUNKS = 4  # tasks a process: few enough to be long, enough for none to wait long for another
 FASTER, HERE, ELSEWHERE = "faster", "serial", "processes"  # where calls are made: the first is one of the others
+MAIN_GUARD = "the script that started it does not do its work under if __name__ == '__main__':, which workers need"
+CRASHED = "it crashed or ran out of memory (in this process, by workers=0 or --threads 1, it shows where)"
+DIED = f"a worker process died: {CRASHED}"
+NEVER_BEGAN = f"a worker process died: {MAIN_GUARD}; or {CRASHED}"  # before it gave anything
 Call = tuple[Any, int]  # a model, and the seed of a noisy score
 
 
@@ -124,11 +128,7 @@ class FitnessPool:
             pieces = int(min(CHUNKS * self.workers, max(self.workers, enough)))
         for outcome in engine.map(_shared(calls, pieces), self._limits):
             if outcome.status == CRASH:
-                raise FitnessError(
-                    "a worker process died: it crashed or ran out of memory (in this process, by workers=0 or "
-                    "--threads 1, it shows where), or the script "
-                    "that started it does not do its work under if __name__ == '__main__':, which workers need"
-                )
+                raise FitnessError(NEVER_BEGAN if not numbers else DIED)
             genome = which.format(len(numbers) // each)
             if outcome.status != OK:
                 raise FitnessError(f"the fitness function failed on {genome}: {outcome.why}")
@@ -200,7 +200,7 @@ class _Scores:
         except Exception as error:
             if self.here:
                 raise
-            return float("nan"), line_of(error)
+            return float("nan"), told_with_place(error)
         try:
             return as_number(value), ""
         except TypeError as error:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from genreg_np.engines.base import FAILED, MEMORY, OK
 
+PACKAGE = Path(__file__).resolve().parents[1]
 Answer = tuple[str, Any, str]  # status, value, why: of an Outcome
 
 
@@ -43,6 +45,18 @@ def one_blas_thread() -> None:
         import threadpoolctl
 
         threadpoolctl.threadpool_limits(1)
+
+
+def told_with_place(error: Exception) -> str:
+    """Return what an exception says and where it was raised in code of the user's, as one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename and not _is_ours(frame.filename)]
+    place = own[-1] if own else None
+    return line_of(error) + (f" ({Path(place.filename).name}, line {place.lineno}, in {place.name})" if place else "")
+
+
+def _is_ours(path: str) -> bool:
+    return Path(path).is_relative_to(PACKAGE)
 
 
 def line_of(error: Exception) -> str:

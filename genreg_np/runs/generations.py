@@ -30,6 +30,7 @@ from genreg_np.runs.looked import class_facts, kin_facts, weight_facts
 from genreg_np.runs.numbers import NumberEvaluation
 from genreg_np.runs.start import (
     backend_of,
+    check_described,
     check_kinds,
     check_memory,
     check_shared,
@@ -89,6 +90,7 @@ class Generations:
         self.backend = backend_of(backend, threads)
         self.strategy = strategy_class(self.config.strategy)
         check_shared(self.backend, self.strategy)
+        check_described(self.config, network if dataset is None else None)
         works = works_for(self.strategy, dataset, self.config, network)
         self.compile_seconds = self.backend.warm_up(works, on_compiling)
         self.clock = clock

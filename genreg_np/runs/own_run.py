@@ -62,6 +62,7 @@ class OwnRun:
         self._budget = math.inf if budget is None else _checked_budget(budget)
         self._started = self._ended = evolution.clock()
         self._last = 0.0  # seconds of the last generation
+        self._is_warm = False  # after the first, in which processes start
 
     def step(self) -> dict[str, Any]:
         """Score one generation and return its record."""
@@ -73,7 +74,8 @@ class OwnRun:
         told = [scores[0] if len(scores) == 1 else mean_score(scores) for scores in numbers]
         record = evolution.tell(told, confirm=self._scored_again if self._rescore else None)
         self._ended = evolution.clock()
-        self._last = self._ended - started
+        self._last = self._ended - started if self._is_warm else 0.0
+        self._is_warm = True
         return record | ({"workers": used} if self._pool.workers else {})
 
     def _scored_again(self, model: Model) -> float:

@@ -35,7 +35,10 @@ from genreg_np.streams import Stream
 KINDS: dict[str, tuple[type, str]] = {  # of arguments, by their names, and what makes one
     "config": (TrainConfig, 'TrainConfig.from_preset("small") makes one'),
     "dataset": (Dataset, "Dataset.from_arrays(inputs, labels) makes one"),
-    "network": (Network, "Network.build((4,), hidden=(3,), outputs=2) makes one"),
+    "network": (
+        Network,
+        'Network.build((4,), hidden=(3,), outputs=2) makes one, Network.build((4,), "elman 3 / dense 2") another',
+    ),
     "initial": (Model, 'load("model.npz") reads one'),
 }
 
@@ -89,6 +92,26 @@ def check_shared(backend: Backend, strategy: type[AnyStrategy]) -> None:
             f"strategy {strategy.name} has no genomes that an engine could score: leave the engine out, or choose one "
             f"of {able}"
         )
+
+
+def check_described(config: TrainConfig, network: Network | None) -> None:
+    """Refuse a network beside a description of another one.
+
+    Raises
+    ------
+    UsageError
+        With both.
+    """
+    if network is not None and config.network:
+        try:
+            same = words(network.learning) == config.network
+        except UsageError:  # it has layers that have no words
+            same = False
+        if not same:
+            raise UsageError(
+                f"the configuration describes the network {config.network!r}, and another one is given "
+                f"({network.describe()}): leave one of them out"
+            )
 
 
 def outputs_named(class_names: Any, network: Network | None) -> tuple[str, ...]:

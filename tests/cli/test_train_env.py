@@ -272,7 +272,7 @@ def test_a_model_cannot_have_a_function_called(genreg, policy: Path) -> None:
     arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
     Path("evil.npz").write_bytes(pack_arrays(arrays))
     outcome = genreg("play", "evil.npz")
-    assert (outcome.code, "no file may have called" in outcome.err) == (2, True)
+    assert (outcome.code, "which a file cannot import by itself" in outcome.err) == (2, True)
 
 
 def test_config_and_origin_say_what_was_played(genreg, policy: Path) -> None:
