@@ -239,6 +239,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--peers")
     arguments = parser.parse_args()
+    Evolution(TrainConfig.from_preset("policy"), network=Network.build((4,), (16,), 2))  # kernels are compiled
     saved: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
     about, part = machine.describe(), arguments.part
     if part == "policies":

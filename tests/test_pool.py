@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from genreg_np.engines.fitness import FitnessPool, _shared, takes_seed
 from genreg_np.engines.pace import Pace
 from genreg_np.errors import FitnessError, UsageError
-from genreg_np.model import Model
+from genreg_np.model import Model, Network
 from genreg_np.runs.best_ever import best_of
 from genreg_np.runs.evolution import Evolution
 from tests.helpers import NETWORK, one_line, own, patient, smallness, tiny_config
@@ -256,3 +256,33 @@ def test_strategies_say_what_they_draw_around(strategy: str, drawn: bool) -> Non
     assert (centre is not None) == drawn
     if centre is not None:
         assert centre.tobytes() == run.champions()["best"].genes.tobytes()
+
+
+def fails_inside(model: Any) -> float:
+    return {}["speed"]  # type: ignore[return-value]
+
+
+def test_what_a_worker_raises_is_told_with_its_place() -> None:
+    """In code of the user's: its file, line and function."""
+    line = fails_inside.__code__.co_firstlineno + 1
+    with FitnessPool(fails_inside, 1, "processes") as pool, pytest.raises(FitnessError) as raised:
+        pool.map([1])
+    assert str(raised.value).endswith(f"KeyError: 'speed' (test_pool.py, line {line}, in fails_inside)")
+
+
+def test_a_network_beside_a_description_of_another_is_refused() -> None:
+    """Which of both was meant cannot be known; the same one twice is no harm."""
+    config = tiny_config().replace(network="elman 4 / dense 2")
+    with pytest.raises(UsageError, match="leave one of them out") as raised:
+        Evolution(config, network=NETWORK, backend="numpy")
+    one_line(raised.value)
+    described = Network.build((3,), "elman 4 / dense 2")
+    assert Evolution(config, network=described, backend="numpy").network == described
+
+
+def test_a_network_is_built_from_words() -> None:
+    assert Network.build((3,), "dense 4 / tanh / dense 2").outputs == 2
+    assert Network.build((3,), "dense 2", 2).outputs == 2
+    for wrong in ({"hidden": "dense 2", "outputs": 3}, {"hidden": (4,)}, {"hidden": "dens 2"}):
+        with pytest.raises(UsageError):
+            Network.build((3,), **wrong)  # type: ignore[arg-type]

@@ -143,6 +143,13 @@ class Whole(Walk):
     action_space = Box(0, 10, (1,), np.int32)
 
 
+class Wider(Walk):
+    """Shows more than it says."""
+
+    def seen(self) -> Any:
+        return np.zeros(3, np.float32)
+
+
 class Chance(Walk):
     """Begins anywhere, whatever the seed."""
 

@@ -150,7 +150,7 @@ def test_a_function_of_a_module_makes_an_environment_by_its_name() -> None:
     [
         ("CartPol-v1", "CartPole"),
         ("nowhere:make", "nowhere cannot be imported"),
-        (f"{GAMES}nothing", "nothing"),
+        (f"{GAMES}Wlak", r"has no Wlak \(did you mean 'Walk'\?\)"),
         (games.Told, "observations are Dict.*FlattenObservation"),
         ("FrozenLake-v1", "observations are Discrete.*FlattenObservation"),
         (games.Many, "actions are MultiBinary"),
@@ -189,6 +189,11 @@ def test_observations_that_are_no_numbers_are_refused() -> None:
         episodes(games.Foggy).network(TINY)
     with pytest.raises(FitnessError, match="step 0 of the episode with seed 0 failed: ModelError: inputs hold NaN"):
         episodes(games.Foggy).returns(first_of(episodes(games.Walk)), [0])
+
+
+def test_observations_of_another_shape_are_refused() -> None:
+    with pytest.raises(FitnessError, match=r"an observation has 3 numbers, and observation_space says \(2,\)"):
+        episodes(games.Wider).network(TINY)
 
 
 def test_a_model_for_another_environment_is_refused() -> None:
