@@ -147,7 +147,9 @@ def test_integers_are_equal_on_all_real_test_digits(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("make", [mnist.dense, mnist.bank], ids=["784-64-10", "bank"])
+@pytest.mark.parametrize(
+    "make", [mnist.dense, pytest.param(mnist.bank, marks=pytest.mark.soak)], ids=["784-64-10", "bank"]
+)
 def test_floats_give_the_same_class_on_all_real_test_digits(make: object, tmp_path: Path) -> None:
     """Sums rounded in another order move no image of 10,000 to another class."""
     images, model = mnist.dataset().test.inputs, make()  # type: ignore[operator]
@@ -198,7 +200,9 @@ def test_a_convolution_fits_a_small_microcontroller(option: str, tmp_path: Path)
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("make", [mnist.bank, lambda: None], ids=["bank", "convolution"])
+@pytest.mark.parametrize(
+    "make", [pytest.param(mnist.bank, marks=pytest.mark.soak), lambda: None], ids=["bank", "convolution"]
+)
 def test_layers_of_integers_are_equal_on_all_real_test_digits(make: object, tmp_path: Path) -> None:
     """The same int32 logits on 10,000 images, of detectors and of convolutions; a bank fits 25 KB of flash as well."""
     dataset, model = mnist.dataset(), make()  # type: ignore[operator]

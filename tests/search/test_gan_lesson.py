@@ -196,6 +196,7 @@ def test_two_workers_find_what_one_finds_and_a_stop_changes_nothing(tmp_path: Pa
     assert stored.notes["judge"] == load(tmp_path / "one/generator.npz").header["training"]["judge"]
 
 
+@pytest.mark.soak
 def test_a_conditional_generator_draws_the_class_it_is_asked_for(tmp_path: Path) -> None:
     found = search(
         tmp_path / "run",

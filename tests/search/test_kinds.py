@@ -89,7 +89,7 @@ def test_the_episodes_gradient_is_that_of_its_loss(labels: list[int]) -> None:
         assert gradient[place] == pytest.approx((above - below) / (2 * step), abs=1e-6)
 
 
-@pytest.mark.parametrize(("folds", "epochs"), [(1, 20.0), (0, 4.0)])
+@pytest.mark.parametrize(("folds", "epochs"), [(1, 20.0), pytest.param(0, 4.0, marks=pytest.mark.soak)])
 def test_prototypes_become_an_ordinary_classifier(folds: int, epochs: float, tmp_path: Path) -> None:
     """The saved model answers what the search measured, and its last layer is of means."""
     data = bars(240)

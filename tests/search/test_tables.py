@@ -257,7 +257,9 @@ def test_two_populations_breed_columns_and_models_apart(tmp_path: Path) -> None:
     assert {"model", "policy"} <= hows
 
 
-@pytest.mark.parametrize(("what", "status"), [("sleeps", "timeout"), ("takes_memory", "memory")])
+@pytest.mark.parametrize(
+    ("what", "status"), [pytest.param("sleeps", "timeout", marks=pytest.mark.soak), ("takes_memory", "memory")]
+)
 def test_what_happens_to_some_costs_no_more_than_its_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, status: str
 ) -> None:
