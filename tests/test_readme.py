@@ -122,6 +122,8 @@ def test_the_records_of_a_fitness_of_ones_own_are_documented() -> None:
     [
         "docs/extending.md",
         "docs/own-scores.md",
+        "docs/scaling.md",
+        "docs/report.md",
         "docs/mixed.md",
         "docs/experiments/mixed.md",
         *(f"docs/experiments/{name}.md" for name in STUDIES),
