@@ -156,6 +156,7 @@ def test_a_call_that_takes_too_long_is_killed_and_its_genome_named() -> None:
         ({"limit": "3"}, "above 0"),
         ({"limit": float("nan")}, "above 0"),
         ({"workers": -1}, "workers"),
+        ({"address": "auto"}, "choose engine ray, not faster"),
     ],
 )
 def test_arguments_that_cannot_be_are_refused(arguments: dict[str, Any], words: str) -> None:

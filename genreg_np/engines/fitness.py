@@ -66,6 +66,8 @@ class FitnessPool:
     ) -> None:
         asked, self._clock = _workers(workers, engine, limit), clock
         self._limits = Limits() if limit is None else Limits(seconds=limit)
+        if address and engine != "ray":
+            raise UsageError(f"address {address} is that of a Ray cluster: choose engine ray, not {engine}")
         if not callable(fitness):
             raise UsageError(f"fitness must be a function of a model, not {type(fitness).__name__}")
         seeded = takes_seed(fitness)
