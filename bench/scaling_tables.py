@@ -12,20 +12,30 @@ PROCESSORS = 8  # of a machine
 MACHINES = (1, 10, 100, 1000)
 GENOMES = 10_000
 LENGTHS = (0.01, 1.0, 60.0)  # seconds of a score
+COLOURS = ("#d1603d", "#3f8fc4", "#2f9270", "#8479c9")
+POLICY = 763  # bytes of a policy 4-16-2 as it is sent, pickled beside others
 LEAST = 0.25  # seconds of a task that the engine aims at
 
 
-def speed_up(machines: int, length: float, overhead: float, survivors: float) -> float:
+def speed_up(machines: int, length: float, overhead: float, to_all: float, to_each: float) -> float:
     """Return how many times as fast as one processor a generation of scores of such a length is.
 
-    The driver hands out tasks one after another (`overhead` each), survivors go to each machine over the driver's own
-    line, and the last task to end is waited for.
+    The driver hands out tasks one after another (`overhead` each). Over its own line go `to_all` bytes in all, and
+    `to_each` for every machine. The last task to end is waited for.
     """
     workers = machines * PROCESSORS
     work = GENOMES * length
     tasks = min(GENOMES, max(workers, min(4 * workers, work / LEAST)))
-    handing, sending = tasks * overhead, machines * survivors / LINE
+    handing, sending = tasks * overhead, (to_all + machines * to_each) / LINE
     return work / (max(work / workers, handing) + sending + work / tasks)
+
+
+def columns() -> dict[str, tuple[float, float, float]]:
+    """Return what is calculated: its name, seconds of a score, bytes for all, bytes for each machine."""
+    generation = read("scaling")["generation"]
+    policies = {f"policies, {length:g} s each": (length, GENOMES * POLICY, 0.0) for length in LENGTHS}
+    each = generation["serial"] / GENOMES
+    return policies | {f"784-64-10 on data, {1e3 * each:.1f} ms each": (each, 0.0, generation["survivors"])}
 
 
 def scaling() -> str:
@@ -43,23 +53,28 @@ def scaling() -> str:
         ["the survivors", f"{survivors / 1e6:.0f} MB"],
         ["all its weights", f"{generation['weights'] / 1e6:,.0f} MB"],
     ]
-    head = ["machines of 8 processors", *(f"scores of {length:g} s" for length in LENGTHS)]
+    head = ["machines of 8 processors", *columns()]
     grown = [
-        [f"{machines:,}", *(f"{speed_up(machines, length, overhead, survivors):,.0f}" for length in LENGTHS)]
+        [f"{machines:,}", *(_told(speed_up(machines, length, overhead, *sent)) for length, *sent in columns().values())]
         for machines in MACHINES
     ]
     return (
         f"Measured with local nodes of one processor each (`bench/scaling.py`, {about['processor']}, {about['cores']} "
         f"cores, Ray {found['ray']}):\n\n{table(['', ''], rows)}\n\n"
-        "From these figures follows how many times as fast as one processor a generation of 10,000 scores would be, "
-        "where the driver hands out one task after another, survivors go to each machine over one line of a gigabit, "
-        "and the last task is waited for. It is a calculation, not a measurement:\n\n"
+        "From these figures follows how many times as fast as one processor a generation of 10,000 genomes would be, "
+        "where the driver hands out one task after another, sends models or survivors over one line of a gigabit, and "
+        "waits for the last task. It is a calculation, not a measurement:\n\n"
         f"{table(head, grown)}\n\n"
         "![Times as fast as one processor, by machines](figures/scaling.svg)\n\n"
-        "It stops making sense where handing a task out takes as long as doing it, and where survivors take longer to "
-        "send than to be scored: short scores want one machine, and long ones as many as there are. A node that is "
-        "lost costs what its tasks had done, a quarter of a second or one score each, whichever is longer."
+        "It stops making sense where handing out a task takes as long as doing it, and where survivors take longer to "
+        "send than to score: large populations of small networks on data want one machine, and scores that take "
+        "seconds as many as there are. A lost node costs what its tasks had done so far: a quarter of a second each, "
+        "or one score where that takes longer."
     )
+
+
+def _told(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
 def _equal(generation: dict[str, Any]) -> str:
@@ -70,13 +85,13 @@ def _equal(generation: dict[str, Any]) -> str:
 def drawn(plt: Any) -> Any:
     """Draw how many times as fast as one processor it gets with more machines."""
     found = read("scaling")
-    overhead, survivors = found["tasks"]["overhead"], found["generation"]["survivors"]
+    overhead = found["tasks"]["overhead"]
     machines = [round(10 ** (step / 8)) for step in range(25)]
     figure, axes = plt.subplots(figsize=(5.4, 3.4))
     axes.plot(machines, [PROCESSORS * count for count in machines], color="#7a828b", linestyle=":", label="all of them")
-    for length, colour in zip(LENGTHS, ("#d1603d", "#3f8fc4", "#2f9270"), strict=True):
-        fast = [speed_up(count, length, overhead, survivors) for count in machines]
-        axes.plot(machines, fast, color=colour, label=f"scores of {length:g} s")
+    for (name, (length, *sent)), colour in zip(columns().items(), COLOURS, strict=True):
+        fast = [speed_up(count, length, overhead, *sent) for count in machines]
+        axes.plot(machines, fast, color=colour, label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel(f"machines of {PROCESSORS} processors")
