@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed gpu reproduce experiments figures soak clean
+.PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed gpu reproduce experiments figures docs soak clean
 
 train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
@@ -80,6 +80,11 @@ experiments: $(VENV)/installed-bench
 figures: $(VENV)/installed-bench
 	$(BIN)/python bench/figures.py
 
+# The documentation as a site, in an environment of its own: docs/_build/html/index.html. A warning is an error; a few minutes.
+docs: .venv-docs/installed
+	nice .venv-docs/bin/python -m sphinx -W --keep-going -q -d docs/_build/doctrees docs docs/_build/html $(ARGS)
+	@echo "docs/_build/html/index.html"
+
 # Whether the GPU path is right on this machine's card, and how fast: eight minutes at most. Needs no environment of ours,
 # but a Python with CuPy, NumPy, SciPy, Numba, pytest, hypothesis, click and Pillow; writes bench/results/gpu-NAME.json.
 gpu:
@@ -90,7 +95,7 @@ soak: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-python3.* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-docs .venv-python3.* docs/_build docs/generated dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -119,6 +124,11 @@ $(VENV)/installed-train: pyproject.toml | $(VENV)/bin/python
 .venv-python3.%/installed: pyproject.toml
 	@python3.$* -m venv --clear .venv-python3.$*
 	@.venv-python3.$*/bin/python -m pip install --quiet --editable '.[train-pure]' pytest pytest-xdist hypothesis
+	@touch $@
+
+.venv-docs/installed: pyproject.toml
+	@$(PYTHON) -m venv --clear .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --editable '.[train]' --group docs
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml $(VENV)/installed-train

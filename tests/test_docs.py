@@ -1,0 +1,140 @@
+"""The documentation's pages hang together, and the tutorials run as printed."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+TUTORIALS = sorted(path.stem for path in (DOCS / "tutorials").glob("*.md") if path.stem != "index")
+GENERATED = "generated/"  # written when the site is built
+RUN = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PUBLIC = ("genreg_np", "genreg_np.control", "genreg_np.infer")
+
+
+def pages() -> set[str]:
+    """Return all pages of docs/, as the site names them."""
+    found = (path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md"))
+    return {name for name in found if not name.startswith((GENERATED, "_"))}
+
+
+def listed(page: str) -> list[str]:
+    """Return the pages in a page's toctrees."""
+    found = []
+    for block in TOCTREE.findall((DOCS / f"{page}.md").read_text("utf-8")):
+        for line in block.splitlines():
+            if line and not line.startswith(":"):
+                target = re.fullmatch(r"(?:.*<)?([^<>]+?)>?", line)[1]  # type: ignore[index]
+                found.append(os.path.normpath(os.path.join(os.path.dirname(page), target)))
+    return found
+
+
+def test_every_page_is_reached_from_the_index_once() -> None:
+    """By toctrees, so that it is in the site's navigation."""
+    reached, waiting = ["index"], ["index"]
+    while waiting:
+        for name in listed(waiting.pop()):
+            if not name.startswith(GENERATED):
+                assert (DOCS / f"{name}.md").exists(), name
+                reached.append(name)
+                waiting.append(name)
+    assert sorted(reached) == sorted(pages())
+
+
+@pytest.mark.parametrize("page", sorted(pages()))
+def test_links_between_files_lead_somewhere(page: str) -> None:
+    """On a code host as well as on the site; and to headings that are there."""
+    source = DOCS / f"{page}.md"
+    text = re.sub(r"^```.*?^```", "", source.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target, anchor in re.findall(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)", text):
+        path = source if not target else source.parent / target
+        if GENERATED not in target:
+            assert path.exists(), f"{page} links to {target}"
+        if anchor and path.suffix == ".md":
+            assert anchor in anchors(path), f"{page} links to {target}#{anchor}"
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors that code hosts give a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "", text)).lower().replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_a_tutorial_runs_as_printed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of Python and of the shell, in order, in an empty folder."""
+    pytest.importorskip("sklearn", reason="has the digits")
+    if name == "photographs":
+        pytest.importorskip("PIL", reason="writes pictures")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    names: dict[str, Any] = {}
+    blocks = RUN.findall((DOCS / f"tutorials/{name}.md").read_text("utf-8"))
+    assert blocks
+    for language, block in blocks:
+        if language == "python":
+            exec(compile(block, f"{name}.md", "exec"), names)
+        else:
+            done = subprocess.run(["bash", "-ec", block], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+    CLAIMS[name](names)
+
+
+def _digits(names: dict[str, Any]) -> None:
+    assert names["accuracy"] > 0.93
+    assert Path("runs/digits/report.html").exists()
+
+
+def _photographs(names: dict[str, Any]) -> None:
+    command = [sys.executable, "-m", "genreg_np", "infer", "runs/photos/model.npz", "new/", "--reject", "0.9"]
+    noise, sea = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "like nothing it was trained on" in noise
+    assert " sea " in sea
+    assert Path("page/model.html").stat().st_size < 500_000
+
+
+def _table(names: dict[str, Any]) -> None:
+    assert [names["model"].class_names[k] for k in names["answers"]] == ["Gentoo", "Chinstrap"]
+    assert len(Path("predictions.csv").read_text().splitlines()) == 4
+
+
+def _own_score(names: dict[str, Any]) -> None:
+    assert names["profit"](names["best"], *names["fresh"]) > 1.2 * max(names["everybody"], 0)
+
+
+def _evolving_a_cnn(names: dict[str, Any]) -> None:
+    assert names["winner"]["network"].startswith("conv ")
+    assert Path("firmware/digits.c").exists()
+
+
+def _microcontroller(names: dict[str, Any]) -> None:
+    if "printed" in names:
+        assert names["printed"].split()[0].decode() == names["model"].class_names[names["model"].predict(names["pixels"])[0]]
+
+
+def _genreg(names: dict[str, Any]) -> None:
+    assert names["soft"].test_accuracy > names["literal"].test_accuracy
+
+
+CLAIMS = {
+    "digits": _digits,
+    "photographs": _photographs,
+    "table": _table,
+    "own-score": _own_score,
+    "evolving-a-cnn": _evolving_a_cnn,
+    "microcontroller": _microcontroller,
+    "genreg": _genreg,
+}
