@@ -33,7 +33,7 @@ root_doc = "index"
 highlight_language = "none"  # of blocks that name no language
 default_role = "literal"  # docstrings write `name` as Markdown does
 
-# Where files outside docs/ can be read, e.g. https://HOST/OWNER/NAME/blob/main; without it they are downloads of the site.
+# Where files outside docs/ are, e.g. https://HOST/OWNER/NAME/blob/main; without it they are downloads of the site.
 repository_url = os.environ.get("GENREG_REPOSITORY_URL", "")
 
 myst_heading_anchors = 4  # by the rules of code hosts, so that page.md#a-heading works in both places

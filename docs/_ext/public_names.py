@@ -28,7 +28,7 @@ EVERYWHERE: Names = {
 
 
 def members(kind: type) -> list[str]:
-    """Return the public methods and properties of a class that have a docstring of their own, in the order of the code."""
+    """Return the public methods and properties of a class that have a docstring, in the order of the code."""
     found: dict[str, None] = {}
     for base in kind.__mro__:
         if not base.__module__.startswith("genreg_np"):
@@ -64,7 +64,7 @@ def generate(app: Sphinx) -> None:
 
 
 def without_emphasis(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
-    """Escape stars of shapes such as (N, *input_shape), which docstrings mean as they stand; numpydoc has those of names."""
+    """Escape stars of shapes such as (N, *input_shape), which are meant as they stand; numpydoc has those of names."""
     lines[:] = [re.sub(r"(?<=[(\[ ])\*(?=\w)", r"\\*", line) for line in lines]
 
 

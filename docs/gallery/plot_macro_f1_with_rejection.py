@@ -33,8 +33,8 @@ best = evolution.champion()
 print(f"macro-F1 with rejection on test images: {score(best, 'test'):.3f}")
 
 # %%
-# Left, the score by generation. Right, what other thresholds would give: the more it may refuse, the more of its answers
-# are right.
+# Left, the score by generation. Right, what other thresholds would give: the more it may refuse, the more of its
+# answers are right.
 
 probabilities, labels = best.predict_proba(digits.test.inputs), digits.test.labels
 right = probabilities.argmax(axis=1) == labels
