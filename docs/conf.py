@@ -28,7 +28,7 @@ extensions = [
     "repository",
 ]
 
-exclude_patterns = ["_build", "_ext", "gallery", "**/GALLERY_HEADER.rst"]
+exclude_patterns = ["_build", "_ext", "gallery", "search.md"]  # search.html is Sphinx's: repository.py renames ours
 root_doc = "index"
 highlight_language = "none"  # of blocks that name no language
 default_role = "literal"  # docstrings write `name` as Markdown does
@@ -52,6 +52,7 @@ sphinx_gallery_conf = {
     "only_warn_on_example_error": False,
     "min_reported_time": 0,
     "show_memory": False,
+    "show_signature": False,
     "download_all_examples": False,
     "reset_modules": ("matplotlib",),
     "remove_config_comments": True,
@@ -79,3 +80,4 @@ html_theme_options = {
     "footer_end": [],
 }
 html_sidebars = {"index": []}
+html_context = {"default_mode": "auto"}

@@ -44,7 +44,7 @@ def members(kind: type) -> list[str]:
 def page(module: str, name: str) -> str:
     """Return a name's page, as reStructuredText."""
     value: Any = getattr(importlib.import_module(module), name)
-    title = f"{module}.{name}"
+    title = f"{module}.{name}".removeprefix("genreg_np.")
     lines = [title, "=" * len(title), "", f".. currentmodule:: {module}", ""]
     if not inspect.isclass(value):
         return "\n".join([*lines, f".. autofunction:: {name}", ""])

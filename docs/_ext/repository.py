@@ -2,7 +2,7 @@
 
 Folders that have a page of their own on the site lead there: `[gallery](gallery/)`. Other files outside docs/ lead to
 the repository if it has an address (`repository_url`); else they are copies on the site, or, where they are Markdown,
-plain code.
+plain code. docs/search.md becomes generated/search-images: Sphinx has a search.html of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import posixpath
 import re
 from pathlib import Path
 
+from command_line import write
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -20,6 +21,7 @@ PAGES = {  # paths from the repository's root: pages of the site
     "genreg_np/cli": "/generated/commands/index.md",
     "genreg_np/presets": "/generated/commands/presets.md",
     "README.md": "/index.md",
+    "docs/search.md": "/generated/search-images.md",
 }
 LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<path>(?!\w+:|/|#)[^)#\s]+(?:/|\.md))(?P<anchor>#[^)\s]*)?\)")
 
@@ -42,7 +44,7 @@ def to_page(app: Sphinx, docname: str, source: list[str]) -> None:
     def replaced(link: re.Match[str]) -> str:
         path = posixpath.normpath(posixpath.join("docs", posixpath.dirname(docname), link["path"]))
         if path in PAGES:
-            return f"[{link['text']}]({PAGES[path]})"
+            return f"[{link['text']}]({PAGES[path]}{link['anchor'] or ''})"
         if path.startswith("docs/"):
             return link[0]
         if app.config.repository_url:
@@ -53,9 +55,16 @@ def to_page(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] = LINK.sub(replaced, source[0])
 
 
+def rename(app: Sphinx) -> None:
+    """Copy the page whose name Sphinx needs, with its links as they are from a folder further down."""
+    text = (Path(app.srcdir) / "search.md").read_text("utf-8")
+    write(Path(app.srcdir) / "generated/search-images.md", re.sub(r"\]\((?!\w+:|/|#)", "](../", text))
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the resolver."""
     app.add_config_value("repository_url", "", "env")
+    app.connect("builder-inited", rename)
     app.connect("doctree-read", to_repository)
     app.connect("source-read", to_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

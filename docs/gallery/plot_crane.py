@@ -60,6 +60,6 @@ for axis, (generations, policy) in zip(axes, policies.items(), strict=True):
     for place in (-3, -1.5, 0.5, 2, 3):
         axis.plot(seconds, load_of(policy, place))
     axis.axhline(0, color="grey", linewidth=0.8)
-    axis.set(title=f"{generations} generations", xlabel="seconds", ylim=(-6, 6))
+    axis.set(title=f"{generations} generations", xlabel="seconds", ylim=(-3.5, 3.5))
 axes[0].set_ylabel("load, metres from the mark")
 plt.show()

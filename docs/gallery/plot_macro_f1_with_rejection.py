@@ -28,7 +28,7 @@ def score(model, split="train"):
 records = []
 config = TrainConfig.from_preset("small", population_size=100, weight_range=1.0, mutation_scale=0.2)
 evolution = Evolution(config, digits)
-evolution.run(200, fitness=score, on_record=records.append)
+evolution.run(150, fitness=score, on_record=records.append)
 best = evolution.champion()
 print(f"macro-F1 with rejection on test images: {score(best, 'test'):.3f}")
 

@@ -39,7 +39,7 @@ axis.fill_between(
 )
 axis.plot(generations, [record["fitness_mean"] for record in records], label="mean")
 axis.plot(generations, [record["best_ever_fitness"] for record in records], label="best so far, 20 episodes more")
-axis.set(xlabel="generation", ylabel="return")
+axis.set(xlabel="generation", ylabel="return", ylim=(-205, -60))
 axis.legend(frameon=False)
 plt.show()
 
