@@ -13,7 +13,7 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,9 @@ from genreg_np.errors import UsageError
 from genreg_np.files import pack_arrays, write_atomic
 from genreg_np.layers import read_layer
 from genreg_np.layers.base import Arrays, Float32, Layer, Parameter
-from genreg_np.layers.composite import Stack, dealt
+from genreg_np.layers.composite import Stack, dealt, places_of, views_of
 from genreg_np.layers.dense import Dense
-from genreg_np.layers.description import in_words, parse
+from genreg_np.layers.description import built, in_words
 from genreg_np.layers.images import FixedLayer, Standardise
 from genreg_np.layers.normalise import ScaleShift
 from genreg_np.layers.recurrent import check_samples
@@ -103,19 +103,9 @@ class Network:
         UsageError
             If a width is no whole number, NumPy's included, or less than 1, or layers do not fit together.
         """
-        input_shape = whole_numbers(input_shape, "input_shape", least=1)
-        if isinstance(hidden, str):
-            network = cls(input_shape, (*fixed, *parse(hidden, (fixed[-1].outputs,) if fixed else input_shape)))
-            if outputs not in (None, network.outputs):
-                raise UsageError(f"{hidden!r} gives {network.outputs} outputs, not {outputs}: leave outputs out")
-            return network
-        if outputs is None:
-            raise UsageError("outputs: how many numbers is the network to give?")
-        hidden = whole_numbers(hidden, "hidden")
-        widths = (fixed[-1].outputs if fixed else math.prod(input_shape), *hidden, outputs)
-        activations = [activation] * len(hidden) + ["linear"]
-        dense = (Dense(*shape) for shape in zip(widths[:-1], widths[1:], activations, strict=True))
-        return cls(input_shape, (*fixed, *dense))
+        shape = whole_numbers(input_shape, "input_shape", least=1)
+        seen = (fixed[-1].outputs,) if fixed else shape
+        return cls(shape, (*fixed, *built(hidden, seen, outputs, activation)))
 
     @functools.cached_property
     def fixed(self) -> tuple[FixedLayer, ...]:
@@ -173,12 +163,12 @@ class Network:
     @functools.cached_property
     def parameter_slices(self) -> tuple[tuple[Parameter, slice], ...]:
         """Each parameter of the learning layers, and where it lies among the genes."""
-        return _places(parameter for layer in self.learning for parameter in layer.parameters)
+        return places_of(parameter for layer in self.learning for parameter in layer.parameters)
 
     @functools.cached_property
     def statistic_slices(self) -> tuple[tuple[Parameter, slice], ...]:
         """Each statistic of the learning layers, and where it lies among all of them."""
-        return _places(statistic for layer in self.learning for statistic in layer.statistics)
+        return places_of(statistic for layer in self.learning for statistic in layer.statistics)
 
     @functools.cached_property
     def first_statistics(self) -> Float32:
@@ -205,11 +195,11 @@ class Network:
 
     def parameters_of(self, genes: Float32) -> list[Float32]:
         """Return the parameters (..., *shape) of all learning layers as views of genes (..., D)."""
-        return _views(genes, self.parameter_slices)
+        return views_of(genes, self.parameter_slices)
 
     def arrays_of(self, genes: Float32, statistics: Float32) -> list[Float32]:
         """Return what `stack` takes as views of genes (..., D) and statistics (..., E): each layer's, one by one."""
-        learned, kept = _views(genes, self.parameter_slices), _views(statistics, self.statistic_slices)
+        learned, kept = views_of(genes, self.parameter_slices), views_of(statistics, self.statistic_slices)
         return list(itertools.chain.from_iterable(dealt(self.learning, learned, kept)))
 
     @functools.cached_property
@@ -256,18 +246,6 @@ class Network:
     def describe(self) -> str:
         """Return e.g. "784-64-10, tanh, 50,890 weights and biases"; of layers that are not all dense their kinds."""
         return in_words(self.learning, self.feature_shape, self.gene_count)
-
-
-def _places(parameters: Iterable[Parameter]) -> tuple[tuple[Parameter, slice], ...]:
-    """Return parameters, and where each lies in a row that has all of them."""
-    parameters = tuple(parameters)
-    ends = itertools.accumulate((parameter.size for parameter in parameters), initial=0)
-    return tuple(zip(parameters, itertools.starmap(slice, itertools.pairwise(ends)), strict=True))
-
-
-def _views(row: Float32, places: tuple[tuple[Parameter, slice], ...]) -> list[Float32]:
-    """Return the arrays (..., *shape) that lie one after the other in rows (..., n)."""
-    return [row[..., place].reshape(*row.shape[:-1], *parameter.shape) for parameter, place in places]
 
 
 def mapped(inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> Float32:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, pairwise, starmap
 
-from genreg_np.layers.base import PREDICTING, Array, Finished, Kept, Layer, Passing
+from genreg_np.layers.base import PREDICTING, Array, Finished, Float32, Kept, Layer, Parameter, Passing
 
 
 @dataclass(frozen=True)
@@ -74,3 +74,15 @@ def dealt(layers: Sequence[Layer], learned: Iterable[Array], kept: Iterable[Arra
     """Return each layer's own arrays, given those of the parameters of all and those of the statistics of all."""
     learned, kept = iter(learned), iter(kept)
     return [[next(learned) for _ in layer.parameters] + [next(kept) for _ in layer.statistics] for layer in layers]
+
+
+def places_of(parameters: Iterable[Parameter]) -> tuple[tuple[Parameter, slice], ...]:
+    """Return parameters, and where each lies in a row that has all of them."""
+    parameters = tuple(parameters)
+    ends = accumulate((parameter.size for parameter in parameters), initial=0)
+    return tuple(zip(parameters, starmap(slice, pairwise(ends)), strict=True))
+
+
+def views_of(row: Float32, places: tuple[tuple[Parameter, slice], ...]) -> list[Float32]:
+    """Return the arrays (..., *shape) that lie one after the other in rows (..., n)."""
+    return [row[..., place].reshape(*row.shape[:-1], *parameter.shape) for parameter, place in places]

@@ -29,6 +29,7 @@ from genreg_np.layers.pooling import AdaptivePooling, Pooling
 from genreg_np.layers.recurrent import Elman
 from genreg_np.layers.shaping import Flatten, Reshape
 from genreg_np.layers.upsample import TransposedConvolution, Upsample
+from genreg_np.settings import whole_numbers
 
 MOST_LAYERS, MOST_NUMBER = 256, 1 << 30
 COLOURS_LAST = 8  # rows and columns from which on a last extent of 1, 3 or 4 is grey or colours
@@ -156,6 +157,39 @@ def parse(text: str, shape: Shape) -> tuple[Layer, ...]:
             raise step.refused(f"{error} (what arrives is {shown(shape)}{_channels_last(shape)})") from None
         layers.append(layer)
     return tuple(layers)
+
+
+def built(hidden: Sequence[int] | str, seen: Shape, outputs: int | None, activation: str) -> tuple[Layer, ...]:
+    """Return learning layers: dense ones of so many units each, the last one linear, or those that words describe.
+
+    Parameters
+    ----------
+    hidden : sequence of int, or str
+        Units of hidden layers, or all layers in words.
+    seen : tuple of int
+        The shape that arrives.
+    outputs : int or None
+        How many numbers come out; words say it themselves.
+    activation : str
+        Of hidden layers that are numbers.
+
+    Raises
+    ------
+    UsageError
+        If a width is none, layers do not fit together, or words say other outputs.
+    """
+    if isinstance(hidden, str):
+        layers, shape = parse(hidden, seen), seen
+        for layer in layers:
+            shape = layer.output_shape(shape)
+        if outputs not in (None, math.prod(shape)):
+            raise UsageError(f"{hidden!r} gives {math.prod(shape)} outputs, not {outputs}: leave outputs out")
+        return layers
+    if outputs is None:
+        raise UsageError("outputs: how many numbers is the network to give?")
+    widths = (math.prod(seen), *whole_numbers(hidden, "hidden"), outputs)
+    functions = [activation] * (len(widths) - 2) + ["linear"]
+    return tuple(Dense(*each) for each in zip(widths[:-1], widths[1:], functions, strict=True))
 
 
 def words(layers: Iterable[Layer]) -> str:
