@@ -42,6 +42,7 @@ autosummary_generate = False  # public_names.py writes the pages
 autodoc_typehints = "none"  # numpydoc's sections have them, with shapes
 autodoc_class_signature = "mixed"
 numpydoc_show_class_members = False
+toc_object_entries_show_parents = "hide"
 
 sphinx_gallery_conf = {
     "examples_dirs": ["gallery"],
