@@ -6,6 +6,7 @@ import importlib
 import inspect
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from genreg_np.cli import main
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TUTORIALS = sorted(path.stem for path in (DOCS / "tutorials").glob("*.md") if path.stem != "index")
@@ -74,7 +77,7 @@ def anchors(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", TUTORIALS)
 def test_a_tutorial_runs_as_printed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of Python and of the shell, in order, in an empty folder."""
+    """Blocks of Python and of the shell, in order, in an empty folder; our commands in this process, for speed."""
     pytest.importorskip("sklearn", reason="has the digits")
     if name == "photographs":
         pytest.importorskip("PIL", reason="writes pictures")
@@ -86,6 +89,11 @@ def test_a_tutorial_runs_as_printed(name: str, tmp_path: Path, monkeypatch: pyte
     for language, block in blocks:
         if language == "python":
             exec(compile(block, f"{name}.md", "exec"), names)
+        elif all(line.startswith("genreg-np ") for line in block.splitlines()):
+            for line in block.splitlines():
+                with pytest.raises(SystemExit) as ended:
+                    main(shlex.split(line)[1:])
+                assert ended.value.code == 0, line
         else:
             done = subprocess.run(["bash", "-ec", block], capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
