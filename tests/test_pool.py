@@ -168,6 +168,47 @@ def test_arguments_that_cannot_be_are_refused(arguments: dict[str, Any], words: 
 # Runs
 
 
+@pytest.mark.parametrize(("rescore", "episodes", "every"), [(5, 1, 1), (10, 1, 1), (11, 1, 2), (30, 1, 3), (30, 3, 1)])
+def test_scoring_again_takes_no_more_than_half_of_a_generation(rescore: int, episodes: int, every: int) -> None:
+    """On average: genomes that get better in each generation are judged in some of them."""
+    calls: list[int] = []
+    better = itertools.count()
+
+    def score(model: Model, seed: int) -> float:
+        calls.append(seed)
+        return float(next(better))
+
+    run = own()
+    judged: list[int] = []
+
+    def count(record: dict[str, Any]) -> None:
+        judged.append(len(calls) - 20 * episodes)
+        calls.clear()
+
+    run.run(6, fitness=score, rescore=rescore, episodes=episodes, on_record=count)
+    assert judged == [rescore if generation % every == 0 else 0 for generation in range(6)]
+    assert run.best_ever is not None
+    assert (run.best_ever.generation - 1) % every == 0
+
+
+def test_a_perfect_genome_is_judged_at_once() -> None:
+    """Whichever generation it is in."""
+    run = own()
+    assert run.run(9, fitness=Later(), rescore=40, target=float("inf")) == "target"
+    assert run.generation == 2
+
+
+class Later:
+    """Perfect from the second generation on."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, model: Model) -> float:
+        self.calls += 1
+        return float("inf") if self.calls > 70 else 0.0
+
+
 def test_a_score_of_several_episodes_is_their_mean() -> None:
     """And each generation meets others; a fitness without a seed is called as often."""
     told: list[int] = []

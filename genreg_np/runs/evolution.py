@@ -155,7 +155,8 @@ class Evolution(Generations):
             How often each genome is scored in a generation, each time with another seed; the mean counts.
         rescore : int
             How often a genome that would be the best ever is scored again, and with it the one around which the
-            strategy draws, if it has one; the mean of those scores is what counts.
+            strategy draws, if it has one; the mean of those scores is what counts. Where that takes more than half as
+            many calls as a generation, it is done in every second generation only, or every third, ...
         target : float, optional
             Stop when the best ever reaches this fitness, in its own units; inf: when it is perfect.
         patience : int, optional

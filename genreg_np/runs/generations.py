@@ -192,6 +192,10 @@ class Generations:
         """Return the strategy as one that keeps a population, or refuse what only those can do."""
         return population_class(self.config.strategy)
 
+    def centre(self, state: Any) -> NDArray[np.float32] | None:
+        """Return the genome (D,) around which the strategy draws the generation after a state, if there is one."""
+        return self._population().centre(state)
+
     def tell(
         self,
         fitness: Sequence[float] | NDArray[np.floating],
@@ -226,7 +230,7 @@ class Generations:
             state.generation,
             lambda number: self.backend.to_host(self.backend.rebuild(asked, np.array([number])))[0],
             confirm and (lambda genes: confirm(self.model_of(genes))),
-            self._population().centre(state),
+            self.centre(state),
         )
         self.best_ever, self.state, self._asked = best, state, None
         return self._record(started, summary(numbers) | (best.metrics() if best else {}))

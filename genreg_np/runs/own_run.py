@@ -16,6 +16,7 @@ from genreg_np.streams import Purpose
 if TYPE_CHECKING:
     from genreg_np.runs.generations import Generations
 
+SHARE = 0.5  # of a generation's own calls, that scoring again may take on average
 MOST_SEED = 2**31  # what simulators take: below it
 
 
@@ -72,11 +73,19 @@ class OwnRun:
             numbers = self._pool.map(models, self._seeds(evolution.generation, 0, self._episodes))
         evolution.seconds += evolution.clock() - started
         told = [scores[0] if len(scores) == 1 else mean_score(scores) for scores in numbers]
-        record = evolution.tell(told, confirm=self._scored_again if self._rescore else None)
+        judge = self._scored_again if self._is_due(len(told)) or math.inf in told else _not_now
+        record = evolution.tell(told, confirm=judge if self._rescore else None)
         self._ended = evolution.clock()
         self._last = self._ended - started if self._is_warm else 0.0
         self._is_warm = True
         return record | ({"workers": used} if self._pool.workers else {})
+
+    def _is_due(self, size: int) -> bool:
+        """Whether this generation's best is to be scored again: so rarely that it costs no more than SHARE."""
+        state = self._evolution.state
+        candidates = 1 if self._evolution.centre(state) is None else 2
+        every = math.ceil(candidates * self._rescore / (SHARE * size * self._episodes))
+        return self._evolution.generation % max(1, every) == 0
 
     def _scored_again(self, model: Model) -> float:
         with single_threaded_blas():
@@ -102,6 +111,11 @@ class OwnRun:
     def facts(self) -> dict[str, int]:
         """Return what determines the run beside its settings."""
         return {"rescore": self._rescore, "episodes": self._episodes}
+
+
+def _not_now(model: Model) -> float:
+    """Let nobody be the best ever in a generation whose best is not scored again."""
+    return -math.inf
 
 
 def _checked_target(target: float) -> float:
