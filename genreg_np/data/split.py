@@ -37,7 +37,7 @@ class Split:
     weights: NDArray[np.float64] | None = None
 
     def of(self, some: NDArray[np.integer]) -> Split:
-        """Return some of the samples, by their numbers."""
+        """Return some of the samples, by their numbers (N,)."""
         return Split(self.inputs[some], self.labels[some], None if self.weights is None else self.weights[some])
 
     def with_(self, more: Split) -> Split:

@@ -374,11 +374,11 @@ class Generations:
         return self._looks.predict(genes, split)
 
     def evaluation(self, genes: NDArray[np.float32], split: str) -> Evaluation | NumberEvaluation:
-        """Return all there is to say of a genome's predictions of a split."""
+        """Return all there is to say of what a genome (D,) predicts of a split."""
         return self._looks.evaluation(genes, split)
 
     def model_of(self, genes: NDArray[np.float32], training: dict[str, Any] | None = None) -> Model:
-        """Return a genome as a model; `training` says what determined it, by default its generation."""
+        """Return a genome (D,) as a model; `training` says what determined it, by default its generation."""
         names = self.dataset.feature_names if self.dataset else ()
         picture = self.dataset.picture if self.dataset else None
         told = {"generation": self.generation} if training is None else training
