@@ -239,7 +239,7 @@ class Network:
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]]) -> Network:
-        """Return the network that a (checked) file describes; its arrays are (O, I) weights, (O,) biases and the like."""
+        """Return the network that a (checked) file describes, with its arrays: (O, I) weights, (O,) biases, ..."""
         layers = [read_layer(layer, arrays, f"layers.{index}") for index, layer in enumerate(described["layers"])]
         return cls(tuple(described["input_shape"]), tuple(layers))
 
