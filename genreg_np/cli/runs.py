@@ -55,7 +55,7 @@ def choose_device(options: dict[str, Any]) -> None:
     if options["device"] is not None and options["backend"] != "cupy":
         raise UsageError("--device chooses a GPU: it goes with --backend cupy")
     if options["device"] is not None:
-        options["backend"] = f"cupy:{options['device']}"
+        options["backend"], options["device"] = f"cupy:{options['device']}", None
 
 
 @contextlib.contextmanager

@@ -173,7 +173,7 @@ def test_the_example_names_classes_of_whole_numbers(tmp_path: Path) -> None:
         (PLAIN, b"1 2 3 4\n1 2 3\n", "stdin, row 2: needs 4 numbers as text"),
         (PLAIN, b"1 2 3 4 5\n", "stdin, row 1: needs 4 numbers as text"),
         (PLAIN, b"1 2 three 4\n", "stdin, row 1: needs 4 numbers as text"),
-        (PLAIN, b"1 2 3 4\n\n1 2 3 4\n", "stdin, row 2: needs 4 numbers as text"),
+        (PLAIN, b"1 2 3 4\n\n1 2 3\n", "stdin, row 2: needs 4 numbers as text"),
         (PLAIN, b"1 2 nan 4\n", "stdin: a value is infinite or not a number"),
         ("elman, of bytes", b"256" + b" 0" * 11, "stdin, row 1: needs 12 whole numbers, 0 .. 255 as text"),
         ("elman, of bytes", b"1.5" + b" 0" * 11, "stdin, row 1: needs 12 whole numbers, 0 .. 255 as text"),

@@ -64,7 +64,7 @@ class Reversed(serial.SerialEngine):
 def test_a_target_is_reached_by_the_same_whoever_is_done_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [search(tmp_path / "one", target=0.4, generations=4)]
     monkeypatch.setattr(serial, "SerialEngine", Reversed)
-    monkeypatch.setattr("genreg_np.search.images.create_engine", lambda name, *how: Reversed(*how))
+    monkeypatch.setattr("genreg_np.search.images.create_engine", lambda name, *how: Reversed(*how[:3]))
     monkeypatch.setattr("genreg_np.search.searching.AHEAD", 4)
     found.append(search(tmp_path / "other", target=0.4, generations=4))
     winners = [one.winner for one in found]
