@@ -73,13 +73,13 @@ def tasks() -> dict[str, Any]:
     for _ in range(3):
         for nodes in seconds:
             cluster = cluster_of(nodes)
-            with engines.create("ray", busy, address=cluster.address) as engine:
+            with engines.create("ray", busy, 0, address=cluster.address) as engine:
                 list(engine.map([0.01] * nodes))  # workers start
                 began = time.perf_counter()
                 list(engine.map([1.0] * TASKS))
                 seconds[nodes].append(time.perf_counter() - began)
             if nodes == 2:
-                with engines.create("ray", same, address=cluster.address) as engine:
+                with engines.create("ray", same, 0, address=cluster.address) as engine:
                     list(engine.map([0.0] * 8))
                     began = time.perf_counter()
                     list(engine.map([0.0] * EMPTY))
@@ -93,7 +93,7 @@ def lost_nodes() -> int:
     """Return how many of ten times all tasks were done though a node was killed among them."""
     whole, cluster = 0, cluster_of(2)
     for _ in range(TIMES):
-        with engines.create("ray", busy, address=cluster.address) as engine:
+        with engines.create("ray", busy, 0, address=cluster.address) as engine:
             for number in range(6):
                 engine.submit(number, 0.5 + number / 1000)
             ended: dict[Any, Any] = {}

@@ -138,6 +138,10 @@ class Stream:
         counter[:, 1] = np.array(genome)  # as an array: a number below 0 counts from the end
         return philox(counter, self.seed).reshape(-1)[:n]
 
+    def seeds(self, generation: int, which: int, n: int) -> list[int]:
+        """Return n seeds for simulators (Purpose.EPISODE), each below 2**31, as they take them."""
+        return [int(word) & 0x7FFFFFFF for word in self.words(Purpose.EPISODE, generation, which, n)]
+
     def draws(self, generation: int, wanted: Sequence[tuple[Purpose, int]]) -> list[NDArray[np.uint32]]:
         """Return so many words of genome 0 for each purpose: what `words` returns, in one go."""
         ends = list(itertools.accumulate((-(-n // 4) for _, n in wanted), initial=0))

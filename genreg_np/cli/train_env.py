@@ -18,7 +18,7 @@ from genreg_np.cli.runs import choose_device, fresh_folder, go_on, seconds_of
 from genreg_np.cli.settings_help import GIVEN, given_settings
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.control import Episodes, episodes
-from genreg_np.control.episodes import MOST_SEED, PRESET
+from genreg_np.control.episodes import PRESET
 from genreg_np.control.noted import noted_task
 from genreg_np.engines.fitness import FASTER
 from genreg_np.errors import RunError, UsageError
@@ -30,7 +30,6 @@ from genreg_np.runs.run_folder import RunFolder
 from genreg_np.runs.start import check_total
 from genreg_np.settings import usable_processors
 from genreg_np.strategies import population_class
-from genreg_np.streams import Purpose, Stream
 
 if TYPE_CHECKING:
     from genreg_np.model import Model
@@ -237,9 +236,8 @@ def _judged(task: Task) -> np.ndarray[Any, np.dtype[np.float64]]:
             f"{task.episodes.name} must give finite rewards"
         )
     model: Model = task.evolution.champion()
-    stream = Stream(task.evolution.config.seed)
-    words = stream.words(Purpose.EPISODE, task.evolution.generation, JUDGING, JUDGED)
-    return task.episodes.returns(model, [int(word) % MOST_SEED for word in words])
+    seeds = task.evolution.stream.seeds(task.evolution.generation, JUDGING, JUDGED)
+    return task.episodes.returns(model, seeds)
 
 
 def _json(task: Task, ended: str, returns: Any) -> dict[str, Any]:

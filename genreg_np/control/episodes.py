@@ -26,12 +26,11 @@ from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.run_config import is_plain
 from genreg_np.runs.start import core_of
 from genreg_np.settings import whole_number
-from genreg_np.streams import Purpose, Stream
+from genreg_np.streams import Stream
 
 PRESET = "policy"
 MOST_STEPS = 10_000  # of an episode, where neither the environment nor the user sets an end
 LOOKED_AT, LOOKS = 4_000, 20  # observations, and episodes of random actions, by which observations are scaled
-MOST_SEED = 2**31
 OPTION, UNNOTED = "option_", "env_unnoted"  # in notes: before an option's name; the options that are no plain values
 
 
@@ -314,8 +313,7 @@ def episodes(env: str | Callable[[], Any], episodes: int = 1, steps: int | None 
 
 def seeds_of(seed: int, count: int) -> list[int]:
     """Return the seeds of so many episodes: the first is the given one."""
-    more = Stream(seed).words(Purpose.EPISODE, 0, 0, count - 1) if count > 1 else ()
-    return [seed, *(int(word) % MOST_SEED for word in more)]
+    return [seed, *(Stream(seed).seeds(0, 0, count - 1) if count > 1 else ())]
 
 
 def _made(source: Any, count: int, steps: int | None, options: dict[str, Any]) -> Episodes:

@@ -36,7 +36,18 @@ def create(
         For an unknown name, a function that it cannot run, or an address that it has no use for.
     """
     kind = look_up(REGISTRY, name, "engine")
-    if address and name != "ray":
-        raise UsageError(f"address {address} is that of a Ray cluster: choose engine ray, not {name}")
+    check_address(name, address)
     engine: Engine = kind(function, workers, prepare=prepare, **({"address": address} if address else {}))
     return engine
+
+
+def check_address(engine: str, address: str) -> None:
+    """Refuse an address where nothing is asked for there.
+
+    Raises
+    ------
+    UsageError
+        With the engine that it goes with.
+    """
+    if address and engine != "ray":
+        raise UsageError(f"address {address} is that of a Ray cluster: choose engine ray, not {engine}")

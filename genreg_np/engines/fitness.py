@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from genreg_np.engines import REGISTRY, create
+from genreg_np.engines import REGISTRY, check_address, create
 from genreg_np.engines.base import CRASH, OK, Engine, Limits
 from genreg_np.engines.pace import Pace
 from genreg_np.engines.processes import check_importable
@@ -66,8 +66,7 @@ class FitnessPool:
     ) -> None:
         asked, self._clock = _workers(workers, engine, limit), clock
         self._limits = Limits() if limit is None else Limits(seconds=limit)
-        if address and engine != "ray":
-            raise UsageError(f"address {address} is that of a Ray cluster: choose engine ray, not {engine}")
+        check_address(engine, address)
         if not callable(fitness):
             raise UsageError(f"fitness must be a function of a model, not {type(fitness).__name__}")
         seeded = takes_seed(fitness)
@@ -131,16 +130,12 @@ class FitnessPool:
         for outcome in engine.map(_shared(calls, pieces), self._limits):
             if outcome.status == CRASH:
                 raise FitnessError(NEVER_BEGAN if not numbers else DIED)
-            genome = which.format(len(numbers) // each)
-            if outcome.status != OK:
-                raise FitnessError(f"the fitness function failed on {genome}: {outcome.why}")
-            found, seconds = outcome.value
+            found, seconds = outcome.value if outcome.status == OK else ([(math.nan, outcome.why)], 0.0)
             spent += seconds
             for number, problem in found:
                 if problem:
-                    raise FitnessError(
-                        f"the fitness function failed on {which.format(len(numbers) // each)}: {problem}"
-                    )
+                    genome = which.format(len(numbers) // each)
+                    raise FitnessError(f"the fitness function failed on {genome}: {problem}")
                 numbers.append(number)
         return numbers, spent
 

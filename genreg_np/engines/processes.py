@@ -7,39 +7,28 @@ of a task too.
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import os
 import pickle
 import signal
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import connection
 from typing import Any
 
-from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, TIMEOUT, Engine, Limits, Outcome
+from genreg_np.engines.base import CRASH, FAILED, OK, Outcome
+from genreg_np.engines.queued import BEGUN, TRIES, QueuedEngine, Task
 from genreg_np.engines.worker import attempted, given, held, line_of, one_blas_thread
 from genreg_np.errors import UsageError
 from genreg_np.settings import whole_number
 
-TRIES = 2  # of a task whose process dies: what kills it may have had nothing to do with it
 GRACE_SECONDS = 2.0  # for a process to end by itself when there is nothing more to do
 DIED = (
     "its process died: it crashed or ran out of memory, or the script that started it does not do its work under "
     "if __name__ == '__main__':"
 )
-BEGUN = "begun"  # what a process says before it calls the function
-
-
-@dataclass
-class _Task:
-    name: Hashable
-    packed: bytes  # the argument, and how much memory it may take
-    limits: Limits
-    tries: int = 0
 
 
 @dataclass
@@ -48,7 +37,7 @@ class _Worker:
 
     process: Any
     pipe: connection.Connection
-    task: _Task | None = None
+    task: Task | None = None
     begun: float | None = None  # when the function was called; None while the process still starts
 
     def end(self, grace: float = 0.0) -> None:
@@ -60,7 +49,7 @@ class _Worker:
         self.process.join()
 
 
-class ProcessEngine(Engine):
+class ProcessEngine(QueuedEngine):
     """Calls the function in other processes.
 
     Parameters
@@ -91,46 +80,10 @@ class ProcessEngine(Engine):
     ) -> None:
         leave_if_still_importing()
         check_importable(function)
-        self._function, self._clock, self._prepare = function, clock, prepare
-        self.size = whole_number(workers, "workers", least=1)
+        super().__init__(whole_number(workers, "workers", least=1), clock)
+        self._function, self._prepare = function, prepare
         self._context = multiprocessing.get_context("spawn")
         self._workers: list[_Worker] = []
-        self._waiting: deque[_Task] = deque()
-        self._ended: deque[Outcome] = deque()
-
-    def submit(self, name: Hashable, argument: Any, limits: Limits = Limits()) -> None:  # noqa: B008
-        """Take a task on; it begins at once where a process is free."""
-        if any(task.name == name for task in self._under_way()):
-            raise ValueError(f"task {name!r} is under way")
-        try:
-            packed = pickle.dumps((argument, limits.bytes))
-        except Exception as error:
-            self._ended.append(Outcome(name, FAILED, why=f"its argument cannot be sent: {line_of(error)}"))
-            return
-        self._waiting.append(_Task(name, packed, limits))
-        self._hand_out()
-
-    def completed(self) -> Iterator[Outcome]:
-        """Yield the outcome of each task, as they end."""
-        while self._ended or self._waiting or any(worker.task for worker in self._workers):
-            if self._ended:
-                yield self._ended.popleft()
-                continue
-            self._hand_out()
-            self._wait()
-
-    def cancel(self, name: Hashable) -> None:
-        """End a task: its process is killed if it has begun."""
-        self.withdraw(name)
-        for worker in [worker for worker in self._workers if worker.task and worker.task.name == name]:
-            self._lose(worker)
-            self._ended.append(Outcome(name, CANCELLED))
-
-    def withdraw(self, name: Hashable) -> None:
-        """End a task if it waits for a process."""
-        for task in [task for task in self._waiting if task.name == name]:
-            self._waiting.remove(task)
-            self._ended.append(Outcome(name, CANCELLED))
 
     def close(self) -> None:
         """End all processes, those at work at once, and forget all tasks."""
@@ -145,8 +98,11 @@ class ProcessEngine(Engine):
         self._waiting.clear()
         self._ended.clear()
 
-    def _under_way(self) -> list[_Task]:
-        return [*self._waiting, *(worker.task for worker in self._workers if worker.task)]
+    def _pack(self, value: Any) -> bytes:
+        return pickle.dumps(value)
+
+    def _at_work(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.task]
 
     def _hand_out(self) -> None:
         """Give waiting tasks to free processes; start those that are missing."""
@@ -156,7 +112,7 @@ class ProcessEngine(Engine):
                 return
             worker = free or self._start()
             task = self._waiting.popleft()
-            worker.task, worker.begun, task.tries = task, None, task.tries + 1
+            worker.task, worker.begun = task, None
             try:
                 worker.pipe.send_bytes(task.packed)
             except (BrokenPipeError, ConnectionResetError):
@@ -171,20 +127,15 @@ class ProcessEngine(Engine):
         self._workers.append(worker)
         return worker
 
-    def _wait(self) -> None:
-        """Take what processes have to say, and kill those that are past their limits."""
-        busy = [worker for worker in self._workers if worker.task]
-        ready = connection.wait([worker.pipe for worker in busy], self._patience(busy))
+    def _hear(self, seconds: float | None) -> None:
+        busy = self._at_work()
+        ready = connection.wait([worker.pipe for worker in busy], seconds)
         for worker in busy:
-            assert worker.task is not None
             if worker.pipe in ready:
-                self._hear(worker, worker.task)
-            elif worker.begun is not None and self._clock() - worker.begun >= worker.task.limits.seconds:
-                why = f"took longer than {worker.task.limits.seconds:g} s"
-                self._ended.append(Outcome(worker.task.name, TIMEOUT, why=why))
-                self._lose(worker)
+                self._take(worker)
 
-    def _hear(self, worker: _Worker, task: _Task) -> None:
+    def _take(self, worker: _Worker) -> None:
+        """Take what a process says."""
         try:
             said = worker.pipe.recv()
         except (EOFError, OSError):
@@ -195,23 +146,17 @@ class ProcessEngine(Engine):
         if said == BEGUN:
             worker.begun = self._clock()
             return
+        assert worker.task is not None
+        self._ended.append(Outcome(worker.task.name, *said))
         worker.task = None
-        self._ended.append(Outcome(task.name, *said))
-
-    def _patience(self, busy: list[_Worker]) -> float | None:
-        """Return how long to wait until the first limit; None where there is none."""
-        ends = [
-            worker.begun + worker.task.limits.seconds for worker in busy if worker.task and worker.begun is not None
-        ]
-        first = min(ends, default=math.inf)
-        return None if first == math.inf else max(0.0, first - self._clock())
 
     def _died(self, worker: _Worker) -> None:
         """Have the task of a process that is no more run again, or give it up."""
         task = worker.task
         self._lose(worker)
         assert task is not None
-        if task.tries < TRIES:
+        task.crashes += 1
+        if task.crashes < TRIES:
             self._waiting.appendleft(task)
         else:
             self._ended.append(Outcome(task.name, CRASH, why=DIED))

@@ -2,66 +2,44 @@
 
 A task is sent as bytes, kept here until its outcome is there, and sent again where it was lost with its worker or node.
 The function lies in Ray's object store, with the data that it holds: each node fetches it once, each worker unpacks it
-once. Before it calls the function a worker says what it runs on, so that a node
-with other versions is refused before anything comes of it.
+once. Before it calls the function a worker says what it runs on, so that a node with other versions is refused before
+anything comes of it.
 
 Needs the extra `ray`. Ray starts on this machine alone, unless an address is given, or a script has called ray.init.
 """
 
 from __future__ import annotations
 
-import math
 import pickle
 import platform
 import time
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genreg_np.engines.base import (
-    CANCELLED,
-    CRASH,
-    FAILED,
-    MEMORY,
-    OK,
-    TIMEOUT,
-    Engine,
-    Limits,
-    Outcome,
-)
+from genreg_np.engines.base import CANCELLED, CRASH, FAILED, MEMORY, OK, Outcome
+from genreg_np.engines.queued import BEGUN, TRIES, QueuedEngine, Task
 from genreg_np.engines.worker import attempted, given, held, line_of, one_blas_thread
 from genreg_np.errors import RunError, UsageError, missing_extra
 from genreg_np.settings import whole_number
 from genreg_np.version import __version__
 
-TRIES = 2  # of a task whose worker dies: what killed it may have had nothing to do with it
 MOVES = 10  # of a task whose node goes
-BEGUN = "begun"  # what a worker says before it calls the function
 DIED = "its worker died: it crashed or ran out of memory"
 LOST = "its node was lost, and the next ones, too"
 
 
 @dataclass
-class _Task:
-    name: Hashable
-    packed: bytes  # the argument, and how much memory it may take
-    limits: Limits
-    crashes: int = 0
-    moves: int = 0
-
-
-@dataclass
 class _Sent:
-    task: _Task
+    task: Task
     coming: Any  # Ray's generator: what the worker runs on, that it begins, and the outcome
     begun: float | None = None
 
 
-class RayEngine(Engine):
+class RayEngine(QueuedEngine):
     """Calls the function on the machines of a Ray cluster.
 
     Parameters
@@ -69,7 +47,7 @@ class RayEngine(Engine):
     function : callable
         function(argument) -> object.
     workers : int
-        Tasks at once; 0 or 1 for as many as the cluster has processors.
+        Tasks at once; 0 for as many as the cluster has processors.
     prepare : callable, optional
         prepare(argument), called before the function is: limits hold from then on.
     address : str
@@ -95,20 +73,17 @@ class RayEngine(Engine):
         address: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        whole_number(workers, "workers", least=0)
-        self._ray, self._clock = _ray(), clock
+        asked, self._ray = whole_number(workers, "workers", least=0), _ray()
         self._is_ours = _connect(self._ray, address)
-        self.size = workers if workers > 1 else max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        super().__init__(asked or max(1, int(self._ray.cluster_resources().get("CPU", 1))), clock)
+        self._sent: list[_Sent] = []
+        self._shared: _OnRay | None = None
         try:
             self._function = self._ray.put((function, prepare))
         except Exception as error:
             self.close()
             raise UsageError(f"the function cannot be sent to other machines: {line_of(error)}") from None
         self._call = self._ray.remote(num_returns="streaming", max_retries=0, num_cpus=1)(_called)
-        self._shared: _OnRay | None = None
-        self._waiting: deque[_Task] = deque()
-        self._sent: list[_Sent] = []
-        self._ended: deque[Outcome] = deque()
 
     def check_seen(self, path: Path) -> None:
         """Refuse a folder that a node does not see: tasks read and write there."""
@@ -128,50 +103,19 @@ class RayEngine(Engine):
         self._shared = _OnRay([self._ray.put(value)])  # kept: what nobody refers to is dropped from Ray's store
         return self._shared
 
-    def submit(self, name: Hashable, argument: Any, limits: Limits = Limits()) -> None:  # noqa: B008
-        """Take a task on; it is sent at once where a processor is free."""
-        if any(task.name == name for task in self._under_way()):
-            raise ValueError(f"task {name!r} is under way")
-        try:
-            packed = _pickled((argument, limits.bytes))
-        except Exception as error:
-            self._ended.append(Outcome(name, FAILED, why=f"its argument cannot be sent: {line_of(error)}"))
-            return
-        self._waiting.append(_Task(name, packed, limits))
-        self._hand_out()
-
-    def completed(self) -> Iterator[Outcome]:
-        """Yield the outcome of each task, as they end."""
-        while self._ended or self._waiting or self._sent:
-            if self._ended:
-                yield self._ended.popleft()
-                continue
-            self._hand_out()
-            self._wait()
-
-    def cancel(self, name: Hashable) -> None:
-        """End a task: its worker is killed if it has begun."""
-        self.withdraw(name)
-        for sent in [sent for sent in self._sent if sent.task.name == name]:
-            self._end(sent)
-            self._ended.append(Outcome(name, CANCELLED))
-
-    def withdraw(self, name: Hashable) -> None:
-        """End a task that has not been sent."""
-        for task in [task for task in self._waiting if task.name == name]:
-            self._waiting.remove(task)
-            self._ended.append(Outcome(name, CANCELLED))
-
     def close(self) -> None:
         """End what is under way; and Ray, if it was started for this engine."""
-        for sent in list(getattr(self, "_sent", [])):
-            self._end(sent)
+        for sent in list(self._sent):
+            self._lose(sent)
         if self._is_ours:
             self._ray.shutdown()
             self._is_ours = False
 
-    def _under_way(self) -> list[_Task]:
-        return [*self._waiting, *(sent.task for sent in self._sent)]
+    def _pack(self, value: Any) -> bytes:
+        return _pickled(value)
+
+    def _at_work(self) -> list[_Sent]:
+        return self._sent
 
     def _hand_out(self) -> None:
         while self._waiting and len(self._sent) < self.size:
@@ -180,18 +124,13 @@ class RayEngine(Engine):
             coming = self._call.remote([self._function], task.packed)
             self._sent.append(_Sent(task, coming))
 
-    def _wait(self) -> None:
-        """Take what workers have to say, and end what is past its limits."""
-        ready, _ = self._ray.wait([sent.coming for sent in self._sent], timeout=self._patience())
+    def _hear(self, seconds: float | None) -> None:
+        ready, _ = self._ray.wait([sent.coming for sent in self._sent], timeout=seconds)
         for sent in [sent for sent in self._sent if any(one is sent.coming for one in ready)]:
-            self._hear(sent)
-        for sent in list(self._sent):
-            limit = sent.task.limits.seconds
-            if sent.begun is not None and self._clock() - sent.begun >= limit:
-                self._end(sent)
-                self._ended.append(Outcome(sent.task.name, TIMEOUT, why=f"took longer than {limit:g} s"))
+            self._take(sent)
 
-    def _hear(self, sent: _Sent) -> None:
+    def _take(self, sent: _Sent) -> None:
+        """Take what a worker says."""
         errors = self._ray.exceptions
         try:
             said = self._ray.get(next(sent.coming))
@@ -202,7 +141,7 @@ class RayEngine(Engine):
         except errors.RayTaskError as error:  # what is raised there is an outcome: this is what came before
             self._finish(sent, Outcome(sent.task.name, FAILED, why=line_of(error)))
         except (errors.RayError, StopIteration) as error:
-            self._lost(sent, is_node=isinstance(error, errors.NodeDiedError | errors.ObjectLostError))
+            self._died(sent, is_node=isinstance(error, errors.NodeDiedError | errors.ObjectLostError))
         else:
             if isinstance(said, dict):
                 _check_versions(said)
@@ -215,7 +154,7 @@ class RayEngine(Engine):
         self._sent.remove(sent)
         self._ended.append(outcome)
 
-    def _lost(self, sent: _Sent, is_node: bool) -> None:
+    def _died(self, sent: _Sent, is_node: bool) -> None:
         """Send a task again whose worker or node is no more, or give it up."""
         task = sent.task
         task.moves, task.crashes = task.moves + is_node, task.crashes + (not is_node)
@@ -225,15 +164,9 @@ class RayEngine(Engine):
         else:
             self._finish(sent, Outcome(task.name, CRASH, why=LOST if is_node else DIED))
 
-    def _end(self, sent: _Sent) -> None:
-        self._ray.cancel(sent.coming, force=True)
-        self._sent.remove(sent)
-
-    def _patience(self) -> float | None:
-        """Return how long to wait until the first limit; None where there is none."""
-        ends = [sent.begun + sent.task.limits.seconds for sent in self._sent if sent.begun is not None]
-        first = min(ends, default=math.inf)
-        return None if first == math.inf else max(0.0, first - self._clock())
+    def _lose(self, job: _Sent) -> None:
+        self._ray.cancel(job.coming, force=True)
+        self._sent.remove(job)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,11 @@ from genreg_np.errors import UsageError
 from genreg_np.fitness import mean_score
 from genreg_np.model import Model
 from genreg_np.settings import is_number, whole_number
-from genreg_np.streams import Purpose
 
 if TYPE_CHECKING:
     from genreg_np.runs.generations import Generations
 
 SHARE = 0.5  # of a generation's own calls, that scoring again may take on average
-MOST_SEED = 2**31  # what simulators take: below it
 
 
 class OwnRun:
@@ -96,8 +94,7 @@ class OwnRun:
 
         The latter are the same in all generations, so that nobody is the best ever for having met easier ones.
         """
-        words = self._evolution.stream.words(Purpose.EPISODE, generation, which, count)
-        return [int(word) % MOST_SEED for word in words]
+        return self._evolution.stream.seeds(generation, which, count)
 
     def ended(self) -> str:
         """Return why no more generations are to follow; nothing where they are."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from genreg_np import backends
 from genreg_np.backends.base import Backend, Batch, Brood, Judgement, numbers_of
-from genreg_np.engines import REGISTRY, create
+from genreg_np.engines import REGISTRY, check_address, create
 from genreg_np.engines.base import OK, Engine
 from genreg_np.errors import RunError, UsageError
 from genreg_np.runs.start import check_shared
@@ -76,12 +76,11 @@ class SharedBackend:
 
     def __init__(self, host: Backend, engine: str, workers: int = 0, address: str = "") -> None:
         look_up(REGISTRY, engine, "engine")
-        if address and engine != "ray":
-            raise UsageError(f"address {address} is that of a Ray cluster: choose engine ray, not {engine}")
+        check_address(engine, address)
         if host.name == "cupy":
             raise UsageError(f"engine {engine} shares out what processors do: choose a backend of the CPU, not cupy")
-        self._host, self._how = host, (engine, workers or usable_processors(), address)
-        self._workers = workers
+        count = workers or (0 if engine == "ray" else usable_processors())  # that engine counts them itself
+        self._host, self._how = host, (engine, count, address)
         self._features: Any = None  # of the training split, once genomes are scored on it
         self._engine: Engine | None = None
 
@@ -130,9 +129,9 @@ class SharedBackend:
         """Return what scores on a batch's features, which are sent when they are first met."""
         if self._engine is None or batch.features is not self._features:
             self.close()
-            name, workers, address = self._how
+            name, count, address = self._how
             scoring = Scoring(np.asarray(self._host.to_host(batch.features)), self._host.name)
-            self._engine = create(name, scoring, self._workers if name == "ray" else workers, address=address)
+            self._engine = create(name, scoring, count, address=address)
             self._features = batch.features
         return self._engine
 
