@@ -3,7 +3,7 @@
     python bench/control.py policies [--only CartPole-v1] [--seeds 5]     two processes; judging outside the time
     python bench/control.py peers --peers PYTHON [--seeds 3]              one process each, at equal seconds
     python bench/control.py walker                                        the curve of thirty minutes
-    python bench/control.py answers | engines
+    python bench/control.py answers | engines | crane
 
 PYTHON is one with bench/peers/requirements-control.txt. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset, one BLAS thread.
 Writes bench/results/control.json, part by part.
@@ -14,9 +14,11 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import math
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import timeit
@@ -208,6 +210,26 @@ class Busy:
         return float(model.genes[0])
 
 
+def crane() -> dict[str, Any]:
+    """Return what docs/own-scores.md reaches in its first part: seconds, and how far from the mark the load is."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    import crane as example
+
+    began = time.perf_counter()
+    config = TrainConfig.from_preset("policy", hidden=[8], population_size=16)
+    evolution = Evolution(config, network=Network.build((4,), hidden=(8,), outputs=1))
+    evolution.run(40, fitness=example.score, episodes=3, rescore=20)
+    took, trained = time.perf_counter() - began, evolution.champion()
+    state, memory, away = (2.5, 0.0, 0.0, 0.0), trained.start(), []
+    for _ in range(200):
+        memory, (output,) = trained.step(memory, state)
+        state = example.moved(state, 10 * math.tanh(output))
+        away.append(abs(state[0] + math.sin(state[2])))
+    fresh = [example.score(trained, seed) for seed in range(1000, 1100)]
+    settled = next(step for step in range(len(away)) if max(away[step:]) < 0.1)
+    return {"seconds": took, "mean": float(np.mean(fresh)), "settled": 0.05 * (settled + 1), "rest": away[-1]}
+
+
 def engines() -> list[dict[str, Any]]:
     """Return seconds of generations of 24 scores, in this process and by two; the first, which starts them, apart."""
     found = []
@@ -234,7 +256,7 @@ def engines() -> list[dict[str, Any]]:
 def main() -> None:
     """Measure a part, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("policies", "peers", "walker", "answers", "engines"))
+    parser.add_argument("part", choices=("policies", "peers", "walker", "answers", "engines", "crane"))
     parser.add_argument("--only", default="")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--peers")
@@ -247,7 +269,7 @@ def main() -> None:
     elif part == "peers":
         found = peers(arguments.peers, arguments.seeds)
     else:
-        found = {"walker": walker, "answers": answers, "engines": engines}[part]()
+        found = {"walker": walker, "answers": answers, "engines": engines, "crane": crane}[part]()
     saved = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
     saved |= {part: found, "machines": saved.get("machines", {}) | {part: about}}
     RESULT.write_text(json.dumps(saved, indent=1) + "\n", "utf-8")

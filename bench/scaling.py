@@ -1,6 +1,6 @@
 """How it grows on many machines: measured with local nodes of Ray, each of one processor.
 
-    python bench/scaling.py            about five minutes on two quiet processors
+    python bench/scaling.py [PART ...]          all of them take about five minutes on two quiet processors
 
 What a task costs, two nodes against one, a node killed in the midst of tasks and a driver killed in the midst of a run,
 ten times each, a generation of 10,000 genomes by three engines, and the bytes that go out for one. OPENBLAS_CORETYPE
@@ -29,7 +29,7 @@ import numpy as np
 import ray
 from ray.cluster_utils import Cluster
 
-from genreg_np import Evolution, TrainConfig, engines, load_dataset
+from genreg_np import Evolution, Network, TrainConfig, engines, load_dataset
 from genreg_np.runs.shared_scores import SharedBackend
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -87,6 +87,13 @@ def tasks() -> dict[str, Any]:
             down(cluster)
     ratio = statistics.median(a / b for a, b in zip(seconds[1], seconds[2], strict=True))
     return {"overhead": statistics.median(each), "one node": seconds[1], "two nodes": seconds[2], "ratio": ratio}
+
+
+def policy() -> int:
+    """Return the bytes of a policy 4-16-2 as it is sent, among others of its generation."""
+    network = Network.build((4,), hidden=(16,), outputs=2)
+    models = Evolution(TrainConfig.from_preset("policy", population_size=24), network=network).ask()
+    return round(len(pickle.dumps(models)) / len(models))
 
 
 def lost_nodes() -> int:
@@ -191,21 +198,29 @@ def _sent(backend: Any, brood: Any, batch: Any) -> int:
     return len(pickle.dumps((described, judged_on))) + sum(len(pickle.dumps(piece)) for piece in pieces)
 
 
+PARTS = {
+    "tasks": tasks,
+    "policy": policy,
+    "generation": generation,
+    "lost nodes": lost_nodes,
+    "lost drivers": lost_drivers,
+}
+
+
 def main() -> None:
     """Measure, and write."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="by default all of them")
     os.environ.setdefault("RAY_DEDUP_LOGS", "1")
-    found: dict[str, Any] = {"machine": machine.describe(), "ray": ray.__version__}
-    found["tasks"] = tasks()
-    print(found["tasks"], flush=True)
-    found["generation"] = generation()
-    print(found["generation"], flush=True)
-    ray.shutdown()
-    found["lost nodes"] = lost_nodes()
-    print("lost nodes", found["lost nodes"], flush=True)
-    found["lost drivers"] = lost_drivers()
-    print("lost drivers", found["lost drivers"], flush=True)
-    RESULT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    for name in parser.parse_args().parts or PARTS:
+        found = PARTS[name]()
+        print(name, found, flush=True)
+        if ray.is_initialized():
+            ray.shutdown()
+        saved: dict[str, Any] = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
+        machines = saved.get("machines", {}) | {name: machine.describe() | {"ray": ray.__version__}}
+        saved |= {name: found, "machines": machines}
+        RESULT.write_text(json.dumps(saved, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -7,14 +7,16 @@ from typing import Any
 
 from tables import RESULTS, read, table
 
+from genreg_np.engines.fitness import CHUNKS
+from genreg_np.engines.ray_ import RayEngine
+
 LINE = 125e6  # bytes a second: a gigabit
 PROCESSORS = 8  # of a machine
 MACHINES = (1, 10, 100, 1000)
 GENOMES = 10_000
 LENGTHS = (0.01, 1.0, 60.0)  # seconds of a score
 COLOURS = ("#d1603d", "#3f8fc4", "#2f9270", "#8479c9")
-POLICY = 763  # bytes of a policy 4-16-2 as it is sent, pickled beside others
-LEAST = 0.25  # seconds of a task that the engine aims at
+LEAST = RayEngine.least_seconds  # of a task
 
 
 def speed_up(machines: int, length: float, overhead: float, to_all: float, to_each: float) -> float:
@@ -25,7 +27,7 @@ def speed_up(machines: int, length: float, overhead: float, to_all: float, to_ea
     """
     workers = machines * PROCESSORS
     work = GENOMES * length
-    tasks = min(GENOMES, max(workers, min(4 * workers, work / LEAST)))
+    tasks = min(GENOMES, max(workers, min(CHUNKS * workers, work / LEAST)))
     handing, sending = tasks * overhead, (to_all + machines * to_each) / LINE
     return work / (max(work / workers, handing) + sending + work / tasks)
 
@@ -33,7 +35,8 @@ def speed_up(machines: int, length: float, overhead: float, to_all: float, to_ea
 def columns() -> dict[str, tuple[float, float, float]]:
     """Return what is calculated: its name, seconds of a score, bytes for all, bytes for each machine."""
     generation = read("scaling")["generation"]
-    policies = {f"policies, {length:g} s each": (length, GENOMES * POLICY, 0.0) for length in LENGTHS}
+    sent = GENOMES * read("scaling")["policy"]
+    policies = {f"policies, {length:g} s each": (length, sent, 0.0) for length in LENGTHS}
     each = generation["serial"] / GENOMES
     return policies | {f"784-64-10 on data, {1e3 * each:.1f} ms each": (each, 0.0, generation["survivors"])}
 
@@ -41,7 +44,7 @@ def columns() -> dict[str, tuple[float, float, float]]:
 def scaling() -> str:
     """Return what was measured, and the calculation."""
     found = read("scaling")
-    tasks, generation, about = found["tasks"], found["generation"], found["machine"]
+    tasks, generation, about = found["tasks"], found["generation"], found["machines"]["tasks"]
     overhead, survivors = tasks["overhead"], generation["survivors"]
     rows = [
         ["an empty task on two nodes", f"{1e3 * overhead:.1f} ms"],
@@ -60,7 +63,7 @@ def scaling() -> str:
     ]
     return (
         f"Measured with local nodes of one processor each (`bench/scaling.py`, {about['processor']}, {about['cores']} "
-        f"cores, Ray {found['ray']}):\n\n{table(['', ''], rows)}\n\n"
+        f"cores, Ray {about['ray']}):\n\n{table(['', ''], rows)}\n\n"
         "From these figures follows how many times as fast as one processor a generation of 10,000 genomes would be, "
         "where the driver hands out one task after another, sends models or survivors over one line of a gigabit, and "
         "waits for the last task. It is a calculation, not a measurement:\n\n"

@@ -1,6 +1,6 @@
 """Evolve a policy for a simulator of one's own: a crane that brings its load to a mark, and does not let it swing.
 
-python examples/crane.py                                   crane.npz, in about ten seconds
+python examples/crane.py                                   crane.npz, in some seconds
 genreg-np export crane.npz --to c --out crane/             and in C, which examples/crane.c drives:
 cc -std=c99 -O2 -I crane examples/crane.c crane/model.c -o drive -lm
 ./drive 2.5                                                from 2.5 m beside the mark
