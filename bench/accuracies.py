@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 from rungs import ABLATIONS, RUNGS, known_runs
@@ -47,9 +48,9 @@ def machine() -> str:
     return f"{found['processor']}, {found['cores']} cores; {versions}."
 
 
-def presets() -> str:
+def presets(names: Sequence[str] = PRESETS) -> str:
     rows = []
-    for name in PRESETS:
+    for name in names:
         if not (runs := known_runs(name)):
             continue
         best, consensus = (

@@ -18,8 +18,8 @@ def crane() -> str:
     mean, rest = -found["mean"], 1e3 * found["rest"]
     return (
         f"Here training took {found['seconds']:.0f} seconds. Over ten seconds, from each of 100 starts that it has "
-        f"never seen, the load is {mean:.2f} m from the mark on average, the way there included; from 2.5 m it is within "
-        f"0.1 m after {found['settled']:.1f} seconds, and hangs {rest:.0f} mm beside the mark in the end "
+        f"never seen, the load is {mean:.2f} m from the mark on average, the way there included; from 2.5 m it is "
+        f"within 0.1 m after {found['settled']:.1f} seconds, and hangs {rest:.0f} mm beside the mark in the end "
         "(`bench/control.py crane`)."
     )
 

@@ -394,8 +394,8 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
     complete(layers)
     for index, layer in enumerate(layers):
         name = f"layer {index}" if where == "layers" else f"layer {where[7:]}.{index}"
-        kind = layer["kind"]
-        require(kind in [*LAYERS], f"{name} is of the unknown kind {str(kind)[:40]!r}; use a newer infer.py")
+        kind, known = layer["kind"], isinstance(layer["kind"], str) and layer["kind"] in LAYERS
+        require(known, f"{name} is of the unknown kind {str(kind)[:40]!r}; use a newer infer.py")
         inputs, outputs, function = LAYERS[kind](layer, arrays, f"{where}.{index}", name)
         require(inputs == width, f"{name} takes {inputs} inputs, but {width} arrive")
         require(outputs <= MOST_VALUES, f"{name} gives {outputs:,} outputs, more than the limit of {MOST_VALUES:,}")

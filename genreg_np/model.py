@@ -90,7 +90,7 @@ class Network:
         input_shape : tuple of int
             Of one input.
         hidden : tuple of int, or str
-            Units of hidden layers; or all learning layers in words, such as "elman 8 / dense 2".
+            Units of hidden layers; or all learning layers in words, the last one included: "elman 8 / dense 2".
         outputs : int, optional
             Of the last layer; words say it themselves.
         activation : str

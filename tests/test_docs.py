@@ -21,7 +21,10 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 TUTORIALS = sorted(path.stem for path in (DOCS / "tutorials").glob("*.md") if path.stem != "index")
 GENERATED = "generated/"  # written when the site is built
 RENAMED = {"generated/search-images": "search"}  # search.html is Sphinx's
-RUN = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+VARYING = re.compile(r", kernels ready in .*| \d+ threads?|[\d.]+ s\b")  # of machines
+NEAR = 0.25  # of a number: what training comes to differs between processors
 TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PUBLIC = ("genreg_np", "genreg_np.control", "genreg_np.infer")
 
@@ -76,17 +79,27 @@ def anchors(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("name", TUTORIALS)
-def test_a_tutorial_runs_as_printed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks of Python and of the shell, in order, in an empty folder; our commands in this process, for speed."""
+def test_a_tutorial_runs_as_printed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Blocks of Python and of the shell, in order, in an empty folder, and what they print; our commands in this
+    process, for speed.
+    """
     pytest.importorskip("sklearn", reason="has the digits")
     if name == "photographs":
         pytest.importorskip("PIL", reason="writes pictures")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     names: dict[str, Any] = {}
-    blocks = RUN.findall((DOCS / f"tutorials/{name}.md").read_text("utf-8"))
-    assert blocks
-    for language, block in blocks:
+    printed, ran = "", 0
+    for language, block in BLOCK.findall((DOCS / f"tutorials/{name}.md").read_text("utf-8")):
+        if language == "text":
+            assert_printed(block, printed)
+        if language not in ("python", "sh"):
+            continue
+        ran += 1
+        capsys.readouterr()
+        printed = ""
         if language == "python":
             exec(compile(block, f"{name}.md", "exec"), names)
         elif all(line.startswith("genreg-np ") for line in block.splitlines()):
@@ -97,7 +110,39 @@ def test_a_tutorial_runs_as_printed(name: str, tmp_path: Path, monkeypatch: pyte
         else:
             done = subprocess.run(["bash", "-ec", block], capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+            printed = done.stdout
+        printed += capsys.readouterr().out
+    assert ran
     CLAIMS[name](names)
+
+
+def assert_printed(shown: str, printed: str) -> None:
+    """Find the lines that a page shows among those that were printed, in their order, with numbers near to theirs."""
+    waiting = [VARYING.sub("", line).rstrip() for line in printed.splitlines()]
+    for line in (VARYING.sub("", line).rstrip() for line in shown.splitlines()):
+        found = next((place for place, other in enumerate(waiting) if is_like(line, other)), None)
+        assert found is not None, f"{line!r} is not among what was printed:\n{printed}"
+        waiting = waiting[found + 1 :]
+
+
+def is_like(line: str, other: str) -> bool:
+    """Whether two lines have the same words, and numbers that differ by a quarter at most.
+
+    Of a line of numbers alone by a quarter of the largest: it is one of a table, whose small ones come from anywhere.
+    """
+    if NUMBER.sub("#", line).split() != NUMBER.sub("#", other).split():
+        return False
+    ours, theirs = ([float(text.replace(",", "")) for text in NUMBER.findall(one)] for one in (line, other))
+    largest = 0.0 if re.search(r"[a-z]", line) else max(map(abs, ours), default=0.0)
+    return all(abs(one - two) <= NEAR * max(abs(one), largest) for one, two in zip(ours, theirs, strict=True))
+
+
+def test_lines_that_differ_are_told_apart() -> None:
+    """Words exactly, numbers by a quarter, seconds and threads not at all."""
+    assert_printed("took 2.1 s, 100 rows\n", "before\ntook 9.0 s, 110 rows\nafter\n")
+    for other in ("took 2.1 s, 150 rows", "took 2.1 s, 100 lines", "100 rows"):
+        with pytest.raises(AssertionError, match="is not among"):
+            assert_printed("took 2.1 s, 100 rows", other)
 
 
 def _digits(names: dict[str, Any]) -> None:
@@ -147,8 +192,18 @@ CLAIMS = {
 }
 
 
+def test_the_reference_lists_what_is_public() -> None:
+    """In docs/reference/python.md, from which the site makes a page for each, and nothing else."""
+    text = (DOCS / "reference/python.md").read_text("utf-8")
+    for module in PUBLIC[:2]:
+        for name in importlib.import_module(module).__all__:
+            assert re.search(rf"\b{name}\b", text), f"{module}.{name} is not in reference/python.md"
+
+
 ARRAY = re.compile(r"ndarray|NDArray|ArrayLike|Arrays|Floats")
-SHAPE = re.compile(r"\((?:\.\.\.|\*|[A-Z]|\d)[^()]*\)")  # (N, K), (..., D), (*shape), (3,)
+ANY_SHAPE = ("genreg_np.infer.read_arrays", "genreg_np.infer.read_npy")  # that of the file
+EXTENT = r"(?:\.\.\.|\*?\w+)"
+SHAPE = re.compile(rf"\((?:{EXTENT},|{EXTENT}(?:, {EXTENT})+|\*\w+)\)")  # (D,), (N, K), (..., D), (*shape)
 
 
 def functions() -> Iterator[tuple[str, Any]]:
@@ -174,8 +229,11 @@ def test_every_public_function_has_a_docstring_and_shapes_of_its_arrays() -> Non
         text = inspect.getdoc(function)
         if not text:
             without.append(name)
-        for parameter in inspect.signature(function).parameters.values():
-            if ARRAY.search(str(parameter.annotation)) and not SHAPE.search(text or ""):
-                shapeless.add((name, parameter.name))
+        signature = inspect.signature(function)
+        annotated = {parameter.name: parameter.annotation for parameter in signature.parameters.values()}
+        returned = {} if name in ANY_SHAPE else {"return": signature.return_annotation}
+        for what, annotation in (annotated | returned).items():
+            if ARRAY.search(str(annotation)) and not SHAPE.search(text or ""):
+                shapeless.add((name, what))
     assert without == []
     assert shapeless == set()

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from genreg_np import load, load_dataset
-from genreg_np.experiments import REGISTRY as STUDIES
 from genreg_np.runs.config import read_preset
 from tests.helpers import own
 
@@ -117,38 +116,10 @@ def test_the_records_of_a_fitness_of_ones_own_are_documented() -> None:
     assert sorted(named) == sorted(set(records[0]) - {"generation"})
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "docs/extending.md",
-        "docs/own-scores.md",
-        "docs/scaling.md",
-        "docs/report.md",
-        "docs/mixed.md",
-        "docs/experiments/mixed.md",
-        *(f"docs/experiments/{name}.md" for name in STUDIES),
-        "docs/answers.md",
-        "docs/theory.md",
-        "docs/deviations.md",
-        "docs/methods.md",
-        "docs/networks.md",
-        "docs/layers.md",
-        "docs/decisions.md",
-        "docs/embedding.md",
-        "docs/benchmarks.md",
-        "docs/microcontrollers.md",
-        "docs/export.md",
-        "docs/model-format.md",
-        "docs/data.md",
-        "docs/security.md",
-        "docs/int8.md",
-        "README.md",
-    ],
-)
-def test_links_and_files_named_in_the_docs_exist(path: str) -> None:
-    source = README.parent / path
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", source.read_text("utf-8")):
-        assert (source.parent / target).exists(), f"{path} links to {target}"
+def test_links_and_files_named_in_the_readme_exist() -> None:
+    """Those of docs/ are in test_docs.py."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text("utf-8")):
+        assert (README.parent / target).exists(), f"README.md links to {target}"
 
 
 def test_the_tables_of_the_readme_are_what_the_results_say() -> None:

@@ -12,6 +12,7 @@ from genreg_np.export.c_input import literal
 from genreg_np.export.c_origin import origin
 from genreg_np.export.c_program import BYTES, PARTS, ROOM, Program
 from genreg_np.export.c_rows import Rows
+from genreg_np.infer import REMEMBERS
 from genreg_np.version import __version__
 
 MOST_STACK = 16384  # bytes of room: the application has to place more
@@ -242,9 +243,9 @@ def _described(layers: list[dict[str, Any]]) -> str:
     for layer in layers:
         telling = TELLING.get(layer["kind"].removesuffix("-int8"), ())
         words.append(" ".join(str(layer[key]) for key in ("kind", *telling)))
-        if "dense" in layer["kind"] or layer["kind"] == "elman":
+        if "dense" in layer["kind"] or layer["kind"] in REMEMBERS:
             words[-1] += f" {layer['outputs']}"
-        if layer["kind"] in ("dense", "elman") and layer["activation"] != "linear":
+        if layer["kind"] in ("dense", *REMEMBERS) and layer["activation"] != "linear":
             words[-1] += f" {layer['activation']}"
     return ", ".join(words)
 

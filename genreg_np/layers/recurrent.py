@@ -48,7 +48,7 @@ class Elman(Layer):
         for name in ("inputs", "outputs"):
             number = whole_number(getattr(self, name), f"{name} of an elman layer", least=1)
             object.__setattr__(self, name, number)
-        Dense(self.inputs, self.outputs, self.activation)  # refuses an unknown activation
+        _ = self.first_step  # refuses an unknown activation
 
     @classmethod
     def example(cls) -> tuple[Elman, tuple[int, ...]]:

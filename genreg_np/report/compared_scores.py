@@ -64,19 +64,18 @@ def _picture(subjects: Sequence[Subject]) -> Picture | None:
         return None
     figure = new_figure(height=3.4)
     panel = figure.subplots()
-    says = []
-    for number, ((name, records), line, label) in enumerate(
-        zip(runs, lines, drawn([name for name, _ in runs], 24), strict=True)
-    ):
+    says, perfects = [], [perfect_since(records) for _, records in runs]
+    labels = drawn([name for name, _ in runs], 24)
+    for number, ((name, records), line, label, perfect) in enumerate(zip(runs, lines, labels, perfects, strict=True)):
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
-        perfect = perfect_since(records)
         end = records[-1]["generation"] if records else 0
         draw_best(panel, line, end if perfect is None else perfect, colour, label, dash)
-        ends = [shown(line[1][-1])] if line[1] else []
+        ends = [f"ends at {shown(line[1][-1])}"] if line[1] else []
         if perfect is not None:
             panel.axvline(perfect, color=colour, linestyle=":", linewidth=1.4)
             ends.append(f"is +inf from generation {perfect:,} on")
-        says += [f"{name} ends at {', '.join(ends)}" if line[1] else f"{name} {ends[0]}"] if ends else []
+        if ends:
+            says.append(f"{name} {', '.join(ends)}")
     values = [value for _, found in lines for value in found]
     late = [value for _, found in lines for value in found[len(found) // 4 :]]
     scale = scale_of(values, late)
@@ -87,9 +86,8 @@ def _picture(subjects: Sequence[Subject]) -> Picture | None:
     legend = figure.legend(loc="outside upper left", frameon=False, ncols=2)
     for text in legend.get_texts():
         text.set(**PLAIN)
-    perfect = any(perfect_since(records) is not None for _, records in runs)
     caption = "The best ever of each run; generations of unlike strategies need not be equally dear."
-    more = [scale.words, "A dotted line: from there on it is +inf." if perfect else ""]
+    more = [scale.words, "A dotted line: from there on it is +inf." if perfects.count(None) < len(perfects) else ""]
     return Picture(
         "best-ever",
         png_of(figure),

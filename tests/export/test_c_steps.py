@@ -188,6 +188,5 @@ def test_a_row_that_is_none_is_refused_in_one_line(name: str, rows: bytes, compl
 
 
 def test_equal_models_have_equal_files() -> None:
-    """And of two vectors none is all zeros."""
     model = model_of(Network((3,), (Elman(3, 4), Dense(4, 2))), class_names=(), input_range=None)
     assert files_of(model, "c") == files_of(Model(model.header, dict(model.arrays)), "c")

@@ -1,4 +1,4 @@
-"""C's own tanh: right to six digits for every float, without the maths library, and not a number of what is none."""
+"""C's own tanh: right to six digits from the smallest floats to the largest, without the maths library."""
 
 from __future__ import annotations
 

@@ -78,8 +78,7 @@ def test_detectors_see_the_same_levels(visit: Visit, mnist: Dataset, models: dic
     np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("name", ["int8", "fast"])
+@pytest.mark.parametrize("name", ["int8", pytest.param("fast", marks=pytest.mark.soak)])
 def test_drawn_digits_are_recognised(visit: Visit, models: dict[str, Model], name: str) -> None:
     """All ten, small or large, anywhere on the pad: they are centred and scaled as MNIST's were."""
     browser = visit(models[name])

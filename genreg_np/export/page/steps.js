@@ -21,10 +21,13 @@ class Steps extends Fields {
     const before = this.state;
     this.answer.network = {
       prepare: (raw, range) => this.network.prepare(raw, range),
-      outputs: (input) => this.network.step(before, input)[1], // as often as it is timed
+      outputs: (input) => { // as often as it is timed, each time from the same state
+        const [after, outputs] = this.network.step(before, input);
+        this.state = after;
+        return outputs;
+      },
     };
     this.answer.show(values, this.range);
-    [this.state] = this.network.step(before, this.network.prepare(values, this.range));
     this.made += 1;
     element("count").textContent = `Steps so far: ${this.made}`;
   }

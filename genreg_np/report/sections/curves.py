@@ -28,8 +28,8 @@ def section(subject: Subject) -> Shown | None:
     """Show the curves of a run; nothing of a model alone, or of a run that has no record yet."""
     if subject.run is None or not subject.run.records:
         return None
-    drawn = _accuracy(subject, subject.run), None if _is_trust_told(subject) else _trust(subject.run.records)
-    parts = [part for part in drawn if part is not None]
+    trust = None if _is_trust_told(subject) else _trust(subject.run.records)
+    parts = [part for part in (_accuracy(subject, subject.run), trust) if part is not None]
     return Shown(TITLE, _words(subject), parts) if parts else None
 
 

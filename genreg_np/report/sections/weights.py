@@ -227,11 +227,11 @@ def _columns(one: Seen, name: str, subject: Subject) -> Picture:
     panel.tick_params(labelsize=SMALL)
     panel.set_xlabel(f"{one.noun}s" + ("" if named else ", largest weights first"), fontsize=SMALL)
     figure.colorbar(shades, ax=panel, fraction=0.04, label="weight")
-    whole = "column of the table" if _column(subject) == "column" else "input"
-    strongest_columns = ", ".join(f"{column} {size:.3g}" for column, size in _by_column(one, subject)[:10])
+    whole = "column of the table" if _input_word(subject) == "column" else "input"
+    strongest_columns = ", ".join(f"{column} {size:.3g}" for column, size in _by_input_word(one, subject)[:10])
     return Picture(
         name, png_of(figure, 64),
-        f"Weights of {len(names)} {_column(subject)}s in {len(order)} of {count:,} {one.noun}s. "
+        f"Weights of {len(names)} {_input_word(subject)}s in {len(order)} of {count:,} {one.noun}s. "
         f"Mean size: {strongest_columns}.",
         f"A row for each {whole}, a column for each {one.noun}: white speaks for it, black against it, "
         "grey does not count.",
@@ -245,14 +245,15 @@ def _columns_in_words(one: Seen, subject: Subject) -> str:
     """
     start = first_weights(subject)
     if start is None or start.shape != one.weights.shape or not np.abs(start).mean(axis=0).all():
-        return f"The {len(one.weights):,} {one.noun}s of {one.where} see {one.weights.shape[1]} {_column(subject)}s."
+        return (
+            f"The {len(one.weights):,} {one.noun}s of {one.where} see {one.weights.shape[1]} {_input_word(subject)}s."
+        )
     growth = np.abs(one.weights).mean(axis=0) / np.abs(start).mean(axis=0)
     names, order = _names(one, subject), np.argsort(-growth, kind="stable")
     chance = 4 * 0.6 * math.sqrt(2 / len(one.weights))
     if growth.max() <= (1 + chance) * growth.min():
-        return (
-            f"In {one.where}, no {_column(subject)}'s weights have grown by more than those of others, beyond chance."
-        )
+        whose = f"no {_input_word(subject)}'s weights"
+        return f"In {one.where}, {whose} have grown by more than those of others, beyond chance."
     most = ", ".join(f"{names[place]} (x {growth[place]:.2g})" for place in order[:3])
     return (
         f"Against their size at the start, the weights of {most} are largest in {one.where}, those of "
@@ -268,7 +269,7 @@ def first_weights(subject: Subject) -> NDArray[np.float64] | None:
     return np.asarray(subject.initial[: weights.size], np.float64).reshape(weights.shape)
 
 
-def _by_column(one: Seen, subject: Subject) -> list[tuple[str, float]]:
+def _by_input_word(one: Seen, subject: Subject) -> list[tuple[str, float]]:
     """Return columns by the mean size of their weights, the largest first."""
     sizes = np.abs(one.weights).mean(axis=0)
     names = _names(one, subject)
@@ -277,9 +278,9 @@ def _by_column(one: Seen, subject: Subject) -> list[tuple[str, float]]:
 
 def _names(one: Seen, subject: Subject) -> list[str]:
     given = written(subject.model.feature_names, 24)
-    return given or [f"{_column(subject)} {place + 1}" for place in range(one.weights.shape[1])]
+    return given or [f"{_input_word(subject)} {place + 1}" for place in range(one.weights.shape[1])]
 
 
-def _column(subject: Subject) -> str:
-    """Return what is called a column of a table; of a score of one's own there is no table."""
+def _input_word(subject: Subject) -> str:
+    """Return what one of the inputs is called: a column of a table, where there is one."""
     return "input" if subject.is_own and not subject.model.feature_names else "column"
