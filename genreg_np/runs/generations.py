@@ -349,7 +349,7 @@ class Generations:
         return str(self.strategy.plan(self._problem, self.config.options, self.backend))
 
     def champion_genes(self) -> dict[str, NDArray[np.float32]]:
-        """Return the genes (D,) of each champion of the last generation: those of `network.finished`, which is saved."""
+        """Return the genes (D,) of each champion of the last generation: of `network.finished`, which is saved."""
         return self.champions_of(self.state)
 
     def champions_of(self, state: Any) -> dict[str, NDArray[np.float32]]:
