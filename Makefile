@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed gpu reproduce experiments figures docs soak clean
+.PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed gpu reproduce experiments figures docs release soak clean
 
 train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
@@ -63,7 +63,7 @@ bench-mixed: $(VENV)/installed-bench $(PEERS)
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --requirement bench/peers/requirements.txt || { rm -rf .venv-peers; exit 1; }
 
-# The accuracies of README and docs/accuracy.md, then the pages. Measured again is what ARGS names, e.g. ARGS="fast --anew";
+# The accuracies of the pages, then the pages. Measured again is what ARGS names, e.g. ARGS="fast --anew";
 # all of it takes hours on two cores. PyTorch's rungs also need --peers .venv-peers/bin/python, of `make bench-peers`.
 reproduce: $(VENV)/installed-bench
 	$(BIN)/python bench/ladder.py $(ARGS)
@@ -76,7 +76,7 @@ experiments: $(VENV)/installed-bench
 	for study in $(STUDIES); do $(BIN)/genreg-np experiment $$study --out docs/experiments $(ARGS) || exit 1; done
 	$(BIN)/python bench/figures.py
 
-# The tables and plots of README and docs/benchmarks.md, from the results.
+# The tables and plots of all pages, from the results.
 figures: $(VENV)/installed-bench
 	$(BIN)/python bench/figures.py
 
@@ -84,6 +84,17 @@ figures: $(VENV)/installed-bench
 docs: .venv-docs/installed
 	nice .venv-docs/bin/python -m sphinx -W --keep-going -q -d docs/_build/doctrees docs docs/_build/html $(ARGS)
 	@echo "docs/_build/html/index.html"
+
+# Wheel and sdist in dist/, checked, and installed under every Python that is found, where they train and predict.
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
+release: $(VENV)/installed-dev
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist . >/dev/null
+	@$(BIN)/python -m twine check --strict dist/*
+	@for python in $(PYTHONS); do \
+	  if $$python -c '' 2>/dev/null; then \
+	    for file in dist/*.whl dist/*.tar.gz; do bash .ci/installed $$python $$file || exit 1; done; \
+	  else echo "$$python: not on PATH, not tried"; fi; done
 
 # Whether the GPU path is right on this machine's card, and how fast: eight minutes at most. Needs no environment of ours,
 # but a Python with CuPy, NumPy, SciPy, Numba, pytest, hypothesis, click and Pillow; writes bench/results/gpu-NAME.json.

@@ -1,4 +1,4 @@
-"""The tables of docs/accuracy.md and the accuracies in README.md, from bench/results/accuracy-RUNG.json."""
+"""The accuracies in docs/accuracy.md and on the first pages, from bench/results/accuracy-RUNG.json."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from rungs import ABLATIONS, RUNGS, known_runs
 from tables import RESULTS, number, read, table
 
-PRESETS = (  # README's rows: rungs named as the preset they train
+PRESETS = (  # rungs named as the preset they train
     "fast", "middle", "best", "genreg-2", "nodes", "selection", "filters", "seed-mnist-64", "seed-mnist-32",
     "readme-text", "seed-alphabet", "alphabet", "nodes-small", "small", "convolution",
 )  # fmt: skip

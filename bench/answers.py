@@ -260,7 +260,7 @@ ROWS = (
         lambda: f"The same 600 generations take {seconds('seed-mnist-64')} on two cores.", ACCURACY),
     Row("001", "Per-digit accuracies: 0 and 1 best, 5 worst, then 8 and 3",
         lambda: "0 and 1 are best and 5 is worst in the median run; what comes next differs from run to run, and in "
-        "one of five a digit is never learned. Digit by digit in the README.", "[README](../README.md)"),
+        "one of five a digit is never learned.", "[digit by digit](accuracy.md#the-presets)"),
     Row("001", "Inference runs on low-end CPUs", lambda: "On microcontrollers without an operating system, too.",
         "[microcontrollers](microcontrollers.md)"),
     Row("001", "Can we hit 90 % and more on MNIST? Has not beaten gradient baselines yet", ninety, ACCURACY),

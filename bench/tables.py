@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md and README.md, each made of one or two files in bench/results."""
+"""The tables of docs/benchmarks.md, each made of one or two files in bench/results."""
 
 from __future__ import annotations
 
@@ -77,16 +77,6 @@ def generation() -> str:
 
 def operators() -> str:
     return table(["", "what it does"], [[name, NOTES[name]] for name in read("generation")["points"][0]["figures"]])
-
-
-def speed() -> str:
-    points = {point["case"]: point for point in read("generation")["points"]}
-    rows = [
-        [name, number(median(points["MNIST"], name)), number(median(points["letters"], name))]
-        for name in points["MNIST"]["figures"]
-        if name != "gemm"
-    ]
-    return table(["one generation, median ms", "MNIST, 784-64-10", "letters, 10,000-128-26"], rows)
 
 
 def sweep(case: str, head: str, fitted: bool = True) -> Callable[[], str]:

@@ -1,4 +1,4 @@
-"""The README's Python runs as printed."""
+"""The Python of README and pages runs as printed, and their commands exist."""
 
 from __future__ import annotations
 
@@ -21,13 +21,27 @@ from tests.helpers import own
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 
-def test_the_python_examples_of_the_readme_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def python_of(page: Path) -> list[str]:
+    """Return the blocks of Python of a page."""
+    return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_the_python_example_of_the_readme_runs() -> None:
+    (block,) = python_of(README)
+    names: dict[str, Any] = {}
+    exec(compile(block, "README.md", "exec"), names)
+    assert names["parity"](names["best"]) == 4
+
+
+def test_the_python_examples_of_the_page_on_python_run_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    blocks = python_of(README.parent / "docs/python.md")
     assert len(blocks) == 5
     names: dict[str, Any] = {}
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
+        exec(compile(block, "python.md", "exec"), names)
         if block is blocks[0]:
             assert names["result"].test_accuracy > 0.9
             assert [path.name for path in tmp_path.iterdir()] == ["near.npz"]
@@ -38,10 +52,11 @@ def test_the_python_examples_of_the_readme_run_in_order(tmp_path: Path, monkeypa
     assert names["parity"](names["best"]) >= 3
 
 
-def test_the_command_lines_of_the_readme_are_understood() -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/command-line.md"])
+def test_the_command_lines_of_a_page_are_understood(page: str) -> None:
     """Commands and options exist; and what is quantised is a model that can be."""
-    lines = re.findall(r"^genreg-np (.*)$", README.read_text("utf-8"), re.MULTILINE)
-    assert len(lines) > 10
+    lines = re.findall(r"^genreg-np (.*)$", (README.parent / page).read_text("utf-8"), re.MULTILINE)
+    assert len(lines) > 5
     for line in lines:
         name, *arguments = shlex.split(line, comments=True)
         command = importlib.import_module(f"genreg_np.cli.{name}_").command
@@ -54,8 +69,7 @@ def test_the_command_lines_of_the_readme_are_understood() -> None:
 
 
 def test_the_python_example_of_the_methods_runs() -> None:
-    text = (README.parent / "docs/methods.md").read_text("utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (block,) = python_of(README.parent / "docs/methods.md")
     names: dict[str, object] = {}
     exec(compile(block, "methods.md", "exec"), names)
     assert names["evolution"].accuracies("validation")["best"] > 0.9  # type: ignore[attr-defined]
@@ -63,9 +77,8 @@ def test_the_python_example_of_the_methods_runs() -> None:
 
 def test_the_python_examples_of_networks_in_words_run() -> None:
     """A network that holds others, and one that remembers."""
-    text = (README.parent / "docs/networks.md").read_text("utf-8")
     names: dict[str, Any] = {}
-    for block in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+    for block in python_of(README.parent / "docs/networks.md"):
         exec(compile(block, "networks.md", "exec"), names)
     assert names["evolution"].best_ever.fitness > 0.9
     assert names["result"].test_accuracy > 0.9
@@ -74,8 +87,7 @@ def test_the_python_examples_of_networks_in_words_run() -> None:
 
 def test_the_python_example_of_mixed_evolution_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    text = (README.parent / "docs/mixed.md").read_text("utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (block,) = python_of(README.parent / "docs/mixed.md")
     names: dict[str, object] = {}
     exec(compile(block, "mixed.md", "exec"), names)
     assert names["child"].network == names["first"].network  # type: ignore[attr-defined]
@@ -92,8 +104,7 @@ def test_the_python_examples_of_scores_of_ones_own_run_in_order(
 ) -> None:
     """From a simulator to a policy that does what it should, and is kept; Gymnasium's where that is installed."""
     monkeypatch.chdir(tmp_path)
-    text = (README.parent / "docs/own-scores.md").read_text("utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = python_of(README.parent / "docs/own-scores.md")
     assert len(blocks) == 6
     names: dict[str, Any] = {}
     for block in blocks:

@@ -22,6 +22,7 @@ Point = tuple[float, float]  # x, y
 
 SECONDS = PATIENCE  # after which something that was waited for counts as missing
 NOTHING = "\u2013"  # what a page shows where there is no answer
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 KEY_CODES = {"Backspace": 8, "Tab": 9, "Enter": 13, " ": 32}
 KEY_CODES |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
@@ -38,7 +39,7 @@ class Browser:
     """One tab of a browser of its own, until `close`."""
 
     def __init__(self, folder: Path) -> None:
-        executable = shutil.which("chromium")
+        executable = next(filter(None, map(shutil.which, BROWSERS)), None)
         if executable is None:
             pytest.skip("needs a browser: apt install chromium")
         arguments = [
